@@ -1,0 +1,35 @@
+"""physnn: phase transitions in lattice models and in neural networks, measured with the same statistics."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "sweep_noise": "physnn.api",
+    "fit": "physnn.report",
+    "train_kuramoto": "physnn.api",
+    "open_datatree": "physnn.store.sweep_file",
+    "read_sweep": "physnn.store.sweep_file",
+    "write_sweep": "physnn.store.sweep_file",
+    "read_networks": "physnn.store.network_file",
+    "content_digest": "physnn.store.hdf5",
+    "Variable": "physnn.store.hdf5",
+    "stream": "physnn.rng",
+    "bundled": "physnn.bundled",
+    "InputError": "physnn.errors",
+}
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use, so that importing physnn costs nothing."""
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'physnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,287 @@
+"""The calls that make files, sweeps and trainings; each command is one call here or in `report`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physnn.errors import InputError
+from physnn.store.network_file import read_networks, write_networks
+from physnn.store.parts import Parts, read_part
+from physnn.store.sweep_file import open_datatree, read_sweep, write_sweep
+from physnn.sweeps import noise, preflight
+from physnn.sweeps.executors import available_cores
+from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, single_thread, stop_signals
+from physnn.sweeps.validation import validated
+
+if TYPE_CHECKING:
+    import xarray
+
+DEFAULT_ETA = (0.0, 0.4, 13)
+"""Default noise range (low, high, number of values), Langevin convention."""
+
+
+def noise_recipe(out: Path | None = None, extend: bool = False, **settings: Any) -> noise.NoiseSweep:
+    """Return the resolved recipe of a noise sweep from the settings given, the rest at their defaults.
+
+    With ``extend`` and an existing file the settings not given are those of the file.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    if "networks" in given:
+        given["networks"] = noise.bundled_names(given["networks"])
+    if extend and out is not None and (old := _recipe_on_disk(out)) is not None:
+        # Noise values, sizes, images and networks that are not named again stay as they are in the file.
+        given = {
+            "L": old.L,
+            "eta": old.eta,
+            "networks": old.networks,
+            **old.model_dump(exclude={"network_ids", "networks"}),
+            **given,
+        }
+    given.setdefault("eta", noise.noise_values(*DEFAULT_ETA))
+    given.setdefault("L", (32, 64, 128))
+    return validated(noise.NoiseSweep, given).resolved()
+
+
+def _recipe_on_disk(out: Path) -> noise.NoiseSweep | None:
+    recipe = Parts(out).recipe() or (read_sweep(out).recipe if out.exists() else None)
+    if recipe is None:
+        return None
+    if recipe.get("kind") != "noise":
+        raise InputError(f"{out} is not the file of a noise sweep; choose another --out")
+    return noise.NoiseSweep(**recipe)
+
+
+def run_noise_sweep(
+    recipe: noise.NoiseSweep,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    extend: bool = False,
+    restart: bool = False,
+    max_time: float | None = None,
+    progress: Progress = silent,
+) -> int:
+    """Run a resolved recipe into ``out``, or the rest of it, and return how many tasks were run.
+
+    Raises
+    ------
+    InputError
+        If ``out`` holds another recipe, is locked or cannot be written, or memory is short.
+    TasksFailed, Unfinished
+        If tasks failed, or the run was stopped.
+    """
+    jobs = jobs or available_cores()
+    with exclusive(out), stop_signals(max_time):
+        parts = Parts(out)
+        if restart:
+            out.unlink(missing_ok=True)
+            parts.remove()
+        old = _recipe_on_disk(out)
+        if old is not None:
+            recipe = noise.merged(old, recipe, extend)
+        done = {}
+        if out.exists():
+            file = read_sweep(out)
+            done = dict(noise.disassemble(noise.NoiseSweep(**file.recipe), file.sizes))
+        tasks = [task for task in noise.tasks_of(recipe) if task.key not in done]
+        if tasks:
+            files = noise.network_paths(recipe)
+            components = max(read_networks(path).architecture["components"] for path in set(files.values()))
+            preflight.check_memory(recipe.L, recipe.batch, components, jobs)
+            parts.begin(recipe.canonical())
+            run_tasks(tasks, run_noise_task_into, {"files": files}, parts, jobs, progress)
+            _assemble(recipe, out, done)
+        parts.remove()
+    return len(tasks)
+
+
+def run_noise_task_into(task: noise.NoiseTask, path: Path, context: Mapping[str, Any]) -> None:
+    """Do one task of a noise sweep and write its part."""
+    from physnn.store.parts import write_part
+
+    write_part(path, noise.run_noise_task(task, context["files"]))
+
+
+def _assemble(recipe: noise.NoiseSweep, out: Path, done: dict[str, Any]) -> None:
+    parts = Parts(out)
+    results = dict(done)
+    for task in noise.tasks_of(recipe):
+        if task.key not in results:
+            results[task.key] = read_part(parts.path(task.key))
+    write_sweep(out, recipe.canonical(), noise.assemble(recipe, results))
+
+
+def merge(out: Path) -> int:
+    """Assemble the parts of an unfinished sweep that lie beside ``out``; return the number of tasks in the file.
+
+    Raises
+    ------
+    InputError
+        If there are no parts, or tasks are missing.
+    """
+    with exclusive(out):
+        parts = Parts(out)
+        found = parts.recipe()
+        if found is None:
+            raise InputError(f"there are no parts beside {out} to merge; run a sweep with --out {out} first")
+        recipe = noise.NoiseSweep(**found)
+        done = {}
+        if out.exists():
+            file = read_sweep(out)
+            done = dict(noise.disassemble(noise.NoiseSweep(**file.recipe), file.sizes))
+        tasks = noise.tasks_of(recipe)
+        missing = [task for task in tasks if task.key not in done and not parts.finished(task.key)]
+        if missing:
+            raise InputError(f"{len(missing)} of {len(tasks)} tasks are not done yet; run the same command again")
+        _assemble(recipe, out, done)
+        parts.remove()
+    return len(tasks)
+
+
+def sweep_noise(
+    L: Sequence[int] = (32, 64, 128),
+    *,
+    out: str | Path | None = None,
+    jobs: int = 1,
+    extend: bool = False,
+    restart: bool = False,
+    progress: Progress = silent,
+    **settings: Any,
+) -> xarray.DataTree:
+    """Sweep the noise of trained networks and return the data, one node ``/L32`` per size.
+
+    Parameters
+    ----------
+    L : sequence of int
+        Sizes.
+    out : path, optional
+        Sweep file to write, continue or extend; without it nothing is kept on the disk.
+    jobs : int
+        Worker processes; 1 runs in this process.  The numbers do not depend on it.
+    extend, restart : bool
+        Add to a finished file of the same recipe; begin anew.
+    progress : callable, optional
+        Called with (done, total, text).
+    **settings
+        Fields of `physnn.sweeps.noise.NoiseSweep`: ``eta``, ``networks``, ``images``, ``steps``, ``seed``, ...
+
+    Returns
+    -------
+    xarray.DataTree
+        The same numbers as ``physnn sweep-noise`` writes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(out) if out is not None else Path(folder) / "sweep.h5"
+        recipe = noise_recipe(path, extend, L=tuple(L), **settings)
+        run_noise_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress)
+        return open_datatree(path)
+
+
+def train_kuramoto(
+    seeds: Sequence[int] = (0,),
+    *,
+    out: str | Path,
+    jobs: int | None = None,
+    device: str = "cpu",
+    restart: bool = False,
+    max_time: float | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> Path:
+    """Train one Kuramoto network per seed and write them as one network file.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        One network each; a network does not depend on the others.
+    out : path
+        The network file.  Interrupted, the same call continues after the last full epoch of every network.
+    jobs, device, restart, max_time, progress
+        Networks trained side by side, ``"cpu"`` or ``"cuda"``, begin anew, seconds allowed, progress callback.
+    **settings
+        Fields of `physnn.networks.training.TrainingRecipe`.
+
+    Returns
+    -------
+    Path
+        ``out``.
+    """
+    from physnn.networks.training import TrainingRecipe
+    from physnn.sweeps.train import TrainTask, live_progress, run_train_task
+
+    out = Path(out)
+    recipe = validated(TrainingRecipe, settings)
+    plain = {"kind": "train-kuramoto", "seeds": sorted(set(seeds)), "device": device, **recipe.model_dump(mode="json")}
+    tasks = [TrainTask(recipe=recipe, seed=seed, device=device) for seed in plain["seeds"]]
+    recipe.check()
+    with exclusive(out), stop_signals(max_time):
+        parts = Parts(out)
+        if restart:
+            out.unlink(missing_ok=True)
+            parts.remove()
+        if out.exists():
+            if read_networks(out).recipe != plain:
+                raise InputError(
+                    f"{out} holds networks of another recipe: use --restart to begin anew, or another --out"
+                )
+            return out
+        if (found := parts.recipe()) is not None and found != plain:
+            raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
+        parts.begin(plain)
+        live = live_progress(parts, tasks)
+        run_tasks(tasks, run_train_task, {}, parts, jobs or available_cores(), progress, live)
+        trained = [run_train_task(task, parts.path(task.key), {}) for task in tasks]
+        architecture = {name: getattr(recipe, name) for name in ("components", "kernel", "gamma", "broken", "boundary")}
+        write_networks(out, architecture, plain, plain["seeds"], trained)
+        parts.remove()
+    return out
+
+
+def plan(recipe: noise.NoiseSweep, jobs: int | None = None) -> dict[str, Any]:
+    """Return what a resolved recipe will take: tasks, seconds, memory and file size, from one small timed task.
+
+    Returns
+    -------
+    dict
+        ``rows`` (one per size: L, tasks, seconds_per_task, megabytes_per_task), ``jobs``, ``seconds``, ``megabytes``,
+        ``file_megabytes``.
+
+    Raises
+    ------
+    InputError
+        If memory is short.
+    """
+    jobs = jobs or available_cores()
+    files = noise.network_paths(recipe)
+    components = max(read_networks(path).architecture["components"] for path in set(files.values()))
+    need = preflight.check_memory(recipe.L, recipe.batch, components, jobs)
+    tasks = noise.tasks_of(recipe)
+    probe = tasks[-1].model_copy(update={"count": min(4, recipe.batch), "eta": 0.1})
+    with single_thread():
+        noise.run_noise_task(probe, files)
+        start = time.perf_counter()
+        noise.run_noise_task(probe.model_copy(update={"eta": 0.11}), files)
+        per_cost = (time.perf_counter() - start) / probe.cost
+    rows = []
+    for L in recipe.L:
+        of_size = [task for task in tasks if task.L == L]
+        rows.append(
+            {
+                "L": L,
+                "tasks": len(of_size),
+                "seconds_per_task": per_cost * max(task.cost for task in of_size),
+                "megabytes_per_task": preflight.task_bytes(L, recipe.batch, components) / 1e6,
+            }
+        )
+    cells = len(recipe.L) * len(recipe.eta) * len(recipe.network_ids) * recipe.images
+    return {
+        "rows": rows,
+        "jobs": jobs,
+        "seconds": per_cost * sum(task.cost for task in tasks) / jobs,
+        "megabytes": need / 1e6,
+        "file_megabytes": cells * 8 * 6 / 1e6,
+    }

@@ -1,0 +1,99 @@
+"""The command line: parse, build a recipe, make one call, print.  Commands load only when they are used."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+import physnn
+
+COMMANDS = {
+    "sweep-noise": ("physnn.cli.sweep", "sweep_noise", "Sweep the noise of trained networks; fit and draw the answer."),
+    "train": ("physnn.cli.train", "train", "Train an ensemble of networks."),
+    "fit": ("physnn.cli.fit", "fit", "Critical point and exponents of a sweep file, or that there are none."),
+    "show": ("physnn.cli.files", "show", "What a physnn file holds, with the digest of its data."),
+    "plot": ("physnn.cli.files", "plot", "Draw a sweep file or the training curves of network files."),
+    "merge": ("physnn.cli.files", "merge", "Assemble the finished parts of a sweep into its file."),
+    "verify": ("physnn.cli.files", "verify", "Check that files are whole and unchanged."),
+}
+"""Command name to (module, function, one line of help), so that `--help` imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is run or its own help is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(module), function)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(physnn.__version__, prog_name="physnn")
+def cli() -> None:
+    """Phase transitions in lattice models and neural networks: is there one, where, and of which class?
+
+    Start with:  physnn sweep-noise --L 32 64 128
+
+    Exit status: 0 done; 1 some tasks failed; 2 bad input; 3 stopped early, or undecided; 130 interrupted.
+    """
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its status: never a traceback without ``--debug``."""
+    words = sys.argv[1:] if args is None else args
+    debug = "--debug" in words
+    sys.exit(run([word for word in words if word != "--debug"], debug))
+
+
+def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one return for each status)
+    """Run the command line and return its exit status; errors become one line on stderr."""
+    from physnn.errors import InputError, TasksFailed, Unfinished
+
+    try:
+        status = cli.main(words, prog_name="physnn", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        return _fail(2, error.format_message(), debug)
+    except InputError as error:
+        return _fail(2, str(error), debug)
+    except (TasksFailed, Unfinished) as error:
+        status = 1 if isinstance(error, TasksFailed) else 3
+        if "--json" in words:
+            from physnn.cli.output import print_json
+
+            print_json({"status": "failed" if status == 1 else "unfinished", "message": str(error)})
+        return _fail(status, str(error), debug)
+    except OSError as error:
+        return _fail(3, f"{error.filename or 'a file'}: {error.strerror or error}; what was finished is saved", debug)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(130, "interrupted; everything finished is saved, the same command continues", debug)
+
+
+def _fail(status: int, message: str, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    label = "Error" if status in (1, 2) else "Stopped"
+    click.echo(f"{label}: {' '.join(message.split())}", err=True)
+    return status

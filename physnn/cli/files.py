@@ -1,0 +1,81 @@
+"""``physnn show``, ``plot``, ``merge`` and ``verify``: look at files and put them together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from physnn.cli.options import debug_option, json_option, out_option
+
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.command()
+@click.argument("file")
+@json_option
+@debug_option
+def show(file: str, as_json: bool, debug: bool) -> None:
+    """What FILE (or a bundled ensemble) holds: kind, recipe, shapes, and the digest of its data."""
+    from physnn import report
+    from physnn.cli.output import print_json
+
+    facts = report.describe(file)
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            click.echo(f"{name}:")
+            for key, inner in value.items():
+                click.echo(f"  {key:16} {inner}")
+        else:
+            click.echo(f"{name:18} {value}")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option("--observable", default="rmse", show_default=True, help="Observable of a sweep file.")
+@click.option(
+    "--kind",
+    type=click.Choice(["auto", "examples"]),
+    default="auto",
+    show_default=True,
+    help="auto: curves of a sweep, training curves of networks; examples: images a network makes.",
+)
+@click.option("--eta", type=float, default=0.2, show_default=True, help="Noise of the examples.")
+@out_option
+@debug_option
+def plot(files: tuple[str, ...], observable: str, kind: str, eta: float, out: Path | None, debug: bool) -> None:
+    """Draw FILES as a PNG: a sweep's curves and collapse, or the training curves of network files."""
+    from physnn import report
+
+    if kind == "examples":
+        path = report.plot_examples(files[0], eta, out)
+    elif len(files) == 1 and report.describe(files[0])["format"] == "physnn-sweep":
+        path = report.plot_sweep(Path(files[0]), observable, out)
+    else:
+        path = report.plot_training(files, out)
+    click.echo(f"figure  {path}")
+
+
+@click.command()
+@file_argument
+@debug_option
+def merge(file: Path, debug: bool) -> None:
+    """Assemble the finished parts beside FILE into it, where a sweep ended before it could."""
+    from physnn import api
+
+    click.echo(f"{api.merge(file)} tasks in {file}")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@debug_option
+def verify(files: tuple[Path, ...], debug: bool) -> None:
+    """Check the seal of FILES: whole and unchanged since they were written."""
+    from physnn.store.hdf5 import check_seal
+
+    for file in files:
+        check_seal(file)
+        click.echo(f"{file}: whole")

@@ -1,0 +1,161 @@
+"""Option types and the options that several commands share."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class ListOption(click.Option):
+    """An option that takes one or more values: ``--L 32 64``, ``--L 32 --L 64`` or ``--L 32,64``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs | {"multiple": True})
+
+    def takes(self, word: str) -> bool:
+        """Whether a word after the first value still belongs to the list: anything for text, else numbers."""
+        return isinstance(self.type, click.types.StringParamType) or is_number(word.split(",", maxsplit=1)[0])
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Split comma lists of numbers, then convert each value."""
+        if value and not isinstance(self.type, click.types.StringParamType):
+            value = tuple(part for word in value for part in (word.split(",") if isinstance(word, str) else [word]))
+        return super().type_cast_value(ctx, value)
+
+
+def is_number(word: str) -> bool:
+    """Whether a word reads as a number, a negative one or ``1e-3`` too."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+class ListCommand(click.Command):
+    """A command whose `ListOption` options take several values in a row."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Write ``--L 32 64`` as ``--L=32 --L=64``, which click understands."""
+        lists = {name: p for p in self.params if isinstance(p, ListOption) for name in p.opts}
+        words, result = list(args), []
+        while words:
+            word = words.pop(0)
+            if word == "--":
+                result += [word, *words]
+                break
+            name, equals, first = word.partition("=")
+            option = lists.get(name)
+            if option is None:
+                result.append(word)
+                continue
+            values = [first] if equals else []
+            while words and words[0] != "--" and _is_value(words[0]) and (not values or option.takes(words[0])):
+                values.append(words.pop(0))
+            if not values and not ctx.resilient_parsing:
+                raise click.UsageError(
+                    f"{name} needs at least one value, as in: {name} {option.metavar or 'VALUE'}", ctx
+                )
+            result += [f"{name}={value}" for value in values]
+        return super().parse_args(ctx, result)
+
+
+def _is_value(word: str) -> bool:
+    return not re.match(r"-\S", word) or is_number(word.split(",", maxsplit=1)[0])
+
+
+class Number(click.ParamType[float]):
+    """A finite number not below a least one."""
+
+    name = "number"
+
+    def __init__(self, least: float = -math.inf) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail with one sentence."""
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not math.isfinite(number) or number < self.least:
+            self.fail(f"{value} is not a finite number >= {self.least:g}", param, ctx)
+        return number
+
+
+class Duration(click.ParamType[float]):
+    """A time span ``HH:MM:SS``, ``MM:SS`` or seconds."""
+
+    name = "HH:MM:SS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds, or fail with one sentence."""
+        if isinstance(value, float):
+            return value
+        fields = str(value).split(":")
+        if len(fields) > 3 or not all(field.isdigit() for field in fields) or not any(int(field) for field in fields):
+            self.fail(f"{value!r} is not a time span such as 01:30:00", param, ctx)
+        return float(sum(int(field) * 60**k for k, field in enumerate(reversed(fields))))
+
+
+def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Return one decorator that applies several, the first one listed first in the help text."""
+
+    def apply(function: Function) -> Function:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")
+seed_option = click.option("--seed", type=click.IntRange(0), help="Root seed of all random streams [default: 0].")
+out_option = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
+debug_option = click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+
+run_options = stack(
+    click.option("--jobs", type=click.IntRange(1), help="Worker processes [default: one per core]."),
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where networks run; part of the recipe.",
+    ),
+    click.option("--restart", is_flag=True, help="Throw away what --out holds and begin anew."),
+    click.option("--max-time", type=Duration(), help="Stop after this time; the same command continues."),
+    quiet_option,
+    debug_option,
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings from a TOML or JSON file, or the recipe inside a sweep file; flags override.",
+)
+
+
+def resolve_device(device: str) -> str | None:
+    """Return the device to record in a recipe; None leaves it to the config file or the default.
+
+    Raises
+    ------
+    InputError
+        If CUDA is asked for and there is none.
+    """
+    if device == "cpu":
+        return device
+    from physnn.errors import InputError
+    from physnn.networks.device import has_cuda
+
+    if device == "cuda" and not has_cuda():
+        raise InputError("there is no CUDA device here; use --device cpu")
+    return "cuda" if has_cuda() else None

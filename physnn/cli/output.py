@@ -1,0 +1,101 @@
+"""Printing: one JSON object, tables, and progress on stderr with the time left."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from physnn.sweeps.run import Progress, silent
+
+PLAIN_INTERVAL = 30.0
+"""Seconds between lines of progress where stderr is no terminal."""
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """Print one JSON object on stdout; what is not finite becomes null."""
+    click.echo(json.dumps(_finite(data), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def progress_bar(title: str, quiet: bool) -> Iterator[Progress]:
+    """Yield a progress callback: a bar on a terminal, a line every half minute elsewhere, both with the time left."""
+    if quiet:
+        yield silent
+    elif sys.stderr.isatty():
+        with _terminal_bar(title) as show:
+            yield show
+    else:
+        yield _plain_lines(title)
+
+
+@contextmanager
+def _terminal_bar(title: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import (
+        Progress as Bar,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        row = bar.add_task(title, total=None, text="")
+        yield lambda done, total, text: bar.update(row, completed=done, total=total, text=text)
+
+
+def _plain_lines(title: str) -> Progress:
+    start = latest = time.monotonic()
+    begun: float | None = None
+
+    def show(done: float, total: float, text: str) -> None:
+        nonlocal latest, begun
+        now = time.monotonic()
+        begun = done if begun is None else begun
+        if now - latest < PLAIN_INTERVAL:
+            return
+        latest = now
+        rate = (done - begun) / (now - start)
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
+        click.echo(f"{title}: {done / total:.0%} after {now - start:.0f} s{left} {text}".rstrip(), err=True)
+
+    return show
+
+
+def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
+    """Print a table on stdout."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header, title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 110).print(table)

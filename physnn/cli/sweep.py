@@ -1,0 +1,201 @@
+"""``physnn sweep-noise``: the main job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from physnn.cli.options import (
+    ListCommand,
+    ListOption,
+    Number,
+    config_option,
+    json_option,
+    out_option,
+    resolve_device,
+    run_options,
+    seed_option,
+)
+
+CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
+DEFAULT_OUT = "sweep-noise.h5"
+
+
+@click.command("sweep-noise", cls=ListCommand)
+@click.option(
+    "--L",
+    "sizes",
+    cls=ListOption,
+    type=click.IntRange(1),
+    metavar="L...",
+    help="Sizes, in pixels [default: 32 64 128].",
+)
+@click.option("--eta", cls=ListOption, type=Number(0), metavar="ETA...", help="Noise values.")
+@click.option(
+    "--eta-range", nargs=3, type=Number(0), metavar="LO HI N", help="N evenly spaced noise values [default: 0 0.4 13]."
+)
+@click.option(
+    "--noise-convention",
+    type=click.Choice(CONVENTIONS),
+    default="langevin",
+    show_default=True,
+    help="What --eta and --eta-range mean; files always store the Langevin eta.",
+)
+@click.option(
+    "--networks",
+    cls=ListOption,
+    metavar="FILE...",
+    help="Network files, or names of bundled ensembles [default: kuramoto_symmetric].",
+)
+@click.option("--images", type=click.IntRange(1), help="Images per network and size [default: 32].")
+@click.option("--steps", type=click.IntRange(1), help="Depth [default: the trained one].")
+@click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
+@click.option("--batch", type=click.IntRange(1), help="Images evolved together; part of the recipe [default: 8].")
+@click.option("--extend", is_flag=True, help="Add sizes, noise values, images or networks to a finished file.")
+@click.option("--observable", default="rmse", show_default=True, help="What to fit at the end.")
+@click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
+@seed_option
+@out_option
+@config_option
+@json_option
+@run_options
+def sweep_noise(
+    sizes: tuple[int, ...],
+    eta: tuple[float, ...],
+    eta_range: tuple[float, ...] | None,
+    noise_convention: str,
+    networks: tuple[str, ...],
+    out: Path | None,
+    config: Path | None,
+    as_json: bool,
+    dry_run: bool,
+    extend: bool,
+    observable: str,
+    quiet: bool,
+    device: str,
+    debug: bool,
+    **options: Any,
+) -> None:
+    """Sweep the noise in trained networks at several sizes; fit, draw and print the answer.
+
+    \b
+    physnn sweep-noise --L 32 64 128
+    physnn sweep-noise --L 32 64 --eta-range 0 0.2 21 --images 64 --out fine.h5
+    physnn sweep-noise --out fine.h5 --extend --L 256
+
+    A rerun continues where an interrupted one stopped.
+    """
+    from physnn import api
+    from physnn.cli.config import read_config
+    from physnn.errors import InputError
+
+    settings = read_config(config)
+    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time")}
+    flags = {"L": sizes or None, "networks": networks or None, "device": resolve_device(device), **options}
+    settings |= {key: value for key, value in flags.items() if value is not None}
+    if networks:
+        settings.pop("network_ids", None)
+    if eta and eta_range:
+        raise InputError("--eta and --eta-range exclude each other; give one")
+    values = list(eta) if eta else _range(eta_range) if eta_range else None
+    if values is not None:
+        settings["eta"] = _langevin(values, noise_convention, settings.get("networks", ("kuramoto_symmetric",)))
+    out = out or Path(DEFAULT_OUT)
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
+    recipe = api.noise_recipe(out, extend, **settings)
+    if dry_run:
+        _print_plan(api.plan(recipe, run["jobs"]), as_json)
+        return
+    from physnn.cli.output import progress_bar
+
+    with progress_bar("sweep-noise", quiet) as progress:
+        count = api.run_noise_sweep(recipe, out, extend=extend, progress=progress, **run)
+    _report(out, observable, count, as_json)
+
+
+def _range(given: Sequence[float]) -> list[float]:
+    from physnn.errors import InputError
+    from physnn.sweeps.noise import noise_values
+
+    low, high, count = given
+    if not (high > low and count >= 2 and count == int(count)):
+        raise InputError("--eta-range needs LO < HI and a whole number N >= 2, as in: --eta-range 0 0.4 13")
+    return noise_values(low, high, int(count))
+
+
+def _langevin(values: list[float], convention: str, networks: Sequence[str]) -> list[float]:
+    """Convert noise values to the Langevin eta; the step size comes from the networks."""
+    if convention == "langevin":
+        return values
+    if convention == "temperature":
+        return [math.sqrt(2 * value) for value in values]
+    from physnn.bundled import resolve
+    from physnn.errors import InputError
+    from physnn.store.network_file import read_networks
+
+    steps = {float(read_networks(resolve(name)).architecture["gamma"]) for name in networks}
+    if len(steps) > 1:
+        raise InputError(f"the networks have step sizes {sorted(steps)}: give the noise in the langevin convention")
+    gamma = steps.pop()
+    rules = {
+        "per-step": lambda a: a * math.sqrt(gamma),
+        "increment-std": lambda s: s / math.sqrt(gamma),
+        "increment-variance": lambda v: math.sqrt(v / gamma),
+    }
+    return [rules[convention](value) for value in values]
+
+
+def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
+    from physnn.cli.output import print_json, print_table
+
+    if as_json:
+        print_json(plan)
+        return
+    rows = [
+        [str(r["L"]), str(r["tasks"]), f"{r['seconds_per_task']:.2g}", f"{r['megabytes_per_task']:.0f}"]
+        for r in plan["rows"]
+    ]
+    print_table("tasks to run", ["L", "tasks", "seconds a task", "MB a task"], rows)
+    click.echo(
+        f"about {plan['seconds']:.0f} s with {plan['jobs']} jobs, {plan['megabytes']:.0f} MB of memory, "
+        f"a file of {plan['file_megabytes']:.2g} MB"
+    )
+
+
+def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
+    from physnn import report
+    from physnn.cli.fit import answer_text
+    from physnn.cli.output import print_json, print_table
+    from physnn.store.hdf5 import content_digest
+    from physnn.store.sweep_file import read_sweep
+
+    sweep = read_sweep(out)
+    figure = str(report.plot_sweep(out, observable)) if len(sweep.sizes) > 1 else None
+    fit = report.fit(sweep, observable) if figure else None
+    controls = {f"L{L}": group["eta"].values.tolist() for L, group in sweep.sizes.items()}
+    if as_json:
+        print_json(
+            {
+                "file": str(out),
+                "figure": figure,
+                "sizes": list(sweep.sizes),
+                "controls": controls,
+                "tasks_run": count,
+                "digest": content_digest(out),
+                "fit": fit.as_json() if fit else None,
+            }
+        )
+        return
+    click.echo(f"{count} tasks run" if count else "all is done: nothing was left to run")
+    curves = report.curves(sweep, observable)
+    header = ["eta", *(f"L = {L}" for L in curves.sizes)]
+    print_table(
+        f"{observable} of {curves.networks} networks, {curves.images} images each", header, report.curve_rows(curves)
+    )
+    click.echo(answer_text(fit) if fit else "one size only: nothing to compare; add sizes with --extend --L 64 128")
+    click.echo(f"data    {out}" + (f"\nfigure  {figure}" if figure else ""))

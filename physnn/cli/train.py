@@ -1,0 +1,106 @@
+"""``physnn train``: make ensembles of networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from physnn.cli.options import (
+    ListCommand,
+    ListOption,
+    Number,
+    config_option,
+    json_option,
+    out_option,
+    resolve_device,
+    run_options,
+)
+
+
+@click.group()
+def train() -> None:
+    """Train an ensemble of networks, one per seed, into one network file."""
+
+
+@train.command("kuramoto", cls=ListCommand)
+@click.option("--L", "size", type=click.IntRange(1), help="Side of the training images [default: 32].")
+@click.option("--steps", type=click.IntRange(1), help="Depth: number of time steps [default: 15].")
+@click.option(
+    "--seeds", cls=ListOption, type=click.IntRange(0), metavar="SEED...", help="One network each [default: 0]."
+)
+@click.option("--broken", is_flag=True, help="Break the symmetry x -> -x with a trained constant c.")
+@click.option("--bias-sd", type=Number(0), help="Standard deviation of c at the start [default: 0.3].")
+@click.option("--components", type=click.IntRange(2), help="N, components of a unit vector [default: 16].")
+@click.option("--kernel", type=click.IntRange(1), help="k, side of the coupling kernel [default: 5].")
+@click.option("--gamma", type=Number(0), help="Step size [default: 0.25].")
+@click.option("--boundary", type=click.Choice(["periodic", "zero"]), help="Boundary [default: periodic].")
+@click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs; each ends with a checkpoint [default: 12].")
+@click.option("--pairs-per-epoch", type=click.IntRange(1), help="Fresh image pairs per epoch [default: 5632].")
+@click.option("--batch", type=click.IntRange(1), help="Images per optimiser step [default: 16].")
+@click.option("--lr", type=Number(0), help="Highest learning rate [default: 2e-3].")
+@out_option
+@config_option
+@json_option
+@run_options
+def kuramoto(
+    size: int | None,
+    seeds: tuple[int, ...],
+    broken: bool,
+    out: Path | None,
+    config: Path | None,
+    as_json: bool,
+    quiet: bool,
+    device: str,
+    debug: bool,
+    jobs: int | None,
+    restart: bool,
+    max_time: float | None,
+    **options: Any,
+) -> None:
+    """Train Kuramoto networks on the transmogrifier: circle to square to triangle to circle.
+
+    \b
+    physnn train kuramoto --L 32 --steps 15 --seeds 0 1 2 --out mine.h5
+    physnn sweep-noise --networks mine.h5
+
+    Killed or stopped, the same command continues after the last full epoch of each network.
+    """
+    from physnn import api
+    from physnn.cli.config import read_config
+    from physnn.cli.output import print_json, print_table, progress_bar
+    from physnn.store.network_file import read_networks
+
+    settings = read_config(config)
+    chosen_seeds = seeds or tuple(settings.pop("seeds", (0,)))
+    settings.pop("kind", None), settings.pop("device", None)
+    flags = {"L": size, "broken": broken or None, **options}
+    settings |= {key: value for key, value in flags.items() if value is not None}
+    out = out or Path("kuramoto.h5")
+    with progress_bar("train kuramoto", quiet) as progress:
+        api.train_kuramoto(
+            chosen_seeds,
+            out=out,
+            jobs=jobs,
+            device=resolve_device(device) or "cpu",
+            restart=restart,
+            max_time=max_time,
+            progress=progress,
+            **settings,
+        )
+    file = read_networks(out)
+    if as_json:
+        networks = [
+            {"seed": seed, "id": network, "validation_rmse": float(rmse), "loss": loss.tolist()}
+            for seed, network, rmse, loss in zip(file.seeds, file.ids, file.validation_rmse, file.loss, strict=True)
+        ]
+        print_json({"file": str(out), "recipe": file.recipe, "networks": networks})
+        return
+    rows = [
+        [str(seed), network, f"{rmse:.4f}"]
+        for seed, network, rmse in zip(file.seeds, file.ids, file.validation_rmse, strict=True)
+    ]
+    print_table("trained networks", ["seed", "identity", "validation RMSE"], rows)
+    click.echo(f"networks {out}")

@@ -1,0 +1,13 @@
+"""The two ways a call can end without an answer; the command line turns them into exit statuses."""
+
+
+class InputError(ValueError):
+    """What was asked for cannot be done; the message is one sentence that says what to do (exit status 2)."""
+
+
+class Unfinished(RuntimeError):
+    """Stopped before the end with everything done so far saved; the same call continues (exit status 3)."""
+
+
+class TasksFailed(RuntimeError):
+    """Some tasks failed for good while all others finished; the message lists them (exit status 1)."""

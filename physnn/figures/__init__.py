@@ -1,0 +1,1 @@
+"""Analysis results as matplotlib figures, one function per kind; each returns a Figure."""

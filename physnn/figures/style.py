@@ -1,0 +1,31 @@
+"""One look for all figures: colours that colour-blind readers can tell apart, and one way to save."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's palette (2008), dark ones first."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DPI = 160
+
+AXIS_LABELS = {
+    "eta": r"noise strength $\eta$ (Langevin, dimensionless)",
+    "T": r"temperature $T$ ($J = k_B = 1$)",
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure (inches) that needs no display."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG (or by its ending) and return the path."""
+    figure.savefig(path, dpi=DPI)
+    return path

@@ -1,0 +1,196 @@
+"""Training Kuramoto networks on the transmogrifier, one network per seed, resumable after every epoch.
+
+Source: N. Iqbal and M. Welling, "Topological defects propagate information in deep neural networks", A.1 (Adam on the
+mean squared error); the images are drawn fresh for every batch instead of from a fixed set, and the learning rate
+follows one cycle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from physnn import rng
+from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.tasks import Transmogrifier
+from physnn.store.parts import read_part, write_part
+
+Report = Callable[[int, int, float], None]
+"""Called with (batches done, batches in all, mean loss of the latest)."""
+
+
+class TrainingRecipe(BaseModel):
+    """Everything that decides what a trained network will be, its seed apart.
+
+    One epoch is ``pairs_per_epoch`` fresh image pairs.  The learning rate rises linearly from ``lr / 25`` to ``lr``
+    over the first ``warm_up`` of all batches and falls along half a cosine to ``lr / 1e4``.  Gradients
+    longer than ``clip`` are shortened to it: without that, single steep batches were seen to throw the network into a
+    constant output for good.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    L: Annotated[int, Field(ge=1)] = 32
+    steps: Annotated[int, Field(ge=1)] = 15
+    components: Annotated[int, Field(ge=2)] = 16
+    kernel: Annotated[int, Field(ge=1)] = 5
+    gamma: Annotated[float, Field(gt=0)] = 0.25
+    broken: bool = False
+    bias_sd: Annotated[float, Field(ge=0)] = 0.3
+    boundary: Literal["periodic", "zero"] = "periodic"
+    density: Literal["matched", "paper"] = "matched"
+    radius: Annotated[int, Field(ge=2)] = 4
+    epochs: Annotated[int, Field(ge=1)] = 12
+    pairs_per_epoch: Annotated[int, Field(ge=1)] = 5632
+    batch: Annotated[int, Field(ge=1)] = 16
+    lr: Annotated[float, Field(gt=0)] = 2e-3
+    warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    clip: Annotated[float, Field(gt=0)] = 0.1
+    validation_pairs: Annotated[int, Field(ge=1)] = 1024
+
+    @property
+    def architecture(self) -> Architecture:
+        """The untrained part of the network."""
+        return Architecture(self.components, self.kernel, self.gamma, self.broken, self.boundary)
+
+    @property
+    def task(self) -> Transmogrifier:
+        """The source of training images."""
+        return Transmogrifier(self.L, self.density, self.radius)
+
+    def check(self) -> None:
+        """Raise InputError if architecture or task cannot be built."""
+        _ = self.architecture, self.task
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Optimiser steps in one epoch; a last incomplete batch is not drawn."""
+        return max(1, self.pairs_per_epoch // self.batch)
+
+
+def learning_rate(recipe: TrainingRecipe, batch: int) -> float:
+    """Return the learning rate of optimiser step ``batch``, counted from 0 over the whole training."""
+    peak = recipe.warm_up * recipe.epochs * recipe.batches_per_epoch
+    if batch < peak:
+        return recipe.lr * (1 / 25 + (1 - 1 / 25) * batch / peak)
+    fall = (batch - peak) / (recipe.epochs * recipe.batches_per_epoch - peak)
+    return recipe.lr * (1e-4 + (1 - 1e-4) * (1 + math.cos(math.pi * fall)) / 2)
+
+
+def validation_rmse(network: KuramotoNetwork, recipe: TrainingRecipe, seed: int, device: str = "cpu") -> float:
+    """Return the pooled RMSE (pixels 0 and 1, dimensionless) on fresh images at the training size and depth."""
+    inputs, targets, _ = recipe.task.pairs(rng.stream(seed, "validation"), recipe.validation_pairs)
+    total = 0.0
+    with torch.no_grad():
+        for first in range(0, len(inputs), 64):
+            chosen = slice(first, first + 64)
+            output = network(torch.from_numpy(inputs[chosen]).to(device), recipe.steps).cpu().double().numpy()
+            total += float(((output - targets[chosen]) ** 2).sum())
+    return math.sqrt(total / targets.size)
+
+
+def train_network(
+    recipe: TrainingRecipe, seed: int, checkpoint: Path, device: str = "cpu", report: Report | None = None
+) -> dict[str, np.ndarray]:
+    """Train one network, or continue from its checkpoint, and return weights, loss history and validation RMSE.
+
+    The result depends on recipe, seed and device only: a training that was killed and continued ends with the same
+    bits, because images are keyed by (seed, epoch, batch) and the checkpoint holds the optimiser's whole state.
+
+    Parameters
+    ----------
+    recipe : TrainingRecipe
+        What to train.
+    seed : int
+        Seed of this network's weights and images.
+    checkpoint : Path
+        File that holds the state after the latest epoch; read if it exists, replaced after each epoch.
+    device : str
+        ``"cpu"`` or ``"cuda"``.
+    report : callable, optional
+        Called after every 16th batch.
+
+    Returns
+    -------
+    dict
+        Weights by name, ``loss (epochs,)`` and ``validation_rmse ()``.
+    """
+    state = read_part(checkpoint) if checkpoint.exists() else {}
+    if state and not int(state["unfinished"]):
+        return _result(state)
+    names, network, optimiser = _start(recipe, seed, state, device)
+    loss = np.full(recipe.epochs, np.nan)
+    loss[: len(state.get("loss", ()))] = state.get("loss", ())
+    for epoch in range(int(state.get("epoch", 0)), recipe.epochs):
+        loss[epoch] = _train_epoch(recipe, seed, epoch, network, optimiser, device, report)
+        state = network.arrays() | _moments(names, network, optimiser)
+        state |= {"epoch": np.array(epoch + 1), "loss": loss[: epoch + 1]}
+        state["unfinished"] = np.array(recipe.epochs - epoch - 1)
+        if epoch + 1 == recipe.epochs:
+            state["validation_rmse"] = np.array(validation_rmse(network, recipe, seed, device))
+        write_part(checkpoint, state)
+    return _result(state)
+
+
+def _start(
+    recipe: TrainingRecipe, seed: int, state: dict[str, np.ndarray], device: str
+) -> tuple[tuple[str, ...], KuramotoNetwork, torch.optim.Adam]:
+    weights = state or initial_weights(recipe.architecture, rng.stream(seed, "weights"), recipe.bias_sd)
+    network = KuramotoNetwork(recipe.architecture, weights).to(device)
+    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr)
+    for name in network.names if state else ():
+        optimiser.state[network.get_parameter(name)] = {
+            "step": torch.tensor(float(state["epoch"]) * recipe.batches_per_epoch),
+            "exp_avg": torch.tensor(state[f"{name}_mean"], device=device),
+            "exp_avg_sq": torch.tensor(state[f"{name}_square"], device=device),
+        }
+    return network.names, network, optimiser
+
+
+def _moments(names: tuple[str, ...], network: KuramotoNetwork, optimiser: torch.optim.Adam) -> dict[str, np.ndarray]:
+    moments = {}
+    for name in names:
+        state = optimiser.state[network.get_parameter(name)]
+        moments[f"{name}_mean"] = state["exp_avg"].numpy(force=True).copy()
+        moments[f"{name}_square"] = state["exp_avg_sq"].numpy(force=True).copy()
+    return moments
+
+
+def _train_epoch(
+    recipe: TrainingRecipe,
+    seed: int,
+    epoch: int,
+    network: KuramotoNetwork,
+    optimiser: torch.optim.Adam,
+    device: str,
+    report: Report | None,
+) -> float:
+    total, recent = 0.0, 0.0
+    n = recipe.batches_per_epoch
+    for batch in range(n):
+        inputs, targets, _ = recipe.task.pairs(rng.stream(seed, "batch", epoch, batch), recipe.batch)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, epoch * n + batch)
+        optimiser.zero_grad()
+        output = network(torch.from_numpy(inputs).to(device), recipe.steps)
+        loss = torch.nn.functional.mse_loss(output, torch.from_numpy(targets).to(device))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        optimiser.step()
+        total += loss.item()
+        recent += loss.item()
+        if report and batch % 16 == 15:
+            report(epoch * n + batch + 1, recipe.epochs * n, recent / 16)
+            recent = 0.0
+    return total / n
+
+
+def _result(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    hidden = {name for name in state if name.endswith(("_mean", "_square"))} | {"epoch", "unfinished"}
+    return {name: values for name, values in state.items() if name not in hidden}

@@ -1,0 +1,168 @@
+"""The calls that read files: fits, descriptions and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physnn import rng
+from physnn.analysis.curves import Curves, available, curves_of
+from physnn.analysis.estimate import Estimate
+from physnn.analysis.fit import Fit, fit_curves
+from physnn.bundled import resolve
+from physnn.errors import InputError
+from physnn.store.hdf5 import content_digest
+from physnn.store.network_file import FORMAT as NETWORKS
+from physnn.store.network_file import read_networks
+from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def fit(
+    source: str | Path | SweepFile,
+    observable: str = "rmse",
+    *,
+    zeta: str | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Fit:
+    """Decide whether the curves of a sweep cross; if so, estimate critical point and exponents.
+
+    Parameters
+    ----------
+    source : path or SweepFile
+        A sweep file, of ours or made with `physnn.write_sweep`.
+    observable : str
+        A name of `physnn.analysis.curves.OBSERVABLES` that the file's arrays allow.
+    zeta : {"free", "0"}, optional
+        Whether zeta/nu is fitted; by default only where the observable is not dimensionless.
+    resamples : int
+        Bootstrap samples over networks and images.
+    seed : int
+        Root seed of the resampling.
+
+    Returns
+    -------
+    physnn.analysis.fit.Fit
+        ``verdict``, ``reason``, ``curves``, ``pairs``, ``collapse``; ``as_json()`` is what the command prints.
+
+    Raises
+    ------
+    InputError
+        If the file is unusable, has one size only, or lacks the observable.
+    """
+    found = curves(source, observable, resamples=resamples, seed=seed)
+    return fit_curves(found, {None: None, "free": True, "0": False}[zeta])
+
+
+def curves(source: str | Path | SweepFile, observable: str = "rmse", *, resamples: int = 200, seed: int = 0) -> Curves:
+    """Return the curves of an observable with bootstrap samples; parameters and errors as in `fit`."""
+    control, sizes = sampled_arrays(source if isinstance(source, SweepFile) else read_sweep(source))
+    return curves_of(sizes, observable, control, resamples, rng.stream(seed, "bootstrap", observable))
+
+
+def curve_rows(found: Curves) -> list[list[str]]:
+    """Return the curves as rows of text: control value, then value and error of every size."""
+    values = sorted({float(x) for L in found.sizes for x in found.x[L]})
+    rows = []
+    for x in values:
+        row = [f"{x:.6g}"]
+        for L in found.sizes:
+            at = np.flatnonzero(found.x[L] == x)
+            row.append(str(Estimate(float(found.y[L][at[0]]), float(found.error(L)[at[0]]))) if len(at) else "")
+        rows.append(row)
+    return rows
+
+
+def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]]:
+    """Return the control's name and, for every L, its values and the arrays (control, network, image).
+
+    Raises
+    ------
+    InputError
+        If a group has no control coordinate or no such arrays.
+    """
+    sizes = {}
+    control = ""
+    for L, group in sweep.sizes.items():
+        names = {v.dims[0] for v in group.values() if len(v.dims) == 3 and v.dims[0] in group}
+        if len(names) != 1:
+            raise InputError(f"group L{L} of the sweep holds no observables with one control parameter")
+        control = names.pop()
+        arrays = {name: v.values for name, v in group.items() if len(v.dims) == 3}
+        sizes[L] = group[control].values, arrays
+    if not sizes:
+        raise InputError("the sweep holds no sizes")
+    return control, sizes
+
+
+def describe(name: str | Path) -> dict[str, Any]:
+    """Return what a file holds: format, digest, recipe and, by kind, sizes and observables or networks.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or it is not whole.
+    """
+    path = resolve(str(name))
+    format_name, attrs = kind_of(path)
+    facts: dict[str, Any] = {"file": str(path), "format": format_name, "digest": content_digest(path)}
+    if format_name == NETWORKS:
+        file = read_networks(path)
+        facts["networks"] = {
+            network: f"seed {seed}, validation RMSE {rmse:.4f}"
+            for network, seed, rmse in zip(file.ids, file.seeds, file.validation_rmse, strict=True)
+        }
+    else:
+        sweep = read_sweep(path)
+        facts["sizes"] = {
+            f"L{L}": ", ".join(f"{k}{list(v.values.shape)}" for k, v in group.items())
+            for L, group in sweep.sizes.items()
+        }
+        facts["observables"] = ", ".join(available(sampled_arrays(sweep)[1][next(iter(sweep.sizes))][1]))
+    facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
+    names = ("physnn_version", "git_commit", "command", "created", "platform", "libraries")
+    return facts | {key: attrs[key] for key in names if attrs.get(key)}
+
+
+def plot_sweep(path: Path, observable: str = "rmse", out: Path | None = None) -> Path:
+    """Draw the curves of a sweep with the crossing and collapse, or with their differences; return the PNG's path."""
+    from physnn.figures.sweep import sweep_figure
+
+    ending = ".png" if observable == "rmse" else f"-{observable}.png"
+    return _saved(sweep_figure(fit(path, observable)), out or path.with_name(path.stem + ending))
+
+
+def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
+    """Draw the training curves of network files in one figure; return the PNG's path."""
+    from physnn.figures.networks import training_figure
+
+    files = {Path(name).stem: read_networks(resolve(name)) for name in names}
+    pairs = {int(file.recipe["pairs_per_epoch"]) for file in files.values()}
+    if len(pairs) > 1:
+        raise InputError("the files were trained with different pairs per epoch; draw them one by one")
+    figure = training_figure({name: file.loss for name, file in files.items()}, pairs.pop())
+    return _saved(figure, out or Path("training.png"))
+
+
+def plot_examples(name: str, eta: float = 0.2, out: Path | None = None, L: int | None = None) -> Path:
+    """Draw input, target, clean output and noisy output of the first network of a file; return the PNG's path."""
+    from physnn.figures.networks import image_figure
+    from physnn.networks.evaluate import example_images
+
+    path = resolve(name)
+    file = read_networks(path)
+    images = example_images(str(path), file.ids[0], L or 2 * int(file.recipe["L"]), int(file.recipe["steps"]), eta)
+    return _saved(image_figure(images), out or Path(path.stem + "-examples.png"))
+
+
+def _saved(figure: Figure, path: Path) -> Path:
+    from physnn.figures.style import save
+
+    return save(figure, path)

@@ -1,0 +1,70 @@
+"""Random streams keyed by content: the only place where randomness is seeded.
+
+A stream is named by a root seed and key words such as ``("image", network_id, L, 7)``.  The words say *what* the
+numbers are for, never who draws them or when, so results do not depend on the number of workers, on the order of
+tasks or on interruptions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+
+from physnn.errors import InputError
+
+STREAMS = {
+    "weights": "initial weights of a network: (seed)",
+    "batch": "training images of one optimiser step: (seed, epoch, batch)",
+    "validation": "fresh images that a trained network is scored on: (seed)",
+    "image": "images shown to a network in a sweep: (network, density, L, image)",
+    "noise": "counter key of the noise in a network's dynamics: (network, image)",
+    "bootstrap": "resampling of groups and samples in an analysis: (purpose)",
+    "figure": "examples drawn for a figure or a demonstration: (name, ...)",
+    "synthetic": "data made with a known answer, to test an analysis: (name, ...)",
+}
+"""Every stream name there is, with what it feeds and the key words that follow it."""
+
+Word = str | int | float
+
+
+def seed_sequence(root: int, name: str, *words: Word) -> np.random.SeedSequence:
+    """Return the seed sequence of the stream ``name`` with further key words.
+
+    The spawn key is the SHA-256 digest of the words' JSON form (eight 32-bit words), so that two different
+    contents share a stream only if SHA-256 collides.
+
+    Parameters
+    ----------
+    root : int
+        Root seed, ``>= 0``.
+    name : str
+        A name of `STREAMS`.
+    *words : str, int or float
+        What the numbers are for.
+
+    Raises
+    ------
+    KeyError
+        If ``name`` is not in `STREAMS`.
+    InputError
+        If ``root`` is negative.
+    """
+    if name not in STREAMS:
+        raise KeyError(f"unknown random stream {name!r}; the table is physnn.rng.STREAMS")
+    if root < 0:
+        raise InputError(f"a seed must be a non-negative integer, not {root}; try --seed 0")
+    text = json.dumps([name, *words], separators=(",", ":"), allow_nan=False)
+    digest = hashlib.sha256(text.encode()).digest()
+    return np.random.SeedSequence(root, spawn_key=tuple(np.frombuffer(digest, "<u4").tolist()))
+
+
+def stream(root: int, name: str, *words: Word) -> np.random.Generator:
+    """Return the numpy generator (PCG64) of a stream; see `seed_sequence` for parameters and errors."""
+    return np.random.Generator(np.random.PCG64(seed_sequence(root, name, *words)))
+
+
+def counter_key(root: int, name: str, *words: Word) -> np.ndarray:
+    """Return the key of a counter-based stream: two 32-bit words, shape ``(2,)``, dtype uint32."""
+    return seed_sequence(root, name, *words).generate_state(2, np.uint32)

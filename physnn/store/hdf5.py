@@ -1,0 +1,254 @@
+"""One way to write an HDF5 file and one way to read it.
+
+A file is written under a temporary name in its own folder, sealed by a line after the HDF5 end that carries the
+SHA-256 of everything before it, synced, and renamed; so a name that exists is a whole file.  A reader checks the seal
+before libhdf5 sees a byte.  Groups follow the netCDF-4 conventions (dimension scales), so xarray opens them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from physnn.errors import InputError
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+TRAILER_LENGTH = 106
+LARGEST_DATASET = 2**34
+"""Bytes one dataset may declare before it is refused unread: a hostile file can declare terabytes."""
+
+
+Attributes = Mapping[str, Any]
+"""Text and numbers by name."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An array with named dimensions and text or number attributes; a coordinate is named like its dimension."""
+
+    dims: tuple[str, ...]
+    values: np.ndarray
+    attrs: Attributes = field(default_factory=dict)
+
+
+Group = Mapping[str, Variable]
+
+
+def _trailer(digest: str, length: int) -> bytes:
+    return f"\nPHYSNN1 sha256={digest} len={length:020d}\n".encode()
+
+
+def _digest(path: Path, length: int) -> str:
+    sha = hashlib.sha256()
+    with path.open("rb") as stream:
+        while length > 0 and (block := stream.read(min(length, 2**20))):
+            sha.update(block)
+            length -= len(block)
+    return sha.hexdigest()
+
+
+def check_seal(path: Path) -> None:
+    """Check that ``path`` is a whole physnn file.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is not HDF5, it has no seal, or its contents do not match the seal.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; check the name" if not path.exists() else f"{path} is not a file")
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        if stream.read(len(MAGIC)) != MAGIC:
+            raise InputError(f"{path} is not an HDF5 file; give a file that physnn wrote")
+        stream.seek(max(0, size - TRAILER_LENGTH))
+        trailer = stream.read()
+    body = size - TRAILER_LENGTH
+    if not trailer.startswith(b"\nPHYSNN1 sha256=") or body <= 0:
+        raise InputError(f"{path} carries no physnn seal: it was cut off, appended to, or written by other software")
+    if trailer != _trailer(_digest(path, body), body):
+        raise InputError(f"{path} is damaged: its contents do not match its seal; restore it or make it again")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a small file so that it is either absent or whole, whatever happens."""
+    _commit(path, lambda temporary: temporary.write_bytes(data))
+
+
+def _commit(path: Path, write: Callable[[Path], object]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_sealed(path: Path, groups: Mapping[str, Group], attrs: Attributes, scales: bool = True) -> None:
+    """Write groups of variables and root attributes as one sealed file, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        Where; an existing file is replaced, and whoever has it open keeps the old one.
+    groups : mapping
+        Group path (``"/"`` for the root, ``"/L32"``) to its variables.
+    attrs : mapping
+        Attributes of the root.
+    scales : bool
+        Whether dimensions become HDF5 dimension scales, as xarray needs; parts do without.
+    """
+
+    def write(temporary: Path) -> None:
+        with h5py.File(temporary, "w", libver=("v110", "v110"), track_order=True) as file:
+            _set_attrs(file, attrs)
+            for name, group in groups.items():
+                _write_group(file if name == "/" else file.create_group(name, track_order=True), group, scales)
+        length = temporary.stat().st_size
+        digest = _digest(temporary, length)
+        with temporary.open("ab") as stream:
+            stream.write(_trailer(digest, length))
+
+    _commit(path, write)
+
+
+def _set_attrs(item: h5py.Group | h5py.Dataset, attrs: Attributes) -> None:
+    for key, value in attrs.items():
+        # Fixed-length bytes: no variable-length heap, and every reader decodes them to text.
+        item.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
+
+
+def _write_group(group: h5py.Group, variables: Group, with_scales: bool) -> None:
+    sizes: dict[str, int] = {}
+    for name, variable in variables.items():
+        values = np.asarray(variable.values)
+        if values.ndim != len(variable.dims):
+            raise ValueError(f"{name} has {values.ndim} dimensions, named {variable.dims}")
+        for dim, size in zip(variable.dims, values.shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise ValueError(f"{name} has length {size} along {dim}, not {sizes[dim]}")
+        options = {"chunks": True, "fletcher32": True} if values.size and values.ndim else {}
+        dataset = group.create_dataset(name, data=values, track_times=False, **options)
+        _set_attrs(dataset, variable.attrs)
+    if not with_scales:
+        return
+    scales = {}
+    for dim, size in sizes.items():
+        if dim not in variables:
+            group.create_dataset(dim, data=np.arange(size), track_times=False)
+        scales[dim] = group[dim]
+        scales[dim].make_scale(dim)
+    for name, variable in variables.items():
+        if variable.dims != (name,):
+            for axis, dim in enumerate(variable.dims):
+                group[name].dims[axis].attach_scale(scales[dim])
+
+
+@contextlib.contextmanager
+def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int) -> Iterator[h5py.File]:
+    """Open a physnn file for reading after checking its seal, its format and that it refers to nothing outside.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    kind : str or None
+        The format it must have, such as ``"physnn-sweep"``; None for any.
+    version : int
+        The newest format version understood.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, of another kind or newer, or holds links or storage outside itself.
+    """
+    path = Path(path)
+    check_seal(path)
+    with h5py.File(path, "r") as file:
+        found = read_attrs(file)
+        if kind not in (None, found.get("format")):
+            raise InputError(f"{path} is a file of kind {found.get('format', 'unknown')!r}, not {kind!r}")
+        if int(found.get("format_version", 0)) > version:
+            raise InputError(f"{path} was written by a newer physnn (format {found['format_version']}); upgrade physnn")
+        _refuse_outside(file, path)
+        yield file
+
+
+def _refuse_outside(group: h5py.Group, path: Path) -> None:
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise InputError(f"{path} holds a link ({name}) that may lead outside the file; refused")
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            _refuse_outside(item, path)
+        elif not isinstance(item, h5py.Dataset) or item.is_virtual or item.external:
+            raise InputError(f"{path} keeps the data of {name} outside the file; refused")
+        elif item.nbytes > LARGEST_DATASET:
+            raise InputError(f"{path} declares {item.nbytes / 1e9:.0f} GB for {name}; refused")
+
+
+def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, str | int | float]:
+    """Return the text and number attributes of a group or dataset, without those that mark dimension scales."""
+    hidden = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
+    found: dict[str, str | int | float] = {}
+    for key in item.attrs:
+        if key not in hidden:
+            value = item.attrs[key]
+            found[key] = (
+                value.decode() if isinstance(value, bytes) else value.item() if hasattr(value, "item") else value
+            )
+    return found
+
+
+def read_group(group: h5py.Group) -> dict[str, Variable]:
+    """Return the variables of a group, dimensions from their scales (a scale's only dimension is itself)."""
+    variables = {}
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset):
+            if item.is_scale:
+                dims: tuple[str, ...] = (name,)
+            else:
+                dims = tuple(
+                    dim[0].name.rsplit("/", 1)[-1] if len(dim) else f"{name}_{k}" for k, dim in enumerate(item.dims)
+                )
+            variables[name] = Variable(dims, item[()], read_attrs(item))
+    return variables
+
+
+def content_digest(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 over sorted dataset paths, dtypes, shapes and bytes of a sealed file; attributes are left out.
+
+    Two files with the same digest hold the same data, whenever and by however many workers they were made.
+    """
+    path = Path(path)
+    check_seal(path)
+    sha = hashlib.sha256()
+    with h5py.File(path, "r") as file:
+        _refuse_outside(file, path)
+        datasets: dict[str, h5py.Dataset] = {}
+        file.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+        for name in sorted(datasets):
+            values = np.ascontiguousarray(datasets[name][()])
+            sha.update(f"/{name}\0{values.dtype.str}\0{values.shape}\0".encode())
+            sha.update(values.tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,1 @@
+"""What to run (recipe), the one loop that runs it (run), and where (executors)."""

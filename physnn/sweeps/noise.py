@@ -1,0 +1,255 @@
+"""Noise sweeps of trained networks: recipe, tasks and assembly.
+
+A recipe says what is measured; it expands into tasks whose keys are hashes of their content.  The result depends on
+the recipe alone, so files can be extended by the tasks that are new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from physnn.bundled import resolve
+from physnn.errors import InputError
+from physnn.networks.tasks import Transmogrifier
+from physnn.store.hdf5 import Variable
+from physnn.store.network_file import read_networks
+
+ATTRIBUTES = {
+    "eta": {"symbol": "eta", "units": "dimensionless", "long_name": "noise strength, Langevin convention"},
+    "network": {"long_name": "content identity of the network"},
+    "image": {"long_name": "number of the image in the network's own series"},
+    "rmse": {
+        "symbol": "RMSE",
+        "units": "dimensionless",
+        "long_name": "root mean squared error of one image, pixels 0 and 1",
+    },
+    "se_near": {"units": "dimensionless", "long_name": "sum of squared errors within 3 pixels of a shape"},
+    "se_far": {"units": "dimensionless", "long_name": "sum of squared errors farther from shapes"},
+    "overlap": {
+        "symbol": "q",
+        "units": "dimensionless",
+        "long_name": "mean of x . x_clean over sites at the last step",
+    },
+    "energy": {"symbol": "E", "units": "dimensionless", "long_name": "energy per site at the last step"},
+    "n_near": {"units": "pixels", "long_name": "number of pixels within 3 pixels of a shape"},
+    "target_sq": {"units": "dimensionless", "long_name": "sum of the squared target, pixels 0 and 1"},
+    "n_shapes": {"units": "1", "long_name": "number of shapes in the image"},
+}
+OF_IMAGE = ("n_near", "target_sq", "n_shapes")
+"""Observables that do not depend on the noise: stored once per (network, image)."""
+
+
+class NoiseSweep(BaseModel):
+    """The recipe of a noise sweep.
+
+    ``networks`` are files (or names of bundled ensembles) and ``network_ids`` the content identities of what is in
+    them; only the identities decide the result.  ``batch`` images are evolved together, and stay together, because
+    the bits of a convolution may depend on it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Literal["noise"] = "noise"
+    L: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+    eta: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+    networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("kuramoto_symmetric",)
+    network_ids: tuple[str, ...] = ()
+    images: Annotated[int, Field(ge=1)] = 32
+    steps: Annotated[int, Field(ge=1)] | None = None
+    density: Literal["matched", "paper"] = "matched"
+    radius: Annotated[int, Field(ge=2)] = 4
+    seed: Annotated[int, Field(ge=0)] = 0
+    batch: Annotated[int, Field(ge=1)] = 8
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    @field_validator("L", "eta")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted(set(values)))
+
+    def resolved(self) -> NoiseSweep:
+        """Return the recipe with network identities and depth filled in from the network files.
+
+        Raises
+        ------
+        InputError
+            If a size is too small for the shapes, a file is unusable, the networks were trained at different depths
+            and ``steps`` is not given, or a recorded identity is in none of the files.
+        """
+        for L in self.L:
+            Transmogrifier(L, self.density, self.radius)
+        files = [read_networks(resolve(name)) for name in self.networks]
+        ids = self.network_ids or tuple(dict.fromkeys(i for file in files for i in file.ids))
+        lost = [i for i in ids if not any(i in file.ids for file in files)]
+        if lost:
+            raise InputError(f"network {lost[0]} of the recipe is in none of {', '.join(self.networks)}")
+        depths = sorted({int(file.recipe["steps"]) for file in files})
+        if self.steps is None and len(depths) > 1:
+            raise InputError(f"the networks were trained at depths {depths}; choose one with --steps")
+        return self.model_copy(update={"network_ids": ids, "steps": self.steps or depths[0]})
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the recipe as plain data for JSON."""
+        return self.model_dump(mode="json")
+
+
+class NoiseTask(BaseModel):
+    """One network, size, noise and batch of images; what a worker gets."""
+
+    model_config = ConfigDict(frozen=True)
+
+    L: int
+    eta: float
+    network_id: str
+    first: int
+    count: int
+    steps: int
+    density: Literal["matched", "paper"]
+    radius: int
+    seed: int
+    device: str
+
+    @property
+    def key(self) -> str:
+        """Stable name of the task: a hash of its content."""
+        text = json.dumps(self.model_dump(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def cost(self) -> float:
+        """Work, in steps of one site."""
+        return float(self.L**2 * self.count * self.steps)
+
+
+def tasks_of(recipe: NoiseSweep) -> list[NoiseTask]:
+    """Return all tasks of a resolved recipe, the largest sizes first, noise values of one batch together."""
+    common = {name: getattr(recipe, name) for name in ("steps", "density", "radius", "seed", "device")}
+    firsts = range(0, recipe.images, recipe.batch)
+    return [
+        NoiseTask(L=L, eta=eta, network_id=i, first=f, count=min(recipe.batch, recipe.images - f), **common)
+        for L, i, f, eta in itertools.product(reversed(recipe.L), recipe.network_ids, firsts, recipe.eta)
+    ]
+
+
+def run_noise_task(task: NoiseTask, files: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Do a task, given the file of every network; what a worker calls."""
+    from physnn.networks.evaluate import Batch, noisy_run
+
+    batch = Batch(task.L, task.density, task.radius, task.seed, task.first, task.count)
+    return noisy_run(files[task.network_id], task.network_id, task.device, batch, task.steps, task.eta)
+
+
+def network_paths(recipe: NoiseSweep) -> dict[str, str]:
+    """Return the file that holds each network of a resolved recipe."""
+    paths = {}
+    for name in recipe.networks:
+        path = resolve(name)
+        paths.update({i: str(path) for i in read_networks(path).ids if i not in paths})
+    return {i: paths[i] for i in recipe.network_ids}
+
+
+Results = Mapping[str, Mapping[str, np.ndarray]]
+"""Arrays of finished tasks, by task key."""
+
+
+def assemble(recipe: NoiseSweep, results: Results) -> dict[int, dict[str, Variable]]:
+    """Return the groups of the sweep file from the arrays of all its tasks.
+
+    Raises
+    ------
+    KeyError
+        If a task has no result.
+    """
+    sizes: dict[int, dict[str, Variable]] = {}
+    place = {e: k for k, e in enumerate(recipe.eta)}, {i: k for k, i in enumerate(recipe.network_ids)}
+    by_size: dict[int, list[NoiseTask]] = {L: [] for L in recipe.L}
+    for task in tasks_of(recipe):
+        by_size[task.L].append(task)
+    shape = len(recipe.eta), len(recipe.network_ids), recipe.images
+    for L, tasks in by_size.items():
+        arrays: dict[str, np.ndarray] = {}
+        for task in tasks:
+            where = place[0][task.eta], place[1][task.network_id], slice(task.first, task.first + task.count)
+            for name, values in results[task.key].items():
+                arrays.setdefault(name, np.empty(shape, values.dtype))[where] = values
+        group = {
+            "eta": Variable(("eta",), np.array(recipe.eta), ATTRIBUTES["eta"]),
+            "network": Variable(
+                ("network",), np.array([i.encode() for i in recipe.network_ids]), ATTRIBUTES["network"]
+            ),
+            "image": Variable(("image",), np.arange(recipe.images), ATTRIBUTES["image"]),
+        }
+        for name, values in arrays.items():
+            if name in OF_IMAGE:
+                group[name] = Variable(("network", "image"), values[0], ATTRIBUTES[name])
+            else:
+                group[name] = Variable(("eta", "network", "image"), values, ATTRIBUTES[name])
+        sizes[L] = group
+    return sizes
+
+
+def disassemble(
+    recipe: NoiseSweep, sizes: Mapping[int, Mapping[str, Variable]]
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yield (task key, arrays) of every task of a finished file: the inverse of `assemble`."""
+    for task in tasks_of(recipe):
+        c, n = recipe.eta.index(task.eta), recipe.network_ids.index(task.network_id)
+        images = slice(task.first, task.first + task.count)
+        yield (
+            task.key,
+            {
+                name: variable.values[n, images] if name in OF_IMAGE else variable.values[c, n, images]
+                for name, variable in sizes[task.L].items()
+                if name not in ("eta", "network", "image")
+            },
+        )
+
+
+def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
+    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
+
+    Raises
+    ------
+    InputError
+        If they differ and ``extend`` is off, or differ in more than sizes, noise values, images and networks.
+    """
+    extendable: dict[str, Any] = {
+        "L": tuple(sorted({*old.L, *new.L})),
+        "eta": tuple(sorted({*old.eta, *new.eta})),
+        "images": max(old.images, new.images),
+        "networks": tuple(dict.fromkeys((*old.networks, *new.networks))),
+        "network_ids": tuple(dict.fromkeys((*old.network_ids, *new.network_ids))),
+    }
+    before, after = old.canonical(), new.canonical()
+    different = sorted(name for name in after if before.get(name) != after[name] and name != "networks")
+    fixed = [name for name in different if name not in extendable]
+    if fixed or (different and not extend):
+        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
+        name = (fixed or different)[0]
+        raise InputError(
+            f"the file holds another recipe ({name} {_short(before.get(name))}, now {_short(after[name])}): {advice}"
+        )
+    return old.model_copy(update=extendable) if different else old
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def noise_values(low: float, high: float, count: int) -> list[float]:
+    """Return ``count`` evenly spaced noise values, rounded to 12 digits so that a printed value names the same task."""
+    return [float(f"{value:.12g}") for value in np.linspace(low, high, count)]
+
+
+def bundled_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return network files as absolute paths, bundled names as they are, so that a recipe works from any folder."""
+    return tuple(str(Path(name).resolve()) if Path(name).is_file() else name for name in names)
