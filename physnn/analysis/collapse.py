@@ -1,8 +1,8 @@
 """Data collapse: y = L^(zeta/nu) F((x - x_c) L^(1/nu)) with a master curve that is eliminated by linear algebra.
 
-For given (x_c, 1/nu, zeta/nu) the master curve F is the best Chebyshev polynomial in the scaled control, so only the
-nonlinear parameters are searched (variable projection, G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973)
-413).  Residuals are those of the raw data over their errors.
+For given (x_c, 1/nu, zeta/nu) the master curve F is the best Chebyshev polynomial in tanh of the scaled control, so
+only the nonlinear parameters are searched (variable projection, G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10
+(1973) 413).  Residuals are those of the raw data over their errors.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from scipy import optimize, stats
 from physnn.analysis.curves import Curves
 from physnn.analysis.estimate import Estimate
 
-DEGREE = 6
+DEGREE = 9
 """Degree of the master curve."""
+SATURATION = 1.5
+"""The scaled control of the largest size spans tanh(-1.5) .. tanh(1.5): master curves flatten far from x_c."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,7 @@ class _Points:
         x_c, inverse_nu, zeta_over_nu = parameters
         size = self.L / self.largest
         scaled = ((self.x - self.middle) / self.half - x_c) * size**inverse_nu
-        width = np.abs(scaled).max()
-        basis = np.polynomial.chebyshev.chebvander(scaled / width, self.degree)
+        basis = np.polynomial.chebyshev.chebvander(np.tanh(SATURATION * scaled), self.degree)
         basis *= (size**zeta_over_nu / self.error)[:, None]
         q, _ = np.linalg.qr(basis)
         target = y / self.error
@@ -97,7 +98,7 @@ def collapse(curves: Curves, guess: float, window: tuple[float, float], zeta_fre
     L = np.concatenate([np.full(int(chosen[s].sum()), float(s)) for s in curves.sizes])
     x = np.concatenate([curves.x[s][chosen[s]] for s in curves.sizes])
     free = 3 if zeta_free else 2
-    degree = min(DEGREE, len(x) // len(curves.sizes) - 2)
+    degree = min(DEGREE, len(x) // 3 - 1)
     if degree < 2 or len(x) <= degree + 1 + free:
         return None
     y = np.concatenate([curves.y[s][chosen[s]] for s in curves.sizes])

@@ -101,38 +101,51 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
     facts = (float(z.max(initial=0)), float((-z).max(initial=0)), largest, resolution)
     if verdict != "crossing":
         return Pair((small, large), verdict, None, None, *facts)
-    weights = 1 / np.where(np.isfinite(error), error, np.inf)
-    height_x, height_y = curves.x[large], curves.y[large]
-    root = _root(x, difference, weights, z)
-    found = np.array([_root(x, sample, weights, z) for sample in samples])
-    heights = np.array([np.interp(r, height_x, s) for r, s in zip(found, curves.samples[large], strict=True)])
+    chosen, low, high = _window(z)
+    middle, half = (x[low] + x[high]) / 2, (x[high] - x[low]) / 2
+    u, weights = (x[chosen] - middle) / half, 1 / error[chosen]
+    degree = _degree(u, difference[chosen], weights)
+    root = middle + half * _root(u, difference[chosen], weights, degree)
+    found = np.array([middle + half * _root(u, sample[chosen], weights, degree) for sample in samples])
+    height = np.interp(root, curves.x[large], curves.y[large])
+    heights = np.array([np.interp(r, curves.x[large], s) for r, s in zip(found, curves.samples[large], strict=True)])
     return Pair(
         (small, large),
         verdict,
-        Estimate(root, float(found.std(ddof=1))),
-        Estimate(float(np.interp(root, height_x, height_y)), float(heights.std(ddof=1))),
+        Estimate(float(root), float(found.std(ddof=1))),
+        Estimate(float(height), float(heights.std(ddof=1))),
         *facts,
         samples=found,
     )
 
 
-def _root(x: np.ndarray, difference: np.ndarray, weights: np.ndarray, z: np.ndarray) -> float:
-    """Zero of a weighted cubic through the differences between the two significant regions and their neighbours."""
+def _window(z: np.ndarray) -> tuple[slice, int, int]:
+    """Return the points between the two significant regions with a few neighbours, and the two inner ends."""
     strong = np.flatnonzero(np.abs(z) > 1)
     change = np.flatnonzero(np.sign(z[strong][1:]) != np.sign(z[strong][:-1]))[0]
-    low, high = strong[change], strong[change + 1]
-    middle, half = (x[low] + x[high]) / 2, max((x[high] - x[low]) / 2, 1e-300)
-    pad = max(0, 6 - (high - low + 1))
-    chosen = slice(max(0, low - (pad + 1) // 2), high + 1 + (pad + 1) // 2)
-    u = (x[chosen] - middle) / half
-    degree = min(3, len(u) - 1)
-    polynomial = np.polynomial.Polynomial.fit(u, difference[chosen], degree, w=weights[chosen])
+    low, high = int(strong[change]), int(strong[change + 1])
+    pad = max(1, (7 - (high - low + 1)) // 2)
+    return slice(max(0, low - pad), high + 1 + pad), low, high
+
+
+def _degree(u: np.ndarray, difference: np.ndarray, weights: np.ndarray) -> int:
+    """Return the degree (1 to 5) of the local polynomial with the least Bayesian information criterion."""
+    best, least = 1, np.inf
+    for degree in range(1, min(5, len(u) - 2) + 1):
+        polynomial = np.polynomial.Polynomial.fit(u, difference, degree, w=weights)
+        criterion = float((((difference - polynomial(u)) * weights) ** 2).sum()) + degree * np.log(len(u))
+        if criterion < least:
+            best, least = degree, criterion
+    return best
+
+
+def _root(u: np.ndarray, difference: np.ndarray, weights: np.ndarray, degree: int) -> float:
+    """Return the zero, in -1 .. 1, of a weighted polynomial through the differences; nearest 0 if there are several."""
+    polynomial = np.polynomial.Polynomial.fit(u, difference, degree, w=weights)
     roots = polynomial.roots()
     real = roots[np.abs(roots.imag) < 1e-9].real
-    inside = real[np.abs(real) <= 1.0001]
+    inside = real[np.abs(real) <= 1]
     if len(inside):
-        return float(middle + half * inside[np.abs(inside).argmin()])
-    # A noisy sample may have no root in between: then the linear one, held to the interval.
-    line = np.polynomial.Polynomial.fit(u, difference[chosen], 1, w=weights[chosen]).convert().coef
-    slope = line[1] if len(line) > 1 and line[1] else np.inf
-    return float(middle + half * np.clip(-line[0] / slope, -1, 1))
+        return float(inside[np.abs(inside).argmin()])
+    # A noisy sample may have no root in between: then the better end of the interval.
+    return -1.0 if abs(polynomial(-1.0)) < abs(polynomial(1.0)) else 1.0

@@ -1,9 +1,11 @@
 """Curves y(x) of every size with bootstrap samples, from raw observables of networks and images.
 
 Networks are the independent draws; images shown to one network are a cluster within it.  So a bootstrap sample draws
-networks with replacement, the same for all sizes, and within each network and size images with replacement.  A plain
-bootstrap of n networks misses the share 1/n of their variance, so deviations of the network weights are scaled by
-sqrt(n/(n - 1)).
+networks with replacement, the same for all sizes, and within each network and size images with replacement.  Done
+plainly that is biased twice.  The scatter of the networks' means already contains the images' scatter, which would be
+counted again: so the networks' deviations are shrunk to the part that images do not explain (A. C. Davison and
+D. V. Hinkley, "Bootstrap Methods and their Application", section 3.8).  And n draws miss the share 1/n of the
+networks' variance: so the deviations are scaled by sqrt(n/(n - 1)).
 """
 
 from __future__ import annotations
@@ -92,6 +94,12 @@ class Curves:
         return max(float(y.max()) for y in self.y.values()) - min(float(y.min()) for y in self.y.values())
 
 
+def check_observable(name: str) -> None:
+    """Raise InputError if there is no such observable."""
+    if name not in OBSERVABLES:
+        raise InputError(f"there is no observable {name!r}; choose one of {', '.join(OBSERVABLES)}")
+
+
 def available(arrays: Mapping[str, np.ndarray]) -> list[str]:
     """Return the observables that the raw arrays of a file allow."""
     return [name for name, observable in OBSERVABLES.items() if all(raw in arrays for raw in observable.raw)]
@@ -124,8 +132,7 @@ def curves_of(
     InputError
         If the observable is unknown, the file lacks what it needs, or values are not finite.
     """
-    if observable not in OBSERVABLES:
-        raise InputError(f"there is no observable {observable!r}; choose one of {', '.join(OBSERVABLES)}")
+    check_observable(observable)
     rule = OBSERVABLES[observable]
     first = next(iter(sizes.values()))[1]
     if any(raw not in arrays for _, arrays in sizes.values() for raw in rule.raw):
@@ -159,4 +166,11 @@ def _resampled(
     networks, images = moments[0].shape[1:]
     drawn = generator.multinomial(images, np.full(images, 1 / images), (len(weights), networks)) / images
     means = [np.einsum("cni,bni->bcn", m, drawn, optimize=True) for m in moments]
-    return np.asarray(np.einsum("bcn,bn->bc", rule.combine(*means), weights))
+    curves, resampled = rule.combine(*(m.mean(2) for m in moments)), rule.combine(*means)
+    samples = resampled.mean(2)
+    if networks > 1:
+        between = float(curves.var(1, ddof=1).mean())
+        within = float(resampled.var(0).mean())
+        share = max(0.0, 1 - within / between) if between > 0 else 0.0
+        samples = samples + np.sqrt(share) * (weights @ (curves - curves.mean(1, keepdims=True)).T)
+    return np.asarray(samples)

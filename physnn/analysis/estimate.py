@@ -16,8 +16,8 @@ class Estimate:
     def __str__(self) -> str:
         if not (math.isfinite(self.value) and math.isfinite(self.error)) or self.error <= 0:
             return f"{self.value:.6g}"
-        # Two digits of the error where its first is a 1, else one: rounding never changes it by more than 5-25 %.
-        digits = 2 if f"{self.error:e}"[0] == "1" else 1
+        # Two digits of the error where its first is a 1, else one: rounding changes it by a quarter at most.
+        digits = 2 if f"{self.error:.0e}"[0] == "1" else 1
         places = digits - 1 - math.floor(math.log10(float(f"{self.error:.{digits - 1}e}")))
         if places <= 0:
             return f"{self.value:.0f}({self.error:.0f})"

@@ -16,8 +16,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class ListOption(click.Option):
     """An option that takes one or more values: ``--L 32 64``, ``--L 32 --L 64`` or ``--L 32,64``."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, example: str = "VALUE", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs | {"multiple": True})
+        self.example = example
 
     def takes(self, word: str) -> bool:
         """Whether a word after the first value still belongs to the list: anything for text, else numbers."""
@@ -60,9 +61,7 @@ class ListCommand(click.Command):
             while words and words[0] != "--" and _is_value(words[0]) and (not values or option.takes(words[0])):
                 values.append(words.pop(0))
             if not values and not ctx.resilient_parsing:
-                raise click.UsageError(
-                    f"{name} needs at least one value, as in: {name} {option.metavar or 'VALUE'}", ctx
-                )
+                raise click.UsageError(f"{name} needs at least one value, as in: {name} {option.example}", ctx)
             result += [f"{name}={value}" for value in values]
         return super().parse_args(ctx, result)
 
@@ -88,6 +87,22 @@ class Number(click.ParamType[float]):
         if not math.isfinite(number) or number < self.least:
             self.fail(f"{value} is not a finite number >= {self.least:g}", param, ctx)
         return number
+
+
+class Whole(click.ParamType[int]):
+    """A whole number not below a least one."""
+
+    name = "whole number"
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or fail with one sentence."""
+        text = str(value)
+        if not re.fullmatch(r"[+-]?\d+", text) or int(text) < self.least:
+            self.fail(f"{value} is not a whole number >= {self.least}", param, ctx)
+        return int(text)
 
 
 class Duration(click.ParamType[float]):
@@ -117,13 +132,13 @@ def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], F
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")
-seed_option = click.option("--seed", type=click.IntRange(0), help="Root seed of all random streams [default: 0].")
+seed_option = click.option("--seed", type=Whole(0), help="Root seed of all random streams [default: 0].")
 out_option = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
 debug_option = click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 
 run_options = stack(
-    click.option("--jobs", type=click.IntRange(1), help="Worker processes [default: one per core]."),
+    click.option("--jobs", type=Whole(1), help="Worker processes [default: one per core]."),
     click.option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),

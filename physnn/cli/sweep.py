@@ -13,6 +13,7 @@ from physnn.cli.options import (
     ListCommand,
     ListOption,
     Number,
+    Whole,
     config_option,
     json_option,
     out_option,
@@ -30,11 +31,12 @@ DEFAULT_OUT = "sweep-noise.h5"
     "--L",
     "sizes",
     cls=ListOption,
-    type=click.IntRange(1),
+    type=Whole(1),
     metavar="L...",
+    example="32 64 128",
     help="Sizes, in pixels [default: 32 64 128].",
 )
-@click.option("--eta", cls=ListOption, type=Number(0), metavar="ETA...", help="Noise values.")
+@click.option("--eta", cls=ListOption, type=Number(0), metavar="ETA...", example="0 0.1 0.2", help="Noise values.")
 @click.option(
     "--eta-range", nargs=3, type=Number(0), metavar="LO HI N", help="N evenly spaced noise values [default: 0 0.4 13]."
 )
@@ -49,12 +51,13 @@ DEFAULT_OUT = "sweep-noise.h5"
     "--networks",
     cls=ListOption,
     metavar="FILE...",
+    example="mine.h5",
     help="Network files, or names of bundled ensembles [default: kuramoto_symmetric].",
 )
-@click.option("--images", type=click.IntRange(1), help="Images per network and size [default: 32].")
-@click.option("--steps", type=click.IntRange(1), help="Depth [default: the trained one].")
+@click.option("--images", type=Whole(1), help="Images per network and size [default: 32].")
+@click.option("--steps", type=Whole(1), help="Depth [default: the trained one].")
 @click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
-@click.option("--batch", type=click.IntRange(1), help="Images evolved together; part of the recipe [default: 8].")
+@click.option("--batch", type=Whole(1), help="Images evolved together; part of the recipe [default: 8].")
 @click.option("--extend", is_flag=True, help="Add sizes, noise values, images or networks to a finished file.")
 @click.option("--observable", default="rmse", show_default=True, help="What to fit at the end.")
 @click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
@@ -90,8 +93,11 @@ def sweep_noise(
     A rerun continues where an interrupted one stopped.
     """
     from physnn import api
+    from physnn.analysis.curves import check_observable
     from physnn.cli.config import read_config
     from physnn.errors import InputError
+
+    check_observable(observable)
 
     settings = read_config(config)
     run = {key: options.pop(key) for key in ("jobs", "restart", "max_time")}

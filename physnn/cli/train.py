@@ -11,6 +11,7 @@ from physnn.cli.options import (
     ListCommand,
     ListOption,
     Number,
+    Whole,
     config_option,
     json_option,
     out_option,
@@ -25,21 +26,21 @@ def train() -> None:
 
 
 @train.command("kuramoto", cls=ListCommand)
-@click.option("--L", "size", type=click.IntRange(1), help="Side of the training images [default: 32].")
-@click.option("--steps", type=click.IntRange(1), help="Depth: number of time steps [default: 15].")
+@click.option("--L", "size", type=Whole(1), help="Side of the training images [default: 32].")
+@click.option("--steps", type=Whole(1), help="Depth: number of time steps [default: 15].")
 @click.option(
-    "--seeds", cls=ListOption, type=click.IntRange(0), metavar="SEED...", help="One network each [default: 0]."
+    "--seeds", cls=ListOption, type=Whole(0), metavar="SEED...", example="0 1 2", help="One network each [default: 0]."
 )
 @click.option("--broken", is_flag=True, help="Break the symmetry x -> -x with a trained constant c.")
 @click.option("--bias-sd", type=Number(0), help="Standard deviation of c at the start [default: 0.3].")
-@click.option("--components", type=click.IntRange(2), help="N, components of a unit vector [default: 16].")
-@click.option("--kernel", type=click.IntRange(1), help="k, side of the coupling kernel [default: 5].")
+@click.option("--components", type=Whole(2), help="N, components of a unit vector [default: 16].")
+@click.option("--kernel", type=Whole(1), help="k, side of the coupling kernel [default: 5].")
 @click.option("--gamma", type=Number(0), help="Step size [default: 0.25].")
 @click.option("--boundary", type=click.Choice(["periodic", "zero"]), help="Boundary [default: periodic].")
 @click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
-@click.option("--epochs", type=click.IntRange(1), help="Epochs; each ends with a checkpoint [default: 12].")
-@click.option("--pairs-per-epoch", type=click.IntRange(1), help="Fresh image pairs per epoch [default: 5632].")
-@click.option("--batch", type=click.IntRange(1), help="Images per optimiser step [default: 16].")
+@click.option("--epochs", type=Whole(1), help="Epochs; each ends with a checkpoint [default: 12].")
+@click.option("--pairs-per-epoch", type=Whole(1), help="Fresh image pairs per epoch [default: 5632].")
+@click.option("--batch", type=Whole(1), help="Images per optimiser step [default: 16].")
 @click.option("--lr", type=Number(0), help="Highest learning rate [default: 2e-3].")
 @out_option
 @config_option

@@ -106,6 +106,15 @@ def noisy_run(path: str, network_id: str, device: str, batch: Batch, steps: int,
     }
 
 
+def contrast(x: Tensor, image: np.ndarray) -> float:
+    """Return |m_fg - m_bg| / 2 of a state ``(N, H, W)``: 1 where foreground and background are the states +-v.
+
+    m_fg and m_bg are the mean vectors over the foreground and background pixels of an image ``(H, W)``.
+    """
+    state = x.numpy(force=True)
+    return float(np.linalg.norm(state[:, image > 0].mean(1) - state[:, image < 0].mean(1)) / 2)
+
+
 def example_images(path: str, network_id: str, L: int, steps: int, eta: float) -> list[tuple[str, np.ndarray]]:
     """Return (title, image) of input, target, output without noise and output at noise eta, for a figure."""
     batch = Batch(L, "matched", 4, 0, 0, 1)

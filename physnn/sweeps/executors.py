@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from physnn.errors import Unfinished
+
 Result = TypeVar("Result")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -29,6 +31,8 @@ class InProcess(Executor):
         future: Future[Result] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
+        except Unfinished:
+            raise
         except Exception as error:  # what a worker process would send back
             future.set_exception(error)
         return future

@@ -103,7 +103,8 @@ def stop_signals(max_time: float | None = None) -> Iterator[None]:
     numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
     before = {number: signal.signal(number, stop) for number in numbers}
     if max_time:
-        signal.setitimer(signal.ITIMER_REAL, max_time)
+        # Repeated, because an exception raised inside a destructor is lost.
+        signal.setitimer(signal.ITIMER_REAL, max_time, 2.0)
     try:
         yield
     finally:
@@ -136,14 +137,17 @@ def run_tasks(
     open_keys = {task.key for task in todo}
     inside = (lambda: live(sorted(open_keys))) if live else (lambda: (0.0, ""))
     queue = [(task, 1) for task in reversed(todo)]
+    suspects: list[tuple[Task, int]] = []
     failures: dict[str, str] = {}
     done = total - sum(task.cost for task in todo)
     if todo:
         progress(done, total, "")
-    while queue:
-        # One more round for every pool that a dying worker took with it.
-        with executor(min(jobs, len(queue)), in_process=live is None) as pool:
-            for task, attempt, error in _drain(pool, queue, work, context, parts, jobs):
+    while queue or suspects:
+        # A dying worker takes its whole pool along: whoever was in it then runs alone, so that only the guilty fail.
+        alone = bool(suspects)
+        waiting, workers = ([suspects.pop()], 1) if alone else (queue, min(jobs, len(queue)))
+        with executor(workers, in_process=live is None and not alone) as pool:
+            for task, attempt, error in _drain(pool, waiting, work, context, parts, workers):
                 if task is None:
                     extra, text = inside()
                     progress(done + extra, total, text)
@@ -151,10 +155,12 @@ def run_tasks(
                 if error is None:
                     done += task.cost
                     open_keys.discard(task.key)
+                elif isinstance(error, BrokenExecutor) and not alone:
+                    suspects.append((task, attempt))
                 elif attempt < ATTEMPTS:
-                    queue.append((task, attempt + 1))
+                    (suspects if alone else queue).append((task, attempt + 1))
                 else:
-                    failures[task.key] = error
+                    failures[task.key] = _one_line(error)
                 progress(done + inside()[0], total, "")
     if failures:
         text = "; ".join(f"task {key}: {error}" for key, error in failures.items())
@@ -168,7 +174,7 @@ def _drain(
     context: Mapping[str, Any],
     parts: Parts,
     jobs: int,
-) -> Iterator[tuple[Task | None, int, str | None]]:
+) -> Iterator[tuple[Task | None, int, BaseException | None]]:
     """Yield (task, attempt, error or None) as tasks end, and (None, 0, None) while waiting.
 
     Returns when the queue is empty, or when the pool is broken and has been drained.
@@ -191,7 +197,7 @@ def _drain(
             task, attempt = running.pop(future)
             error = future.exception()
             broken |= isinstance(error, BrokenExecutor)
-            yield task, attempt, None if error is None else _one_line(error)
+            yield task, attempt, error
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,0 +1,69 @@
+"""What several tests need: small networks, a small sweep, and sweeps with a planted answer."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physnn import rng
+from physnn.networks.kuramoto import Architecture, initial_weights
+from physnn.networks.training import TrainingRecipe
+from physnn.store.hdf5 import Variable
+from physnn.store.network_file import write_networks
+from physnn.store.sweep_file import SweepFile
+
+warnings.filterwarnings("ignore", message=".*leaked semaphore.*")
+
+
+@pytest.fixture(scope="session")
+def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two untrained symmetric networks, depth 4, as a network file."""
+    return make_networks(tmp_path_factory.mktemp("networks") / "two.h5", seeds=(0, 1))
+
+
+def make_networks(path: Path, seeds: tuple[int, ...], steps: int = 4, broken: bool = False) -> Path:
+    """Write untrained networks as if they had been trained."""
+    recipe = TrainingRecipe(L=20, steps=steps, broken=broken)
+    trained = [
+        initial_weights(recipe.architecture, rng.stream(seed, "weights"), 0.3)
+        | {"loss": np.array([0.2, 0.1]), "validation_rmse": np.array(0.3)}
+        for seed in seeds
+    ]
+    architecture = {"components": 16, "kernel": 5, "gamma": 0.25, "broken": broken, "boundary": "periodic"}
+    write_networks(path, architecture, recipe.model_dump(mode="json"), seeds, trained)
+    return path
+
+
+def planted_sizes(
+    seed: int, crosses: bool = True, x_c: float = 0.45, inverse_nu: float = 0.8, networks: int = 8, noise: float = 0.02
+) -> dict[int, dict[str, Variable]]:
+    """Groups of a sweep whose RMSE curves cross at x_c with a known exponent, or depend on L not at all."""
+    generator = rng.stream(seed, "synthetic", "planted")
+    x, images = np.linspace(0, 1, 15), 16
+    level = 1 + 0.01 * generator.normal(size=networks)
+    sizes = {}
+    for L in (16, 32, 64):
+        curve = 0.3 + 0.2 * np.tanh((x - x_c) * (L if crosses else 32) ** inverse_nu * 0.35)
+        values = curve[:, None, None] * level[:, None] * (1 + noise * generator.normal(size=(15, networks, images)))
+        sizes[L] = {
+            "eta": Variable(("eta",), x),
+            "network": Variable(("network",), np.arange(networks)),
+            "image": Variable(("image",), np.arange(images)),
+            "rmse": Variable(("eta", "network", "image"), values),
+        }
+    return sizes
+
+
+@pytest.fixture
+def planted() -> SweepFile:
+    """A sweep in memory with a crossing at 0.45 and 1/nu = 0.8."""
+    return SweepFile({"kind": "planted"}, planted_sizes(0), {})
+
+
+@pytest.fixture
+def small_network() -> Architecture:
+    """The smallest architecture that shows everything."""
+    return Architecture(components=3, kernel=3)

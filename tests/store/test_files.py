@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray
+
+import physnn
+from physnn.errors import InputError
+from physnn.store.network_file import network_id, read_networks, write_networks
+from physnn.store.parts import Parts, read_part, write_part
+from physnn.store.sweep_file import read_sweep, write_sweep
+from tests.conftest import make_networks, planted_sizes
+
+
+def test_a_sweep_file_opens_in_xarray_without_physnn(tmp_path):
+    path = tmp_path / "s.h5"
+    write_sweep(path, {"kind": "planted", "seed": 3}, planted_sizes(0))
+    with xarray.open_datatree(path) as tree:
+        assert set(tree.children) == {"L16", "L32", "L64"}
+        assert tree["L32"]["rmse"].dims == ("eta", "network", "image")
+        assert np.array_equal(tree["L32"]["eta"], np.linspace(0, 1, 15))
+        assert tree.attrs["format"] == "physnn-sweep"
+        assert tree.attrs["root_seed"] == 3
+        assert tree.attrs["physnn_version"] == physnn.__version__
+    again = read_sweep(path)
+    assert list(again.sizes) == [16, 32, 64]
+    assert np.array_equal(again.sizes[64]["rmse"].values, planted_sizes(0)[64]["rmse"].values)
+
+
+def test_a_network_keeps_its_identity(tmp_path):
+    first, second = make_networks(tmp_path / "a.h5", (0, 1)), make_networks(tmp_path / "b.h5", (1,))
+    a, b = read_networks(first), read_networks(second)
+    assert a.ids[1] == b.ids[0] != a.ids[0]
+    weights = {name: w[0].copy() for name, w in b.weights.items()}
+    weights["coupling"][0, 0, 0, 0] += 1e-3
+    assert network_id(b.architecture, weights) != b.ids[0]
+
+
+def test_weights_of_wrong_shape_or_not_finite_are_refused(tmp_path, network_file):
+    good = read_networks(network_file)
+    bad = np.full(16, np.nan, np.float32)
+    for architecture, change in (({"components": 8}, {}), ({"broken": True}, {}), ({}, {"readout": bad})):
+        trained = {k: w[0] for k, w in good.weights.items()} | {"loss": np.zeros(1), "validation_rmse": np.array(0.1)}
+        write_networks(tmp_path / "bad.h5", good.architecture | architecture, good.recipe, (0,), [trained | change])
+        with pytest.raises(InputError, match="not a valid network file"):
+            read_networks(tmp_path / "bad.h5")
+
+
+def test_parts_are_whole_or_made_again(tmp_path):
+    parts = Parts(tmp_path / "s.h5")
+    assert parts.recipe() is None
+    parts.begin({"a": 1})
+    assert parts.recipe() == {"a": 1}
+    write_part(parts.path("k"), {"y": np.arange(3), "z": np.array(2.5)})
+    assert parts.finished("k") and not parts.finished("other")
+    assert read_part(parts.path("k"))["z"] == 2.5
+    data = parts.path("k").read_bytes()
+    parts.path("k").write_bytes(data[:-5])
+    assert not parts.finished("k")
+    assert not parts.path("k").exists()
+    write_part(parts.path("long"), {"unfinished": np.array(3)})
+    assert not parts.finished("long")
+    assert parts.path("long").exists(), "a checkpoint is kept"

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physnn.errors import InputError, TasksFailed, Unfinished
+from physnn.store.parts import Parts, read_part, write_part
+from physnn.sweeps.run import exclusive, run_tasks, stop_signals
+
+
+@dataclass(frozen=True)
+class Task:
+    key: str
+    cost: float = 1.0
+
+
+def square(task, path, context):
+    write_part(path, {"value": np.array(int(task.key) ** 2 + context["add"])})
+
+
+def fragile(task, path, context):
+    """Task 3 dies twice before it works, task 5 always raises."""
+    deaths = Path(context["folder"]) / f"deaths-{task.key}"
+    count = len(deaths.read_text()) if deaths.exists() else 0
+    if task.key == "3" and count < 2:
+        deaths.write_text("x" * (count + 1))
+        os._exit(9)
+    if task.key == "5":
+        raise ValueError("no good")
+    square(task, path, context)
+
+
+@pytest.fixture
+def parts(tmp_path) -> Parts:
+    found = Parts(tmp_path / "s.h5")
+    found.begin({})
+    return found
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_task_is_done_once_and_a_second_run_does_nothing(parts, jobs):
+    tasks = [Task(str(k)) for k in range(7)]
+    seen = []
+    run_tasks(tasks, square, {"add": 1}, parts, jobs, lambda done, total, _: seen.append((done, total)))
+    assert [int(read_part(parts.path(t.key))["value"]) for t in tasks] == [k**2 + 1 for k in range(7)]
+    assert seen[0] == (0, 7) and seen[-1] == (7, 7)
+    run_tasks(tasks, None, {}, parts, jobs)
+
+
+def test_a_dying_worker_is_replaced_and_a_failing_task_is_reported_while_others_finish(parts, tmp_path):
+    tasks = [Task(str(k)) for k in range(7)]
+    with pytest.raises(TasksFailed, match=r"1 of 7 tasks failed.*task 5: ValueError: no good"):
+        run_tasks(tasks, fragile, {"add": 0, "folder": str(tmp_path)}, parts, 2)
+    assert (tmp_path / "deaths-3").read_text() == "xx"
+    assert [t.key for t in tasks if not parts.finished(t.key)] == ["5"]
+
+
+def test_one_writer_at_a_time_and_no_lock_left_behind(tmp_path):
+    out = tmp_path / "s.h5"
+    with exclusive(out), pytest.raises(InputError, match="another process"), exclusive(out):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="no folder"), exclusive(tmp_path / "none" / "s.h5"):
+        pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_signals_stop_and_can_be_continued(number):
+    before = signal.getsignal(number)
+    with pytest.raises(Unfinished, match="same command continues"), stop_signals():
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) == before
+
+
+def test_the_allowed_time_stops():
+    with pytest.raises(Unfinished, match="time is over"), stop_signals(0.05):
+        while True:
+            pass

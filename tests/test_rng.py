@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import physnn
+from physnn import rng
+from physnn.errors import InputError
+
+SOURCE = Path(physnn.__file__).parent
+
+
+def test_a_stream_is_its_words_and_nothing_else():
+    first = rng.stream(7, "image", "net", 32, 5).random(4)
+    rng.stream(7, "image", "net", 32, 6).random(100)
+    assert np.array_equal(first, rng.stream(7, "image", "net", 32, 5).random(4))
+
+
+@pytest.mark.parametrize("words", [("net", 32, 6), ("net", 325), ("net", "32", 5), ("ne", "t", 32, 5)])
+def test_other_words_give_other_numbers(words):
+    assert not np.array_equal(rng.stream(7, "image", "net", 32, 5).random(4), rng.stream(7, "image", *words).random(4))
+    assert not np.array_equal(rng.stream(8, "image", *words).random(4), rng.stream(7, "image", *words).random(4))
+
+
+def test_many_keys_do_not_collide():
+    keys = {tuple(rng.counter_key(0, "noise", "net", k)) for k in range(5000)}
+    assert len(keys) == 5000
+
+
+def test_unknown_names_and_negative_seeds_are_refused():
+    with pytest.raises(KeyError, match="no-such"):
+        rng.stream(0, "no-such")
+    with pytest.raises(InputError, match="non-negative"):
+        rng.stream(-1, "image")
+
+
+def test_nothing_else_seeds_anything():
+    seeding = re.compile(r"default_rng|RandomState|np\.random\.seed|manual_seed|SeedSequence\(|\bimport random\b")
+    found = [f.name for f in SOURCE.rglob("*.py") if f.name != "rng.py" and seeding.search(f.read_text())]
+    assert found == []
+
+
+def test_every_stream_in_the_table_is_used_and_every_use_is_in_the_table():
+    sources = [*SOURCE.rglob("*.py"), *(SOURCE.parent / "sims").glob("*.py"), *(SOURCE.parent / "tests").rglob("*.py")]
+    call = re.compile(r'(?:stream|counter_key)\(\s*[\w\[\].]+,\s*"([\w-]+)"')
+    used = {name for f in sources if f.name != "test_rng.py" for name in call.findall(f.read_text())}
+    assert used == set(rng.STREAMS)
