@@ -75,6 +75,7 @@ def run_noise_sweep(
         If tasks failed, or the run was stopped.
     """
     jobs = jobs or available_cores()
+    count = 0
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
@@ -93,10 +94,10 @@ def run_noise_sweep(
             components = max(read_networks(path).architecture["components"] for path in set(files.values()))
             preflight.check_memory(recipe.L, recipe.batch, components, jobs)
             parts.begin(recipe.canonical())
-            run_tasks(tasks, run_noise_task_into, {"files": files}, parts, jobs, progress)
+            count = run_tasks(tasks, run_noise_task_into, {"files": files}, parts, jobs, progress)
             _assemble(recipe, out, done)
         parts.remove()
-    return len(tasks)
+    return count
 
 
 def run_noise_task_into(task: noise.NoiseTask, path: Path, context: Mapping[str, Any]) -> None:

@@ -151,15 +151,30 @@ def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
     return _saved(figure, out or Path("training.png"))
 
 
-def plot_examples(name: str, eta: float = 0.2, out: Path | None = None, L: int | None = None) -> Path:
-    """Draw input, target, clean output and noisy output of the first network of a file; return the PNG's path."""
-    from physnn.figures.networks import image_figure
+def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, np.ndarray]]:
+    """Return (title, image) of input, target, clean output and noisy output of the first network of a file.
+
+    Parameters
+    ----------
+    name : str
+        Network file or bundled name.
+    eta : float
+        Noise of the last image, Langevin convention.
+    L : int, optional
+        Size; twice the training size by default.
+    """
     from physnn.networks.evaluate import example_images
 
     path = resolve(name)
     file = read_networks(path)
-    images = example_images(str(path), file.ids[0], L or 2 * int(file.recipe["L"]), int(file.recipe["steps"]), eta)
-    return _saved(image_figure(images), out or Path(path.stem + "-examples.png"))
+    return example_images(str(path), file.ids[0], L or 2 * int(file.recipe["L"]), int(file.recipe["steps"]), eta)
+
+
+def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
+    """Draw what `example_set` returns; return the PNG's path."""
+    from physnn.figures.networks import image_figure
+
+    return _saved(image_figure(example_set(name, eta)), out or Path(Path(name).stem + "-examples.png"))
 
 
 def _saved(figure: Figure, path: Path) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from physnn.cli.options import debug_option, json_option, out_option
+from physnn.cli.options import Number, debug_option, json_option, out_option
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
@@ -43,7 +43,7 @@ def show(file: str, as_json: bool, debug: bool) -> None:
     show_default=True,
     help="auto: curves of a sweep, training curves of networks; examples: images a network makes.",
 )
-@click.option("--eta", type=float, default=0.2, show_default=True, help="Noise of the examples.")
+@click.option("--eta", type=Number(0), default=0.1, show_default=True, help="Noise of the examples.")
 @out_option
 @debug_option
 def plot(files: tuple[str, ...], observable: str, kind: str, eta: float, out: Path | None, debug: bool) -> None:

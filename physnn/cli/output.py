@@ -95,7 +95,8 @@ def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*header, title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    click.echo(title)
+    table = Table(*header, box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 110).print(table)

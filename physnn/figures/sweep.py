@@ -33,9 +33,9 @@ def draw_curves(axes: Axes, fit: Fit) -> None:
     for k, L in enumerate(curves.sizes):
         colour, error = COLOURS[k % len(COLOURS)], curves.error(L)
         axes.fill_between(curves.x[L], curves.y[L] - error, curves.y[L] + error, color=colour, alpha=0.25, lw=0)
-        axes.plot(
-            curves.x[L], curves.y[L], color=colour, marker=MARKERS[k % len(MARKERS)], ms=4, lw=1.3, label=f"L = {L}"
-        )
+        # Smaller markers on larger ones, so that coinciding curves are all seen.
+        marker = {"marker": MARKERS[k % len(MARKERS)], "ms": max(3, 9 - 2.5 * k), "mfc": "none" if k == 0 else colour}
+        axes.plot(curves.x[L], curves.y[L], color=colour, lw=1.2, label=f"L = {L}", **marker)
     if fit.collapse:
         point = fit.collapse.critical_point
         axes.axvspan(point.value - point.error, point.value + point.error, color="0.7", lw=0)

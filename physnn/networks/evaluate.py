@@ -19,6 +19,9 @@ from physnn.store.network_file import read_networks
 NEAR = 3
 """A pixel is near a shape if input or target has a foreground pixel within this Chebyshev distance (pixels)."""
 
+LAYOUT = torch.channels_last
+"""Memory layout of states in a sweep: the faster one, and that in which noise is drawn."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -53,7 +56,7 @@ def clean_run(
         for k in range(batch.first, batch.first + batch.count)
     ]
     inputs, targets = np.stack([d[0] for d in drawn]), np.stack([d[1] for d in drawn])
-    clean = network.evolve(torch.from_numpy(inputs).to(device), steps)
+    clean = network.evolve(torch.from_numpy(inputs).to(device), steps, layout=LAYOUT)
     return clean, inputs, targets, np.array([d[2] for d in drawn], np.int64)
 
 
@@ -91,7 +94,7 @@ def noisy_run(path: str, network_id: str, device: str, batch: Batch, steps: int,
     x = clean
     if eta > 0:
         noise = KeyedNoise(noise_keys(network_id, batch), network.architecture.components, batch.L, device)
-        x = network.evolve(torch.from_numpy(inputs).to(device), steps, noise, eta)
+        x = network.evolve(torch.from_numpy(inputs).to(device), steps, noise, eta, LAYOUT)
     error = (network.read_out(x).double().cpu().numpy() - targets) ** 2
     near = maximum_filter(np.maximum(inputs, targets), (0, 2 * NEAR + 1, 2 * NEAR + 1), mode="wrap") > 0
     return {
@@ -121,7 +124,7 @@ def example_images(path: str, network_id: str, L: int, steps: int, eta: float) -
     network = load_network(path, network_id, "cpu")
     clean, inputs, targets, _ = clean_run(path, network_id, "cpu", batch, steps)
     noise = KeyedNoise(noise_keys(network_id, batch), network.architecture.components, L)
-    noisy = network.evolve(torch.from_numpy(inputs), steps, noise, eta)
+    noisy = network.evolve(torch.from_numpy(inputs), steps, noise, eta, LAYOUT)
     return [
         ("input", inputs[0]),
         ("target", targets[0]),

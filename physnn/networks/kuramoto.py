@@ -132,10 +132,21 @@ class KuramotoNetwork(nn.Module):
         parallel = (x * v).sum(1, keepdim=True)
         return functional.normalize(torch.addcmul(x + v, parallel, x, value=-1), dim=1)
 
-    def evolve(self, images: Tensor, steps: int, noise: Noise | None = None, eta: float = 0.0) -> Tensor:
-        """Return x(steps), shape ``(batch, N, H, W)``."""
+    def evolve(
+        self,
+        images: Tensor,
+        steps: int,
+        noise: Noise | None = None,
+        eta: float = 0.0,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> Tensor:
+        """Return x(steps), shape ``(batch, N, H, W)``.
+
+        ``layout`` is that of the state in memory; with the components fastest (``torch.channels_last``) a noisy step
+        takes two thirds of the time on a CPU, a training step as long as without.
+        """
         coupling = self.symmetric_coupling()
-        x = self.lift_images(images)
+        x = self.lift_images(images).contiguous(memory_format=layout)
         for t in range(steps):
             x = self.step(x, coupling, noise(t) if noise else None, eta)
         return x

@@ -121,11 +121,11 @@ def run_tasks(
     jobs: int = 1,
     progress: Progress = silent,
     live: Live | None = None,
-) -> None:
-    """Run every task that has no part yet; ``live`` tells the cost already done inside running tasks.
+) -> int:
+    """Run every task that has no part yet, and return how many there were.
 
-    One job runs in this process, except where ``live`` looks at running tasks from outside.  A task that raises, or
-    whose worker dies, is tried `ATTEMPTS` times; then it counts as failed while all others finish.
+    One job runs in this process, except where ``live`` looks from outside how far running tasks are.  A task that
+    raises, or whose worker dies, is tried `ATTEMPTS` times; then it counts as failed while all others finish.
 
     Raises
     ------
@@ -165,6 +165,7 @@ def run_tasks(
     if failures:
         text = "; ".join(f"task {key}: {error}" for key, error in failures.items())
         raise TasksFailed(f"{len(failures)} of {len(tasks)} tasks failed, all others are saved: {text}")
+    return len(todo)
 
 
 def _drain(

@@ -29,5 +29,5 @@ def test_images_and_training_curves_are_drawn():
     assert [a.get_title() for a in images.axes[:2]] == ["input", "output"]
     figure = training_figure({"symmetric": np.full((2, 3), 0.01), "broken": np.full((1, 3), 0.04)}, 1000)
     axes = figure.axes[0]
-    assert [line.get_ydata()[0] for line in axes.lines] == pytest.approx([0.1, 0.2])
+    assert [line.get_ydata()[0] for line in axes.lines] == pytest.approx([0.1, 0.1, 0.1, 0.2, 0.2])
     assert list(axes.lines[0].get_xdata()) == [1, 2, 3]
