@@ -17,7 +17,11 @@ from physnn.figures.sweep import sweep_figure
 
 SIZES, IMAGES = (32, 64, 128), 32
 EXAMPLES_AT = (0.02, 0.05, 0.1)
-FIGURES = Path("docs/figures")
+FIGURES = {
+    "symmetric": Path("docs/figures/noise_sweep_symmetric.png"),
+    "broken": Path("docs/figures/noise_sweep_broken.png"),
+    "examples": Path("docs/figures/noise_examples.png"),
+}
 
 
 def main() -> None:
@@ -32,10 +36,10 @@ def main() -> None:
             fit = physnn.fit(out, observable)
             print(f"  {observable}: {fit.verdict}; {fit.reason}")
             if observable == "rmse":
-                print(save(sweep_figure(fit), FIGURES / f"noise_sweep_{name}.png"))
+                print(save(sweep_figure(fit), FIGURES[name]))
                 for row in report.curve_rows(fit.curves):
                     print("   ", *(f"{cell:>12}" for cell in row))
-    print(save(image_figure(_examples()), FIGURES / "noise_examples.png"))
+    print(save(image_figure(_examples()), FIGURES["examples"]))
 
 
 def _examples() -> list:

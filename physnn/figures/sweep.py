@@ -34,8 +34,8 @@ def draw_curves(axes: Axes, fit: Fit) -> None:
         colour, error = COLOURS[k % len(COLOURS)], curves.error(L)
         axes.fill_between(curves.x[L], curves.y[L] - error, curves.y[L] + error, color=colour, alpha=0.25, lw=0)
         # Smaller markers on larger ones, so that coinciding curves are all seen.
-        marker = {"marker": MARKERS[k % len(MARKERS)], "ms": max(3, 9 - 2.5 * k), "mfc": "none" if k == 0 else colour}
-        axes.plot(curves.x[L], curves.y[L], color=colour, lw=1.2, label=f"L = {L}", **marker)
+        (line,) = axes.plot(curves.x[L], curves.y[L], color=colour, lw=1.2, label=f"L = {L}")
+        line.set(marker=MARKERS[k % len(MARKERS)], markersize=max(3, 9 - 2.5 * k), fillstyle="full" if k else "none")
     if fit.collapse:
         point = fit.collapse.critical_point
         axes.axvspan(point.value - point.error, point.value + point.error, color="0.7", lw=0)
