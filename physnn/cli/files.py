@@ -44,7 +44,7 @@ def show(file: str, as_json: bool, debug: bool) -> None:
     help="auto: curves of a sweep, training curves of networks; examples: images a network makes.",
 )
 @click.option("--eta", type=Number(0), default=0.1, show_default=True, help="Noise of the examples.")
-@out_option
+@out_option("named after the file")
 @debug_option
 def plot(files: tuple[str, ...], observable: str, kind: str, eta: float, out: Path | None, debug: bool) -> None:
     """Draw FILES as a PNG: a sweep's curves and collapse, or the training curves of network files."""

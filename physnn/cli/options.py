@@ -92,7 +92,7 @@ class Number(click.ParamType[float]):
 class Whole(click.ParamType[int]):
     """A whole number not below a least one."""
 
-    name = "whole number"
+    name = "integer"
 
     def __init__(self, least: int) -> None:
         self.least = least
@@ -133,7 +133,14 @@ def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], F
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")
 seed_option = click.option("--seed", type=Whole(0), help="Root seed of all random streams [default: 0].")
-out_option = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+
+
+def out_option(default: str) -> Callable[[Function], Function]:
+    """Return the ``--out`` option of a command, with its default named in the help text."""
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--out", type=path, help=f"File to write [default: {default}].")
+
+
 quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
 debug_option = click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 

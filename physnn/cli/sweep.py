@@ -62,7 +62,7 @@ DEFAULT_OUT = "sweep-noise.h5"
 @click.option("--observable", default="rmse", show_default=True, help="What to fit at the end.")
 @click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
 @seed_option
-@out_option
+@out_option(DEFAULT_OUT)
 @config_option
 @json_option
 @run_options

@@ -19,6 +19,8 @@ from physnn.cli.options import (
     run_options,
 )
 
+DEFAULT_OUT = "kuramoto.h5"
+
 
 @click.group()
 def train() -> None:
@@ -42,7 +44,7 @@ def train() -> None:
 @click.option("--pairs-per-epoch", type=Whole(1), help="Fresh image pairs per epoch [default: 5632].")
 @click.option("--batch", type=Whole(1), help="Images per optimiser step [default: 16].")
 @click.option("--lr", type=Number(0), help="Highest learning rate [default: 2e-3].")
-@out_option
+@out_option(DEFAULT_OUT)
 @config_option
 @json_option
 @run_options
@@ -79,7 +81,7 @@ def kuramoto(
     settings.pop("kind", None), settings.pop("device", None)
     flags = {"L": size, "broken": broken or None, **options}
     settings |= {key: value for key, value in flags.items() if value is not None}
-    out = out or Path("kuramoto.h5")
+    out = out or Path(DEFAULT_OUT)
     with progress_bar("train kuramoto", quiet) as progress:
         api.train_kuramoto(
             chosen_seeds,
