@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from physnn.errors import InputError
 from physnn.store.network_file import read_networks, write_networks
 from physnn.store.parts import Parts, read_part
-from physnn.store.sweep_file import open_datatree, read_sweep, write_sweep
+from physnn.store.sweep_file import kind_of, open_datatree, read_sweep, write_sweep
 from physnn.sweeps import noise, preflight
 from physnn.sweeps.executors import available_cores
 from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, single_thread, stop_signals
@@ -30,17 +30,12 @@ def noise_recipe(out: Path | None = None, extend: bool = False, **settings: Any)
     With ``extend`` and an existing file the settings not given are those of the file.
     """
     given = {key: value for key, value in settings.items() if value is not None}
-    if "networks" in given:
-        given["networks"] = noise.bundled_names(given["networks"])
+    names = given.get("networks")
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        given["networks"] = noise.bundled_names(names)
     if extend and out is not None and (old := _recipe_on_disk(out)) is not None:
         # Noise values, sizes, images and networks that are not named again stay as they are in the file.
-        given = {
-            "L": old.L,
-            "eta": old.eta,
-            "networks": old.networks,
-            **old.model_dump(exclude={"network_ids", "networks"}),
-            **given,
-        }
+        given = old.model_dump(exclude={"network_ids"} if "networks" in given else set()) | given
     given.setdefault("eta", noise.noise_values(*DEFAULT_ETA))
     given.setdefault("L", (32, 64, 128))
     return validated(noise.NoiseSweep, given).resolved()
@@ -50,9 +45,21 @@ def _recipe_on_disk(out: Path) -> noise.NoiseSweep | None:
     recipe = Parts(out).recipe() or (read_sweep(out).recipe if out.exists() else None)
     if recipe is None:
         return None
+    return _checked(recipe, out)
+
+
+def _checked(recipe: dict[str, Any], out: Path) -> noise.NoiseSweep:
     if recipe.get("kind") != "noise":
-        raise InputError(f"{out} is not the file of a noise sweep; choose another --out")
-    return noise.NoiseSweep(**recipe)
+        raise InputError(f"{out} does not belong to a noise sweep; choose another --out")
+    return validated(noise.NoiseSweep, recipe)
+
+
+def _clear(out: Path, kind: str) -> None:
+    """Remove what a restart replaces; a file of another kind is not ours to remove."""
+    if out.exists() and kind_of(out)[0] != kind:
+        raise InputError(f"{out} is not a {kind} file, so --restart does not replace it; choose another --out")
+    out.unlink(missing_ok=True)
+    Parts(out).remove()
 
 
 def run_noise_sweep(
@@ -76,22 +83,23 @@ def run_noise_sweep(
     """
     jobs = jobs or available_cores()
     count = 0
+    files = noise.network_paths(recipe)
+    components = max(int(read_networks(path).architecture["components"]) for path in set(files.values()))
+    preflight.check_memory(recipe.L, recipe.batch, components, jobs)
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
-            out.unlink(missing_ok=True)
-            parts.remove()
+            _clear(out, "physnn-sweep")
         old = _recipe_on_disk(out)
         if old is not None:
             recipe = noise.merged(old, recipe, extend)
         done = {}
         if out.exists():
             file = read_sweep(out)
-            done = dict(noise.disassemble(noise.NoiseSweep(**file.recipe), file.sizes))
+            done = dict(noise.disassemble(_checked(file.recipe, out), file.sizes))
         tasks = [task for task in noise.tasks_of(recipe) if task.key not in done]
         if tasks:
             files = noise.network_paths(recipe)
-            components = max(read_networks(path).architecture["components"] for path in set(files.values()))
             preflight.check_memory(recipe.L, recipe.batch, components, jobs)
             parts.begin(recipe.canonical())
             count = run_tasks(tasks, run_noise_task_into, {"files": files}, parts, jobs, progress)
@@ -129,11 +137,11 @@ def merge(out: Path) -> int:
         found = parts.recipe()
         if found is None:
             raise InputError(f"there are no parts beside {out} to merge; run a sweep with --out {out} first")
-        recipe = noise.NoiseSweep(**found)
+        recipe = _checked(found, out)
         done = {}
         if out.exists():
             file = read_sweep(out)
-            done = dict(noise.disassemble(noise.NoiseSweep(**file.recipe), file.sizes))
+            done = dict(noise.disassemble(_checked(file.recipe, out), file.sizes))
         tasks = noise.tasks_of(recipe)
         missing = [task for task in tasks if task.key not in done and not parts.finished(task.key)]
         if missing:
@@ -211,19 +219,19 @@ def train_kuramoto(
     Path
         ``out``.
     """
-    from physnn.networks.training import TrainingRecipe
+    from physnn.networks.training import Seeds, TrainingRecipe
     from physnn.sweeps.train import TrainTask, live_progress, run_train_task
 
     out = Path(out)
     recipe = validated(TrainingRecipe, settings)
+    seeds = validated(Seeds, {"seeds": seeds}).seeds
     plain = {"kind": "train-kuramoto", "seeds": sorted(set(seeds)), "device": device, **recipe.model_dump(mode="json")}
     tasks = [TrainTask(recipe=recipe, seed=seed, device=device) for seed in plain["seeds"]]
     recipe.check()
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
-            out.unlink(missing_ok=True)
-            parts.remove()
+            _clear(out, "physnn-networks")
         if out.exists():
             if read_networks(out).recipe != plain:
                 raise InputError(

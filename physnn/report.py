@@ -95,8 +95,15 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
         if len(names) != 1:
             raise InputError(f"group L{L} of the sweep holds no observables with one control parameter")
         control = names.pop()
-        arrays = {name: v.values for name, v in group.items() if len(v.dims) == 3}
-        sizes[L] = group[control].values, arrays
+        x = group[control].values
+        arrays = {name: v.values for name, v in group.items() if len(v.dims) == 3 and v.dims[0] == control}
+        real = all(v.dtype.kind in "fiu" for v in (x, *arrays.values()))
+        shapes = {v.shape for v in arrays.values()}
+        if not real or len(shapes) != 1 or x.shape != min(shapes)[:1] or not min(min(shapes)):
+            raise InputError(f"group L{L} of the sweep is not made of real arrays ({control}, network, image)")
+        if not np.isfinite(x).all() or len(set(x.tolist())) != len(x):
+            raise InputError(f"{control} of L = {L} must be finite and without repetition")
+        sizes[L] = x, arrays
     if not sizes:
         raise InputError("the sweep holds no sizes")
     return control, sizes
@@ -143,7 +150,9 @@ def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
     """Draw the training curves of network files in one figure; return the PNG's path."""
     from physnn.figures.networks import training_figure
 
-    files = {Path(name).stem: read_networks(resolve(name)) for name in names}
+    stems = [Path(name).stem for name in names]
+    labels = stems if len(set(stems)) == len(stems) else list(names)
+    files = {label: read_networks(resolve(name)) for label, name in zip(labels, names, strict=True)}
     pairs = {int(file.recipe["pairs_per_epoch"]) for file in files.values()}
     if len(pairs) > 1:
         raise InputError("the files were trained with different pairs per epoch; draw them one by one")
@@ -180,4 +189,8 @@ def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
 def _saved(figure: Figure, path: Path) -> Path:
     from physnn.figures.style import save
 
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise InputError(f"a figure is written as .png, .pdf or .svg, not as {path.name}; choose another --out")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent} for {path.name}; make it or choose another --out")
     return save(figure, path)

@@ -125,6 +125,17 @@ BAD = {
     "--max-time soon": "time span",
     "--no-such-option": "No such option",
     "--observable no-such": "choose one of",
+    "--observable binder": "choose one of rmse",
+    "--out s.png": "ends in .h5",
+    "--out .": "is a directory",
+    "--out text.h5 --restart": "not an HDF5 file",
+    "--out sweep.h5 --restart --L 1000000": "are available",
+    "--seed 99999999999999999999": "whole number",
+    "--jobs 0": "whole number >= 1",
+    "--max-time 99999999999999999999": "time span",
+    "--eta-range 0 1 1e30": "whole number N",
+    "--config clash.toml": "unknown setting 'out'",
+    "--config types.toml": "networks",
 }
 
 
@@ -132,12 +143,14 @@ BAD = {
 def test_bad_input_ends_with_one_line_and_status_2(here, network_file, capsys, words):
     Path("text.h5").write_text("hello, this is text")
     Path("bad.toml").write_text("imagse = 3\nL = [0]\n")
+    Path("clash.toml").write_text('out = "x.h5"\nL = [20]\neta = [0.1]\n')
+    Path("types.toml").write_text("networks = 5\n")
     damaged = bytearray(network_file.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     Path("flipped.h5").write_bytes(damaged)
     write_sweep(Path("sweep.h5"), {"kind": "planted"}, planted_sizes(0))
     before = set(here.iterdir())
-    networks = [] if "--networks" in words else ["--networks", str(network_file)]
+    networks = [] if "--networks" in words or "types" in words else ["--networks", str(network_file)]
     common = ["--images", "1", "--jobs", "1", "--quiet"]
     assert run(["sweep-noise", *networks, *common, *words.split()]) == 2
     captured = capsys.readouterr()
@@ -146,6 +159,29 @@ def test_bad_input_ends_with_one_line_and_status_2(here, network_file, capsys, w
     assert BAD[words] in lines[0]
     assert captured.out == ""
     assert set(here.iterdir()) == before, "nothing is left behind"
+
+
+def test_restart_never_removes_what_is_not_a_sweep(here, network_file, capsys):
+    Path("mine.h5").write_bytes(network_file.read_bytes())
+    words = ["sweep-noise", *TINY, "--networks", "mine.h5", "--out", "mine.h5", "--restart"]
+    assert run(words) == 2
+    assert "does not replace it" in capsys.readouterr().err
+    assert Path("mine.h5").read_bytes() == network_file.read_bytes()
+
+
+def test_a_sweep_with_nothing_to_compare_is_complete_all_the_same(here, network_file, capsys):
+    words = ["sweep-noise", "--L", "20", "24", "--eta", "0", "0.1", "--images", "2", "--jobs", "1", "--quiet", "--json"]
+    assert run([*words, "--networks", str(network_file), "--out", "s.h5"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["fit"] is None and "at least 4" in answer["remark"]
+    assert Path("s.h5").is_file()
+
+
+def test_whatever_goes_wrong_there_is_no_traceback(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "main", lambda *_args, **_kwargs: {}["missing"])
+    assert run(["show", "x"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: this could not be done (KeyError") and error.count("\n") == 1
 
 
 def test_a_recipe_that_does_not_match_the_file_is_refused_and_can_be_restarted(here, network_file, capsys):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import stats
 
 from physnn.analysis.curves import Curves
 from physnn.analysis.estimate import Estimate
@@ -84,10 +85,12 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
     error = samples.std(0, ddof=1)
     # Where both curves are the same constant, nothing can be significant.
     error = np.where(error > 1e-12 * max(curves.span(), 1e-300), error, np.inf)
-    threshold = float(np.quantile(((samples - difference) / error).max(1), 1 - LEVEL))
+    threshold = float(np.quantile(((samples - difference) / error).max(1), 1 - LEVEL)) * _small_sample(curves)
     z = difference / error / max(threshold, 1e-12)
-    band = np.where(np.isfinite(error), threshold * error, 0)
-    resolution = float(np.median(band)) / max(curves.span(), 1e-300)
+    known = np.isfinite(error)
+    resolution = threshold * float(np.median(error[known])) / max(curves.span(), 1e-300) if known.any() else 0.0
+    if not known.any() and curves.networks * curves.images < 3:
+        resolution = np.inf
     signs = np.sign(z[np.abs(z) > 1])
     changes = int((signs[1:] != signs[:-1]).sum())
     verdict: PairVerdict = "no-crossing"
@@ -117,6 +120,17 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
         *facts,
         samples=found,
     )
+
+
+def _small_sample(curves: Curves) -> float:
+    """Return how much farther out Student's quantile lies than the normal one: errors from few draws are uncertain.
+
+    The draws are networks, or the images of a single network.
+    """
+    draws = curves.networks if curves.networks > 1 else curves.images
+    if draws < 2:
+        return np.inf
+    return float(stats.t.ppf(1 - LEVEL, draws - 1) / stats.norm.ppf(1 - LEVEL))
 
 
 def _window(z: np.ndarray) -> tuple[slice, int, int]:

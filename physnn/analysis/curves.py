@@ -5,12 +5,12 @@ networks with replacement, the same for all sizes, and within each network and s
 plainly that is biased twice.  The scatter of the networks' means already contains the images' scatter, which would be
 counted again: so the networks' deviations are shrunk to the part that images do not explain (A. C. Davison and
 D. V. Hinkley, "Bootstrap Methods and their Application", section 3.8).  And n draws miss the share 1/n of the
-networks' variance: so the deviations are scaled by sqrt(n/(n - 1)).
+variance: so deviations are scaled by sqrt(n/(n - 1)), those of networks and those of images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,10 +94,10 @@ class Curves:
         return max(float(y.max()) for y in self.y.values()) - min(float(y.min()) for y in self.y.values())
 
 
-def check_observable(name: str) -> None:
+def check_observable(name: str, known: Collection[str] = tuple(OBSERVABLES)) -> None:
     """Raise InputError if there is no such observable."""
-    if name not in OBSERVABLES:
-        raise InputError(f"there is no observable {name!r}; choose one of {', '.join(OBSERVABLES)}")
+    if name not in known:
+        raise InputError(f"there is no observable {name!r}; choose one of {', '.join(known)}")
 
 
 def available(arrays: Mapping[str, np.ndarray]) -> list[str]:
@@ -146,9 +146,12 @@ def curves_of(
         if not all(np.isfinite(values).all() for values in raw):
             raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
         x[L] = np.asarray(sizes[L][0], float)[order]
-        moments = rule.moments(*raw)
-        y[L] = rule.combine(*(m.mean(2) for m in moments)).mean(1)
-        samples[L] = _resampled(rule, moments, weights, generator)
+        with np.errstate(all="ignore"):  # what overflows or divides by zero is found below
+            moments = rule.moments(*raw)
+            y[L] = rule.combine(*(m.mean(2) for m in moments)).mean(1)
+            samples[L] = _resampled(rule, moments, weights, generator)
+        if not (np.isfinite(y[L]).all() and np.isfinite(samples[L]).all()):
+            raise InputError(f"{observable} of L = {L} cannot be formed from these numbers; the file cannot be fitted")
         counts.append(raw[0].shape[2])
     return Curves(tuple(sorted(sizes)), x, y, samples, networks, min(counts), control, observable)
 
@@ -165,12 +168,14 @@ def _resampled(
 ) -> np.ndarray:
     networks, images = moments[0].shape[1:]
     drawn = generator.multinomial(images, np.full(images, 1 / images), (len(weights), networks)) / images
+    if images > 1:
+        drawn = 1 / images + (drawn - 1 / images) * np.sqrt(images / (images - 1))
     means = [np.einsum("cni,bni->bcn", m, drawn, optimize=True) for m in moments]
     curves, resampled = rule.combine(*(m.mean(2) for m in moments)), rule.combine(*means)
     samples = resampled.mean(2)
     if networks > 1:
-        between = float(curves.var(1, ddof=1).mean())
-        within = float(resampled.var(0).mean())
-        share = max(0.0, 1 - within / between) if between > 0 else 0.0
+        # For each control value on its own: where images dominate at one, they need not at another.
+        between, within = curves.var(1, ddof=1), resampled.var(0).mean(1)
+        share = np.clip(1 - within / np.where(between > 0, between, np.inf), 0, 1)
         samples = samples + np.sqrt(share) * (weights @ (curves - curves.mean(1, keepdims=True)).T)
     return np.asarray(samples)

@@ -87,6 +87,10 @@ def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one re
         return _fail(3, f"{error.filename or 'a file'}: {error.strerror or error}; what was finished is saved", debug)
     except (KeyboardInterrupt, click.Abort):
         return _fail(130, "interrupted; everything finished is saved, the same command continues", debug)
+    except Exception as error:
+        # A newcomer gets one line here too; what it was is one flag away.
+        text = f"{type(error).__name__}: {error}"[:200]
+        return _fail(2, f"this could not be done ({text}); --debug shows where, if the input looks right", debug)
 
 
 def _fail(status: int, message: str, debug: bool) -> int:

@@ -29,7 +29,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
         found = json.loads(data) if path.suffix == ".json" else tomllib.loads(data.decode())
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the name") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from None
     if not isinstance(found, dict):
         raise InputError(f"{path} must hold a table of settings")

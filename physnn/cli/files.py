@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from physnn.cli.options import Number, debug_option, json_option, out_option
+from physnn.cli.options import debug_option, json_option, out_option
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
@@ -43,7 +43,7 @@ def show(file: str, as_json: bool, debug: bool) -> None:
     show_default=True,
     help="auto: curves of a sweep, training curves of networks; examples: images a network makes.",
 )
-@click.option("--eta", type=Number(0), default=0.1, show_default=True, help="Noise of the examples.")
+@click.option("--eta", type=click.FloatRange(0, 1e6), default=0.1, show_default=True, help="Noise of the examples.")
 @out_option("named after the file")
 @debug_option
 def plot(files: tuple[str, ...], observable: str, kind: str, eta: float, out: Path | None, debug: bool) -> None:
@@ -51,6 +51,8 @@ def plot(files: tuple[str, ...], observable: str, kind: str, eta: float, out: Pa
     from physnn import report
 
     if kind == "examples":
+        if len(files) > 1:
+            raise click.UsageError("examples are drawn of one network file at a time")
         path = report.plot_examples(files[0], eta, out)
     elif len(files) == 1 and report.describe(files[0])["format"] == "physnn-sweep":
         path = report.plot_sweep(Path(files[0]), observable, out)

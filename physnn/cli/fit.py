@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from physnn.cli.options import Whole, debug_option, json_option, seed_option
+from physnn.cli.options import debug_option, json_option, seed_option
 
 if TYPE_CHECKING:
     from physnn.analysis.fit import Fit
@@ -23,7 +23,9 @@ DECIDED = ("crossing", "merging", "first-order", "no-crossing")
     type=click.Choice(["free", "0"]),
     help="Fit zeta/nu or fix it at 0 [default: 0 where the observable is dimensionless].",
 )
-@click.option("--resamples", type=Whole(20), default=200, show_default=True, help="Bootstrap samples.")
+@click.option(
+    "--resamples", type=click.IntRange(20, 100_000), default=200, show_default=True, help="Bootstrap samples."
+)
 @seed_option
 @json_option
 @debug_option

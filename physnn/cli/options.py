@@ -100,8 +100,8 @@ class Whole(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or fail with one sentence."""
         text = str(value)
-        if not re.fullmatch(r"[+-]?\d+", text) or int(text) < self.least:
-            self.fail(f"{value} is not a whole number >= {self.least}", param, ctx)
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or int(text) < self.least:
+            self.fail(f"{text[:30]} is not a whole number >= {self.least}", param, ctx)
         return int(text)
 
 
@@ -115,7 +115,7 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         fields = str(value).split(":")
-        if len(fields) > 3 or not all(field.isdigit() for field in fields) or not any(int(field) for field in fields):
+        if not re.fullmatch(r"([0-9]{1,7}:){0,2}[0-9]{1,7}", str(value)) or not any(int(field) for field in fields):
             self.fail(f"{value!r} is not a time span such as 01:30:00", param, ctx)
         return float(sum(int(field) * 60**k for k, field in enumerate(reversed(fields))))
 
@@ -165,14 +165,16 @@ config_option = click.option(
 )
 
 
-def resolve_device(device: str) -> str | None:
-    """Return the device to record in a recipe; None leaves it to the config file or the default.
+def resolve_device(device: str, recorded: object = None) -> str | None:
+    """Return the device to record in a recipe: the one asked for, else the recorded one, else CUDA if there is any.
 
     Raises
     ------
     InputError
         If CUDA is asked for and there is none.
     """
+    if device == "auto" and isinstance(recorded, str):
+        device = recorded
     if device == "cpu":
         return device
     from physnn.errors import InputError

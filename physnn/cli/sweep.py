@@ -24,6 +24,7 @@ from physnn.cli.options import (
 
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
 DEFAULT_OUT = "sweep-noise.h5"
+OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
 
 
 @click.command("sweep-noise", cls=ListCommand)
@@ -96,12 +97,22 @@ def sweep_noise(
     from physnn.analysis.curves import check_observable
     from physnn.cli.config import read_config
     from physnn.errors import InputError
+    from physnn.sweeps.noise import NoiseSweep
+    from physnn.sweeps.validation import check_names
 
-    check_observable(observable)
+    check_observable(observable, OF_SWEEPS)
+    if out is not None and out.suffix == ".png":
+        raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
 
     settings = read_config(config)
     run = {key: options.pop(key) for key in ("jobs", "restart", "max_time")}
-    flags = {"L": sizes or None, "networks": networks or None, "device": resolve_device(device), **options}
+    flags = {
+        "L": sizes or None,
+        "networks": networks or None,
+        "device": resolve_device(device, settings.get("device")),
+        **options,
+    }
+    check_names(NoiseSweep, settings)
     settings |= {key: value for key, value in flags.items() if value is not None}
     if networks:
         settings.pop("network_ids", None)
@@ -129,7 +140,7 @@ def _range(given: Sequence[float]) -> list[float]:
     from physnn.sweeps.noise import noise_values
 
     low, high, count = given
-    if not (high > low and count >= 2 and count == int(count)):
+    if not (high > low and 2 <= count <= 10**5 and count == int(count)):
         raise InputError("--eta-range needs LO < HI and a whole number N >= 2, as in: --eta-range 0 0.4 13")
     return noise_values(low, high, int(count))
 
@@ -177,12 +188,18 @@ def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
     from physnn import report
     from physnn.cli.fit import answer_text
     from physnn.cli.output import print_json, print_table
+    from physnn.errors import InputError
     from physnn.store.hdf5 import content_digest
     from physnn.store.sweep_file import read_sweep
 
     sweep = read_sweep(out)
-    figure = str(report.plot_sweep(out, observable)) if len(sweep.sizes) > 1 else None
-    fit = report.fit(sweep, observable) if figure else None
+    figure, fit, remark = None, None, ""
+    try:
+        fit = report.fit(sweep, observable)
+        figure = str(report.plot_sweep(out, observable))
+    except InputError as error:
+        # The data are complete and saved: too few sizes or noise values to compare is no failure of the sweep.
+        remark = f"nothing to compare: {error}"
     controls = {f"L{L}": group["eta"].values.tolist() for L, group in sweep.sizes.items()}
     if as_json:
         print_json(
@@ -194,6 +211,7 @@ def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
                 "tasks_run": count,
                 "digest": content_digest(out),
                 "fit": fit.as_json() if fit else None,
+                "remark": remark,
             }
         )
         return
@@ -203,5 +221,5 @@ def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
     print_table(
         f"{observable} of {curves.networks} networks, {curves.images} images each", header, report.curve_rows(curves)
     )
-    click.echo(answer_text(fit) if fit else "one size only: nothing to compare; add sizes with --extend --L 64 128")
+    click.echo(answer_text(fit) if fit else remark)
     click.echo(f"data    {out}" + (f"\nfigure  {figure}" if figure else ""))

@@ -74,11 +74,14 @@ def kuramoto(
     from physnn import api
     from physnn.cli.config import read_config
     from physnn.cli.output import print_json, print_table, progress_bar
+    from physnn.networks.training import TrainingRecipe
     from physnn.store.network_file import read_networks
+    from physnn.sweeps.validation import check_names
 
     settings = read_config(config)
-    chosen_seeds = seeds or tuple(settings.pop("seeds", (0,)))
-    settings.pop("kind", None), settings.pop("device", None)
+    check_names(TrainingRecipe, settings, "seeds", "kind", "device")
+    recorded = {key: settings.pop(key, None) for key in ("seeds", "kind", "device")}
+    chosen_seeds = seeds or (recorded["seeds"] if recorded["seeds"] is not None else (0,))
     flags = {"L": size, "broken": broken or None, **options}
     settings |= {key: value for key, value in flags.items() if value is not None}
     out = out or Path(DEFAULT_OUT)
@@ -87,7 +90,7 @@ def kuramoto(
             chosen_seeds,
             out=out,
             jobs=jobs,
-            device=resolve_device(device) or "cpu",
+            device=resolve_device(device, recorded["device"]) or "cpu",
             restart=restart,
             max_time=max_time,
             progress=progress,

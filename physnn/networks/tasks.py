@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from physnn.errors import InputError
 
@@ -98,11 +99,11 @@ class Transmogrifier:
     def _matched(self, rng: np.random.Generator) -> np.ndarray:
         rate = COVERAGE / (2 * self.distance - 1) ** 2
         candidates = rng.integers(0, self.L, (rng.poisson(rate * self.L**2), 2))
-        separation = np.abs(candidates[:, None] - candidates[None, :])
-        separation = np.minimum(separation, self.L - separation).max(-1)
         # The order of drawing is the age: a candidate survives if no older one is too near, survivor or not.
-        survivors: np.ndarray = candidates[~np.tril(separation < self.distance, -1).any(1)]
-        return survivors
+        near = cKDTree(candidates, boxsize=self.L).query_pairs(self.distance - 0.5, p=np.inf, output_type="ndarray")
+        survives = np.ones(len(candidates), bool)
+        survives[near.max(1)] = False
+        return np.asarray(candidates[survives])
 
     def _paper(self, rng: np.random.Generator) -> np.ndarray:
         wanted = rng.integers(1, max(1, round(self.L**2 / SITES_PER_SHAPE)) + 1)

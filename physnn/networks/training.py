@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from physnn import rng
+from physnn.errors import InputError
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
 from physnn.networks.tasks import Transmogrifier
 from physnn.store.parts import read_part, write_part
@@ -65,13 +66,21 @@ class TrainingRecipe(BaseModel):
         return Transmogrifier(self.L, self.density, self.radius)
 
     def check(self) -> None:
-        """Raise InputError if architecture or task cannot be built."""
+        """Raise InputError if architecture or task cannot be built, or the kernel would wrap round the image."""
         _ = self.architecture, self.task
+        if self.kernel // 2 > self.L:
+            raise InputError(f"a kernel of side {self.kernel} is too large for L = {self.L}; take a smaller one")
 
     @property
     def batches_per_epoch(self) -> int:
         """Optimiser steps in one epoch; a last incomplete batch is not drawn."""
         return max(1, self.pairs_per_epoch // self.batch)
+
+
+class Seeds(BaseModel):
+    """The seeds of an ensemble, one network each; they fit a signed 64-bit integer, as files store them."""
+
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)]
 
 
 def learning_rate(recipe: TrainingRecipe, batch: int) -> float:

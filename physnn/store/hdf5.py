@@ -63,14 +63,22 @@ def check_seal(path: Path) -> None:
     InputError
         If there is no such file, it is not HDF5, it has no seal, or its contents do not match the seal.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror})") from None
+    if not there:
         raise InputError(f"there is no file {path}; check the name" if not path.exists() else f"{path} is not a file")
     size = path.stat().st_size
-    with path.open("rb") as stream:
-        if stream.read(len(MAGIC)) != MAGIC:
-            raise InputError(f"{path} is not an HDF5 file; give a file that physnn wrote")
-        stream.seek(max(0, size - TRAILER_LENGTH))
-        trailer = stream.read()
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(MAGIC))
+            stream.seek(max(0, size - TRAILER_LENGTH))
+            trailer = stream.read()
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror})") from None
+    if start != MAGIC:
+        raise InputError(f"{path} is not an HDF5 file; give a file that physnn wrote")
     body = size - TRAILER_LENGTH
     if not trailer.startswith(b"\nPHYSNN1 sha256=") or body <= 0:
         raise InputError(f"{path} carries no physnn seal: it was cut off, appended to, or written by other software")
@@ -165,6 +173,18 @@ def _write_group(group: h5py.Group, variables: Group, with_scales: bool) -> None
 
 
 @contextlib.contextmanager
+def malformed(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever a sealed file of the wrong make-up raises into InputError: a seal proves wholeness, not sense."""
+    kinds = (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, OverflowError)
+    try:
+        yield
+    except InputError:
+        raise
+    except kinds as error:
+        raise InputError(f"{path} is not a valid physnn file ({type(error).__name__}: {error})") from None
+
+
+@contextlib.contextmanager
 def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int) -> Iterator[h5py.File]:
     """Open a physnn file for reading after checking its seal, its format and that it refers to nothing outside.
 
@@ -184,7 +204,7 @@ def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int) ->
     """
     path = Path(path)
     check_seal(path)
-    with h5py.File(path, "r") as file:
+    with malformed(path), h5py.File(path, "r") as file:
         found = read_attrs(file)
         if kind not in (None, found.get("format")):
             raise InputError(f"{path} is a file of kind {found.get('format', 'unknown')!r}, not {kind!r}")
@@ -243,7 +263,7 @@ def content_digest(path: str | os.PathLike[str]) -> str:
     path = Path(path)
     check_seal(path)
     sha = hashlib.sha256()
-    with h5py.File(path, "r") as file:
+    with malformed(path), h5py.File(path, "r") as file:
         _refuse_outside(file, path)
         datasets: dict[str, h5py.Dataset] = {}
         file.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.store.hdf5 import Variable, open_sealed, read_attrs, read_group, write_sealed
+from physnn.store.hdf5 import Variable, malformed, open_sealed, read_attrs, read_group, write_sealed
 from physnn.store.provenance import provenance
 
 FORMAT, VERSION = "physnn-networks", 1
@@ -111,27 +112,35 @@ def read_networks(path: str | os.PathLike[str]) -> NetworkFile:
 def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
     with open_sealed(path, FORMAT, VERSION) as file:
         attrs, group = read_attrs(file), read_group(file)
-    try:
+    with malformed(path):
         architecture, recipe = json.loads(str(attrs["architecture"])), json.loads(str(attrs["recipe"]))
         weights = {name: group[name].values for name in WEIGHTS if name in group}
-        n, k = int(architecture["components"]), int(architecture["kernel"])
+        n, k = operator.index(architecture["components"]), operator.index(architecture["kernel"])
         count = len(group["seed"].values)
         shapes = {"lift": (n,), "coupling": (n, n, k, k), "readout": (n,), "readout_bias": (1,)}
         if architecture["broken"]:
             shapes["bias"] = (n,)
-        wrong = [name for name, shape in shapes.items() if weights[name].shape != (count, *shape)]
-        finite = all(np.isfinite(w).all() for w in weights.values())
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not a valid network file: {error!r}; train it again") from None
-    if wrong or not finite or set(weights) != set(shapes):
-        raise InputError(f"{path} is not a valid network file: weights of wrong shape or not finite; train it again")
-    ids = tuple(network_id(architecture, {name: w[i] for name, w in weights.items()}) for i in range(count))
-    return NetworkFile(
-        architecture,
-        recipe,
-        tuple(group["seed"].values.tolist()),
-        ids,
-        weights,
-        group["loss"].values,
-        group["validation_rmse"].values,
-    )
+        sound = (
+            set(weights) == set(shapes)
+            and count > 0
+            and set(architecture) == {"components", "kernel", "gamma", "broken", "boundary"}
+            and all(weights[name].shape == (count, *shape) for name, shape in shapes.items())
+            and all(w.dtype == np.float32 and np.isfinite(w).all() for w in weights.values())
+            and 0 < float(architecture["gamma"]) < np.inf
+            and operator.index(recipe["steps"]) > 0
+            and group["loss"].values.shape[:1] == group["validation_rmse"].values.shape == (count,)
+            and group["loss"].values.dtype.kind == group["validation_rmse"].values.dtype.kind == "f"
+        )
+        if not sound:
+            raise InputError(f"{path} is not a valid network file: its arrays do not belong together; train it again")
+        ids = tuple(network_id(architecture, {name: w[i] for name, w in weights.items()}) for i in range(count))
+        return NetworkFile(
+            architecture,
+            recipe,
+            tuple(group["seed"].values.tolist()),
+            ids,
+            weights,
+            group["loss"].values,
+            group["validation_rmse"].values,
+        )
+    raise AssertionError("not reached")

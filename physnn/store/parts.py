@@ -53,9 +53,11 @@ class Parts:
             found = json.loads((self.folder / "recipe.json").read_text())
         except FileNotFoundError:
             return None
-        except ValueError:
-            raise InputError(f"{self.folder}/recipe.json is damaged; use --restart to begin anew") from None
-        return dict(found)
+        except (ValueError, OSError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise InputError(f"{self.folder}/recipe.json is damaged; use --restart to begin anew")
+        return found
 
     def begin(self, recipe: Mapping[str, Any]) -> None:
         """Make the folder and record the recipe."""

@@ -23,7 +23,7 @@ def provenance() -> dict[str, str]:
     return {
         "physnn_version": physnn.__version__,
         "git_commit": _git_commit(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]).encode(errors="backslashreplace").decode(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "platform": f"Python {platform.python_version()}, {platform.platform()}",
         "libraries": ", ".join(libraries),

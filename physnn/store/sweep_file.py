@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physnn.errors import InputError
 from physnn.store.hdf5 import Variable, check_seal, open_sealed, read_attrs, read_group, write_sealed
 from physnn.store.provenance import provenance
 
@@ -48,8 +50,12 @@ def read_sweep(path: str | os.PathLike[str]) -> SweepFile:
     """Read a whole sweep file into memory; raises InputError if it is missing, damaged or of another kind."""
     with open_sealed(path, FORMAT, VERSION) as file:
         attrs = read_attrs(file)
-        sizes = {int(name[1:]): read_group(file[name]) for name in file if name[0] == "L" and name[1:].isdigit()}
-    return SweepFile(json.loads(str(attrs["recipe"])), dict(sorted(sizes.items())), attrs)
+        names = [name for name in file if re.fullmatch("L[1-9][0-9]{0,8}", name)]
+        sizes = {int(name[1:]): read_group(file[name]) for name in names}
+        recipe = json.loads(str(attrs["recipe"]))
+        if not isinstance(recipe, dict):
+            raise InputError(f"{path} holds no recipe; it was not written by physnn")
+    return SweepFile(recipe, dict(sorted(sizes.items())), attrs)
 
 
 def kind_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, str | int | float]]:

@@ -58,15 +58,15 @@ class NoiseSweep(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["noise"] = "noise"
-    L: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
-    eta: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+    L: Annotated[tuple[Annotated[int, Field(ge=1, le=10**8)], ...], Field(min_length=1)]
+    eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)]
     networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("kuramoto_symmetric",)
     network_ids: tuple[str, ...] = ()
-    images: Annotated[int, Field(ge=1)] = 32
-    steps: Annotated[int, Field(ge=1)] | None = None
+    images: Annotated[int, Field(ge=1, le=10**7)] = 32
+    steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
     density: Literal["matched", "paper"] = "matched"
     radius: Annotated[int, Field(ge=2)] = 4
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     batch: Annotated[int, Field(ge=1)] = 8
     device: Literal["cpu", "cuda"] = "cpu"
 
@@ -151,8 +151,13 @@ def network_paths(recipe: NoiseSweep) -> dict[str, str]:
     """Return the file that holds each network of a resolved recipe."""
     paths = {}
     for name in recipe.networks:
-        path = resolve(name)
+        try:
+            path = resolve(name)
+        except InputError:
+            continue  # a file that was moved is not missed if another one holds its networks
         paths.update({i: str(path) for i in read_networks(path).ids if i not in paths})
+    if lost := [i for i in recipe.network_ids if i not in paths]:
+        raise InputError(f"network {lost[0]} of the recipe is in none of {', '.join(recipe.networks)}; name its file")
     return {i: paths[i] for i in recipe.network_ids}
 
 

@@ -73,6 +73,8 @@ def exclusive(target: Path) -> Iterator[None]:
     InputError
         If its folder is missing or cannot be written, or another process holds the lock.
     """
+    if not target.name or target.is_dir():
+        raise InputError(f"'{target}' is not the name of a file; choose another --out")
     if not target.parent.is_dir():
         raise InputError(f"there is no folder {target.parent} for {target.name}; make it or choose another --out")
     lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=0)
@@ -85,32 +87,51 @@ def exclusive(target: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        # Removed while still held: removed afterwards, it might be another process's lock.
         Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+_pending: list[BaseException] = []
+"""What a signal asked for; an exception raised inside a compiler's callback or a destructor is lost, this is not."""
+
+
+def raise_pending() -> None:
+    """Stop now if a signal asked for it."""
+    if _pending:
+        raise _pending[0]
 
 
 @contextmanager
 def stop_signals(max_time: float | None = None) -> Iterator[None]:
-    """Turn SIGTERM, SIGUSR1 and the end of the allowed time (seconds) into `Unfinished`, in the main thread."""
+    """Turn SIGTERM, SIGUSR1 and the end of the allowed time (seconds) into `Unfinished`, in the main thread.
+
+    Ctrl-C stays a KeyboardInterrupt.  Each is raised at once, and again between tasks in case it was lost.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, _frame: object) -> None:
         reason = "the allowed time is over" if number == signal.SIGALRM else signal.Signals(number).name
-        raise Unfinished(f"stopped ({reason}); everything finished is saved, the same command continues")
+        text = f"stopped ({reason}); everything finished is saved, the same command continues"
+        _pending.append(KeyboardInterrupt() if number == signal.SIGINT else Unfinished(text))
+        raise _pending[-1]
 
-    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
+    numbers = [signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        numbers.append(signal.SIGINT)
+    _pending.clear()
     before = {number: signal.signal(number, stop) for number in numbers}
     if max_time:
-        # Repeated, because an exception raised inside a destructor is lost.
-        signal.setitimer(signal.ITIMER_REAL, max_time, 2.0)
+        signal.setitimer(signal.ITIMER_REAL, max_time)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
+        _pending.clear()
 
 
 def run_tasks(
@@ -183,6 +204,7 @@ def _drain(
     running: dict[Future[None], tuple[Task, int]] = {}
     broken = False
     while running or (queue and not broken):
+        raise_pending()
         # Two per worker: one runs, one waits, so that a worker never idles and a stop loses little.
         while queue and not broken and len(running) < (2 * jobs if jobs > 1 else 1):
             task, attempt = queue.pop()

@@ -27,6 +27,13 @@ def validated(kind: type[Recipe], settings: Mapping[str, Any]) -> Recipe:
         raise InputError("; ".join(_sentence(kind, mistake) for mistake in error.errors())) from None
 
 
+def check_names(kind: type[BaseModel], settings: Mapping[str, Any], *more: str) -> None:
+    """Raise InputError for settings that are no field of a recipe (nor one of ``more``), with suggestions."""
+    unknown = [name for name in settings if name not in kind.model_fields and name not in more]
+    if unknown:
+        validated(kind, {name: settings[name] for name in settings if name not in more})
+
+
 def _sentence(kind: type[BaseModel], mistake: Any) -> str:
     place = ".".join(str(word) for word in mistake["loc"])
     if mistake["type"] == "extra_forbidden":

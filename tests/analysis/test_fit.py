@@ -74,6 +74,34 @@ def test_curves_that_differ_with_one_sign_do_not_cross():
     assert "one sign only (positive)" in fit.reason
 
 
+def test_one_image_of_one_network_decides_nothing():
+    sizes = planted_sizes(0, crosses=False)
+    for group in sizes.values():
+        group["network"] = Variable(("network",), np.arange(1))
+        group["image"] = Variable(("image",), np.arange(1))
+        group["rmse"] = Variable(group["rmse"].dims, group["rmse"].values[:, :1, :1])
+    assert report.fit(SweepFile({}, sizes, {})).verdict == "undecided"
+
+
+@pytest.mark.parametrize(("networks", "images"), [(1, 4), (3, 8), (5, 8)])
+def test_false_alarms_stay_rare_with_few_draws(networks, images):
+    """Curves without dependence on L, scatter from images at some controls and from networks at others."""
+    generator = rng.stream(2, "synthetic", "few draws", networks, images)
+    verdicts = []
+    for _ in range(100):
+        x = np.linspace(0, 1, 10)
+        level = np.where(x < 0.5, 0.02, 0.0)[:, None, None] * generator.normal(size=(1, networks, 1))
+        sizes = {}
+        for L in (16, 64):
+            scatter = np.where(x < 0.5, 0.01, 0.1)[:, None, None] * generator.normal(size=(10, networks, images))
+            sizes[L] = {
+                "eta": Variable(("eta",), x),
+                "overlap": Variable(("eta", "network", "image"), x[:, None, None] + level + scatter),
+            }
+        verdicts.append(report.fit(SweepFile({}, sizes, {}), "overlap", resamples=100).verdict)
+    assert verdicts.count("crossing") <= 3
+
+
 def test_too_noisy_is_undecided():
     fit = report.fit(sweep(0, noise=3.0, networks=2))
     assert fit.verdict == "undecided"

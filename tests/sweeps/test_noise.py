@@ -102,6 +102,17 @@ def test_merge_assembles_what_a_killed_run_left(tmp_path, network_file, monkeypa
     assert not Parts(out).folder.exists()
 
 
+def test_a_moved_network_file_is_found_by_content_and_a_changed_one_is_missed(tmp_path, network_file):
+    out, first, moved = tmp_path / "s.h5", tmp_path / "a.h5", tmp_path / "b.h5"
+    first.write_bytes(network_file.read_bytes())
+    run(out, first, L=(20,), eta=[0.0, 0.2], images=2)
+    first.rename(moved)
+    assert run(out, moved, L=(24,), extend=True) == 4
+    make_networks(moved, (8, 9))
+    with pytest.raises(InputError, match=r"of the recipe is in none|there is no file"):
+        api.run_noise_sweep(api.noise_recipe(out, True, L=(26,)), out, extend=True, jobs=1)
+
+
 def test_a_task_is_named_by_its_content():
     common = {"network_ids": ("a",), "steps": 3}
     keys = {t.key for t in noise.tasks_of(NoiseSweep(L=(32,), eta=(0.1,), images=8, **common))}
