@@ -68,7 +68,7 @@ class TrainingRecipe(BaseModel):
     def check(self) -> None:
         """Raise InputError if architecture or task cannot be built, or the kernel would wrap round the image."""
         _ = self.architecture, self.task
-        if self.kernel // 2 > self.L:
+        if self.kernel > self.L:
             raise InputError(f"a kernel of side {self.kernel} is too large for L = {self.L}; take a smaller one")
 
     @property

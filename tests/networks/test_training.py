@@ -69,3 +69,9 @@ def test_the_learning_rate_goes_up_and_down_once():
 def test_images_too_small_for_the_shapes_are_refused():
     with pytest.raises(InputError, match="too small"):
         TINY.model_copy(update={"L": 10}).check()
+
+
+def test_a_kernel_wider_than_the_image_is_refused():
+    with pytest.raises(InputError, match="too large for L = 20"):
+        TINY.model_copy(update={"kernel": 21}).check()
+    TINY.model_copy(update={"kernel": 19}).check()
