@@ -81,3 +81,24 @@ def test_the_allowed_time_stops():
     with pytest.raises(Unfinished, match="time is over"), stop_signals(0.05):
         while True:
             pass
+
+
+class Swallows:
+    """An object in whose destructor a signal arrives, as may happen in any library's callback."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        sum(range(100))
+
+
+@pytest.mark.parametrize("jobs", [1])
+def test_ctrl_c_inside_a_destructor_is_neither_lost_nor_noisy(parts, jobs, capfd):
+    def swallow(task, path, context):
+        square(task, path, context)
+        if task.key == "2":
+            Swallows()
+
+    with pytest.raises(KeyboardInterrupt), stop_signals():
+        run_tasks([Task(str(k)) for k in range(7)], swallow, {"add": 1}, parts, jobs)
+    assert [t for t in range(7) if parts.finished(str(t))] == [0, 1, 2]
+    assert capfd.readouterr().err == ""
