@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from physnn.errors import InputError
 from physnn.store.network_file import read_networks, write_networks
-from physnn.store.parts import Parts, read_part
+from physnn.store.parts import Parts, read_part, write_part
 from physnn.store.sweep_file import kind_of, open_datatree, read_sweep, write_sweep
 from physnn.sweeps import noise, preflight
 from physnn.sweeps.executors import available_cores
@@ -83,9 +83,7 @@ def run_noise_sweep(
     """
     jobs = jobs or available_cores()
     count = 0
-    files = noise.network_paths(recipe)
-    components = max(int(read_networks(path).architecture["components"]) for path in set(files.values()))
-    preflight.check_memory(recipe.L, recipe.batch, components, jobs)
+    _need(recipe, jobs)  # before a restart removes anything
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
@@ -93,14 +91,11 @@ def run_noise_sweep(
         old = _recipe_on_disk(out)
         if old is not None:
             recipe = noise.merged(old, recipe, extend)
-        done = {}
-        if out.exists():
-            file = read_sweep(out)
-            done = dict(noise.disassemble(_checked(file.recipe, out), file.sizes))
+        done = _stored(out)
         tasks = [task for task in noise.tasks_of(recipe) if task.key not in done]
         if tasks:
+            _need(recipe, jobs)
             files = noise.network_paths(recipe)
-            preflight.check_memory(recipe.L, recipe.batch, components, jobs)
             parts.begin(recipe.canonical())
             count = run_tasks(tasks, run_noise_task_into, {"files": files}, parts, jobs, progress)
             _assemble(recipe, out, done)
@@ -110,9 +105,26 @@ def run_noise_sweep(
 
 def run_noise_task_into(task: noise.NoiseTask, path: Path, context: Mapping[str, Any]) -> None:
     """Do one task of a noise sweep and write its part."""
-    from physnn.store.parts import write_part
-
     write_part(path, noise.run_noise_task(task, context["files"]))
+
+
+def _components(recipe: noise.NoiseSweep) -> int:
+    """Return the largest number of components of a recipe's networks."""
+    paths = set(noise.network_paths(recipe).values())
+    return max(int(read_networks(path).architecture["components"]) for path in paths)
+
+
+def _need(recipe: noise.NoiseSweep, jobs: int) -> float:
+    """Return the bytes a recipe needs at most; raises InputError if this machine does not have them."""
+    return preflight.check_memory(recipe.L, recipe.batch, _components(recipe), jobs)
+
+
+def _stored(out: Path) -> dict[str, Any]:
+    """Return the results of all tasks that a finished file holds, by key; none without a file."""
+    if not out.exists():
+        return {}
+    file = read_sweep(out)
+    return dict(noise.disassemble(_checked(file.recipe, out), file.sizes))
 
 
 def _assemble(recipe: noise.NoiseSweep, out: Path, done: dict[str, Any]) -> None:
@@ -138,10 +150,7 @@ def merge(out: Path) -> int:
         if found is None:
             raise InputError(f"there are no parts beside {out} to merge; run a sweep with --out {out} first")
         recipe = _checked(found, out)
-        done = {}
-        if out.exists():
-            file = read_sweep(out)
-            done = dict(noise.disassemble(_checked(file.recipe, out), file.sizes))
+        done = _stored(out)
         tasks = noise.tasks_of(recipe)
         missing = [task for task in tasks if task.key not in done and not parts.finished(task.key)]
         if missing:
@@ -266,8 +275,7 @@ def plan(recipe: noise.NoiseSweep, jobs: int | None = None) -> dict[str, Any]:
     """
     jobs = jobs or available_cores()
     files = noise.network_paths(recipe)
-    components = max(read_networks(path).architecture["components"] for path in set(files.values()))
-    need = preflight.check_memory(recipe.L, recipe.batch, components, jobs)
+    need, components = _need(recipe, jobs), _components(recipe)
     tasks = noise.tasks_of(recipe)
     probe = tasks[-1].model_copy(update={"count": min(4, recipe.batch), "eta": 0.1})
     with single_thread():

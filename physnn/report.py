@@ -138,12 +138,15 @@ def describe(name: str | Path) -> dict[str, Any]:
     return facts | {key: attrs[key] for key in names if attrs.get(key)}
 
 
-def plot_sweep(path: Path, observable: str = "rmse", out: Path | None = None) -> Path:
-    """Draw the curves of a sweep with the crossing and collapse, or with their differences; return the PNG's path."""
+def plot_sweep(path: Path, observable: str = "rmse", out: Path | None = None, answer: Fit | None = None) -> Path:
+    """Draw the curves of a sweep with the crossing and collapse, or with their differences; return the PNG's path.
+
+    ``answer`` is the fit to draw where it is known already.
+    """
     from physnn.figures.sweep import sweep_figure
 
     ending = ".png" if observable == "rmse" else f"-{observable}.png"
-    return _saved(sweep_figure(fit(path, observable)), out or path.with_name(path.stem + ending))
+    return _saved(sweep_figure(answer or fit(path, observable)), out or path.with_name(path.stem + ending))
 
 
 def plot_training(names: Sequence[str], out: Path | None = None) -> Path:

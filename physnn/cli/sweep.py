@@ -196,7 +196,7 @@ def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
     figure, fit, remark = None, None, ""
     try:
         fit = report.fit(sweep, observable)
-        figure = str(report.plot_sweep(out, observable))
+        figure = str(report.plot_sweep(out, observable, answer=fit))
     except InputError as error:
         # The data are complete and saved: too few sizes or noise values to compare is no failure of the sweep.
         remark = f"nothing to compare: {error}"
@@ -216,7 +216,7 @@ def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
         )
         return
     click.echo(f"{count} tasks run" if count else "all is done: nothing was left to run")
-    curves = report.curves(sweep, observable)
+    curves = fit.curves if fit else report.curves(sweep, observable)
     header = ["eta", *(f"L = {L}" for L in curves.sizes)]
     print_table(
         f"{observable} of {curves.networks} networks, {curves.images} images each", header, report.curve_rows(curves)
