@@ -10,6 +10,9 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "sweep_noise": "physnn.api",
     "fit": "physnn.report",
+    "fit_arrays": "physnn.analysis.tables",
+    "fit_dynamic": "physnn.report",
+    "compare": "physnn.report",
     "train_kuramoto": "physnn.api",
     "open_datatree": "physnn.store.sweep_file",
     "read_sweep": "physnn.store.sweep_file",

@@ -4,46 +4,66 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from physnn import rng
 from physnn.analysis.curves import Curves, available, curves_of
 from physnn.analysis.estimate import Estimate
+from physnn.analysis.exponents import Settings
+from physnn.analysis.first_order import two_peaks
 from physnn.analysis.fit import Fit, fit_curves
+from physnn.analysis.tables import Columns, curves_of_table, is_dimensionless
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.store.hdf5 import content_digest
+from physnn.store.hdf5 import content_digest, is_hdf5
 from physnn.store.network_file import FORMAT as NETWORKS
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
+from physnn.store.table import read_covariance, read_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from physnn.analysis.dynamic import DynamicFit
+    from physnn.analysis.universality import Comparison
+
 
 def fit(
     source: str | Path | SweepFile,
-    observable: str = "rmse",
+    observable: str | None = None,
     *,
-    zeta: str | None = None,
+    zeta: float | Literal["free"] | None = None,
+    omega: float | Literal["free"] | None = None,
+    critical_point: float | None = None,
+    inverse_nu: float | None = None,
+    covariance: str | Path | None = None,
     resamples: int = 200,
     seed: int = 0,
 ) -> Fit:
-    """Decide whether the curves of a sweep cross; if so, estimate critical point and exponents.
+    """Decide whether curves of several sizes cross; if so, estimate critical point and exponents.
 
     Parameters
     ----------
     source : path or SweepFile
-        A sweep file, of ours or made with `physnn.write_sweep`.
-    observable : str
-        A name of `physnn.analysis.curves.OBSERVABLES` that the file's arrays allow.
-    zeta : {"free", "0"}, optional
-        Whether zeta/nu is fitted; by default only where the observable is not dimensionless.
+        A sweep file, of ours or made with `physnn.write_sweep`, or a plain table with columns L, control, value and
+        error, see `physnn.store.table`.
+    observable : str, optional
+        A name of `physnn.analysis.curves.OBSERVABLES` that the file's arrays allow, by default ``rmse``; for a table
+        what its values are, by default the name in its header.
+    zeta : float or "free", optional
+        zeta/nu is held or fitted; by default fitted where the observable is known not to be dimensionless, else 0.
+    omega : float or "free", optional
+        The correction term L^-omega, held or fitted; by default there only where the data demand it.
+    critical_point, inverse_nu : float, optional
+        Values that are held.
+    covariance : path, optional
+        Covariance of a table's values.
     resamples : int
-        Bootstrap samples over networks and images.
+        Bootstrap samples.
     seed : int
         Root seed of the resampling.
 
@@ -57,12 +77,34 @@ def fit(
     InputError
         If the file is unusable, has one size only, or lacks the observable.
     """
-    found = curves(source, observable, resamples=resamples, seed=seed)
-    return fit_curves(found, {None: None, "free": True, "0": False}[zeta])
+    settings = Settings(zeta, omega, critical_point, inverse_nu, resamples)
+    found, peaks, remarks = _loaded(source, observable, covariance, resamples, seed)
+    answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
+    return replace(answer, remarks=(*remarks, *answer.remarks))
+
+
+def _loaded(
+    source: str | Path | SweepFile, observable: str | None, covariance: str | Path | None, resamples: int, seed: int
+) -> tuple[Curves, str, tuple[str, ...]]:
+    """Return the curves of a file, evidence of two peaks in it, and what was done to its numbers."""
+    if isinstance(source, str | Path) and not is_hdf5(Path(source)):
+        table = read_table(Path(source))
+        if table.t is not None:
+            raise InputError(f"{source} has a column of times: fit it with --dynamic")
+        matrix = read_covariance(Path(covariance), len(table.y)) if covariance else None
+        generator = rng.stream(seed, "bootstrap", "table")
+        columns = Columns(table.L, table.x, table.y, table.error, table.control, observable or table.observable)
+        found, said = curves_of_table(columns, matrix, max(1000, resamples), generator)
+        return found, "", (*table.remarks, *said)
+    if covariance:
+        raise InputError("a covariance belongs to a plain table; a sweep file has its own resampling")
+    found = curves(source, observable or "rmse", resamples=resamples, seed=seed)
+    raw = sampled_arrays(source if isinstance(source, SweepFile) else read_sweep(source))[1]
+    return found, two_peaks({L: arrays for L, (_, arrays) in raw.items()}), ()
 
 
 def curves(source: str | Path | SweepFile, observable: str = "rmse", *, resamples: int = 200, seed: int = 0) -> Curves:
-    """Return the curves of an observable with bootstrap samples; parameters and errors as in `fit`."""
+    """Return the curves of an observable of a sweep with bootstrap samples; parameters and errors as in `fit`."""
     control, sizes = sampled_arrays(source if isinstance(source, SweepFile) else read_sweep(source))
     return curves_of(sizes, observable, control, resamples, rng.stream(seed, "bootstrap", observable))
 
@@ -75,7 +117,7 @@ def curve_rows(found: Curves) -> list[list[str]]:
         row = [f"{x:.6g}"]
         for L in found.sizes:
             at = np.flatnonzero(found.x[L] == x)
-            row.append(str(Estimate(float(found.y[L][at[0]]), float(found.error(L)[at[0]]))) if len(at) else "")
+            row.append(str(Estimate(float(found.y[L][at[0]]), float(found.errors[L][at[0]]))) if len(at) else "")
         rows.append(row)
     return rows
 
@@ -138,12 +180,106 @@ def describe(name: str | Path) -> dict[str, Any]:
     return facts | {key: attrs[key] for key in names if attrs.get(key)}
 
 
+def fit_dynamic(
+    source: str | Path,
+    *,
+    z: float | Literal["free"] | None = None,
+    zeta: float | Literal["free"] | None = None,
+    critical_point: float | None = None,
+    inverse_nu: float | None = None,
+    observable: str | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> DynamicFit:
+    """Fit critical point, exponents and z to a table with a column of times.
+
+    Parameters
+    ----------
+    source : path
+        Table with columns L, control, t, value and error, named in its header; see `physnn.store.table`.
+    z, zeta, critical_point, inverse_nu : float or "free", optional
+        Values that are held; zeta/nu is held at 0 for observables not known to have a dimension.
+    observable, resamples, seed
+        As in `fit`.
+
+    Raises
+    ------
+    InputError
+        If the table has no times or errors, or does not determine what is asked for.
+    """
+    from physnn.analysis.dynamic import DynamicPoints, dynamic_scaling
+
+    table = read_table(Path(source))
+    if table.t is None or table.error is None:
+        missing = "times" if table.t is None else "errors"
+        raise InputError(f"{source} has no column of {missing}: name columns in a header, as in L,T,t,value,error")
+    if zeta is None:
+        zeta = 0.0 if is_dimensionless(observable or table.observable) else "free"
+    held = [None if value in (None, "free") else float(value) for value in (critical_point, inverse_nu, zeta, z)]
+    points = DynamicPoints(table.L, table.x, table.t, table.y, table.error)
+    generator = rng.stream(seed, "bootstrap", "dynamic")
+    return dynamic_scaling(points, (held[0], held[1], held[2], held[3]), resamples, generator=generator)
+
+
+def compare(
+    a: str | Path,
+    b: str | Path | None = None,
+    *,
+    observable: str | None = None,
+    observable_b: str | None = None,
+    zeta: float | Literal["free"] | None = None,
+    omega: float | Literal["free"] | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Comparison:
+    """Fit one or two files and compare exponents with each other and with the table of universality classes.
+
+    Parameters
+    ----------
+    a, b : path
+        Sweep files or tables; without ``b`` only the classes are compared with.
+    observable, observable_b : str, optional
+        Observables; ``observable_b`` is ``observable`` by default.
+    zeta, omega, resamples, seed
+        As in `fit`, for both.
+    """
+    from physnn.analysis.universality import compare_fits
+
+    first = fit(a, observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
+    names = Path(a).stem, Path(b).stem if b else "B"
+    if b is None:
+        return compare_fits(first, None, names)
+    second = fit(b, observable_b or observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
+    return compare_fits(first, second, names if names[0] != names[1] else ("A", "B"))
+
+
+def methods(answer: Fit) -> dict[str, str]:
+    """Return a methods paragraph of a fit and the BibTeX entries of what it used."""
+    from physnn.analysis.methods import methods as written
+
+    return written(answer)
+
+
+def plot_fit(answer: Fit, out: Path) -> Path:
+    """Draw everything a fit rests on; return the figure's path."""
+    from physnn.figures.fit import fit_figure
+
+    return _saved(fit_figure(answer), out)
+
+
+def plot_compare(comparison: Comparison, out: Path) -> Path:
+    """Draw a comparison; return the figure's path."""
+    from physnn.figures.compare import compare_figure
+
+    return _saved(compare_figure(comparison), out)
+
+
 def plot_sweep(path: Path, observable: str = "rmse", out: Path | None = None, answer: Fit | None = None) -> Path:
     """Draw the curves of a sweep with the crossing and collapse, or with their differences; return the PNG's path.
 
     ``answer`` is the fit to draw where it is known already.
     """
-    from physnn.figures.sweep import sweep_figure
+    from physnn.figures.fit import sweep_figure
 
     ending = ".png" if observable == "rmse" else f"-{observable}.png"
     return _saved(sweep_figure(answer or fit(path, observable)), out or path.with_name(path.stem + ending))
@@ -192,8 +328,13 @@ def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
 def _saved(figure: Figure, path: Path) -> Path:
     from physnn.figures.style import save
 
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise InputError(f"a figure is written as .png, .pdf or .svg, not as {path.name}; choose another --out")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {path.parent} for {path.name}; make it or choose another --out")
+    _writable(path)
     return save(figure, path)
+
+
+def _writable(path: Path) -> None:
+    """Raise InputError if a figure cannot be written there."""
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise InputError(f"a figure is written as .png, .pdf or .svg, not as {path.name}; choose another name")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent} for {path.name}; make it or choose another place")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import physnn
 from physnn import report
+from physnn.figures.fit import sweep_figure
 from physnn.figures.networks import image_figure
 from physnn.figures.style import save
-from physnn.figures.sweep import sweep_figure
 
 SIZES, IMAGES = (32, 64, 128), 32
 EXAMPLES_AT = (0.02, 0.05, 0.1)

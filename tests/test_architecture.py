@@ -85,7 +85,7 @@ def loaded(code: str) -> set[str]:
 
 
 def test_analysis_and_figures_need_neither_torch_nor_numba():
-    modules = "physnn.report, physnn.figures.sweep, physnn.figures.networks, physnn.analysis.fit"
+    modules = "physnn.report, physnn.figures.fit, physnn.figures.networks, physnn.analysis.fit"
     assert not {"torch", "numba"} & loaded(f"import {modules}")
 
 

@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
+from nbclient import NotebookClient
+
 import physnn
 from physnn import rng
 
@@ -28,6 +31,14 @@ def test_the_documentation_builds_without_a_warning(tmp_path):
     assert answer.returncode == 0, answer.stderr
     for page in ("index", "notation", "architecture", "file-format", "changelog"):
         assert (tmp_path / f"{page}.html").is_file()
+
+
+def test_the_tutorial_runs_as_a_notebook(tmp_path):
+    notebook = jupytext.read(ROOT / "docs" / "tutorial.md")
+    assert sum(cell.cell_type == "code" for cell in notebook.cells) >= 10
+    done = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "docs")}}).execute()
+    printed = "".join(out.get("text", "") for cell in done.cells for out in cell.get("outputs", []))
+    assert "crossing" in printed and "1/nu = " in printed and "2D Ising" in printed
 
 
 def test_the_table_of_streams_is_complete():

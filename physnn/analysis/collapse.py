@@ -1,145 +1,287 @@
-"""Data collapse: y = L^(zeta/nu) F((x - x_c) L^(1/nu)) with a master curve that is eliminated by linear algebra.
+"""Data collapse: y = L^(zeta/nu) [F(u) + L^-omega G(u)] with u = (x - x_c) L^(1/nu).
 
-For given (x_c, 1/nu, zeta/nu) the master curve F is the best Chebyshev polynomial in tanh of the scaled control, so
-only the nonlinear parameters are searched (variable projection, G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10
-(1973) 413).  Residuals are those of the raw data over their errors.
+For given (x_c, 1/nu, zeta/nu, omega) the master curve F and the amplitude G of the correction are the best Chebyshev
+polynomials in the tanh of the scaled control, so only the nonlinear parameters are searched (variable projection,
+G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973) 413; derivatives after L. Kaufman, BIT 15 (1975) 49).
+Residuals are those of the raw data over their errors, so chi2 is a chi2.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from scipy import optimize, stats
+from numpy.polynomial import chebyshev
+from scipy import linalg, optimize
 
-from physnn.analysis.curves import Curves
-from physnn.analysis.estimate import Estimate
+from physnn.analysis.forms import Form, Solution
+from physnn.analysis.points import Points, whiten
 
-DEGREE = 9
-"""Degree of the master curve."""
-SATURATION = 1.5
-"""The scaled control of the largest size spans tanh(-1.5) .. tanh(1.5): master curves flatten far from x_c."""
+STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""The scaled control of the outermost point over the width of the tanh; chosen by information criterion."""
+DEGREES = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14)
+"""Degrees of the master curve; chosen by information criterion."""
+OMEGA_PRIOR = 1.0, 0.7
+"""A fitted omega has a log-normal prior: its median and the standard deviation of ln omega, a factor 2.
 
-
-@dataclass(frozen=True)
-class Collapse:
-    """A fitted collapse.
-
-    Attributes
-    ----------
-    critical_point, inverse_nu, zeta_over_nu : Estimate
-        Parameters; errors from the bootstrap.  A fixed zeta/nu has error 0.
-    chi2_per_dof, p_value : float
-        Goodness of fit at the data's errors, points counted as independent.
-    window : (float, float)
-        Control values used.
-    degree : int
-        Degree of the master curve.
-    samples : ndarray
-        Bootstrap samples of (x_c, 1/nu, zeta/nu), shape ``(resamples, 3)``.
-    """
-
-    critical_point: Estimate
-    inverse_nu: Estimate
-    zeta_over_nu: Estimate
-    chi2_per_dof: float
-    p_value: float
-    window: tuple[float, float]
-    degree: int
-    samples: np.ndarray
+Without it omega runs away wherever the correction is small, and takes x_c with it.
+"""
+SPARE = 2
+"""Degrees added to the choice: a master curve that is just flexible enough for its own data biases exponents."""
+ANALYTIC_DEGREE = 3
+"""Degree of the amplitude H of the analytic term."""
+BOUNDS = np.array([[0.02, -20.0, 0.05], [20.0, 20.0, 8.0]])
+"""Limits of 1/nu, zeta/nu and omega; parameters outside are no answer."""
 
 
-@dataclass(frozen=True)
-class _Points:
-    """All points of all sizes in one row, with L and x scaled to order one for conditioning."""
+class Model:
+    """Points with a scaling form: evaluates residuals and their derivatives, and solves for the parameters."""
 
-    x: np.ndarray
-    L: np.ndarray
-    y: np.ndarray
-    error: np.ndarray
-    middle: float
-    half: float
-    largest: float
-    degree: int
+    def __init__(self, points: Points, form: Form) -> None:
+        self.points, self.form = points, form
+        self.middle = float(points.x.max() + points.x.min()) / 2
+        self.half = float(points.x.max() - points.x.min()) / 2 or 1.0
+        self.size = points.L / points.L.max()
+        self.log_size = np.log(self.size)
+        self.factor = points.cholesky()
+        self.target = whiten(self.factor, points.error, points.y)
+        self.steepness, self.degree = 2.0, 6
+        self.low, self.high = np.concatenate([[[-form.reach], [form.reach]], BOUNDS], axis=1)
 
-    def residuals(self, parameters: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """Residuals over errors after the best master curve has been taken out."""
-        y = self.y if y is None else y
-        x_c, inverse_nu, zeta_over_nu = parameters
-        size = self.L / self.largest
-        scaled = ((self.x - self.middle) / self.half - x_c) * size**inverse_nu
-        basis = np.polynomial.chebyshev.chebvander(np.tanh(SATURATION * scaled), self.degree)
-        basis *= (size**zeta_over_nu / self.error)[:, None]
-        q, _ = np.linalg.qr(basis)
-        target = y / self.error
-        return np.asarray(target - q @ (q.T @ target))
+    @property
+    def columns(self) -> int:
+        """Number of linear coefficients."""
+        return self.degree + 1 + sum(degree + 1 for degree in self._extra_degrees())
+
+    def _extra_degrees(self) -> list[int]:
+        """Return the degrees of G and H, as far as they are there: G is nearly as flexible as F."""
+        corrected = [max(3, self.degree - 2)] if self.form.corrected else []
+        return corrected + ([ANALYTIC_DEGREE] if self.form.analytic else [])
+
+    def internal(self, parameters: np.ndarray) -> np.ndarray:
+        """Return parameters with x_c in half ranges from the middle."""
+        return np.concatenate([[(parameters[0] - self.middle) / self.half], parameters[1:]])
+
+    def external(self, parameters: np.ndarray) -> np.ndarray:
+        """Return parameters with x_c in units of the control."""
+        return np.concatenate([[self.middle + self.half * parameters[0]], parameters[1:]])
+
+    def scaled(self, parameters: np.ndarray) -> np.ndarray:
+        """Return the scaled control (x - x_c) L^(1/nu), x in half ranges and L over the largest."""
+        x = (self.points.x - self.middle) / self.half
+        return np.asarray((x - parameters[0]) * self.size ** parameters[1])
+
+    def _basis(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return scaled control, tanh of it, the raw basis and the factor L^(zeta/nu)."""
+        scaled, zeta_over_nu = self.scaled(parameters), parameters[2]
+        t = np.tanh(self.steepness * scaled)
+        factor = self.size**zeta_over_nu
+        basis = chebyshev.chebvander(t, self.degree) * factor[:, None]
+        for weight, degree in zip(self._weights(parameters)[1:], self._extra_degrees(), strict=True):
+            basis = np.hstack([basis, chebyshev.chebvander(t, degree) * (factor * weight)[:, None]])
+        return scaled, t, basis, factor
+
+    def _weights(self, parameters: np.ndarray) -> list[np.ndarray]:
+        """Return what F, G and H are multiplied with."""
+        weights = [np.ones_like(self.size)]
+        if self.form.corrected:
+            weights.append(self.size ** -parameters[3])
+        if self.form.analytic:
+            weights.append((self.points.x - self.middle) / self.half - parameters[0])
+        return weights
+
+    def project(self, parameters: np.ndarray, target: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+        """Return whitened residuals, the orthonormal basis, and the linear coefficients with what they rest on."""
+        target = self.target if target is None else target
+        scaled, t, basis, factor = self._basis(parameters)
+        q, r = np.linalg.qr(whiten(self.factor, self.points.error, basis))
+        inner = q.T @ target
+        return target - q @ inner, q, r, inner, scaled, t, basis, factor
+
+    def solve(self, start: np.ndarray, target: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return (internal parameters, residuals) of the least-squares solution, None where there is none."""
+        free = self.form.free()
+        full = np.array(start, float)
+        cache: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+
+        def both(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            key = values.tobytes()
+            if key not in cache:
+                cache.clear()
+                full[free] = np.clip(values, 2 * self.low[free] - 1, 2 * self.high[free] + 1)
+                cache[key] = self._with_prior(full, *self.residuals_and_jacobian(full, target))
+            return cache[key]
+
+        if not free:
+            return full, both(full[free])[0]
+        try:
+            found = optimize.least_squares(
+                lambda v: both(v)[0], full[free], lambda v: both(v)[1], method="lm", xtol=1e-7, ftol=1e-9, max_nfev=60
+            )
+        except (ValueError, linalg.LinAlgError):
+            return None
+        full[free] = found.x
+        inside = (full[free] > self.low[free]).all() and (full[free] < self.high[free]).all()
+        return (full, found.fun[: len(self.points)]) if inside and np.isfinite(found.fun).all() else None
+
+    def _with_prior(
+        self, parameters: np.ndarray, residuals: np.ndarray, jacobian: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return residuals and derivatives with those of the prior of a fitted omega."""
+        free = self.form.free()
+        if 3 not in free:
+            return residuals, jacobian
+        median, deviation = OMEGA_PRIOR
+        omega = max(float(parameters[3]), 1e-3)
+        row = np.array([[1 / (omega * deviation) if k == 3 else 0.0 for k in free]])
+        return np.append(residuals, np.log(omega / median) / deviation), np.vstack([jacobian, row])
+
+    def residuals_and_jacobian(
+        self, parameters: np.ndarray, target: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return whitened residuals and their derivatives by the free parameters."""
+        residuals, q, r, inner, scaled, t, basis, factor = self.project(parameters, target)
+        coefficients, weights = _solve_upper(r, inner), self._weights(parameters)
+        slope, by_x_c, by_omega = np.zeros_like(t), np.zeros_like(t), np.zeros_like(t)
+        parts = np.split(coefficients, np.cumsum([self.degree + 1, *(d + 1 for d in self._extra_degrees())])[:-1])
+        for part, weight in zip(parts, weights, strict=True):
+            slope += chebyshev.chebval(t, chebyshev.chebder(part)) * weight * factor
+        slope *= (1 - t**2) * self.steepness
+        if self.form.corrected:
+            by_omega = -self.log_size * chebyshev.chebval(t, parts[1]) * weights[1] * factor
+        if self.form.analytic:
+            by_x_c = -chebyshev.chebval(t, parts[-1]) * factor
+        columns = {
+            0: by_x_c - slope * self.size ** parameters[1],
+            1: slope * scaled * self.log_size,
+            2: self.log_size * (basis @ coefficients),
+            3: by_omega,
+        }
+        raw = np.stack([columns[k] for k in columns], axis=1)[:, self.form.free()]
+        change = whiten(self.factor, self.points.error, raw)
+        return residuals, -(change - q @ (q.T @ change))
+
+    def choose_curve(self, parameters: np.ndarray) -> bool:
+        """Choose steepness and degree of the master curve at given parameters by the corrected criterion of Akaike.
+
+        Returns whether there are points enough for any.
+        """
+        n, fitted = len(self.points), len(self.form.free())
+        scaled = np.abs(self.scaled(parameters)).max()
+        best, least = (self.steepness, self.degree), np.inf
+        for steepness in STEEPNESS:
+            self.steepness, self.degree = steepness / max(scaled, 1e-12), max(DEGREES)
+            basis = self._basis(parameters)[2][:, self._nested()[:n]]
+            q = np.linalg.qr(whiten(self.factor, self.points.error, basis))[0]
+            left = float(self.target @ self.target) - np.cumsum((q.T @ self.target) ** 2)
+            for degree in DEGREES:
+                self.degree = degree
+                k = self.columns + fitted
+                if n - k < 3:
+                    break
+                criterion = left[self.columns - 1] + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+                if criterion < least:
+                    best, least = (self.steepness, degree), criterion
+        self.steepness, self.degree = best
+        for _ in range(SPARE):
+            self.degree += 1
+            if n - self.columns - fitted < 3:
+                self.degree -= 1
+        return bool(np.isfinite(least))
+
+    def _nested(self) -> list[int]:
+        """Return the columns of the basis so that those of every smaller degree come first.
+
+        Then one orthogonal decomposition serves all degrees.
+        """
+        order: list[int] = []
+        starts = np.cumsum([0, self.degree + 1, *(d + 1 for d in self._extra_degrees())])
+        for degree in range(DEGREES[0], self.degree + 1):
+            counts = [degree + 1]
+            if self.form.corrected:
+                counts.append(max(3, degree - 2) + 1)
+            if self.form.analytic:
+                counts.append(ANALYTIC_DEGREE + 1)
+            wanted = [int(s) + k for s, count in zip(starts, counts, strict=False) for k in range(count)]
+            order += [k for k in wanted if k not in order]
+        return order
+
+    def solution(self, parameters: np.ndarray) -> Solution:
+        """Return everything about a least-squares solution."""
+        free = self.form.free()
+        residuals, jacobian = self.residuals_and_jacobian(parameters)
+        covariance = np.zeros((4, 4))
+        unit = np.array([self.half, 1.0, 1.0, 1.0])
+        if free:
+            known = self._with_prior(parameters, residuals, jacobian)[1]
+            covariance[np.ix_(free, free)] = linalg.pinvh(known.T @ known)
+        _, _, r, inner, _, _, basis, _ = self.project(parameters)
+        return Solution(
+            self.external(parameters),
+            covariance * np.outer(unit, unit),
+            float(residuals @ residuals),
+            len(self.points) - self.columns - len(free),
+            self.steepness,
+            self.degree,
+            self.half,
+            float(self.points.L.max()),
+            residuals,
+            basis @ _solve_upper(r, inner),
+            jacobian / unit[free],
+        )
 
 
-def collapse(curves: Curves, guess: float, window: tuple[float, float], zeta_free: bool) -> Collapse | None:
-    """Fit a collapse on a window of control values.
+def _solve_upper(r: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Return the linear coefficients; directions that the points do not determine stay zero."""
+    diagonal = np.abs(np.diag(r))
+    if diagonal.min() > 1e-10 * diagonal.max():
+        return np.asarray(linalg.solve_triangular(r, inner, check_finite=False))
+    return np.asarray(np.linalg.lstsq(r, inner, rcond=1e-10)[0])
 
-    Parameters
-    ----------
-    curves : Curves
-        The data with bootstrap samples.
-    guess : float
-        Start value of x_c.
-    window : (float, float)
-        Control values to use.
-    zeta_free : bool
-        Whether zeta/nu is fitted; otherwise 0.
 
-    Returns
-    -------
-    Collapse or None
-        None if the window holds too few points for a master curve.
-    """
-    chosen = {L: (curves.x[L] >= window[0]) & (curves.x[L] <= window[1]) for L in curves.sizes}
-    L = np.concatenate([np.full(int(chosen[s].sum()), float(s)) for s in curves.sizes])
-    x = np.concatenate([curves.x[s][chosen[s]] for s in curves.sizes])
-    free = 3 if zeta_free else 2
-    degree = min(DEGREE, len(x) // 3 - 1)
-    if degree < 2 or len(x) <= degree + 1 + free:
+def fit_from(points: Points, form: Form, start: np.ndarray) -> Solution | None:
+    """Fit from a start value, the master curve chosen there and again at the solution; None where there is no fit."""
+    if len(points) < len(form.free()) + 7 or len(points.sizes) < 2:
         return None
-    y = np.concatenate([curves.y[s][chosen[s]] for s in curves.sizes])
-    samples = np.concatenate([curves.samples[s][:, chosen[s]] for s in curves.sizes], axis=1)
-    error = samples.std(0, ddof=1)
-    error = np.maximum(error, 1e-6 * max(curves.span(), 1e-300))
-    half = (window[1] - window[0]) / 2
-    points = _Points(x, L, y, error, (window[0] + window[1]) / 2, half, float(L.max()), degree)
-    start = (guess - points.middle) / half
-    grid = [(start, a, 0.0) for a in (0.25, 0.5, 1.0, 1.5, 2.5)]
-    fits = [_polish(points, p, y, zeta_free) for p in grid]
-    best, cost = min(fits, key=lambda fit: fit[1])
-    found = np.array([_polish(points, best, sample, zeta_free)[0] for sample in samples])
-    found[:, 0] = points.middle + half * found[:, 0]
-    spread = found.std(0, ddof=1)
-    dof = len(y) - degree - 1 - free
-    return Collapse(
-        Estimate(float(points.middle + half * best[0]), float(spread[0])),
-        Estimate(float(best[1]), float(spread[1])),
-        Estimate(float(best[2]), float(spread[2])),
-        2 * cost / dof,
-        float(stats.chi2.sf(2 * cost, dof)),
-        window,
-        degree,
-        found,
-    )
+    model = Model(points, form)
+    parameters = np.clip(model.internal(start), model.low + 1e-3, model.high - 1e-3)
+    for _ in range(2):
+        before = model.steepness, model.degree
+        if not model.choose_curve(parameters):
+            return None
+        if before == (model.steepness, model.degree):
+            break
+        if (solved := model.solve(parameters)) is None:
+            return None
+        parameters = solved[0]
+    return model.solution(parameters)
 
 
-def _polish(
-    points: _Points, start: tuple[float, ...] | np.ndarray, y: np.ndarray, zeta_free: bool
-) -> tuple[np.ndarray, float]:
-    free = slice(0, 3 if zeta_free else 2)
-    full = np.array(start, float)
+def _like(points: Points, form: Form, solution: Solution) -> Model:
+    """Return a model of other points with the master curve of a solution."""
+    model = Model(points, form)
+    model.steepness = solution.steepness * model.half / solution.half * _rescaled(points, solution)
+    model.degree = solution.degree
+    return model
 
-    def residuals(parameters: np.ndarray) -> np.ndarray:
-        full[free] = parameters
-        return points.residuals(full, y)
 
-    low, high = np.array([-1.5, 0.01, -5.0])[free], np.array([1.5, 8.0, 5.0])[free]
-    begin = np.clip(full[free], low + 1e-6, high - 1e-6)
-    fit = optimize.least_squares(residuals, begin, bounds=(low, high), x_scale=np.array([0.1, 0.3, 0.1])[free])
-    found = np.zeros(3)
-    found[free] = fit.x
-    return found, float(fit.cost)
+def _rescaled(points: Points, solution: Solution) -> float:
+    """Return what the scaled control is multiplied with where the largest size is another one."""
+    return float((solution.largest / points.L.max()) ** -solution.parameters[1])
+
+
+def fit_like(points: Points, form: Form, solution: Solution, start: np.ndarray) -> Solution | None:
+    """Fit other points with the master curve's steepness and degree of a solution; None where there is no fit."""
+    model = _like(points, form, solution)
+    solved = model.solve(np.clip(model.internal(start), model.low + 1e-3, model.high - 1e-3))
+    return None if solved is None else model.solution(solved[0])
+
+
+def refit(points: Points, form: Form, solution: Solution, values: np.ndarray) -> np.ndarray:
+    """Return parameters fitted to other values of the same points, one row each; NaN where there is no fit."""
+    model = _like(points, form, solution)
+    start = model.internal(solution.parameters)
+    found = np.full((len(values), 4), np.nan)
+    for k, row in enumerate(values):
+        solved = model.solve(start, whiten(model.factor, points.error, row))
+        if solved is not None:
+            found[k] = model.external(solved[0])
+    return found

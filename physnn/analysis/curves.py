@@ -11,10 +11,12 @@ variance: so deviations are scaled by sqrt(n/(n - 1)), those of networks and tho
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from physnn.analysis.points import Points
 from physnn.errors import InputError
 
 
@@ -55,6 +57,11 @@ OBSERVABLES: dict[str, Observable] = {
 }
 """What can be fitted.  Averages over networks are taken after ``combine``, averages over images before."""
 
+TEMPERATURE: dict[str, Callable[[np.ndarray], np.ndarray]] = {"T": lambda T: T, "eta": lambda eta: eta**2 / 2}
+"""Temperature that belongs to a control parameter, where one does."""
+THERMOMETER = 0.02
+"""Relative deviation of the configurational temperature from which data are out of equilibrium."""
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -70,24 +77,85 @@ class Curves:
         Curve of each L.
     samples : dict of ndarray
         Bootstrap samples, shape ``(resamples, points)``; sample b of all sizes belongs together.
+    errors : dict of ndarray
+        Standard errors of each curve.
     networks, images : int
-        What the errors rest on; ``images`` is the smallest number per network and size.
+        What the errors rest on; ``images`` is the smallest number per network and size.  Both 0 for a plain table.
     control, observable : str
         Names.
+    symbol : str
+        Label of the observable for axes.
+    dimensionless : bool
+        Whether zeta = 0 unless something else is asked for.
+    dof : float
+        Degrees of freedom of the errors: independent draws less one; infinite where errors were given.
+    members, member_errors : dict of ndarray
+        Curve of each network with its error from images alone, shape ``(networks, points)``; empty for a table.
+    covariance : ndarray or None
+        Covariance of all values, sizes in order, where a table came with one.
+    equilibrium : str
+        Why these are no equilibrium data; empty where nothing speaks against it.
     """
 
     sizes: tuple[int, ...]
     x: dict[int, np.ndarray]
     y: dict[int, np.ndarray]
     samples: dict[int, np.ndarray]
+    errors: dict[int, np.ndarray]
     networks: int
     images: int
     control: str
     observable: str
+    symbol: str
+    dimensionless: bool = True
+    dof: float = np.inf
+    members: dict[int, np.ndarray] = field(default_factory=dict)
+    member_errors: dict[int, np.ndarray] = field(default_factory=dict)
+    covariance: np.ndarray | None = None
+    equilibrium: str = ""
 
-    def error(self, L: int) -> np.ndarray:
-        """Return the standard errors of one curve."""
-        return np.asarray(self.samples[L].std(0, ddof=1))
+    def points(self) -> Points:
+        """Return all points in one row; errors are those of images alone where every network has several.
+
+        Deviations that a network shows at every L and control value are no scatter of points: they enter the errors
+        of what is fitted through the bootstrap over networks.
+        """
+        within = {L: np.sqrt((e**2).mean(0) / len(e)) for L, e in self.member_errors.items()}
+        errors = within if within and all((e > 0).all() for e in within.values()) else self.errors
+        return Points(
+            np.concatenate([np.full(len(self.x[L]), float(L)) for L in self.sizes]),
+            np.concatenate([self.x[L] for L in self.sizes]),
+            np.concatenate([self.y[L] for L in self.sizes]),
+            np.concatenate([errors[L] for L in self.sizes]),
+            self.covariance,
+        )
+
+    def member(self, network: int) -> Points:
+        """Return the points of one network, with errors from images.
+
+        They are those of all networks together, scaled to this one: errors from the few images of one point would
+        fluctuate too much for weights.
+        """
+        every = self.points()
+        errors = [np.sqrt((self.member_errors[L] ** 2).mean(0)) for L in self.sizes]
+        own = np.concatenate([self.member_errors[L][network] for L in self.sizes])
+        together = np.concatenate(errors)
+        scale = np.sqrt(np.mean((own / np.where(together > 0, together, 1)) ** 2))
+        values = np.concatenate([self.members[L][network] for L in self.sizes])
+        return Points(every.L, every.x, values, together * scale)
+
+    def rows(self) -> np.ndarray:
+        """Return the bootstrap samples of all points, shape ``(resamples, points)``."""
+        return np.concatenate([self.samples[L] for L in self.sizes], axis=1)
+
+    def scaled(self, zeta_over_nu: float) -> Curves:
+        """Return the curves of y L^(-zeta/nu), L over the largest so that the scale stays that of the data."""
+        factor = {L: (L / max(self.sizes)) ** -zeta_over_nu for L in self.sizes}
+        each: dict[str, Any] = {
+            name: {L: values * factor[L] for L, values in getattr(self, name).items()}
+            for name in ("y", "samples", "errors", "members", "member_errors")
+        }
+        return replace(self, **each, covariance=None)
 
     def span(self) -> float:
         """Range of all curves."""
@@ -140,6 +208,7 @@ def curves_of(
     networks = min(arrays[rule.raw[0]].shape[1] for _, arrays in sizes.values())
     weights = _network_weights(networks, resamples, generator)
     x, y, samples, counts = {}, {}, {}, []
+    members, member_errors = {}, {}
     for L in sorted(sizes):
         order = np.argsort(sizes[L][0])
         raw = [np.asarray(sizes[L][1][name], float)[order][:, :networks] for name in rule.raw]
@@ -149,11 +218,28 @@ def curves_of(
         with np.errstate(all="ignore"):  # what overflows or divides by zero is found below
             moments = rule.moments(*raw)
             y[L] = rule.combine(*(m.mean(2) for m in moments)).mean(1)
-            samples[L] = _resampled(rule, moments, weights, generator)
+            samples[L], members[L], member_errors[L] = _resampled(rule, moments, weights, generator)
         if not (np.isfinite(y[L]).all() and np.isfinite(samples[L]).all()):
             raise InputError(f"{observable} of L = {L} cannot be formed from these numbers; the file cannot be fitted")
         counts.append(raw[0].shape[2])
-    return Curves(tuple(sorted(sizes)), x, y, samples, networks, min(counts), control, observable)
+    draws = networks if networks > 1 else min(counts)
+    return Curves(
+        tuple(sorted(sizes)),
+        x,
+        y,
+        samples,
+        {L: rows.std(0, ddof=1) for L, rows in samples.items()},
+        networks,
+        min(counts),
+        control,
+        observable,
+        rule.symbol,
+        rule.dimensionless,
+        draws - 1,
+        members if min(counts) > 1 else {},
+        member_errors if min(counts) > 1 else {},
+        equilibrium=_equilibrium(sizes, control),
+    )
 
 
 def _network_weights(networks: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
@@ -165,7 +251,8 @@ def _network_weights(networks: int, resamples: int, generator: np.random.Generat
 
 def _resampled(
     rule: Observable, moments: tuple[np.ndarray, ...], weights: np.ndarray, generator: np.random.Generator
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return bootstrap samples of the mean curve, and the networks' own curves with their errors from images."""
     networks, images = moments[0].shape[1:]
     drawn = generator.multinomial(images, np.full(images, 1 / images), (len(weights), networks)) / images
     if images > 1:
@@ -173,9 +260,29 @@ def _resampled(
     means = [np.einsum("cni,bni->bcn", m, drawn, optimize=True) for m in moments]
     curves, resampled = rule.combine(*(m.mean(2) for m in moments)), rule.combine(*means)
     samples = resampled.mean(2)
+    within = resampled.var(0)
     if networks > 1:
         # For each control value on its own: where images dominate at one, they need not at another.
-        between, within = curves.var(1, ddof=1), resampled.var(0).mean(1)
-        share = np.clip(1 - within / np.where(between > 0, between, np.inf), 0, 1)
+        between = curves.var(1, ddof=1)
+        share = np.clip(1 - within.mean(1) / np.where(between > 0, between, np.inf), 0, 1)
         samples = samples + np.sqrt(share) * (weights @ (curves - curves.mean(1, keepdims=True)).T)
-    return np.asarray(samples)
+    return samples, curves.T, np.sqrt(within).T
+
+
+def _equilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], control: str) -> str:
+    """Return why the data are out of equilibrium: a configurational temperature that is not that of the noise."""
+    for L, (values, arrays) in sizes.items():
+        if "t_conf" not in arrays or control not in TEMPERATURE:
+            continue
+        T = TEMPERATURE[control](np.asarray(values, float))
+        measured = np.asarray(arrays["t_conf"], float)
+        mean, count = measured.mean((1, 2)), measured[0].size
+        error = measured.std((1, 2)) / np.sqrt(max(1, count - 1))
+        off = (np.abs(mean - T) > THERMOMETER * T) & (np.abs(mean - T) > 3 * error) & (T > 0)
+        if off.any():
+            k = int(np.argmax(np.where(off, np.abs(mean - T) / np.where(T > 0, T, np.inf), 0)))
+            return (
+                f"at L = {L}, {control} = {values[k]:.6g} the configurational temperature is {mean[k]:.4g}, "
+                f"that of the noise {T[k]:.4g}: no equilibrium, so no static exponents"
+            )
+    return ""

@@ -7,11 +7,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from physnn.analysis.collapse import Collapse, collapse
-from physnn.analysis.crossing import Pair, crossings
-from physnn.analysis.curves import OBSERVABLES, Curves
+from physnn.analysis.crossing import LEVEL, Pair, crossings
+from physnn.analysis.curves import Curves
+from physnn.analysis.drift import Drift, drift
+from physnn.analysis.exponents import Collapse, Settings, collapse, outside
+from physnn.analysis.first_order import dip
+from physnn.analysis.merging import Merging, merging
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
+DECIDED = ("crossing", "merging", "first-order", "no-crossing")
+"""Verdicts that answer the question."""
+CLEAR = 1.5
+"""Significance, over the threshold, from which a difference of one sign is asked where it comes from."""
 
 
 @dataclass(frozen=True)
@@ -23,117 +30,199 @@ class Fit:
     curves : Curves
         What was fitted.
     pairs : list of Pair
-        All pairs of sizes.
-    verdict : str
-        See `decide`.
-    reason : str
-        The evidence, in one sentence.
+        All pairs of sizes; of y L^(-zeta/nu) where zeta is not 0.
+    verdict, reason : str
+        The answer and its evidence in one sentence.
+    verdict_p_value : float
+        Probability of pairs that look so much like crossing without crossing.
     collapse : Collapse or None
-        Only where the verdict is ``crossing``.
+        Where the verdict is ``crossing`` (or ``first-order`` with curves that cross).
+    drift : Drift or None
+        Crossings extrapolated, where there are enough.
+    merging : Merging or None
+        Power law against Kosterlitz-Thouless form, where the verdict is ``merging``.
+    remarks : tuple of str
+        What a reader must know.
     """
 
     curves: Curves
     pairs: list[Pair]
     verdict: Verdict
     reason: str
-    collapse: Collapse | None
+    verdict_p_value: float
+    collapse: Collapse | None = None
+    drift: Drift | None = None
+    merging: Merging | None = None
+    remarks: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the answer as plain data; estimates are null where the verdict is not ``crossing``."""
+        """Return the answer as plain data; estimates are null where the verdict does not allow them."""
         best = self.collapse
+        point = best.critical_point if best else self.merging.best.critical_point if self.merging else None
         return {
             "observable": self.curves.observable,
             "control": self.curves.control,
-            "method": "crossings and Chebyshev collapse, two-level bootstrap",
+            "method": "crossings; collapse by variable projection averaged over windows and sizes; bootstrap",
             "verdict": self.verdict,
             "reason": self.reason,
-            "critical_point": best.critical_point.as_json() if best else None,
+            "verdict_p_value": self.verdict_p_value,
+            "critical_point": point.as_json() if point else None,
             "inverse_nu": best.inverse_nu.as_json() if best else None,
             "zeta_over_nu": best.zeta_over_nu.as_json() if best else None,
             "chi2_per_dof": best.chi2_per_dof if best else None,
             "p_value": best.p_value if best else None,
             "sizes": list(self.curves.sizes),
             "window": list(best.window) if best else None,
-            "n_bootstrap": len(next(iter(self.curves.samples.values()))),
+            "n_bootstrap": len(best.samples) if best else len(next(iter(self.curves.samples.values()))),
             "n_networks": self.curves.networks,
             "n_images": self.curves.images,
             "crossings": [
                 {"L": list(p.sizes), "value": p.x.value, "error": p.x.error, "height": p.height.value}
+                | {"height_error": p.height.error}
                 for p in self.pairs
                 if p.x and p.height
             ],
+            "drift": {
+                "critical_point": self.drift.critical_point.as_json(),
+                "drift_error": self.drift.drift_error,
+                "height": self.drift.height.as_json(),
+                "height_drift_error": self.drift.height_drift_error,
+            }
+            if self.drift
+            else None,
+            "merging": self.merging.as_json() if self.merging else None,
+            "evidence": best.as_json() if best else None,
+            "warnings": list(self.remarks),
         }
+
+
+def widest(pairs: list[Pair]) -> Pair:
+    """Return the pair of the smallest and the largest size."""
+    return max(pairs, key=lambda p: p.sizes[1] / p.sizes[0])
 
 
 def decide(pairs: list[Pair]) -> tuple[Verdict, str]:
     """Return verdict and reason from the pairs of sizes.
 
-    ``crossing`` if the smallest and the largest size cross; ``undecided`` if they cross many times or are unresolved,
-    or if only other pairs cross; else ``no-crossing``.
+    ``crossing`` if the smallest and the largest size cross, or another pair does beyond doubt when all pairs are
+    counted; ``undecided`` if they cross many times or are unresolved, or if others cross within doubt; else
+    ``no-crossing``.
     """
-    widest = max(pairs, key=lambda p: p.sizes[1] / p.sizes[0])
-    name = f"L = {widest.sizes[0]} and {widest.sizes[1]}"
-    if widest.verdict == "crossing":
+    pair = widest(pairs)
+    name = f"L = {pair.sizes[0]} and {pair.sizes[1]}"
+    if pair.verdict == "crossing":
         return "crossing", f"{name} differ significantly with both signs, changing once"
-    if widest.verdict == "many-crossings":
+    if pair.verdict == "many-crossings":
         return "undecided", f"{name} differ significantly with both signs, changing more than once"
-    if widest.verdict == "unresolved":
-        return (
-            "undecided",
-            f"{name} are known to {widest.resolution:.0%} of the curves' range only: add images or networks",
-        )
-    others = [p.sizes for p in pairs if p.verdict in ("crossing", "many-crossings")]
+    others = [p for p in pairs if p.verdict == "crossing"]
+    sure = [p for p in others if p.p_value * len(pairs) < LEVEL]
+    if sure and all(p.verdict != "many-crossings" for p in pairs):
+        return "crossing", f"L = {sure[0].sizes[0]} and {sure[0].sizes[1]} differ significantly with both signs"
+    if pair.verdict == "unresolved":
+        return "undecided", f"{name} are known to {pair.resolution:.0%} of the curves' range only: add measurements"
     if others:
-        return "undecided", f"L = {others[0][0]} and {others[0][1]} cross, but {name} do not"
-    sign = "positive" if widest.positive > 1 else "negative" if widest.negative > 1 else ""
+        return "undecided", f"L = {others[0].sizes[0]} and {others[0].sizes[1]} cross, but {name} do not"
+    sign = "positive" if pair.positive > 1 else "negative" if pair.negative > 1 else ""
     seen = f"a significant difference has one sign only ({sign})" if sign else "no difference is significant"
     return "no-crossing", (
-        f"between {name} {seen}; the largest is {widest.largest:.1%} of the curves' range, "
-        f"differences above {widest.resolution:.1%} would show"
+        f"between {name} {seen}; the largest is {pair.largest:.1%} of the curves' range, "
+        f"differences above {pair.resolution:.1%} would show"
     )
 
 
-def fit_curves(curves: Curves, zeta_free: bool | None = None) -> Fit:
-    """Decide whether the curves cross and, if so, fit a collapse around the crossing.
+def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generator, peaks: str = "") -> Fit:
+    """Return the verdict on curves and, where they cross, critical point and exponents.
 
     Parameters
     ----------
     curves : Curves
         The data with bootstrap samples.
-    zeta_free : bool, optional
-        Whether zeta/nu is fitted; by default only for observables that are not dimensionless.
+    settings : Settings
+        What is held and what is fitted.
+    generator : numpy.random.Generator
+        Source of the resampling.
+    peaks : str
+        Evidence of distributions with two peaks, see `physnn.analysis.first_order.two_peaks`.
 
     Raises
     ------
     InputError
-        If there are fewer than two sizes, or too few common control values.
+        If there are fewer than two sizes, or the sizes have no range of control values in common.
     """
+    zeta = settings.fixed(curves.dimensionless)[2]
+    found = None
     pairs = crossings(curves)
-    verdict, reason = decide(pairs)
-    if verdict != "crossing":
-        return Fit(curves, pairs, verdict, reason, None)
-    if zeta_free is None:
-        zeta_free = not OBSERVABLES[curves.observable].dimensionless
-    found = [(p.x.value, p.x.error) for p in pairs if p.x]
-    guess = float(np.average([v for v, _ in found], weights=[1 / max(e, 1e-12) ** 2 for _, e in found]))
-    best = _best_window(curves, guess, zeta_free)
-    if best is None:
-        return Fit(curves, pairs, "undecided", f"{reason}; too few points around the crossing for a collapse", None)
-    return Fit(curves, pairs, verdict, reason, best)
-
-
-def _best_window(curves: Curves, guess: float, zeta_free: bool) -> Collapse | None:
-    """Return the collapse on the widest window around the crossing with an acceptable p-value, else the best one."""
-    low, high = min(x.min() for x in curves.x.values()), max(x.max() for x in curves.x.values())
-    best: Collapse | None = None
-    for share in (1.0, 0.7, 0.5, 0.35):
-        reach = share * max(guess - low, high - guess)
-        window = float(max(low, guess - reach)), float(min(high, guess + reach))
-        found = collapse(curves, guess, window, zeta_free)
+    if zeta is None:
+        found = collapse(curves, settings, generator)
         if found is None:
-            break
-        if found.p_value > 0.05:
-            return found
-        if best is None or found.chi2_per_dof < best.chi2_per_dof:
-            best = found
-    return best
+            return Fit(curves, pairs, "undecided", "no collapse with a free zeta/nu was found", 1.0)
+        pairs = crossings(curves.scaled(found.zeta_over_nu.value))
+    elif zeta:
+        pairs = crossings(curves.scaled(zeta))
+    verdict, reason = decide(pairs)
+    p_value = widest(pairs).p_value
+    if found is not None and verdict != "crossing":
+        verdict, reason = _scaled(pairs, found, verdict, reason)
+    if curves.equilibrium:
+        return Fit(curves, pairs, "non-equilibrium", curves.equilibrium, p_value)
+    signs = "; ".join(part for part in (dip(curves) if zeta == 0 else "", peaks) if part)
+    if signs:
+        return _first_order(curves, pairs, signs, found or collapse(curves, settings, generator), p_value)
+    if verdict == "no-crossing":
+        return _without_crossing(curves, pairs, reason, p_value, settings)
+    if verdict == "undecided":
+        return Fit(curves, pairs, verdict, reason, p_value)
+    return _with_crossing(curves, pairs, reason, p_value, found or collapse(curves, settings, generator))
+
+
+def _scaled(pairs: list[Pair], found: Collapse, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
+    """Return the verdict where zeta/nu was fitted: scaled peaks need not change sign, they narrow instead.
+
+    So a collapse that is good and knows its exponent is a crossing if there is any difference that it explains.
+    """
+    differ = any(max(p.positive, p.negative) > 1 for p in pairs)
+    known = found.inverse_nu.error == 0 or found.inverse_nu.value > 3 * found.inverse_nu.error
+    if differ and known and found.scan.acceptable:
+        return "crossing", "curves of y L^(-zeta/nu) differ significantly and collapse"
+    if differ:
+        return "undecided", f"{reason}; with a free zeta/nu no acceptable collapse with a known 1/nu was found"
+    return verdict, reason
+
+
+def _first_order(curves: Curves, pairs: list[Pair], signs: str, found: Collapse | None, p_value: float) -> Fit:
+    if found and found.inverse_nu.error < 0.3 * found.inverse_nu.value:
+        signs += f"; 1/nu = {found.inverse_nu}, to be compared with the dimension d"
+    return Fit(curves, pairs, "first-order", signs, p_value, found, remarks=found.remarks if found else ())
+
+
+def _without_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: float, settings: Settings) -> Fit:
+    pair = widest(pairs)
+    if max(pair.positive, pair.negative) > CLEAR:
+        points = curves.points()
+        beyond = outside(points, settings.fixed(curves.dimensionless))
+        if beyond is not None:
+            text = f"{reason}; but they collapse with a critical point near {beyond:.4g}, so extend the range"
+            return Fit(curves, pairs, "undecided", text, p_value)
+        joined = merging(points, pair)
+        if joined:
+            best = joined.best
+            text = (
+                f"the curves differ on one side of about {best.critical_point} and are joined on the other; "
+                f"chi2/dof is {joined.power.chi2 / joined.power.dof:.2f} for a power law, "
+                f"{joined.kosterlitz_thouless.chi2 / joined.kosterlitz_thouless.dof:.2f} for exp(b/sqrt t)"
+                + (f": {joined.favoured} is favoured" if joined.favoured else ": neither is favoured")
+            )
+            return Fit(curves, pairs, "merging", text, p_value, merging=joined)
+    return Fit(curves, pairs, "no-crossing", reason, p_value)
+
+
+def _with_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: float, found: Collapse | None) -> Fit:
+    if found is None:
+        return Fit(curves, pairs, "undecided", f"{reason}; but no stable collapse was found around it", p_value)
+    x_c = found.critical_point.value
+    covered = [L for L in curves.sizes if curves.x[L].min() <= x_c <= curves.x[L].max()]
+    if len(covered) < 2:
+        text = f"{reason}; but the collapse puts the critical point at {x_c:.4g}, beyond the data: extend the range"
+        return Fit(curves, pairs, "undecided", text, p_value, remarks=found.remarks)
+    moved = drift(pairs, curves.sizes, found.inverse_nu.value)
+    return Fit(curves, pairs, "crossing", reason, p_value, found, moved, remarks=found.remarks)

@@ -13,7 +13,12 @@ import physnn
 COMMANDS = {
     "sweep-noise": ("physnn.cli.sweep", "sweep_noise", "Sweep the noise of trained networks; fit and draw the answer."),
     "train": ("physnn.cli.train", "train", "Train an ensemble of networks."),
-    "fit": ("physnn.cli.fit", "fit", "Critical point and exponents of a sweep file, or that there are none."),
+    "fit": (
+        "physnn.cli.fit",
+        "fit",
+        "Critical point and exponents of a sweep file or a table, or that there are none.",
+    ),
+    "compare": ("physnn.cli.compare", "compare", "Exponents of two files side by side, and beside the known classes."),
     "show": ("physnn.cli.files", "show", "What a physnn file holds, with the digest of its data."),
     "plot": ("physnn.cli.files", "plot", "Draw a sweep file or the training curves of network files."),
     "merge": ("physnn.cli.files", "merge", "Assemble the finished parts of a sweep into its file."),

@@ -1,53 +1,108 @@
-"""``physnn fit``: the answer of a sweep file."""
+"""``physnn fit``: the answer of a sweep file or of a plain table."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from physnn.cli.options import debug_option, json_option, seed_option
+from physnn.cli.options import Number, NumberOrFree, Whole, debug_option, json_option, one_thread, seed_option
 
 if TYPE_CHECKING:
+    from physnn.analysis.exponents import Collapse
     from physnn.analysis.fit import Fit
 
-DECIDED = ("crossing", "merging", "first-order", "no-crossing")
+FREE = NumberOrFree()
 
 
 @click.command("fit")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--observable", default="rmse", show_default=True, help="What to fit.")
+@click.option("--observable", help="What to fit of a sweep file, or what a table holds [default: rmse; the header's].")
 @click.option(
-    "--zeta",
-    type=click.Choice(["free", "0"]),
-    help="Fit zeta/nu or fix it at 0 [default: 0 where the observable is dimensionless].",
+    "--zeta", type=FREE, help="Fit zeta/nu or hold it [default: 0; free where y is known to have a dimension]."
 )
 @click.option(
-    "--resamples", type=click.IntRange(20, 100_000), default=200, show_default=True, help="Bootstrap samples."
+    "--omega", type=FREE, help="Correction L^-omega, fitted or held [default: only where the data demand it]."
 )
+@click.option("--critical-point", type=Number(), help="Hold the critical point at a value.")
+@click.option("--inverse-nu", type=Number(1e-6), help="Hold 1/nu at a value.")
+@click.option("--covariance", type=click.Path(path_type=Path), help="Covariance of a table's values, text or .npy.")
+@click.option("--dynamic", is_flag=True, help="Table with times: y = L^(zeta/nu) F((x - x_c) L^(1/nu), t/L^z).")
+@click.option("--z", type=FREE, help="With --dynamic: fit z or hold it [default: free].")
+@click.option("--resamples", type=Whole(20), default=200, show_default=True, help="Bootstrap samples.")
+@click.option(
+    "--figure", type=click.Path(path_type=Path, dir_okay=False), help="Draw the answer here, PNG, PDF or SVG."
+)
+@click.option("--methods", is_flag=True, help="Print a methods paragraph with BibTeX entries of what was used.")
 @seed_option
 @json_option
 @debug_option
 def fit(
-    file: Path, observable: str, zeta: str | None, resamples: int, seed: int | None, as_json: bool, debug: bool
-) -> int:
-    """Critical point and exponents of a sweep FILE, with errors, or the evidence that there are none.
+    file: Path, figure: Path | None, methods: bool, dynamic: bool, z: Any, seed: int | None, as_json: bool,
+    debug: bool, **options: Any,
+) -> int:  # fmt: skip
+    """Critical point and exponents of FILE with errors, or the evidence that there are none.
+
+    FILE is a sweep file, or a plain table with columns L, control, value and error (whitespace or commas, # comments,
+    a header if you like).
 
     \b
-    physnn fit sweep-noise.h5 --observable overlap --json
+    physnn fit data.csv --json
+    physnn fit magnetisation.txt --zeta free --figure fit.png
+    physnn fit sweep-noise.h5 --observable overlap
 
-    Exit status 0: crossing, merging, first-order or no-crossing; 3: undecided.
+    Exit status 0: crossing, merging, first-order or no-crossing; 3: undecided or non-equilibrium.
     """
+    one_thread()
+    from physnn import report
+    from physnn.analysis.fit import DECIDED
+    from physnn.cli.output import print_json
+    from physnn.errors import InputError
+
+    if options["resamples"] > MOST:
+        raise click.UsageError(f"--resamples {options['resamples']} is too many; {MOST} at most")
+    if dynamic:
+        return _dynamic(file, z, options, seed or 0, as_json)
+    if z is not None:
+        raise InputError("--z belongs to --dynamic")
+    answer = report.fit(file, seed=seed or 0, **options)
+    drawn = report.plot_fit(answer, figure) if figure else None
+    text = report.methods(answer) if methods else None
+    if as_json:
+        extra = {"figure": str(drawn) if drawn else None} | ({"methods": text} if text else {})
+        print_json({"file": str(file), **answer.as_json(), **extra})
+    else:
+        click.echo(answer_text(answer))
+        if drawn:
+            click.echo(f"figure  {drawn}")
+        if text:
+            click.echo(f"\n{text['paragraph']}\n\n{text['bibtex']}")
+    return 0 if answer.verdict in DECIDED else 3
+
+
+MOST = 100_000
+
+
+def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bool) -> int:
     from physnn import report
     from physnn.cli.output import print_json
 
-    answer = report.fit(file, observable, zeta=zeta, resamples=resamples, seed=seed or 0)
+    for name in ("omega", "covariance"):
+        if options[name] is not None:
+            raise click.UsageError(f"--{name} cannot be used with --dynamic")
+    names = ("zeta", "critical_point", "inverse_nu", "observable", "resamples")
+    answer = report.fit_dynamic(file, z=z, seed=seed, **{name: options[name] for name in names})
     if as_json:
         print_json({"file": str(file), **answer.as_json()})
     else:
-        click.echo(answer_text(answer))
-    return 0 if answer.verdict in DECIDED else 3
+        click.echo(
+            f"dynamic scaling: x_c = {answer.critical_point}, 1/nu = {answer.inverse_nu}, "
+            f"zeta/nu = {answer.zeta_over_nu}, z = {answer.z}\n"
+            f"  chi2/dof = {answer.chi2_per_dof:.2f}, p = {answer.p_value:.2g}, t >= {answer.t_min:g}"
+            + ("" if answer.acceptable else "\n  no window has an acceptable chi2: errors are widened by its root")
+        )
+    return 0
 
 
 def answer_text(answer: Fit) -> str:
@@ -57,10 +112,44 @@ def answer_text(answer: Fit) -> str:
     for pair in answer.pairs:
         if pair.x and pair.height:
             text += f"\n  L = {pair.sizes[0]} and {pair.sizes[1]} cross at {pair.x}, height {pair.height}"
-    if best := answer.collapse:
-        text += f"\n  collapse: {curves.control}_c = {best.critical_point}, 1/nu = {best.inverse_nu}"
-        text += f", zeta/nu = {best.zeta_over_nu}" if best.zeta_over_nu.error else ""
-        text += f", chi2/dof = {best.chi2_per_dof:.2f} on {best.window[0]:.3g} to {best.window[1]:.3g}"
-    if curves.networks < 5:
+    if answer.drift:
+        text += (
+            f"\n  crossings extrapolate to {answer.drift.critical_point} (drift {answer.drift.drift_error:.1g}), "
+            f"height {answer.drift.height} (drift {answer.drift.height_drift_error:.1g})"
+        )
+    if answer.collapse:
+        text += "".join(f"\n  {line}" for line in _collapse_lines(answer.collapse, curves.control))
+    for remark in answer.remarks:
+        text += f"\n  note: {remark}"
+    if 0 < curves.networks < 5:
         text += f"\n  errors rest on {curves.networks} networks: they hold for these, hardly for all such networks"
     return text
+
+
+def _collapse_lines(best: Collapse, control: str) -> list[str]:
+    answer = f"collapse: {control}_c = {best.critical_point}, 1/nu = {best.inverse_nu}"
+    if best.zeta_over_nu.error or best.zeta_over_nu.value:
+        answer += f", zeta/nu = {best.zeta_over_nu}"
+    if best.omega.value == best.omega.value:
+        answer += f", omega = {best.omega}"
+    window = best.window
+    lines = [
+        answer,
+        f"best fit: chi2/dof = {best.chi2_per_dof:.2f}, p = {best.p_value:.2g}, S = {best.quality:.2f}, on "
+        f"{window[0]:.6g} to {window[1]:.6g} from L = {best.scan.best.smallest}; "
+        f"{sum(c.weight > 0.01 for c in best.scan.candidates)} of {len(best.scan.candidates)} fits carry weight",
+    ]
+    second = best.gaussian_process
+    if second:
+        from physnn.analysis.estimate import Estimate
+
+        point, slope = (Estimate(float(second.parameters[k]), float(second.covariance[k, k]) ** 0.5) for k in (0, 1))
+        lines.append(f"Gaussian process on the same points: {control}_c = {point}, 1/nu = {slope}")
+    if best.networks:
+        own = best.networks
+        lines.append(
+            f"networks one by one: {control}_c = {own.critical_point.mean}, spread {own.critical_point.spread:.2g} "
+            f"(p = {own.critical_point.p_value:.2g} for none); 1/nu = {own.inverse_nu.mean}, "
+            f"spread {own.inverse_nu.spread:.2g} (p = {own.inverse_nu.p_value:.2g})"
+        )
+    return lines

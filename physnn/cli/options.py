@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,6 +91,18 @@ class Number(click.ParamType[float]):
         return number
 
 
+class NumberOrFree(click.ParamType[Any]):
+    """A finite number, or the word ``free``."""
+
+    name = "free|VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number or ``"free"``, or fail with one sentence."""
+        if value == "free" or (is_number(str(value)) and math.isfinite(float(value))):
+            return value if value == "free" else float(value)
+        self.fail(f"{value!r} is neither a number nor the word free", param, ctx)
+
+
 class Whole(click.ParamType[int]):
     """A whole number not below a least one."""
 
@@ -129,6 +143,17 @@ def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], F
         return function
 
     return apply
+
+
+def one_thread() -> None:
+    """Let linear algebra run on one thread, if numpy is not loaded yet.
+
+    A fit makes thousands of decompositions of small matrices, and threads would wait for each other longer than they
+    work.
+    """
+    if "numpy" not in sys.modules:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")

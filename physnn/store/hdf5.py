@@ -184,6 +184,15 @@ def malformed(path: str | os.PathLike[str]) -> Iterator[None]:
         raise InputError(f"{path} is not a valid physnn file ({type(error).__name__}: {error})") from None
 
 
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as HDF5 files do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int) -> Iterator[h5py.File]:
     """Open a physnn file for reading after checking its seal, its format and that it refers to nothing outside.

@@ -105,7 +105,7 @@ def test_false_alarms_stay_rare_with_few_draws(networks, images):
 def test_too_noisy_is_undecided():
     fit = report.fit(sweep(0, noise=3.0, networks=2))
     assert fit.verdict == "undecided"
-    assert "add images" in fit.reason
+    assert "add measurements" in fit.reason
 
 
 def test_errors_of_a_curve_hold_for_networks_and_images():
@@ -117,7 +117,7 @@ def test_errors_of_a_curve_hold_for_networks_and_images():
             y = 1 + sd_network * generator.normal(size=(1, 6, 1)) + sd_image * generator.normal(size=(4, 6, 10))
             curves = curves_of({8: (np.arange(4.0), {"overlap": y})}, "overlap", "eta", 200, generator)
             means.append(curves.y[8][0])
-            errors.append(curves.error(8)[0] ** 2)
+            errors.append(curves.errors[8][0] ** 2)
         assert np.sqrt(np.mean(errors)) == pytest.approx(np.std(means), rel=0.2)
 
 
@@ -138,7 +138,7 @@ def test_a_fit_is_reproducible_and_its_json_is_complete(tmp_path):
     assert answer == physnn.fit(path).as_json()
     assert set(answer) >= KEYS
     json.dumps(answer, allow_nan=False)
-    assert {"L", "value", "error", "height"} == set(answer["crossings"][0])
+    assert {"L", "value", "error", "height"} <= set(answer["crossings"][0])
 
 
 def test_a_free_zeta_is_found():

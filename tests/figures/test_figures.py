@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from physnn import report
+from physnn.figures.fit import sweep_figure
 from physnn.figures.networks import image_figure, training_figure
 from physnn.figures.style import save
-from physnn.figures.sweep import sweep_figure
 from physnn.store.sweep_file import SweepFile
 from tests.conftest import planted_sizes
 
@@ -19,7 +19,7 @@ def test_a_sweep_figure_has_both_panels_with_labels_and_errors(crosses, tmp_path
     assert left.get_xlabel() and left.get_ylabel() and right.get_xlabel() and right.get_ylabel()
     assert [t.get_text() for t in left.get_legend().get_texts()][:3] == ["L = 16", "L = 32", "L = 64"]
     assert len(left.collections) >= 3, "bands"
-    assert any("crossing at" in t.get_text() for t in left.get_legend().get_texts()) == crosses
+    assert any("_c$ = " in t.get_text() for t in left.get_legend().get_texts()) == crosses
     assert len(right.containers) == (3 if crosses else 2), "error bars"
     assert save(figure, tmp_path / "f.png").stat().st_size > 10_000
 
