@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ETA = (0.0, 0.4, 13)
 """Default noise range (low, high, number of values), Langevin convention."""
+Announce = Callable[[noise.Stage, dict[str, Any]], None]
+"""Called before each stage of a sweep with a target error, with what is left of it to run, see `plan`."""
 
 
 def noise_recipe(out: Path | None = None, extend: bool = False, **settings: Any) -> noise.NoiseSweep:
@@ -71,8 +74,11 @@ def run_noise_sweep(
     restart: bool = False,
     max_time: float | None = None,
     progress: Progress = silent,
+    announce: Announce | None = None,
 ) -> int:
     """Run a resolved recipe into ``out``, or the rest of it, and return how many tasks were run.
+
+    A recipe with a target error is run in two stages, see `physnn.sweeps.noise`; ``announce`` hears of each.
 
     Raises
     ------
@@ -92,15 +98,41 @@ def run_noise_sweep(
         if old is not None:
             recipe = noise.merged(old, recipe, extend)
         done = _stored(out)
-        tasks = [task for task in noise.tasks_of(recipe) if task.key not in done]
-        if tasks:
+        run = partial(_run_stage, done=done, parts=parts, jobs=jobs, announce=announce)
+        if recipe.undecided:
             _need(recipe, jobs)
-            files = noise.network_paths(recipe)
             parts.begin(recipe.canonical())
-            count = run_tasks(tasks, run_noise_task_into, {"files": files}, parts, jobs, progress)
+            first, stage = noise.pilot(recipe)
+            count = run(first, stage, progress=progress)
+            recipe = noise.decided(recipe, _results(first, parts, done))
+            progress = _after(progress, sum(task.cost for task in noise.tasks_of(first)))
+        if any(task.key not in done for task in noise.tasks_of(recipe)):
+            _need(recipe, jobs)
+            parts.begin(recipe.canonical())
+            count += run(recipe, recipe.stages[-1] if recipe.stages else None, progress=progress)
             _assemble(recipe, out, done)
         parts.remove()
     return count
+
+
+def _after(progress: Progress, cost: float) -> Progress:
+    return lambda done, total, text: progress(cost + done, cost + total, text)
+
+
+def _run_stage(
+    recipe: noise.NoiseSweep,
+    stage: noise.Stage | None,
+    done: Mapping[str, Any],
+    parts: Parts,
+    jobs: int,
+    progress: Progress,
+    announce: Announce | None,
+) -> int:
+    """Run the tasks of a recipe without a result, after saying what they cost if they are a stage."""
+    tasks = [task for task in noise.tasks_of(recipe) if task.key not in done]
+    if announce and stage and (left := [task for task in tasks if not parts.finished(task.key)]):
+        announce(stage, _cost(recipe, left, jobs))
+    return run_tasks(tasks, run_noise_task_into, {"files": noise.network_paths(recipe)}, parts, jobs, progress)
 
 
 def run_noise_task_into(task: noise.NoiseTask, path: Path, context: Mapping[str, Any]) -> None:
@@ -127,13 +159,14 @@ def _stored(out: Path) -> dict[str, Any]:
     return dict(noise.disassemble(_checked(file.recipe, out), file.sizes))
 
 
-def _assemble(recipe: noise.NoiseSweep, out: Path, done: dict[str, Any]) -> None:
-    parts = Parts(out)
-    results = dict(done)
-    for task in noise.tasks_of(recipe):
-        if task.key not in results:
-            results[task.key] = read_part(parts.path(task.key))
-    write_sweep(out, recipe.canonical(), noise.assemble(recipe, results))
+def _results(recipe: noise.NoiseSweep, parts: Parts, done: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(done) | {
+        task.key: read_part(parts.path(task.key)) for task in noise.tasks_of(recipe) if task.key not in done
+    }
+
+
+def _assemble(recipe: noise.NoiseSweep, out: Path, done: Mapping[str, Any]) -> None:
+    write_sweep(out, recipe.canonical(), noise.assemble(recipe, _results(recipe, Parts(out), done)))
 
 
 def merge(out: Path) -> int:
@@ -150,6 +183,8 @@ def merge(out: Path) -> int:
         if found is None:
             raise InputError(f"there are no parts beside {out} to merge; run a sweep with --out {out} first")
         recipe = _checked(found, out)
+        if recipe.undecided:
+            raise InputError("the pilot has not decided yet what to measure; run the same command again")
         done = _stored(out)
         tasks = noise.tasks_of(recipe)
         missing = [task for task in tasks if task.key not in done and not parts.finished(task.key)]
@@ -186,6 +221,8 @@ def sweep_noise(
         Called with (done, total, text).
     **settings
         Fields of `physnn.sweeps.noise.NoiseSweep`: ``eta``, ``networks``, ``images``, ``steps``, ``seed``, ...
+        With ``target_error`` a pilot with a quarter of the images decides noise values and images, so that the
+        critical point of ``target_observable`` has this error, in units of eta; the recipe's ``stages`` say why.
 
     Returns
     -------
@@ -266,17 +303,29 @@ def plan(recipe: noise.NoiseSweep, jobs: int | None = None) -> dict[str, Any]:
     -------
     dict
         ``rows`` (one per size: L, tasks, seconds_per_task, megabytes_per_task), ``jobs``, ``seconds``, ``megabytes``,
-        ``file_megabytes``.
+        ``file_megabytes``.  For a recipe with a target error that is the pilot; ``second_stage_at_most`` has the
+        bounds of ``seconds`` and ``file_megabytes`` for what it will decide.
 
     Raises
     ------
     InputError
         If memory is short.
     """
+    from physnn.analysis.planning import CAP
+
     jobs = jobs or available_cores()
+    if not recipe.undecided:
+        return _cost(recipe, noise.tasks_of(recipe), jobs)
+    first, stage = noise.pilot(recipe)
+    found = _cost(first, noise.tasks_of(first), jobs)
+    bounds = {name: CAP * found[name] for name in ("seconds", "file_megabytes")}
+    return found | {"stage": stage.model_dump(mode="json"), "second_stage_at_most": bounds | {"times_pilot": CAP}}
+
+
+def _cost(recipe: noise.NoiseSweep, tasks: Sequence[noise.NoiseTask], jobs: int) -> dict[str, Any]:
+    """Return what tasks of a recipe will take, see `plan`."""
     files = noise.network_paths(recipe)
     need, components = _need(recipe, jobs), _components(recipe)
-    tasks = noise.tasks_of(recipe)
     probe = tasks[-1].model_copy(update={"count": min(4, recipe.batch), "eta": 0.1})
     with single_thread():
         noise.run_noise_task(probe, files)
@@ -285,15 +334,10 @@ def plan(recipe: noise.NoiseSweep, jobs: int | None = None) -> dict[str, Any]:
         per_cost = (time.perf_counter() - start) / probe.cost
     rows = []
     for L in recipe.L:
-        of_size = [task for task in tasks if task.L == L]
-        rows.append(
-            {
-                "L": L,
-                "tasks": len(of_size),
-                "seconds_per_task": per_cost * max(task.cost for task in of_size),
-                "megabytes_per_task": preflight.task_bytes(L, recipe.batch, components) / 1e6,
-            }
-        )
+        costs = [task.cost for task in tasks if task.L == L]
+        megabytes = preflight.task_bytes(L, recipe.batch, components) / 1e6
+        row = {"L": L, "tasks": len(costs), "seconds_per_task": per_cost * max(costs, default=0.0)}
+        rows.append(row | {"megabytes_per_task": megabytes})
     cells = len(recipe.L) * len(recipe.eta) * len(recipe.network_ids) * recipe.images
     return {
         "rows": rows,

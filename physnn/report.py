@@ -207,7 +207,8 @@ def fit_dynamic(
     InputError
         If the table has no times or errors, or does not determine what is asked for.
     """
-    from physnn.analysis.dynamic import DynamicPoints, dynamic_scaling
+    from physnn.analysis.dynamic import dynamic_scaling
+    from physnn.analysis.dynamic_model import DynamicPoints
 
     table = read_table(Path(source))
     if table.t is None or table.error is None:

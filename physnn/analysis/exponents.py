@@ -12,7 +12,7 @@ from physnn.analysis.curves import Curves
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.forms import Form, Solution
 from physnn.analysis.gaussian_process import GaussianProcessFit, gaussian_process
-from physnn.analysis.groups import TwoLevel, two_level
+from physnn.analysis.groups import TwoLevel, differing, two_level
 from physnn.analysis.points import Points
 from physnn.analysis.quality import quality
 from physnn.analysis.roughness import Roughness, roughness, shared_correlation, thinned, width
@@ -157,7 +157,8 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
     """Fit critical point and exponents with errors; None where nothing can be fitted or the fit is unstable."""
     fixed = settings.fixed(curves.dimensionless)
     forms = forms_of(fixed, settings.omega)
-    points = curves.points()
+    one = differing(curves, replace(forms[0], corrected=False))
+    points = one or curves.points()
     rough = roughness(points, generator)
     start = search(points, replace(forms[0], corrected=False))
     if start is None:
@@ -182,13 +183,17 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
         scanned, said = _corrected(points, fixed, scanned, correlation)
         remarks += said
     remarks += _fitness(scanned, len(points))
-    rows = curves.rows()[:, keep] if curves.networks else None
+    rows = curves.rows()[:, keep] if curves.networks and one is None else None
     count = settings.resamples if rows is None else min(settings.resamples, len(rows))
     samples = bootstrap(points, scanned, count, generator, rows, correlation)
     samples = samples[np.isfinite(samples[:, :3]).all(1)]
     if len(samples) < STABLE * count:
         return None
     own = two_level(curves, scanned, scanned.best.form)
+    if one is not None:
+        remarks.append("networks have critical points of their own: windows and chi2 are those of the middle one")
+        if own is None:
+            return None
     estimates, said = _estimates(curves, scanned, samples, own)
     best = scanned.best
     inside = points.chosen(best.mask)

@@ -22,11 +22,14 @@ from physnn.analysis.estimate import Estimate
 from physnn.analysis.forms import Form, Solution
 from physnn.analysis.points import Points
 from physnn.analysis.scan import Candidate, Scan
+from physnn.analysis.search import search
 
 KEPT = 0.05
 """Least weight of a fit of the mean curves that is repeated for every network."""
 LEVEL = 0.05
 """Significance level of the heterogeneity test."""
+BEYOND_DOUBT = 1e-4
+"""Its p-value below which mean curves are not fitted."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,28 @@ class TwoLevel:
             "own_critical_points": self.critical_point.p_value < LEVEL,
             "own_exponents": self.inverse_nu.p_value < LEVEL,
         }
+
+
+def differing(curves: Curves, form: Form) -> Points | None:
+    """Return the points of the network in the middle if networks have critical points of their own beyond doubt.
+
+    Then the mean curves are smeared and collapse nowhere; windows and degrees must come from one network.
+    """
+    if curves.networks < 3 or not curves.member_errors or 0 not in form.free():
+        return None
+    members = [curves.member(n) for n in range(curves.networks)]
+    if not all((m.error > 0).all() for m in members):
+        return None
+    found = [search(m, form, most=2) for m in members]
+    if any(s is None for s in found):
+        return None
+    values = np.array([s.parameters[0] for s in found if s])
+    errors = np.sqrt(np.array([s.covariance[0, 0] * max(1.0, s.chi2_per_dof) for s in found if s]))
+    # Not for one fit that went astray either: the scatter of the middle half must exceed the errors.
+    scatter = float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.35
+    if population(values, errors).p_value > BEYOND_DOUBT or scatter < 2 * float(np.median(errors)):
+        return None
+    return members[int(np.argsort(values)[len(values) // 2])]
 
 
 def two_level(curves: Curves, scanned: Scan, form: Form) -> TwoLevel | None:

@@ -159,7 +159,7 @@ def average(candidates: list[Candidate], count: int, correlation: np.ndarray | N
     candidates = [replace(c, weight=float(w)) for c, w in zip(candidates, weights, strict=True)]
     parameters = np.array([c.solution.parameters for c in candidates])
     mean = weights @ parameters
-    widen = [max(1.0, c.solution.chi2_per_dof) if c.solution.p_value < 2 * ACCEPTABLE else 1.0 for c in candidates]
+    widen = [1.0 if fine else max(1.0, c.solution.chi2_per_dof) for c in candidates]
     each = [_covariance(c, correlation) for c in candidates]
     within = sum(w * f * covariance for w, f, covariance in zip(weights, widen, each, strict=True))
     spread = (parameters - mean).T @ (weights[:, None] * (parameters - mean))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,10 @@ from physnn.cli.options import (
     run_options,
     seed_option,
 )
+
+if TYPE_CHECKING:
+    from physnn.analysis.fit import Fit
+    from physnn.sweeps.noise import Stage
 
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
 DEFAULT_OUT = "sweep-noise.h5"
@@ -60,7 +64,14 @@ OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
 @click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
 @click.option("--batch", type=Whole(1), help="Images evolved together; part of the recipe [default: 8].")
 @click.option("--extend", is_flag=True, help="Add sizes, noise values, images or networks to a finished file.")
-@click.option("--observable", default="rmse", show_default=True, help="What to fit at the end.")
+@click.option(
+    "--target-error",
+    type=Number(0),
+    metavar="ERROR",
+    help="Measure until the critical point has this error, in units of the Langevin eta (absolute; half its 68 % "
+    "interval): a pilot with a quarter of --images decides noise values and images, at most 64 times its cost.",
+)
+@click.option("--observable", help="What to fit at the end, and what --target-error means [default: rmse].")
 @click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
 @seed_option
 @out_option(DEFAULT_OUT)
@@ -78,7 +89,7 @@ def sweep_noise(
     as_json: bool,
     dry_run: bool,
     extend: bool,
-    observable: str,
+    observable: str | None,
     quiet: bool,
     device: str,
     debug: bool,
@@ -90,6 +101,7 @@ def sweep_noise(
     physnn sweep-noise --L 32 64 128
     physnn sweep-noise --L 32 64 --eta-range 0 0.2 21 --images 64 --out fine.h5
     physnn sweep-noise --out fine.h5 --extend --L 256
+    physnn sweep-noise --eta-range 0 0.2 11 --target-error 0.001 --out point.h5
 
     A rerun continues where an interrupted one stopped.
     """
@@ -97,25 +109,14 @@ def sweep_noise(
     from physnn.analysis.curves import check_observable
     from physnn.cli.config import read_config
     from physnn.errors import InputError
-    from physnn.sweeps.noise import NoiseSweep
-    from physnn.sweeps.validation import check_names
 
-    check_observable(observable, OF_SWEEPS)
+    check_observable(observable or "rmse", OF_SWEEPS)
     if out is not None and out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
 
-    settings = read_config(config)
     run = {key: options.pop(key) for key in ("jobs", "restart", "max_time")}
-    flags = {
-        "L": sizes or None,
-        "networks": networks or None,
-        "device": resolve_device(device, settings.get("device")),
-        **options,
-    }
-    check_names(NoiseSweep, settings)
-    settings |= {key: value for key, value in flags.items() if value is not None}
-    if networks:
-        settings.pop("network_ids", None)
+    flags = {"L": sizes or None, "networks": networks or None, **options}
+    settings = _settings(read_config(config), flags, device, observable, bool(eta or eta_range))
     if eta and eta_range:
         raise InputError("--eta and --eta-range exclude each other; give one")
     values = list(eta) if eta else _range(eta_range) if eta_range else None
@@ -131,8 +132,30 @@ def sweep_noise(
     from physnn.cli.output import progress_bar
 
     with progress_bar("sweep-noise", quiet) as progress:
-        count = api.run_noise_sweep(recipe, out, extend=extend, progress=progress, **run)
-    _report(out, observable, count, as_json)
+        announce = None if quiet else _announce
+        count = api.run_noise_sweep(recipe, out, extend=extend, progress=progress, announce=announce, **run)
+    _report(out, observable or recipe.target_observable, count, as_json)
+
+
+def _settings(
+    settings: dict[str, Any], flags: dict[str, Any], device: str, observable: str | None, new_eta: bool
+) -> dict[str, Any]:
+    """Return the settings of a configuration file with flags over them."""
+    from physnn.sweeps.noise import NoiseSweep
+    from physnn.sweeps.validation import check_names
+
+    flags = {"device": resolve_device(device, settings.get("device")), **flags}
+    check_names(NoiseSweep, settings)
+    if settings.get("stages") and (new_eta or flags["images"] or flags["target_error"] is not None):
+        # Other values than those that were decided: the record of the decision does not go with them.
+        dropped = ("stages", "asked_images", "target_error", "target_observable")
+        settings = {key: value for key, value in settings.items() if key not in dropped}
+    settings = settings | {key: value for key, value in flags.items() if value is not None}
+    if flags["networks"]:
+        settings.pop("network_ids", None)
+    if observable and settings.get("target_error") is not None and not settings.get("stages"):
+        settings["target_observable"] = observable
+    return settings
 
 
 def _range(given: Sequence[float]) -> list[float]:
@@ -178,10 +201,35 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
         for r in plan["rows"]
     ]
     print_table("tasks to run", ["L", "tasks", "seconds a task", "MB a task"], rows)
+    if "stage" not in plan:
+        click.echo(_cost(plan))
+        return
+    most = plan["second_stage_at_most"]
     click.echo(
-        f"about {plan['seconds']:.0f} s with {plan['jobs']} jobs, {plan['megabytes']:.0f} MB of memory, "
+        f"{_stage(plan['stage'])}\n  {_cost(plan)}\nsecond stage: decided from the pilot; at most "
+        f"{most['times_pilot']:g} times its cost: {_seconds(most['seconds'])}, a file of "
+        f"{most['file_megabytes']:.2g} MB"
+    )
+
+
+def _cost(plan: dict[str, Any]) -> str:
+    return (
+        f"about {_seconds(plan['seconds'])} with {plan['jobs']} jobs, {plan['megabytes']:.0f} MB of memory, "
         f"a file of {plan['file_megabytes']:.2g} MB"
     )
+
+
+def _seconds(number: float) -> str:
+    return f"{number:.0f} s" if number < 3600 else f"{number / 3600:.1f} h"
+
+
+def _stage(stage: dict[str, Any]) -> str:
+    return f"{len(stage['eta'])} noise values, {stage['images']} images: {stage['why']}"
+
+
+def _announce(stage: Stage, plan: dict[str, Any]) -> None:
+    """Say on stderr what a stage is and what is left of it to do."""
+    click.echo(f"{_stage(stage.model_dump())}\n  {_cost(plan)}", err=True)
 
 
 def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
@@ -201,6 +249,7 @@ def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
         # The data are complete and saved: too few sizes or noise values to compare is no failure of the sweep.
         remark = f"nothing to compare: {error}"
     controls = {f"L{L}": group["eta"].values.tolist() for L, group in sweep.sizes.items()}
+    target = _target(sweep.recipe, fit)
     if as_json:
         print_json(
             {
@@ -212,6 +261,7 @@ def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
                 "digest": content_digest(out),
                 "fit": fit.as_json() if fit else None,
                 "remark": remark,
+                **target,
             }
         )
         return
@@ -222,4 +272,20 @@ def _report(out: Path, observable: str, count: int, as_json: bool) -> None:
         f"{observable} of {curves.networks} networks, {curves.images} images each", header, report.curve_rows(curves)
     )
     click.echo(answer_text(fit) if fit else remark)
+    for number, stage in enumerate(target.get("stages", []), 1):
+        click.echo(f"stage {number}: {_stage(stage)}")
+    if (lack := target.get("target_missing")) is not None:
+        click.echo(f"target error {target['target_error']:g}: {f'not reached, {lack}' if lack else 'reached'}")
     click.echo(f"data    {out}" + (f"\nfigure  {figure}" if figure else ""))
+
+
+def _target(recipe: dict[str, Any], fit: Fit | None) -> dict[str, Any]:
+    """Return the stages of a sweep with a target error, and what its answer lacks to the target ("" for nothing)."""
+    from physnn.analysis.planning import missing
+
+    if not recipe.get("stages"):
+        return {}
+    found: dict[str, Any] = {name: recipe[name] for name in ("target_error", "stages")}
+    if fit and fit.curves.observable == recipe["target_observable"]:
+        found["target_missing"] = missing(fit, recipe["target_error"], "images")
+    return found

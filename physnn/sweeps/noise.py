@@ -2,6 +2,9 @@
 
 A recipe says what is measured; it expands into tasks whose keys are hashes of their content.  The result depends on
 the recipe alone, so files can be extended by the tasks that are new.
+
+A recipe with a target error has two stages: a pilot with a share of the images, and what is decided from it.  The
+decision depends on the pilot's data and the recipe alone, and is then part of the recipe.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -45,6 +49,19 @@ ATTRIBUTES = {
 }
 OF_IMAGE = ("n_near", "target_sq", "n_shapes")
 """Observables that do not depend on the noise: stored once per (network, image)."""
+PILOT_SHARE, PILOT_LEAST = 4, 8
+"""A pilot takes the images asked for over `PILOT_SHARE`, but `PILOT_LEAST` if there are."""
+Images = Annotated[int, Field(ge=1, le=10**7)]
+
+
+class Stage(BaseModel):
+    """What was measured at one time, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)]
+    images: Images
+    why: str
 
 
 class NoiseSweep(BaseModel):
@@ -53,6 +70,10 @@ class NoiseSweep(BaseModel):
     ``networks`` are files (or names of bundled ensembles) and ``network_ids`` the content identities of what is in
     them; only the identities decide the result.  ``batch`` images are evolved together, and stay together, because
     the bits of a convolution may depend on it.
+
+    With ``target_error``, the error wanted of the critical point of ``target_observable`` in units of eta, ``eta`` and
+    ``images`` are what is asked for until there are ``stages``; then they are what was decided, and ``asked_images``
+    are the images asked for.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -62,13 +83,17 @@ class NoiseSweep(BaseModel):
     eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)]
     networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("kuramoto_symmetric",)
     network_ids: tuple[str, ...] = ()
-    images: Annotated[int, Field(ge=1, le=10**7)] = 32
+    images: Images = 32
     steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
     density: Literal["matched", "paper"] = "matched"
     radius: Annotated[int, Field(ge=2)] = 4
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     batch: Annotated[int, Field(ge=1)] = 8
     device: Literal["cpu", "cuda"] = "cpu"
+    target_error: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    target_observable: Literal["rmse", "rmse_per_image", "overlap", "energy"] = "rmse"
+    asked_images: Images | None = None
+    stages: tuple[Stage, ...] = ()
 
     @field_validator("L", "eta")
     @classmethod
@@ -82,8 +107,11 @@ class NoiseSweep(BaseModel):
         ------
         InputError
             If a size is too small for the shapes, a file is unusable, the networks were trained at different depths
-            and ``steps`` is not given, or a recorded identity is in none of the files.
+            and ``steps`` is not given, a recorded identity is in none of the files, or there is too little to compare
+            for a target error.
         """
+        if self.undecided and (len(self.L) < 2 or len(self.eta) < 4):
+            raise InputError("a target error needs at least 2 sizes and 4 noise values, or nothing can cross")
         for L in self.L:
             Transmogrifier(L, self.density, self.radius)
         files = [read_networks(resolve(name)) for name in self.networks]
@@ -97,8 +125,16 @@ class NoiseSweep(BaseModel):
         return self.model_copy(update={"network_ids": ids, "steps": self.steps or depths[0]})
 
     def canonical(self) -> dict[str, Any]:
-        """Return the recipe as plain data for JSON."""
-        return self.model_dump(mode="json")
+        """Return the recipe as plain data for JSON, without what a sweep with no target error does not have."""
+        unused = set() if self.stages else {"asked_images", "stages"}
+        if self.target_error is None:
+            unused = {"target_error", "target_observable", "asked_images", "stages"}
+        return self.model_dump(mode="json", exclude=unused)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a pilot must decide what to measure."""
+        return self.target_error is not None and not self.stages
 
 
 class NoiseTask(BaseModel):
@@ -226,6 +262,12 @@ def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
     InputError
         If they differ and ``extend`` is off, or differ in more than sizes, noise values, images and networks.
     """
+    if old.stages:
+        # What was asked for stands for what came of it.
+        asked = {"eta": old.stages[0].eta, "images": old.asked_images}
+        same = [name for name, value in asked.items() if getattr(new, name) == value]
+        same += ["stages", "asked_images"] if not new.stages and new.target_error == old.target_error else []
+        new = new.model_copy(update={name: getattr(old, name) for name in same})
     extendable: dict[str, Any] = {
         "L": tuple(sorted({*old.L, *new.L})),
         "eta": tuple(sorted({*old.eta, *new.eta})),
@@ -234,15 +276,50 @@ def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
         "network_ids": tuple(dict.fromkeys((*old.network_ids, *new.network_ids))),
     }
     before, after = old.canonical(), new.canonical()
-    different = sorted(name for name in after if before.get(name) != after[name] and name != "networks")
+    names = sorted({*before, *after} - {"networks"}, key=lambda name: (name != "target_error", name))
+    different = [name for name in names if before.get(name) != after.get(name)]
     fixed = [name for name in different if name not in extendable]
     if fixed or (different and not extend):
         advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
         name = (fixed or different)[0]
-        raise InputError(
-            f"the file holds another recipe ({name} {_short(before.get(name))}, now {_short(after[name])}): {advice}"
-        )
+        change = f"{name} {_short(before.get(name))}, now {_short(after.get(name))}"
+        raise InputError(f"the file holds another recipe ({change}): {advice}")
     return old.model_copy(update=extendable) if different else old
+
+
+def pilot(recipe: NoiseSweep) -> tuple[NoiseSweep, Stage]:
+    """Return the recipe of the pilot of an undecided recipe, and its record."""
+    share = max(PILOT_LEAST, math.ceil(recipe.images / PILOT_SHARE))
+    images = min(recipe.images, math.ceil(share / recipe.batch) * recipe.batch)
+    first = recipe.model_copy(update={"images": images, "target_error": None})
+    return first, Stage(eta=recipe.eta, images=images, why=f"pilot, of {recipe.images} images asked for")
+
+
+def decided(recipe: NoiseSweep, results: Results) -> NoiseSweep:
+    """Return an undecided recipe with what follows from the results of its pilot."""
+    from physnn.analysis.planning import CAP, Refinement, fit_pilot, refine
+
+    assert recipe.target_error is not None
+    first, stage = pilot(recipe)
+    asked = recipe.images / first.images
+    sizes = {
+        L: (group["eta"].values, {name: v.values for name, v in group.items() if v.values.ndim == 3})
+        for L, group in assemble(first, results).items()
+    }
+    try:
+        fit = fit_pilot(sizes, recipe.target_observable, "eta")
+        plan = refine(fit, recipe.target_error, asked=asked, draws="images")
+    except InputError as error:
+        reason = f"no refinement, for the pilot cannot be fitted: {error}"
+        plan = Refinement(recipe.eta, asked, False, math.nan, 0, reason)
+    images = math.ceil(plan.factor * first.images - 1e-6)
+    if images not in (first.images, recipe.images):
+        most = min(CAP * len(first.eta) * first.images / len(plan.values), 10**7)
+        images = math.ceil(min(images, most) / recipe.batch) * recipe.batch
+        images = max(first.images, images if images <= most else images - recipe.batch)
+    last = Stage(eta=plan.values, images=images, why=plan.reason)
+    update = {"eta": last.eta, "images": images, "asked_images": recipe.images, "stages": (stage, last)}
+    return recipe.model_copy(update=update)
 
 
 def _short(value: object) -> str:

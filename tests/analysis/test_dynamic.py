@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.dynamic import DynamicFit, DynamicModel, DynamicPoints, dynamic_scaling, search
+from physnn.analysis.dynamic import DynamicFit, dynamic_scaling
+from physnn.analysis.dynamic_model import DynamicModel, DynamicPoints
+from physnn.analysis.dynamic_search import search
 from physnn.analysis.forms import Form
 from physnn.analysis.points import Points
 from physnn.analysis.search import search as search_collapse
@@ -154,7 +156,7 @@ def test_errors_that_are_too_small_are_seen_and_widened():
     ("make", "fixed", "words"),
     [
         (lambda: planted(0, times=np.array([1.0]), controls=15), FREE, r"multiple of L\^2; add times or fix z"),
-        (lambda: planted(0, times_matter=False), FREE, "do not depend on t"),
+        (lambda: planted(0, times_matter=False), FREE, "do not depend on t|do not determine"),
         (lambda: relaxation(0, power=True), FREE, "fits as well as|its error is"),
     ],
 )
@@ -182,7 +184,7 @@ def test_derivatives_agree_with_finite_differences():
     model.degrees = (4, 3)
     at = model.internal(TRUTH + np.array([0.01, 0.1, 0.05, -0.1]))
     residuals, jacobian = model.residuals_and_jacobian(at)
-    q = np.linalg.qr(model.tensor(at)[2])[0]
+    q = np.linalg.qr(model.tensor(at))[0]
     for column, k in enumerate(model.free):
         step = 1e-5 * np.eye(5)[k]
         ahead, back = (model.residuals_and_jacobian(at + sign * step)[0] for sign in (1, -1))
@@ -226,3 +228,10 @@ def test_what_cannot_be_fitted_is_refused(change, words):
 def test_times_that_do_not_meet_at_the_fixed_z_are_refused():
     with pytest.raises(InputError, match="do not meet"):
         fitted(planted(0, times=np.array([1.0]), controls=15), (None, None, ZETA, 1.0))
+
+
+def test_a_critical_point_beyond_the_data_is_refused():
+    points = planted(0)
+    right = points.chosen(points.x > X_C + 0.25 * np.ptp(points.x))
+    with pytest.raises(InputError, match="extend the range|determine"):
+        fitted(right)
