@@ -16,7 +16,7 @@ from physnn.analysis.estimate import Estimate
 from physnn.analysis.exponents import Settings
 from physnn.analysis.first_order import two_peaks
 from physnn.analysis.fit import Fit, fit_curves
-from physnn.analysis.tables import Columns, curves_of_table, is_dimensionless
+from physnn.analysis.tables import Columns, curves_of_table
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.store.hdf5 import content_digest, is_hdf5
@@ -28,7 +28,6 @@ from physnn.store.table import read_covariance, read_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from physnn.analysis.dynamic import DynamicFit
     from physnn.analysis.universality import Comparison
 
 
@@ -78,12 +77,12 @@ def fit(
         If the file is unusable, has one size only, or lacks the observable.
     """
     settings = Settings(zeta, omega, critical_point, inverse_nu, resamples)
-    found, peaks, remarks = _loaded(source, observable, covariance, resamples, seed)
+    found, peaks, remarks = loaded(source, observable, covariance, resamples, seed)
     answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
     return replace(answer, remarks=(*remarks, *answer.remarks))
 
 
-def _loaded(
+def loaded(
     source: str | Path | SweepFile, observable: str | None, covariance: str | Path | None, resamples: int, seed: int
 ) -> tuple[Curves, str, tuple[str, ...]]:
     """Return the curves of a file, evidence of two peaks in it, and what was done to its numbers."""
@@ -178,87 +177,6 @@ def describe(name: str | Path) -> dict[str, Any]:
     facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
     names = ("physnn_version", "git_commit", "command", "created", "platform", "libraries")
     return facts | {key: attrs[key] for key in names if attrs.get(key)}
-
-
-def fit_dynamic(
-    source: str | Path,
-    *,
-    z: float | Literal["free"] | None = None,
-    zeta: float | Literal["free"] | None = None,
-    critical_point: float | None = None,
-    inverse_nu: float | None = None,
-    observable: str | None = None,
-    resamples: int = 200,
-    seed: int = 0,
-) -> DynamicFit:
-    """Fit critical point, exponents and z to a table with a column of times.
-
-    Parameters
-    ----------
-    source : path
-        Table with columns L, control, t, value and error, named in its header; see `physnn.store.table`.
-    z, zeta, critical_point, inverse_nu : float or "free", optional
-        Values that are held; zeta/nu is held at 0 for observables not known to have a dimension.
-    observable, resamples, seed
-        As in `fit`.
-
-    Raises
-    ------
-    InputError
-        If the table has no times or errors, or does not determine what is asked for.
-    """
-    from physnn.analysis.dynamic import dynamic_scaling
-    from physnn.analysis.dynamic_model import DynamicPoints
-
-    table = read_table(Path(source))
-    if table.t is None or table.error is None:
-        missing = "times" if table.t is None else "errors"
-        raise InputError(f"{source} has no column of {missing}: name columns in a header, as in L,T,t,value,error")
-    if zeta is None:
-        zeta = 0.0 if is_dimensionless(observable or table.observable) else "free"
-    held = [None if value in (None, "free") else float(value) for value in (critical_point, inverse_nu, zeta, z)]
-    points = DynamicPoints(table.L, table.x, table.t, table.y, table.error)
-    generator = rng.stream(seed, "bootstrap", "dynamic")
-    return dynamic_scaling(points, (held[0], held[1], held[2], held[3]), resamples, generator=generator)
-
-
-def compare(
-    a: str | Path,
-    b: str | Path | None = None,
-    *,
-    observable: str | None = None,
-    observable_b: str | None = None,
-    zeta: float | Literal["free"] | None = None,
-    omega: float | Literal["free"] | None = None,
-    resamples: int = 200,
-    seed: int = 0,
-) -> Comparison:
-    """Fit one or two files and compare exponents with each other and with the table of universality classes.
-
-    Parameters
-    ----------
-    a, b : path
-        Sweep files or tables; without ``b`` only the classes are compared with.
-    observable, observable_b : str, optional
-        Observables; ``observable_b`` is ``observable`` by default.
-    zeta, omega, resamples, seed
-        As in `fit`, for both.
-    """
-    from physnn.analysis.universality import compare_fits
-
-    first = fit(a, observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
-    names = Path(a).stem, Path(b).stem if b else "B"
-    if b is None:
-        return compare_fits(first, None, names)
-    second = fit(b, observable_b or observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
-    return compare_fits(first, second, names if names[0] != names[1] else ("A", "B"))
-
-
-def methods(answer: Fit) -> dict[str, str]:
-    """Return a methods paragraph of a fit and the BibTeX entries of what it used."""
-    from physnn.analysis.methods import methods as written
-
-    return written(answer)
 
 
 def plot_fit(answer: Fit, out: Path) -> Path:

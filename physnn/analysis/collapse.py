@@ -255,8 +255,8 @@ def fit_from(points: Points, form: Form, start: np.ndarray) -> Solution | None:
     return model.solution(parameters)
 
 
-def _like(points: Points, form: Form, solution: Solution) -> Model:
-    """Return a model of other points with the master curve of a solution."""
+def like(points: Points, form: Form, solution: Solution) -> Model:
+    """Return a model of points with the master curve's steepness and degree of a solution."""
     model = Model(points, form)
     model.steepness = solution.steepness * model.half / solution.half * _rescaled(points, solution)
     model.degree = solution.degree
@@ -270,14 +270,14 @@ def _rescaled(points: Points, solution: Solution) -> float:
 
 def fit_like(points: Points, form: Form, solution: Solution, start: np.ndarray) -> Solution | None:
     """Fit other points with the master curve's steepness and degree of a solution; None where there is no fit."""
-    model = _like(points, form, solution)
+    model = like(points, form, solution)
     solved = model.solve(np.clip(model.internal(start), model.low + 1e-3, model.high - 1e-3))
     return None if solved is None else model.solution(solved[0])
 
 
 def refit(points: Points, form: Form, solution: Solution, values: np.ndarray) -> np.ndarray:
     """Return parameters fitted to other values of the same points, one row each; NaN where there is no fit."""
-    model = _like(points, form, solution)
+    model = like(points, form, solution)
     start = model.internal(solution.parameters)
     found = np.full((len(values), 4), np.nan)
     for k, row in enumerate(values):

@@ -1,11 +1,10 @@
 """Networks with critical points of their own: a two-level model.
 
 Every network is fitted by itself, x_n with error s_n.  The population mean and its error follow the random-effects
-model x_n = mu + N(0, tau^2) + N(0, s_n^2): tau^2 after R. C. Paule and J. Mandel, J. Res. NBS 87 (1982) 377.  Where
-it is above 0 the error of mu is that of G. Knapp and J. Hartung, Stat. Med. 22 (2003) 2693, which follows Student's
-distribution with one degree of freedom less than there are networks; where it is 0 the networks share one value and
-their own errors give that of mu.  Whether tau^2 differs from 0 is Cochran's Q test.  Different windows shift all
-networks alike, so the spread between fits enters the error of the mean, not those of the networks.
+model x_n = mu + N(0, tau^2) + N(0, s_n^2): tau^2 after R. C. Paule and J. Mandel, J. Res. NBS 87 (1982) 377, the
+error of mu after G. Knapp and J. Hartung, Stat. Med. 22 (2003) 2693, which follows Student's distribution with one
+degree of freedom less than there are networks.  Whether tau^2 differs from 0 is Cochran's Q test.  Different windows
+shift all networks alike, so the spread between fits enters the error of the mean, not those of the networks.
 """
 
 from __future__ import annotations
@@ -80,12 +79,9 @@ def population(values: np.ndarray, errors: np.ndarray) -> Population:
         upper = float(np.ptp(values)) ** 2 * count + 1e-300
         tau2 = float(optimize.brentq(lambda t: generalised(t)[0] - (count - 1), 0.0, upper))
     scatter, mean, weights = generalised(tau2)
-    if tau2 > 0:
-        average = Estimate.student(mean, float(np.sqrt(scatter / ((count - 1) * weights.sum()))), count - 1)
-    else:
-        average = Estimate(mean, float(1 / np.sqrt(weights.sum())))
+    deviation = float(np.sqrt(scatter / ((count - 1) * weights.sum())))
     return Population(
-        average,
+        Estimate.student(mean, deviation, count - 1),
         float(np.sqrt(tau2)),
         float(stats.chi2.sf(q, count - 1)),
         values,

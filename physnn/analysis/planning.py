@@ -237,6 +237,8 @@ def error_parts(fit: Fit) -> ErrorParts:
     every, inside = curves.points(), master.points
     place = {key: k for k, key in enumerate(zip(every.L.tolist(), every.x.tolist(), strict=True))}
     rows = [place[key] for key in zip(inside.L.tolist(), inside.x.tolist(), strict=True)]
+    # The master curve may be that of one network, whose errors are larger than those of the mean.
+    variance /= float(np.mean((inside.error / every.error[rows]) ** 2))
     residuals = np.array([(curves.member(n).y[rows] - common.fitted) / inside.error for n in range(count)])
     step = np.linalg.pinv(common.jacobian)[master.form.free().index(0)]
     scatter, within, dof = float((residuals @ step).var(ddof=1)), count * variance, count - 1

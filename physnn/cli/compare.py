@@ -47,14 +47,14 @@ def compare(
     Exit status 0: the question is answered; 3: undecided, or there is no exponent to compare.
     """
     one_thread()
-    from physnn import report
+    from physnn import fits, report
     from physnn.cli.output import print_json
 
     if options["resamples"] > MOST:
         raise click.UsageError(f"--resamples {options['resamples']} is too many; {MOST} at most")
     if b is None and options["observable_b"] is not None:
         raise click.UsageError("--observable-b belongs to a second file; give one, or use --observable")
-    found = report.compare(a, b, seed=seed or 0, **options)
+    found = fits.compare(a, b, seed=seed or 0, **options)
     drawn = report.plot_compare(found, figure) if figure else None
     if as_json:
         files = {"files": [str(path) for path in (a, b) if path]}

@@ -7,16 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from physnn.cli.options import Number, NumberOrFree, Whole, debug_option, json_option, one_thread, seed_option
+from physnn.cli.options import (
+    ListCommand,
+    ListOption,
+    Number,
+    NumberOrFree,
+    Whole,
+    debug_option,
+    json_option,
+    one_thread,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from physnn.analysis.exponents import Collapse
     from physnn.analysis.fit import Fit
+    from physnn.analysis.joint import Joint
 
 FREE = NumberOrFree()
 
 
-@click.command("fit")
+@click.command("fit", cls=ListCommand)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--observable", help="What to fit of a sweep file, or what a table holds [default: rmse; the header's].")
 @click.option(
@@ -28,6 +39,13 @@ FREE = NumberOrFree()
 @click.option("--critical-point", type=Number(), help="Hold the critical point at a value.")
 @click.option("--inverse-nu", type=Number(1e-6), help="Hold 1/nu at a value.")
 @click.option("--covariance", type=click.Path(path_type=Path), help="Covariance of a table's values, text or .npy.")
+@click.option(
+    "--joint",
+    cls=ListOption,
+    metavar="NAME...",
+    example="overlap",
+    help="Further observables of a sweep file, or further tables: one critical point and 1/nu for all.",
+)
 @click.option("--dynamic", is_flag=True, help="Table with times: y = L^(zeta/nu) F((x - x_c) L^(1/nu), t/L^z).")
 @click.option("--z", type=FREE, help="With --dynamic: fit z or hold it [default: free].")
 @click.option("--resamples", type=Whole(20), default=200, show_default=True, help="Bootstrap samples.")
@@ -39,8 +57,8 @@ FREE = NumberOrFree()
 @json_option
 @debug_option
 def fit(
-    file: Path, figure: Path | None, methods: bool, dynamic: bool, z: Any, seed: int | None, as_json: bool,
-    debug: bool, **options: Any,
+    file: Path, figure: Path | None, methods: bool, dynamic: bool, joint: tuple[str, ...], z: Any, seed: int | None,
+    as_json: bool, debug: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Critical point and exponents of FILE with errors, or the evidence that there are none.
 
@@ -55,7 +73,7 @@ def fit(
     Exit status 0: crossing, merging, first-order or no-crossing; 3: undecided or non-equilibrium.
     """
     one_thread()
-    from physnn import report
+    from physnn import fits, report
     from physnn.analysis.fit import DECIDED
     from physnn.cli.output import print_json
     from physnn.errors import InputError
@@ -67,13 +85,17 @@ def fit(
     if z is not None:
         raise InputError("--z belongs to --dynamic")
     answer = report.fit(file, seed=seed or 0, **options)
+    common = _joint(file, joint, options, seed or 0) if joint else None
     drawn = report.plot_fit(answer, figure) if figure else None
-    text = report.methods(answer) if methods else None
+    text = fits.methods(answer) if methods else None
     if as_json:
         extra = {"figure": str(drawn) if drawn else None} | ({"methods": text} if text else {})
+        extra |= {"joint": common.as_json()} if common else {}
         print_json({"file": str(file), **answer.as_json(), **extra})
     else:
         click.echo(answer_text(answer))
+        if common:
+            click.echo(_joint_text(common))
         if drawn:
             click.echo(f"figure  {drawn}")
         if text:
@@ -85,14 +107,14 @@ MOST = 100_000
 
 
 def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bool) -> int:
-    from physnn import report
+    from physnn import fits
     from physnn.cli.output import print_json
 
     for name in ("omega", "covariance"):
         if options[name] is not None:
             raise click.UsageError(f"--{name} cannot be used with --dynamic")
     names = ("zeta", "critical_point", "inverse_nu", "observable", "resamples")
-    answer = report.fit_dynamic(file, z=z, seed=seed, **{name: options[name] for name in names})
+    answer = fits.fit_dynamic(file, z=z, seed=seed, **{name: options[name] for name in names})
     if as_json:
         print_json({"file": str(file), **answer.as_json()})
     else:
@@ -103,6 +125,27 @@ def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bo
             + ("" if answer.acceptable else "\n  no window has an acceptable chi2: errors are widened by its root")
         )
     return 0
+
+
+def _joint(file: Path, others: tuple[str, ...], options: dict[str, Any], seed: int) -> Joint:
+    from physnn import fits
+
+    for name in ("zeta", "critical_point", "inverse_nu", "covariance"):
+        if options[name] is not None:
+            raise click.UsageError(f"--{name.replace('_', '-')} cannot be used with --joint")
+    chosen = {name: options[name] for name in ("omega", "resamples")}
+    return fits.fit_joint(file, others, options["observable"], seed=seed, **chosen)
+
+
+def _joint_text(common: Joint) -> str:
+    zetas = ", ".join(
+        f"zeta/nu of {name} = {zeta}" for name, zeta in zip(common.observables, common.zeta_over_nu, strict=True)
+    )
+    return (
+        f"common fit of {', '.join(common.observables)}: x_c = {common.critical_point}, 1/nu = {common.inverse_nu}\n"
+        f"  {zetas}\n  chi2/dof = {common.chi2_per_dof:.2f}, p = {common.p_value:.2g}; "
+        f"p = {common.agreement:.2g} that all have one x_c and nu"
+    )
 
 
 def answer_text(answer: Fit) -> str:

@@ -233,5 +233,5 @@ def test_times_that_do_not_meet_at_the_fixed_z_are_refused():
 def test_a_critical_point_beyond_the_data_is_refused():
     points = planted(0)
     right = points.chosen(points.x > X_C + 0.25 * np.ptp(points.x))
-    with pytest.raises(InputError, match="extend the range|determine"):
+    with pytest.raises(InputError, match=r"extend the range|determine"):
         fitted(right)
