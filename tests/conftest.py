@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
+
+# Fits decompose thousands of small matrices; threads would wait for each other longer than they work.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 import numpy as np
 import pytest
