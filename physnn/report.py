@@ -97,9 +97,9 @@ def loaded(
         return found, "", (*table.remarks, *said)
     if covariance:
         raise InputError("a covariance belongs to a plain table; a sweep file has its own resampling")
-    found = curves(source, observable or "rmse", resamples=resamples, seed=seed)
-    raw = sampled_arrays(source if isinstance(source, SweepFile) else read_sweep(source))[1]
-    return found, two_peaks({L: arrays for L, (_, arrays) in raw.items()}), ()
+    sweep = source if isinstance(source, SweepFile) else read_sweep(source)
+    found = curves(sweep, observable or "rmse", resamples=resamples, seed=seed)
+    return found, two_peaks({L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}), ()
 
 
 def curves(source: str | Path | SweepFile, observable: str = "rmse", *, resamples: int = 200, seed: int = 0) -> Curves:

@@ -13,7 +13,7 @@ from numpy.polynomial import chebyshev
 from scipy import linalg, optimize
 
 from physnn.analysis.forms import Form, Solution
-from physnn.analysis.points import Points, whiten
+from physnn.analysis.points import Points, solve_upper, whiten
 
 STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """The scaled control of the outermost point over the width of the tanh; chosen by information criterion."""
@@ -139,7 +139,7 @@ class Model:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return whitened residuals and their derivatives by the free parameters."""
         residuals, q, r, inner, scaled, t, basis, factor = self.project(parameters, target)
-        coefficients, weights = _solve_upper(r, inner), self._weights(parameters)
+        coefficients, weights = solve_upper(r, inner), self._weights(parameters)
         slope, by_x_c, by_omega = np.zeros_like(t), np.zeros_like(t), np.zeros_like(t)
         parts = np.split(coefficients, np.cumsum([self.degree + 1, *(d + 1 for d in self._extra_degrees())])[:-1])
         for part, weight in zip(parts, weights, strict=True):
@@ -224,17 +224,9 @@ class Model:
             self.half,
             float(self.points.L.max()),
             residuals,
-            basis @ _solve_upper(r, inner),
+            basis @ solve_upper(r, inner),
             jacobian / unit[free],
         )
-
-
-def _solve_upper(r: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Return the linear coefficients; directions that the points do not determine stay zero."""
-    diagonal = np.abs(np.diag(r))
-    if diagonal.min() > 1e-10 * diagonal.max():
-        return np.asarray(linalg.solve_triangular(r, inner, check_finite=False))
-    return np.asarray(np.linalg.lstsq(r, inner, rcond=1e-10)[0])
 
 
 def fit_from(points: Points, form: Form, start: np.ndarray) -> Solution | None:

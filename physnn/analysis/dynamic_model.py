@@ -9,6 +9,8 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy import linalg, optimize, stats
 
+from physnn.analysis.points import solve_upper
+
 STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """The scaled control of the outermost point over the width of the tanh; chosen by information criterion."""
 CONTROL_DEGREE, TIME_DEGREE, LONE_DEGREE = 10, 9, 12
@@ -193,7 +195,7 @@ class DynamicModel:
         changes, basis = self.changes(parameters)
         q, r = np.linalg.qr(basis)
         inner = q.T @ target
-        coefficients = _solve_upper(r, inner)
+        coefficients = solve_upper(r, inner)
         change = np.zeros((len(target), len(self.free)))
         for k, (factor, products) in enumerate(changes):
             change[:, k] = factor * (products @ coefficients)
@@ -314,14 +316,6 @@ def _covariances(jacobian: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, n
     curvature, flat = np.linalg.inv(square - excess), np.linalg.inv(square)
     scale = np.outer(norms, norms)
     return curvature @ square @ curvature / scale, flat @ (square + excess) @ flat / scale
-
-
-def _solve_upper(r: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Return the linear coefficients; directions that the points do not determine stay zero."""
-    diagonal = np.abs(np.diag(r))
-    if diagonal.min() > 1e-10 * diagonal.max():
-        return np.asarray(linalg.solve_triangular(r, inner, check_finite=False))
-    return np.asarray(np.linalg.lstsq(r, inner, rcond=1e-10)[0])
 
 
 def fit_from(points: DynamicPoints, fixed: Fixed, start: np.ndarray, rounds: int = 2) -> DynamicSolution | None:

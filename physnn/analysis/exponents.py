@@ -16,7 +16,7 @@ from physnn.analysis.groups import TwoLevel, differing, two_level
 from physnn.analysis.points import Points
 from physnn.analysis.quality import quality
 from physnn.analysis.roughness import Roughness, roughness, shared_correlation, thinned, width
-from physnn.analysis.scan import Scan, bootstrap, forms_of, scan
+from physnn.analysis.scan import Fixed, Scan, bootstrap, forms_of, scan
 from physnn.analysis.search import search
 
 FAVOURED = 6.0
@@ -214,20 +214,17 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
     )
 
 
-def _corrected(
-    points: Points, fixed: tuple[float | None, ...], scanned: Scan, correlation: np.ndarray | None
-) -> tuple[Scan, list[str]]:
+def _corrected(points: Points, fixed: Fixed, scanned: Scan, correlation: np.ndarray | None) -> tuple[Scan, list[str]]:
     """Return the scan with corrections to scaling in it where the data demand them, and what to say."""
     if len(points.sizes) < 3:
         return scanned, []
-    forms = [f for omega in TRIED_OMEGAS for f in forms_of((fixed[0], fixed[1], fixed[2]), omega)]
+    forms = [f for omega in TRIED_OMEGAS for f in forms_of(fixed, omega)]
     best = min(_criterion(c.solution, len(points) - int(c.mask.sum())) for c in scanned.candidates)
     found = [fit_from(points, form, scanned.parameters) for form in forms]
     least = min((_criterion(f, 0) for f in found if f), default=np.inf)
     if best - least < FAVOURED:
         return scanned, []
-    plain = list(dict.fromkeys(replace(c.form, fixed=(*c.form.fixed[:3], None)) for c in scanned.candidates))
-    wider = scan(points, [*plain, *forms], scanned.candidates[0].solution, correlation)
+    wider = scan(points, [*forms_of(fixed, None), *forms], scanned.candidates[0].solution, correlation)
     if wider is None:
         return scanned, []
     share = sum(c.weight for c in wider.candidates if c.form.corrected)

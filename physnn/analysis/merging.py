@@ -129,15 +129,15 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
     middle = (points.x.max() + points.x.min()) / 2
     half = float(np.ptp(points.x)) / 2
     s = side * (points.x - middle) / half
-    target = whiten(points.cholesky(), points.error, points.y)
+    factor = points.cholesky()
+    target = whiten(factor, points.error, points.y)
     # The splitting point lies below the first significant difference and inside the data.
     first = side * (edge - middle) / half
     places = np.linspace(-0.95, min(0.9, first + 0.05), 32)
 
     def chi2(x_c: float, exponent: float, steepness: float, degree: int) -> float:
-        q = np.linalg.qr(
-            whiten(points.cholesky(), points.error, _basis(s, points.L, x_c, exponent, steepness, name, degree))
-        )[0]
+        basis = _basis(s, points.L, x_c, exponent, steepness, name, degree)
+        q = np.linalg.qr(whiten(factor, points.error, basis))[0]
         rest = target - q @ (q.T @ target)
         return float(rest @ rest)
 

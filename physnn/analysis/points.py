@@ -67,6 +67,14 @@ def whiten(factor: np.ndarray | None, error: np.ndarray, values: np.ndarray) -> 
     return np.asarray(linalg.solve_triangular(factor, values, lower=True, check_finite=False))
 
 
+def solve_upper(r: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Return the linear coefficients; directions that the points do not determine stay zero."""
+    diagonal = np.abs(np.diag(r))
+    if diagonal.min() > 1e-10 * diagonal.max():
+        return np.asarray(linalg.solve_triangular(r, inner, check_finite=False))
+    return np.asarray(np.linalg.lstsq(r, inner, rcond=1e-10)[0])
+
+
 def draw(points: Points, mean: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
     """Return ``count`` rows of values around a mean with the points' errors: a parametric bootstrap."""
     normal = generator.standard_normal((count, len(points)))
