@@ -57,8 +57,9 @@ class Model:
         return corrected + ([ANALYTIC_DEGREE] if self.form.analytic else [])
 
     def internal(self, parameters: np.ndarray) -> np.ndarray:
-        """Return parameters with x_c in half ranges from the middle."""
-        return np.concatenate([[(parameters[0] - self.middle) / self.half], parameters[1:]])
+        """Return parameters with x_c in half ranges from the middle, held ones at their values."""
+        held = [p if value is None else value for p, value in zip(parameters, self.form.fixed, strict=True)]
+        return np.array([(held[0] - self.middle) / self.half, *held[1:]])
 
     def external(self, parameters: np.ndarray) -> np.ndarray:
         """Return parameters with x_c in units of the control."""

@@ -23,6 +23,9 @@ FAVOURED = 6.0
 """Gain in chi2 + 2 k + 2 n_cut from which a correction that nobody asked for is taken into the average."""
 TRIED_OMEGAS = (1.0, 2.0)
 """Correction exponents that are tried where none is asked for."""
+EXCLUDED, MOVED = 12.0, 1.5
+"""Loss in the same criterion up to which such a correction is not excluded, and by how many errors it must move x_c to
+be worth a remark."""
 STABLE = 0.8
 """Share of the bootstrap samples that must have a fit."""
 SPACING, LENGTH = 0.2, 0.5
@@ -218,18 +221,34 @@ def _corrected(points: Points, fixed: Fixed, scanned: Scan, correlation: np.ndar
     """Return the scan with corrections to scaling in it where the data demand them, and what to say."""
     if len(points.sizes) < 3:
         return scanned, []
-    forms = [f for omega in TRIED_OMEGAS for f in forms_of(fixed, omega)]
     best = min(_criterion(c.solution, len(points) - int(c.mask.sum())) for c in scanned.candidates)
-    found = [fit_from(points, form, scanned.parameters) for form in forms]
-    least = min((_criterion(f, 0) for f in found if f), default=np.inf)
+    forms = [f for omega in TRIED_OMEGAS for f in forms_of(fixed, omega)]
+    found = [(form, f) for form in forms if (f := fit_from(points, form, scanned.parameters))]
+    least = min((_criterion(f, 0) for _, f in found), default=np.inf)
     if best - least < FAVOURED:
-        return scanned, []
+        allowed = [f for form, f in found if not form.analytic and _criterion(f, 0) - best < EXCLUDED]
+        return scanned, _sensitivity(scanned, allowed)
     wider = scan(points, [*forms_of(fixed, None), *forms], scanned.candidates[0].solution, correlation)
     if wider is None:
         return scanned, []
     share = sum(c.weight for c in wider.candidates if c.form.corrected)
     return wider, [
         f"corrections to scaling are seen: terms L^-omega carry {share:.0%} of the weight; --omega free fits omega"
+    ]
+
+
+def _sensitivity(scanned: Scan, corrected: list[Solution]) -> list[str]:
+    """Return what to say of corrections that the data neither demand nor exclude."""
+    if not corrected or scanned.covariance[0, 0] == 0:
+        return []
+    error = float(np.sqrt(scanned.covariance[0, 0]))
+    worst = max(corrected, key=lambda f: abs(f.parameters[0] - scanned.parameters[0]))
+    shift = (worst.parameters[0] - scanned.parameters[0]) / error
+    if abs(shift) < MOVED:
+        return []
+    return [
+        f"corrections to scaling are neither seen nor excluded: a term L^-{worst.parameters[3]:g} would move the "
+        f"critical point by {shift:+.1f} of its errors; larger sizes or --omega decide"
     ]
 
 
