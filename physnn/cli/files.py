@@ -66,9 +66,9 @@ def plot(files: tuple[str, ...], observable: str, kind: str, eta: float, out: Pa
 @debug_option
 def merge(file: Path, debug: bool) -> None:
     """Assemble the finished parts beside FILE into it, where a sweep ended before it could."""
-    from physnn import api
+    from physnn.sweeps.files import merge as merged
 
-    click.echo(f"{api.merge(file)} tasks in {file}")
+    click.echo(f"{merged(file)} tasks in {file}")
 
 
 @click.command()

@@ -24,7 +24,7 @@ from physnn.cli.options import (
 
 if TYPE_CHECKING:
     from physnn.analysis.fit import Fit
-    from physnn.sweeps.noise import Stage
+    from physnn.sweeps.noise_recipe import Stage
 
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
 DEFAULT_OUT = "sweep-noise.h5"
@@ -109,6 +109,7 @@ def sweep_noise(
     from physnn.analysis.curves import check_observable
     from physnn.cli.config import read_config
     from physnn.errors import InputError
+    from physnn.sweeps.files import plan, run_sweep
 
     check_observable(observable or "rmse", OF_SWEEPS)
     if out is not None and out.suffix == ".png":
@@ -127,13 +128,13 @@ def sweep_noise(
         raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
     recipe = api.noise_recipe(out, extend, **settings)
     if dry_run:
-        _print_plan(api.plan(recipe, run["jobs"]), as_json)
+        _print_plan(plan(recipe, run["jobs"]), as_json)
         return
     from physnn.cli.output import progress_bar
 
     with progress_bar("sweep-noise", quiet) as progress:
         announce = None if quiet else _announce
-        count = api.run_noise_sweep(recipe, out, extend=extend, progress=progress, announce=announce, **run)
+        count = run_sweep(recipe, out, extend=extend, progress=progress, announce=announce, **run)
     _report(out, observable or recipe.target_observable, count, as_json)
 
 
@@ -141,7 +142,7 @@ def _settings(
     settings: dict[str, Any], flags: dict[str, Any], device: str, observable: str | None, new_eta: bool
 ) -> dict[str, Any]:
     """Return the settings of a configuration file with flags over them."""
-    from physnn.sweeps.noise import NoiseSweep
+    from physnn.sweeps.noise_recipe import NoiseSweep
     from physnn.sweeps.validation import check_names
 
     flags = {"device": resolve_device(device, settings.get("device")), **flags}
@@ -160,7 +161,7 @@ def _settings(
 
 def _range(given: Sequence[float]) -> list[float]:
     from physnn.errors import InputError
-    from physnn.sweeps.noise import noise_values
+    from physnn.sweeps.noise_recipe import noise_values
 
     low, high, count = given
     if not (high > low and 2 <= count <= 10**5 and count == int(count)):

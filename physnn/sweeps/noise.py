@@ -1,31 +1,25 @@
-"""Noise sweeps of trained networks: recipe, tasks and assembly.
-
-A recipe says what is measured; it expands into tasks whose keys are hashes of their content.  The result depends on
-the recipe alone, so files can be extended by the tasks that are new.
-
-A recipe with a target error has two stages: a pilot with a share of the images, and what is decided from it.  The
-decision depends on the pilot's data and the recipe alone, and is then part of the recipe.
-"""
+"""Noise sweeps of trained networks: what a task does, how a file is put together, and what a pilot decides."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.networks.tasks import Transmogrifier
 from physnn.store.hdf5 import Variable
 from physnn.store.network_file import read_networks
+from physnn.store.parts import write_part
+from physnn.sweeps import preflight
+from physnn.sweeps.noise_recipe import NoiseSweep, NoiseTask, Stage, merged, tasks_of
 
+__all__ = ["NoiseSweep", "NoiseTask", "Stage", "merged", "tasks_of"]
+Recipe = NoiseSweep
 ATTRIBUTES = {
     "eta": {"symbol": "eta", "units": "dimensionless", "long_name": "noise strength, Langevin convention"},
     "network": {"long_name": "content identity of the network"},
@@ -51,128 +45,6 @@ OF_IMAGE = ("n_near", "target_sq", "n_shapes")
 """Observables that do not depend on the noise: stored once per (network, image)."""
 PILOT_SHARE, PILOT_LEAST = 4, 8
 """A pilot takes the images asked for over `PILOT_SHARE`, but `PILOT_LEAST` if there are."""
-Images = Annotated[int, Field(ge=1, le=10**7)]
-
-
-class Stage(BaseModel):
-    """What was measured at one time, and why."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)]
-    images: Images
-    why: str
-
-
-class NoiseSweep(BaseModel):
-    """The recipe of a noise sweep.
-
-    ``networks`` are files (or names of bundled ensembles) and ``network_ids`` the content identities of what is in
-    them; only the identities decide the result.  ``batch`` images are evolved together, and stay together, because
-    the bits of a convolution may depend on it.
-
-    With ``target_error``, the error wanted of the critical point of ``target_observable`` in units of eta, ``eta`` and
-    ``images`` are what is asked for until there are ``stages``; then they are what was decided, and ``asked_images``
-    are the images asked for.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    kind: Literal["noise"] = "noise"
-    L: Annotated[tuple[Annotated[int, Field(ge=1, le=10**8)], ...], Field(min_length=1)]
-    eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)]
-    networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("kuramoto_symmetric",)
-    network_ids: tuple[str, ...] = ()
-    images: Images = 32
-    steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
-    density: Literal["matched", "paper"] = "matched"
-    radius: Annotated[int, Field(ge=2)] = 4
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    batch: Annotated[int, Field(ge=1)] = 8
-    device: Literal["cpu", "cuda"] = "cpu"
-    target_error: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    target_observable: Literal["rmse", "rmse_per_image", "overlap", "energy"] = "rmse"
-    asked_images: Images | None = None
-    stages: tuple[Stage, ...] = ()
-
-    @field_validator("L", "eta")
-    @classmethod
-    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(sorted(set(values)))
-
-    def resolved(self) -> NoiseSweep:
-        """Return the recipe with network identities and depth filled in from the network files.
-
-        Raises
-        ------
-        InputError
-            If a size is too small for the shapes, a file is unusable, the networks were trained at different depths
-            and ``steps`` is not given, a recorded identity is in none of the files, or there is too little to compare
-            for a target error.
-        """
-        if self.undecided and (len(self.L) < 2 or len(self.eta) < 4):
-            raise InputError("a target error needs at least 2 sizes and 4 noise values, or nothing can cross")
-        for L in self.L:
-            Transmogrifier(L, self.density, self.radius)
-        files = [read_networks(resolve(name)) for name in self.networks]
-        ids = self.network_ids or tuple(dict.fromkeys(i for file in files for i in file.ids))
-        lost = [i for i in ids if not any(i in file.ids for file in files)]
-        if lost:
-            raise InputError(f"network {lost[0]} of the recipe is in none of {', '.join(self.networks)}")
-        depths = sorted({int(file.recipe["steps"]) for file in files})
-        if self.steps is None and len(depths) > 1:
-            raise InputError(f"the networks were trained at depths {depths}; choose one with --steps")
-        return self.model_copy(update={"network_ids": ids, "steps": self.steps or depths[0]})
-
-    def canonical(self) -> dict[str, Any]:
-        """Return the recipe as plain data for JSON, without what a sweep with no target error does not have."""
-        unused = set() if self.stages else {"asked_images", "stages"}
-        if self.target_error is None:
-            unused = {"target_error", "target_observable", "asked_images", "stages"}
-        return self.model_dump(mode="json", exclude=unused)
-
-    @property
-    def undecided(self) -> bool:
-        """Whether a pilot must decide what to measure."""
-        return self.target_error is not None and not self.stages
-
-
-class NoiseTask(BaseModel):
-    """One network, size, noise and batch of images; what a worker gets."""
-
-    model_config = ConfigDict(frozen=True)
-
-    L: int
-    eta: float
-    network_id: str
-    first: int
-    count: int
-    steps: int
-    density: Literal["matched", "paper"]
-    radius: int
-    seed: int
-    device: str
-
-    @property
-    def key(self) -> str:
-        """Stable name of the task: a hash of its content."""
-        text = json.dumps(self.model_dump(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-    @property
-    def cost(self) -> float:
-        """Work, in steps of one site."""
-        return float(self.L**2 * self.count * self.steps)
-
-
-def tasks_of(recipe: NoiseSweep) -> list[NoiseTask]:
-    """Return all tasks of a resolved recipe, the largest sizes first, noise values of one batch together."""
-    common = {name: getattr(recipe, name) for name in ("steps", "density", "radius", "seed", "device")}
-    firsts = range(0, recipe.images, recipe.batch)
-    return [
-        NoiseTask(L=L, eta=eta, network_id=i, first=f, count=min(recipe.batch, recipe.images - f), **common)
-        for L, i, f, eta in itertools.product(reversed(recipe.L), recipe.network_ids, firsts, recipe.eta)
-    ]
 
 
 def run_noise_task(task: NoiseTask, files: Mapping[str, str]) -> dict[str, np.ndarray]:
@@ -254,39 +126,6 @@ def disassemble(
         )
 
 
-def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
-    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
-
-    Raises
-    ------
-    InputError
-        If they differ and ``extend`` is off, or differ in more than sizes, noise values, images and networks.
-    """
-    if old.stages:
-        # What was asked for stands for what came of it.
-        asked = {"eta": old.stages[0].eta, "images": old.asked_images}
-        same = [name for name, value in asked.items() if getattr(new, name) == value]
-        same += ["stages", "asked_images"] if not new.stages and new.target_error == old.target_error else []
-        new = new.model_copy(update={name: getattr(old, name) for name in same})
-    extendable: dict[str, Any] = {
-        "L": tuple(sorted({*old.L, *new.L})),
-        "eta": tuple(sorted({*old.eta, *new.eta})),
-        "images": max(old.images, new.images),
-        "networks": tuple(dict.fromkeys((*old.networks, *new.networks))),
-        "network_ids": tuple(dict.fromkeys((*old.network_ids, *new.network_ids))),
-    }
-    before, after = old.canonical(), new.canonical()
-    names = sorted({*before, *after} - {"networks"}, key=lambda name: (name != "target_error", name))
-    different = [name for name in names if before.get(name) != after.get(name)]
-    fixed = [name for name in different if name not in extendable]
-    if fixed or (different and not extend):
-        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
-        name = (fixed or different)[0]
-        change = f"{name} {_short(before.get(name))}, now {_short(after.get(name))}"
-        raise InputError(f"the file holds another recipe ({change}): {advice}")
-    return old.model_copy(update=extendable) if different else old
-
-
 def pilot(recipe: NoiseSweep) -> tuple[NoiseSweep, Stage]:
     """Return the recipe of the pilot of an undecided recipe, and its record."""
     share = max(PILOT_LEAST, math.ceil(recipe.images / PILOT_SHARE))
@@ -322,16 +161,47 @@ def decided(recipe: NoiseSweep, results: Results) -> NoiseSweep:
     return recipe.model_copy(update=update)
 
 
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def work(task: NoiseTask, path: Path, context: Mapping[str, Any]) -> None:
+    """Do one task and write its part."""
+    write_part(path, run_noise_task(task, context["files"]))
 
 
-def noise_values(low: float, high: float, count: int) -> list[float]:
-    """Return ``count`` evenly spaced noise values, rounded to 12 digits so that a printed value names the same task."""
-    return [float(f"{value:.12g}") for value in np.linspace(low, high, count)]
+def context(recipe: NoiseSweep) -> dict[str, Any]:
+    """Return what `work` needs besides the task."""
+    return {"files": network_paths(recipe)}
 
 
-def bundled_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return network files as absolute paths, bundled names as they are, so that a recipe works from any folder."""
-    return tuple(str(Path(name).resolve()) if Path(name).is_file() else name for name in names)
+def continued(old: NoiseSweep, recipe: NoiseSweep, done: Results) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yield checkpoints of tasks that a shorter recipe has begun: there are none, images are tasks of their own."""
+    yield from ()
+
+
+def need(recipe: NoiseSweep, jobs: int) -> float:
+    """Return the bytes a recipe needs at most; raises InputError if this machine does not have them."""
+    return preflight.check_memory(recipe.L, recipe.batch, _components(recipe), jobs)
+
+
+def _components(recipe: NoiseSweep) -> int:
+    """Return the largest number of components of a recipe's networks."""
+    paths = set(network_paths(recipe).values())
+    return max(int(read_networks(path).architecture["components"]) for path in paths)
+
+
+def seconds_per_cost(recipe: NoiseSweep, tasks: Sequence[NoiseTask]) -> float:
+    """Return the seconds that one unit of a task's cost takes here, from one small timed task."""
+    files = network_paths(recipe)
+    probe = tasks[-1].model_copy(update={"count": min(4, recipe.batch), "eta": 0.1})
+    run_noise_task(probe, files)
+    start = time.perf_counter()
+    run_noise_task(probe.model_copy(update={"eta": 0.11}), files)
+    return (time.perf_counter() - start) / probe.cost
+
+
+def task_megabytes(recipe: NoiseSweep, L: int) -> float:
+    """Return the memory one task of a size takes."""
+    return preflight.task_bytes(L, recipe.batch, _components(recipe)) / 1e6
+
+
+def file_megabytes(recipe: NoiseSweep) -> float:
+    """Return the size of the file."""
+    return len(recipe.L) * len(recipe.eta) * len(recipe.network_ids) * recipe.images * 8 * 6 / 1e6

@@ -62,3 +62,11 @@ def check_memory(sizes: Iterable[int], batch: int, components: int, jobs: int) -
             f"{have / 1e9:.3g} GB are available: take L <= {fits}, or a smaller --batch or --jobs"
         )
     return need
+
+
+def check_bytes(need: float, advice: str) -> float:
+    """Return the bytes needed; raises InputError with advice if this machine does not have them."""
+    have = available_memory()
+    if need > have:
+        raise InputError(f"this needs {need / 1e9:.3g} GB of memory, {have / 1e9:.3g} GB are available: take {advice}")
+    return need

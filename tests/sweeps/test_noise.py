@@ -10,7 +10,8 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from physnn.sweeps import noise, preflight
-from physnn.sweeps.noise import NoiseSweep
+from physnn.sweeps.files import merge, run_sweep
+from physnn.sweeps.noise_recipe import NoiseSweep
 from physnn.sweeps.validation import validated
 from tests.conftest import make_networks
 
@@ -19,7 +20,7 @@ SMALL = {"eta": [0.0, 0.1, 0.2, 0.3], "images": 5, "batch": 2}
 
 def run(out, networks, L=(20, 24), extend=False, jobs=1, **settings):
     recipe = api.noise_recipe(out, extend, L=L, networks=[str(networks)], **settings)
-    return api.run_noise_sweep(recipe, out, extend=extend, jobs=jobs)
+    return run_sweep(recipe, out, extend=extend, jobs=jobs)
 
 
 def test_the_library_and_any_number_of_workers_give_the_same_numbers(tmp_path, network_file):
@@ -57,10 +58,10 @@ def test_extending_equals_running_at_once(tmp_path, network_file):
     assert run(parts, network_file, extend=True, L=(20,), eta=[0.1, 0.3]) == 2 * 2 * 2 * 2
     assert run(parts, network_file, extend=True, L=(20,), images=6) > 0
     recipe = api.noise_recipe(parts, True, L=(20,), networks=[str(other)])
-    assert api.run_noise_sweep(recipe, parts, extend=True, jobs=1) == 2 * 4 * 3
+    assert run_sweep(recipe, parts, extend=True, jobs=1) == 2 * 4 * 3
     settings = {"eta": [0.0, 0.1, 0.2, 0.3], "images": 6, "batch": 2}
     recipe = api.noise_recipe(whole, networks=[str(network_file), str(other)], L=(20, 24), **settings)
-    api.run_noise_sweep(recipe, whole, jobs=1)
+    run_sweep(recipe, whole, jobs=1)
     assert content_digest(parts) == content_digest(whole)
 
 
@@ -82,7 +83,7 @@ def test_the_result_does_not_depend_on_where_it_was_interrupted(tmp_path, networ
             run(out, network_file, **SMALL)
         assert not out.exists()
     with pytest.raises(InputError, match="not done yet"):
-        api.merge(out)
+        merge(out)
     monkeypatch.setattr(noise, "run_noise_task", measure)
     run(out, network_file, **SMALL)
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
@@ -91,12 +92,12 @@ def test_the_result_does_not_depend_on_where_it_was_interrupted(tmp_path, networ
 def test_merge_assembles_what_a_killed_run_left(tmp_path, network_file, monkeypatch):
     out = tmp_path / "s.h5"
     with pytest.raises(InputError, match="no parts"):
-        api.merge(out)
+        merge(out)
     monkeypatch.setattr(api, "_assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         run(out, network_file, **SMALL)
     monkeypatch.undo()
-    assert api.merge(out) == 48
+    assert merge(out) == 48
     run(tmp_path / "whole.h5", network_file, **SMALL)
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
     assert not Parts(out).folder.exists()
@@ -110,7 +111,7 @@ def test_a_moved_network_file_is_found_by_content_and_a_changed_one_is_missed(tm
     assert run(out, moved, L=(24,), extend=True) == 4
     make_networks(moved, (8, 9))
     with pytest.raises(InputError, match=r"of the recipe is in none|there is no file"):
-        api.run_noise_sweep(api.noise_recipe(out, True, L=(26,)), out, extend=True, jobs=1)
+        run_sweep(api.noise_recipe(out, True, L=(26,)), out, extend=True, jobs=1)
 
 
 def test_a_task_is_named_by_its_content():

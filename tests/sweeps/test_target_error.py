@@ -23,6 +23,7 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from physnn.sweeps import noise
+from physnn.sweeps.files import merge, run_sweep, stored
 from tests.conftest import make_networks
 
 SMALL = {"eta": [0.0, 0.1, 0.2, 0.3], "images": 10, "batch": 2, "target_error": 0.01}
@@ -31,7 +32,7 @@ DECISION = Refinement((0.0, 0.1, 0.125, 0.15, 0.2), 1.5, True, 0.01, 0, "injecte
 
 def run(out, networks, L=(20, 24), extend=False, jobs=1, announce=None, **settings):
     recipe = api.noise_recipe(out, extend, L=L, networks=[str(networks)], **settings)
-    return api.run_noise_sweep(recipe, out, extend=extend, jobs=jobs, announce=announce)
+    return run_sweep(recipe, out, extend=extend, jobs=jobs, announce=announce)
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_decisions_are_those_of_the_command_fit_on_the_pilot(tmp_path, crossing)
     run(out, crossing, images=8, **settings)
     plan = planning.refine(physnn.fit(out), 0.001, asked=4.0, draws="images")
     recipe = api.noise_recipe(target_error=0.001, networks=[str(crossing)], **settings)
-    decided = noise.decided(recipe, api._stored(out))
+    decided = noise.decided(recipe, stored(out))
     assert plan.refined and decided.eta == plan.values
     assert decided.stages[-1].why == plan.reason
     assert decided.images == math.ceil(math.ceil(8 * plan.factor) / 8) * 8
@@ -172,7 +173,7 @@ def test_the_result_does_not_depend_on_where_it_was_interrupted(tmp_path, networ
             recipe = Parts(out).recipe()
             assert ("stages" in recipe) == (interruptions > 3), "the pilot, the decision, then the rest"
             with pytest.raises(InputError, match=r"not decided yet|not done yet"):
-                api.merge(out)
+                merge(out)
     assert interruptions == 7
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
     assert read_sweep(out).recipe == read_sweep(tmp_path / "whole.h5").recipe

@@ -1,0 +1,275 @@
+"""Sweep files: run a recipe into one, continue it, extend it, put its parts together; the same for every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel
+
+from physnn.errors import InputError
+from physnn.store.hdf5 import Variable
+from physnn.store.parts import Parts, read_part, write_part
+from physnn.store.sweep_file import kind_of, read_sweep, write_sweep
+from physnn.sweeps import noise, temperature
+from physnn.sweeps.executors import available_cores
+from physnn.sweeps.run import Progress, Task, exclusive, run_tasks, silent, single_thread, stop_signals
+from physnn.sweeps.validation import validated
+
+Announce = Callable[[Any, dict[str, Any]], None]
+"""Called before each stage of a sweep with a target error, with what is left of it to run, see `plan`."""
+Results = Mapping[str, Mapping[str, Any]]
+"""Arrays of finished tasks, by task key."""
+
+
+class Kind(Protocol):
+    """What a module offers that defines a kind of sweep."""
+
+    Recipe: type[BaseModel]
+
+    def tasks_of(self, recipe: Any) -> list[Any]:
+        """All tasks of a recipe."""
+
+    def work(self, task: Any, path: Path, context: Mapping[str, Any]) -> None:
+        """Do one task and write its part; runs in a worker."""
+
+    def context(self, recipe: Any) -> dict[str, Any]:
+        """What `work` needs besides the task."""
+
+    def assemble(self, recipe: Any, results: Results) -> dict[int, dict[str, Variable]]:
+        """The groups of the file from the arrays of all tasks."""
+
+    def disassemble(self, recipe: Any, sizes: Mapping[int, Mapping[str, Variable]]) -> Iterator[tuple[str, Any]]:
+        """(task key, arrays) of every task of a finished file."""
+
+    def merged(self, old: Any, new: Any, extend: bool) -> Any:
+        """The recipe to run where another one is on the disk."""
+
+    def continued(self, old: Any, recipe: Any, done: Results) -> Iterator[tuple[str, Any]]:
+        """(task key, checkpoint) of tasks that a shorter recipe has begun."""
+
+    def pilot(self, recipe: Any) -> tuple[Any, Any]:
+        """The first stage of an undecided recipe, and its record."""
+
+    def decided(self, recipe: Any, results: Results) -> Any:
+        """An undecided recipe with what follows from its pilot."""
+
+    def need(self, recipe: Any, jobs: int) -> float:
+        """Bytes needed at most; an InputError where they are not there."""
+
+    def seconds_per_cost(self, recipe: Any, tasks: Sequence[Any]) -> float:
+        """Seconds for one unit of cost, measured."""
+
+    def task_megabytes(self, recipe: Any, L: int) -> float:
+        """Memory of one task."""
+
+    def file_megabytes(self, recipe: Any) -> float:
+        """Size of the file."""
+
+
+KINDS: dict[str, Kind] = {"noise": cast(Kind, noise), "temperature": cast(Kind, temperature)}
+"""Kinds of sweeps by the name in their recipe."""
+
+
+def recipe_on_disk(out: Path) -> Any:
+    """Return the recipe of the file at ``out`` or of the parts beside it; None if there is neither.
+
+    Raises
+    ------
+    InputError
+        If they do not belong to a sweep.
+    """
+    recipe = Parts(out).recipe() or (read_sweep(out).recipe if out.exists() else None)
+    return None if recipe is None else _checked(recipe, out)
+
+
+def _checked(recipe: Mapping[str, Any], out: Path) -> Any:
+    kind = KINDS.get(str(recipe.get("kind")))
+    if kind is None:
+        raise InputError(f"{out} does not belong to a sweep that physnn can run; choose another --out")
+    return validated(kind.Recipe, recipe)
+
+
+def clear(out: Path, kind: str) -> None:
+    """Remove what a restart replaces; a file of another kind is not ours to remove."""
+    if out.exists() and kind_of(out)[0] != kind:
+        raise InputError(f"{out} is not a {kind} file, so --restart does not replace it; choose another --out")
+    out.unlink(missing_ok=True)
+    Parts(out).remove()
+
+
+def run_sweep(
+    recipe: Any,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    extend: bool = False,
+    restart: bool = False,
+    max_time: float | None = None,
+    progress: Progress = silent,
+    announce: Announce | None = None,
+) -> int:
+    """Run a resolved recipe into ``out``, or the rest of it, and return how many tasks were run.
+
+    A recipe with a target error is run in two stages; ``announce`` hears of each.
+
+    Raises
+    ------
+    InputError
+        If ``out`` holds another recipe, is locked or cannot be written, or memory is short.
+    TasksFailed, Unfinished
+        If tasks failed, or the run was stopped.
+    """
+    jobs = jobs or available_cores()
+    kind = KINDS[recipe.kind]
+    count = 0
+    kind.need(recipe, jobs)  # before a restart removes anything
+    with exclusive(out), stop_signals(max_time):
+        parts = Parts(out)
+        if restart:
+            clear(out, "physnn-sweep")
+        old = recipe_on_disk(out)
+        if old is not None and old.kind != recipe.kind:
+            raise InputError(f"{out} holds a {old.kind} sweep: use --restart to begin anew, or another --out")
+        if old is not None:
+            recipe = kind.merged(old, recipe, extend)
+        done = stored(out)
+        run = partial(_run_stage, done=done, parts=parts, jobs=jobs, announce=announce)
+        if recipe.undecided:
+            kind.need(recipe, jobs)
+            parts.begin(recipe.canonical())
+            first, stage = kind.pilot(recipe)
+            count = run(first, stage, progress=progress)
+            recipe = kind.decided(recipe, _results(first, parts, done))
+            progress = _after(progress, sum(task.cost for task in kind.tasks_of(first)))
+        if any(task.key not in done for task in kind.tasks_of(recipe)):
+            kind.need(recipe, jobs)
+            parts.begin(recipe.canonical())
+            if old is not None:
+                _continue(kind, old, recipe, done, parts)
+            count += run(recipe, recipe.stages[-1] if recipe.stages else None, progress=progress)
+            _assemble(recipe, out, done)
+        parts.remove()
+    return count
+
+
+def _continue(kind: Kind, old: Any, recipe: Any, done: Results, parts: Parts) -> None:
+    """Leave the states of chains that become longer as checkpoints."""
+    for key, arrays in kind.continued(old, recipe, done):
+        if not parts.path(key).exists():
+            write_part(parts.path(key), arrays)
+
+
+def _after(progress: Progress, cost: float) -> Progress:
+    return lambda done, total, text: progress(cost + done, cost + total, text)
+
+
+def _run_stage(
+    recipe: Any,
+    stage: Any,
+    done: Mapping[str, Any],
+    parts: Parts,
+    jobs: int,
+    progress: Progress,
+    announce: Announce | None,
+) -> int:
+    """Run the tasks of a recipe without a result, after saying what they cost if they are a stage."""
+    kind = KINDS[recipe.kind]
+    tasks = [task for task in kind.tasks_of(recipe) if task.key not in done]
+    if announce and stage and (left := [task for task in tasks if not parts.finished(task.key)]):
+        announce(stage, _cost(recipe, left, jobs))
+    return run_tasks(tasks, kind.work, kind.context(recipe), parts, jobs, progress)
+
+
+def stored(out: Path) -> dict[str, Any]:
+    """Return the results of all tasks that a finished file holds, by key; none without a file."""
+    if not out.exists():
+        return {}
+    file = read_sweep(out)
+    recipe = _checked(file.recipe, out)
+    return dict(KINDS[recipe.kind].disassemble(recipe, file.sizes))
+
+
+def _results(recipe: Any, parts: Parts, done: Mapping[str, Any]) -> dict[str, Any]:
+    tasks = KINDS[recipe.kind].tasks_of(recipe)
+    return dict(done) | {task.key: read_part(parts.path(task.key)) for task in tasks if task.key not in done}
+
+
+def _assemble(recipe: Any, out: Path, done: Mapping[str, Any]) -> None:
+    groups = KINDS[recipe.kind].assemble(recipe, _results(recipe, Parts(out), done))
+    write_sweep(out, recipe.canonical(), groups)
+
+
+def merge(out: Path) -> int:
+    """Assemble the parts of an unfinished sweep that lie beside ``out``; return the number of tasks in the file.
+
+    Raises
+    ------
+    InputError
+        If there are no parts, or tasks are missing.
+    """
+    with exclusive(out):
+        parts = Parts(out)
+        found = parts.recipe()
+        if found is None:
+            raise InputError(f"there are no parts beside {out} to merge; run a sweep with --out {out} first")
+        recipe = _checked(found, out)
+        if recipe.undecided:
+            raise InputError("the pilot has not decided yet what to measure; run the same command again")
+        done = stored(out)
+        tasks = KINDS[recipe.kind].tasks_of(recipe)
+        missing = [task for task in tasks if task.key not in done and not parts.finished(task.key)]
+        if missing:
+            raise InputError(f"{len(missing)} of {len(tasks)} tasks are not done yet; run the same command again")
+        _assemble(recipe, out, done)
+        parts.remove()
+    return len(tasks)
+
+
+def plan(recipe: Any, jobs: int | None = None) -> dict[str, Any]:
+    """Return what a resolved recipe will take: tasks, seconds, memory and file size, from one small timed task.
+
+    Returns
+    -------
+    dict
+        ``rows`` (one per size: L, tasks, seconds_per_task, megabytes_per_task), ``jobs``, ``seconds``, ``megabytes``,
+        ``file_megabytes``.  For a recipe with a target error that is the pilot; ``second_stage_at_most`` has the
+        bounds of ``seconds`` and ``file_megabytes`` for what it will decide.
+
+    Raises
+    ------
+    InputError
+        If memory is short.
+    """
+    from physnn.analysis.planning import CAP
+
+    jobs = jobs or available_cores()
+    kind = KINDS[recipe.kind]
+    if not recipe.undecided:
+        return _cost(recipe, kind.tasks_of(recipe), jobs)
+    first, stage = kind.pilot(recipe)
+    found = _cost(first, kind.tasks_of(first), jobs)
+    bounds = {name: CAP * found[name] for name in ("seconds", "file_megabytes")}
+    return found | {"stage": stage.model_dump(mode="json"), "second_stage_at_most": bounds | {"times_pilot": CAP}}
+
+
+def _cost(recipe: Any, tasks: Sequence[Task], jobs: int) -> dict[str, Any]:
+    """Return what tasks of a recipe will take, see `plan`."""
+    kind = KINDS[recipe.kind]
+    need = kind.need(recipe, jobs)
+    with single_thread():
+        per_cost = kind.seconds_per_cost(recipe, tasks)
+    rows = []
+    for L in recipe.L:
+        costs = [task.cost for task in tasks if getattr(task, "L", None) == L]
+        row = {"L": L, "tasks": len(costs), "seconds_per_task": per_cost * max(costs, default=0.0)}
+        rows.append(row | {"megabytes_per_task": kind.task_megabytes(recipe, L)})
+    return {
+        "rows": rows,
+        "jobs": jobs,
+        "seconds": per_cost * sum(task.cost for task in tasks) / jobs,
+        "megabytes": need / 1e6,
+        "file_megabytes": kind.file_megabytes(recipe),
+    }
