@@ -189,7 +189,7 @@ def onsager(T: float, J: float = 1.0) -> Thermal:
 
     Notes
     -----
-    Source: L. Onsager, Phys. Rev. 65 (1944) 117; in this form K. Huang, Statistical Mechanics (1987), sec. 15.4.
+    Source: L. Onsager, Phys. Rev. 65 (1944) 117.
     """
     K = abs(_reduced(T, J))
     s = math.sinh(2 * K)
