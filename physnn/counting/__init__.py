@@ -1,0 +1,1 @@
+"""Exact answers: enumerations, Kaufman's partition function, transfer matrices; the oracles of tests and runs."""

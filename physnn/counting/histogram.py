@@ -1,0 +1,154 @@
+"""Joint histograms over all configurations of a few discrete variables.
+
+Any sum over configurations whose weight depends on a few integers alone (energy and magnetisation of a spin lattice,
+loss and overlap of a network with +-1 weights) is a sum over the levels of such a histogram, exactly, at every
+temperature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physnn.errors import InputError
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+States = NDArray[np.int8]
+
+LARGEST = 2**22
+"""Most configurations that are enumerated; above, an enumeration takes minutes and there are better methods."""
+BLOCK = 2**14
+"""Configurations looked at together."""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Numbers of configurations with given integer properties; all arrays are read-only.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the integer properties.
+    levels : ndarray of int64, shape (n, len(names))
+        The distinct rows of properties that occur, in lexicographic order.
+    counts : ndarray of int64, shape (n,)
+        Configurations of each level; they add up to the number of all configurations.
+    means : dict of str to ndarray of float64, shape (n,)
+        Averages of further, real properties over the configurations of each level (microcanonical averages).
+    """
+
+    names: tuple[str, ...]
+    levels: Integers
+    counts: Integers
+    means: dict[str, Floats]
+
+    def column(self, name: str) -> Integers:
+        """Return one property of every level, shape (n,)."""
+        if name not in self.names:
+            raise InputError(f"There is no level {name!r} in this histogram; use one of: {', '.join(self.names)}.")
+        return self.levels[:, self.names.index(name)]
+
+    def marginal(self, *names: str) -> Histogram:
+        """Return the histogram of fewer properties."""
+        kept = np.stack([self.column(name) for name in names], axis=1)
+        sums = {name: mean * self.counts for name, mean in self.means.items()}
+        return _merge(names, kept, self.counts, sums)
+
+    def table(self, first: str, second: str) -> tuple[Integers, Integers, Integers]:
+        """Return the joint density of states of two properties, such as g(E, M).
+
+        Returns
+        -------
+        rows, columns : ndarray of int64
+            The values of the two properties that occur, ascending.
+        counts : ndarray of int64, shape (len(rows), len(columns))
+            Number of configurations with both values.
+        """
+        rows, row = np.unique(self.column(first), return_inverse=True)
+        columns, column = np.unique(self.column(second), return_inverse=True)
+        counts = np.zeros((len(rows), len(columns)), np.int64)
+        np.add.at(counts, (row, column), self.counts)
+        return rows, columns, counts
+
+    def probabilities(self, log_weight: Floats) -> Floats:
+        """Return the probability of each level, p = g exp(w) / sum g exp(w).
+
+        Parameters
+        ----------
+        log_weight : ndarray, shape (n,)
+            Logarithm w of the statistical weight of one configuration of each level, such as -E/T.
+        """
+        log_p = np.log(self.counts) + log_weight
+        p = np.exp(log_p - log_p.max())
+        return np.asarray(p / p.sum())
+
+
+def configurations(sites: int, states: int, block: int = BLOCK) -> Iterator[States]:
+    """Yield all states**sites configurations, as arrays (at most block, sites) with entries 0 .. states - 1."""
+    total = states**sites
+    powers = states ** np.arange(sites)
+    for start in range(0, total, block):
+        index = np.arange(start, min(start + block, total))
+        yield (index[:, None] // powers % states).astype(np.int8)
+
+
+def enumerate_levels(
+    sites: int,
+    states: int,
+    names: tuple[str, ...],
+    properties: Callable[[States], tuple[Integers, dict[str, Floats]]],
+) -> Histogram:
+    """Count all configurations by their integer properties.
+
+    Parameters
+    ----------
+    sites, states : int
+        Number of variables, and of values of each; states**sites must not exceed 2**22.
+    names : tuple of str
+        Names of the integer properties.
+    properties : callable
+        Gets configurations, shape (b, sites), with entries 0 .. states - 1; returns their integer properties, shape
+        (b, len(names)), and a dict of further real properties, each of shape (b,), which are averaged in each level.
+
+    Raises
+    ------
+    InputError
+        If there are too many configurations.
+    """
+    if states**sites > LARGEST:
+        raise InputError(
+            f"{sites} variables with {states} values have {states**sites} configurations, too many to enumerate: "
+            f"use fewer variables, so that there are at most {LARGEST}."
+        )
+    blocks = []
+    for chosen in configurations(sites, states):
+        levels, real = properties(chosen)
+        blocks.append(_group(levels, np.ones(len(levels), np.int64), real))
+    levels, counts = (np.concatenate([block[k] for block in blocks]) for k in (0, 1))
+    sums = {name: np.concatenate([block[2][name] for block in blocks]) for name in blocks[0][2]}
+    return _merge(names, levels, counts, sums)
+
+
+def _group(levels: Integers, counts: Integers, sums: dict[str, Floats]) -> tuple[Integers, Integers, dict[str, Floats]]:
+    """Add up the counts and sums of equal rows of levels."""
+    low = levels.min(axis=0)
+    extents = levels.max(axis=0) - low + 1
+    key = np.ravel_multi_index(tuple((levels - low).T), tuple(extents))
+    distinct, row = np.unique(key, return_inverse=True)
+    total = np.zeros(len(distinct), np.int64)
+    np.add.at(total, row, counts)
+    unraveled = np.stack(np.unravel_index(distinct, tuple(extents)), axis=1) + low
+    added = {name: np.bincount(row, value, len(distinct)).astype(np.float64) for name, value in sums.items()}
+    return unraveled, total, added
+
+
+def _merge(names: tuple[str, ...], levels: Integers, counts: Integers, sums: dict[str, Floats]) -> Histogram:
+    levels, counts, sums = _group(levels, counts, sums)
+    means: dict[str, Floats] = {name: np.asarray(value / counts, np.float64) for name, value in sums.items()}
+    for array in (levels, counts, *means.values()):
+        array.flags.writeable = False
+    return Histogram(names, levels, counts, means)

@@ -1,0 +1,119 @@
+"""What the lattice models have in common: colours on a torus, and an energy that counts bonds of like colours.
+
+Every model here has the energy ``E = offset * N - bond * (number of like bonds) - field * sum_i s_i``, where a state is
+an array of colours ``0 .. q-1`` and ``s = 1 - 2 * colour`` where there are two.  So one set of kernels serves all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from physnn.errors import InputError
+
+MAX_SIDE = 32768
+"""Sites are counted with 32 bits in the kernels."""
+
+
+class LatticeModel(Protocol):
+    """A model with ``q`` colours on the sites of an H x W torus, each site bonded to four neighbours.
+
+    Attributes
+    ----------
+    name : str
+        Name in `physnn.models.MODELS`.
+    q : int
+        Number of colours.
+    bond : float
+        Energy gained by a bond whose two ends have the same colour, in units of J.
+    offset : float
+        Energy per site with no like bond and no field.
+    field : float
+        Energy gained by a site of colour 0 (spin up), lost by one of colour 1; 0 unless q = 2.
+    critical_temperature : float
+        Exact, without a field; 0 where there is no transition at finite temperature.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def q(self) -> int: ...  # noqa: D102
+    @property
+    def bond(self) -> float: ...  # noqa: D102
+    @property
+    def offset(self) -> float: ...  # noqa: D102
+    @property
+    def field(self) -> float: ...  # noqa: D102
+    @property
+    def critical_temperature(self) -> float: ...  # noqa: D102
+
+    def initial(self, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
+        """Return colours, int8 of the given shape: ordered below the critical temperature, random elsewhere."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a column of measurements holds: its symbol, unit and meaning."""
+
+    symbol: str
+    unit: str
+    meaning: str
+
+
+QUANTITIES = {
+    "energy": Quantity("e", "J", "energy per site"),
+    "m": Quantity("m", "1", "magnetisation per site: signed for Ising, the positive root of m2 for Potts"),
+    "m2": Quantity("m^2", "1", "square of the order parameter per site"),
+    "m4": Quantity("m^4", "1", "fourth power of the order parameter per site"),
+    "structure_x": Quantity("S(k_x)", "1", "structure factor at the smallest wave number along a row, 2 pi / W"),
+    "structure_y": Quantity("S(k_y)", "1", "structure factor at the smallest wave number along a column, 2 pi / H"),
+    "work": Quantity("n", "sweeps", "site updates per site since the measurement before"),
+}
+"""The raw observables of a lattice model, in the order of the columns of a block of measurements.
+
+For q colours of densities rho_a, ``m2 = q/(q-1) sum_a (rho_a - 1/q)^2`` and, with rho_a(k) the Fourier coefficient
+``1/N sum_i exp(-i k.r_i) [colour of i is a]``, ``S(k) = N q/(q-1) sum_a |rho_a(k)|^2``; so S(0) would be N m2.  For
+two colours these are the square of the magnetisation and ``N |m_k|^2``.
+"""
+
+
+def check_shape(shape: tuple[int, int]) -> None:
+    """Refuse a lattice that is no torus of four neighbours.
+
+    Raises
+    ------
+    InputError
+        If a side is below 2 or above `MAX_SIDE`.
+    """
+    if len(shape) != 2 or not all(2 <= side <= MAX_SIDE for side in shape):
+        raise InputError(f"a lattice needs two sides of 2 to {MAX_SIDE}, not {' x '.join(map(str, shape))}")
+
+
+def check_temperature(T: float) -> None:
+    """Refuse what is no temperature.
+
+    Raises
+    ------
+    InputError
+        If T is not above 0 (infinity is allowed).
+    """
+    if not T > 0:
+        raise InputError(f"a temperature must be above 0, not {T:g}; give it in units of J / k_B")
+
+
+def initial_colours(model: LatticeModel, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
+    """Return the ground state of a model below its critical temperature, independent random colours elsewhere.
+
+    Two antiferromagnetic colours alternate where both sides are even; an odd side frustrates them, so the start is
+    then random.  A field chooses the colour of the ferromagnetic ground state.
+    """
+    check_shape(shape)
+    check_temperature(T)
+    even = all(side % 2 == 0 for side in shape)
+    if model.critical_temperature > T and model.bond > 0:
+        return np.full(shape, 1 if model.field < 0 else 0, np.int8)
+    if model.critical_temperature > T and even:
+        return np.asarray(np.indices(shape).sum(axis=0) % 2, np.int8)
+    return rng.integers(0, model.q, shape, np.int8)

@@ -1,0 +1,205 @@
+"""One Markov chain: its state, and blocks of measurements made inside compiled calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from physnn.errors import InputError
+from physnn.models.lattice import QUANTITIES, LatticeModel, check_shape, check_temperature
+
+COLUMNS = tuple(QUANTITIES)
+"""Columns of a block of measurements: energy, m, m2, m4, structure_x, structure_y, work."""
+SLICE = 0.1
+"""Seconds aimed at for one compiled call, so that signals get through; a single longer update is not divided."""
+FIRST_SLICE_SITES = 200_000
+PILOT = 8
+"""Cluster steps of the first pilot block."""
+
+
+@dataclass
+class State:
+    """Where a chain is; moved in place by `advance`.
+
+    Attributes
+    ----------
+    colours : ndarray of int8, shape (H, W)
+        The configuration; for Ising, ``s = 1 - 2 * colour``.
+    generator : ndarray of uint64
+        State of the random generator or generators, e.g. shape (4,).
+    extra : dict of str to ndarray
+        Whatever else a sampler carries from one update to the next.
+    """
+
+    colours: np.ndarray
+    generator: np.ndarray
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return copies of all arrays by name; `from_arrays` continues from them bit for bit."""
+        named = {"colours": self.colours, "generator": self.generator, **self.extra}
+        return {name: array.copy() for name, array in named.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> State:
+        """Return the state that `arrays` described."""
+        named = {name: np.array(array) for name, array in arrays.items()}
+        return cls(named.pop("colours"), named.pop("generator"), named)
+
+
+Drive = Callable[[int, int, np.ndarray, np.ndarray, np.ndarray, int], None]
+"""``drive(interval, budget, progress, rows, snapshots, every)``: make up to ``budget`` updates, in one compiled call,
+as `physnn.kernels.observables.record` keeps count of them."""
+
+
+class Sampler(Protocol):
+    """How a state moves; a frozen dataclass of few options.
+
+    Attributes
+    ----------
+    name : str
+        Name in `physnn.samplers.SAMPLERS`.
+    adaptive : bool
+        Whether an update is less than a sweep, by an amount that `thermalise` has to find out.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def adaptive(self) -> bool: ...  # noqa: D102
+
+    def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
+        """Raise `InputError` if the sampler is not right for this model, lattice or temperature."""
+
+    def generators(self, sequence: np.random.SeedSequence) -> np.ndarray:
+        """Return the initial state of the generators of a chain."""
+
+    def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
+        """Return the function that updates ``state`` in place."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A block of measurements.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (measurements, len(COLUMNS))
+        One row per measurement; symbols and units are in `physnn.models.QUANTITIES`.
+    snapshots : ndarray of int8, shape (measurements // snapshot_every, H, W)
+        Configurations at every ``snapshot_every``-th measurement; empty if none were asked for.
+    """
+
+    values: np.ndarray
+    snapshots: np.ndarray
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        """Return one column by name."""
+        return np.asarray(self.values[:, COLUMNS.index(column)])
+
+
+def start(
+    sampler: Sampler, model: LatticeModel, shape: tuple[int, int], T: float, sequence: np.random.SeedSequence
+) -> State:
+    """Return the first state of a chain.
+
+    Parameters
+    ----------
+    sampler, model
+        How it moves, and what.
+    shape : tuple of int
+        Rows H and columns W of the torus.
+    T : float
+        Temperature in units of J / k_B: below the critical temperature the start is ordered, else random.
+    sequence : numpy.random.SeedSequence
+        Seeds everything random in the chain (`physnn.rng.seed_sequence`); it is not changed.
+
+    Raises
+    ------
+    InputError
+        If the sampler does not serve this model, lattice or temperature.
+    """
+    check_shape(shape)
+    check_temperature(T)
+    sampler.check(model, shape, T)
+    child = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, 0))
+    colours = model.initial(shape, np.random.Generator(np.random.PCG64(child)), T)
+    return State(colours, sampler.generators(sequence))
+
+
+def advance(
+    sampler: Sampler,
+    model: LatticeModel,
+    T: float,
+    state: State,
+    measurements: int,
+    interval: int = 1,
+    snapshot_every: int = 0,
+) -> Rows:
+    """Move a chain, in place, and measure it.
+
+    The result depends on the arguments only, not on time: calls of compiled code are cut to about `SLICE` seconds, and
+    an update takes no notice of where the cuts are.
+
+    Parameters
+    ----------
+    sampler, model, T
+        How it moves, what, and the temperature in units of J / k_B.
+    state : State
+        Where it is; updated.
+    measurements : int
+        Number of rows.
+    interval : int
+        Updates before each measurement: sweeps, or cluster steps of the Wolff sampler.
+    snapshot_every : int
+        Measurements per stored configuration; 0 for none.
+
+    Returns
+    -------
+    Rows
+        The raw observables.
+
+    Raises
+    ------
+    InputError
+        If the sampler does not serve this model, lattice or temperature, or a number is out of range.
+    """
+    if measurements < 0 or interval < 1 or snapshot_every < 0:
+        raise InputError("a block needs measurements >= 0, an interval >= 1 and snapshot_every >= 0")
+    check_temperature(T)
+    sampler.check(model, state.colours.shape, T)
+    rows = np.zeros((measurements, len(COLUMNS)))
+    kept = measurements // snapshot_every if snapshot_every else 0
+    snapshots = np.empty((kept, *state.colours.shape), np.int8)
+    drive = sampler.drive(model, T, state)
+    progress = np.zeros(3, np.int64)
+    budget = max(1, FIRST_SLICE_SITES // state.colours.size)
+    while progress[-1] < measurements:
+        begin = time.perf_counter()
+        drive(interval, budget, progress, rows, snapshots, snapshot_every)
+        elapsed = max(time.perf_counter() - begin, 1e-6)
+        budget = max(1, int(budget * min(4.0, SLICE / elapsed)))
+    return Rows(rows, snapshots)
+
+
+def thermalise(sampler: Sampler, model: LatticeModel, T: float, state: State, sweeps: int) -> int:
+    """Move a chain by at least ``sweeps`` sweeps, in place, and return the interval that makes one sweep.
+
+    The interval is 1 but for a sampler whose updates move part of the lattice, where it is the rounded number of
+    updates per sweep in the last half of the way.  Keep it fixed afterwards: to measure whenever the clusters add up to
+    a sweep would prefer configurations behind large clusters.
+    """
+    if not sampler.adaptive:
+        if sweeps:
+            advance(sampler, model, T, state, 1, sweeps)
+        return 1
+    total, steps, per_step = 0.0, PILOT, 1.0
+    while total < max(sweeps, 1):
+        work = float(advance(sampler, model, T, state, 1, steps)["work"][0])
+        total, per_step = total + work, work / steps
+        steps = max(PILOT, min(2 * steps, round((max(sweeps, 1) - total) / per_step)))
+    return max(1, round(1 / per_step))
