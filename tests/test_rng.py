@@ -45,6 +45,6 @@ def test_nothing_else_seeds_anything():
 
 def test_every_stream_in_the_table_is_used_and_every_use_is_in_the_table():
     sources = [*SOURCE.rglob("*.py"), *(SOURCE.parent / "sims").glob("*.py"), *(SOURCE.parent / "tests").rglob("*.py")]
-    call = re.compile(r'(?:stream|counter_key)\(\s*[\w\[\].]+,\s*"([\w-]+)"')
+    call = re.compile(r'(?:stream|counter_key|seed_sequence)\(\s*[\w\[\].]+,\s*"([\w-]+)"')
     used = {name for f in sources if f.name != "test_rng.py" for name in call.findall(f.read_text())}
     assert used == set(rng.STREAMS)

@@ -17,7 +17,7 @@ KINDS = ("plain", "zeta", "corrected", "omega", "uncorrected", "networks 5", "ne
 """What is planted.
 
 ``plain``: zeta = 0; ``zeta``: zeta/nu is fitted; ``corrected``, ``omega``: corrections to scaling that are modelled,
-omega held or fitted (then it is drawn between 1/2 and 2); ``uncorrected``: the same and not modelled; ``networks n``: n networks with critical points of
+omega held or fitted; ``uncorrected``: the same and not modelled; ``networks n``: n networks with critical points of
 their own; ``flat``: curves that do not depend on L; ``edges``: two sizes that differ by 5 errors at the window's edges.
 """
 AMPLITUDE, OMEGA = 0.3, 1.0
@@ -55,8 +55,7 @@ def trial(kind: str, generator: np.random.Generator, resamples: int = 60) -> Tri
         return _judged(fit_curves(curves, settings, generator), made, False)
     zeta = kind == "zeta"
     correction = AMPLITUDE if kind in ("corrected", "omega", "uncorrected") else 0.0
-    omega = float(2 ** generator.uniform(-1, 1)) if kind == "omega" else OMEGA
-    data = planted(generator, zeta, correction, omega, crosses=kind != "flat")
+    data = planted(generator, zeta, correction, OMEGA, crosses=kind != "flat")
     if kind == "edges":
         data = _edges(data, generator)
     if zeta:

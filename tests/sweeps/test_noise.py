@@ -9,7 +9,7 @@ from physnn.errors import InputError
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
-from physnn.sweeps import noise, preflight
+from physnn.sweeps import files, noise, preflight
 from physnn.sweeps.files import merge, run_sweep
 from physnn.sweeps.noise_recipe import NoiseSweep
 from physnn.sweeps.validation import validated
@@ -93,7 +93,7 @@ def test_merge_assembles_what_a_killed_run_left(tmp_path, network_file, monkeypa
     out = tmp_path / "s.h5"
     with pytest.raises(InputError, match="no parts"):
         merge(out)
-    monkeypatch.setattr(api, "_assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    monkeypatch.setattr(files, "_assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         run(out, network_file, **SMALL)
     monkeypatch.undo()

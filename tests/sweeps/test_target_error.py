@@ -24,6 +24,7 @@ from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from physnn.sweeps import noise
 from physnn.sweeps.files import merge, run_sweep, stored
+from physnn.sweeps.noise_recipe import noise_values
 from tests.conftest import make_networks
 
 SMALL = {"eta": [0.0, 0.1, 0.2, 0.3], "images": 10, "batch": 2, "target_error": 0.01}
@@ -84,7 +85,7 @@ def test_a_pilot_without_a_crossing_ends_with_the_images_asked_for(tmp_path, fla
 
 def test_a_crossing_is_refined_until_its_error_is_the_target(tmp_path, crossing):
     out, target = tmp_path / "s.h5", 0.002
-    eta = noise.noise_values(0, 0.4, 9)
+    eta = noise_values(0, 0.4, 9)
     tree = physnn.sweep_noise((20, 40, 80), out=out, networks=[str(crossing)], eta=eta, target_error=target)
     recipe = read_sweep(out).recipe
     pilot, final = recipe["stages"]
@@ -101,7 +102,7 @@ def test_a_crossing_is_refined_until_its_error_is_the_target(tmp_path, crossing)
 
 
 def test_decisions_are_those_of_the_command_fit_on_the_pilot(tmp_path, crossing):
-    out, settings = tmp_path / "pilot.h5", {"L": (20, 40, 80), "eta": noise.noise_values(0, 0.4, 9)}
+    out, settings = tmp_path / "pilot.h5", {"L": (20, 40, 80), "eta": noise_values(0, 0.4, 9)}
     run(out, crossing, images=8, **settings)
     plan = planning.refine(physnn.fit(out), 0.001, asked=4.0, draws="images")
     recipe = api.noise_recipe(target_error=0.001, networks=[str(crossing)], **settings)
@@ -196,7 +197,7 @@ def test_the_recipe_in_the_file_reproduces_the_data(tmp_path, flat, injected, mo
 def test_a_kill_and_a_rerun_give_the_same_data(tmp_path):
     words = [sys.executable, "-m", "physnn", "sweep-noise", "--L", "20", "24", "--eta-range", "0", "0.3", "5"]
     words += ["--images", "16", "--batch", "2", "--steps", "4", "--target-error", "0.01", "--quiet", "--jobs", "1"]
-    settings = {"eta": noise.noise_values(0, 0.3, 5), "images": 16, "batch": 2, "steps": 4, "target_error": 0.01}
+    settings = {"eta": noise_values(0, 0.3, 5), "images": 16, "batch": 2, "steps": 4, "target_error": 0.01}
     for count in (40, 150):  # the pilot has 120 tasks
         process = subprocess.Popen([*words, "--out", "cut.h5"], cwd=tmp_path, stdout=subprocess.DEVNULL)
         while len(list(tmp_path.glob("cut.h5.parts/*.h5"))) < count:
