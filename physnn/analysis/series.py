@@ -141,9 +141,9 @@ def autocorrelation(series: np.ndarray) -> np.ndarray:
     """
     chains = as_chains(series)
     if np.ptp(chains) == 0:
-        return np.eye(1, chains.shape[1])[0]
+        return np.asarray(np.eye(1, chains.shape[1])[0])
     gamma = autocovariance(chains)
-    return gamma / gamma[0]
+    return np.asarray(gamma / gamma[0])
 
 
 def estimate_time(series: np.ndarray) -> AutocorrelationTime:
@@ -213,8 +213,8 @@ def binning(series: np.ndarray) -> Binning:
 
     error(b)^2 = sum_j (mean_j - mean)^2 / (n_b (n_b - 1)) over the n_b bins of all chains; no bin joins two chains.
     A plateau begins at the smallest b of at least 5 tau from which on the errors of all larger bins agree within two
-    standard errors, and it must hold at least three sizes of at least 64 bins; noise alone makes shorter ones.  H. Flyvbjerg and H. G. Petersen, J. Chem. Phys. 91
-    (1989) 461.
+    standard errors, and it must hold at least three sizes of at least 64 bins; noise alone makes shorter ones.
+    H. Flyvbjerg and H. G. Petersen, J. Chem. Phys. 91 (1989) 461.
 
     Parameters
     ----------
@@ -230,7 +230,10 @@ def binning(series: np.ndarray) -> Binning:
     if np.ptp(chains) == 0:
         zero, statement = np.zeros(1), "the series is constant: error 0"
         return Binning(np.ones(1, int), zero, zero, Estimate(0.0, 0.0), statement)
-    sizes, squares, counts, bins = [], [], [], chains
+    sizes: list[int] = []
+    squares: list[float] = []
+    counts: list[int] = []
+    bins = chains
     while bins.size >= 8:
         sizes.append(2 ** len(sizes))
         squares.append(float(np.sum((bins - bins.mean()) ** 2)) / (bins.size * (bins.size - 1)))
