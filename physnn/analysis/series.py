@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft
+from scipy import fft, stats
 
 from physnn.analysis.estimate import Estimate
 from physnn.errors import InputError
@@ -21,6 +21,8 @@ WOLFF_S = 1.5
 """Ratio of the exponential to the integrated time that the choice of the window assumes."""
 FINEST_PLATEAU = 64
 """Least number of bins of a level that may take part in a plateau: an error known to 9 %."""
+FINITE_WINDOW = 3.0
+"""Correction of the error of tau for one exponential: Bartlett's formula has 5, the choice of the window costs 2."""
 PLATEAU_START = 5.0
 """Least bin size of a plateau, in units of tau: there the error is still 10 % low for one exponential."""
 
@@ -160,7 +162,8 @@ def estimate_time(series: np.ndarray) -> AutocorrelationTime:
     bias = 1 + (2 * window + 1) / samples
     tau = max(float(partial[window - 1]) * bias, 0.5 / samples)
     variance = float(gamma[0]) * (1 + 2 * tau / samples)
-    error = tau * math.sqrt(4 / samples * max(window + 0.5 - tau, 0.5))
+    decay = max((2 * tau - 1) / (2 * tau + 1), 0.0)
+    error = tau * math.sqrt(max(4 * (window + 0.5 - tau) - FINITE_WINDOW * tau * decay**2, 1.0) / samples)
     mean = Estimate(float(chains.mean()), math.sqrt(2 * tau * variance / samples))
     note = "" if closed else f"correlations do not decay within the chain of {length}: tau is a lower bound"
     return AutocorrelationTime(Estimate(tau, error), window, mean, variance, samples, note)
@@ -183,7 +186,8 @@ def tau_int(series: np.ndarray) -> AutocorrelationTime:
     The Gamma method of U. Wolff, Comput. Phys. Commun. 156 (2004) 143 (erratum 176 (2007) 383): Gamma(t) is averaged
     over chains about the mean of all of them, the window W minimises the sum of the truncation bias exp(-W/tau) and
     the statistical error 2 sqrt(W/n) of tau, and tau(W) is corrected by the factor 1 + (2W + 1)/n.  Its error is
-    tau sqrt(4 (W + 1/2 - tau)/n).  Sokal's rule, W >= c tau, has a bias exp(-c) that does not shrink with n.
+    tau sqrt((4 (W + 1/2 - tau) - 3 a^2 tau)/n), a = (2 tau - 1)/(2 tau + 1): Wolff's, less what it is too wide for an
+    exponential decay.  Sokal's rule, W >= c tau, has a bias exp(-c) that does not shrink with n.
 
     Parameters
     ----------
@@ -267,7 +271,9 @@ def _plateau(sizes: np.ndarray, squares: np.ndarray, counts: np.ndarray, smalles
         spread = np.sqrt(2 / counts[later] - 2 / counts[level])
         few = counts[later] < FINEST_PLATEAU
         deviation = (squares[later] / squares[level] - 1) / spread
-        # Levels of few bins follow a skewed distribution; only a large rise among them speaks against a plateau.
-        if np.all(np.abs(deviation[~few]) < 2) and np.all(deviation[few] < 4):
+        # Among few bins only a rise beyond the tail of chi squared speaks against a plateau.
+        limit = stats.chi2.isf(1e-4, counts[later] - 1) / (counts[later] - 1)
+        rise = squares[later] / squares[level] > limit
+        if np.all(np.abs(deviation[~few]) < 2) and not np.any(rise & few):
             return int(level)
     return None
