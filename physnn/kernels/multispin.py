@@ -40,6 +40,9 @@ __all__ = [
     "unpack",
 ]
 
+SPINS_PER_THREAD = 2**19
+"""Below this a second thread costs more, in waiting and in moving words between cores, than it brings."""
+
 
 def check_shape(H: int, W: int) -> None:
     """Raise `InputError` unless an H x W torus can be packed: W a multiple of 128, H even and at least 4."""
@@ -146,7 +149,7 @@ def sweeps(words: np.ndarray, generator: np.ndarray, p: np.ndarray, n: int, thre
     """Do n checkerboard sweeps in place; the result does not depend on ``threads``.
 
     A core does about 2 10^10 flips a second with AVX-512 (choose n so that a call takes no longer than 0.2 s: it
-    cannot be interrupted).  Threads pay for lattices of 1024^2 sites or more.
+    cannot be interrupted).
 
     Parameters
     ----------
@@ -159,9 +162,10 @@ def sweeps(words: np.ndarray, generator: np.ndarray, p: np.ndarray, n: int, thre
     n : int
         Sweeps; one updates all sites with (x + y) even, then all others.
     threads : int
-        Threads, at most one per column block is used.
+        Most threads to use: a thread gets at least one column block and `SPINS_PER_THREAD` spins.
     """
-    parts = max(1, min(threads, words.shape[1] - 2))
+    blocks, spins = words.shape[1] - 2, 2 * BITS * (words.shape[1] - 2) * (words.shape[2] - 2)
+    parts = max(1, min(threads, blocks, spins // SPINS_PER_THREAD))
     meeting = np.zeros(2, np.int64)
     if parts == 1:
         sweep_part(words, generator, p, n, 0, 1, meeting)

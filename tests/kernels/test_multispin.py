@@ -304,7 +304,8 @@ def test_a_stop_changes_nothing():
 
 
 @pytest.mark.parametrize(("H", "W"), [(6, 256), (16, 384), (136, 128)])
-def test_threads_change_nothing(H, W):
+def test_threads_change_nothing(H, W, monkeypatch):
+    monkeypatch.setattr(multispin, "SPINS_PER_THREAD", 1)
     p = multispin.thresholds(0.44)
     results = []
     for threads in (1, 2, 3, 9):
@@ -332,6 +333,7 @@ def test_a_pool_that_cannot_start_ends_all_threads(monkeypatch):
         return submit(pool, function, *args)
 
     monkeypatch.setattr(multispin.ThreadPoolExecutor, "submit", failing)
+    monkeypatch.setattr(multispin, "SPINS_PER_THREAD", 1)
     words, generator = start(6, 256)
     with pytest.raises(RuntimeError, match="can't start"):
         multispin.sweeps(words, generator, multispin.thresholds(0.44), 10, threads=2)
