@@ -15,6 +15,7 @@ from physnn.sweeps.executors import available_cores
 from physnn.sweeps.files import clear, recipe_on_disk, run_sweep
 from physnn.sweeps.noise_recipe import NoiseSweep, bundled_names, noise_values
 from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
+from physnn.sweeps.temperature import TemperatureSweep
 from physnn.sweeps.validation import validated
 
 if TYPE_CHECKING:
@@ -40,6 +41,52 @@ def noise_recipe(out: Path | None = None, extend: bool = False, **settings: Any)
     given.setdefault("eta", noise_values(*DEFAULT_ETA))
     given.setdefault("L", (32, 64, 128))
     return validated(NoiseSweep, given).resolved()
+
+
+def temperature_recipe(out: Path | None = None, extend: bool = False, **settings: Any) -> TemperatureSweep:
+    """Return the recipe of a temperature sweep from the settings given, the rest at their defaults.
+
+    With ``extend`` and an existing file the settings not given are those of the file.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    old = recipe_on_disk(out) if extend and out is not None else None
+    if isinstance(old, TemperatureSweep):
+        given = old.model_dump() | given
+    return validated(TemperatureSweep, given).resolved()
+
+
+def sweep_temperature(
+    L: Sequence[int] = (16, 32, 64, 128),
+    *,
+    out: str | Path | None = None,
+    jobs: int = 1,
+    extend: bool = False,
+    restart: bool = False,
+    progress: Progress = silent,
+    **settings: Any,
+) -> xarray.DataTree:
+    """Sweep the temperature of a lattice model and return the data, one node ``/L32`` per size.
+
+    Parameters
+    ----------
+    L : sequence of int
+        Sizes.
+    out, jobs, extend, restart, progress
+        As in `sweep_noise`.
+    **settings
+        Fields of `physnn.sweeps.temperature.TemperatureSweep`: ``T``, ``model``, ``q``, ``field``, ``algorithm``,
+        ``sweeps``, ``chains``, ``seed``, ...
+
+    Returns
+    -------
+    xarray.DataTree
+        The same numbers as ``physnn sweep-temperature`` writes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(out) if out is not None else Path(folder) / "sweep.h5"
+        recipe = temperature_recipe(path, extend, L=tuple(L), **settings)
+        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress)
+        return open_datatree(path)
 
 
 def sweep_noise(

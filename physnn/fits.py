@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from physnn import rng
-from physnn.analysis.curves import curves_of
 from physnn.analysis.exponents import Settings, collapse
 from physnn.analysis.fit import Fit
 from physnn.analysis.tables import is_dimensionless
 from physnn.errors import InputError
-from physnn.report import fit, loaded, sampled_arrays
+from physnn.report import default_observable, fit, loaded, sampled_curves
 from physnn.store.hdf5 import is_hdf5
 from physnn.store.sweep_file import read_sweep
 from physnn.store.table import read_table
@@ -56,10 +55,10 @@ def fit_joint(
     settings = Settings(omega=omega, resamples=resamples, second_method=False)
     parts = []
     if is_hdf5(Path(source)):
-        names = (observable or "rmse", *others)
-        control, sizes = sampled_arrays(read_sweep(source))
-        # The same stream for all: sample b draws the same networks and images for every observable.
-        found = [curves_of(sizes, n, control, resamples, rng.stream(seed, "bootstrap", "joint")) for n in names]
+        sweep = read_sweep(source)
+        names = (observable or default_observable(sweep), *others)
+        # The same stream for all: sample b draws the same networks and images, or bins, for every observable.
+        found = [sampled_curves(sweep, n, resamples, rng.stream(seed, "bootstrap", "joint")) for n in names]
     else:
         names = (str(source), *others)
         found = [loaded(n, observable if n == str(source) else None, None, resamples, seed)[0] for n in names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from physnn import rng
-from physnn.analysis.curves import Curves, available, curves_of
+from physnn.analysis.chains import curves_of_chains
+from physnn.analysis.curves import Curves, curves_of
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.exponents import Settings
 from physnn.analysis.first_order import two_peaks
 from physnn.analysis.fit import Fit, fit_curves
+from physnn.analysis.observables import available, with_moments
 from physnn.analysis.tables import Columns, curves_of_table
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.store.hdf5 import content_digest, is_hdf5
+from physnn.store.hdf5 import Variable, content_digest, is_hdf5
 from physnn.store.network_file import FORMAT as NETWORKS
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
@@ -51,7 +53,8 @@ def fit(
         A sweep file, of ours or made with `physnn.write_sweep`, or a plain table with columns L, control, value and
         error, see `physnn.store.table`.
     observable : str, optional
-        A name of `physnn.analysis.curves.OBSERVABLES` that the file's arrays allow, by default ``rmse``; for a table
+        A name of `physnn.analysis.observables.OBSERVABLES` that the file's arrays allow, by default ``rmse`` of
+        networks and ``binder`` of lattice models; for a table
         what its values are, by default the name in its header.
     zeta : float or "free", optional
         zeta/nu is held or fitted; by default fitted where the observable is known not to be dimensionless, else 0.
@@ -98,14 +101,38 @@ def loaded(
     if covariance:
         raise InputError("a covariance belongs to a plain table; a sweep file has its own resampling")
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
-    found = curves(sweep, observable or "rmse", resamples=resamples, seed=seed)
+    found = curves(sweep, observable, resamples=resamples, seed=seed)
     return found, two_peaks({L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}), ()
 
 
-def curves(source: str | Path | SweepFile, observable: str = "rmse", *, resamples: int = 200, seed: int = 0) -> Curves:
+def curves(
+    source: str | Path | SweepFile, observable: str | None = None, *, resamples: int = 200, seed: int = 0
+) -> Curves:
     """Return the curves of an observable of a sweep with bootstrap samples; parameters and errors as in `fit`."""
-    control, sizes = sampled_arrays(source if isinstance(source, SweepFile) else read_sweep(source))
-    return curves_of(sizes, observable, control, resamples, rng.stream(seed, "bootstrap", observable))
+    sweep = source if isinstance(source, SweepFile) else read_sweep(source)
+    observable = observable or default_observable(sweep)
+    return sampled_curves(sweep, observable, resamples, rng.stream(seed, "bootstrap", observable))
+
+
+def sampled_curves(sweep: SweepFile, observable: str, resamples: int, generator: np.random.Generator) -> Curves:
+    """Return the curves of an observable of networks or of Markov chains."""
+    control, sizes = sampled_arrays(sweep)
+    group = next(iter(sweep.sizes.values()))
+    if not _of_chains(group):
+        return curves_of(sizes, observable, control, resamples, generator)
+    components = int(group["m"].attrs.get("components", 1)) if "m" in group else 1
+    return curves_of_chains(sizes, observable, control, resamples, generator, components)
+
+
+def default_observable(sweep: SweepFile) -> str:
+    """Return what is fitted unless something else is asked for: the cumulant of lattice models, RMSE of networks."""
+    control, sizes = sampled_arrays(sweep)
+    allowed = available(next(iter(sizes.values()))[1], control)
+    return next((name for name in ("rmse", "binder", *allowed) if name in allowed), "rmse")
+
+
+def _of_chains(group: Mapping[str, Variable]) -> bool:
+    return any(v.dims[1:] == ("chain", "measurement") for v in group.values())
 
 
 def curve_rows(found: Curves) -> list[list[str]]:
@@ -131,7 +158,9 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
     """
     sizes = {}
     control = ""
-    for L, group in sweep.sizes.items():
+    for L, every in sweep.sizes.items():
+        # The states of chains are no observables.
+        group = {name: v for name, v in every.items() if not name.startswith(("state_", "snapshots"))}
         names = {v.dims[0] for v in group.values() if len(v.dims) == 3 and v.dims[0] in group}
         if len(names) != 1:
             raise InputError(f"group L{L} of the sweep holds no observables with one control parameter")
@@ -144,7 +173,7 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
             raise InputError(f"group L{L} of the sweep is not made of real arrays ({control}, network, image)")
         if not np.isfinite(x).all() or len(set(x.tolist())) != len(x):
             raise InputError(f"{control} of L = {L} must be finite and without repetition")
-        sizes[L] = x, arrays
+        sizes[L] = x, with_moments(arrays, L)
     if not sizes:
         raise InputError("the sweep holds no sizes")
     return control, sizes
@@ -173,7 +202,8 @@ def describe(name: str | Path) -> dict[str, Any]:
             f"L{L}": ", ".join(f"{k}{list(v.values.shape)}" for k, v in group.items())
             for L, group in sweep.sizes.items()
         }
-        facts["observables"] = ", ".join(available(sampled_arrays(sweep)[1][next(iter(sweep.sizes))][1]))
+        control, sizes = sampled_arrays(sweep)
+        facts["observables"] = ", ".join(available(sizes[next(iter(sizes))][1], control))
     facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
     names = ("physnn_version", "git_commit", "command", "created", "platform", "libraries")
     return facts | {key: attrs[key] for key in names if attrs.get(key)}
@@ -193,14 +223,15 @@ def plot_compare(comparison: Comparison, out: Path) -> Path:
     return _saved(compare_figure(comparison), out)
 
 
-def plot_sweep(path: Path, observable: str = "rmse", out: Path | None = None, answer: Fit | None = None) -> Path:
+def plot_sweep(path: Path, observable: str | None = None, out: Path | None = None, answer: Fit | None = None) -> Path:
     """Draw the curves of a sweep with the crossing and collapse, or with their differences; return the PNG's path.
 
     ``answer`` is the fit to draw where it is known already.
     """
     from physnn.figures.fit import sweep_figure
 
-    ending = ".png" if observable == "rmse" else f"-{observable}.png"
+    usual = observable is None or observable == default_observable(read_sweep(path))
+    ending = ".png" if usual else f"-{observable}.png"
     return _saved(sweep_figure(answer or fit(path, observable)), out or path.with_name(path.stem + ending))
 
 

@@ -10,55 +10,16 @@ variance: so deviations are scaled by sqrt(n/(n - 1)), those of networks and tho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from physnn.analysis.observables import TEMPERATURE, Observable, rule_of
 from physnn.analysis.points import Points
 from physnn.errors import InputError
 
-
-@dataclass(frozen=True)
-class Observable:
-    """How a curve comes from raw arrays: a function of the means of raw quantities over one network's images.
-
-    Parameters
-    ----------
-    raw : tuple of str
-        Names of the raw arrays that must be there.
-    moments : callable
-        Maps the raw arrays to the quantities that are averaged.
-    combine : callable
-        Maps the averages to the curve.
-    symbol, dimensionless : str, bool
-        For axes; whether zeta = 0 by default.
-    """
-
-    raw: tuple[str, ...]
-    moments: Callable[..., tuple[np.ndarray, ...]]
-    combine: Callable[..., np.ndarray]
-    symbol: str
-    dimensionless: bool = True
-
-
-def _same(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    return arrays
-
-
-OBSERVABLES: dict[str, Observable] = {
-    "rmse": Observable(("rmse",), lambda y: (y**2,), np.sqrt, "RMSE (pooled, pixels 0 and 1)"),
-    "rmse_per_image": Observable(("rmse",), _same, lambda y: y, "RMSE (mean over images, pixels 0 and 1)"),
-    "overlap": Observable(("overlap",), _same, lambda y: y, "overlap q with the noiseless state"),
-    "energy": Observable(("energy",), _same, lambda y: y, "energy per site E"),
-    "binder": Observable(("m2", "m4"), _same, lambda m2, m4: 1 - m4 / (3 * m2**2), "Binder cumulant U4"),
-    "m_abs": Observable(("m_abs",), _same, lambda y: y, "<|m|>", dimensionless=False),
-}
-"""What can be fitted.  Averages over networks are taken after ``combine``, averages over images before."""
-
-TEMPERATURE: dict[str, Callable[[np.ndarray], np.ndarray]] = {"T": lambda T: T, "eta": lambda eta: eta**2 / 2}
-"""Temperature that belongs to a control parameter, where one does."""
 THERMOMETER = 0.02
 """Relative deviation of the configurational temperature from which data are out of equilibrium."""
 
@@ -80,7 +41,10 @@ class Curves:
     errors : dict of ndarray
         Standard errors of each curve.
     networks, images : int
-        What the errors rest on; ``images`` is the smallest number per network and size.  Both 0 for a plain table.
+        What the errors rest on; ``images`` is the smallest number per network and size.  Both 0 for Markov chains and
+        for a plain table.
+    chains, bins : int
+        For Markov chains: their number, and the smallest number of bins of all chains that errors rest on.
     control, observable : str
         Names.
     symbol : str
@@ -113,6 +77,8 @@ class Curves:
     member_errors: dict[int, np.ndarray] = field(default_factory=dict)
     covariance: np.ndarray | None = None
     equilibrium: str = ""
+    chains: int = 0
+    bins: int = 0
 
     def points(self) -> Points:
         """Return all points in one row; errors are those of images alone where every network has several.
@@ -162,17 +128,6 @@ class Curves:
         return max(float(y.max()) for y in self.y.values()) - min(float(y.min()) for y in self.y.values())
 
 
-def check_observable(name: str, known: Collection[str] = tuple(OBSERVABLES)) -> None:
-    """Raise InputError if there is no such observable."""
-    if name not in known:
-        raise InputError(f"there is no observable {name!r}; choose one of {', '.join(known)}")
-
-
-def available(arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """Return the observables that the raw arrays of a file allow."""
-    return [name for name, observable in OBSERVABLES.items() if all(raw in arrays for raw in observable.raw)]
-
-
 def curves_of(
     sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]],
     observable: str,
@@ -200,11 +155,7 @@ def curves_of(
     InputError
         If the observable is unknown, the file lacks what it needs, or values are not finite.
     """
-    check_observable(observable)
-    rule = OBSERVABLES[observable]
-    first = next(iter(sizes.values()))[1]
-    if any(raw not in arrays for _, arrays in sizes.values() for raw in rule.raw):
-        raise InputError(f"{observable} needs {', '.join(rule.raw)}; this file allows: {', '.join(available(first))}")
+    rule = rule_of(observable, control, *(arrays for _, arrays in sizes.values()))
     networks = min(arrays[rule.raw[0]].shape[1] for _, arrays in sizes.values())
     weights = _network_weights(networks, resamples, generator)
     x, y, samples, counts = {}, {}, {}, []
@@ -238,7 +189,7 @@ def curves_of(
         draws - 1,
         members if min(counts) > 1 else {},
         member_errors if min(counts) > 1 else {},
-        equilibrium=_equilibrium(sizes, control),
+        equilibrium=disequilibrium(sizes, control),
     )
 
 
@@ -269,7 +220,7 @@ def _resampled(
     return samples, curves.T, np.sqrt(within).T
 
 
-def _equilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], control: str) -> str:
+def disequilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], control: str) -> str:
     """Return why the data are out of equilibrium: a configurational temperature that is not that of the noise."""
     for L, (values, arrays) in sizes.items():
         if "t_conf" not in arrays or control not in TEMPERATURE:

@@ -50,7 +50,7 @@ def two_peaks(sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
             if name not in sizes[L]:
                 break
             # In the middle one of the chains or networks: all together they may differ without two phases in any.
-            each = [[separation(draw) for draw in row] for row in np.asarray(sizes[L][name], float)]
+            each = [[separation(_thinned(draw)) for draw in row] for row in np.asarray(sizes[L][name], float)]
             found.append((L, max((float(np.median(row)) for row in each), default=0.0)))
         if len(found) == len(sizes) >= 2 and found[-1][1] > SEPARATION and found[-1][1] > 1.2 * found[0][1]:
             return (
@@ -58,6 +58,10 @@ def two_peaks(sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
                 f"({found[0][1]:.1f} at L = {found[0][0]})"
             )
     return ""
+
+
+def _thinned(values: np.ndarray, most: int = 1000) -> np.ndarray:
+    return values[:: -(-len(values) // most)]
 
 
 def separation(values: np.ndarray, steps: int = 60) -> float:

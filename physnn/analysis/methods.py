@@ -53,6 +53,10 @@ ENTRIES = {
         "Jay, W. I. and Neil, E. T.", "Bayesian model averaging for analysis of lattice field theory results",
         "Physical Review D", 103, 2021, "114502", "10.1103/PhysRevD.103.114502",
     ),
+    "Wolff2004": _article(
+        "Wolff, U.", "{Monte Carlo} errors with less errors",
+        "Computer Physics Communications", 156, 2004, "143--153", "10.1016/S0010-4655(03)00467-3",
+    ),
     "Houdayer2004": _article(
         "Houdayer, J. and Hartmann, A. K.",
         "Low-temperature behavior of two-dimensional {Gaussian} {Ising} spin glasses",
@@ -157,6 +161,12 @@ def _data(fit: Fit) -> str:
         return (
             f"{text}, for one network with {curves.images} or more images.  Errors of curves are those of {resamples} "
             "bootstrap samples [Efron1993], images drawn with replacement, and hold for this network alone."
+        )
+    if curves.chains:
+        return (
+            f"{text}, from {curves.chains} Markov chains each.  Errors of curves are those of {resamples} bootstrap "
+            f"samples [Efron1993] of {curves.bins} bins or more per point, each at least 10 integrated autocorrelation "
+            "times long [Wolff2004]."
         )
     given = "their covariance" if curves.covariance is not None else "their errors"
     return f"{text}; {resamples} samples of all points were drawn from normal distributions with {given} [Efron1993]."
@@ -284,6 +294,6 @@ def _merging(fit: Fit) -> str:
 
 def _software(fit: Fit) -> str:
     used = f"physnn {_version('physnn')} [physnn], numpy {np.__version__} [Harris2020]"
-    if fit.curves.networks:
+    if fit.curves.networks or fit.curves.chains:
         used += f", h5py {_version('h5py')} [Collette2013]"
     return f"All was done with {used} and scipy {scipy.__version__} [Virtanen2020]."

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from physnn import rng
-from physnn.analysis.curves import OBSERVABLES, Curves
+from physnn.analysis.curves import Curves
 from physnn.analysis.exponents import Settings
 from physnn.analysis.fit import Fit, fit_curves
 from physnn.analysis.forms import Form
 from physnn.analysis.interpolation import interpolation
+from physnn.analysis.observables import OBSERVABLES
 from physnn.analysis.points import Points, draw
 from physnn.analysis.roughness import roughness, shared_correlation, width
 from physnn.analysis.search import search

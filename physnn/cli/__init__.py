@@ -12,6 +12,11 @@ import physnn
 
 COMMANDS = {
     "sweep-noise": ("physnn.cli.sweep", "sweep_noise", "Sweep the noise of trained networks; fit and draw the answer."),
+    "sweep-temperature": (
+        "physnn.cli.temperature",
+        "sweep_temperature",
+        "Sweep the temperature of the Ising or Potts model; fit and draw the answer.",
+    ),
     "train": ("physnn.cli.train", "train", "Train an ensemble of networks."),
     "fit": (
         "physnn.cli.fit",

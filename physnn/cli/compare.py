@@ -20,7 +20,9 @@ MOST = 100_000
 @click.command("compare")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path), required=False)
-@click.option("--observable", help="What to fit of both [default: rmse; a table's header].")
+@click.option(
+    "--observable", help="What to fit of both [default: rmse of networks, binder of lattices; a table's header]."
+)
 @click.option("--observable-b", help="What to fit of B, where that is something else.")
 @click.option(
     "--zeta", type=FREE, help="Fit zeta/nu or hold it [default: 0; free where y is known to have a dimension]."

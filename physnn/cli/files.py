@@ -35,7 +35,7 @@ def show(file: str, as_json: bool, debug: bool) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True)
-@click.option("--observable", default="rmse", show_default=True, help="Observable of a sweep file.")
+@click.option("--observable", help="Observable of a sweep file [default: rmse of networks, binder of lattices].")
 @click.option(
     "--kind",
     type=click.Choice(["auto", "examples"]),
@@ -46,7 +46,7 @@ def show(file: str, as_json: bool, debug: bool) -> None:
 @click.option("--eta", type=click.FloatRange(0, 1e6), default=0.1, show_default=True, help="Noise of the examples.")
 @out_option("named after the file")
 @debug_option
-def plot(files: tuple[str, ...], observable: str, kind: str, eta: float, out: Path | None, debug: bool) -> None:
+def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, out: Path | None, debug: bool) -> None:
     """Draw FILES as a PNG: a sweep's curves and collapse, or the training curves of network files."""
     from physnn import report
 

@@ -29,7 +29,10 @@ FREE = NumberOrFree()
 
 @click.command("fit", cls=ListCommand)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--observable", help="What to fit of a sweep file, or what a table holds [default: rmse; the header's].")
+@click.option(
+    "--observable",
+    help="What to fit of a sweep file, or what a table holds [default: rmse of networks, binder of lattices; the header's].",
+)
 @click.option(
     "--zeta", type=FREE, help="Fit zeta/nu or hold it [default: 0; free where y is known to have a dimension]."
 )

@@ -1,0 +1,130 @@
+"""Curves y(x) of every size from Markov chains.
+
+Measurements of a chain are correlated, so errors rest on bins of at least 10 autocorrelation times.  Moments are
+averaged over all chains before they are combined; chains at different temperatures are independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from physnn.analysis.convergence import split_rhat
+from physnn.analysis.curves import Curves, disequilibrium
+from physnn.analysis.observables import Observable, rule_of
+from physnn.analysis.resampling import bin_count, bin_edges, redrawn
+from physnn.analysis.series import estimate_time
+from physnn.errors import InputError
+
+DISAGREE = 1.1
+"""Rank-normalised split R-hat from which chains have not converged to one distribution (with `DISAGREE_SHARE`).
+
+Chains that are short but equal have R-hat^2 near 1 + 4 tau/n; three times that excess is allowed.
+"""
+DISAGREE_SHARE = 0.1
+"""Share of a size's temperatures where chains may disagree: the slowest ones are few."""
+SHORTEST = 50.0
+"""Least length of all chains of a point together, in autocorrelation times."""
+
+
+def curves_of_chains(
+    sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]],
+    observable: str,
+    control: str,
+    resamples: int,
+    generator: np.random.Generator,
+    components: int = 1,
+) -> Curves:
+    """Return the curves of an observable with bootstrap samples.
+
+    Parameters
+    ----------
+    sizes : mapping
+        L to (control values ``(points,)``, raw arrays by name, each ``(points, chains, measurements)``).
+    observable, control : str
+        A name of `physnn.analysis.observables.OBSERVABLES`, and that of the control parameter.
+    resamples, generator : int, numpy.random.Generator
+        Number of bootstrap samples and source of the resampling.
+    components : int
+        Number of components of the order parameter, for U4.
+
+    Raises
+    ------
+    InputError
+        If the observable is unknown, the file lacks what it needs, values are not finite, or chains are too short.
+    """
+    rule = rule_of(observable, control, *(arrays for _, arrays in sizes.values()), components=components)
+    x, y, samples, bins, apart = {}, {}, {}, [], []
+    for L in sorted(sizes):
+        order = np.argsort(sizes[L][0])
+        x[L] = np.asarray(sizes[L][0], float)[order]
+        raw = [np.asarray(sizes[L][1][name], float)[order] for name in rule.raw]
+        if not all(np.isfinite(values).all() for values in raw):
+            raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
+        scale = rule.scale(float(L), x[L])
+        points = []
+        for k, value in enumerate(x[L]):
+            point = _point(rule, [r[k] for r in raw], resamples, generator, f"L = {L}, {control} = {value:.6g}")
+            points.append(point)
+            bins.append(point[2])
+        y[L] = scale * np.array([p[0] for p in points])
+        samples[L] = np.stack([p[1] for p in points], axis=1) * scale
+        if not (np.isfinite(y[L]).all() and np.isfinite(samples[L]).all()):
+            raise InputError(f"{observable} of L = {L} cannot be formed from these numbers; the file cannot be fitted")
+        apart.append(_disagreement(L, x[L], [p[3] for p in points], control))
+    chains = min(np.shape(next(iter(arrays.values())))[1] for _, arrays in sizes.values())
+    return Curves(
+        tuple(sorted(sizes)),
+        x,
+        y,
+        samples,
+        {L: rows.std(0, ddof=1) for L, rows in samples.items()},
+        0,
+        0,
+        control,
+        observable,
+        rule.symbol,
+        rule.dimensionless,
+        min(bins) - 1,
+        equilibrium=disequilibrium(sizes, control) or next((a for a in apart if a), ""),
+        chains=chains,
+        bins=min(bins),
+    )
+
+
+def _point(
+    rule: Observable, raw: list[np.ndarray], resamples: int, generator: np.random.Generator, where: str
+) -> tuple[float, np.ndarray, int, float]:
+    """Return value, samples, number of bins and R-hat of one point, from arrays ``(chains, measurements)``."""
+    moments = rule.moments(*raw)
+    chains, length = raw[0].shape
+    tau = max(estimate_time(m).tau.value for m in moments)
+    if chains * length < SHORTEST * tau:
+        raise InputError(
+            f"{where}: {chains} chains of {length} measurements are too few for an autocorrelation time of about "
+            f"{tau:.3g}; take --sweeps {int(np.ceil(2 * SHORTEST * tau / chains))} or more, with --extend"
+        )
+    count = bin_count(tau, chains, length)
+    edges = bin_edges(length, count)
+    lengths = np.tile(np.diff(edges, append=length), chains)
+    sums = np.array([np.add.reduceat(m, edges, axis=1).ravel() for m in moments])
+    drawn = redrawn(len(lengths), resamples, generator)
+    with np.errstate(all="ignore"):  # what is not finite is found by the caller
+        value = float(rule.combine(*(sums.sum(1) / lengths.sum())))
+        samples = rule.combine(*((drawn @ sums.T) / (drawn @ lengths)[:, None]).T)
+    rhat = split_rhat(moments[0]) if chains > 1 else 1.0
+    expected = np.sqrt(1 + 12 * tau / length)
+    return value, np.asarray(samples), len(lengths), rhat if rhat > expected else 1.0
+
+
+def _disagreement(L: int, x: np.ndarray, rhat: list[float], control: str) -> str:
+    """Return why chains of a size are out of equilibrium: they do not agree with each other."""
+    off = np.flatnonzero(np.array(rhat) > DISAGREE)
+    if len(off) <= DISAGREE_SHARE * len(x):
+        return ""
+    k = int(off[np.argmax(np.array(rhat)[off])])
+    return (
+        f"chains of L = {L} disagree (R-hat = {rhat[k]:.2f} at {control} = {x[k]:.6g}): they are too short, or stuck; "
+        "run longer"
+    )

@@ -1,0 +1,137 @@
+"""Observables: how a curve comes from the means of raw measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from physnn.errors import InputError
+
+
+def _one(L: float, x: np.ndarray) -> np.ndarray:
+    return np.ones_like(x)
+
+
+@dataclass(frozen=True)
+class Observable:
+    """How a curve comes from raw arrays: a function of the means of raw quantities over independent draws.
+
+    Parameters
+    ----------
+    raw : tuple of str
+        Names of the raw arrays that must be there.
+    moments : callable
+        Maps the raw arrays to the quantities that are averaged.
+    combine : callable
+        Maps the averages to the curve, up to ``scale``.
+    symbol, dimensionless : str, bool
+        For axes; whether zeta = 0 by default.
+    scale : callable
+        Maps L and the control values to the factor of the curve.
+    thermal : bool
+        Whether the control must be a temperature.
+    """
+
+    raw: tuple[str, ...]
+    moments: Callable[..., tuple[np.ndarray, ...]]
+    combine: Callable[..., np.ndarray]
+    symbol: str
+    dimensionless: bool = True
+    scale: Callable[[float, np.ndarray], np.ndarray] = _one
+    thermal: bool = False
+
+
+def _same(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    return arrays
+
+
+OBSERVABLES: dict[str, Observable] = {
+    "rmse": Observable(("rmse",), lambda y: (y**2,), np.sqrt, "RMSE (pooled, pixels 0 and 1)"),
+    "rmse_per_image": Observable(("rmse",), _same, lambda y: y, "RMSE (mean over images, pixels 0 and 1)"),
+    "overlap": Observable(("overlap",), _same, lambda y: y, "overlap q with the noiseless state"),
+    "energy": Observable(("energy",), _same, lambda y: y, "energy per site E"),
+    "binder": Observable(("m2", "m4"), _same, lambda m2, m4: 1 - m4 / (3 * m2**2), "Binder cumulant U4"),
+    "xi_over_L": Observable(
+        ("m2", "s_kmin"),
+        _same,
+        lambda m2, s: np.sqrt(m2 / s - 1),
+        "correlation length xi / L",
+        scale=lambda L, x: np.full_like(x, 1 / (2 * L * np.sin(np.pi / L))),
+        thermal=True,
+    ),
+    "m_abs": Observable(("m_abs",), _same, lambda y: y, "<|m|>", dimensionless=False),
+    "c": Observable(
+        ("energy",),
+        lambda e: (e, e**2),
+        lambda e, e2: e2 - e**2,
+        "specific heat c per site",
+        dimensionless=False,
+        scale=lambda L, x: L**2 / x**2,
+        thermal=True,
+    ),
+    "chi": Observable(
+        ("m_abs", "m2"),
+        _same,
+        lambda m, m2: m2 - m**2,
+        "susceptibility chi",
+        dimensionless=False,
+        scale=lambda L, x: L**2 / x,
+        thermal=True,
+    ),
+}
+"""What can be fitted.  Averages over networks are taken after ``combine``, averages over images or bins before.
+
+``c`` is L^2 (<e^2> - <e>^2) / T^2, ``chi`` is L^2 (<m^2> - <|m|>^2) / T, and ``xi_over_L`` is the second-moment
+correlation length sqrt(S(0)/S(k_min) - 1) / (2 sin(pi/L)) over L, S(k_min) averaged over both axes.
+"""
+
+TEMPERATURE: dict[str, Callable[[np.ndarray], np.ndarray]] = {"T": lambda T: T, "eta": lambda eta: eta**2 / 2}
+"""Temperature that belongs to a control parameter, where one does."""
+
+
+def check_observable(name: str, known: Collection[str] = tuple(OBSERVABLES)) -> None:
+    """Raise InputError if there is no such observable."""
+    if name not in known:
+        raise InputError(f"there is no observable {name!r}; choose one of {', '.join(known)}")
+
+
+def available(arrays: Mapping[str, np.ndarray], control: str = "") -> list[str]:
+    """Return the observables that the raw arrays of a file allow."""
+    return [
+        name
+        for name, rule in OBSERVABLES.items()
+        if all(raw in arrays for raw in rule.raw) and (control == "T" or not rule.thermal)
+    ]
+
+
+def rule_of(name: str, control: str, *sizes: Mapping[str, np.ndarray], components: int = 1) -> Observable:
+    """Return the rule of an observable for the raw arrays of every size.
+
+    ``components`` is the number n of components of the order parameter: U4 = 1 - n <m^4> / ((n + 2) <m^2>^2).
+
+    Raises
+    ------
+    InputError
+        If the observable is unknown, or not all files allow it.
+    """
+    check_observable(name)
+    allowed = [o for o in available(sizes[0], control) if all(o in available(arrays, control) for arrays in sizes)]
+    if name not in allowed:
+        raise InputError(f"{name} needs {', '.join(OBSERVABLES[name].raw)}; this file allows: {', '.join(allowed)}")
+    if name != "binder" or components == 1:
+        return OBSERVABLES[name]
+    share = components / (components + 2)
+    return replace(OBSERVABLES[name], combine=lambda m2, m4: 1 - share * m4 / m2**2)
+
+
+def with_moments(arrays: Mapping[str, np.ndarray], L: int) -> dict[str, np.ndarray]:
+    """Return the raw arrays of a lattice with what follows from them: m2, m4 and m_abs, and S(k_min)/L^2."""
+    found = dict(arrays)
+    if "m" in found:
+        m2 = np.asarray(found["m"], float) ** 2
+        found = {"m_abs": np.sqrt(m2), "m2": m2, "m4": m2**2} | found
+    if "structure_x" in found and "structure_y" in found:
+        found.setdefault("s_kmin", (found["structure_x"] + found["structure_y"]) / (2 * L**2))
+    return found

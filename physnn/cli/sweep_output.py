@@ -1,0 +1,121 @@
+"""What the sweep commands print: plans before, answers after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from physnn.analysis.curves import Curves
+    from physnn.analysis.fit import Fit
+    from physnn.sweeps.noise_recipe import Stage
+
+
+def print_plan(plan: dict[str, Any], as_json: bool) -> None:
+    """Print what a sweep will take."""
+    from physnn.cli.output import print_json, print_table
+
+    if as_json:
+        print_json(plan)
+        return
+    rows = [
+        [str(r["L"]), str(r["tasks"]), f"{r['seconds_per_task']:.2g}", f"{r['megabytes_per_task']:.0f}"]
+        for r in plan["rows"]
+    ]
+    print_table("tasks to run", ["L", "tasks", "seconds a task", "MB a task"], rows)
+    if "stage" not in plan:
+        click.echo(_cost(plan))
+        return
+    most = plan["second_stage_at_most"]
+    click.echo(
+        f"{_stage(plan['stage'])}\n  {_cost(plan)}\nsecond stage: decided from the pilot; at most "
+        f"{most['times_pilot']:g} times its cost: {_seconds(most['seconds'])}, a file of "
+        f"{most['file_megabytes']:.2g} MB"
+    )
+
+
+def _cost(plan: dict[str, Any]) -> str:
+    return (
+        f"about {_seconds(plan['seconds'])} with {plan['jobs']} jobs, {plan['megabytes']:.0f} MB of memory, "
+        f"a file of {plan['file_megabytes']:.2g} MB"
+    )
+
+
+def _seconds(number: float) -> str:
+    return f"{number:.0f} s" if number < 3600 else f"{number / 3600:.1f} h"
+
+
+def _stage(stage: dict[str, Any]) -> str:
+    return f"{len(stage['eta'])} noise values, {stage['images']} images: {stage['why']}"
+
+
+def announce(stage: Stage, plan: dict[str, Any]) -> None:
+    """Say on stderr what a stage is and what is left of it to do."""
+    click.echo(f"{_stage(stage.model_dump())}\n  {_cost(plan)}", err=True)
+
+
+def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
+    """Print and draw what a finished sweep says."""
+    from physnn import report
+    from physnn.cli.fit import answer_text
+    from physnn.cli.output import print_json, print_table
+    from physnn.errors import InputError
+    from physnn.store.hdf5 import content_digest
+    from physnn.store.sweep_file import read_sweep
+
+    sweep = read_sweep(out)
+    figure, fit, remark = None, None, ""
+    try:
+        fit = report.fit(sweep, observable)
+        figure = str(report.plot_sweep(out, observable, answer=fit))
+    except InputError as error:
+        # The data are complete and saved: too few sizes or noise values to compare is no failure of the sweep.
+        remark = f"nothing to compare: {error}"
+    control, arrays = report.sampled_arrays(sweep)
+    controls = {f"L{L}": x.tolist() for L, (x, _) in arrays.items()}
+    target = _target(sweep.recipe, fit)
+    if as_json:
+        print_json(
+            {
+                "file": str(out),
+                "figure": figure,
+                "sizes": list(sweep.sizes),
+                "controls": controls,
+                "tasks_run": count,
+                "digest": content_digest(out),
+                "fit": fit.as_json() if fit else None,
+                "remark": remark,
+                **target,
+            }
+        )
+        return
+    click.echo(f"{count} tasks run" if count else "all is done: nothing was left to run")
+    curves = fit.curves if fit else report.curves(sweep, observable)
+    header = [control, *(f"L = {L}" for L in curves.sizes)]
+    print_table(f"{observable} of {_draws(curves)}", header, report.curve_rows(curves))
+    click.echo(answer_text(fit) if fit else remark)
+    for number, stage in enumerate(target.get("stages", []), 1):
+        click.echo(f"stage {number}: {_stage(stage)}")
+    if (lack := target.get("target_missing")) is not None:
+        click.echo(f"target error {target['target_error']:g}: {f'not reached, {lack}' if lack else 'reached'}")
+    click.echo(f"data    {out}" + (f"\nfigure  {figure}" if figure else ""))
+
+
+def _draws(curves: Curves) -> str:
+    if curves.chains:
+        return f"{curves.chains} chains, {curves.bins} bins or more"
+    return f"{curves.networks} networks, {curves.images} images each"
+
+
+def _target(recipe: dict[str, Any], fit: Fit | None) -> dict[str, Any]:
+    """Return the stages of a sweep with a target error, and what its answer lacks to the target ("" for nothing)."""
+    from physnn.analysis.planning import missing
+
+    if not recipe.get("stages"):
+        return {}
+    found: dict[str, Any] = {name: recipe[name] for name in ("target_error", "stages")}
+    if fit and fit.curves.observable == recipe["target_observable"]:
+        found["target_missing"] = missing(fit, recipe["target_error"], "images")
+    return found

@@ -1,0 +1,118 @@
+"""``physnn sweep-temperature``: lattice models, the yardstick of all transitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from physnn.cli.options import (
+    ListCommand,
+    ListOption,
+    Number,
+    Whole,
+    config_option,
+    json_option,
+    out_option,
+    run_options,
+    seed_option,
+)
+
+DEFAULT_OUT = "sweep-temperature.h5"
+
+
+@click.command("sweep-temperature", cls=ListCommand)
+@click.option(
+    "--L",
+    "L",
+    cls=ListOption,
+    type=Whole(2),
+    metavar="L...",
+    example="16 32 64 128",
+    help="Sizes: sides of the square torus [default: 16 32 64 128].",
+)
+@click.option(
+    "--T", "T", cls=ListOption, type=Number(0), metavar="T...", example="2.2 2.3", help="Temperatures, J/k_B."
+)
+@click.option("--points", type=Whole(2), help="Temperatures of every size where --T is not given [default: 13].")
+@click.option(
+    "--window",
+    type=Number(0),
+    help="They are T_0 (1 + u/L), |u| up to this; T_0 is the critical temperature to two places [default: 1.2].",
+)
+@click.option("--model", type=click.Choice(["ising", "potts"]), help="[default: ising]")
+@click.option("--q", type=Whole(2), help="Colours of the Potts model, 2 to 4 [default: 3].")
+@click.option("--field", type=float, help="Field h of the Ising model [default: 0].")
+@click.option("--coupling", type=float, help="Coupling J [default: 1].")
+@click.option(
+    "--algorithm",
+    help="wolff, swendsen-wang, metropolis, heat-bath, or multispin (needs L a multiple of 128) [default: wolff].",
+)
+@click.option("--sweeps", type=Whole(1), help="Measurements per chain, about a sweep apart [default: 4000].")
+@click.option("--thermalisation", type=Whole(0), help="Sweeps before the first measurement [default: 400].")
+@click.option("--chains", type=Whole(1), help="Independent chains per size and temperature [default: 4].")
+@click.option("--snapshots", type=Whole(0), help="Keep the configuration of every so many measurements [default: 0].")
+@click.option("--extend", is_flag=True, help="Add sizes, temperatures, chains or sweeps to a finished file.")
+@click.option("--observable", help="What to fit at the end [default: binder].")
+@click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
+@seed_option
+@out_option(DEFAULT_OUT)
+@config_option
+@json_option
+@run_options
+def sweep_temperature(
+    L: tuple[int, ...],
+    T: tuple[float, ...],
+    out: Path | None,
+    config: Path | None,
+    as_json: bool,
+    dry_run: bool,
+    extend: bool,
+    observable: str | None,
+    quiet: bool,
+    device: str,
+    debug: bool,
+    **options: Any,
+) -> None:
+    """Sweep the temperature of the 2D Ising or Potts model at several sizes; fit, draw and print the answer.
+
+    \b
+    physnn sweep-temperature --L 16 32 64 128
+    physnn sweep-temperature --model potts --q 3
+    physnn sweep-temperature --L 8 --T 2.0 2.5 3.0 4.0 --field 0.1 --algorithm metropolis
+    physnn sweep-temperature --extend --sweeps 20000
+
+    A rerun continues where an interrupted one stopped.
+    """
+    from physnn import api
+    from physnn.analysis.observables import check_observable
+    from physnn.cli.config import read_config
+    from physnn.cli.sweep_output import print_plan, print_sweep
+    from physnn.errors import InputError
+    from physnn.sweeps.files import plan, run_sweep
+    from physnn.sweeps.temperature import TemperatureSweep
+    from physnn.sweeps.validation import check_names
+
+    check_observable(observable or "binder")
+    out = out or Path(DEFAULT_OUT)
+    if out.suffix == ".png":
+        raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
+    if device == "cuda":
+        raise InputError("lattice models run on the CPU; leave --device out")
+    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time")}
+    settings = read_config(config)
+    check_names(TemperatureSweep, settings)
+    flags = {"L": L or None, "T": T or None, **options}
+    settings |= {key: value for key, value in flags.items() if value is not None}
+    recipe = api.temperature_recipe(out, extend, **settings)
+    if dry_run:
+        print_plan(plan(recipe, run["jobs"]), as_json)
+        return
+    from physnn.cli.output import progress_bar
+
+    with progress_bar("sweep-temperature", quiet) as progress:
+        count = run_sweep(recipe, out, extend=extend, progress=progress, **run)
+    print_sweep(out, observable or "binder", count, as_json)
