@@ -14,7 +14,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"fits"},
-    {"api", "report"},
+    {"api", "report", "selftest", "bench"},
     {"sweeps"},
     {"figures"},
     {"networks", "counting", "analysis"},

@@ -28,6 +28,8 @@ COMMANDS = {
     "plot": ("physnn.cli.files", "plot", "Draw a sweep file or the training curves of network files."),
     "merge": ("physnn.cli.files", "merge", "Assemble the finished parts of a sweep into its file."),
     "verify": ("physnn.cli.files", "verify", "Check that files are whole and unchanged."),
+    "selftest": ("physnn.cli.check", "selftest", "Compare every sampler with exact results."),
+    "bench": ("physnn.cli.check", "bench", "Measure the speed of this installation."),
 }
 """Command name to (module, function, one line of help), so that `--help` imports none of them."""
 

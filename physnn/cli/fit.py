@@ -31,7 +31,8 @@ FREE = NumberOrFree()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--observable",
-    help="What to fit of a sweep file, or what a table holds [default: rmse of networks, binder of lattices; the header's].",
+    help="What to fit of a sweep file, or what a table holds [default: rmse of networks, binder of lattices, a "
+    "table's header].",
 )
 @click.option(
     "--zeta", type=FREE, help="Fit zeta/nu or hold it [default: 0; free where y is known to have a dimension]."
