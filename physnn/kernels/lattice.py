@@ -62,7 +62,7 @@ def _row_of_many(up, row, down, start, table, words):
 
 
 @njit(cache=True, nogil=True)
-def checkerboard(colours, state, table, pair):
+def checkerboard(colours, state, table, pair, words):
     """Update every site once, the even sublattice first.
 
     Parameters
@@ -75,9 +75,10 @@ def checkerboard(colours, state, table, pair):
         Transition thresholds.
     pair : ndarray of uint64, shape (2, 5)
         `two_colours` of the table; used where q = 2.
+    words : ndarray of uint64, shape (W // 2,)
+        Work space.
     """
-    H, W = colours.shape
-    words = np.empty(W // 2, np.uint64)
+    H = colours.shape[0]
     for parity in range(2):
         for i in range(H):
             fill(state, words)
@@ -123,11 +124,12 @@ def run(colours, state, table, order, energies, interval, budget, progress, rows
     """
     space = scratch(table.shape[0], colours.shape[0], colours.shape[1])
     pair = two_colours(table)
+    words = np.empty(colours.shape[1] // 2, np.uint64)
     for _ in range(budget):
         if progress[ROW] == rows.shape[0]:
             return
         if order == CHECKERBOARD:
-            checkerboard(colours, state, table, pair)
+            checkerboard(colours, state, table, pair, words)
         else:
             random_sites(colours, state, table)
         progress[DONE] += 1

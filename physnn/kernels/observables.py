@@ -16,14 +16,14 @@ and measurements written."""
 def like_bonds(colours):
     """Return the number of bonds between equal colours, each site with its right and its lower neighbour."""
     H, W = colours.shape
-    like = 0
+    like = np.int64(0)
     for i in range(H):
         row, down = colours[i], colours[i + 1 if i + 1 < H else 0]
-        count = np.int32(row[W - 1] == row[0])
+        count = np.int64(row[W - 1] == row[0])
         for j in range(W - 1):
-            count += np.int32(row[j] == row[j + 1])
+            count += row[j] == row[j + 1]
         for j in range(W):
-            count += np.int32(row[j] == down[j])
+            count += row[j] == down[j]
         like += count
     return like
 

@@ -18,14 +18,14 @@ _17, _19, _23, _41, _45 = uint64(17), uint64(19), uint64(23), uint64(41), uint64
 
 def seeded(sequence: np.random.SeedSequence) -> np.ndarray:
     """Return the state of one generator, uint64 of shape (4,), from a numpy seed sequence."""
-    state = sequence.generate_state(4, np.uint64)
+    state: np.ndarray = sequence.generate_state(4, np.uint64)
     assert state.any(), "the state of all zeros is the one that the generator never leaves"
     return state
 
 
 def thresholds(probability: np.ndarray) -> np.ndarray:
     """Return the integers t, uint64, for which ``(word >> 11) < t`` has the given probability, to 2^-53."""
-    return np.rint(np.clip(probability, 0, 1) * 2.0**BITS).astype(np.uint64)
+    return np.asarray(np.rint(np.clip(probability, 0, 1) * 2.0**BITS), np.uint64)
 
 
 @njit(cache=True, nogil=True, inline="always")

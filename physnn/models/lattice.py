@@ -49,6 +49,7 @@ class LatticeModel(Protocol):
     @property
     def critical_temperature(self) -> float: ...  # noqa: D102
 
+    def __hash__(self) -> int: ...
     def initial(self, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
         """Return colours, int8 of the given shape: ordered below the critical temperature, random elsewhere."""
 

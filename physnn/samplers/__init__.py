@@ -3,16 +3,18 @@
 from physnn.samplers.chain import COLUMNS, Rows, Sampler, State, advance, start, thermalise
 from physnn.samplers.heat_bath import HeatBath
 from physnn.samplers.metropolis import Metropolis
+from physnn.samplers.swendsen_wang import SwendsenWang
+from physnn.samplers.wolff import Wolff
 
-SAMPLERS: dict[str, Sampler] = {
-    sampler.name: sampler
-    for sampler in (
-        Metropolis(),
-        Metropolis("random"),
-        HeatBath(),
-        HeatBath("random"),
-    )
-}
+_ALL: tuple[Sampler, ...] = (
+    Metropolis(),
+    Metropolis("random"),
+    HeatBath(),
+    HeatBath("random"),
+    Wolff(),
+    SwendsenWang(),
+)
+SAMPLERS: dict[str, Sampler] = {sampler.name: sampler for sampler in _ALL}
 """Every sampler by name."""
 
 __all__ = [
@@ -23,6 +25,8 @@ __all__ = [
     "Rows",
     "Sampler",
     "State",
+    "SwendsenWang",
+    "Wolff",
     "advance",
     "start",
     "thermalise",

@@ -17,8 +17,8 @@ COLUMNS = tuple(QUANTITIES)
 SLICE = 0.1
 """Seconds aimed at for one compiled call, so that signals get through; a single longer update is not divided."""
 FIRST_SLICE_SITES = 200_000
-PILOT = 8
-"""Cluster steps of the first pilot block."""
+PILOT_SWEEPS = 8
+"""Length of the pilot that counts clusters per sweep."""
 
 
 @dataclass
@@ -63,14 +63,15 @@ class Sampler(Protocol):
     ----------
     name : str
         Name in `physnn.samplers.SAMPLERS`.
-    adaptive : bool
-        Whether an update is less than a sweep, by an amount that `thermalise` has to find out.
+    warm_up : Sampler or None
+        None where an update is a sweep; otherwise the sampler that `thermalise` uses before it finds out how many
+        updates make a sweep.
     """
 
     @property
     def name(self) -> str: ...  # noqa: D102
     @property
-    def adaptive(self) -> bool: ...  # noqa: D102
+    def warm_up(self) -> Sampler | None: ...  # noqa: D102
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `InputError` if the sampler is not right for this model, lattice or temperature."""
@@ -131,6 +132,18 @@ def start(
     return State(colours, sampler.generators(sequence))
 
 
+def _check_state(model: LatticeModel, state: State) -> None:
+    # Compiled code trusts its arrays: a colour too many would read and write outside of its tables.
+    colours = state.colours
+    if colours.ndim != 2 or colours.dtype != np.int8 or not colours.flags.c_contiguous:
+        raise InputError("a state needs colours as a contiguous int8 array of H rows and W columns")
+    check_shape(colours.shape)
+    if not (colours.min() >= 0 and colours.max() < model.q):
+        raise InputError(f"a state of this model has colours 0 to {model.q - 1} only; start a chain of its own for it")
+    if state.generator.dtype != np.uint64 or not state.generator.any():
+        raise InputError("a state needs its generator as uint64 words that are not all zero")
+
+
 def advance(
     sampler: Sampler,
     model: LatticeModel,
@@ -170,6 +183,7 @@ def advance(
     """
     if measurements < 0 or interval < 1 or snapshot_every < 0:
         raise InputError("a block needs measurements >= 0, an interval >= 1 and snapshot_every >= 0")
+    _check_state(model, state)
     check_temperature(T)
     sampler.check(model, state.colours.shape, T)
     rows = np.zeros((measurements, len(COLUMNS)))
@@ -187,19 +201,20 @@ def advance(
 
 
 def thermalise(sampler: Sampler, model: LatticeModel, T: float, state: State, sweeps: int) -> int:
-    """Move a chain by at least ``sweeps`` sweeps, in place, and return the interval that makes one sweep.
+    """Move a chain by ``sweeps`` sweeps, in place, and return the interval that makes about one sweep.
 
-    The interval is 1 but for a sampler whose updates move part of the lattice, where it is the rounded number of
-    updates per sweep in the last half of the way.  Keep it fixed afterwards: to measure whenever the clusters add up to
-    a sweep would prefer configurations behind large clusters.
+    The interval is 1 but for a sampler of single clusters.  That one is warmed up by another (from a random start its
+    clusters would stay small for long), then a pilot of at least `PILOT_SWEEPS` sweeps finds the rounded number of
+    updates per sweep.  Keep the interval fixed afterwards: to measure whenever the clusters add up to a sweep would
+    prefer configurations behind large clusters.
     """
-    if not sampler.adaptive:
-        if sweeps:
-            advance(sampler, model, T, state, 1, sweeps)
+    first = sampler.warm_up or sampler
+    if sweeps > 0:
+        advance(first, model, T, state, 1, sweeps)
+    if first is sampler:
         return 1
-    total, steps, per_step = 0.0, PILOT, 1.0
-    while total < max(sweeps, 1):
-        work = float(advance(sampler, model, T, state, 1, steps)["work"][0])
-        total, per_step = total + work, work / steps
-        steps = max(PILOT, min(2 * steps, round((max(sweeps, 1) - total) / per_step)))
-    return max(1, round(1 / per_step))
+    steps, total, block = 0, 0.0, PILOT_SWEEPS
+    while total < PILOT_SWEEPS:
+        total += float(advance(sampler, model, T, state, 1, block)["work"][0])
+        steps, block = steps + block, 2 * block
+    return max(1, round(steps / total))

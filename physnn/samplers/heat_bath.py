@@ -33,7 +33,7 @@ class HeatBath:
     """
 
     order: str = "checkerboard"
-    adaptive: ClassVar[bool] = False
+    warm_up: ClassVar[None] = None
 
     @property
     def name(self) -> str:

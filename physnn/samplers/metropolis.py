@@ -40,7 +40,7 @@ def probabilities(energies: np.ndarray, T: float) -> np.ndarray:
     """
     q = energies.shape[1]
     cost = energies[None, :, :] - energies.T[:, :, None]
-    move = ACCEPTANCE / (q - 1) * np.exp(-np.maximum(cost, 0) / T)
+    move: np.ndarray = ACCEPTANCE / (q - 1) * np.exp(-np.maximum(cost, 0) / T)
     same = np.arange(q)
     move[same, :, same] = 0
     move[same, :, same] = 1 - move.sum(axis=2)
@@ -60,7 +60,7 @@ class Metropolis:
     """
 
     order: str = "checkerboard"
-    adaptive: ClassVar[bool] = False
+    warm_up: ClassVar[None] = None
 
     @property
     def name(self) -> str:
