@@ -63,7 +63,17 @@ def seed_sequence(root: int, name: str, *words: Word) -> np.random.SeedSequence:
 
 def stream(root: int, name: str, *words: Word) -> np.random.Generator:
     """Return the numpy generator (PCG64) of a stream; see `seed_sequence` for parameters and errors."""
-    return np.random.Generator(np.random.PCG64(seed_sequence(root, name, *words)))
+    return generator(seed_sequence(root, name, *words))
+
+
+def generator(sequence: np.random.SeedSequence) -> np.random.Generator:
+    """Return the numpy generator (PCG64) of a seed sequence."""
+    return np.random.Generator(np.random.PCG64(sequence))
+
+
+def child(sequence: np.random.SeedSequence) -> np.random.SeedSequence:
+    """Return the first child of a seed sequence, which is not changed."""
+    return np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, 0))
 
 
 def counter_key(root: int, name: str, *words: Word) -> np.ndarray:

@@ -3,6 +3,7 @@
 from physnn.samplers.chain import COLUMNS, Rows, Sampler, State, advance, start, thermalise
 from physnn.samplers.heat_bath import HeatBath
 from physnn.samplers.metropolis import Metropolis
+from physnn.samplers.multispin import Multispin
 from physnn.samplers.swendsen_wang import SwendsenWang
 from physnn.samplers.wolff import Wolff
 
@@ -13,6 +14,7 @@ _ALL: tuple[Sampler, ...] = (
     HeatBath("random"),
     Wolff(),
     SwendsenWang(),
+    Multispin(),
 )
 SAMPLERS: dict[str, Sampler] = {sampler.name: sampler for sampler in _ALL}
 """Every sampler by name."""
@@ -22,6 +24,7 @@ __all__ = [
     "SAMPLERS",
     "HeatBath",
     "Metropolis",
+    "Multispin",
     "Rows",
     "Sampler",
     "State",

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from physnn import rng
 from physnn.errors import InputError
 from physnn.models.lattice import QUANTITIES, LatticeModel, check_shape, check_temperature
 
@@ -66,17 +67,21 @@ class Sampler(Protocol):
     warm_up : Sampler or None
         None where an update is a sweep; otherwise the sampler that `thermalise` uses before it finds out how many
         updates make a sweep.
+    interval : int
+        Updates between measurements that are worth their cost, where an update is a sweep.
     """
 
     @property
     def name(self) -> str: ...  # noqa: D102
     @property
     def warm_up(self) -> Sampler | None: ...  # noqa: D102
+    @property
+    def interval(self) -> int: ...  # noqa: D102
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `InputError` if the sampler is not right for this model, lattice or temperature."""
 
-    def generators(self, sequence: np.random.SeedSequence) -> np.ndarray:
+    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
         """Return the initial state of the generators of a chain."""
 
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
@@ -127,9 +132,8 @@ def start(
     check_shape(shape)
     check_temperature(T)
     sampler.check(model, shape, T)
-    child = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, 0))
-    colours = model.initial(shape, np.random.Generator(np.random.PCG64(child)), T)
-    return State(colours, sampler.generators(sequence))
+    colours = model.initial(shape, rng.generator(rng.child(sequence)), T)
+    return State(colours, sampler.generators(sequence, shape))
 
 
 def _check_state(model: LatticeModel, state: State) -> None:
@@ -201,18 +205,18 @@ def advance(
 
 
 def thermalise(sampler: Sampler, model: LatticeModel, T: float, state: State, sweeps: int) -> int:
-    """Move a chain by ``sweeps`` sweeps, in place, and return the interval that makes about one sweep.
+    """Move a chain by ``sweeps`` sweeps, in place, and return the interval between measurements.
 
-    The interval is 1 but for a sampler of single clusters.  That one is warmed up by another (from a random start its
-    clusters would stay small for long), then a pilot of at least `PILOT_SWEEPS` sweeps finds the rounded number of
-    updates per sweep.  Keep the interval fixed afterwards: to measure whenever the clusters add up to a sweep would
-    prefer configurations behind large clusters.
+    It is a sweep (or `Sampler.interval` of them), also for a sampler of single clusters.  That one is warmed up by
+    another (from a random start its clusters would stay small for long), then a pilot of at least `PILOT_SWEEPS` sweeps
+    finds the rounded number of updates per sweep.  Keep the interval fixed afterwards: to measure whenever the clusters
+    add up to a sweep would prefer configurations behind large clusters.
     """
     first = sampler.warm_up or sampler
     if sweeps > 0:
         advance(first, model, T, state, 1, sweeps)
     if first is sampler:
-        return 1
+        return sampler.interval
     steps, total, block = 0, 0.0, PILOT_SWEEPS
     while total < PILOT_SWEEPS:
         total += float(advance(sampler, model, T, state, 1, block)["work"][0])

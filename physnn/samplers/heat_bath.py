@@ -34,6 +34,7 @@ class HeatBath:
 
     order: str = "checkerboard"
     warm_up: ClassVar[None] = None
+    interval: ClassVar[int] = 1
 
     @property
     def name(self) -> str:
@@ -44,7 +45,7 @@ class HeatBath:
         """Raise `physnn.errors.InputError` for a checkerboard with an odd side."""
         local.check_order("heat-bath", self.order, shape)
 
-    def generators(self, sequence: np.random.SeedSequence) -> np.ndarray:
+    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
         """Return the state of the one generator."""
         return xoshiro.seeded(sequence)
 

@@ -61,6 +61,7 @@ class Metropolis:
 
     order: str = "checkerboard"
     warm_up: ClassVar[None] = None
+    interval: ClassVar[int] = 1
 
     @property
     def name(self) -> str:
@@ -71,7 +72,7 @@ class Metropolis:
         """Raise `physnn.errors.InputError` for a checkerboard with an odd side."""
         local.check_order("metropolis", self.order, shape)
 
-    def generators(self, sequence: np.random.SeedSequence) -> np.ndarray:
+    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
         """Return the state of the one generator."""
         return xoshiro.seeded(sequence)
 

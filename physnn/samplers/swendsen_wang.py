@@ -22,12 +22,13 @@ class SwendsenWang:
 
     name: ClassVar[str] = "swendsen-wang"
     warm_up: ClassVar[None] = None
+    interval: ClassVar[int] = 1
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `physnn.errors.InputError` for a field, or J < 0 with more than two colours."""
         cluster.check(self.name, model)
 
-    def generators(self, sequence: np.random.SeedSequence) -> np.ndarray:
+    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
         """Return the state of the one generator."""
         return xoshiro.seeded(sequence)
 

@@ -24,6 +24,7 @@ class Wolff:
 
     name: ClassVar[str] = "wolff"
     warm_up: ClassVar[SwendsenWang] = SwendsenWang()
+    interval: ClassVar[int] = 1
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `physnn.errors.InputError` for a field, J < 0 with more than two colours, or infinite temperature."""
@@ -34,7 +35,7 @@ class Wolff:
                 "use heat-bath or swendsen-wang"
             )
 
-    def generators(self, sequence: np.random.SeedSequence) -> np.ndarray:
+    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
         """Return the state of the one generator."""
         return xoshiro.seeded(sequence)
 
