@@ -49,7 +49,7 @@ DEFAULT_OUT = "sweep-temperature.h5"
     "--algorithm",
     help="wolff, swendsen-wang, metropolis, heat-bath, or multispin (needs L a multiple of 128) [default: wolff].",
 )
-@click.option("--sweeps", type=Whole(1), help="Measurements per chain, about a sweep apart [default: 4000].")
+@click.option("--sweeps", type=Whole(1), help="Measurements per chain, about a sweep apart [default: 6000].")
 @click.option("--thermalisation", type=Whole(0), help="Sweeps before the first measurement [default: 400].")
 @click.option("--chains", type=Whole(1), help="Independent chains per size and temperature [default: 4].")
 @click.option("--snapshots", type=Whole(0), help="Keep the configuration of every so many measurements [default: 0].")

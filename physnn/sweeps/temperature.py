@@ -28,6 +28,13 @@ from physnn.sweeps.preflight import check_bytes
 
 STORED = ("energy", "m", "structure_x", "structure_y")
 """Columns of measurements that are kept; m2 and m4 follow from m."""
+DIMENSIONS = {
+    ("state_colours", 2): ("row", "column"),
+    ("state_generator", 1): ("word",),
+    ("state_generator", 3): ("block", "word", "lane"),
+    ("snapshots", 3): ("snapshot", "row", "column"),
+}
+"""Dimensions of a chain's arrays by name and number of dimensions."""
 CHECKPOINT = 10.0
 """Seconds between checkpoints of a chain."""
 BLOCK = 200
@@ -55,7 +62,7 @@ class TemperatureSweep(BaseModel):
     coupling: float = 1.0
     field: float = 0.0
     algorithm: str = "wolff"
-    sweeps: Annotated[int, Field(ge=1, le=10**9)] = 4000
+    sweeps: Annotated[int, Field(ge=1, le=10**9)] = 6000
     thermalisation: Annotated[int, Field(ge=0, le=10**9)] = 400
     chains: Annotated[int, Field(ge=1, le=10**4)] = 4
     snapshots: Annotated[int, Field(ge=0)] = 0
@@ -232,8 +239,9 @@ def assemble(
             group[name] = Variable(
                 ("T", "chain", "measurement"), values[..., COLUMNS.index(name)], _attributes(name, recipe)
             )
-        work_done = values[..., COLUMNS.index("work")].mean(2)
-        group["work"] = Variable(("T", "chain"), work_done, _attributes("work", recipe))
+        # An integer, so that it does not depend on how the chain was cut.
+        sites = np.rint(values[..., COLUMNS.index("work")].sum(2) * L * L).astype(np.int64)
+        group["updates"] = Variable(("T", "chain"), sites, {"units": "1", "long_name": "updates of single sites"})
         intervals = np.array([[int(arrays["interval"]) for arrays in row] for row in found])
         group["interval"] = Variable(
             ("T", "chain"), intervals, {"units": "1", "long_name": "updates between measurements"}
@@ -241,8 +249,11 @@ def assemble(
         for name in sorted(n for n in found[0][0] if n.startswith("state_") or n == "snapshots"):
             stacked = np.array([[arrays[name] for arrays in row] for row in found])
             if stacked.size:
-                dims = ("T", "chain", *(f"{name}_{k}" for k in range(stacked.ndim - 2)))
-                group[name] = Variable(dims, stacked, {"long_name": f"{name.replace('_', ' ')} of the chain"})
+                group[name] = Variable(
+                    ("T", "chain", *DIMENSIONS[name, stacked.ndim - 2]),
+                    stacked,
+                    {"long_name": f"{name.replace('_', ' ')} of the chain"},
+                )
         sizes[L] = group
     return sizes
 
@@ -262,7 +273,7 @@ def disassemble(
             values = np.zeros((recipe.sweeps, len(COLUMNS)))
             for name in STORED:
                 values[:, COLUMNS.index(name)] = group[name].values[t, chain]
-            values[:, COLUMNS.index("work")] = group["work"].values[t, chain]
+            values[0, COLUMNS.index("work")] = group["updates"].values[t, chain] / L**2
             kept = {name: v.values[t, chain] for name, v in group.items() if name.startswith("state_")}
             snapshots = group["snapshots"].values[t, chain] if "snapshots" in group else np.empty((0, L, L), np.int8)
             arrays = {"values": values, "snapshots": snapshots, "interval": group["interval"].values[t, chain]}
