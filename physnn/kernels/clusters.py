@@ -149,7 +149,7 @@ def recolour(colours, state, q, parent, shifts):
 
 @njit(cache=True, nogil=True)
 def run(kind, colours, state, active, unlike, q, energies, interval, budget, progress, rows, snapshots, every):
-    """Make up to ``budget`` updates and measure after each ``interval``; stop when ``rows`` is full.
+    """Make updates and measure after each ``interval``, until ``budget`` sites are visited or ``rows`` is full.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def run(kind, colours, state, active, unlike, q, energies, interval, budget, pro
     colours, state, active, unlike, q
         As in `wolff`.
     interval, budget : int
-        Updates per measurement, and updates in this call.
+        Updates per measurement, and sites to visit, by updates and measurements, before this call ends.
     energies, progress, rows, snapshots, every
         As in `physnn.kernels.observables.record`.
     """
@@ -167,15 +167,17 @@ def run(kind, colours, state, active, unlike, q, energies, interval, budget, pro
     places = np.empty((2, H * W if kind == WOLFF else 0), np.int32)
     parent = np.empty(H * W if kind == SWENDSEN_WANG else 0, np.int32)
     shifts = np.empty(H * W if kind == SWENDSEN_WANG else 0, np.int8)
-    for _ in range(budget):
-        if progress[ROW] == rows.shape[0]:
-            return
+    spent = 0
+    while spent < budget and progress[ROW] < rows.shape[0]:
         if kind == WOLFF:
-            progress[SITES] += wolff(colours, state, active, unlike, q, places)
+            size = wolff(colours, state, active, unlike, q, places)
         else:
             connect(colours, state, active, unlike, parent)
             recolour(colours, state, q, parent, shifts)
-            progress[SITES] += H * W
+            size = H * W
         progress[DONE] += 1
+        progress[SITES] += size
+        spent += size
         if progress[DONE] == interval:
             record(colours, energies, space, progress, rows, snapshots, every)
+            spent += H * W

@@ -109,7 +109,7 @@ def random_sites(colours, state, table):
 
 @njit(cache=True, nogil=True)
 def run(colours, state, table, order, energies, interval, budget, progress, rows, snapshots, every):
-    """Make up to ``budget`` sweeps and measure after each ``interval``; stop when ``rows`` is full.
+    """Make sweeps and measure after each ``interval``, until ``budget`` sites are visited or ``rows`` is full.
 
     Parameters
     ----------
@@ -118,21 +118,22 @@ def run(colours, state, table, order, energies, interval, budget, progress, rows
     order : int
         `CHECKERBOARD` or `RANDOM`.
     interval, budget : int
-        Sweeps per measurement, and sweeps in this call.
+        Sweeps per measurement, and sites to visit, by updates and measurements, before this call ends.
     energies, progress, rows, snapshots, every
         As in `physnn.kernels.observables.record`.
     """
     space = scratch(table.shape[0], colours.shape[0], colours.shape[1])
     pair = two_colours(table)
     words = np.empty(colours.shape[1] // 2, np.uint64)
-    for _ in range(budget):
-        if progress[ROW] == rows.shape[0]:
-            return
+    spent = 0
+    while spent < budget and progress[ROW] < rows.shape[0]:
         if order == CHECKERBOARD:
             checkerboard(colours, state, table, pair, words)
         else:
             random_sites(colours, state, table)
         progress[DONE] += 1
         progress[SITES] += colours.size
+        spent += colours.size
         if progress[DONE] == interval:
             record(colours, energies, space, progress, rows, snapshots, every)
+            spent += colours.size

@@ -53,8 +53,8 @@ class State:
 
 
 Drive = Callable[[int, int, np.ndarray, np.ndarray, np.ndarray, int], None]
-"""``drive(interval, budget, progress, rows, snapshots, every)``: make up to ``budget`` updates, in one compiled call,
-as `physnn.kernels.observables.record` keeps count of them."""
+"""``drive(interval, budget, progress, rows, snapshots, every)``: one compiled call that updates and measures until
+about ``budget`` sites are visited or the rows are full; `physnn.kernels.observables.record` describes the rest."""
 
 
 class Sampler(Protocol):
@@ -195,7 +195,7 @@ def advance(
     snapshots = np.empty((kept, *state.colours.shape), np.int8)
     drive = sampler.drive(model, T, state)
     progress = np.zeros(3, np.int64)
-    budget = max(1, FIRST_SLICE_SITES // state.colours.size)
+    budget = FIRST_SLICE_SITES
     while progress[-1] < measurements:
         begin = time.perf_counter()
         drive(interval, budget, progress, rows, snapshots, snapshot_every)
