@@ -65,8 +65,8 @@ def split_rhat(series: np.ndarray) -> float:
     """Return the rank-normalised split R-hat of one observable; 1 where chains agree, suspicious above 1.01.
 
     The larger of two ratios sqrt(((n - 1)/n W + B/n) / W), with the variances within (W) and between (B/n) chains cut
-    in halves: one of the normal scores of the ranks, and one of those of |x - median|, which sees chains of different
-    spread.  A. Vehtari, A. Gelman, D. Simpson, B. Carpenter and P.-C. Buerkner, Bayesian Anal. 16 (2021) 667.
+    in halves: one of the normal scores of the ranks, and one of those of ``|x - median|``, which sees chains of
+    different spread.  A. Vehtari, A. Gelman, D. Simpson, B. Carpenter and P.-C. Buerkner, Bayesian Anal. 16 (2021) 667.
 
     Parameters
     ----------

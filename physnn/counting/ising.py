@@ -29,7 +29,8 @@ def ising_density_of_states(shape: tuple[int, int]) -> Histogram:
     -------
     Histogram
         Levels ``bonds`` = sum_<ij> s_i s_j, that is -E at J = 1, h = 0, and ``magnetisation`` = sum_i s_i; means
-        ``s_kmin`` = |sum_i s_i exp(i k.r_i)|^2 / N at the smallest wave vector k, averaged over both axes if H = W.
+        ``s_kmin`` = ``|sum_i s_i exp(i k.r_i)|^2 / N`` at the smallest wave vector k, averaged over both axes if
+        H = W.
 
     Raises
     ------

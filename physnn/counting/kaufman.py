@@ -154,7 +154,7 @@ def kaufman(shape: tuple[int, int], T: float, J: float = 1.0) -> Thermal:
     Raises
     ------
     InputError
-        If a side is below 2, T is not positive or below |J|/100, J is 0, or J < 0 with an odd side.
+        If a side is below 2, T is not positive or below ``|J|/100``, J is 0, or J < 0 with an odd side.
 
     Notes
     -----
@@ -185,7 +185,7 @@ def onsager(T: float, J: float = 1.0) -> Thermal:
     Raises
     ------
     InputError
-        If T is not positive or below |J|/100, or J is 0.
+        If T is not positive or below ``|J|/100``, or J is 0.
 
     Notes
     -----
@@ -222,7 +222,7 @@ def spontaneous_magnetisation(T: float, J: float = 1.0) -> float:
     Raises
     ------
     InputError
-        If T is not positive or below |J|/100, or J is 0.
+        If T is not positive or below ``|J|/100``, or J is 0.
 
     Notes
     -----

@@ -62,8 +62,8 @@ def potts_density_of_states(shape: tuple[int, int], q: int) -> Histogram:
     Histogram
         Levels ``bonds`` = sum_<ij> delta(s_i, s_j), that is -E at J = 1, and ``squares`` = sum_a n_a^2 with the number
         n_a of sites in state a, so m^2 = (q squares/N^2 - 1)/(q - 1); means ``s_kmin`` =
-        q/(q-1) sum_a |sum_i delta(s_i, a) exp(i k.r_i)|^2 / N at the smallest wave vector k, averaged over both axes
-        if H = W.
+        ``q/(q-1) sum_a |sum_i delta(s_i, a) exp(i k.r_i)|^2 / N`` at the smallest wave vector k, averaged over both
+        axes if H = W.
 
     Raises
     ------

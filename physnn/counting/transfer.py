@@ -155,9 +155,9 @@ def ising_correlations(shape: tuple[int, int], T: float, J: float = 1.0) -> dict
     Returns
     -------
     dict of str to float
-        ``log_z`` = ln Z/N, ``energy`` <H>/N, ``m2``, ``s_kmin`` = <|sum_i s_i exp(i k.r_i)|^2>/N for k = 2 pi/max(H, W)
-        along the longest side, ``xi_over_L`` (second moment, from S(0) = N m2, over the longest side; not a number
-        where S does not peak at zero).
+        ``log_z`` = ln Z/N, ``energy`` <H>/N, ``m2``, ``s_kmin`` = ``<|sum_i s_i exp(i k.r_i)|^2>/N`` for
+        k = 2 pi/max(H, W) along the longest side, ``xi_over_L`` (second moment, from S(0) = N m2, over the longest
+        side; not a number where S does not peak at zero).
 
     Raises
     ------

@@ -51,8 +51,8 @@ class Potts:
     def critical_temperature(self) -> float:
         """``J / ln(1 + sqrt q)`` (R. B. Potts, Proc. Camb. Phil. Soc. 48, 106 (1952)).
 
-        For J < 0 it is the same with |J| at q = 2; the antiferromagnet of three colours is critical at T = 0 only and
-        that of four is always disordered, so 0 is returned.
+        For J < 0 it is the same with ``|J|`` at q = 2; the antiferromagnet of three colours is critical at T = 0 only
+        and that of four is always disordered, so 0 is returned.
         """
         if self.J < 0 and self.q > 2:
             return 0.0
