@@ -15,7 +15,7 @@ from physnn.sweeps.executors import available_cores
 from physnn.sweeps.files import clear, recipe_on_disk, run_sweep
 from physnn.sweeps.noise_recipe import NoiseSweep, bundled_names, noise_values
 from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
-from physnn.sweeps.temperature import TemperatureSweep
+from physnn.sweeps.temperature_recipe import TemperatureSweep
 from physnn.sweeps.validation import validated
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def temperature_recipe(out: Path | None = None, extend: bool = False, **settings
 
 
 def sweep_temperature(
-    L: Sequence[int] = (16, 32, 64, 128),
+    L: Sequence[int] | None = None,
     *,
     out: str | Path | None = None,
     jobs: int = 1,
@@ -69,12 +69,12 @@ def sweep_temperature(
 
     Parameters
     ----------
-    L : sequence of int
-        Sizes.
+    L : sequence of int, optional
+        Sizes; by default 16, 32, 64 and 128, or those of the file that is extended.
     out, jobs, extend, restart, progress
         As in `sweep_noise`.
     **settings
-        Fields of `physnn.sweeps.temperature.TemperatureSweep`: ``T``, ``model``, ``q``, ``field``, ``algorithm``,
+        Fields of `physnn.sweeps.temperature_recipe.TemperatureSweep`: ``T``, ``model``, ``q``, ``field``, ``algorithm``,
         ``sweeps``, ``chains``, ``seed``, ...
 
     Returns
@@ -84,13 +84,13 @@ def sweep_temperature(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(out) if out is not None else Path(folder) / "sweep.h5"
-        recipe = temperature_recipe(path, extend, L=tuple(L), **settings)
+        recipe = temperature_recipe(path, extend, L=tuple(L) if L is not None else None, **settings)
         run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress)
         return open_datatree(path)
 
 
 def sweep_noise(
-    L: Sequence[int] = (32, 64, 128),
+    L: Sequence[int] | None = None,
     *,
     out: str | Path | None = None,
     jobs: int = 1,
@@ -103,8 +103,8 @@ def sweep_noise(
 
     Parameters
     ----------
-    L : sequence of int
-        Sizes.
+    L : sequence of int, optional
+        Sizes; by default 32, 64 and 128, or those of the file that is extended.
     out : path, optional
         Sweep file to write, continue or extend; without it nothing is kept on the disk.
     jobs : int
@@ -125,7 +125,7 @@ def sweep_noise(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(out) if out is not None else Path(folder) / "sweep.h5"
-        recipe = noise_recipe(path, extend, L=tuple(L), **settings)
+        recipe = noise_recipe(path, extend, L=tuple(L) if L is not None else None, **settings)
         run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress)
         return open_datatree(path)
 

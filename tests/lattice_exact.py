@@ -11,7 +11,10 @@ from scipy import stats
 from physnn import rng
 from physnn.models import Ising
 from physnn.models.lattice import LatticeModel
-from physnn.samplers import Rows, Sampler, State, advance, start, thermalise
+from physnn.samplers import SAMPLERS, Rows, Sampler, State, advance, start, thermalise
+
+GENERAL = [name for name in SAMPLERS if name != "multispin"]
+"""Samplers of every lattice; multispin coding needs one of 128 columns."""
 
 
 @cache

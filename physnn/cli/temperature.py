@@ -47,9 +47,12 @@ DEFAULT_OUT = "sweep-temperature.h5"
 @click.option("--coupling", type=float, help="Coupling J [default: 1].")
 @click.option(
     "--algorithm",
-    help="wolff, swendsen-wang, metropolis, heat-bath, or multispin (needs L a multiple of 128) [default: wolff].",
+    help="wolff, swendsen-wang, metropolis or heat-bath (even L), metropolis-random, heat-bath-random, or multispin "
+    "(L a multiple of 128) [default: wolff].",
 )
-@click.option("--sweeps", type=Whole(1), help="Measurements per chain, about a sweep apart [default: 6000].")
+@click.option(
+    "--sweeps", type=Whole(1), help="Measurements per chain, a sweep apart, 20 sweeps for multispin [default: 6000]."
+)
 @click.option("--thermalisation", type=Whole(0), help="Sweeps before the first measurement [default: 400].")
 @click.option("--chains", type=Whole(1), help="Independent chains per size and temperature [default: 4].")
 @click.option("--snapshots", type=Whole(0), help="Keep the configuration of every so many measurements [default: 0].")
@@ -91,7 +94,7 @@ def sweep_temperature(
     from physnn.cli.sweep_output import print_plan, print_sweep
     from physnn.errors import InputError
     from physnn.sweeps.files import plan, run_sweep
-    from physnn.sweeps.temperature import TemperatureSweep
+    from physnn.sweeps.temperature_recipe import TemperatureSweep
     from physnn.sweeps.validation import check_names
 
     check_observable(observable or "binder")

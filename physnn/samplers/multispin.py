@@ -46,12 +46,13 @@ class Multispin:
             interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int
         ) -> None:
             words = multispin.pack(1 - 2 * state.colours)
+            N = state.colours.size
             while budget > 0 and progress[observables.ROW] < len(rows):
-                n = min(budget, interval - int(progress[observables.DONE]))
+                n = min(max(1, budget // N), interval - int(progress[observables.DONE]))
                 multispin.sweeps(words, state.generator, p, n)
-                budget -= n
+                budget -= n * N
                 progress[observables.DONE] += n
-                progress[observables.SITES] += n * state.colours.size
+                progress[observables.SITES] += n * N
                 if progress[observables.DONE] == interval:
                     state.colours[:] = (1 - multispin.unpack(words)) // 2
                     observables.record(state.colours, energies, space, progress, rows, snapshots, every)

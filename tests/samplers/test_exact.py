@@ -14,7 +14,7 @@ from physnn.kernels import clusters, lattice, xoshiro
 from physnn.kernels.observables import DONE, ROW, SITES, record, scratch
 from physnn.models import Ising, Potts
 from physnn.samplers import SAMPLERS, Metropolis, Wolff, advance, heat_bath, local, metropolis
-from tests.lattice_exact import chain, p_value, tau, thinned
+from tests.lattice_exact import GENERAL, chain, p_value, tau, thinned
 
 LOCAL = ["metropolis", "metropolis-random", "heat-bath", "heat-bath-random"]
 ODD = ["metropolis-random", "heat-bath-random", "wolff", "swendsen-wang"]
@@ -23,20 +23,20 @@ LIMIT = 1e-4
 """Smallest p-value that counts as agreement, some 70 tests together; controls must fall below its square."""
 
 CASES = [
-    *((name, Ising(), (4, 4), T) for name in SAMPLERS for T in (1.8, 2.27, 3.0)),
-    *((name, Ising(J=-1), (4, 4), 2.27) for name in SAMPLERS),
+    *((name, Ising(), (4, 4), T) for name in GENERAL for T in (1.8, 2.27, 3.0)),
+    *((name, Ising(J=-1), (4, 4), 2.27) for name in GENERAL),
     *((name, Ising(h=0.2), (4, 4), 2.5) for name in LOCAL),
     *((name, Ising(J=-1, h=0.7), (4, 4), 1.5) for name in LOCAL),
-    *((name, Ising(), (2, 2), 3.0) for name in SAMPLERS),
-    *((name, Ising(J=-1), (2, 4), 2.0) for name in SAMPLERS),
+    *((name, Ising(), (2, 2), 3.0) for name in GENERAL),
+    *((name, Ising(J=-1), (2, 4), 2.0) for name in GENERAL),
     *((name, Ising(), (3, 3), 2.27) for name in ODD),
     *((name, Ising(J=-1), (3, 3), 2.0) for name in ODD),
     *((name, Ising(J=-1), (2, 5), 1.5) for name in ANY),
     *((name, Ising(), (5, 3), 2.5) for name in ANY),
     *((name, Potts(3), (3, 3), 1.0) for name in ODD),
-    *((name, Potts(3), (2, 4), 1.0) for name in SAMPLERS),
-    *((name, Potts(4), (4, 2), 0.9) for name in SAMPLERS),
-    *((name, Potts(2), (4, 2), 1.1) for name in SAMPLERS),
+    *((name, Potts(3), (2, 4), 1.0) for name in GENERAL),
+    *((name, Potts(4), (4, 2), 0.9) for name in GENERAL),
+    *((name, Potts(2), (4, 2), 1.1) for name in GENERAL),
     *((name, Potts(3, J=-1), (2, 4), 0.6) for name in LOCAL),
     *((name, Ising(), (4, 4), np.inf) for name in ("metropolis", "heat-bath", "swendsen-wang")),
 ]
@@ -48,7 +48,7 @@ def test_energy_and_order_have_the_exact_joint_distribution(name, model, shape, 
     assert p_value(model, shape, T, rows) > LIMIT
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", GENERAL)
 @pytest.mark.parametrize("factor", [0.98, 1.02])
 def test_two_per_cent_of_temperature_are_seen(name, factor):
     rows = thinned(SAMPLERS[name], Ising(), (4, 4), factor * 2.27, name)
@@ -156,12 +156,12 @@ def seeds_p_value(name: str, taus: float, seeds: int = 400, n: int = 2000) -> fl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", GENERAL)
 def test_p_values_of_many_seeds_are_uniform(name):
-    assert seeds_p_value(name, 6) > 0.01 / len(SAMPLERS)
+    assert seeds_p_value(name, 6) > 0.01 / len(GENERAL)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["metropolis", "heat-bath-random"])
 def test_measurements_one_tau_apart_are_not_independent(name):
-    assert seeds_p_value(name, 1) < 0.01 / len(SAMPLERS)
+    assert seeds_p_value(name, 1) < 0.01 / len(GENERAL)

@@ -17,7 +17,7 @@ from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from physnn.sweeps import temperature
 from physnn.sweeps.files import run_sweep
-from physnn.sweeps.temperature import TemperatureSweep, tasks_of
+from physnn.sweeps.temperature_recipe import TemperatureSweep, tasks_of
 
 SMALL = {"T": (2.0, 2.27, 2.6), "sweeps": 300, "thermalisation": 50, "chains": 2}
 
@@ -53,14 +53,14 @@ def test_chains_are_different_and_known_by_their_content(tmp_path):
 @pytest.mark.parametrize("algorithm", ["wolff", "metropolis"])
 def test_extending_equals_running_at_once(tmp_path, algorithm):
     parts, whole = tmp_path / "parts.h5", tmp_path / "whole.h5"
-    settings = SMALL | {"algorithm": algorithm, "snapshots": 50}
+    settings = SMALL | {"algorithm": algorithm, "snapshots": 40}
     run(parts, L=(4,), **settings | {"T": (2.0, 2.6), "sweeps": 150, "chains": 1})
     assert run(parts, L=(4,), extend=True, **settings | {"sweeps": 150, "chains": 1}) == 1
     assert run(parts, L=(4,), extend=True, **settings | {"chains": 1}) == 3, "longer chains continue"
     assert run(parts, L=(4, 6), extend=True, chains=2) == 3 + 6
     run(whole, **settings)
     assert content_digest(parts) == content_digest(whole)
-    assert read_sweep(whole).sizes[4]["snapshots"].values.shape == (3, 2, 6, 4, 4)
+    assert read_sweep(whole).sizes[4]["snapshots"].values.shape == (3, 2, 7, 4, 4)
 
 
 def test_a_second_run_does_nothing_and_another_recipe_is_refused(tmp_path, network_file):

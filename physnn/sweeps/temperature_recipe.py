@@ -1,0 +1,161 @@
+"""The recipe of a temperature sweep of a lattice model, and its tasks: one Markov chain each."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from physnn.errors import InputError
+from physnn.models import Ising, Potts
+from physnn.samplers import SAMPLERS
+
+Temperature = Annotated[float, Field(gt=0, le=1e6)]
+
+
+class TemperatureSweep(BaseModel):
+    """The recipe of a temperature sweep.
+
+    Without ``T`` every size has ``points`` temperatures of its own, T = T_0 (1 + u/L) with u evenly spaced in
+    (-``window``, ``window``); T_0 is the critical temperature rounded to two places.  There are ``sweeps`` measurements
+    in a chain, about a sweep apart, 20 sweeps for multispin.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Literal["temperature"] = "temperature"
+    L: Annotated[tuple[Annotated[int, Field(ge=2, le=2**15)], ...], Field(min_length=1)] = (16, 32, 64, 128)
+    T: tuple[Temperature, ...] | None = None
+    points: Annotated[int, Field(ge=2, le=1000)] = 13
+    window: Annotated[float, Field(gt=0, le=1e3)] = 1.2
+    model: Literal["ising", "potts"] = "ising"
+    q: Annotated[int, Field(ge=2, le=4)] = 3
+    coupling: float = 1.0
+    field: float = 0.0
+    algorithm: str = "wolff"
+    sweeps: Annotated[int, Field(ge=1, le=10**9)] = 6000
+    thermalisation: Annotated[int, Field(ge=0, le=10**9)] = 400
+    chains: Annotated[int, Field(ge=1, le=10**4)] = 4
+    snapshots: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @field_validator("L", "T")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return None if values is None else tuple(sorted(set(values)))
+
+    def lattice(self) -> Ising | Potts:
+        """Return the model."""
+        return Ising(self.coupling, self.field) if self.model == "ising" else Potts(self.q, self.coupling)
+
+    def temperatures(self, L: int) -> tuple[float, ...]:
+        """Return the temperatures of one size."""
+        if self.T is not None:
+            return self.T
+        middle = round(self.lattice().critical_temperature, 2)
+        u = np.linspace(-self.window, self.window, self.points)
+        return tuple(float(f"{T:.12g}") for T in middle * (1 + u / L))
+
+    def resolved(self) -> TemperatureSweep:
+        """Return the recipe after checking that the algorithm serves the model at every size and temperature.
+
+        Raises
+        ------
+        InputError
+            If it does not, or the model has no transition to put temperatures around.
+        """
+        model = self.lattice()
+        if self.model == "potts" and self.field:
+            raise InputError("the field belongs to the Ising model; leave --field out or use --model ising")
+        if self.T is None and (self.coupling < 0 or self.field):
+            raise InputError("default temperatures are those of a ferromagnet without field; give yours with --T")
+        if self.algorithm not in SAMPLERS:
+            raise InputError(f"there is no algorithm {self.algorithm!r}; choose one of {', '.join(SAMPLERS)}")
+        for L in self.L:
+            for T in (min(self.temperatures(L)), max(self.temperatures(L))):
+                if T <= 0:
+                    raise InputError(f"the window reaches below T = 0 at L = {L}; make it smaller, or give --T")
+                SAMPLERS[self.algorithm].check(model, (L, L), T)
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the recipe as plain data for JSON."""
+        return self.model_dump(mode="json")
+
+    @property
+    def components(self) -> int:
+        """Number n of components of the order parameter: 1 for Ising, q - 1 for Potts."""
+        return 1 if self.model == "ising" else self.q - 1
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a pilot must decide what to measure."""
+        return False
+
+    @property
+    def stages(self) -> tuple[Any, ...]:
+        """Stages that were decided."""
+        return ()
+
+
+class ChainTask(BaseModel):
+    """One chain; what a worker gets."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recipe: TemperatureSweep
+    L: int
+    T: float
+    chain: int
+
+    @property
+    def key(self) -> str:
+        """Stable name of the task: a hash of what the chain depends on, and of its length."""
+        own = {"L": self.L, "T": self.T, "chain": self.chain}
+        dropped = {"L", "T", "points", "window", "chains", "kind"} | ({"q"} if self.recipe.model == "ising" else set())
+        text = json.dumps(own | {"recipe": self.recipe.model_dump(mode="json", exclude=dropped)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def cost(self) -> float:
+        """Work, in updates of one site."""
+        sweeps = self.recipe.sweeps * SAMPLERS[self.recipe.algorithm].interval + self.recipe.thermalisation
+        return float(self.L**2 * sweeps)
+
+
+def tasks_of(recipe: TemperatureSweep) -> list[ChainTask]:
+    """Return all tasks of a recipe, the largest sizes first."""
+    return [
+        ChainTask(recipe=recipe, L=L, T=T, chain=chain)
+        for L in reversed(recipe.L)
+        for T, chain in itertools.product(recipe.temperatures(L), range(recipe.chains))
+    ]
+
+
+def merged(old: TemperatureSweep, new: TemperatureSweep, extend: bool) -> TemperatureSweep:
+    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
+
+    Raises
+    ------
+    InputError
+        If they differ and ``extend`` is off, or differ in more than sizes, temperatures, chains and sweeps.
+    """
+    extendable: dict[str, Any] = {
+        "L": tuple(sorted({*old.L, *new.L})),
+        "T": tuple(sorted({*old.T, *new.T})) if old.T is not None and new.T is not None else old.T,
+        "chains": max(old.chains, new.chains),
+        "sweeps": max(old.sweeps, new.sweeps),
+    }
+    before, after = old.canonical(), new.canonical()
+    different = [name for name in before if before[name] != after[name]]
+    fixed = [n for n in different if n not in extendable or (n == "T" and (old.T is None or new.T is None))]
+    if fixed or (different and not extend):
+        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
+        name = (fixed or different)[0]
+        change = f"{name} {json.dumps(before[name])}, now {json.dumps(after[name])}"
+        raise InputError(f"the file holds another recipe ({change}): {advice}")
+    return old.model_copy(update=extendable) if different else old
