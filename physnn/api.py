@@ -74,8 +74,8 @@ def sweep_temperature(
     out, jobs, extend, restart, progress
         As in `sweep_noise`.
     **settings
-        Fields of `physnn.sweeps.temperature_recipe.TemperatureSweep`: ``T``, ``model``, ``q``, ``field``, ``algorithm``,
-        ``sweeps``, ``chains``, ``seed``, ...
+        Fields of `physnn.sweeps.temperature_recipe.TemperatureSweep`: ``T``, ``model``, ``q``, ``field``,
+        ``algorithm``, ``sweeps``, ``chains``, ``seed``, ...
 
     Returns
     -------

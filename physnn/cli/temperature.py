@@ -39,7 +39,7 @@ DEFAULT_OUT = "sweep-temperature.h5"
 @click.option(
     "--window",
     type=Number(0),
-    help="They are T_0 (1 + u/L), |u| up to this; T_0 is the critical temperature to two places [default: 1.2].",
+    help="They are T_0 (1 + u/L), |u| up to this; T_0 is the critical temperature to two places [default: 0.8].",
 )
 @click.option("--model", type=click.Choice(["ising", "potts"]), help="[default: ising]")
 @click.option("--q", type=Whole(2), help="Colours of the Potts model, 2 to 4 [default: 3].")

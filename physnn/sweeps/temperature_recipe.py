@@ -31,7 +31,7 @@ class TemperatureSweep(BaseModel):
     L: Annotated[tuple[Annotated[int, Field(ge=2, le=2**15)], ...], Field(min_length=1)] = (16, 32, 64, 128)
     T: tuple[Temperature, ...] | None = None
     points: Annotated[int, Field(ge=2, le=1000)] = 13
-    window: Annotated[float, Field(gt=0, le=1e3)] = 1.2
+    window: Annotated[float, Field(gt=0, le=1e3)] = 0.8
     model: Literal["ising", "potts"] = "ising"
     q: Annotated[int, Field(ge=2, le=4)] = 3
     coupling: float = 1.0

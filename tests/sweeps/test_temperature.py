@@ -133,7 +133,7 @@ def test_default_temperatures_surround_the_transition():
         for L in recipe.L:
             T = np.array(recipe.temperatures(L))
             assert T.min() < exact < T.max()
-            assert np.ptp(T) * L == pytest.approx(2 * 1.2 * T.mean())
+            assert np.ptp(T) * L == pytest.approx(2 * 0.8 * T.mean())
 
 
 @pytest.mark.parametrize(
