@@ -28,9 +28,8 @@ def main() -> None:
         if fit.collapse:
             point, slope = fit.collapse.critical_point, fit.collapse.inverse_nu
             T_c = 1 / math.log1p(math.sqrt(q))
-            print(
-                f"  T_c = {point} (exact {T_c:.6f}, {(point.value - T_c) / point.error:+.1f} errors of {point.error:.1g})"
-            )
+            off = (point.value - T_c) / point.error
+            print(f"  T_c = {point} (exact {T_c:.6f}, {off:+.1f} errors of {point.error:.1g})")
             off = (slope.value - inverse_nu) / slope.error
             print(f"  1/nu = {slope} (exact {inverse_nu}, {off:+.1f} errors of {slope.error:.1g})")
             for remark in (*fit.remarks, *fit.collapse.remarks):

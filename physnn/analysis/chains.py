@@ -9,21 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy import stats
 
-from physnn.analysis.convergence import split_rhat
 from physnn.analysis.curves import Curves, disequilibrium
 from physnn.analysis.observables import Observable, rule_of
 from physnn.analysis.resampling import bin_count, bin_edges, redrawn
 from physnn.analysis.series import estimate_time
 from physnn.errors import InputError
 
-DISAGREE = 1.1
-"""Rank-normalised split R-hat from which chains have not converged to one distribution (with `DISAGREE_SHARE`).
-
-Chains that are short but equal have R-hat^2 near 1 + 4 tau/n; three times that excess is allowed.
-"""
-DISAGREE_SHARE = 0.1
-"""Share of a size's temperatures where chains may disagree: the slowest ones are few."""
+DISAGREE = 1e-3
+"""Probability, over all temperatures of a size, below which chains do not have one mean (F test on their bins)."""
 SHORTEST = 50.0
 """Least length of all chains of a point together, in autocorrelation times."""
 
@@ -96,7 +91,7 @@ def curves_of_chains(
 def _point(
     rule: Observable, raw: list[np.ndarray], resamples: int, generator: np.random.Generator, where: str
 ) -> tuple[float, np.ndarray, int, float]:
-    """Return value, samples, number of bins and R-hat of one point, from arrays ``(chains, measurements)``."""
+    """Return value, samples, number of bins and p-value of one mean, from arrays ``(chains, measurements)``."""
     moments = rule.moments(*raw)
     chains, length = raw[0].shape
     tau = max(estimate_time(m).tau.value for m in moments)
@@ -113,18 +108,25 @@ def _point(
     with np.errstate(all="ignore"):  # what is not finite is found by the caller
         value = float(rule.combine(*(sums.sum(1) / lengths.sum())))
         samples = rule.combine(*((drawn @ sums.T) / (drawn @ lengths)[:, None]).T)
-    rhat = split_rhat(moments[0]) if chains > 1 else 1.0
-    expected = np.sqrt(1 + 12 * tau / length)
-    return value, np.asarray(samples), len(lengths), rhat if rhat > expected else 1.0
+    return value, np.asarray(samples), len(lengths), _one_mean((sums[0] / lengths).reshape(chains, count))
 
 
-def _disagreement(L: int, x: np.ndarray, rhat: list[float], control: str) -> str:
+def _one_mean(bins: np.ndarray) -> float:
+    """Return the probability that chains with one mean differ as much, from their bins ``(chains, bins)``."""
+    chains, count = bins.shape
+    within = float(bins.var(1, ddof=1).mean()) if count > 1 else 0.0
+    if chains == 1 or within == 0:
+        return 1.0
+    between = count * float(bins.mean(1).var(ddof=1))
+    return float(stats.f.sf(between / within, chains - 1, chains * (count - 1)))
+
+
+def _disagreement(L: int, x: np.ndarray, p_values: list[float], control: str) -> str:
     """Return why chains of a size are out of equilibrium: they do not agree with each other."""
-    off = np.flatnonzero(np.array(rhat) > DISAGREE)
-    if len(off) <= DISAGREE_SHARE * len(x):
+    k = int(np.argmin(p_values))
+    if p_values[k] * len(x) > DISAGREE:
         return ""
-    k = int(off[np.argmax(np.array(rhat)[off])])
     return (
-        f"chains of L = {L} disagree (R-hat = {rhat[k]:.2f} at {control} = {x[k]:.6g}): they are too short, or stuck; "
-        "run longer"
+        f"chains of L = {L} disagree (p = {p_values[k]:.1g} at {control} = {x[k]:.6g}): they started too far off, or "
+        "are stuck; take more --thermalisation or --sweeps"
     )
