@@ -11,7 +11,7 @@ from physnn.analysis.exponents import Settings, collapse
 from physnn.analysis.fit import Fit
 from physnn.analysis.tables import is_dimensionless
 from physnn.errors import InputError
-from physnn.report import default_observable, fit, loaded, sampled_curves
+from physnn.report import default_observable, fit, loaded, sampled_curves, usual_omega
 from physnn.store.hdf5 import is_hdf5
 from physnn.store.sweep_file import read_sweep
 from physnn.store.table import read_table
@@ -52,7 +52,6 @@ def fit_joint(
     from physnn.analysis.joint import joint
 
     generator = rng.stream(seed, "bootstrap", "joint fit")
-    settings = Settings(omega=omega, resamples=resamples, second_method=False)
     parts = []
     if is_hdf5(Path(source)):
         sweep = read_sweep(source)
@@ -64,6 +63,8 @@ def fit_joint(
         found = [loaded(n, observable if n == str(source) else None, None, resamples, seed)[0] for n in names]
     if len(set(names)) < len(names):
         raise InputError(f"the common fit has {', '.join(names)}: give each observable once")
+    omega = usual_omega(found[0]) if omega is None else omega
+    settings = Settings(omega=omega, resamples=resamples, second_method=False)
     for name, each in zip(names, found, strict=True):
         answer = collapse(each, settings, generator)
         if answer is None:

@@ -59,7 +59,8 @@ def fit(
     zeta : float or "free", optional
         zeta/nu is held or fitted; by default fitted where the observable is known not to be dimensionless, else 0.
     omega : float or "free", optional
-        The correction term L^-omega, held or fitted; by default there only where the data demand it.
+        The correction term L^-omega, held or fitted; by default it is fitted for dimensionless observables of lattice
+        models at three sizes or more, and otherwise there only where the data demand it.
     critical_point, inverse_nu : float, optional
         Values that are held.
     covariance : path, optional
@@ -79,10 +80,20 @@ def fit(
     InputError
         If the file is unusable, has one size only, or lacks the observable.
     """
-    settings = Settings(zeta, omega, critical_point, inverse_nu, resamples)
     found, peaks, remarks = loaded(source, observable, covariance, resamples, seed)
+    omega = usual_omega(found) if omega is None else omega
+    settings = Settings(zeta, omega, critical_point, inverse_nu, resamples)
     answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
     return replace(answer, remarks=(*remarks, *answer.remarks))
+
+
+def usual_omega(found: Curves) -> Literal["free"] | None:
+    """Return whether corrections to scaling are fitted unless something else is asked for.
+
+    Those of a lattice model are there at every size, and move a critical point before chi2 shows them.  With a free
+    zeta/nu as well they would leave little that is known.
+    """
+    return "free" if found.chains and found.dimensionless and len(found.sizes) > 2 else None
 
 
 def loaded(

@@ -17,12 +17,14 @@ from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, advance, start, thermalise
 
+LOCAL = {8: (200_000, 1), 16: (200_000, 2), 32: (120_000, 8), 64: (80_000, 32), 128: (20_000, 128)}
+CLUSTER = {8: (200_000, 0), 16: (200_000, 0), 32: (100_000, 0), 64: (50_000, 0), 128: (20_000, 0)}
 RUNS = {
-    "metropolis": {8: (400_000, 1), 16: (400_000, 1), 32: (200_000, 5), 64: (100_000, 20)},
-    "heat-bath": {8: (400_000, 1), 16: (400_000, 1), 32: (200_000, 5), 64: (100_000, 20)},
-    "multispin": {128: (100_000, 80), 256: (40_000, 320)},
-    "wolff": {8: (400_000, 0), 16: (400_000, 0), 32: (200_000, 0), 64: (100_000, 0), 128: (50_000, 0)},
-    "swendsen-wang": {8: (400_000, 0), 16: (400_000, 0), 32: (200_000, 0), 64: (100_000, 0), 128: (50_000, 0)},
+    "metropolis": LOCAL,
+    "heat-bath": LOCAL,
+    "multispin": {128: (60_000, 100), 256: (30_000, 400)},
+    "wolff": CLUSTER,
+    "swendsen-wang": CLUSTER,
 }
 """Measurements, and updates between them (0: about a sweep), by sampler and size."""
 FIGURE = Path("docs/figures/ising_dynamics.png")
@@ -50,7 +52,8 @@ def exponent(x: np.ndarray, y: np.ndarray, error: np.ndarray) -> tuple[float, fl
 def main() -> None:
     """Run all, print tau and z, and draw them."""
     begun = time.perf_counter()
-    jobs = [(name, L, *run) for name, sizes in RUNS.items() for L, run in reversed(sizes.items())]
+    jobs = [(name, L, *run) for name, sizes in RUNS.items() for L, run in sizes.items()]
+    jobs.sort(key=lambda job: -(job[1] ** 2) * job[2] * max(1, job[3]))
     with ProcessPoolExecutor(2) as pool:
         found = dict(zip([job[:2] for job in jobs], pool.map(tau, *zip(*jobs, strict=True)), strict=True))
     figure = new_figure(7, 4.6)

@@ -52,26 +52,26 @@ def work(task: ChainTask, path: Path, context: Mapping[str, Any]) -> None:
         interval = thermalise(sampler, model, task.T, state, recipe.thermalisation)
         values, snapshots = [np.empty((0, len(COLUMNS)))], [np.empty((0, task.L, task.L), np.int8)]
     done, block, last = len(values[0]), BLOCK, time.monotonic()
-    while done < recipe.sweeps:
-        count, every = _next_block(block, done, recipe)
+    while done < task.measurements:
+        count, every = _next_block(block, done, task)
         began = time.monotonic()
         rows = advance(sampler, model, task.T, state, count, interval, every)
         values.append(rows.values)
         snapshots.append(rows.snapshots)
         done += len(rows.values)
         block = max(1, int(block * min(4.0, 0.5 / max(time.monotonic() - began, 1e-3))))
-        if time.monotonic() - last > CHECKPOINT and done < recipe.sweeps:
+        if time.monotonic() - last > CHECKPOINT and done < task.measurements:
             _leave(path, state, interval, values, snapshots, unfinished=True)
             last = time.monotonic()
     _leave(path, state, interval, values, snapshots, unfinished=False)
 
 
-def _next_block(block: int, done: int, recipe: TemperatureSweep) -> tuple[int, int]:
+def _next_block(block: int, done: int, task: ChainTask) -> tuple[int, int]:
     """Return how many measurements come next, ``block`` at most, and how many of them make a snapshot.
 
     Snapshots are counted from the start of the chain: a block ends at one, or before the next one.
     """
-    count, every = min(block, recipe.sweeps - done), recipe.snapshots
+    count, every = min(block, task.measurements - done), task.recipe.snapshots
     if not every:
         return count, 0
     missing = every - done % every
@@ -122,7 +122,9 @@ def assemble(
         group = {
             "T": Variable(("T",), np.array(grid), {"symbol": "T", "units": "J/k_B", "long_name": "temperature"}),
             "chain": Variable(("chain",), np.arange(recipe.chains), {"long_name": "number of the Markov chain"}),
-            "measurement": Variable(("measurement",), np.arange(recipe.sweeps), {"long_name": "number in the chain"}),
+            "measurement": Variable(
+                ("measurement",), np.arange(recipe.measurements(L)), {"long_name": "number in the chain"}
+            ),
         }
         for name in STORED:
             group[name] = Variable(
@@ -159,7 +161,7 @@ def disassemble(
     """Yield (task key, arrays) of every task of a finished file: the inverse of `assemble`."""
     for L, group in sizes.items():
         for (t, T), chain in itertools.product(enumerate(recipe.temperatures(L)), range(recipe.chains)):
-            values = np.zeros((recipe.sweeps, len(COLUMNS)))
+            values = np.zeros((recipe.measurements(L), len(COLUMNS)))
             for name in STORED:
                 values[:, COLUMNS.index(name)] = group[name].values[t, chain]
             values[0, COLUMNS.index("work")] = group["updates"].values[t, chain] / L**2
@@ -173,9 +175,10 @@ def continued(
     old: TemperatureSweep, recipe: TemperatureSweep, done: Mapping[str, Mapping[str, np.ndarray]]
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Yield (task key, checkpoint) of every chain of a longer recipe that a shorter one has begun."""
-    if recipe.sweeps > old.sweeps:
-        for task in tasks_of(recipe):
-            arrays = done.get(task.model_copy(update={"recipe": old}).key)
+    for task in tasks_of(recipe):
+        before = task.model_copy(update={"recipe": old})
+        if before.measurements < task.measurements:
+            arrays = done.get(before.key)
             if arrays is not None:
                 yield task.key, {**arrays, "unfinished": np.array(1)}
 
@@ -202,11 +205,14 @@ def seconds_per_cost(recipe: TemperatureSweep, tasks: Sequence[ChainTask]) -> fl
 
 def task_megabytes(recipe: TemperatureSweep, L: int) -> float:
     """Return the memory one task of a size takes."""
-    return (32.0 * L**2 + 8.0 * recipe.sweeps * len(COLUMNS)) / 1e6
+    return (32.0 * L**2 + 8.0 * recipe.measurements(L) * len(COLUMNS)) / 1e6
 
 
 def file_megabytes(recipe: TemperatureSweep) -> float:
     """Return the size of the file before compression."""
-    kept = recipe.sweeps // recipe.snapshots if recipe.snapshots else 0
-    cells = [len(recipe.temperatures(L)) * (8 * len(STORED) * recipe.sweeps + (1 + kept) * L * L) for L in recipe.L]
-    return float(recipe.chains * sum(cells) / 1e6)
+    cells = 0.0
+    for L in recipe.L:
+        count = recipe.measurements(L)
+        kept = count // recipe.snapshots if recipe.snapshots else 0
+        cells += len(recipe.temperatures(L)) * (8 * len(STORED) * count + (1 + kept) * L * L)
+    return recipe.chains * cells / 1e6

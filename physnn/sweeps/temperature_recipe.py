@@ -14,6 +14,8 @@ from physnn.errors import InputError
 from physnn.models import Ising, Potts
 from physnn.samplers import SAMPLERS
 
+SWEEPS = 5000
+"""Measurements in a chain at L >= 128, unless asked for otherwise."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
 
 
@@ -22,7 +24,8 @@ class TemperatureSweep(BaseModel):
 
     Without ``T`` every size has ``points`` temperatures of its own, T = T_0 (1 + u/L) with u evenly spaced in
     (-``window``, ``window``); T_0 is the critical temperature rounded to two places.  There are ``sweeps`` measurements
-    in a chain, about a sweep apart, 20 sweeps for multispin.
+    in a chain, by default `SWEEPS`, and 128/L times as many at L < 128, where they cost less and corrections to scaling
+    are seen; they are about a sweep apart, 20 sweeps for multispin.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -37,7 +40,7 @@ class TemperatureSweep(BaseModel):
     coupling: float = 1.0
     field: float = 0.0
     algorithm: str = "wolff"
-    sweeps: Annotated[int, Field(ge=1, le=10**9)] = 6000
+    sweeps: Annotated[int, Field(ge=1, le=10**9)] | None = None
     thermalisation: Annotated[int, Field(ge=0, le=10**9)] = 400
     chains: Annotated[int, Field(ge=1, le=10**4)] = 4
     snapshots: Annotated[int, Field(ge=0)] = 0
@@ -59,6 +62,10 @@ class TemperatureSweep(BaseModel):
         middle = round(self.lattice().critical_temperature, 2)
         u = np.linspace(-self.window, self.window, self.points)
         return tuple(float(f"{T:.12g}") for T in middle * (1 + u / L))
+
+    def measurements(self, L: int) -> int:
+        """Return the number of measurements in a chain of one size."""
+        return self.sweeps if self.sweeps is not None else SWEEPS * max(1, 128 // L)
 
     def resolved(self) -> TemperatureSweep:
         """Return the recipe after checking that the algorithm serves the model at every size and temperature.
@@ -115,15 +122,22 @@ class ChainTask(BaseModel):
     @property
     def key(self) -> str:
         """Stable name of the task: a hash of what the chain depends on, and of its length."""
-        own = {"L": self.L, "T": self.T, "chain": self.chain}
-        dropped = {"L", "T", "points", "window", "chains", "kind"} | ({"q"} if self.recipe.model == "ising" else set())
+        own = {"L": self.L, "T": self.T, "chain": self.chain, "measurements": self.measurements}
+        dropped = {"L", "T", "points", "window", "chains", "kind", "sweeps"} | (
+            {"q"} if self.recipe.model == "ising" else set()
+        )
         text = json.dumps(own | {"recipe": self.recipe.model_dump(mode="json", exclude=dropped)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property
+    def measurements(self) -> int:
+        """Number of measurements."""
+        return self.recipe.measurements(self.L)
+
+    @property
     def cost(self) -> float:
         """Work, in updates of one site."""
-        sweeps = self.recipe.sweeps * SAMPLERS[self.recipe.algorithm].interval + self.recipe.thermalisation
+        sweeps = self.measurements * SAMPLERS[self.recipe.algorithm].interval + self.recipe.thermalisation
         return float(self.L**2 * sweeps)
 
 
@@ -148,11 +162,13 @@ def merged(old: TemperatureSweep, new: TemperatureSweep, extend: bool) -> Temper
         "L": tuple(sorted({*old.L, *new.L})),
         "T": tuple(sorted({*old.T, *new.T})) if old.T is not None and new.T is not None else old.T,
         "chains": max(old.chains, new.chains),
-        "sweeps": max(old.sweeps, new.sweeps),
+        "sweeps": new.sweeps,
     }
+    shorter = any(new.measurements(L) < old.measurements(L) for L in old.L)
     before, after = old.canonical(), new.canonical()
     different = [name for name in before if before[name] != after[name]]
     fixed = [n for n in different if n not in extendable or (n == "T" and (old.T is None or new.T is None))]
+    fixed += ["sweeps"] if shorter else []
     if fixed or (different and not extend):
         advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
         name = (fixed or different)[0]

@@ -48,9 +48,9 @@ def test_intervals_hold_the_exact_values():
         arrays = chains(seed, 400)
         for name, value in truth.items():
             found = curve(arrays, name, 100)
-            alarms += bool(found.equilibrium)
+            alarms += name == "binder" and bool(found.equilibrium)
             z[name].append((found.y[L][0] - value) / found.errors[L][0])
-    assert alarms <= 5, "of 1,000 sound curves one in a thousand is called out of equilibrium"
+    assert alarms <= 2, "one sound curve in a thousand is called out of equilibrium"
     for name, scores in z.items():
         inside = np.mean(np.abs(scores) < 1)
         assert 0.60 <= inside <= 0.76, (name, inside)

@@ -58,6 +58,8 @@ def test_extending_equals_running_at_once(tmp_path, algorithm):
     assert run(parts, L=(4,), extend=True, **settings | {"sweeps": 150, "chains": 1}) == 1
     assert run(parts, L=(4,), extend=True, **settings | {"chains": 1}) == 3, "longer chains continue"
     assert run(parts, L=(4, 6), extend=True, chains=2) == 3 + 6
+    with pytest.raises(InputError, match="sweeps 300, now 200"):
+        run(parts, L=(4, 6), extend=True, sweeps=200)
     run(whole, **settings)
     assert content_digest(parts) == content_digest(whole)
     assert read_sweep(whole).sizes[4]["snapshots"].values.shape == (3, 2, 7, 4, 4)
