@@ -17,6 +17,9 @@ NEIGHBOURS = (1.5, 3.0)
 LENGTHS = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Correlation lengths of the Gaussian process, as shares of the range of x."""
 
+EQUAL = 1.25
+"""Ratio of cross-validation errors up to which two smoothers count as equal."""
+
 
 @dataclass(frozen=True)
 class Interpolation:
@@ -39,17 +42,21 @@ class Interpolation:
 
 
 def interpolation(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarray) -> Interpolation:
-    """Return the smoother with the least cross-validation error, evaluated at ``at``; x must increase."""
-    best, least = None, np.inf
+    """Return the least smooth of the smoothers with about the least cross-validation error, evaluated at ``at``.
+
+    Where several predict left-out points equally well, the smoother one may hide a bend of one error, which the errors
+    of what is averaged over many points do not cover.  x must increase.
+    """
+    found = []
     for name, build in _candidates(x, y, error):
         hat = build(x)
         leverage = np.clip(1 - np.diag(hat), 1e-6, None)
         left_out = (y - hat @ y) / leverage
         score = _trimmed((left_out / error)[1:-1] ** 2 if len(x) > 4 else (left_out / error) ** 2)
-        if score < least:
-            best, least = (name, build), score
-    assert best is not None
-    return Interpolation(best[1](at), best[0], least)
+        found.append((score, float(np.trace(hat)), name, build))
+    least = min(score for score, *_ in found)
+    score, _, name, build = max((f for f in found if f[0] <= EQUAL * least), key=lambda f: f[1])
+    return Interpolation(build(at), name, score)
 
 
 def _trimmed(squares: np.ndarray) -> float:
