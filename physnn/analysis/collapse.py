@@ -26,6 +26,9 @@ Without it omega runs away wherever the correction is small, and takes x_c with 
 """
 SPARE = 2
 """Degrees added to the choice: a master curve that is just flexible enough for its own data biases exponents."""
+CORRECTION_DEGREES = (1, 2, 3, 5, 7)
+"""Degrees of the amplitude G of the correction, chosen together with that of F; `SPARE_CORRECTION` is added."""
+SPARE_CORRECTION = 1
 ANALYTIC_DEGREE = 3
 """Degree of the amplitude H of the analytic term."""
 BOUNDS = np.array([[0.02, -20.0, 0.05], [20.0, 20.0, 8.0]])
@@ -43,7 +46,7 @@ class Model:
         self.log_size = np.log(self.size)
         self.factor = points.cholesky()
         self.target = whiten(self.factor, points.error, points.y)
-        self.steepness, self.degree = 2.0, 6
+        self.steepness, self.degree, self.correction = 2.0, 6, 3
         self.low, self.high = np.concatenate([[[-form.reach], [form.reach]], BOUNDS], axis=1)
 
     @property
@@ -52,8 +55,8 @@ class Model:
         return self.degree + 1 + sum(degree + 1 for degree in self._extra_degrees())
 
     def _extra_degrees(self) -> list[int]:
-        """Return the degrees of G and H, as far as they are there: G is nearly as flexible as F."""
-        corrected = [max(3, self.degree - 2)] if self.form.corrected else []
+        """Return the degrees of G and H, as far as they are there."""
+        corrected = [self.correction] if self.form.corrected else []
         return corrected + ([ANALYTIC_DEGREE] if self.form.analytic else [])
 
     def internal(self, parameters: np.ndarray) -> np.ndarray:
@@ -161,49 +164,44 @@ class Model:
         return residuals, -(change - q @ (q.T @ change))
 
     def choose_curve(self, parameters: np.ndarray) -> bool:
-        """Choose steepness and degree of the master curve at given parameters by the corrected criterion of Akaike.
+        """Choose steepness and degrees of the master curve at given parameters by the corrected criterion of Akaike.
 
         Returns whether there are points enough for any.
         """
         n, fitted = len(self.points), len(self.form.free())
         scaled = np.abs(self.scaled(parameters)).max()
-        best, least = (self.steepness, self.degree), np.inf
-        for steepness in STEEPNESS:
-            self.steepness, self.degree = steepness / max(scaled, 1e-12), max(DEGREES)
-            basis = self._basis(parameters)[2][:, self._nested()[:n]]
-            q = np.linalg.qr(whiten(self.factor, self.points.error, basis))[0]
-            left = float(self.target @ self.target) - np.cumsum((q.T @ self.target) ** 2)
-            for degree in DEGREES:
-                self.degree = degree
-                k = self.columns + fitted
-                if n - k < 3:
-                    break
-                criterion = left[self.columns - 1] + 2 * k + 2 * k * (k + 1) / (n - k - 1)
-                if criterion < least:
-                    best, least = (self.steepness, degree), criterion
-        self.steepness, self.degree = best
-        for _ in range(SPARE):
-            self.degree += 1
-            if n - self.columns - fitted < 3:
-                self.degree -= 1
+        best, least = (self.steepness, self.degree, self.correction), np.inf
+        square = float(self.target @ self.target)
+        for correction in CORRECTION_DEGREES if self.form.corrected else (self.correction,):
+            self.correction = correction
+            for steepness in STEEPNESS:
+                self.steepness, self.degree = steepness / max(scaled, 1e-12), max(DEGREES)
+                # The columns of F come last, so one orthogonal decomposition serves all its degrees.
+                basis = np.roll(self._basis(parameters)[2], -self.degree - 1, axis=1)[:, :n]
+                q = np.linalg.qr(whiten(self.factor, self.points.error, basis))[0]
+                left = square - np.cumsum((q.T @ self.target) ** 2)
+                for degree in DEGREES:
+                    self.degree = degree
+                    k = self.columns + fitted
+                    if n - k < 3:
+                        break
+                    criterion = left[self.columns - 1] + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+                    if criterion < least:
+                        best, least = (self.steepness, degree, correction), criterion
+        self.steepness, self.degree, self.correction = best
+        self._spare(n - fitted)
         return bool(np.isfinite(least))
 
-    def _nested(self) -> list[int]:
-        """Return the columns of the basis so that those of every smaller degree come first.
-
-        Then one orthogonal decomposition serves all degrees.
-        """
-        order: list[int] = []
-        starts = np.cumsum([0, self.degree + 1, *(d + 1 for d in self._extra_degrees())])
-        for degree in range(DEGREES[0], self.degree + 1):
-            counts = [degree + 1]
-            if self.form.corrected:
-                counts.append(max(3, degree - 2) + 1)
-            if self.form.analytic:
-                counts.append(ANALYTIC_DEGREE + 1)
-            wanted = [int(s) + k for s, count in zip(starts, counts, strict=False) for k in range(count)]
-            order += [k for k in wanted if k not in order]
-        return order
+    def _spare(self, most: int) -> None:
+        """Add the spare degrees of F and G as far as points allow."""
+        for _ in range(SPARE):
+            self.degree += 1
+            if most - self.columns < 3:
+                self.degree -= 1
+        for _ in range(SPARE_CORRECTION if self.form.corrected else 0):
+            self.correction += 1
+            if most - self.columns < 3:
+                self.correction -= 1
 
     def solution(self, parameters: np.ndarray) -> Solution:
         """Return everything about a least-squares solution."""
@@ -227,6 +225,7 @@ class Model:
             residuals,
             basis @ solve_upper(r, inner),
             jacobian / unit[free],
+            self.correction,
         )
 
 
@@ -237,10 +236,10 @@ def fit_from(points: Points, form: Form, start: np.ndarray) -> Solution | None:
     model = Model(points, form)
     parameters = np.clip(model.internal(start), model.low + 1e-3, model.high - 1e-3)
     for _ in range(2):
-        before = model.steepness, model.degree
+        before = model.steepness, model.degree, model.correction
         if not model.choose_curve(parameters):
             return None
-        if before == (model.steepness, model.degree):
+        if before == (model.steepness, model.degree, model.correction):
             break
         if (solved := model.solve(parameters)) is None:
             return None
@@ -252,7 +251,7 @@ def like(points: Points, form: Form, solution: Solution) -> Model:
     """Return a model of points with the master curve's steepness and degree of a solution."""
     model = Model(points, form)
     model.steepness = solution.steepness * model.half / solution.half * _rescaled(points, solution)
-    model.degree = solution.degree
+    model.degree, model.correction = solution.degree, solution.correction
     return model
 
 

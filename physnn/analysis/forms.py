@@ -54,6 +54,8 @@ class Solution:
         Fitted values of the points.
     jacobian : ndarray
         Derivatives of the whitened residuals by the fitted parameters, x_c in units of the control.
+    correction : int
+        Degree of the amplitude G of the correction.
     """
 
     parameters: np.ndarray
@@ -67,6 +69,7 @@ class Solution:
     residuals: np.ndarray
     fitted: np.ndarray
     jacobian: np.ndarray
+    correction: int = 3
 
     @property
     def chi2_per_dof(self) -> float:

@@ -25,6 +25,9 @@ ACCEPTABLE = 0.05
 """Least p-value of a fit that enters the average."""
 ANALYTIC_COST = 4.6
 """What the analytic term adds to chi2 + 2 k + 2 n_cut: a prior weight of 0.1."""
+OCCAM = 0.05
+"""Fits with a correction and less than this share of the largest weight leave the average (D. Madigan and A. E.
+Raftery, J. Am. Stat. Assoc. 89 (1994) 1535): with errors a hundred times larger they would make up all of its error."""
 Fixed = tuple[float | None, float | None, float | None]
 """Values of (x_c, 1/nu, zeta/nu) that are held; None is fitted."""
 
@@ -155,6 +158,7 @@ def average(candidates: list[Candidate], count: int, correlation: np.ndarray | N
     criterion += np.where([c.form.analytic for c in candidates], ANALYTIC_COST, 0.0)
     criterion[~(np.array(acceptable) | (not fine))] = np.inf
     weights = np.exp(-(criterion - criterion.min()) / 2)
+    weights[(weights < OCCAM) & [c.form.corrected for c in candidates]] = 0.0
     weights /= weights.sum()
     candidates = [replace(c, weight=float(w)) for c, w in zip(candidates, weights, strict=True)]
     parameters = np.array([c.solution.parameters for c in candidates])

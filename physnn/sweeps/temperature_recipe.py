@@ -14,8 +14,9 @@ from physnn.errors import InputError
 from physnn.models import Ising, Potts
 from physnn.samplers import SAMPLERS
 
-SWEEPS = 5000
-"""Measurements in a chain at L >= 128, unless asked for otherwise."""
+SWEEPS = {"ising": 5000, "potts": 8000}
+"""Measurements in a chain at L >= 128 by model, unless asked for otherwise: clusters of Potts models decorrelate more
+slowly, and corrections to scaling are larger."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
 
 
@@ -65,7 +66,7 @@ class TemperatureSweep(BaseModel):
 
     def measurements(self, L: int) -> int:
         """Return the number of measurements in a chain of one size."""
-        return self.sweeps if self.sweeps is not None else SWEEPS * max(1, 128 // L)
+        return self.sweeps if self.sweeps is not None else SWEEPS[self.model] * max(1, 128 // L)
 
     def resolved(self) -> TemperatureSweep:
         """Return the recipe after checking that the algorithm serves the model at every size and temperature.
