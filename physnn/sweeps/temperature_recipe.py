@@ -25,8 +25,8 @@ class TemperatureSweep(BaseModel):
 
     Without ``T`` every size has ``points`` temperatures of its own, T = T_0 (1 + u/L) with u evenly spaced in
     (-``window``, ``window``); T_0 is the critical temperature rounded to two places.  There are ``sweeps`` measurements
-    in a chain, by default `SWEEPS`, and 128/L times as many at L < 128, where they cost less and corrections to scaling
-    are seen; they are about a sweep apart, 20 sweeps for multispin.
+    in a chain, about a sweep apart (20 sweeps for multispin).  By default they are `SWEEPS`, and with
+    ``longer_if_small`` 128/L times as many at L < 128, where they cost less and corrections to scaling are seen.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -42,6 +42,7 @@ class TemperatureSweep(BaseModel):
     field: float = 0.0
     algorithm: str = "wolff"
     sweeps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    longer_if_small: bool = False
     thermalisation: Annotated[int, Field(ge=0, le=10**9)] = 400
     chains: Annotated[int, Field(ge=1, le=10**4)] = 4
     snapshots: Annotated[int, Field(ge=0)] = 0
@@ -65,11 +66,12 @@ class TemperatureSweep(BaseModel):
         return tuple(float(f"{T:.12g}") for T in middle * (1 + u / L))
 
     def measurements(self, L: int) -> int:
-        """Return the number of measurements in a chain of one size."""
-        return self.sweeps if self.sweeps is not None else SWEEPS[self.model] * max(1, 128 // L)
+        """Return the number of measurements in a chain of one size, of a resolved recipe."""
+        assert self.sweeps is not None
+        return self.sweeps * (max(1, 128 // L) if self.longer_if_small else 1)
 
     def resolved(self) -> TemperatureSweep:
-        """Return the recipe after checking that the algorithm serves the model at every size and temperature.
+        """Return the recipe with its lengths, after checking that the algorithm serves the model everywhere.
 
         Raises
         ------
@@ -88,6 +90,8 @@ class TemperatureSweep(BaseModel):
                 if T <= 0:
                     raise InputError(f"the window reaches below T = 0 at L = {L}; make it smaller, or give --T")
                 SAMPLERS[self.algorithm].check(model, (L, L), T)
+        if self.sweeps is None:
+            return self.model_copy(update={"sweeps": SWEEPS[self.model], "longer_if_small": True})
         return self
 
     def canonical(self) -> dict[str, Any]:
@@ -124,7 +128,7 @@ class ChainTask(BaseModel):
     def key(self) -> str:
         """Stable name of the task: a hash of what the chain depends on, and of its length."""
         own = {"L": self.L, "T": self.T, "chain": self.chain, "measurements": self.measurements}
-        dropped = {"L", "T", "points", "window", "chains", "kind", "sweeps"} | (
+        dropped = {"L", "T", "points", "window", "chains", "kind", "sweeps", "longer_if_small"} | (
             {"q"} if self.recipe.model == "ising" else set()
         )
         text = json.dumps(own | {"recipe": self.recipe.model_dump(mode="json", exclude=dropped)}, sort_keys=True)

@@ -44,10 +44,12 @@ def test_chains_are_different_and_known_by_their_content(tmp_path):
     m = read_sweep(out).sizes[6]["m"].values
     rows = m.reshape(-1, m.shape[-1])
     assert len(np.unique(rows, axis=0)) == len(rows), "equal seeds would give equal chains"
-    keys = {t.key for t in tasks_of(TemperatureSweep(L=(4,), T=(2.0,), chains=1))}
-    assert keys < {t.key for t in tasks_of(TemperatureSweep(L=(4, 8), T=(2.0, 2.5), chains=3))}
-    assert not keys & {t.key for t in tasks_of(TemperatureSweep(L=(4,), T=(2.0,), chains=1, seed=1))}
-    assert not keys & {t.key for t in tasks_of(TemperatureSweep(L=(4,), T=(2.0,), chains=1, algorithm="metropolis"))}
+    keys = {t.key for t in tasks_of(TemperatureSweep(L=(4,), T=(2.0,), sweeps=9, chains=1))}
+    assert keys < {t.key for t in tasks_of(TemperatureSweep(L=(4, 8), T=(2.0, 2.5), sweeps=9, chains=3))}
+    assert not keys & {t.key for t in tasks_of(TemperatureSweep(L=(4,), T=(2.0,), sweeps=9, chains=1, seed=1))}
+    assert not keys & {
+        t.key for t in tasks_of(TemperatureSweep(L=(4,), T=(2.0,), sweeps=9, chains=1, algorithm="metropolis"))
+    }
 
 
 @pytest.mark.parametrize("algorithm", ["wolff", "metropolis"])
@@ -104,7 +106,7 @@ def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
 
 
 def test_compiled_calls_are_short(monkeypatch):
-    recipe = TemperatureSweep(L=(128,), T=(2.27,), algorithm="metropolis")
+    recipe = TemperatureSweep(L=(128,), T=(2.27,), sweeps=9, algorithm="metropolis")
     task = tasks_of(recipe)[0]
     state, lengths, clock = temperature.begin(task), [], chain.time.perf_counter
 
@@ -127,6 +129,12 @@ def test_compiled_calls_are_short(monkeypatch):
 
 def chain_sampler(recipe):
     return temperature.SAMPLERS[recipe.algorithm]
+
+
+def test_small_sizes_are_measured_longer_unless_asked_for_otherwise():
+    usual = TemperatureSweep(model="potts").resolved()
+    assert [usual.measurements(L) for L in (16, 128, 256)] == [64_000, 8000, 8000]
+    assert TemperatureSweep(sweeps=10).resolved().measurements(16) == 10
 
 
 def test_default_temperatures_surround_the_transition():
