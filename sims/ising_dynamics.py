@@ -17,12 +17,12 @@ from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, advance, start, thermalise
 
-LOCAL = {8: (200_000, 1), 16: (200_000, 2), 32: (120_000, 8), 64: (80_000, 32), 128: (20_000, 128)}
+LOCAL = {8: (200_000, 1), 16: (200_000, 2), 32: (120_000, 8), 64: (80_000, 32)}
 CLUSTER = {8: (200_000, 0), 16: (200_000, 0), 32: (100_000, 0), 64: (50_000, 0), 128: (20_000, 0)}
 RUNS = {
     "metropolis": LOCAL,
     "heat-bath": LOCAL,
-    "multispin": {128: (60_000, 100), 256: (30_000, 400)},
+    "multispin": {128: (60_000, 100), 256: (25_000, 400)},
     "wolff": CLUSTER,
     "swendsen-wang": CLUSTER,
 }

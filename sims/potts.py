@@ -1,7 +1,7 @@
-"""Critical point and exponent of the 2D Potts model with 3 colours, and what logarithms do to 4.
+"""Critical point and exponent of the 2D Potts model with 3 colours.
 
-Exact: T_c = 1/ln(1 + sqrt q) (R. B. Potts, 1952); 1/nu = 6/5 for q = 3 and 3/2 for q = 4, there with strong
-logarithmic corrections (F. Y. Wu, Rev. Mod. Phys. 54 (1982) 235).
+Exact: T_c = 1/ln(1 + sqrt q) (R. B. Potts, 1952); 1/nu = 6/5 for q = 3 (F. Y. Wu, Rev. Mod.
+Phys. 54 (1982) 235).
 """
 
 import math
@@ -13,7 +13,7 @@ from physnn.figures.fit import fit_figure
 from physnn.figures.style import save
 
 SIZES = (16, 32, 64, 128)
-EXACT = {3: 6 / 5, 4: 3 / 2}
+EXACT = {3: 6 / 5}
 FIGURE = Path("docs/figures/potts.png")
 
 

@@ -69,17 +69,9 @@ def test_crossings_of_five_sigma_at_the_edges_are_found(pool):
 
 @pytest.mark.slow
 @pytest.mark.timeout(4000)
-@pytest.mark.parametrize("kind", ["plain", "zeta", "networks 5", "networks 10"])
+@pytest.mark.parametrize("kind", ["plain", "zeta", "corrected", "omega", "networks 5", "networks 10"])
 def test_intervals_cover_in_300_sets(pool, kind):
     check(trials(pool, kind, 300), (0.60, 0.76), (0.91, 0.98), 0.2)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(4000)
-@pytest.mark.parametrize("kind", ["corrected", "omega"])
-def test_intervals_with_modelled_corrections_cover_in_300_sets(pool, kind):
-    # A little wide: fits from larger smallest sizes, with more uncertain corrections, enter the average.
-    check(trials(pool, kind, 300), (0.60, 0.80), (0.91, 0.98), 0.2)
 
 
 @pytest.mark.slow
