@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 import platform
@@ -17,15 +18,19 @@ from physnn.analysis.series import estimate_time
 from physnn.kernels import multispin
 from physnn.kernels.reference import plain_sweeps
 from physnn.models import Ising
-from physnn.samplers import SAMPLERS, advance, start, thermalise
+from physnn.samplers import SAMPLERS, State, advance, start, thermalise
 from physnn.sweeps.executors import available_cores
 from physnn.sweeps.run import Progress, silent
 
-SIZES = (128, 512, 1024, 4096)
+SIZES = (128, 1024, 2048, 4096)
 """Sides of the lattices for kernels that depend on it."""
 SAMPLED = 64
 """Side of the lattice for effective samples."""
-REPEATS = 5
+MEASURED = {"metropolis": 400_000, "heat-bath": 400_000, "wolff": 20_000, "swendsen-wang": 20_000}
+"""Sweeps behind the independent samples of each sampler: hundreds of its autocorrelation times."""
+WARM_UP = 200
+"""Sweeps before a measured run, of clusters or by the package measured."""
+REPEATS = 12
 """The best of so many short runs counts: what else runs on a machine only makes it slower."""
 TARGET = 0.15
 """Seconds of one short run."""
@@ -73,7 +78,7 @@ def bench_ising(progress: Progress = silent) -> dict[str, Any]:
     jobs: list[Callable[[], list[dict[str, Any]]]] = [_baseline]
     jobs += [lambda L=L: _multispin(L) for L in SIZES]  # type: ignore[misc]
     jobs += [lambda name=name: _sampler(name) for name in SAMPLERS if name != "multispin"]  # type: ignore[misc]
-    jobs += [lambda name=name: _effective(name) for name in _LOCAL_AND_CLUSTER]  # type: ignore[misc]
+    jobs += [lambda name=name, n=n: _effective(name, n) for name, n in MEASURED.items()]  # type: ignore[misc]
     others, missing = _others()
     jobs += others
     rows: list[dict[str, Any]] = []
@@ -83,18 +88,31 @@ def bench_ising(progress: Progress = silent) -> dict[str, Any]:
     return {"machine": machine(), "rows": rows, "ratios": _ratios(rows), "missing": missing}
 
 
-_LOCAL_AND_CLUSTER = ("metropolis", "heat-bath", "wolff", "swendsen-wang")
-
-
 def _row(name: str, value: float, unit: str = "flips/ns", threads: int = 1) -> dict[str, Any]:
     return {"name": name, "value": float(value), "unit": unit, "threads": threads}
 
 
+@functools.cache
+def _equilibrium(L: int) -> np.ndarray:
+    """Return colours near equilibrium at T_c: in an ordered lattice loops run faster, decisions being predictable."""
+    T, sampler = Ising().critical_temperature, SAMPLERS["swendsen-wang"]
+    state = start(sampler, Ising(), (L, L), T, rng.seed_sequence(0, "synthetic", "bench", "equilibrium", L))
+    thermalise(sampler, Ising(), T, state, WARM_UP)
+    return state.colours
+
+
+def _chain(name: str, L: int) -> tuple[State, int]:
+    """Return a chain near equilibrium at T_c and the updates that make a sweep."""
+    T, sampler = Ising().critical_temperature, SAMPLERS[name]
+    state = start(sampler, Ising(), (L, L), T, rng.seed_sequence(0, "synthetic", "bench", name, L))
+    state.colours[:] = _equilibrium(L)
+    return state, thermalise(sampler, Ising(), T, state, 20)
+
+
 def _baseline() -> list[dict[str, Any]]:
     L, beta = 1024, 1 / Ising().critical_temperature
-    spins = np.ones((L, L), np.int8)
+    spins = 1 - 2 * _equilibrium(L)
     acceptance = np.minimum(1, np.exp(-2 * beta * np.arange(-4, 5, 2)))
-    plain_sweeps(spins, acceptance, 5)
     return [_row(f"{BASELINE}, L = {L}", rate(lambda n: plain_sweeps(spins, acceptance, n), L * L))]
 
 
@@ -102,7 +120,7 @@ def _multispin(L: int) -> list[dict[str, Any]]:
     p = multispin.thresholds(1 / Ising().critical_temperature)
     found = []
     for threads in sorted({1, available_cores()}):
-        words = multispin.pack(np.ones((L, L), np.int8))
+        words = multispin.pack(np.tile(1 - 2 * _equilibrium(min(L, 1024)), (max(1, L // 1024), max(1, L // 1024))))
         generator = multispin.generator_state(L, L, rng.stream(0, "synthetic", "bench", L))
         multispin.sweeps(words, generator, p, 50, threads)
         speed = rate(lambda n: multispin.sweeps(words, generator, p, n, threads), L * L)  # noqa: B023
@@ -112,10 +130,8 @@ def _multispin(L: int) -> list[dict[str, Any]]:
 
 def _sampler(name: str, L: int = 512) -> list[dict[str, Any]]:
     """Return the speed without measurements in between: flips attempted, for clusters sites put into clusters."""
-    model = Ising()
-    T, sampler = model.critical_temperature, SAMPLERS[name]
-    state = start(sampler, model, (L, L), T, rng.seed_sequence(0, "synthetic", "bench", name))
-    interval = thermalise(sampler, model, T, state, 20)
+    model, sampler = Ising(), SAMPLERS[name]
+    T, (state, interval) = model.critical_temperature, _chain(name, L)
     work = float(advance(sampler, model, T, state, 1, 10 * interval)["work"][0]) / 10
 
     def run(n: int) -> None:
@@ -124,12 +140,10 @@ def _sampler(name: str, L: int = 512) -> list[dict[str, Any]]:
     return [_row(f"{name}, L = {L}", rate(run, work * L * L))]
 
 
-def _effective(name: str, sweeps: int = 20_000) -> list[dict[str, Any]]:
+def _effective(name: str, sweeps: int) -> list[dict[str, Any]]:
     """Return the independent samples of m^2 per second at T_c, 1 / (2 tau) of the measurements made."""
-    model = Ising()
-    T, sampler = model.critical_temperature, SAMPLERS[name]
-    state = start(sampler, model, (SAMPLED, SAMPLED), T, rng.seed_sequence(0, "synthetic", "bench", name))
-    interval = thermalise(sampler, model, T, state, 500)
+    model, sampler = Ising(), SAMPLERS[name]
+    T, (state, interval) = model.critical_temperature, _chain(name, SAMPLED)
     began = time.perf_counter()
     rows = advance(sampler, model, T, state, sweeps, interval)
     seconds = time.perf_counter() - began
@@ -155,6 +169,7 @@ def _mcising(L: int = 512) -> list[dict[str, Any]]:
     mcising = importlib.import_module("mcising")
     T = Ising().critical_temperature
     lattice = mcising.IsingSimulation(L, 1.0, 0.0, 0.0, 0.0, 1)
+    lattice.sweep(5 * WARM_UP, temperature=T)
     return [_row(f"mcising, L = {L}", rate(lambda n: lattice.sweep(n, temperature=T), L * L))]
 
 
@@ -162,6 +177,7 @@ def _peapods(L: int = 512) -> list[dict[str, Any]]:
     peapods = importlib.import_module("peapods")
     lattice = peapods.Ising((L, L), temperatures=np.array([Ising().critical_temperature]))
     run = lambda n: lattice.sample(n_sweeps=n, sweep_mode="metropolis", warmup_ratio=0.0)  # noqa: E731
+    run(5 * WARM_UP)
     return [_row(f"peapods (measures every sweep), L = {L}", rate(run, L * L))]
 
 

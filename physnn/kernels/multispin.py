@@ -25,7 +25,7 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.kernels.multispin_code import BITS, DIGITS, LANES, OWN
-from physnn.kernels.multispin_loops import measure, record, sweep_part, sweep_with_masks
+from physnn.kernels.multispin_loops import APART, measure, record, sweep_part, sweep_with_masks
 
 __all__ = [
     "check_shape",
@@ -166,7 +166,7 @@ def sweeps(words: np.ndarray, generator: np.ndarray, p: np.ndarray, n: int, thre
     """
     blocks, spins = words.shape[1] - 2, 2 * BITS * (words.shape[1] - 2) * (words.shape[2] - 2)
     parts = max(1, min(threads, blocks, spins // SPINS_PER_THREAD))
-    meeting = np.zeros(2, np.int64)
+    meeting = np.zeros(APART * parts + 1, np.int64)
     if parts == 1:
         sweep_part(words, generator, p, n, 0, 1, meeting)
         return
@@ -174,7 +174,7 @@ def sweeps(words: np.ndarray, generator: np.ndarray, p: np.ndarray, n: int, thre
         try:
             tasks = [pool.submit(sweep_part, words, generator, p, n, part, parts, meeting) for part in range(parts)]
         except BaseException:
-            meeting[1] = 1  # the threads that did start would wait for the others for ever
+            meeting[-1] = 1  # the threads that did start would wait for the others for ever
             raise
         for task in tasks:
             task.result()

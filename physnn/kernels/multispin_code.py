@@ -183,14 +183,14 @@ def lowest(typing, word):
 
 
 @intrinsic
-def arrive(typing, meeting):
-    """Add one to ``meeting[0]``, atomically, and return what it was."""
+def arrive(typing, meeting, index):
+    """Add one to ``meeting[index]``, atomically, and return what it was."""
 
     def code(context, b, signature, args):
         base = _data(context, b, signature.args[0], args[0])
-        return b.atomic_rmw("add", base, ir.IntType(64)(1), "seq_cst")
+        return b.atomic_rmw("add", b.gep(base, [args[1]]), ir.IntType(64)(1), "seq_cst")
 
-    return types.int64(meeting), code
+    return types.int64(meeting, types.int64), code
 
 
 @intrinsic

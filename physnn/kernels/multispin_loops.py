@@ -24,19 +24,21 @@ from physnn.kernels.multispin_code import (
 
 SPIN = 1000
 """Looks at the other threads before a thread lets go of its core."""
+APART = 8
+"""Counters lie so many 64-bit numbers apart: each in a cache line of its own."""
 
 
 @njit(cache=True, nogil=True)
-def _meet(meeting, parts):
-    """Wait until all threads have come here equally often; return False when told to give up by ``meeting[1]``."""
-    target = (arrive(meeting) // parts + 1) * parts
-    tries = 0
-    while look(meeting, 0) < target:
-        if look(meeting, 1):
-            return False
-        tries += 1
-        if tries > SPIN:
-            give_way()
+def _wait(meeting, part, parts, halves):
+    """Wait until both neighbours have done the edges of so many half sweeps; return False when told to give up."""
+    for other in ((part - 1) % parts, (part + 1) % parts):
+        tries = 0
+        while look(meeting, APART * other) < halves:
+            if look(meeting, APART * parts):
+                return False
+            tries += 1
+            if tries > SPIN:
+                give_way()
     return True
 
 
@@ -113,7 +115,10 @@ def _update_row(words, flat, colour, row, generator, p, rest, tail):
 
 @njit(cache=True, nogil=True)
 def sweep_part(words, generator, p, n, part, parts, meeting):
-    """Do one thread's part of n sweeps: the rows from part/parts on, waiting for the others after each colour.
+    """Do one thread's part of n sweeps: the rows from part/parts on.
+
+    The two rows at the edges come first in each half sweep.  Only they touch what another thread works on, and they
+    need of it only the edges of the half sweep before: while a thread does its inner rows nobody waits for it.
 
     Parameters
     ----------
@@ -121,18 +126,24 @@ def sweep_part(words, generator, p, n, part, parts, meeting):
         See `physnn.kernels.multispin.sweeps`.
     part, parts : int
         Number of this thread and how many there are.
-    meeting : ndarray of int64, shape (2,)
-        Zeros, shared by the threads; a one in the second element makes them give up.
+    meeting : ndarray of int64, shape (APART * parts + 1,)
+        Zeros, shared by the threads: how many half sweeps' edges each has done; a one at the end makes them give up.
     """
     flat, state = words.reshape(-1), generator.reshape(-1)
     rest, tail = np.empty(2 * CHUNK, np.uint64), np.empty(5 * CHUNK, np.uint64)
     rows = words.shape[1] - 2
-    for _ in range(n):
-        for colour in range(2):
-            for row in range(1 + part * rows // parts, 1 + (part + 1) * rows // parts):
-                _update_row(words, flat, colour, row, state, p, rest, tail)
-            if parts > 1 and not _meet(meeting, parts):
-                return
+    first, last = 1 + part * rows // parts, (part + 1) * rows // parts
+    for half in range(2 * n):
+        colour = half % 2
+        if parts > 1 and not _wait(meeting, part, parts, half):
+            return
+        _update_row(words, flat, colour, first, state, p, rest, tail)
+        if last > first:
+            _update_row(words, flat, colour, last, state, p, rest, tail)
+        if parts > 1:
+            arrive(meeting, APART * part)
+        for row in range(first + 1, last):
+            _update_row(words, flat, colour, row, state, p, rest, tail)
 
 
 @njit(cache=True, nogil=True)
@@ -193,7 +204,7 @@ def record(words, generator, p, every, out):
     out : ndarray of int64, shape (measurements, 2)
         Filled in place: sums over bonds and over sites.
     """
-    meeting = np.zeros(2, np.int64)
+    meeting = np.zeros(APART + 1, np.int64)
     for i in range(len(out)):
         sweep_part(words, generator, p, every, 0, 1, meeting)
         out[i, 0], out[i, 1] = measure(words)

@@ -9,7 +9,7 @@ import pytest
 from physnn.errors import InputError
 from physnn.kernels import multispin
 from physnn.kernels.multispin_code import COMMON, DIGITS, OWN, SHARE, VECTOR
-from physnn.kernels.multispin_loops import sweep_part
+from physnn.kernels.multispin_loops import APART, sweep_part
 
 SHAPES = [(4, 128), (6, 256), (16, 384), (70, 128), (136, 128)]
 T_C = 2 / math.log(1 + 2**0.5)
@@ -319,9 +319,10 @@ def test_threads_change_nothing(H, W, monkeypatch):
 
 def test_a_thread_gives_up_when_the_others_cannot_come():
     words, generator = start(6, 256)
-    meeting = np.array([0, 1])
+    meeting = np.zeros(2 * APART + 1, np.int64)
+    meeting[-1] = 1
     sweep_part(words, generator, multispin.thresholds(0.44), 10, 0, 2, meeting)
-    assert meeting[0] == 1
+    assert meeting[0] == 1  # it did the edges of one half sweep, which need nobody
 
 
 def test_a_pool_that_cannot_start_ends_all_threads(monkeypatch):
