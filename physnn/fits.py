@@ -57,7 +57,7 @@ def fit_joint(
         sweep = read_sweep(source)
         names = (observable or default_observable(sweep), *others)
         # The same stream for all: sample b draws the same networks and images, or bins, for every observable.
-        found = [sampled_curves(sweep, n, resamples, rng.stream(seed, "bootstrap", "joint")) for n in names]
+        found = [sampled_curves(sweep, n, resamples, rng.stream(seed, "bootstrap", "joint"), names) for n in names]
     else:
         names = (str(source), *others)
         found = [loaded(n, observable if n == str(source) else None, None, resamples, seed)[0] for n in names]

@@ -125,14 +125,19 @@ def curves(
     return sampled_curves(sweep, observable, resamples, rng.stream(seed, "bootstrap", observable))
 
 
-def sampled_curves(sweep: SweepFile, observable: str, resamples: int, generator: np.random.Generator) -> Curves:
-    """Return the curves of an observable of networks or of Markov chains."""
+def sampled_curves(
+    sweep: SweepFile, observable: str, resamples: int, generator: np.random.Generator, together: Sequence[str] = ()
+) -> Curves:
+    """Return the curves of an observable of networks or of Markov chains.
+
+    Observables with the same ``together``, all their names, and equal generators are resampled with the same draws.
+    """
     control, sizes = sampled_arrays(sweep)
     group = next(iter(sweep.sizes.values()))
     if not _of_chains(group):
         return curves_of(sizes, observable, control, resamples, generator)
     components = int(group["m"].attrs.get("components", 1)) if "m" in group else 1
-    return curves_of_chains(sizes, observable, control, resamples, generator, components)
+    return curves_of_chains(sizes, observable, control, resamples, generator, components, together)
 
 
 def default_observable(sweep: SweepFile) -> str:

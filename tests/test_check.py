@@ -53,7 +53,7 @@ def test_the_benchmark_names_its_baseline_and_its_ratios(monkeypatch, capsys):
     monkeypatch.setattr(bench, "TARGET", 0.002)
     monkeypatch.setattr(bench, "REPEATS", 1)
     effective = bench._effective
-    monkeypatch.setattr(bench, "_effective", lambda name: effective(name, 2000))
+    monkeypatch.setattr(bench, "_effective", lambda name, sweeps: effective(name, 2000))
     assert command(["bench", "ising", "--json", "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found) == {"machine", "rows", "ratios", "missing"}

@@ -6,7 +6,7 @@ averaged over all chains before they are combined; chains at different temperatu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import stats
@@ -30,6 +30,7 @@ def curves_of_chains(
     resamples: int,
     generator: np.random.Generator,
     components: int = 1,
+    together: Sequence[str] = (),
 ) -> Curves:
     """Return the curves of an observable with bootstrap samples.
 
@@ -43,24 +44,32 @@ def curves_of_chains(
         Number of bootstrap samples and source of the resampling.
     components : int
         Number of components of the order parameter, for U4.
+    together : sequence of str
+        Further observables: with the same ones and equal generators, sample b draws the same bins for each of them.
 
     Raises
     ------
     InputError
         If the observable is unknown, the file lacks what it needs, values are not finite, or chains are too short.
     """
-    rule = rule_of(observable, control, *(arrays for _, arrays in sizes.values()), components=components)
+    groups = [arrays for _, arrays in sizes.values()]
+    rule = rule_of(observable, control, *groups, components=components)
+    others = [rule_of(name, control, *groups, components=components) for name in together if name != observable]
     x, y, samples, bins, apart = {}, {}, {}, [], []
     for L in sorted(sizes):
         order = np.argsort(sizes[L][0])
         x[L] = np.asarray(sizes[L][0], float)[order]
-        raw = [np.asarray(sizes[L][1][name], float)[order] for name in rule.raw]
+        used = {name for each in (rule, *others) for name in each.raw}
+        series = {name: np.asarray(sizes[L][1][name], float)[order] for name in used}
+        raw = [series[name] for name in rule.raw]
         if not all(np.isfinite(values).all() for values in raw):
             raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
         scale = rule.scale(float(L), x[L])
         points = []
         for k, value in enumerate(x[L]):
-            point = _point(rule, [r[k] for r in raw], resamples, generator, f"L = {L}, {control} = {value:.6g}")
+            further = [m for each in others for m in each.moments(*(series[name][k] for name in each.raw))]
+            where = f"L = {L}, {control} = {value:.6g}"
+            point = _point(rule, [r[k] for r in raw], further, resamples, generator, where)
             points.append(point)
             bins.append(point[2])
         y[L] = scale * np.array([p[0] for p in points])
@@ -89,12 +98,20 @@ def curves_of_chains(
 
 
 def _point(
-    rule: Observable, raw: list[np.ndarray], resamples: int, generator: np.random.Generator, where: str
+    rule: Observable,
+    raw: list[np.ndarray],
+    further: list[np.ndarray],
+    resamples: int,
+    generator: np.random.Generator,
+    where: str,
 ) -> tuple[float, np.ndarray, int, float]:
-    """Return value, samples, number of bins and p-value of one mean, from arrays ``(chains, measurements)``."""
+    """Return value, samples, number of bins and p-value of one mean, from arrays ``(chains, measurements)``.
+
+    Bins are long enough for the further series, too.
+    """
     moments = rule.moments(*raw)
     chains, length = raw[0].shape
-    tau = max(estimate_time(m).tau.value for m in moments)
+    tau = max(estimate_time(m).tau.value for m in (*moments, *further))
     if chains * length < SHORTEST * tau:
         raise InputError(
             f"{where}: {chains} chains of {length} measurements are too few for an autocorrelation time of about "

@@ -306,6 +306,8 @@ def _omega(scanned: Scan) -> Estimate:
     share = np.array([c.weight for c in corrected])
     if share.sum() < 0.5:
         return Estimate(float("nan"), 0.0)
+    if (held := scanned.best.form.fixed[3]) is not None:
+        return Estimate(held, 0.0)
     values = np.array([c.solution.parameters[3] for c in corrected])
     mean = float(share @ values / share.sum())
     within = np.array([c.solution.covariance[3, 3] for c in corrected])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from scipy import stats
 
 from physnn.analysis.collapse import fit_from, refit
 from physnn.analysis.forms import Form, Solution
@@ -147,27 +148,51 @@ def _windows(points: Points, form: Form, smallest: int, start: Solution) -> list
 
 def average(candidates: list[Candidate], count: int, correlation: np.ndarray | None = None) -> Scan:
     """Return the weighted average of fits to ``count`` points or fewer."""
-    acceptable = [c.solution.p_value > ACCEPTABLE for c in candidates]
-    fine = any(acceptable)
-    # Where no fit is acceptable the best chi2/dof stands for the errors' unknown scale.
-    scale = 1.0 if fine else min(c.solution.chi2_per_dof for c in candidates)
-    criterion = np.array(
-        [c.solution.chi2 / scale + 2 * c.solution.coefficients + 2 * (count - c.mask.sum()) for c in candidates]
+    solutions = [c.solution for c in candidates]
+    weights, fine = model_weights(
+        np.array([s.chi2 for s in solutions]),
+        np.array([s.dof for s in solutions]),
+        # The analytic term costs more than its coefficients: it is there for the data that demand it.
+        np.array(
+            [
+                2 * c.solution.coefficients + 2 * (count - c.mask.sum()) + ANALYTIC_COST * c.form.analytic
+                for c in candidates
+            ]
+        ),
+        np.array([c.form.corrected for c in candidates]),
     )
-    # The analytic term costs more than its coefficients: it is there for the data that demand it.
-    criterion += np.where([c.form.analytic for c in candidates], ANALYTIC_COST, 0.0)
-    criterion[~(np.array(acceptable) | (not fine))] = np.inf
-    weights = np.exp(-(criterion - criterion.min()) / 2)
-    weights[(weights < OCCAM) & [c.form.corrected for c in candidates]] = 0.0
-    weights /= weights.sum()
     candidates = [replace(c, weight=float(w)) for c, w in zip(candidates, weights, strict=True)]
-    parameters = np.array([c.solution.parameters for c in candidates])
+    parameters = np.array([s.parameters for s in solutions])
     mean = weights @ parameters
-    widen = [1.0 if fine else max(1.0, c.solution.chi2_per_dof) for c in candidates]
+    widen = [1.0 if fine else max(1.0, s.chi2_per_dof) for s in solutions]
     each = [_covariance(c, correlation) for c in candidates]
     within = sum(w * f * covariance for w, f, covariance in zip(weights, widen, each, strict=True))
     spread = (parameters - mean).T @ (weights[:, None] * (parameters - mean))
     return Scan(candidates, mean, np.asarray(within + spread), fine)
+
+
+def model_weights(
+    chi2: np.ndarray, dof: np.ndarray, cost: np.ndarray, corrected: np.ndarray
+) -> tuple[np.ndarray, bool]:
+    """Return the weights of fits in an average, and whether any has an acceptable chi2.
+
+    Parameters
+    ----------
+    chi2, dof : ndarray, shape ``(fits,)``
+        Goodness of the fits.
+    cost : ndarray
+        What is added to chi2 in the criterion: 2 k + 2 n_cut and whatever else.
+    corrected : ndarray of bool
+        Fits with a correction, which leave the average where they have hardly any weight.
+    """
+    acceptable = stats.chi2.sf(chi2, dof) > ACCEPTABLE
+    fine = bool(acceptable.any())
+    # Where no fit is acceptable the best chi2/dof stands for the errors' unknown scale.
+    criterion = chi2 / (1.0 if fine else (chi2 / dof).min()) + cost
+    criterion[~(acceptable | (not fine))] = np.inf
+    weights = np.exp(-(criterion - criterion.min()) / 2)
+    weights[(weights < OCCAM) & corrected] = 0.0
+    return weights / weights.sum(), fine
 
 
 def _covariance(candidate: Candidate, correlation: np.ndarray | None) -> np.ndarray:

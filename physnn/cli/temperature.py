@@ -53,7 +53,7 @@ DEFAULT_OUT = "sweep-temperature.h5"
 @click.option(
     "--sweeps",
     type=Whole(1),
-    help="Measurements per chain, a sweep apart, 20 sweeps for multispin [default: 5000, Potts 8000, and "
+    help="Measurements per chain, a sweep apart, 20 sweeps for multispin [default: 5000, Potts 20000, and "
     "128/L times as many at L < 128].",
 )
 @click.option("--thermalisation", type=Whole(0), help="Sweeps before the first measurement [default: 400].")

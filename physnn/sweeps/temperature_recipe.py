@@ -14,7 +14,7 @@ from physnn.errors import InputError
 from physnn.models import Ising, Potts
 from physnn.samplers import SAMPLERS
 
-SWEEPS = {"ising": 5000, "potts": 8000}
+SWEEPS = {"ising": 5000, "potts": 20_000}
 """Measurements in a chain at L >= 128 by model, unless asked for otherwise: clusters of Potts models decorrelate more
 slowly, and corrections to scaling are larger."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
+from physnn.analysis import chains as chains_module
 from physnn.analysis.chains import curves_of_chains
 from physnn.analysis.observables import OBSERVABLES, available, rule_of, with_moments
 from physnn.counting.kaufman import kaufman
@@ -65,6 +66,26 @@ def test_correlated_measurements_do_not_count_as_independent():
     drawn = rng.stream(1, "bootstrap", "test").integers(0, len(m2), (200, len(m2)))
     naive = np.std(rule(m2[drawn].mean(1), m4[drawn].mean(1)))
     assert found.errors[L][0] > 2 * naive
+
+
+def test_observables_fitted_together_draw_the_same_bins(monkeypatch):
+    sizes = {L: (np.array([T]), chains(0, 20_000, "metropolis"))}
+    names = ("energy", "binder")
+    # Any difference of the autocorrelation times makes one in the number of bins.
+    monkeypatch.setattr(chains_module, "bin_count", lambda tau, *rest: 20 + int(1000 * tau) % 40)
+
+    def drawn(together, streams=("t", "t")):
+        found = [
+            curves_of_chains(sizes, n, "T", 300, rng.stream(0, "bootstrap", s), 1, together)
+            for n, s in zip(names, streams, strict=True)
+        ]
+        return [c.bins for c in found], np.corrcoef(*(c.samples[L][:, 0] for c in found))[0, 1]
+
+    bins, correlation = drawn(names)
+    assert bins[0] == bins[1] and correlation < -0.5
+    bins, correlation = drawn(())
+    assert bins[0] != bins[1] and abs(correlation) < 0.3
+    assert abs(drawn(names, ("t", "u"))[1]) < 0.3
 
 
 def test_chains_that_are_too_short_or_apart_are_named():
