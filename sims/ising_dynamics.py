@@ -12,15 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from physnn import rng
+from physnn.analysis.estimate import Estimate
 from physnn.analysis.series import estimate_time
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, advance, start, thermalise
 
-LOCAL = {8: (200_000, 1), 16: (200_000, 2), 32: (120_000, 8), 64: (80_000, 32)}
+LOCAL = {8: (200_000, 1), 16: (200_000, 2), 32: (120_000, 8), 64: (160_000, 32)}
 CLUSTER = {8: (200_000, 0), 16: (200_000, 0), 32: (100_000, 0), 64: (50_000, 0), 128: (20_000, 0)}
 RUNS = {
     "metropolis": LOCAL,
+    "metropolis-random": LOCAL,
     "heat-bath": LOCAL,
     "multispin": {128: (60_000, 100), 256: (25_000, 400)},
     "wolff": CLUSTER,
@@ -62,14 +64,14 @@ def main() -> None:
         L = np.array(sorted(sizes), float)
         y, error = np.array([found[name, int(size)] for size in L]).T
         z, dz = exponent(L, y, error)
-        print(f"{name}: z = {z:.2f} +- {dz:.2f}")
+        print(f"{name}: z = {Estimate(z, dz)}")
         for size, value, e in zip(L, y, error, strict=True):
             print(f"  L = {size:4.0f}: tau = {value:.4g} +- {e:.2g} sweeps")
         for a, b in zip(range(len(L) - 1), range(1, len(L)), strict=True):
             local = exponent(L[[a, b]], y[[a, b]], error[[a, b]])
             print(f"  L = {L[a]:.0f} to {L[b]:.0f}: {local[0]:.2f} +- {local[1]:.2f}")
         axes.errorbar(
-            L, y, error, color=COLOURS[k], marker=MARKERS[k], capsize=3, label=f"{name}: z = {z:.2f}({dz:.2f})"
+            L, y, error, color=COLOURS[k], marker=MARKERS[k], capsize=3, label=f"{name}: z = {Estimate(z, dz)}"
         )
     guide = np.array([8.0, 256.0])
     axes.plot(guide, 0.03 * guide**2.1667, color="0.6", ls="--", lw=1, label=r"$L^{2.1667}$")

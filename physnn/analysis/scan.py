@@ -27,8 +27,9 @@ ACCEPTABLE = 0.05
 ANALYTIC_COST = 4.6
 """What the analytic term adds to chi2 + 2 k + 2 n_cut: a prior weight of 0.1."""
 OCCAM = 0.05
-"""Fits with a correction and less than this share of the largest weight leave the average (D. Madigan and A. E.
-Raftery, J. Am. Stat. Assoc. 89 (1994) 1535): with errors a hundred times larger they would make up all of its error."""
+"""Fits with a correction leave the average (D. Madigan and A. E. Raftery, J. Am. Stat. Assoc. 89 (1994) 1535) if they
+have less than this share of the largest weight, or the analytic term as well and less weight than the same fit without:
+with errors many times larger they would make up all of its error."""
 Fixed = tuple[float | None, float | None, float | None]
 """Values of (x_c, 1/nu, zeta/nu) that are held; None is fitted."""
 
@@ -161,6 +162,7 @@ def average(candidates: list[Candidate], count: int, correlation: np.ndarray | N
         ),
         np.array([c.form.corrected for c in candidates]),
     )
+    weights = _simplest(candidates, weights)
     candidates = [replace(c, weight=float(w)) for c, w in zip(candidates, weights, strict=True)]
     parameters = np.array([s.parameters for s in solutions])
     mean = weights @ parameters
@@ -169,6 +171,20 @@ def average(candidates: list[Candidate], count: int, correlation: np.ndarray | N
     within = sum(w * f * covariance for w, f, covariance in zip(weights, widen, each, strict=True))
     spread = (parameters - mean).T @ (weights[:, None] * (parameters - mean))
     return Scan(candidates, mean, np.asarray(within + spread), fine)
+
+
+def _simplest(candidates: list[Candidate], weights: np.ndarray) -> np.ndarray:
+    """Return the weights without fits that have both terms where the same fit with L^-omega alone has more weight."""
+    kept = weights.copy()
+    for k, c in enumerate(candidates):
+        if c.form.corrected and c.form.analytic:
+            simpler = replace(c.form, analytic=False)
+            rivals = [
+                w for o, w in zip(candidates, weights, strict=True) if o.form == simpler and (o.mask == c.mask).all()
+            ]
+            if max(rivals, default=0.0) > weights[k]:
+                kept[k] = 0.0
+    return np.asarray(kept / kept.sum())
 
 
 def model_weights(
