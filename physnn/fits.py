@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from physnn import rng
 from physnn.analysis.exponents import Settings, collapse
-from physnn.analysis.fit import Fit
+from physnn.analysis.fit import Fit, usual_omega
 from physnn.analysis.tables import is_dimensionless
 from physnn.errors import InputError
-from physnn.report import default_observable, fit, loaded, sampled_curves, usual_omega
+from physnn.report import default_observable, fit, loaded, sampled_curves
 from physnn.store.hdf5 import is_hdf5
 from physnn.store.sweep_file import read_sweep
 from physnn.store.table import read_table

@@ -16,7 +16,7 @@ from physnn.analysis.curves import Curves, curves_of
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.exponents import Settings
 from physnn.analysis.first_order import two_peaks
-from physnn.analysis.fit import Fit, fit_curves
+from physnn.analysis.fit import Fit, fit_curves, usual_omega
 from physnn.analysis.observables import available, with_moments
 from physnn.analysis.tables import Columns, curves_of_table
 from physnn.bundled import resolve
@@ -85,15 +85,6 @@ def fit(
     settings = Settings(zeta, omega, critical_point, inverse_nu, resamples)
     answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
     return replace(answer, remarks=(*remarks, *answer.remarks))
-
-
-def usual_omega(found: Curves) -> Literal["free"] | None:
-    """Return whether corrections to scaling are fitted unless something else is asked for.
-
-    Those of a lattice model are there at every size, and move a critical point before chi2 shows them.  With a free
-    zeta/nu as well they would leave little that is known.
-    """
-    return "free" if found.chains and found.dimensionless and len(found.sizes) > 2 else None
 
 
 def loaded(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from pathlib import Path
 
 # Fits decompose thousands of small matrices; threads would wait for each other longer than they work.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+# A shell's background jobs ignore Ctrl-C, and so would every process that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import pytest

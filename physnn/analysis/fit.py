@@ -130,6 +130,15 @@ def decide(pairs: list[Pair]) -> tuple[Verdict, str]:
     )
 
 
+def usual_omega(found: Curves) -> Literal["free"] | None:
+    """Return whether corrections to scaling are fitted unless something else is asked for.
+
+    Those of a lattice model are there at every size, and move a critical point before chi2 shows them.  With a free
+    zeta/nu as well they would leave little that is known.
+    """
+    return "free" if found.chains and found.dimensionless and len(found.sizes) > 2 else None
+
+
 def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generator, peaks: str = "") -> Fit:
     """Return the verdict on curves and, where they cross, critical point and exponents.
 

@@ -15,20 +15,16 @@ import numpy as np
 from scipy import stats
 
 from physnn import rng
-from physnn.analysis.collapse import STEEPNESS, Model
 from physnn.analysis.crossing import COARSE
-from physnn.analysis.curves import Curves, curves_of
+from physnn.analysis.curves import Curves
+from physnn.analysis.design import design_gain, grid_near, master_curve, steep, values_of
 from physnn.analysis.estimate import Estimate
-from physnn.analysis.exponents import Collapse, Settings
+from physnn.analysis.exponents import Settings
 from physnn.analysis.first_order import two_peaks
-from physnn.analysis.fit import Fit, fit_curves, widest
-from physnn.analysis.forms import Form, Solution
-from physnn.analysis.points import Points
+from physnn.analysis.fit import Fit, fit_curves, usual_omega, widest
 
 CAP = 64.0
 """Most that a second stage may cost, as a multiple of the pilot."""
-INSIDE, AROUND = 9, 9
-"""Least number of control values in the steep region of the largest size, and in that of the smallest."""
 FEWEST = 4
 """Least number of the pilot's values in the steep region of the largest size for its error to be final."""
 MARGIN = 0.9
@@ -37,8 +33,6 @@ HETEROGENEOUS = 0.01
 """Networks have critical points of their own where their scatter is this improbable without."""
 DOMINATED = 0.95
 """Share of the planned error that networks alone may give before they, and not draws, are what is missing."""
-DEGREE = 5
-"""Degree of the master curve that plans rest on."""
 ENOUGH = 9.0
 """Where networks dominate, draws are taken until their part of the variance is this many times smaller."""
 
@@ -108,12 +102,11 @@ class ErrorParts:
         return count
 
 
-def fit_pilot(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], observable: str, control: str) -> Fit:
-    """Return what `physnn.report.fit` answers for a file of these arrays; parameters as in `curves_of`."""
-    settings = Settings()
-    found = curves_of(sizes, observable, control, settings.resamples, rng.stream(0, "bootstrap", observable))
+def fit_pilot(found: Curves, sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]]) -> Fit:
+    """Return what `physnn.report.fit` answers for a file of these curves and the arrays they are made of."""
     peaks = two_peaks({L: arrays for L, (_, arrays) in sizes.items()})
-    return fit_curves(found, settings, rng.stream(0, "bootstrap", "fit", observable), peaks)
+    generator = rng.stream(0, "bootstrap", "fit", found.observable)
+    return fit_curves(found, Settings(omega=usual_omega(found)), generator, peaks)
 
 
 def refine(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CAP, draws: str = "draws") -> Refinement:
@@ -132,7 +125,7 @@ def refine(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CA
     draws : str
         What draws are called in the reason.
     """
-    found, values = fit.collapse, _values(fit.curves)
+    found, values = fit.collapse, values_of(fit.curves)
     if fit.verdict != "crossing" or found is None:
         return _unrefined(fit, asked, cap, draws)
     if found.scan.best.form.fixed[0] is not None:
@@ -165,6 +158,22 @@ def refine(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CA
     return Refinement(grid, factor, True, error, 0, text)
 
 
+def lengthen(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CAP) -> Refinement:
+    """Return how many times the pilot's sweeps give the wanted error at the pilot's own temperatures; as `refine`."""
+    found, values = fit.collapse, values_of(fit.curves)
+    if fit.verdict != "crossing" or found is None:
+        return _unrefined(fit, asked, cap, "sweeps")
+    error = found.critical_point.error
+    if error <= target_error:
+        return Refinement(values, 1.0, False, error, 0, f"the pilot's error {error:.2g} is small enough")
+    factor = (error / (MARGIN * target_error)) ** 2
+    short = f", not {target_error:.2g}: limited to {cap:g} times the pilot's cost" if factor > cap else ""
+    factor = min(factor, cap)
+    reached = error / math.sqrt(factor)
+    text = f"the same temperatures, which scale with L; the error should be {reached:.2g}{short}"
+    return Refinement(values, factor, False, reached, 0, text)
+
+
 def missing(fit: Fit, target_error: float, draws: str = "draws") -> str:
     """Return what an answer lacks to a wanted error, in one sentence; empty where it is reached."""
     if fit.verdict != "crossing" or fit.collapse is None:
@@ -179,13 +188,9 @@ def missing(fit: Fit, target_error: float, draws: str = "draws") -> str:
     return f"{text}: about {(error / target_error) ** 2:.2g} times the {draws} would be needed"
 
 
-def _values(curves: Curves) -> tuple[float, ...]:
-    return tuple(sorted({float(x) for L in curves.sizes for x in curves.x[L]}))
-
-
 def _unrefined(fit: Fit, asked: float, cap: float, draws: str) -> Refinement:
     """Return the pilot's own values, with the draws that were asked for or that differences need to be resolved."""
-    values, pair = _values(fit.curves), widest(fit.pairs)
+    values, pair = values_of(fit.curves), widest(fit.pairs)
     text = f"no refinement, for the pilot's verdict is {fit.verdict}: {fit.reason}"
     if fit.verdict != "undecided" or pair.verdict != "unresolved" or not math.isfinite(pair.resolution):
         return Refinement(values, asked, False, math.nan, 0, text)
@@ -232,6 +237,9 @@ def error_parts(fit: Fit) -> ErrorParts:
     curves, master = fit.curves, master_curve(fit.collapse)
     count, common = curves.networks, master.solution
     variance = float(common.covariance[0, 0])
+    if curves.chains:
+        # Corrections to scaling are fitted as well, which the master curve of a plan does without.
+        variance = max(variance, fit.collapse.critical_point.error**2)
     if count < 2 or not curves.member_errors:
         return ErrorParts(math.sqrt(variance), 0.0, 0.0, count, curves.dof)
     every, inside = curves.points(), master.points
@@ -246,103 +254,3 @@ def error_parts(fit: Fit) -> ErrorParts:
     most = dof * scatter / float(stats.chi2.ppf(0.05, dof))
     spread = math.sqrt(max(0.0, scatter - within)) if seen else 0.0
     return ErrorParts(math.sqrt(variance), spread, math.sqrt(max(0.0, most - within)), count, curves.dof)
-
-
-@dataclass(frozen=True)
-class Master:
-    """The master curve that plans rest on: at the answer's parameters, of low degree and without corrections.
-
-    Curves averaged over networks with critical points of their own do not collapse, and the best fit to them may be
-    whatever has the most coefficients; a plan needs no more than the slope.
-
-    Attributes
-    ----------
-    points : Points
-        The points of the best fit's window, in order of size and control.
-    form : Form
-        The scaling form.
-    solution : Solution
-        The curve with its derivatives and the covariance that follows.
-    u, y : ndarray
-        Control less x_c and value on the curve of every point, scaled to the largest size.
-    """
-
-    points: Points
-    form: Form
-    solution: Solution
-    u: np.ndarray
-    y: np.ndarray
-
-
-def master_curve(found: Collapse) -> Master:
-    """Return the master curve of a collapse."""
-    inside = np.flatnonzero(found.scan.best.mask)
-    points = found.points.chosen(inside[np.lexsort((found.points.x[inside], found.points.L[inside]))])
-    form = Form((*found.scan.best.form.fixed[:3], None))
-    x_c, inverse_nu, zeta_over_nu = (e.value for e in (found.critical_point, found.inverse_nu, found.zeta_over_nu))
-    parameters = np.array([x_c, inverse_nu, zeta_over_nu, 1.0])
-    size = points.L / points.L.max()
-    u = (points.x - x_c) * size**inverse_nu
-    curves = [_curve(points, form, parameters, steepness / float(np.abs(u).max())) for steepness in STEEPNESS]
-    best = min(curves, key=lambda solution: solution.chi2)
-    return Master(points, form, best, u, best.fitted * size**-zeta_over_nu)
-
-
-def _curve(points: Points, form: Form, parameters: np.ndarray, steepness: float) -> Solution:
-    """Return the curve of low degree at given parameters, with a steepness per unit of the control."""
-    model = Model(points, form)
-    model.steepness, model.degree = steepness * model.half, DEGREE
-    return model.solution(model.internal(parameters))
-
-
-def steep(found: Collapse) -> float:
-    """Return half the width of the transition at the largest size: the range of the curve over its steepest slope."""
-    master = master_curve(found)
-    same = np.diff(master.points.L) == 0
-    slope = float(np.abs(np.diff(master.y)[same] / np.diff(master.u)[same]).max())
-    half = float(np.ptp(master.y)) / slope / 2 if slope > 0 else float(np.abs(master.u).max())
-    return max(half, 3 * found.critical_point.error)
-
-
-def grid_near(fit: Fit) -> tuple[float, ...]:
-    """Return control values near the crossing: the pilot's, their intervals halved until enough values are inside.
-
-    Enough are `INSIDE` in the steep region of the largest size and `AROUND` in that of the smallest.  Of the pilot's
-    values beyond the next one on either side is kept.
-    """
-    found, sizes, values = fit.collapse, fit.curves.sizes, _values(fit.curves)
-    assert found is not None
-    x_c, inner = found.critical_point.value, steep(found)
-    outer = inner * (sizes[-1] / sizes[0]) ** found.inverse_nu.value
-    chosen: set[float] = set()
-    for half, least in ((inner, INSIDE), (outer, AROUND)):
-        low, high = max(x_c - half, values[0]), min(x_c + half, values[-1])
-        fine = np.array(values)
-        while np.count_nonzero((fine >= low) & (fine <= high)) < least and len(fine) < 10**6:
-            fine = np.sort(np.concatenate([fine, (fine[1:] + fine[:-1]) / 2]))
-        chosen |= {float(f"{x:.12g}") for x in fine[(fine >= low) & (fine <= high)]}
-    below, above = [x for x in values if x < min(chosen)], [x for x in values if x > max(chosen)]
-    return tuple(sorted({*chosen, *below[-1:], *above[:1]}))
-
-
-def design_gain(found: Collapse, values: tuple[float, ...]) -> float:
-    """Return the variance of the critical point on other control values, over that on the pilot's, per draw.
-
-    It is that of the same master curve without scatter, with the pilot's errors.
-    """
-    master = master_curve(found)
-    pilot, before = master.points, master.solution
-    x_c, inverse_nu, zeta_over_nu = before.parameters[:3]
-    order, grid, rows = np.argsort(master.u), np.array(values), []
-    for size in pilot.sizes:
-        mine = np.equal(pilot.L, size)
-        scale = size / pilot.L.max()
-        u = (grid - x_c) * scale**inverse_nu
-        near = (u >= master.u.min()) & (u <= master.u.max())
-        clean = np.interp(u[near], master.u[order], master.y[order]) * scale**zeta_over_nu
-        error = np.interp(grid[near], pilot.x[mine], pilot.error[mine])
-        rows.append((np.full(len(clean), float(size)), grid[near], clean, error))
-    design = Points(*(np.concatenate(column) for column in zip(*rows, strict=True)))
-    planned = _curve(design, master.form, before.parameters, before.steepness / Model(pilot, master.form).half)
-    gain = float(planned.covariance[0, 0] / before.covariance[0, 0])
-    return gain if math.isfinite(gain) and gain > 0 else 1.0

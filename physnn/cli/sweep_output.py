@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from physnn.analysis.curves import Curves
     from physnn.analysis.fit import Fit
     from physnn.sweeps.noise_recipe import Stage
+    from physnn.sweeps.temperature_recipe import TemperatureStage
 
 
 def print_plan(plan: dict[str, Any], as_json: bool) -> None:
@@ -48,10 +49,13 @@ def _seconds(number: float) -> str:
 
 
 def _stage(stage: dict[str, Any]) -> str:
-    return f"{len(stage['eta'])} noise values, {stage['images']} images: {stage['why']}"
+    if "eta" in stage:
+        return f"{len(stage['eta'])} noise values, {stage['images']} images: {stage['why']}"
+    values = f"{len(stage['T'])} temperatures" if stage["T"] else "temperatures that scale with L"
+    return f"{values}, {stage['sweeps']} sweeps: {stage['why']}"
 
 
-def announce(stage: Stage, plan: dict[str, Any]) -> None:
+def announce(stage: Stage | TemperatureStage, plan: dict[str, Any]) -> None:
     """Say on stderr what a stage is and what is left of it to do."""
     click.echo(f"{_stage(stage.model_dump())}\n  {_cost(plan)}", err=True)
 
@@ -117,5 +121,5 @@ def _target(recipe: dict[str, Any], fit: Fit | None) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {name: recipe[name] for name in ("target_error", "stages")}
     if fit and fit.curves.observable == recipe["target_observable"]:
-        found["target_missing"] = missing(fit, recipe["target_error"], "images")
+        found["target_missing"] = missing(fit, recipe["target_error"], "images" if "images" in recipe else "sweeps")
     return found

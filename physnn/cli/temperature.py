@@ -60,7 +60,14 @@ DEFAULT_OUT = "sweep-temperature.h5"
 @click.option("--chains", type=Whole(1), help="Independent chains per size and temperature [default: 4].")
 @click.option("--snapshots", type=Whole(0), help="Keep the configuration of every so many measurements [default: 0].")
 @click.option("--extend", is_flag=True, help="Add sizes, temperatures, chains or sweeps to a finished file.")
-@click.option("--observable", help="What to fit at the end [default: binder].")
+@click.option(
+    "--target-error",
+    type=Number(0),
+    metavar="ERROR",
+    help="Measure until the critical temperature has this error (absolute; half its 68 % interval): a pilot with a "
+    "quarter of --sweeps decides sweeps, and with --T also temperatures, at most 64 times its cost.",
+)
+@click.option("--observable", help="What to fit at the end, and what --target-error means [default: binder].")
 @click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
 @seed_option
 @out_option(DEFAULT_OUT)
@@ -88,13 +95,14 @@ def sweep_temperature(
     physnn sweep-temperature --model potts --q 3
     physnn sweep-temperature --L 8 --T 2.0 2.5 3.0 4.0 --field 0.1 --algorithm metropolis
     physnn sweep-temperature --extend --sweeps 20000
+    physnn sweep-temperature --target-error 0.0001 --out precise.h5
 
     A rerun continues where an interrupted one stopped.
     """
     from physnn import api
     from physnn.analysis.observables import check_observable
     from physnn.cli.config import read_config
-    from physnn.cli.sweep_output import print_plan, print_sweep
+    from physnn.cli.sweep_output import announce, print_plan, print_sweep
     from physnn.errors import InputError
     from physnn.sweeps.files import plan, run_sweep
     from physnn.sweeps.temperature_recipe import TemperatureSweep
@@ -113,6 +121,8 @@ def sweep_temperature(
     check_names(TemperatureSweep, settings)
     flags = {"L": L or None, "T": T or None, **options}
     settings |= {key: value for key, value in flags.items() if value is not None}
+    if observable and settings.get("target_error") is not None and not settings.get("stages"):
+        settings["target_observable"] = observable
     recipe = api.temperature_recipe(out, extend, **settings)
     if dry_run:
         print_plan(plan(recipe, run["jobs"]), as_json)
@@ -120,5 +130,6 @@ def sweep_temperature(
     from physnn.cli.output import progress_bar
 
     with progress_bar("sweep-temperature", quiet) as progress:
-        count = run_sweep(recipe, out, extend=extend, progress=progress, **run)
-    print_sweep(out, observable or "binder", count, as_json)
+        heard = None if quiet else announce
+        count = run_sweep(recipe, out, extend=extend, progress=progress, announce=heard, **run)
+    print_sweep(out, observable or recipe.target_observable, count, as_json)

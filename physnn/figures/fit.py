@@ -256,7 +256,13 @@ def draw_cloud(axes: Axes, fit: Fit) -> None:
         color=COLOURS[1], fmt="o", ms=5, capsize=3, label="answer",
     )  # fmt: skip
     axes.set(xlabel=rf"${control_symbol(fit.curves.control)}_c$", ylabel=r"$1/\nu$")
-    axes.set_title(f"{len(x)} bootstrap samples, ellipses 68 % and 95 %", fontsize=10)
+    # Samples far off are counted, not shown: they would leave the rest a dot.
+    middle, reach = np.median([x, y], axis=1), 8 * np.subtract(*np.quantile([x, y], [0.8413, 0.1587], axis=1)) / 2
+    far = (np.abs(np.array([x, y]) - middle[:, None]) > reach[:, None]).any(0) & (reach > 0).all()
+    if far.any():
+        axes.set(xlim=(middle[0] - reach[0], middle[0] + reach[0]), ylim=(middle[1] - reach[1], middle[1] + reach[1]))
+    beyond = f", {far.sum()} beyond" if far.any() else ""
+    axes.set_title(f"{len(x)} bootstrap samples{beyond}, ellipses 68 % and 95 %", fontsize=10)
     axes.ticklabel_format(axis="x", useOffset=False)
     axes.locator_params(axis="x", nbins=3)
     axes.legend(frameon=False, fontsize=8)

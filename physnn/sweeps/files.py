@@ -136,19 +136,22 @@ def run_sweep(
         if old is not None:
             recipe = kind.merged(old, recipe, extend)
         done = stored(out)
+        shorter = [] if old is None else [(old, done)]
         run = partial(_run_stage, done=done, parts=parts, jobs=jobs, announce=announce)
         if recipe.undecided:
             kind.need(recipe, jobs)
             parts.begin(recipe.canonical())
             first, stage = kind.pilot(recipe)
             count = run(first, stage, progress=progress)
-            recipe = kind.decided(recipe, _results(first, parts, done))
+            results = _results(first, parts, done)
+            recipe = kind.decided(recipe, results)
+            shorter.append((first, results))
             progress = _after(progress, sum(task.cost for task in kind.tasks_of(first)))
         if any(task.key not in done for task in kind.tasks_of(recipe)):
             kind.need(recipe, jobs)
             parts.begin(recipe.canonical())
-            if old is not None:
-                _continue(kind, old, recipe, done, parts)
+            for begun, results in shorter:
+                _continue(kind, begun, recipe, results, parts)
             count += run(recipe, recipe.stages[-1] if recipe.stages else None, progress=progress)
             _assemble(recipe, out, done)
         parts.remove()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from physnn import rng
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.store.hdf5 import Variable
@@ -136,6 +137,8 @@ def pilot(recipe: NoiseSweep) -> tuple[NoiseSweep, Stage]:
 
 def decided(recipe: NoiseSweep, results: Results) -> NoiseSweep:
     """Return an undecided recipe with what follows from the results of its pilot."""
+    from physnn.analysis.curves import curves_of
+    from physnn.analysis.exponents import Settings
     from physnn.analysis.planning import CAP, Refinement, fit_pilot, refine
 
     assert recipe.target_error is not None
@@ -146,7 +149,9 @@ def decided(recipe: NoiseSweep, results: Results) -> NoiseSweep:
         for L, group in assemble(first, results).items()
     }
     try:
-        fit = fit_pilot(sizes, recipe.target_observable, "eta")
+        stream = rng.stream(0, "bootstrap", recipe.target_observable)
+        found = curves_of(sizes, recipe.target_observable, "eta", Settings().resamples, stream)
+        fit = fit_pilot(found, sizes)
         plan = refine(fit, recipe.target_error, asked=asked, draws="images")
     except InputError as error:
         reason = f"no refinement, for the pilot cannot be fitted: {error}"

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
+from physnn.errors import InputError
 from physnn.models import QUANTITIES
 from physnn.samplers import COLUMNS, SAMPLERS, State, advance, start, thermalise
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_part, write_part
 from physnn.sweeps.preflight import check_bytes
-from physnn.sweeps.temperature_recipe import ChainTask, TemperatureSweep, merged, tasks_of
+from physnn.sweeps.temperature_recipe import ChainTask, TemperatureStage, TemperatureSweep, merged, tasks_of
 
 STORED = ("energy", "m", "structure_x", "structure_y")
 """Columns of measurements that are kept; m2 and m4 follow from m."""
@@ -32,6 +33,8 @@ DIMENSIONS = {
     ("snapshots", 3): ("snapshot", "row", "column"),
 }
 """Dimensions of a chain's arrays by name and number of dimensions."""
+PILOT_SHARE, PILOT_LEAST = 4, 500
+"""A pilot takes the sweeps asked for over `PILOT_SHARE`, but `PILOT_LEAST` if there are."""
 CHECKPOINT = 10.0
 """Seconds between checkpoints of a chain."""
 BLOCK = 200
@@ -181,6 +184,44 @@ def continued(
             arrays = done.get(before.key)
             if arrays is not None:
                 yield task.key, {**arrays, "unfinished": np.array(1)}
+
+
+def pilot(recipe: TemperatureSweep) -> tuple[TemperatureSweep, TemperatureStage]:
+    """Return the recipe of the pilot of an undecided recipe, and its record."""
+    assert recipe.sweeps is not None
+    sweeps = min(recipe.sweeps, max(PILOT_LEAST, math.ceil(recipe.sweeps / PILOT_SHARE)))
+    first = recipe.model_copy(update={"sweeps": sweeps, "target_error": None})
+    return first, TemperatureStage(T=recipe.T, sweeps=sweeps, why=f"pilot, of {recipe.sweeps} sweeps asked for")
+
+
+def decided(recipe: TemperatureSweep, results: Mapping[str, Mapping[str, np.ndarray]]) -> TemperatureSweep:
+    """Return an undecided recipe with what follows from the results of its pilot."""
+    from physnn.analysis.chains import curves_of_chains
+    from physnn.analysis.exponents import Settings
+    from physnn.analysis.observables import with_moments
+    from physnn.analysis.planning import Refinement, fit_pilot, lengthen, refine
+
+    assert recipe.target_error is not None and recipe.sweeps is not None
+    first, stage = pilot(recipe)
+    asked, name = recipe.sweeps / stage.sweeps, recipe.target_observable
+    sizes = {
+        L: (group["T"].values, with_moments({n: group[n].values for n in STORED}, L))
+        for L, group in assemble(first, results).items()
+    }
+    try:
+        stream = rng.stream(0, "bootstrap", name)
+        found = curves_of_chains(sizes, name, "T", Settings().resamples, stream, recipe.components)
+        fit = fit_pilot(found, sizes)
+        if recipe.T is None:
+            plan = lengthen(fit, recipe.target_error, asked=asked)
+        else:
+            plan = refine(fit, recipe.target_error, asked=asked, draws="sweeps")
+    except InputError as error:
+        plan = Refinement((), asked, False, math.nan, 0, f"no refinement, for the pilot cannot be fitted: {error}")
+    sweeps = max(stage.sweeps, min(math.ceil(plan.factor * stage.sweeps), 10**9))
+    last = TemperatureStage(T=plan.values if plan.refined else recipe.T, sweeps=sweeps, why=plan.reason)
+    update = {"T": last.T, "sweeps": sweeps, "asked_sweeps": recipe.sweeps, "stages": (stage, last)}
+    return recipe.model_copy(update=update)
 
 
 def need(recipe: TemperatureSweep, jobs: int) -> float:

@@ -17,7 +17,19 @@ from physnn.samplers import SAMPLERS
 SWEEPS = {"ising": 5000, "potts": 20_000}
 """Measurements in a chain at L >= 128 by model, unless asked for otherwise: clusters of Potts models decorrelate more
 slowly, and corrections to scaling are larger."""
+OF_TARGETS = {"target_error", "target_observable", "asked_sweeps", "stages"}
+"""Fields that belong to sweeps with a target error."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
+
+
+class TemperatureStage(BaseModel):
+    """What was measured at one time, and why; without ``T`` every size has its own temperatures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    T: tuple[Temperature, ...] | None
+    sweeps: Annotated[int, Field(ge=1, le=10**9)]
+    why: str
 
 
 class TemperatureSweep(BaseModel):
@@ -27,6 +39,10 @@ class TemperatureSweep(BaseModel):
     (-``window``, ``window``); T_0 is the critical temperature rounded to two places.  There are ``sweeps`` measurements
     in a chain, about a sweep apart (20 sweeps for multispin).  By default they are `SWEEPS`, and with
     ``longer_if_small`` 128/L times as many at L < 128, where they cost less and corrections to scaling are seen.
+
+    With ``target_error``, the error wanted of the critical temperature of ``target_observable``, ``T`` and ``sweeps``
+    are what is asked for until there are ``stages``; then they are what was decided, and ``asked_sweeps`` are the
+    sweeps asked for.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -47,6 +63,10 @@ class TemperatureSweep(BaseModel):
     chains: Annotated[int, Field(ge=1, le=10**4)] = 4
     snapshots: Annotated[int, Field(ge=0)] = 0
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    target_error: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    target_observable: Literal["binder", "xi_over_L", "m_abs", "chi"] = "binder"
+    asked_sweeps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    stages: tuple[TemperatureStage, ...] = ()
 
     @field_validator("L", "T")
     @classmethod
@@ -81,6 +101,8 @@ class TemperatureSweep(BaseModel):
         model = self.lattice()
         if self.model == "potts" and self.field:
             raise InputError("the field belongs to the Ising model; leave --field out or use --model ising")
+        if self.undecided and (len(self.L) < 2 or len(self.T or range(self.points)) < 4):
+            raise InputError("a target error needs at least 2 sizes and 4 temperatures, or nothing can cross")
         if self.T is None and (self.coupling < 0 or self.field):
             raise InputError("default temperatures are those of a ferromagnet without field; give yours with --T")
         if self.algorithm not in SAMPLERS:
@@ -95,8 +117,9 @@ class TemperatureSweep(BaseModel):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """Return the recipe as plain data for JSON."""
-        return self.model_dump(mode="json")
+        """Return the recipe as plain data for JSON, without what a sweep with no target error does not have."""
+        unused = set() if self.stages else {"asked_sweeps", "stages"}
+        return self.model_dump(mode="json", exclude=unused if self.target_error is not None else OF_TARGETS)
 
     @property
     def components(self) -> int:
@@ -106,12 +129,7 @@ class TemperatureSweep(BaseModel):
     @property
     def undecided(self) -> bool:
         """Whether a pilot must decide what to measure."""
-        return False
-
-    @property
-    def stages(self) -> tuple[Any, ...]:
-        """Stages that were decided."""
-        return ()
+        return self.target_error is not None and not self.stages
 
 
 class ChainTask(BaseModel):
@@ -128,9 +146,8 @@ class ChainTask(BaseModel):
     def key(self) -> str:
         """Stable name of the task: a hash of what the chain depends on, and of its length."""
         own = {"L": self.L, "T": self.T, "chain": self.chain, "measurements": self.measurements}
-        dropped = {"L", "T", "points", "window", "chains", "kind", "sweeps", "longer_if_small"} | (
-            {"q"} if self.recipe.model == "ising" else set()
-        )
+        dropped = {"L", "T", "points", "window", "chains", "kind", "sweeps", "longer_if_small"} | OF_TARGETS
+        dropped |= {"q"} if self.recipe.model == "ising" else set()
         text = json.dumps(own | {"recipe": self.recipe.model_dump(mode="json", exclude=dropped)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -163,6 +180,12 @@ def merged(old: TemperatureSweep, new: TemperatureSweep, extend: bool) -> Temper
     InputError
         If they differ and ``extend`` is off, or differ in more than sizes, temperatures, chains and sweeps.
     """
+    if old.stages:
+        # What was asked for stands for what came of it.
+        asked = {"T": old.stages[0].T, "sweeps": old.asked_sweeps}
+        same = [name for name, value in asked.items() if getattr(new, name) == value]
+        same += ["stages", "asked_sweeps"] if not new.stages and new.target_error == old.target_error else []
+        new = new.model_copy(update={name: getattr(old, name) for name in same})
     extendable: dict[str, Any] = {
         "L": tuple(sorted({*old.L, *new.L})),
         "T": tuple(sorted({*old.T, *new.T})) if old.T is not None and new.T is not None else old.T,
@@ -171,12 +194,12 @@ def merged(old: TemperatureSweep, new: TemperatureSweep, extend: bool) -> Temper
     }
     shorter = any(new.measurements(L) < old.measurements(L) for L in old.L)
     before, after = old.canonical(), new.canonical()
-    different = [name for name in before if before[name] != after[name]]
+    different = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     fixed = [n for n in different if n not in extendable or (n == "T" and (old.T is None or new.T is None))]
     fixed += ["sweeps"] if shorter else []
     if fixed or (different and not extend):
         advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
         name = (fixed or different)[0]
-        change = f"{name} {json.dumps(before[name])}, now {json.dumps(after[name])}"
+        change = f"{name} {json.dumps(before.get(name))}, now {json.dumps(after.get(name))}"
         raise InputError(f"the file holds another recipe ({change}): {advice}")
     return old.model_copy(update=extendable) if different else old

@@ -12,9 +12,10 @@ from physnn import report, rng
 from physnn.analysis import planning
 from physnn.analysis.crossing import COARSE
 from physnn.analysis.curves import curves_of
+from physnn.analysis.design import design_gain, grid_near, steep
 from physnn.analysis.exponents import Settings
 from physnn.analysis.fit import Fit, fit_curves, widest
-from physnn.analysis.planning import design_gain, draws_share, error_parts, grid_near, missing, refine, steep
+from physnn.analysis.planning import draws_share, error_parts, missing, refine
 from physnn.store.hdf5 import Variable
 from physnn.store.sweep_file import SweepFile
 
@@ -139,4 +140,5 @@ def test_planning_fits_as_the_command_does():
         L: {"eta": Variable(("eta",), x), "rmse": Variable(("eta", "network", "image"), arrays["rmse"])}
         for L, (x, arrays) in sizes.items()
     }
-    assert planning.fit_pilot(sizes, "rmse", "eta").as_json() == report.fit(SweepFile({}, groups, {}), "rmse").as_json()
+    found = curves_of(sizes, "rmse", "eta", 200, rng.stream(0, "bootstrap", "rmse"))
+    assert planning.fit_pilot(found, sizes).as_json() == report.fit(SweepFile({}, groups, {}), "rmse").as_json()

@@ -16,7 +16,7 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from physnn.sweeps import temperature
-from physnn.sweeps.files import run_sweep
+from physnn.sweeps.files import recipe_on_disk, run_sweep
 from physnn.sweeps.temperature_recipe import TemperatureSweep, tasks_of
 
 SMALL = {"T": (2.0, 2.27, 2.6), "sweeps": 300, "thermalisation": 50, "chains": 2}
@@ -133,7 +133,7 @@ def chain_sampler(recipe):
 
 def test_small_sizes_are_measured_longer_unless_asked_for_otherwise():
     usual = TemperatureSweep(model="potts").resolved()
-    assert [usual.measurements(L) for L in (16, 128, 256)] == [64_000, 8000, 8000]
+    assert [usual.measurements(L) for L in (16, 128, 256)] == [160_000, 20_000, 20_000]
     assert TemperatureSweep(sweeps=10).resolved().measurements(16) == 10
 
 
@@ -203,3 +203,27 @@ def test_observables_agree_with_exact_ones(tmp_path):
         z = (found.y[8] - exact) / found.errors[8]
         assert np.abs(z).max() < 4, (name, z)
         assert np.abs((found.y[8] * 1.05 - exact) / found.errors[8]).max() > 4, "5 % off would be seen"
+
+
+def test_a_target_error_is_a_pilot_and_longer_chains_of_the_same_kind(tmp_path):
+    T = (2.1, 2.2, 2.25, 2.3, 2.35, 2.4, 2.5)
+    asked = {"L": (8, 16, 24), "T": T, "sweeps": 1200, "chains": 2, "thermalisation": 50}
+    recipe = api.temperature_recipe(**asked, target_error=0.012)
+    assert recipe.undecided
+    heard = []
+    assert run_sweep(recipe, tmp_path / "a.h5", jobs=1, announce=lambda stage, plan: heard.append(stage)) > 20
+    found = recipe_on_disk(tmp_path / "a.h5")
+    pilot, last = found.stages
+    assert [s.sweeps for s in heard] == [pilot.sweeps, last.sweeps] and pilot.sweeps == 500
+    assert last.sweeps > pilot.sweeps and len(last.T) > len(pilot.T) and "around T" in last.why
+    plain = api.temperature_recipe(**asked | {"T": found.T, "sweeps": found.sweeps})
+    run_sweep(plain, tmp_path / "b.h5", jobs=1)
+    for L, group in read_sweep(tmp_path / "b.h5").sizes.items():
+        for name, variable in read_sweep(tmp_path / "a.h5").sizes[L].items():
+            assert np.array_equal(variable.values, group[name].values)
+    # The same command again has nothing to do; another target is another recipe.
+    assert run_sweep(recipe, tmp_path / "a.h5", jobs=1) == 0
+    with pytest.raises(InputError, match="target_error"):
+        run_sweep(recipe.model_copy(update={"target_error": 0.02}), tmp_path / "a.h5", jobs=1)
+    with pytest.raises(InputError, match="2 sizes and 4 temperatures"):
+        api.temperature_recipe(L=(8,), target_error=0.01)
