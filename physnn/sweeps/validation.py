@@ -24,7 +24,11 @@ def validated(kind: type[Recipe], settings: Mapping[str, Any]) -> Recipe:
     try:
         return kind.model_validate(dict(settings))
     except ValidationError as error:
-        raise InputError("; ".join(_sentence(kind, mistake) for mistake in error.errors())) from None
+        mistakes = error.errors()
+        # A tuple with a wrong element is also called too short: the element says more.
+        deeper = {m["loc"][:k] for m in mistakes for k in range(1, len(m["loc"]))}
+        told = [_sentence(kind, m) for m in mistakes if m["loc"] not in deeper]
+        raise InputError("; ".join(told)) from None
 
 
 def check_names(kind: type[BaseModel], settings: Mapping[str, Any], *more: str) -> None:
