@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -27,6 +28,9 @@ COUNTED = {
     "wrong-equivariant": (21, 22628, 48, (8 * math.log(2) + 4 * math.log1p(math.exp(-8))) / 12),
     "dropout with mask 1": (3242, 747716, 2, 0.17548308689),
 }
+
+
+counted = functools.cache(cnn_landscape)
 
 
 def name(network):
@@ -58,16 +62,16 @@ def torch_loss(network, filter_, hidden, output):
 def test_losses_are_those_of_torch_on_random_configurations(network):
     generator = rng.stream(0, "synthetic", "sign-cnn", network.variant)
     numbers = generator.integers(0, network.configurations, 1000)
-    counted = cnn_losses(network, numbers)
+    losses = cnn_losses(network, numbers)
     direct = np.array([torch_loss(network, *w) for w in zip(*network.weights(numbers), strict=True)])
-    np.testing.assert_allclose(counted, direct, rtol=1e-12)
+    np.testing.assert_allclose(losses, direct, rtol=1e-12)
     # A negative control: the same weights in another order of the binary digits.
     assert np.mean(abs(cnn_losses(network, network.configurations - 1 - numbers) - direct) > 1e-6) > 0.2
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=name)
 def test_levels_and_their_counts(network):
-    landscape = cnn_landscape(network)
+    landscape = counted(network)
     distinct, largest, lowest, minimum = COUNTED[name(network)]
     assert landscape.weights == network.free_weights and landscape.configurations == network.configurations
     assert (landscape.distinct, landscape.max_degeneracy, landscape.counts[0]) == (distinct, largest, lowest)
@@ -86,7 +90,7 @@ def test_levels_and_their_counts(network):
 @pytest.mark.parametrize("variant", ["equivariant", "wrong-equivariant"])
 def test_the_smallest_landscapes_are_those_of_all_losses_one_by_one(variant):
     network = SignCNN(variant)
-    landscape = cnn_landscape(network)
+    landscape = counted(network)
     filters, hidden, output = network.weights(np.arange(network.configurations))
     images, labels = two_by_two_images()
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
@@ -102,12 +106,12 @@ def test_the_smallest_landscapes_are_those_of_all_losses_one_by_one(variant):
 
 
 def test_rounded_losses_would_merge_levels_that_differ():
-    landscape = cnn_landscape(SignCNN("baseline"))
+    landscape = counted(SignCNN("baseline"))
     assert 1e-13 < landscape.closest < 1e-12
     rounded = np.unique(landscape.levels.round(9))
     assert len(rounded) < landscape.distinct
 
 
 def test_a_wrong_symmetry_keeps_the_network_from_the_optimum():
-    best = {network.variant: cnn_landscape(network).levels[0] for network in NETWORKS[3:5]}
+    best = {network.variant: counted(network).levels[0] for network in NETWORKS[3:5]}
     assert best["equivariant"] < best["wrong-equivariant"] < math.log(2)
