@@ -1,0 +1,217 @@
+"""Convolutional networks with weights +-1 that tell rows from columns in images of 2 x 2 pixels.
+
+Twelve images: all with pixels -1, 0 or 1 that are constant along exactly one axis.  Six consist of two different
+uniform rows (label 0), six of two different uniform columns (label 1).  Flips and rotations by 180 degrees keep the
+label, rotations by 90 degrees change it.  The set does not change when all pixels change sign, so without biases an
+odd activation makes odd logits and no loss below ln 2: the activation is ReLU.
+
+The network has no biases, and every weight is -1 or +1:
+
+    z = F * image         one 3 x 3 filter, cross-correlation, stride 1, the image padded by zeros: 2 x 2 outputs
+    y = ReLU(z)           4 features, in reading order
+    a = ReLU(A y)         fully connected, 2 units, A of shape (2, 4)
+    logits = B a          B of shape (2, 2), one row for each label
+    loss = mean over the 12 images of -ln softmax(logits)[label]      (cross-entropy, nats)
+
+=================  ============  =====================================================================================
+variant            free weights  difference
+=================  ============  =====================================================================================
+baseline           9 + 8 + 4     none
+dropout            9 + 8 + 4     each feature y is set to 0 with probability 0.3 and divided by 0.7 otherwise; the loss
+                                 is its mean over the 16 masks (those of the 12 images add up one by one), or the loss
+                                 at one mask of shape (12, 4) drawn from a seed
+batch-norm         9 + 8 + 4     z is divided by its standard deviation over the 48 outputs of the 12 images (biased
+                                 variance; the mean is 0, as images come in pairs of opposite sign), with gain 1,
+                                 shift 0 and an infinitesimal number added to the variance: the two checkerboard
+                                 filters, whose outputs are all 0, keep them; there are no other statistics
+equivariant        4 + 8 + 4     F does not change under both flips, hence under 180 degrees: corners, upper and lower
+                                 edge, left and right edge, centre
+wrong-equivariant  3 + 8 + 4     F does not change under rotations by 90 degrees: corners, edges, centre
+=================  ============  =====================================================================================
+
+Tied filter weights are one free weight.  A filter of 2 x 2 would not do: unchanged under both flips, it is unchanged
+under 90 degrees as well.  The five kinds of network are those of figure 7 of "Input dimension expansion and symmetry
+breaking", which leaves sizes, filters and activation open.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physnn import rng
+from physnn.errors import InputError
+
+Integers = NDArray[np.int64]
+
+VARIANTS = ("baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant")
+"""Names of the networks."""
+KEEP_TENTHS = 7
+"""Dropout keeps a feature with probability 7/10."""
+CLASSES = ("rows", "columns")
+"""Names of labels 0 and 1."""
+
+_FREE_FILTER = ((0, 1, 2), (3, 4, 5), (6, 7, 8))
+_TIED = {
+    "equivariant": ((0, 1, 0), (2, 3, 2), (0, 1, 0)),
+    "wrong-equivariant": ((0, 1, 0), (1, 2, 1), (0, 1, 0)),
+}
+
+
+def two_by_two_images() -> tuple[Integers, Integers]:
+    """Return the images, shape (12, 2, 2), entries -1, 0, 1, and their labels, shape (12,), 0: rows, 1: columns."""
+    chosen = [
+        (image, int(columns))
+        for image in itertools.product((-1, 0, 1), repeat=4)
+        if (rows := image[0] == image[1] and image[2] == image[3])
+        != (columns := image[0] == image[2] and image[1] == image[3])
+        and (rows or columns)
+    ]
+    chosen.sort(key=lambda pair: pair[1])
+    return np.array([image for image, _ in chosen]).reshape(12, 2, 2), np.array([label for _, label in chosen])
+
+
+def images_table() -> str:
+    """Return the images as a table of text, one image a line: number, pixels row by row, label."""
+    images, labels = two_by_two_images()
+    lines = ["image  upper row  lower row  label", "-----  ---------  ---------  -----------"]
+    for k, (image, label) in enumerate(zip(images.tolist(), labels.tolist(), strict=True), 1):
+        upper, lower = (" ".join(f"{pixel:+d}" if pixel else " 0" for pixel in row) for row in image)
+        lines.append(f"{k:5d}  {upper:>9}  {lower:>9}  {label} {CLASSES[label]}")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class SignCNN:
+    """One of the five networks; its configurations are numbered from 0 to 2**free_weights - 1.
+
+    The binary digits of the number, the highest first, are the free weights of the filter in reading order, of A row
+    by row and of B row by row: 0 for -1 and 1 for +1.
+
+    Parameters
+    ----------
+    variant : str
+        One of `VARIANTS`.
+    mask_seed : int, optional
+        Root seed of one dropout mask; without it, dropout is the exact mean over all masks.
+
+    Raises
+    ------
+    InputError
+        If the variant is unknown, or has a mask but no dropout.
+    """
+
+    variant: str = "baseline"
+    mask_seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise InputError(f"There is no variant {self.variant!r} of the network; use one of: {', '.join(VARIANTS)}.")
+        if self.mask_seed is not None and self.variant != "dropout":
+            raise InputError(f"The variant {self.variant} has no dropout mask; leave its seed out, or use dropout.")
+
+    @property
+    def filter_ties(self) -> Integers:
+        """Number of the free weight at each place of the filter, shape (3, 3)."""
+        return np.array(_TIED.get(self.variant, _FREE_FILTER))
+
+    @property
+    def filter_weights(self) -> int:
+        """Number of free weights of the filter."""
+        return int(self.filter_ties.max()) + 1
+
+    @property
+    def free_weights(self) -> int:
+        """Number of weights that can be chosen, tied ones counted once."""
+        return self.filter_weights + 8 + 4
+
+    @property
+    def configurations(self) -> int:
+        """Number of weight configurations, 2**free_weights."""
+        return 1 << self.free_weights
+
+    def weights(self, number: Integers) -> tuple[Integers, Integers, Integers]:
+        """Return filters (n, 3, 3), A (n, 2, 4) and B (n, 2, 2) of configurations given by their numbers (n,)."""
+        free = signs(np.asarray(number), self.free_weights)
+        cut = self.filter_weights
+        return (
+            free[:, :cut][:, self.filter_ties],
+            free[:, cut : cut + 8].reshape(-1, 2, 4),
+            free[:, cut + 8 :].reshape(-1, 2, 2),
+        )
+
+    def masks(self) -> tuple[Integers, Integers]:
+        """Return dropout masks, shape (masks, 12 or 1, 4), entries 0 or 1, and their whole-number weights (masks,).
+
+        All 16 masks of a feature map, a mask with k ones with weight 7^k 3^(4 - k) out of 10^4; or the one mask of
+        the seed, weight 1; or all ones where there is no dropout.
+        """
+        if self.variant != "dropout":
+            return np.ones((1, 1, 4), np.int64), np.ones(1, np.int64)
+        if self.mask_seed is not None:
+            drawn = rng.stream(self.mask_seed, "figure", "dropout-mask").integers(0, 10, (1, 12, 4))
+            return np.asarray(drawn < KEEP_TENTHS, np.int64), np.ones(1, np.int64)
+        masks = (signs(np.arange(16), 4) + 1) // 2
+        kept = masks.sum(axis=1)
+        return masks[:, None, :], KEEP_TENTHS**kept * (10 - KEEP_TENTHS) ** (4 - kept)
+
+
+def signs(number: Integers, digits: int) -> Integers:
+    """Return the binary digits of numbers, the highest first, as -1 and +1, shape (n, digits)."""
+    return np.asarray(2 * (number[:, None] >> np.arange(digits)[::-1] & 1) - 1)
+
+
+def convolved(filters: Integers) -> Integers:
+    """Return z = F * image for filters of shape (n, 3, 3): shape (n, 12, 4)."""
+    images, _ = two_by_two_images()
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
+    patches = np.stack([padded[:, r : r + 3, c : c + 3] for r in range(2) for c in range(2)], axis=1)
+    return np.asarray(np.einsum("ipjk,njk->nip", patches, filters))
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Margins of the 4096 configurations that share one filter: logit of the label minus the other logit.
+
+    Attributes
+    ----------
+    halves : ndarray of int8, shape (4096, masks, 12)
+        Half the margin over the scale, a whole number from -32 to 32; in the order of the configurations' numbers.
+    mask_weights : ndarray of int64, shape (masks,)
+        Weight of each dropout mask.
+    scale_squared : tuple of int
+        Numerator and denominator of the square of the scale: margin = 2 scale halves.
+    """
+
+    halves: NDArray[np.int8]
+    mask_weights: Integers
+    scale_squared: tuple[int, int]
+
+
+def filter_margins(network: SignCNN, filter_number: int) -> Margins:
+    """Return the margins of all configurations with the filter of a number from 0 to 2**filter_weights - 1.
+
+    Everything up to the scale is done in whole numbers: ReLU(s x) = s ReLU(x) for s > 0, so that the division by 0.7
+    or by a standard deviation can wait until the end.
+    """
+    ties = network.filter_ties
+    outputs = convolved(signs(np.array([filter_number]), network.filter_weights)[:, ties])[0]
+    masks, mask_weights = network.masks()
+    features = np.maximum(outputs, 0) * masks
+    units = np.maximum(np.einsum("mip,up->umi", features, signs(np.arange(16), 4)), 0).astype(np.int8)
+    _, labels = two_by_two_images()
+    rows = signs(np.arange(16), 4).reshape(16, 2, 2)
+    # B's second row minus its first, halved, towards the label of each image.
+    turns = ((rows[:, 1] - rows[:, 0]) // 2)[:, :, None] * (2 * labels - 1)
+    first, second = (turns[:, unit, None, :].astype(np.int8) * units[:, None] for unit in (0, 1))
+    halves = first[:, None] + second[None]
+    squares = int((outputs**2).sum())
+    normalised = (outputs.size, squares) if squares else (1, 1)
+    square = {"dropout": (100, KEEP_TENTHS**2), "batch-norm": normalised}
+    scale = square.get(network.variant, (1, 1))
+    divisor = math.gcd(*scale)
+    return Margins(halves.reshape(4096, len(masks), 12), mask_weights, (scale[0] // divisor, scale[1] // divisor))
