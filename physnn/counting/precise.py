@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -71,7 +72,7 @@ def settle(
         rank = sorted(range(len(members)), key=values.__getitem__)
         counts[members] = counts[members][rank]
         levels[members] = [float(values[r]) for r in rank]
-        same = [_equal(values[a], values[b]) for a, b in zip(rank, rank[1:], strict=False)]
+        same = [_equal(values[a], values[b]) for a, b in itertools.pairwise(rank)]
     first = np.ones(len(levels), bool)
     first[members[1:]] = ~np.array(same, bool)
     starts = np.flatnonzero(first)

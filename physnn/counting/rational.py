@@ -1,7 +1,7 @@
 """Networks of sign or ReLU units, counted over their exact values on the data.
 
 Functions of such units can coincide on the data, or be linearly dependent, without looking alike.  But at every point
-they are rational: float64 inputs are integers over a power of two.  A function is one long integer
+they are rational, as inputs and constant are.  A function is one long integer
 ``sum_i v_i 2^(bits i)`` of its values ``v_i / scale`` at the points, wide enough that sums never overflow from one
 point into the next, so that adding functions is adding integers and equality is that of all values.
 """
@@ -25,10 +25,9 @@ MAX_OUTPUTS = 2_000_000
 class RationalFunctions:
     """A table of functions by their values at the points."""
 
-    def __init__(self, network: SignNetwork, x: np.ndarray) -> None:
-        constant = Fraction(network.constant or 0)
-        points = [Fraction(float(v)) for v in x]
-        self.points, self._relu = len(x), network.hidden == "relu"
+    def __init__(self, network: SignNetwork, points: list[Fraction]) -> None:
+        constant = network.rational_constant or Fraction(0)
+        self.points, self._relu = len(points), network.hidden == "relu"
         self.scale = math.lcm(constant.denominator, *(p.denominator for p in points))
         largest = self.scale * math.ceil(2 + abs(constant))
         for inputs in network.inputs[1:]:
@@ -78,7 +77,7 @@ class RationalOutputs:
 
     def __init__(self, network: SignNetwork, task: Threshold) -> None:
         self._network, self._task = network, task
-        self._functions = RationalFunctions(network, task.x)
+        self._functions = RationalFunctions(network, task.rationals)
         found = _outputs(network, self._functions)
         self._packed = list(found)
         self.counts = np.array(list(found.values()), object)
@@ -94,7 +93,7 @@ class RationalOutputs:
         return found
 
     def exact(self, indices: np.ndarray) -> list[precise.Exact]:
-        """Return the losses of some outputs: rationals, or in `precise.DIGITS` digits where tanh or logarithms enter."""
+        """Return the losses of some outputs: rationals, or in `precise.DIGITS` digits with tanh or logarithms."""
         scale = self._functions.scale
         values = [self._functions.values(self._packed[index]) for index in indices]
         if self._network.output == "linear" and self._task.loss == "mse":

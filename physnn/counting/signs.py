@@ -29,7 +29,7 @@ def count_signs(network: SignNetwork, task: Threshold | None = None) -> Landscap
     ------
     InputError
         If there are too many different functions: the limit is memory for levels (30 million) and for the states of
-        layers between (a million).  Three hidden layers of 6 tanh units have 3 million levels, of 7 about 10^8.
+        layers between (200,000).  Three hidden layers of 6 tanh units have 3 million levels, of 7 about 10^8.
     """
     task = task or Threshold()
     outputs = SymbolicOutputs(network, task) if network.hidden == "tanh" else RationalOutputs(network, task)

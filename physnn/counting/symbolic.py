@@ -18,8 +18,8 @@ from physnn.counting import patterns, precise, units
 from physnn.errors import InputError
 from physnn.models.signs import SignNetwork, Threshold
 
-MAX_PATTERNS = 20_000_000
-"""Patterns built, before equal ones are merged: a few hundred bytes each where they are many."""
+MAX_PATTERNS = 4_000_000
+"""Patterns built, before equal ones are merged: about 10 microseconds and 100 bytes each."""
 MAX_LEVELS = 30_000_000
 """Levels: about 100 bytes each while they are sorted."""
 CHUNK = 1 << 17
@@ -29,15 +29,16 @@ CHUNK = 1 << 17
 class SymbolicFunctions:
     """A table of functions of x: 0, 1, x, and tanh of (or plain) integer combinations of earlier ones."""
 
-    def __init__(self, x: np.ndarray) -> None:
+    def __init__(self, task: Threshold) -> None:
+        x = task.x
         self._definitions: list[tuple[bool, units.Terms]] = [(False, ()), (False, ()), (False, ())]
         self._ids: dict[tuple[bool, units.Terms], int] = {}
         self._rows = [np.zeros(len(x)), np.ones(len(x)), np.asarray(x, float)]
         self._precise = {
             units.ZERO: [Decimal(0)] * len(x),
             units.ONE: [Decimal(1)] * len(x),
-            units.X: [Decimal(float(v)) for v in x],
         }
+        self._points = task.rationals
 
     def unit(self, terms: units.Terms) -> int:
         """Return the id of tanh of a sum, up to its sign."""
@@ -68,6 +69,8 @@ class SymbolicFunctions:
 
     def precise(self, f: int) -> list[Decimal]:
         """Return the values of one function at the points in the current decimal context."""
+        if f == units.X:
+            return [_decimal(v) for v in self._points]
         if f not in self._precise:
             active, terms = self._definitions[f]
             total = combine([(_decimal(k), self.precise(g)) for g, k in terms])
@@ -93,7 +96,7 @@ class SymbolicOutputs:
 
     def __init__(self, network: SignNetwork, task: Threshold) -> None:
         self._network, self._task = network, task
-        self._functions = SymbolicFunctions(task.x)
+        self._functions = SymbolicFunctions(task)
         found = _patterns(network, self._functions)
         self._blocks = patterns.coefficients(found.ids)
         sizes = [len(rows) << functions.shape[1] for rows, functions, _ in self._blocks]
@@ -132,7 +135,8 @@ class SymbolicOutputs:
                 row, choice = divmod(int(index - self._starts[block]), 1 << functions.shape[1])
                 signed = patterns.signs(functions.shape[1])[choice] * k[row]
                 terms = [
-                    (Decimal(int(a)), self._functions.precise(int(f))) for a, f in zip(signed, functions[row], strict=True)
+                    (Decimal(int(a)), self._functions.precise(int(f)))
+                    for a, f in zip(signed, functions[row], strict=True)
                 ]
                 total = combine(terms) if terms else self._functions.precise(units.ZERO)
                 found.append(precise.loss(self._network, self._task, total))
@@ -145,13 +149,15 @@ def _patterns(network: SignNetwork, functions: SymbolicFunctions) -> patterns.Pa
         each = {functions.plain(terms): ways for terms, ways in units.first_sums(network).items()}
         ids = np.array(list(each), np.int32)[:, None]
         return patterns.Patterns(ids, np.array(list(each.values()), object))
-    before, width = units.last_units(network, functions), network.layers[-2]
-    expected = sum(patterns.bound(len(unit.keys() - {units.ZERO}), width) for unit, _ in before)
-    if expected > MAX_PATTERNS:
-        raise InputError(
-            f"the outputs of this network have up to {expected:.2g} patterns, over the limit of {MAX_PATTERNS:,};"
-            " use narrower or fewer layers, or sampling"
-        )
+    width, before, expected = network.layers[-2], [], 0
+    for unit, ways in units.last_units(network, functions):
+        before.append((unit, ways))
+        expected += patterns.bound(len(unit.keys() - {units.ZERO}), width)
+        if expected > MAX_PATTERNS:
+            raise InputError(
+                f"the outputs of this network have more patterns than the limit of {MAX_PATTERNS:,};"
+                " use narrower or fewer layers, or sampling"
+            )
     parts = []
     for unit, ways in before:
         found = patterns.signed_sums(unit, width)

@@ -18,7 +18,7 @@ from physnn.models.signs import SignNetwork
 
 ZERO, ONE, X = 0, 1, 2
 """Ids of the zero function, of the constant 1 and of the input."""
-MAX_STATES = 1_000_000
+MAX_STATES = 200_000
 """States of a layer: each costs about a kilobyte and tens of microseconds."""
 
 Number = int | Fraction
@@ -42,7 +42,7 @@ class Functions(Protocol):
 
 def first_sums(network: SignNetwork) -> Counter[Terms]:
     """Return the sums that a unit of the first layer can be fed; constant and bias add up to one exact rational."""
-    values = [Fraction(v) for v in ([network.constant] if network.constant is not None else [])]
+    values = [] if network.rational_constant is None else [network.rational_constant]
     values += [Fraction(1)] if network.has_bias(0) else []
     found: Counter[Terms] = Counter()
     for signs in itertools.product((1, -1), repeat=len(values)):
@@ -79,8 +79,8 @@ def multisets(unit: Unit, units: int) -> Iterator[tuple[State, int]]:
         yield state, ways
 
 
-def last_units(network: SignNetwork, functions: Functions) -> list[tuple[Unit, int]]:
-    """Return what a unit of the last hidden layer computes, for each state of the layer before, and that one's ways.
+def last_units(network: SignNetwork, functions: Functions) -> Iterator[tuple[Unit, int]]:
+    """Yield what a unit of the last hidden layer computes, for each state of the layer before, and that one's ways.
 
     Raises
     ------
@@ -90,22 +90,27 @@ def last_units(network: SignNetwork, functions: Functions) -> list[tuple[Unit, i
     unit: Unit = Counter()
     for terms, ways in first_sums(network).items():
         unit[functions.unit(terms)] += ways
-    found = [(unit, 1)]
+    found = iter([(unit, 1)])
     for layer, units in enumerate(network.layers[1:-2], start=1):
-        states: Counter[State] = Counter()
-        expected = sum(math.comb(len(unit) + units - 1, units) for unit, _ in found)
-        if expected > MAX_STATES:
+        found = _next_layer(network, functions, layer, units, found)
+    yield from found
+
+
+def _next_layer(
+    network: SignNetwork, functions: Functions, layer: int, units: int, before: Iterator[tuple[Unit, int]]
+) -> Iterator[tuple[Unit, int]]:
+    """Yield what a unit computes that is fed a layer of so many units, for each state of that layer."""
+    states: Counter[State] = Counter()
+    for unit, ways in before:
+        if len(states) + math.comb(len(unit) + units - 1, units) > MAX_STATES:
             raise InputError(
-                f"layer {layer} of this network has up to {expected:.2g} different states, over the limit of"
-                f" {MAX_STATES:,}; use narrower or fewer layers, or sampling"
+                f"layer {layer} of this network has more different states than the limit of {MAX_STATES:,};"
+                " use narrower or fewer layers, or sampling"
             )
-        for unit, before in found:
-            for state, ways in multisets(unit, units):
-                states[state] += before * ways
-        found = []
-        for state, ways in states.items():
-            unit = Counter()
-            for terms, number in sums(state, network.has_bias(layer)).items():
-                unit[functions.unit(terms)] += number
-            found.append((unit, ways))
-    return found
+        for state, number in multisets(unit, units):
+            states[state] += ways * number
+    for state, ways in states.items():
+        unit = Counter()
+        for terms, number in sums(state, network.has_bias(layer)).items():
+            unit[functions.unit(terms)] += number
+        yield unit, ways

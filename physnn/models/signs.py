@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -83,6 +84,11 @@ class SignNetwork:
     def has_bias(self, layer: int) -> bool:
         """Whether units of a layer have a bias; layer 0 is the first after the input."""
         return self.bias == "all" or (self.bias == "first" and layer == 0)
+
+    @property
+    def rational_constant(self) -> Fraction | None:
+        """The constant as the exact rational it is written as: 3/10 for 0.3, not the float64 next to it."""
+        return None if self.constant is None else Fraction(str(float(self.constant)))
 
     @property
     def weights(self) -> int:
@@ -177,6 +183,13 @@ class Threshold:
             return (np.arange(self.points) + 0.5) / self.points
         stream = rng.stream(self.seed, "synthetic", "threshold", self.points)
         return stream.integers(1, 2**53, self.points) * 2.0**-53
+
+    @property
+    def rationals(self) -> list[Fraction]:
+        """The numbers as exact rationals."""
+        if self.seed is None:
+            return [Fraction(2 * k + 1, 2 * self.points) for k in range(self.points)]
+        return [Fraction(float(v)) for v in self.x]
 
     @property
     def y(self) -> np.ndarray:
