@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -98,8 +99,8 @@ class RationalOutputs:
         values = [self._functions.values(self._packed[index]) for index in indices]
         if self._network.output == "linear" and self._task.loss == "mse":
             return [precise.rational_loss(self._task, v, scale) for v in values]
-        with precise.localcontext(prec=precise.DIGITS):
-            sums = [[precise.Decimal(v) / scale for v in row] for row in values]
+        with localcontext(prec=precise.DIGITS):
+            sums = [[Decimal(v) / scale for v in row] for row in values]
             return [precise.loss(self._network, self._task, row) for row in sums]
 
 

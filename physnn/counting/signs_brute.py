@@ -18,7 +18,7 @@ from physnn.models.signs import ACTIVATIONS, LOSSES, SignNetwork, Threshold
 
 METHOD = "brute force"
 LIMIT = 36
-"""Weights: a day of one core."""
+"""Weights: an hour of one core where scalar products serve, a day where outputs are evaluated point by point."""
 SPEED = 2e7
 """Configurations per second of one core, to say how long something would take."""
 SLICE = 0.1
@@ -179,10 +179,9 @@ class Slots:
     def visit(self, kinds: dict[str, Any], first: int, steps: int) -> None:
         """Count some steps."""
         names = ("units", "inputs", "biased", "activations", "loss", "y")
-        fixed = [kinds[name] for name in names]
-        base = [kinds["x"], np.full_like(kinds["x"], kinds["constant"]), np.ones_like(kinds["x"])]
+        rows = [kinds["x"], np.full_like(kinds["x"], kinds["constant"]), np.ones_like(kinds["x"])]
         bias, fed = int(kinds["biased"][0]), int(kinds["inputs"][0])
-        base = np.array(base[: fed - bias] + base[2:] * bias)
+        fixed = (*(kinds[name] for name in names), np.array(rows[: fed - bias] + rows[2:] * bias))
         gram = bool(
             kinds["loss"] == kernel.MSE
             and kinds["activations"][-1] == kernel.LINEAR
@@ -190,7 +189,8 @@ class Slots:
             and 2 ** kinds["inputs"][-2] <= GRAM
         )
         while steps:
-            done, self.used = kernel.visit(*fixed, base, first, steps, gram, self.used, self.arrays)
+            arguments = (*fixed, first, steps, gram, self.used, self.arrays)
+            done, self.used = kernel.visit(*arguments)
             first, steps = first + done, steps - done
             if steps:
                 self._grow()

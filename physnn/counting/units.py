@@ -54,7 +54,8 @@ def first_sums(network: SignNetwork) -> Counter[Terms]:
 
 def sums(state: State, bias: bool) -> Counter[Terms]:
     """Return the sums that a unit can be fed by a layer in a given state, with the number of weight vectors."""
-    factor, choices = 1, []
+    factor = 1
+    choices: list[list[tuple[Terms, int]]] = []
     if bias:
         choices.append([(((ONE, k),), 1) for k in (1, -1)])
     for f, n in state:

@@ -65,23 +65,26 @@ def plain_losses(units, inputs, biased, activations, loss, x, y, constant, first
     total = 0
     for layer in range(len(units)):
         total += units[layer] * inputs[layer]
-    widest = max(2, units.max())
-    fed, new = np.empty(widest), np.empty(widest)
+    widest = max(3, units.max() + 1)
+    fed, new, w = np.empty(widest), np.empty(widest), np.empty(total)
     for n in range(len(out)):
+        for k in range(total):
+            w[k] = 1.0 - 2.0 * (((first + n) >> (total - 1 - k)) & 1)
         summed = 0.0
         for p in range(len(x)):
             fed[0], fed[1] = x[p], constant
-            bit = total
+            k = 0
             for layer in range(len(units)):
-                plain = inputs[layer] - biased[layer]
+                if biased[layer]:
+                    fed[inputs[layer] - 1] = 1.0
                 for i in range(units[layer]):
                     u = 0.0
                     for j in range(inputs[layer]):
-                        bit -= 1
-                        value = fed[j] if j < plain else 1.0
-                        u += -value if ((first + n) >> bit) & 1 else value
+                        u += w[k] * fed[j]
+                        k += 1
                     new[i] = activate(activations[layer], u)
-                fed[: units[layer]] = new[: units[layer]]
+                for i in range(units[layer]):
+                    fed[i] = new[i]
             summed += point_loss(loss, fed[0], y[p])
         out[n] = summed / len(x)
 

@@ -134,14 +134,16 @@ class SignNetwork:
             fed, done = W @ fed, done + inputs * units
             if layer < len(self.layers) - 2:
                 fed = activate(self.hidden, fed)
-        return np.tanh(fed[:, 0]) if self.output == "tanh" else fed[:, 0]
+        return activate(self.output, fed[:, 0])
 
 
 def activate(name: str, u: np.ndarray) -> np.ndarray:
-    """Return tanh u, sign u or max(u, 0)."""
-    if name == "tanh":
-        return np.tanh(u)
-    return np.sign(u) if name == "sign" else np.maximum(u, 0)
+    """Return tanh u, sign u, max(u, 0) or, for ``linear``, u."""
+    if name == "linear":
+        return u
+    if name == "relu":
+        return np.maximum(u, 0)
+    return np.asarray(np.tanh(u) if name == "tanh" else np.sign(u))
 
 
 @dataclass(frozen=True)
