@@ -285,11 +285,11 @@ def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
 def _saved(figure: Figure, path: Path) -> Path:
     from physnn.figures.style import save
 
-    _writable(path)
+    writable(path)
     return save(figure, path)
 
 
-def _writable(path: Path) -> None:
+def writable(path: Path) -> None:
     """Raise InputError if a figure cannot be written there."""
     if path.suffix not in (".png", ".pdf", ".svg"):
         raise InputError(f"a figure is written as .png, .pdf or .svg, not as {path.name}; choose another name")

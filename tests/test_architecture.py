@@ -14,7 +14,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"fits"},
-    {"api", "report", "selftest", "bench"},
+    {"api", "report", "selftest", "bench", "bench_count", "counts"},
     {"sweeps"},
     {"figures"},
     {"networks", "counting", "analysis"},

@@ -28,8 +28,8 @@ ANALYTIC_COST = 4.6
 """What the analytic term adds to chi2 + 2 k + 2 n_cut: a prior weight of 0.1."""
 OCCAM = 0.05
 """Fits with a correction leave the average (D. Madigan and A. E. Raftery, J. Am. Stat. Assoc. 89 (1994) 1535) if they
-have less than this share of the largest weight, or the analytic term as well and less weight than the same fit without:
-with errors many times larger they would make up all of its error."""
+have less than this share of the largest weight; where omega is fitted also if they have the analytic term and less
+weight than the same fit without.  With errors many times larger they would make up all of its error."""
 Fixed = tuple[float | None, float | None, float | None]
 """Values of (x_c, 1/nu, zeta/nu) that are held; None is fitted."""
 
@@ -174,10 +174,10 @@ def average(candidates: list[Candidate], count: int, correlation: np.ndarray | N
 
 
 def _simplest(candidates: list[Candidate], weights: np.ndarray) -> np.ndarray:
-    """Return the weights without fits that have both terms where the same fit with L^-omega alone has more weight."""
+    """Return the weights without fits of omega and the analytic term where the same fit of omega has more weight."""
     kept = weights.copy()
     for k, c in enumerate(candidates):
-        if c.form.corrected and c.form.analytic:
+        if c.form.corrected and c.form.analytic and c.form.fixed[3] is None:
             simpler = replace(c.form, analytic=False)
             rivals = [
                 w for o, w in zip(candidates, weights, strict=True) if o.form == simpler and (o.mask == c.mask).all()

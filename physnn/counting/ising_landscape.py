@@ -36,6 +36,8 @@ FIELD_SITES = 81
 KAUFMAN_SITES = 2304
 """Most spins for Kaufman's polynomial: 32 x 32 takes three seconds, 48 x 48 half a minute."""
 
+LARGEST_NUMBER = Fraction(10) ** 100
+"""Largest field or coupling: energies are also given as float64."""
 Number = int | float | str | Fraction
 
 
@@ -171,9 +173,12 @@ def exact_number(value: Number, name: str) -> Fraction:
         If it is no finite number.
     """
     try:
-        return Fraction(value) if isinstance(value, int | Fraction) else Fraction(str(value))
+        found = Fraction(value) if isinstance(value, int | Fraction) else Fraction(str(value))
     except (ValueError, ZeroDivisionError) as error:
         raise InputError(f"{name} is {value}; give a finite number or a fraction such as 1/3.") from error
+    if abs(found) > LARGEST_NUMBER:
+        raise InputError(f"{name} is too large; give a number of at most 1e100.")
+    return found
 
 
 def field_levels(counts: IsingCounts, h: Number, J: Number = 1, generic: bool = False) -> tuple[FieldLevel, ...]:

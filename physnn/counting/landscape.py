@@ -85,7 +85,7 @@ class Landscape:
     def entropy(self) -> float:
         """``-sum p ln p`` over the levels, in nats; at most ``ln distinct``."""
         p = self.probabilities[self.probabilities > 0]
-        return float(-(p * np.log(p)).sum())
+        return max(0.0, float(-(p * np.log(p)).sum()))
 
     @property
     def minimum_fraction(self) -> float:
@@ -113,9 +113,9 @@ class Landscape:
         """Return the numbers that describe the levels without listing them, ready for JSON."""
         return {
             "weights": self.weights,
-            "configurations": _exact(self.configurations),
+            "configurations": exact_json(self.configurations),
             "distinct": self.distinct,
-            "max_degeneracy": _exact(self.max_degeneracy),
+            "max_degeneracy": exact_json(self.max_degeneracy),
             "mean_degeneracy": self.mean_degeneracy,
             "entropy": self.entropy,
             "minimum_fraction": self.minimum_fraction,
@@ -126,8 +126,9 @@ class Landscape:
     def as_json(self, name: str = "loss") -> dict[str, Any]:
         """Return `summary` and ``levels``: ``[{name: level, "count": count}]``; counts above 2^53 as strings."""
         pairs = zip(self.levels.tolist(), self.counts, strict=True)
-        return self.summary() | {"levels": [{name: level, "count": _exact(count)} for level, count in pairs]}
+        return self.summary() | {"levels": [{name: level, "count": exact_json(count)} for level, count in pairs]}
 
 
-def _exact(count: int) -> int | str:
+def exact_json(count: int) -> int | str:
+    """Return a count for JSON: as a string beyond `EXACT_JSON`."""
     return int(count) if count <= EXACT_JSON else str(count)

@@ -1,0 +1,247 @@
+"""``physnn count``: exact loss landscapes of +-1 networks, and the energy landscape of the Ising model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from physnn.cli.options import ListCommand, ListOption, Whole, debug_option, json_option, quiet_option, seed_option
+
+if TYPE_CHECKING:
+    from physnn.counting.landscape import Landscape
+
+SHOWN = 12
+"""Levels that are printed; --json gives all."""
+figure_option = click.option(
+    "--figure", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw it here, PNG, PDF or SVG."
+)
+
+
+@click.group()
+def count() -> None:
+    """Count configurations level by level, exactly: +-1 networks by their loss, Ising lattices by their energy."""
+
+
+@count.command(cls=ListCommand)
+@click.option(
+    "--layers",
+    cls=ListOption,
+    type=click.INT,
+    metavar="N...",
+    example="1 3 3 2 1",
+    help="Units of every layer, input and output with it [default: 1 3 3 2 1].",
+)
+@click.option("--constant", type=click.FLOAT, help="Add an input that always has this value.")
+@click.option("--bias", type=click.Choice(["first", "all"]), help="Add biases +-1 to the first layer, or to all.")
+@click.option("--hidden", type=click.Choice(["tanh", "sign", "relu"]), default="tanh", show_default=True)
+@click.option("--output", type=click.Choice(["linear", "tanh"]), default="linear", show_default=True)
+@click.option("--loss", type=click.Choice(["mse", "cross-entropy"]), default="mse", show_default=True)
+@click.option("--points", type=Whole(1), default=64, show_default=True, help="Numbers x in (0, 1), labelled x > 0.5.")
+@click.option("--grid", is_flag=True, help="Evenly spaced numbers instead of random ones.")
+@click.option(
+    "--method",
+    type=click.Choice(["functions", "brute-force"]),
+    default="functions",
+    show_default=True,
+    help="Count functions layer by layer, or visit every configuration.",
+)
+@click.option("--jobs", type=Whole(1), help="Threads of brute force [default: one per core].")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Save the progress of brute force here; the same command continues.",
+)
+@figure_option
+@seed_option
+@json_option
+@quiet_option
+@debug_option
+def signs(
+    layers: tuple[int, ...], constant: float | None, bias: Any, hidden: Any, output: Any, loss: Any, points: int,
+    grid: bool, method: str, jobs: int | None, checkpoint: Path | None, figure: Path | None, seed: int | None,
+    as_json: bool, quiet: bool, debug: bool,
+) -> None:  # fmt: skip
+    """Loss levels of a fully connected network with weights +-1, each with its number of configurations.
+
+    \b
+    physnn count signs --layers 1 3 3 2 1
+    physnn count signs --layers 1 3 3 2 1 --constant 0.5
+    physnn count signs --layers 1 3 3 2 1 --bias first --method brute-force
+    """
+    from physnn.counting.signs import count_signs
+    from physnn.counts import brute_force_signs
+    from physnn.models.signs import SignNetwork, Threshold
+    from physnn.sweeps.executors import available_cores
+
+    network = SignNetwork(layers or (1, 3, 3, 2, 1), hidden, output, constant, bias)
+    task = Threshold(points, None if grid else seed or 0, loss)
+    if method == "brute-force":
+        from physnn.cli.output import progress_bar
+
+        with progress_bar("count signs", quiet) as progress:
+            found = brute_force_signs(
+                network, task, threads=jobs or available_cores(), checkpoint=checkpoint, progress=progress
+            )
+    else:
+        found = count_signs(network, task)
+    name = "-".join(str(n) for n in network.layers)
+    _print({name: found}, "loss", as_json, _drawn({name: found}, task.loss, figure))
+
+
+@count.command(cls=ListCommand)
+@click.option("--L", "L", type=Whole(2), default=4, show_default=True, help="Side of the square torus.")
+@click.option("--field", "h", cls=ListOption, type=click.STRING, metavar="h...", example="0.1", help="Fields h.")
+@click.option("--coupling", default="1", show_default=True, help="Coupling J, in the units of h.")
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "enumeration", "transfer", "kaufman"]),
+    default="auto",
+    show_default=True,
+    help="Visit all, transfer-matrix polynomials, or Kaufman's formula without field.",
+)
+@click.option("--magnetisation", is_flag=True, help="Count by energy and magnetisation: g(E, M) without field.")
+@figure_option
+@seed_option
+@json_option
+@debug_option
+def ising(
+    L: int, h: tuple[str, ...], coupling: str, method: str, magnetisation: bool, figure: Path | None,
+    seed: int | None, as_json: bool, debug: bool,
+) -> None:  # fmt: skip
+    """Energy levels of the 2D Ising model on an L x L torus, each with its exact number of configurations.
+
+    \b
+    physnn count ising --L 6
+    physnn count ising --L 4 --field 0.1
+    physnn count ising --L 5 --magnetisation --json
+    """
+    from physnn import counts
+    from physnn.counting.ising_landscape import exact_number, ising_landscape
+
+    J = exact_number(coupling, "--coupling")
+    if magnetisation:
+        _print_joint(L, method, J, as_json)
+        return
+    fields = [exact_number(text, "--field") for text in h] or [exact_number("0", "--field")]
+    found = {f"L = {L}, h = {text or 0}": ising_landscape((L, L), f, J, method)
+             for text, f in zip(h or ("",), fields, strict=True)}  # fmt: skip
+    if figure and not J:
+        raise click.UsageError("the figure has energies in units of J: leave --figure or --coupling 0 out")
+    drawn = counts.plot_ising(L, tuple(float(f / J) for f in fields), seed or 0, figure) if figure else None
+    _print(found, "energy", as_json, drawn)
+
+
+def _print_joint(L: int, method: str, J: Any, as_json: bool) -> None:
+    """Print g(E, M)."""
+    from physnn.cli.output import print_json, print_table
+    from physnn.counting.ising_landscape import ising_counts
+    from physnn.counting.landscape import exact_json
+
+    found = ising_counts((L, L), True, method)
+    assert found.magnetisation is not None
+    rows: list[dict[str, Any]] = [
+        {"energy": float(-J * int(b)), "magnetisation": int(m), "count": exact_json(int(g))}
+        for b, m, g in zip(found.bonds, found.magnetisation, found.counts, strict=True)
+    ]
+    rows.sort(key=lambda row: (row["energy"], row["magnetisation"]))
+    if as_json:
+        print_json({"L": L, "method": found.method, "levels": rows})
+        return
+    table = [[f"{r['energy']:g}", str(r["magnetisation"]), f"{int(r['count']):,}"] for r in rows]
+    print_table(f"configurations of the {L} x {L} torus", ["E", "M", "configurations"], table)
+
+
+@count.command()
+@click.option(
+    "--variant",
+    type=click.Choice(["baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant"]),
+    help="[default: all five]",
+)
+@click.option("--mask-seed", type=Whole(0), help="Dropout with one mask of this seed [default: the mean over masks].")
+@click.option("--images", is_flag=True, help="Print the twelve images with their labels, and count nothing.")
+@figure_option
+@json_option
+@debug_option
+def cnn(
+    variant: str | None, mask_seed: int | None, images: bool, figure: Path | None, as_json: bool, debug: bool
+) -> None:
+    """Loss levels of convolutional networks with weights +-1 on twelve images of 2 x 2 pixels.
+
+    \b
+    physnn count cnn --variant baseline
+    physnn count cnn --figure cnn.png
+    """
+    from physnn.counting.sign_cnn import cnn_landscape
+    from physnn.models.sign_cnn import VARIANTS, SignCNN, images_table
+
+    if images:
+        click.echo(images_table())
+        return
+    if mask_seed is not None and variant != "dropout":
+        raise click.UsageError("--mask-seed belongs to --variant dropout")
+    found = {name: cnn_landscape(SignCNN(name, mask_seed)) for name in ([variant] if variant else VARIANTS)}
+    _print(found, "loss", as_json, _drawn(found, "cross-entropy", figure))
+
+
+def _drawn(found: dict[str, Landscape], loss: str, figure: Path | None) -> Path | None:
+    from physnn import counts
+
+    words = {"mse": "mean squared error (dimensionless)", "cross-entropy": "cross-entropy (nats)"}
+    return counts.plot_losses(found, words[loss], figure) if figure else None
+
+
+def _print(found: dict[str, Landscape], level: str, as_json: bool, figure: Path | None) -> None:
+    """Print one landscape with its levels, or several."""
+    from physnn.cli.output import print_json, print_table
+
+    drawn = {"figure": str(figure)} if figure else {}
+    if as_json:
+        every = {name: landscape.as_json(level) for name, landscape in found.items()}
+        print_json((next(iter(every.values())) if len(every) == 1 else {"landscapes": every}) | drawn)
+        return
+    if len(found) == 1:
+        (only,) = found.values()
+        _print_one(next(iter(found)), only, level)
+    else:
+        header = ["", "configurations", "levels", "largest", "entropy", f"lowest {level}", "share of it"]
+        rows = [
+            [
+                name,
+                f"2^{g.weights}",
+                f"{g.distinct:,}",
+                f"{g.max_degeneracy:,}",
+                f"{g.entropy:.4f}",
+                f"{g.levels[0]:.6g}",
+                f"{g.minimum_fraction:.3g}",
+            ]
+            for name, g in found.items()
+        ]
+        print_table("exact counts (entropy of the distribution over levels in nats)", header, rows)
+    if figure:
+        click.echo(f"figure  {figure}")
+
+
+def _print_one(name: str, found: Landscape, level: str) -> None:
+    from physnn.cli.output import print_table
+
+    facts = {
+        "configurations": f"2^{found.weights} = {found.configurations:,}",
+        f"{level} levels": f"{found.distinct:,}",
+        "on the largest": f"{found.max_degeneracy:,}",
+        "on each, in the mean": f"{found.mean_degeneracy:.6g}",
+        "entropy of the distribution over levels": f"{found.entropy:.4f} nats",
+        f"lowest {level}": f"{found.levels[0]:.10g}",
+        "share of configurations there": f"{found.minimum_fraction:.3g}",
+        "closest neighbouring levels, relative": f"{found.closest:.2g}",
+        "counted by": found.method,
+    }
+    print_table(name, ["", ""], [[key, value] for key, value in facts.items()])
+    lowest = zip(found.levels[:SHOWN], found.counts[:SHOWN], found.cumulative[:SHOWN], strict=True)
+    print_table(
+        f"lowest {level} levels, {min(SHOWN, found.distinct)} of {found.distinct:,} (all with --json)",
+        [level, "configurations", "up to here"],
+        [[f"{e:.10g}", f"{g:,}", f"{c:,}"] for e, g, c in lowest],
+    )

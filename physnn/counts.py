@@ -1,0 +1,88 @@
+"""Loss landscapes with what a command needs around them: checkpoints of a long count, and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from physnn.counting.landscape import Landscape
+from physnn.counting.signs_brute import COLUMNS, Tally, brute_force
+from physnn.errors import InputError
+from physnn.models.signs import SignNetwork, Threshold
+from physnn.store.parts import read_part, write_part
+from physnn.sweeps.run import Progress, exclusive, silent
+
+
+def brute_force_signs(
+    network: SignNetwork,
+    task: Threshold,
+    *,
+    threads: int = 1,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
+) -> Landscape:
+    """Return the landscape of a +-1 network by brute force, continued from a checkpoint where there is one.
+
+    Parameters
+    ----------
+    network, task, threads, progress
+        As in `physnn.counting.signs_brute.brute_force`.
+    checkpoint : path, optional
+        What has been counted is saved here every half minute; removed when all is counted.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint belongs to another count, is damaged, or is in use; and as `brute_force`.
+    """
+    if checkpoint is None:
+        return brute_force(network, task, threads, progress)
+    words = json.dumps({**asdict(network), **asdict(task)}, sort_keys=True).encode()
+    recipe = np.frombuffer(words, np.uint8)
+
+    def keep(tally: Tally) -> None:
+        columns = {name: getattr(tally, name) for name in COLUMNS}
+        write_part(checkpoint, {**columns, "done": np.array(tally.done), "recipe": recipe})
+
+    with exclusive(checkpoint):
+        resume = _resume(checkpoint, recipe) if checkpoint.exists() else None
+        found = brute_force(network, task, threads, progress, resume, keep)
+        checkpoint.unlink(missing_ok=True)
+    return found
+
+
+def _resume(checkpoint: Path, recipe: np.ndarray) -> Tally:
+    arrays = read_part(checkpoint)
+    if not np.array_equal(arrays.get("recipe", np.empty(0)), recipe):
+        raise InputError(f"{checkpoint} belongs to another count: remove it, or choose another --checkpoint")
+    return Tally(int(arrays["done"]), *(arrays[name] for name in COLUMNS))
+
+
+def plot_losses(landscapes: Mapping[str, Landscape], loss: str, out: Path) -> Path:
+    """Draw sorted losses and degeneracies of networks; return the figure's path."""
+    from physnn.figures.landscapes import loss_landscape_figure
+
+    return _save(lambda: loss_landscape_figure(landscapes, loss), out)
+
+
+def plot_ising(L: int, fields: tuple[float, ...], seed: int, out: Path) -> Path:
+    """Draw the Ising landscape of an L x L torus without field and in the fields; return the figure's path."""
+    from physnn.counting.ising_landscape import ising_landscape, random_energies
+    from physnn.figures.landscapes import ising_landscape_figure
+
+    every = tuple(dict.fromkeys((0.0, *fields)))
+    drawn = dict(zip(every, random_energies((L, L), every, seed=seed), strict=True))
+    exact = {h: ising_landscape((L, L), h) for h in every}
+    return _save(lambda: ising_landscape_figure((L, L), drawn, exact, (L, L)), out)
+
+
+def _save(draw: Callable[[], object], out: Path) -> Path:
+    from physnn.figures.style import save
+    from physnn.report import writable
+
+    writable(out)
+    return save(draw(), out)  # type: ignore[arg-type]
