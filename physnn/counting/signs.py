@@ -28,8 +28,9 @@ def count_signs(network: SignNetwork, task: Threshold | None = None) -> Landscap
     Raises
     ------
     InputError
-        If there are too many different functions: the limit is memory for levels (30 million) and for the states of
-        layers between (200,000).  Three hidden layers of 6 tanh units have 3 million levels, of 7 about 10^8.
+        If there are too many different functions.  The limits are memory for levels (30 million), time for patterns
+        (4 million, see `patterns`) and for the states of layers between (200,000), and for sign and ReLU memory for
+        outputs (2 million).  Three hidden layers of 6 tanh units have 3 million levels, of 7 up to 3 10^9.
     """
     task = task or Threshold()
     outputs = SymbolicOutputs(network, task) if network.hidden == "tanh" else RationalOutputs(network, task)

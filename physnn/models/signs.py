@@ -142,7 +142,7 @@ def activate(name: str, u: np.ndarray) -> np.ndarray:
     if name == "linear":
         return u
     if name == "relu":
-        return np.maximum(u, 0)
+        return np.asarray(np.maximum(u, 0))
     return np.asarray(np.tanh(u) if name == "tanh" else np.sign(u))
 
 
