@@ -21,7 +21,8 @@ def main() -> None:
     for name, g in found.items():
         print(
             f"{name:18} 2^{g.weights} configurations, {g.distinct:,} levels, largest {g.max_degeneracy:,}, "
-            f"lowest loss {g.levels[0]:.6f} ({g.counts[0]}, {g.minimum_fraction:.2g} of all), smallest gap {g.closest:.1e}"
+            f"lowest loss {g.levels[0]:.6f} ({g.counts[0]}, {g.minimum_fraction:.2g} of all), "
+            f"smallest gap {g.closest:.1e}"
         )
     for seed in (0, 1):
         g = cnn_landscape(SignCNN("dropout", seed))

@@ -13,8 +13,8 @@ ROOT = Path(physnn.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"fits"},
-    {"api", "report", "selftest", "bench", "bench_count", "counts"},
+    {"fits", "bench_count", "counts"},
+    {"api", "report", "selftest", "bench"},
     {"sweeps"},
     {"figures"},
     {"networks", "counting", "analysis"},

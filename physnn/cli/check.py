@@ -92,6 +92,23 @@ def ising(as_json: bool, quiet: bool, debug: bool) -> None:
     _print(found)
 
 
+@bench.command()
+@json_option
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def count(as_json: bool, quiet: bool, debug: bool) -> None:
+    """Configurations per second of brute force over +-1 networks, and the time of counting over functions."""
+    from physnn.bench_count import bench_count
+    from physnn.cli.output import print_json, progress_bar
+
+    with progress_bar("bench count", quiet) as progress:
+        found = bench_count(progress)
+    if as_json:
+        print_json(found)
+        return
+    _print(found)
+
+
 def _print(found: dict[str, Any]) -> None:
     from physnn.cli.output import print_table
 

@@ -11,6 +11,7 @@ from physnn.cli.options import ListCommand, ListOption, Whole, debug_option, jso
 
 if TYPE_CHECKING:
     from physnn.counting.landscape import Landscape
+    from physnn.models.signs import SignNetwork, Threshold
 
 SHOWN = 12
 """Levels that are printed; --json gives all."""
@@ -42,12 +43,20 @@ def count() -> None:
 @click.option("--grid", is_flag=True, help="Evenly spaced numbers instead of random ones.")
 @click.option(
     "--method",
-    type=click.Choice(["functions", "brute-force"]),
+    type=click.Choice(["functions", "brute-force", "sampling"]),
     default="functions",
     show_default=True,
-    help="Count functions layer by layer, or visit every configuration.",
+    help="Count functions layer by layer, visit every configuration, or estimate by Wang-Landau walkers.",
 )
-@click.option("--jobs", type=Whole(1), help="Threads of brute force [default: one per core].")
+@click.option("--walkers", type=Whole(2), default=16, show_default=True, help="Independent walkers of sampling.")
+@click.option(
+    "--moves",
+    type=Whole(1),
+    default=4_000_000,
+    show_default=True,
+    help="Moves of every walker while it learns, and again while it measures.",
+)
+@click.option("--jobs", type=Whole(1), help="Threads of brute force and sampling [default: one per core].")
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -61,7 +70,8 @@ def count() -> None:
 @debug_option
 def signs(
     layers: tuple[int, ...], constant: float | None, bias: Any, hidden: Any, output: Any, loss: Any, points: int,
-    grid: bool, method: str, jobs: int | None, checkpoint: Path | None, figure: Path | None, seed: int | None,
+    grid: bool, method: str, walkers: int, moves: int, jobs: int | None, checkpoint: Path | None,
+    figure: Path | None, seed: int | None,
     as_json: bool, quiet: bool, debug: bool,
 ) -> None:  # fmt: skip
     """Loss levels of a fully connected network with weights +-1, each with its number of configurations.
@@ -71,6 +81,7 @@ def signs(
     physnn count signs --layers 1 3 3 2 1 --constant 0.5
     physnn count signs --layers 1 3 3 2 1 --bias first --method brute-force
     """
+    from physnn.cli.output import progress_bar
     from physnn.counting.signs import count_signs
     from physnn.counts import brute_force_signs
     from physnn.models.signs import SignNetwork, Threshold
@@ -78,9 +89,14 @@ def signs(
 
     network = SignNetwork(layers or (1, 3, 3, 2, 1), hidden, output, constant, bias)
     task = Threshold(points, None if grid else seed or 0, loss)
+    if checkpoint and method != "brute-force":
+        raise click.UsageError("--checkpoint belongs to --method brute-force")
+    if method == "sampling":
+        if figure:
+            raise click.UsageError("--figure draws exact counts: leave it or --method sampling out")
+        _sample(network, task, {"walkers": walkers, "moves": moves, "seed": seed or 0, "jobs": jobs}, as_json, quiet)
+        return
     if method == "brute-force":
-        from physnn.cli.output import progress_bar
-
         with progress_bar("count signs", quiet) as progress:
             found = brute_force_signs(
                 network, task, threads=jobs or available_cores(), checkpoint=checkpoint, progress=progress
@@ -89,6 +105,35 @@ def signs(
         found = count_signs(network, task)
     name = "-".join(str(n) for n in network.layers)
     _print({name: found}, "loss", as_json, _drawn({name: found}, task.loss, figure))
+
+
+def _sample(network: SignNetwork, task: Threshold, run: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Print the landscape that walkers estimate."""
+    from physnn.analysis.estimate import Estimate
+    from physnn.cli.output import print_json, print_table, progress_bar
+    from physnn.counting.wang_landau import sample_landscape
+    from physnn.sweeps.executors import available_cores
+
+    threads = run["jobs"] or available_cores()
+    with progress_bar("count signs", quiet) as progress:
+        found = sample_landscape(
+            network, task, walkers=run["walkers"], moves=run["moves"], measured=run["moves"], seed=run["seed"],
+            threads=threads, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        print_json(found.as_json())
+        return
+    shown = slice(0, SHOWN)
+    rows = [
+        [f"{loss:.10g}", str(Estimate(float(share), float(error))), f"{share * 2.0**network.weights:.4g}", str(walkers)]
+        for loss, share, error, walkers in zip(
+            found.levels[shown], found.mean[shown], found.error[shown], found.found_by[shown], strict=True
+        )
+    ]
+    title = f"lowest loss levels, {len(rows)} of {len(found.levels):,} found (all with --json)"
+    print_table(title, ["loss", "fraction", "configurations", "walkers"], rows)
+    if not found.complete:
+        click.echo("not every walker found every level: fractions are estimates of what was found; try more --moves")
 
 
 @count.command(cls=ListCommand)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
+from physnn.counting.landscape import exact_json
 from physnn.counting.signs_brute import GAP, kernel_arguments, silent
 from physnn.errors import InputError
 from physnn.kernels import signs as kernel
@@ -74,6 +75,24 @@ class SampledLandscape:
         That no level is missing for all of them cannot be known from inside.
         """
         return bool(self.inverse_time.all() and (self.visits > 0).all())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data; counts are fractions times 2^weights, as far as float64 holds them."""
+        scale = 2.0**self.weights if self.weights < 1000 else math.inf
+        columns = zip(self.levels.tolist(), self.mean.tolist(), self.error.tolist(), self.found_by, strict=True)
+        return {
+            "weights": self.weights,
+            "configurations": exact_json(2**self.weights),
+            "distinct": len(self.levels),
+            "max_degeneracy": float(self.mean.max()) * scale,
+            "method": "sampling",
+            "walkers": len(self.fractions),
+            "complete": self.complete,
+            "levels": [
+                {"loss": loss, "count": share * scale, "fraction": share, "error": error, "walkers": int(walkers)}
+                for loss, share, error, walkers in columns
+            ],
+        }
 
 
 def sample_landscape(

@@ -30,8 +30,8 @@ wrong-equivariant  3 + 8 + 4     F does not change under rotations by 90 degrees
 =================  ============  =====================================================================================
 
 Tied filter weights are one free weight.  A filter of 2 x 2 would not do: unchanged under both flips, it is unchanged
-under 90 degrees as well.  The five kinds of network are those of figure 7 of "Input dimension expansion and symmetry
-breaking", which leaves sizes, filters and activation open.
+under 90 degrees as well.  The five kinds of network are those of section 6.5 and figure 7 of "Symmetry Breaking in
+Neural Network Optimization: Insights from Input Dimension Expansion", which leaves sizes, filters and activation open.
 """
 
 from __future__ import annotations

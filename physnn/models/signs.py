@@ -102,7 +102,7 @@ class SignNetwork:
         """
         shifts = np.arange(self.weights - 1, -1, -1)
         bits = (np.atleast_1d(np.asarray(index, np.int64))[:, None] >> shifts) & 1
-        return (1 - 2 * bits).astype(np.int8)
+        return np.asarray(1 - 2 * bits, np.int8)
 
     def outputs(self, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the outputs at every point, shape ``(n, points)``: the plain reference.
