@@ -17,7 +17,7 @@ from physnn.models.signs import SignNetwork, Threshold
 
 def said(capsys, *words: str) -> dict:
     assert command([*words, "--json"]) == 0
-    out, err = capsys.readouterr()
+    out, _ = capsys.readouterr()
     return json.loads(out)
 
 

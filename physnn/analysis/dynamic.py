@@ -21,6 +21,7 @@ from scipy import stats
 from physnn.analysis.dynamic_model import GAP, DynamicModel, DynamicPoints, DynamicSolution, Fixed, fit_from
 from physnn.analysis.dynamic_search import search
 from physnn.analysis.estimate import Estimate
+from physnn.analysis.threads import one_thread
 from physnn.errors import InputError
 
 SHARES = (1.0, 0.65, 0.4, 0.25)
@@ -288,6 +289,7 @@ def _answer(mean: np.ndarray, errors: np.ndarray, best: _Candidate, fine: bool, 
     )
 
 
+@one_thread
 def dynamic_scaling(
     points: DynamicPoints,
     fixed: Fixed = (None, None, 0.0, None),

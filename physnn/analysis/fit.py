@@ -13,6 +13,7 @@ from physnn.analysis.drift import Drift, drift
 from physnn.analysis.exponents import Collapse, Settings, collapse, outside
 from physnn.analysis.first_order import dip
 from physnn.analysis.merging import Merging, merging
+from physnn.analysis.threads import one_thread
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
 DECIDED = ("crossing", "merging", "first-order", "no-crossing")
@@ -139,6 +140,7 @@ def usual_omega(found: Curves) -> Literal["free"] | None:
     return "free" if found.chains and found.dimensionless and len(found.sizes) > 2 else None
 
 
+@one_thread
 def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generator, peaks: str = "") -> Fit:
     """Return the verdict on curves and, where they cross, critical point and exponents.
 

@@ -21,6 +21,7 @@ from physnn.analysis.estimate import Estimate
 from physnn.analysis.exponents import Collapse
 from physnn.analysis.points import Points, draw, whiten
 from physnn.analysis.scan import ANALYTIC_COST, Candidate, model_weights
+from physnn.analysis.threads import one_thread
 from physnn.errors import InputError
 
 KEPT, MOST = 0.05, 3
@@ -155,6 +156,7 @@ def _fitted(points: list[Points], choice: tuple[Candidate, ...]) -> _Fitted:
     return _Fitted(common, best, linalg.pinvh(jacobian.T @ jacobian), chi2, count - linear - len(best), cost)
 
 
+@one_thread
 def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.random.Generator) -> Joint:
     """Fit x_c and 1/nu to several observables at once.
 
