@@ -84,9 +84,15 @@ def upsample(images: np.ndarray, factor: int = 2) -> np.ndarray:
 
 
 def append_constants(vectors: np.ndarray, count: int = 1, value: float = 0.5) -> np.ndarray:
-    """Return vectors ``(..., d)`` with ``count`` constant features after their own: ``(..., d + count)``."""
+    """Return vectors ``(..., d)`` with ``count`` constant features after their own: ``(..., d + count)``.
+
+    Whole numbers become float32, so that the constant is not cut.  Raises InputError for a count below 1 or a value
+    that is not finite.
+    """
     if count < 1 or not np.isfinite(value):
         raise InputError(f"{count} features of {value} cannot be appended; give a positive number of finite ones")
+    if vectors.dtype.kind != "f":
+        vectors = vectors.astype(np.float32)
     constant = np.full((*vectors.shape[:-1], count), value, vectors.dtype)
     return np.concatenate([vectors, constant], axis=-1)
 

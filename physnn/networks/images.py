@@ -79,7 +79,7 @@ def load_images(source: str | Path = DIGITS, part: Part = "all", side: int | Non
     Parameters
     ----------
     source : str or Path
-        ``"digits"``, or a folder or file.
+        ``"digits"``, or a folder or file (one of that name as ``"./digits"``).
     part : {"all", "train", "test"}
         A published part; layouts without parts have ``"all"`` only.
     side : int, optional
@@ -103,7 +103,7 @@ def published_parts(source: str | Path) -> bool:
 
 
 def _embedded(source: str | Path) -> bool:
-    return source == DIGITS and not Path(source).exists()
+    return source == DIGITS
 
 
 def unit_range(images: np.ndarray) -> np.ndarray:
@@ -114,8 +114,8 @@ def unit_range(images: np.ndarray) -> np.ndarray:
 def shuffled(labels: np.ndarray, seed: int, purpose: str) -> np.ndarray:
     """Return the numbers 0 to n - 1 in a random order whose every beginning has the classes' shares of the whole.
 
-    The k-th drawn of the n_c images of class c comes at the place of (k - 1/2) / n_c; ties go by the order of
-    drawing.  A shorter beginning is contained in a longer one.
+    The k-th drawn of the n_c images of class c comes at the place of (k - 1/2) / n_c, as seats are apportioned by
+    Webster's method; ties go by the order of drawing.  A shorter beginning is contained in a longer one.
     """
     drawn = rng.stream(seed, "subset", purpose).permutation(len(labels))
     place = np.empty(len(labels))
@@ -126,7 +126,7 @@ def shuffled(labels: np.ndarray, seed: int, purpose: str) -> np.ndarray:
 
 
 def subset(data: ImageSet, n: int, seed: int, purpose: str = "subset") -> ImageSet:
-    """Return n images drawn without replacement, all classes in their shares (to one image).
+    """Return n images drawn without replacement, all classes in their shares (to one image if all are alike).
 
     The images depend on labels, seed and purpose alone, and those of a smaller n are the first of a larger n.
 
@@ -192,10 +192,12 @@ class Normalisation:
     @classmethod
     def of(cls, images: np.ndarray) -> Normalisation:
         """Return mean and standard deviation over images and pixels; 1 for channels without variation."""
-        values = unit_range(images)
-        mean = values.mean((0, 2, 3), dtype=np.float64)
-        sd = values.std((0, 2, 3), dtype=np.float64)
-        return cls(tuple(mean.tolist()), tuple(np.where(sd > 1e-12, sd, 1).tolist()))
+        mean, sd = [], []
+        for k in range(images.shape[1]):  # One channel after the other: numbers of double precision take memory.
+            values = unit_range(images[:, k]).astype(np.float64)
+            mean.append(float(values.mean()))
+            sd.append(float(values.std()))
+        return cls(tuple(mean), tuple(s if s > 1e-12 * abs(m) else 1.0 for m, s in zip(mean, sd, strict=True)))
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """Return normalised float32 images ``(n, channels, H, W)``."""

@@ -6,20 +6,19 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from physnn.errors import InputError
 
-FORMATS = {
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".webp": "WEBP",
-    ".pgm": "PPM", ".ppm": "PPM", ".pbm": "PPM", ".tif": "TIFF", ".tiff": "TIFF",
-}  # fmt: skip
-"""File endings that are read, with the only decoder that is tried on each."""
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pbm", ".tif", ".tiff")
+"""Endings of files that are read."""
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
+"""Decoders that are tried, whatever the ending: published folders hold PNG files named .jpg."""
 MAX_PIXELS = 2**24
 """Pixels in one image file."""
-MAX_BYTES = 2**32
+MAX_BYTES = 2**31
 """Bytes of all decoded images together."""
-GREY = ("1", "L", "LA", "I;16", "I", "F")
+GREY = ("1", "L", "LA")
 
 
 def visible(folder: Path) -> list[Path]:
@@ -36,19 +35,24 @@ def class_names(folder: Path) -> tuple[str, ...]:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Return an image whose header has been read and whose size is allowed, not decoded yet."""
-    if path.is_dir() or path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path} is no image ({', '.join(FORMATS)}); take it out of the folder")
+    """Return an image whose header has been read and whose size and depth are allowed, not decoded yet."""
+    if path.is_dir() or path.suffix.lower() not in ENDINGS:
+        raise InputError(f"{path} is no image ({', '.join(ENDINGS)}); take it out of the folder")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(path, formats=[FORMATS[path.suffix.lower()]])
+            image = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
         raise InputError(f"{path} claims too many pixels; images may have {MAX_PIXELS}") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
+    except Exception:
+        # Decoders raise nearly anything on damaged headers.
         raise InputError(f"{path} cannot be read as an image; take it out of the folder") from None
     if image.width * image.height > MAX_PIXELS:
+        image.close()
         raise InputError(f"{path} has {image.width} x {image.height} pixels; images may have {MAX_PIXELS}")
+    if image.mode[0] in "IF":
+        image.close()
+        raise InputError(f"{path} has more than 8 bits per channel; save it with 8 bits, or all images as npz")
     return image
 
 
@@ -59,7 +63,7 @@ def decode(path: Path, mode: str, size: tuple[int, int]) -> np.ndarray:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 flat = image.convert(mode)
-        except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError):
+        except Exception:
             raise InputError(f"{path} is damaged; take it out of the folder or fetch it again") from None
         if flat.size != size:
             flat = flat.resize(size, Image.Resampling.BILINEAR)
@@ -82,14 +86,14 @@ def read_folder(folder: Path, classes: tuple[str, ...], side: int | None = None)
     Returns
     -------
     images : ndarray of uint8, shape (n, channels, H, W)
-        One channel if all images are grey, else three (RGB).
+        One channel if all images are grey, else three (RGB); transparency is left out.
     labels : ndarray of int64, shape (n,)
         Positions in ``classes``.
 
     Raises
     ------
     InputError
-        If a file is no image, is too large, or sizes differ and no side is given.
+        If a file is no image, is too large, has more than 8 bits per channel, or sizes differ and no side is given.
     """
     files = [(k, f) for k, name in enumerate(classes) if (folder / name).is_dir() for f in visible(folder / name)]
     if not files:

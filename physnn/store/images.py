@@ -18,6 +18,7 @@ from typing import IO, Literal, cast
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.store.arrays import MAX_BYTES, read_arrays
 from physnn.store.image_folder import class_names, read_folder
 from physnn.store.unpickle import PickledArray, unpickle_data
 
@@ -25,8 +26,8 @@ Part = Literal["train", "test", "all"]
 Labelled = tuple[np.ndarray, np.ndarray]
 """Images ``(n, channels, H, W)``, uint8 or float32, and labels ``(n,)``, int64."""
 
-MAX_BYTES = 2**32
-"""Bytes of one array that a file may claim."""
+MAX_BATCH = 2**28
+"""Bytes of a pickled batch; the largest, of CIFAR-100, has 155 million."""
 MAX_CLASSES = 100_000
 CHUNK = 2**24
 
@@ -60,6 +61,17 @@ def read_images(
         If nothing that is known is there, the part does not exist, or a file is damaged or unsafe.
     """
     layout = find_layout(path, side)
+    try:
+        return _read(path, layout, part)
+    except OSError:
+        raise InputError(f"{path} cannot be read; check that the files are whole and yours to read") from None
+    except MemoryError:
+        raise InputError(
+            f"the images in {path} do not fit into memory; read one part, or take a smaller side"
+        ) from None
+
+
+def _read(path: Path, layout: Layout, part: Part) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     if part != "all" and part not in layout.parts:
         raise InputError(f"{path} has no part {part!r}; take all of it and split it by a seed")
     read = [layout.parts[name]() for name in layout.parts if part in ("all", name)]
@@ -70,12 +82,24 @@ def read_images(
     if len(images) == 0:
         raise InputError(f"there are no images in {path}; give another path")
     if labels.min() < 0 or labels.max() >= len(classes):
-        raise InputError(f"labels in {path} reach from {labels.min()} to {labels.max()}, for {len(classes)} classes")
+        raise InputError(
+            f"labels in {path} reach from {labels.min()} to {labels.max()} where there are {len(classes)} classes; "
+            "fetch the files again"
+        )
     return images, labels, classes
 
 
 def find_layout(path: Path, side: int | None = None) -> Layout:
     """Return the layout of what lies at a path; raises InputError if it is none that is known."""
+    if side is not None and not 1 <= side <= 4096:
+        raise InputError(f"images cannot have a side of {side} pixels; take 1 to 4096")
+    try:
+        return _found(path, side)
+    except OSError:
+        raise InputError(f"{path} cannot be read; check that it is yours to read") from None
+
+
+def _found(path: Path, side: int | None) -> Layout:
     if path.is_dir():
         for folder in (path, path / "cifar-10-batches-py", path / "cifar-100-python"):
             if (folder / "data_batch_1").is_file() or (folder / "batches.meta").is_file():
@@ -109,8 +133,7 @@ def _numbers(*labels: np.ndarray) -> tuple[str, ...]:
 
 def _load(path: Path) -> dict[object, object]:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
+        if path.stat().st_size > MAX_BATCH:
             raise InputError(f"{path} is larger than any batch of CIFAR; give the published files")
         content = unpickle_data(path.read_bytes())
     except OSError:
@@ -181,7 +204,7 @@ def _read_idx(path: Path, dimensions: int) -> np.ndarray:
     if len(values) != size:
         found = "more" if len(values) > size else f"only {len(values)}"
         raise InputError(f"{path} claims {size} values and holds {found}; fetch it again")
-    return np.frombuffer(bytes(values), np.uint8).reshape(shape)
+    return np.frombuffer(values, np.uint8).reshape(shape)
 
 
 def _labels_beside(path: Path) -> Path:
@@ -219,8 +242,6 @@ def _idx_folder(folder: Path) -> Layout | None:
 
 
 def _class_folders(folder: Path, side: int | None) -> Layout:
-    if side is not None and not 1 <= side <= 4096:
-        raise InputError(f"images cannot have a side of {side} pixels; take 1 to 4096")
     names = class_names(folder)
     if not names:
         raise InputError(f"{folder} is empty; give CIFAR batches, IDX files or folders of images")
@@ -237,37 +258,6 @@ def _class_folders(folder: Path, side: int | None) -> Layout:
 # npz: arrays x or images, y or labels; or x_train, y_train, x_test, y_test; classes if there are names.
 
 
-def _array(path: Path, archive: zipfile.ZipFile, name: str, kinds: str) -> np.ndarray:
-    """Return one array of an npz file once its header has shown a harmless type and a true size."""
-    entry = archive.getinfo(f"{name}.npy")
-    with archive.open(entry) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            raise ValueError
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(file)
-        if dtype.kind not in kinds:
-            raise InputError(f"{name} in {path} holds {dtype} instead of numbers; save plain arrays")
-        size = math.prod(shape) * dtype.itemsize
-        if min(shape, default=0) < 0 or size > MAX_BYTES or file.tell() + size != entry.file_size:
-            raise InputError(f"{name} in {path} claims a shape {shape} that the file does not hold; save it again")
-    with archive.open(entry) as file:
-        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
-
-
-def read_arrays(path: Path, names: dict[str, str]) -> dict[str, np.ndarray]:
-    """Return arrays of an npz file by name; ``names`` gives the kinds of dtype that each may have."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: _array(path, archive, name, kinds) for name, kinds in names.items()}
-    except InputError:
-        raise
-    except (OSError, EOFError, KeyError, ValueError, MemoryError, RuntimeError, NotImplementedError):
-        raise InputError(f"{path} is no npz file, or is damaged; save it again with numpy.savez") from None
-    except (zipfile.BadZipFile, zlib.error):
-        raise InputError(f"{path} is damaged; save it again with numpy.savez") from None
-
-
 def _shaped(path: Path, images: np.ndarray) -> np.ndarray:
     """Return images as ``(n, channels, H, W)``, uint8 or float32."""
     if images.ndim == 3:
@@ -277,7 +267,8 @@ def _shaped(path: Path, images: np.ndarray) -> np.ndarray:
     if images.ndim != 4 or 0 in images.shape:
         raise InputError(f"images in {path} have shape {images.shape}; save (n, H, W) or (n, channels, H, W)")
     if images.dtype.kind == "f":
-        images = images.astype(np.float32)
+        with np.errstate(over="ignore"):
+            images = images.astype(np.float32)
         if not np.isfinite(images).all():
             raise InputError(f"images in {path} hold values that are not finite; save finite float32 numbers")
     elif images.min() < 0 or images.max() > 255:
@@ -300,7 +291,7 @@ def _npz(path: Path) -> Layout:
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile, ValueError):
+    except Exception:
         raise InputError(f"{path} is damaged; save it again with numpy.savez") from None
     pairs = {
         part: (x + end, y + end)
@@ -319,7 +310,10 @@ def _npz(path: Path) -> Layout:
 
     def classes() -> tuple[str, ...]:
         if "classes" in names:
-            return tuple(map(str, read_arrays(path, {"classes": "U"})["classes"].ravel()))
+            given = read_arrays(path, {"classes": "U"})["classes"]
+            if given.ndim != 1 or len(given) >= MAX_CLASSES:
+                raise InputError(f"classes in {path} have shape {given.shape}; save a list of names")
+            return tuple(map(str, given))
         return _numbers(*(_labels(path, y) for _, y in pairs.values()))
 
     return Layout("npz", {part: lambda xy=xy: read(*xy) for part, xy in pairs.items()}, classes)  # type: ignore[misc]
