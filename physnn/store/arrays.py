@@ -29,7 +29,9 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str, kinds: str) -> np.nd
             raise InputError(f"{name} in {path} holds {str(dtype)[:40]} where {wanted}; save plain arrays")
         size = math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or size > MAX_BYTES or file.tell() + size != entry.file_size:
-            raise InputError(f"{name} in {path} claims a shape {str(shape)[:40]} that the file does not hold; save it again")
+            raise InputError(
+                f"{name} in {path} claims a shape {str(shape)[:40]} that the file does not hold; save it again"
+            )
     with archive.open(entry) as file:
         return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 

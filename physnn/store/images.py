@@ -148,7 +148,10 @@ def _load(path: Path) -> dict[object, object]:
 def _batch(path: Path) -> Labelled:
     content = _load(path)
     data, labels = content.get("data"), content.get("labels", content.get("fine_labels"))
-    rows = data.array() if isinstance(data, PickledArray) else None
+    try:
+        rows = data.array() if isinstance(data, PickledArray) else None
+    except InputError as error:
+        raise InputError(f"{path} {error}") from None
     if rows is None or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 3072:
         raise InputError(f"{path} holds no rows of 3072 bytes under 'data'; give the published files of CIFAR")
     if not isinstance(labels, list) or not all(type(v) is int and 0 <= v < MAX_CLASSES for v in labels):
