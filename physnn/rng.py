@@ -21,6 +21,8 @@ STREAMS = {
     "image": "images shown to a network in a sweep: (network, density, L, image)",
     "noise": "counter key of the noise in a network's dynamics: (network, image)",
     "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain)",
+    "subset": "which images form a subset or a split of a data set: (purpose)",
+    "fill": "random numbers between the pixels of expanded images: (kind)",
     "bootstrap": "resampling of groups and samples in an analysis: (purpose)",
     "figure": "examples drawn for a figure or a demonstration: (name, ...)",
     "synthetic": "data made with a known answer, to test an analysis: (name, ...)",

@@ -1,0 +1,95 @@
+"""Deeper networks with global pooling, whose number of weights does not depend on the side of the images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from physnn.errors import InputError
+
+STAGES = (64, 128, 256, 512)
+"""Channels of ResNet-18; every stage has two blocks, and all but the first begin with stride 2."""
+BOTTLENECKS = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 2, 2), (6, 64, 2, 2), (6, 96, 1, 1))
+"""Stages of the MobileNet-like net: factor of widening, channels, blocks, stride of the first block."""
+
+
+def check(channels: int, side: int, classes: int) -> None:
+    """Raise InputError for images that are too small or without channels or classes."""
+    if channels < 1 or classes < 2 or side < 4:
+        raise InputError(
+            f"a network needs images with a side of at least 4, a channel and two classes, "
+            f"not side {side}, {channels} channels, {classes} classes"
+        )
+
+
+def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+    """Return a convolution without constants that keeps the side (up to the stride), and batch normalisation."""
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return [layer, nn.BatchNorm2d(outputs)]
+
+
+class Residual(nn.Module):
+    """x -> activation(shortcut(x) + body(x)); the shortcut is the identity where shapes allow it."""
+
+    def __init__(self, body: Sequence[nn.Module], shortcut: nn.Module, final: nn.Module) -> None:
+        super().__init__()
+        self.body, self.shortcut, self.final = nn.Sequential(*body), shortcut, final
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the activation of the sum."""
+        return cast("Tensor", self.final(self.shortcut(x) + self.body(x)))
+
+
+class Pooled(nn.Module):
+    """Layers, the mean over all places, and a linear layer."""
+
+    def __init__(self, layers: Sequence[nn.Module], features: int, classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.output = nn.Linear(features, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits ``(batch, classes)`` of images ``(batch, channels, H, W)``."""
+        return functional.linear(self.layers(images).mean((2, 3)), self.output.weight, self.output.bias)
+
+
+def resnet18(channels: int, side: int, classes: int) -> Pooled:
+    """Return ResNet-18 for small images: a 3 x 3 convolution and no pooling before the first stage.
+
+    Source: K. He, X. Zhang, S. Ren and J. Sun, CVPR 2016.
+    """
+    check(channels, side, classes)
+    layers: list[nn.Module] = [*convolution(channels, STAGES[0], 3), nn.ReLU()]
+    inputs = STAGES[0]
+    for width in STAGES:
+        for block in range(2):
+            stride = 2 if block == 0 and width != STAGES[0] else 1
+            body = [*convolution(inputs, width, 3, stride), nn.ReLU(), *convolution(width, width, 3)]
+            same = stride == 1 and inputs == width
+            shortcut = nn.Identity() if same else nn.Sequential(*convolution(inputs, width, 1, stride))
+            layers.append(Residual(body, shortcut, nn.ReLU()))
+            inputs = width
+    return Pooled(layers, inputs, classes)
+
+
+def mobilenet(channels: int, side: int, classes: int) -> Pooled:
+    """Return a net of inverted residuals in the manner of MobileNetV2, shortened and without early strides.
+
+    Source: M. Sandler et al., CVPR 2018; the stages are `BOTTLENECKS`.
+    """
+    check(channels, side, classes)
+    inputs = 32
+    layers: list[nn.Module] = [*convolution(channels, inputs, 3), nn.ReLU6()]
+    for widening, width, blocks, first_stride in BOTTLENECKS:
+        for block in range(blocks):
+            stride, inner = (first_stride if block == 0 else 1), widening * inputs
+            body = [*convolution(inputs, inner, 1), nn.ReLU6()] if widening > 1 else []
+            body += [*convolution(inner, inner, 3, stride, inner), nn.ReLU6(), *convolution(inner, width, 1)]
+            same = stride == 1 and inputs == width
+            layers.append(Residual(body, nn.Identity(), nn.Identity()) if same else nn.Sequential(*body))
+            inputs = width
+    layers += [*convolution(inputs, 256, 1), nn.ReLU6()]
+    return Pooled(layers, 256, classes)

@@ -1,0 +1,62 @@
+"""Arrays of npz files whose headers are checked before anything is made of them."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from physnn.errors import InputError
+
+MAX_BYTES = 2**30
+"""Bytes of one array that a file may claim; the largest published IDX file, of EMNIST, has half as many."""
+
+
+def _array(path: Path, archive: zipfile.ZipFile, name: str, kinds: str) -> np.ndarray:
+    """Return one array of an npz file once its header has shown a harmless type and a true size."""
+    entry = archive.getinfo(f"{name}.npy")
+    with archive.open(entry) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(file)
+        if dtype.kind not in kinds or dtype.itemsize == 0:
+            wanted = "text belongs" if kinds == "U" else "numbers belong"
+            raise InputError(f"{name} in {path} holds {str(dtype)[:40]} where {wanted}; save plain arrays")
+        size = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or size > MAX_BYTES or file.tell() + size != entry.file_size:
+            raise InputError(
+                f"{name} in {path} claims a shape {str(shape)[:40]} that the file does not hold; save it again"
+            )
+    with archive.open(entry) as file:
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def read_arrays(path: Path, names: dict[str, str]) -> dict[str, np.ndarray]:
+    """Return arrays of an npz file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    names : dict
+        The arrays to read, with the kinds of dtype that each may have (``"uif"``: numbers, ``"U"``: text).
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, an array is missing, or one has another type or shape than the file holds.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return {name: _array(path, archive, name, kinds) for name, kinds in names.items()}
+    except (InputError, MemoryError):
+        raise
+    except Exception:
+        # Damaged archives and headers raise nearly anything, down to tokenize.TokenError.
+        raise InputError(f"{path} is no npz file, or is damaged; save it again with numpy.savez") from None
