@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from physnn.errors import InputError
+from physnn.networks.deep import check
 
 Group = Literal["flip", "rotation", "quarter"]
 ORDERS: dict[Group, int] = {"flip": 2, "rotation": 2, "quarter": 4}
@@ -44,12 +45,13 @@ class TiedCNN(nn.Module):
     Raises
     ------
     InputError
-        If the side is not divisible by 4.
+        If the side is not divisible by 4, or there are no channels or classes.
     """
 
     def __init__(self, channels: int, side: int, classes: int, group: Group) -> None:
         super().__init__()
-        if side < 4 or side % 4:
+        check(channels, side, classes)
+        if side % 4:
             raise InputError(f"an equivariant network needs images with a side divisible by 4, not {side}")
         n = ORDERS[group]
         self.group, self.order = group, n

@@ -80,7 +80,11 @@ class DropoutCNN(SimpleCNN):
 
 
 class BatchNormCNN(SimpleCNN):
-    """`SimpleCNN` with batch normalisation after each convolution."""
+    """`SimpleCNN` with batch normalisation after each convolution.
+
+    To train stacked copies under ``torch.func.vmap``, stack the buffers like the weights and pass both to
+    ``functional_call``: running statistics are updated in the stacked buffers, in place.
+    """
 
     def __init__(self, channels: int, side: int, classes: int, grid: int | None = None) -> None:
         super().__init__(channels, side, classes, grid)

@@ -151,7 +151,7 @@ def _batch(path: Path) -> Labelled:
     try:
         rows = data.array() if isinstance(data, PickledArray) else None
     except InputError as error:
-        raise InputError(f"{path} {error}") from None
+        raise InputError(f"{path} is refused: {error}") from None
     if rows is None or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 3072:
         raise InputError(f"{path} holds no rows of 3072 bytes under 'data'; give the published files of CIFAR")
     if not isinstance(labels, list) or not all(type(v) is int and 0 <= v < MAX_CLASSES for v in labels):

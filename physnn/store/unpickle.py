@@ -76,7 +76,7 @@ class PickledArray:
 
     def array(self) -> np.ndarray:
         """Return the array; raises InputError if it is not one of numbers, or its size is wrong."""
-        problem = InputError("holds an array that is damaged or not of numbers; fetch the file again")
+        problem = InputError("an array in the pickle is damaged or not of numbers; fetch the file again")
         if not (isinstance(self.kind, _Dtype) and isinstance(self.data, bytes | bytearray)):
             raise problem
         if not (isinstance(self.shape, tuple) and len(self.shape) <= 32):

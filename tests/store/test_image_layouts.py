@@ -118,7 +118,7 @@ GOOD_ROWS = drawn("rows", 2, 3072)
         ({b"data": GOOD_ROWS[:, 1:], b"labels": [1, 2]}, "rows of 3072 bytes"),
         ({b"data": GOOD_ROWS.astype(np.int64), b"labels": [1, 2]}, "rows of 3072 bytes"),
         ({b"data": [[0] * 3072] * 2, b"labels": [1, 2]}, "rows of 3072 bytes"),
-        ({b"data": np.array([None, {}]), b"labels": [1, 2]}, "data_batch_1 holds an array .* not of numbers"),
+        ({b"data": np.array([None, {}]), b"labels": [1, 2]}, "data_batch_1 is refused: an array .* not of numbers"),
         ([1, 2], "is no batch of CIFAR"),
     ],
 )
