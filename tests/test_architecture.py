@@ -20,7 +20,7 @@ LAYERS = [
     {"networks", "counting", "analysis"},
     {"samplers", "store"},
     {"models"},
-    {"kernels", "rng", "bundled"},
+    {"kernels", "rng", "bundled", "threads"},
     {"errors"},
 ]
 """From the top down: a layer imports only from layers below it, or from its own folder."""

@@ -21,8 +21,8 @@ from scipy import stats
 from physnn.analysis.dynamic_model import GAP, DynamicModel, DynamicPoints, DynamicSolution, Fixed, fit_from
 from physnn.analysis.dynamic_search import search
 from physnn.analysis.estimate import Estimate
-from physnn.analysis.threads import one_thread
 from physnn.errors import InputError
+from physnn.threads import one_thread
 
 SHARES = (1.0, 0.65, 0.4, 0.25)
 """Windows, as shares of the largest scaled distance from the critical point."""

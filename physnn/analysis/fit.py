@@ -13,7 +13,7 @@ from physnn.analysis.drift import Drift, drift
 from physnn.analysis.exponents import Collapse, Settings, collapse, outside
 from physnn.analysis.first_order import dip
 from physnn.analysis.merging import Merging, merging
-from physnn.analysis.threads import one_thread
+from physnn.threads import one_thread
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
 DECIDED = ("crossing", "merging", "first-order", "no-crossing")

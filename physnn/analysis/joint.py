@@ -21,8 +21,8 @@ from physnn.analysis.estimate import Estimate
 from physnn.analysis.exponents import Collapse
 from physnn.analysis.points import Points, draw, whiten
 from physnn.analysis.scan import ANALYTIC_COST, Candidate, model_weights
-from physnn.analysis.threads import one_thread
 from physnn.errors import InputError
+from physnn.threads import one_thread
 
 KEPT, MOST = 0.05, 3
 """Fits of one observable that enter combinations: those with this share of its largest weight, and so many at most."""

@@ -55,18 +55,22 @@ class SimpleCNN(nn.Module):
         """Return what is done to the output of convolution ``layer`` (0 or 1) before its ReLU: nothing."""
         return x
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``(batch, classes)`` of images ``(batch, channels, H, W)``."""
+    def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Return logits ``(batch, classes)`` of images ``(batch, channels, H, W)``.
+
+        ``keep (batch, 64)`` are factors of the hidden units; without them `DropoutCNN` draws its own in training.
+        """
         x = images
         for k, layer in enumerate((self.first, self.second)):
             x = functional.max_pool2d(functional.relu(self.between(layer(x), k)), 2)
         if self.grid is not None:
             x = functional.adaptive_avg_pool2d(x, self.grid)
-        return self.classify(functional.relu(self.hidden(x.flatten(1))))
-
-    def classify(self, hidden: Tensor) -> Tensor:
-        """Return the logits of the hidden layer's activities."""
+        hidden = self.leave_out(functional.relu(self.hidden(x.flatten(1))), keep)
         return functional.linear(hidden, self.output.weight, self.output.bias)
+
+    def leave_out(self, hidden: Tensor, keep: Tensor | None) -> Tensor:
+        """Return the activities of the hidden layer times their factors, if there are any."""
+        return hidden if keep is None else hidden * keep
 
 
 class DropoutCNN(SimpleCNN):
@@ -74,20 +78,25 @@ class DropoutCNN(SimpleCNN):
 
     rate = 0.3
 
-    def classify(self, hidden: Tensor) -> Tensor:
-        """Return the logits of what dropout leaves."""
-        return super().classify(functional.dropout(hidden, self.rate, self.training))
+    def leave_out(self, hidden: Tensor, keep: Tensor | None) -> Tensor:
+        """Return what dropout leaves."""
+        if keep is None:
+            return functional.dropout(hidden, self.rate, self.training)
+        return super().leave_out(hidden, keep)
 
 
 class BatchNormCNN(SimpleCNN):
-    """`SimpleCNN` with batch normalisation after each convolution.
+    """`SimpleCNN` with batch normalisation after each convolution, which has no constants then.
 
+    A constant before a normalisation changes nothing; its gradient is rounding, which Adam would blow up to full steps.
     To train stacked copies under ``torch.func.vmap``, stack the buffers like the weights and pass both to
     ``functional_call``: running statistics are updated in the stacked buffers, in place.
     """
 
     def __init__(self, channels: int, side: int, classes: int, grid: int | None = None) -> None:
         super().__init__(channels, side, classes, grid)
+        self.first.register_parameter("bias", None)
+        self.second.register_parameter("bias", None)
         self.norms = nn.ModuleList([nn.BatchNorm2d(16), nn.BatchNorm2d(32)])
 
     def between(self, x: Tensor, layer: int) -> Tensor:
@@ -101,12 +110,12 @@ class AugmentedCNN(SimpleCNN):
 
     group: Group
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
         """Return logits ``(batch, classes)``; those of images as they are when not training."""
         if self.training:
             half = len(images) // 2
             images = torch.cat([act(self.group, 1, images[:half]), images[half:]])
-        return super().forward(images)
+        return super().forward(images, keep)
 
 
 class FlipEquivarianceCNN(AugmentedCNN):

@@ -1,0 +1,119 @@
+"""Ensembles of classifiers: train them, compare them, and measure how far apart their replicas are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn.errors import InputError
+from physnn.networks.problems import ProblemRecipe, load_problem
+from physnn.networks.replica_training import resolve_engine
+from physnn.networks.replicas import ClassifierRecipe, Engine
+from physnn.networks.training import Seeds
+from physnn.store.ensemble_file import ENSEMBLES, Ensemble, EnsembleFile, read_ensembles, write_ensembles
+from physnn.store.parts import Parts
+from physnn.sweeps.executors import available_cores
+from physnn.sweeps.files import clear
+from physnn.sweeps.replicas import GROUP, ReplicaTask, replica_progress, run_replica_task
+from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
+from physnn.sweeps.validation import validated
+
+MEASURED = ("loss", "train_accuracy", "test_accuracy", "test_loss", "predictions")
+
+
+def train_ensembles(
+    members: Mapping[str, tuple[ClassifierRecipe, ProblemRecipe]],
+    seeds: Sequence[int],
+    *,
+    out: str | Path,
+    engine: Engine = "auto",
+    jobs: int | None = None,
+    device: str = "cpu",
+    restart: bool = False,
+    max_time: float | None = None,
+    progress: Progress = silent,
+) -> EnsembleFile:
+    """Train one ensemble for every member, all with the same seeds, and write them as one file.
+
+    Parameters
+    ----------
+    members : mapping
+        Name to what is trained and on what images.
+    seeds : sequence of int
+        One replica each; a replica does not depend on the others.
+    out : path
+        The ensemble file.  Interrupted, the same call continues; a finished file of the same recipe is only read.
+    engine : {"auto", "compiled", "stacked", "loop"}
+        What trains; see `physnn.networks.replicas`.
+    jobs, device, restart, max_time, progress
+        Processes side by side, ``"cpu"`` or ``"cuda"``, begin anew, seconds allowed, progress callback.
+
+    Raises
+    ------
+    InputError
+        If images cannot be read, a network does not suit them, or ``out`` holds something else.
+    """
+    out = Path(out)
+    chosen = tuple(sorted(set(validated(Seeds, {"seeds": tuple(seeds)}).seeds)))
+    tasks = [t for name, (r, p) in members.items() for t in _tasks(name, r, p, chosen, engine, device)]
+    recipe = _plain(tasks, chosen, device)
+    with exclusive(out), stop_signals(max_time):
+        parts = Parts(out)
+        if restart:
+            clear(out, ENSEMBLES)
+        if out.exists():
+            file = read_ensembles(out)
+            if file.recipe != recipe:
+                raise InputError(f"{out} holds other ensembles: use --restart to begin anew, or another --out")
+            return file
+        if (found := parts.recipe()) is not None and found != recipe:
+            raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
+        parts.begin(recipe)
+        live = replica_progress(parts, tasks)
+        run_tasks(tasks, run_replica_task, {}, parts, jobs or available_cores(), progress, live)
+        write_ensembles(out, recipe, {name: _assembled(parts, tasks, name) for name in members})
+        parts.remove()
+    return read_ensembles(out)
+
+
+def _tasks(
+    name: str, recipe: ClassifierRecipe, problem: ProblemRecipe, seeds: Sequence[int], engine: Engine, device: str
+) -> list[ReplicaTask]:
+    loaded = load_problem(problem)
+    found = resolve_engine(engine, recipe, loaded, device)
+    # Long trainings go one by one, so that the last of them do not leave cores idle; short ones spare their start.
+    images = recipe.epochs * len(loaded.images) * (loaded.side / 8) ** 2
+    size = len(seeds) if found == "stacked" else (GROUP if images < 1e6 else 1)
+    return [
+        ReplicaTask(
+            ensemble=name,
+            recipe=recipe,
+            problem=problem,
+            identity=loaded.identity,
+            seeds=tuple(seeds[k : k + size]),
+            engine=found,
+            device=device,
+        )
+        for k in range(0, len(seeds), size)
+    ]
+
+
+def _plain(tasks: Sequence[ReplicaTask], seeds: Sequence[int], device: str) -> dict[str, Any]:
+    """Return the recipe that the file records."""
+    members = {
+        task.ensemble: task.model_dump(mode="json", include={"recipe", "problem", "identity", "engine"})
+        for task in tasks
+    }
+    return {"kind": "train-classify", "seeds": list(seeds), "device": device, "ensembles": members}
+
+
+def _assembled(parts: Parts, tasks: Sequence[ReplicaTask], name: str) -> Ensemble:
+    mine = [task for task in tasks if task.ensemble == name]
+    rows = [run_replica_task(task, parts.path(task.key), {}) for task in mine]
+    arrays = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+    seeds = np.array([seed for task in mine for seed in task.seeds], np.int64)
+    measured = {key: arrays.pop(key) for key in MEASURED}
+    return Ensemble(seeds, arrays, measured)

@@ -1,0 +1,127 @@
+"""Ensemble files: the weights of replicas, one group for every ensemble; and distance files: how far apart they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn.errors import InputError
+from physnn.store.hdf5 import Variable, malformed, open_sealed, read_attrs, read_group, write_sealed
+from physnn.store.provenance import provenance
+
+ENSEMBLES, DISTANCES, VERSION = "physnn-ensembles", "physnn-distances", 1
+_MEASURED = {
+    "loss": (("replica", "epoch"), "mean cross-entropy over one epoch of training"),
+    "train_accuracy": (("replica",), "share of the training images classified rightly"),
+    "test_accuracy": (("replica",), "share of the test images classified rightly"),
+    "test_loss": (("replica",), "mean cross-entropy on the test images"),
+    "predictions": (("replica", "test_image"), "class predicted for each test image"),
+}
+"""What is known of replicas besides their weights: dimensions and meaning."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Replicas of one network.
+
+    Attributes
+    ----------
+    seeds : ndarray of int64, shape (replicas,)
+    weights : dict of ndarray, shapes (replicas, ...)
+        By name, running statistics of batch normalisations among them.
+    measured : dict of ndarray
+        ``loss (replica, epoch)``, ``train_accuracy``, ``test_accuracy``, ``test_loss (replica,)`` and
+        ``predictions (replica, test_image)``.
+    """
+
+    seeds: np.ndarray
+    weights: dict[str, np.ndarray]
+    measured: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class EnsembleFile:
+    """What an ensemble file holds: its recipe and the ensembles by name."""
+
+    recipe: dict[str, Any]
+    ensembles: dict[str, Ensemble]
+
+
+def write_ensembles(path: Path, recipe: Mapping[str, Any], ensembles: Mapping[str, Ensemble]) -> None:
+    """Write ensembles as one sealed file, atomically."""
+    groups = {}
+    for name, ensemble in ensembles.items():
+        group = {"seed": Variable(("replica",), ensemble.seeds, {"long_name": "training seed"})}
+        for key, (dims, meaning) in _MEASURED.items():
+            group[key] = Variable(dims, ensemble.measured[key], {"long_name": meaning})
+        for key, values in ensemble.weights.items():
+            dims = ("replica", *(f"{key}_{k}" for k in range(1, values.ndim)))
+            group[key] = Variable(dims, values)
+        groups[f"/{name}"] = group
+    _write(path, ENSEMBLES, recipe, groups)
+
+
+def read_ensembles(path: str | os.PathLike[str]) -> EnsembleFile:
+    """Read an ensemble file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, of another kind, or its arrays do not belong together.
+    """
+    recipe, groups = _read(path, ENSEMBLES)
+    ensembles = {}
+    with malformed(path):
+        for name, group in groups.items():
+            arrays = {key: v.values for key, v in group.items() if v.dims != (key,)}
+            seeds = arrays.pop("seed")
+            measured = {key: arrays.pop(key) for key in _MEASURED}
+            sound = len(seeds) > 0 and all(
+                a.shape[:1] == seeds.shape and a.dtype.kind in "fiu" and np.isfinite(a).all()
+                for a in (*arrays.values(), *measured.values())
+            )
+            if not sound or not arrays:
+                raise InputError(f"{path} is not a valid ensemble file: arrays of {name} do not belong together")
+            ensembles[name] = Ensemble(seeds, arrays, measured)
+    if not ensembles:
+        raise InputError(f"{path} holds no ensembles; train some with physnn train classify")
+    return EnsembleFile(recipe, ensembles)
+
+
+def write_distances(path: Path, recipe: Mapping[str, Any], distances: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Write matrices over pairs of replicas, by ensemble and kind of distance, as one sealed file, atomically."""
+    groups = {
+        f"/{name}": {kind: Variable(("replica", "other"), matrix) for kind, matrix in matrices.items()}
+        for name, matrices in distances.items()
+    }
+    _write(path, DISTANCES, recipe, groups)
+
+
+def read_distances(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
+    """Return recipe and matrices of a distance file; raises InputError if it is missing, damaged or of another kind."""
+    recipe, groups = _read(path, DISTANCES)
+    return recipe, {
+        name: {kind: v.values for kind, v in group.items() if v.dims == ("replica", "other")}
+        for name, group in groups.items()
+    }
+
+
+def _write(path: Path, kind: str, recipe: Mapping[str, Any], groups: Mapping[str, Mapping[str, Variable]]) -> None:
+    attrs = {"format": kind, "format_version": VERSION, "recipe": json.dumps(dict(recipe), sort_keys=True)}
+    write_sealed(path, groups, attrs | provenance())
+
+
+def _read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, dict[str, Variable]]]:
+    with open_sealed(path, kind, VERSION) as file:
+        attrs = read_attrs(file)
+        groups = {name: read_group(file[name]) for name in file}
+        recipe = json.loads(str(attrs["recipe"]))
+        if not isinstance(recipe, dict):
+            raise InputError(f"{path} holds no recipe; it was not written by physnn")
+    return recipe, groups
