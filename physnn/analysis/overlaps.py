@@ -13,7 +13,8 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.estimate import Estimate
-from physnn.analysis.pairs import as_pairs, pair_mean, values
+from physnn.analysis.pairs import as_pairs, pair_mean, pair_values
+from physnn.analysis.resampling import Function
 from physnn.errors import InputError
 
 
@@ -130,15 +131,16 @@ def overlap_distribution(
     if bins < 1:
         raise InputError(f"a histogram needs at least one bin, not {bins}")
 
-    def words() -> np.random.Generator:
+    def over_pairs(*matrices: np.ndarray, function: Function = lambda mean: mean) -> Estimate:
         # All errors from the same resamples.
-        return rng.stream(seed, "bootstrap", "overlap", name)
+        generator = rng.stream(seed, "bootstrap", "overlap", name)
+        return pair_mean(*matrices, generator=generator, resamples=resamples, function=function).estimate
 
-    mean = pair_mean(q, generator=words(), resamples=resamples).estimate
-    spread = pair_mean(q, q * q, generator=words(), resamples=resamples, function=lambda m1, m2: m2 - m1**2).estimate
-    edges = np.linspace(-1.0 if values(q).min() < 0 else 0.0, 1.0, bins + 1)
+    mean = over_pairs(q)
+    variance = over_pairs(q, q * q, function=lambda m1, m2: m2 - m1**2)
+    edges = np.linspace(-1.0 if pair_values(q).min() < 0 else 0.0, 1.0, bins + 1)
     place = np.clip(np.searchsorted(edges, q, side="right") - 1, 0, bins - 1)
-    shares = [pair_mean(place == k, generator=words(), resamples=resamples).estimate for k in range(bins)]
+    shares = [over_pairs(place == k) for k in range(bins)]
     width = edges[1] - edges[0]
     density = np.array([s.value for s in shares]) / width
-    return OverlapDistribution(mean, spread, edges, density, np.array([s.error for s in shares]) / width, len(q))
+    return OverlapDistribution(mean, variance, edges, density, np.array([s.error for s in shares]) / width, len(q))

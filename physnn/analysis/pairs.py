@@ -17,7 +17,7 @@ from physnn.analysis.resampling import Function, evaluate, redrawn
 from physnn.errors import InputError
 
 LEAST_REPLICAS = 8
-"""Fewer make resamples with no two different replicas too likely, and errors of no use."""
+"""With fewer, errors rest on too few replicas to be of use."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def as_pairs(matrix: np.ndarray) -> np.ndarray:
     return pairs
 
 
-def values(matrix: np.ndarray) -> np.ndarray:
+def pair_values(matrix: np.ndarray) -> np.ndarray:
     """Return the values of all pairs a < b, shape ``(replicas (replicas - 1) / 2,)``."""
     return np.asarray(matrix)[np.triu_indices(len(matrix), 1)]
 
@@ -66,8 +66,11 @@ def weighted_means(matrix: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.asarray(((counts @ matrix) * counts).sum(axis=1) / total)
 
 
-def own_variance(matrix: np.ndarray) -> float:
-    """Return the variance of c_ab in d_ab = d + r_a + r_b + c_ab, of a matrix with a zero diagonal."""
+def residual_variance(matrix: np.ndarray) -> float:
+    """Return the variance of c_ab in d_ab = d + r_a + r_b + c_ab, of a matrix with a zero diagonal.
+
+    Without bias: the R values r_a take R - 1 and d one of the R (R - 1) / 2 degrees of freedom of pairs.
+    """
     R = len(matrix)
     apart = matrix - matrix.sum() / (R * (R - 1))
     np.fill_diagonal(apart, 0.0)
@@ -77,9 +80,17 @@ def own_variance(matrix: np.ndarray) -> float:
     return float((rest**2).sum() / (R * (R - 3)))
 
 
+def _redrawn_replicas(replicas: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
+    """Return counts as `redrawn` does, drawn again where all are of one replica, which makes no pair."""
+    counts = redrawn(replicas, resamples, generator)
+    while (alone := np.count_nonzero(counts, axis=1) < 2).any():
+        counts[alone] = redrawn(replicas, int(alone.sum()), generator)
+    return counts
+
+
 def _linearised(function: Function, matrices: np.ndarray, means: np.ndarray) -> np.ndarray:
     """Return sum_k df/dm_k d_k, the pair values that the function's error comes from."""
-    scale = np.array([np.abs(values(m)).max() for m in matrices])
+    scale = np.array([np.abs(pair_values(m)).max() for m in matrices])
     step = 1e-6 * np.where(scale > 0, scale, 1.0)
     shifts = np.diag(step)
     slopes = (evaluate(function, means[:, None] + shifts) - evaluate(function, means[:, None] - shifts)) / (2 * step)
@@ -108,8 +119,8 @@ def pair_mean(
     Returns
     -------
     PairMean
-        The function at the means over pairs a < b.  Its variance is that of resamples less 2 v, and at least v, with v
-        = 2 var(c) / (R (R - 1)) from the scatter c of single pairs (see the head of this module and `own_variance`).
+        The function at the means over pairs a < b.  Its variance is that of resamples less 2 v, and at least v, where v
+        = 2 var(c) / (R (R - 1)) comes from the scatter c of single pairs (see the head of this module).
 
     Raises
     ------
@@ -123,12 +134,12 @@ def pair_mean(
     everything = np.ones((1, R))
     means = np.array([weighted_means(m, everything)[0] for m in pairs])
     value = float(evaluate(function, means))
-    counts = redrawn(R, resamples, generator)
+    counts = _redrawn_replicas(R, resamples, generator)
     drawn = evaluate(function, np.array([weighted_means(m, counts) for m in pairs]))
     spread = float(np.var(drawn, ddof=1))
     linear = _linearised(function, np.array(pairs), means)
     np.fill_diagonal(linear, 0.0)
-    own = 2 * own_variance(linear) / (R * (R - 1))
+    own = 2 * residual_variance(linear) / (R * (R - 1))
     variance = max(spread - 2 * own, own)
     samples = value + (drawn - value) * np.sqrt(variance / spread) if spread > 0 else np.full(resamples, value)
     return PairMean(Estimate.student(value, float(np.sqrt(variance)) if spread > 0 else 0.0, R - 1), samples)

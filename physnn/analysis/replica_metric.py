@@ -11,7 +11,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.estimate import Estimate
-from physnn.analysis.pairs import as_pairs, pair_mean, values
+from physnn.analysis.pairs import as_pairs, pair_mean, pair_values
 from physnn.errors import InputError
 
 GRID = 512
@@ -117,14 +117,14 @@ def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -
     Raises
     ------
     InputError
-        If there are fewer than two numbers, all are equal, or the bandwidth is not positive.
+        If all numbers are equal, or the bandwidth is less than 1e-5 of their range or not finite.
     """
     data = np.asarray(data, dtype=float).ravel()
-    if len(data) < 2 or np.ptp(data) == 0:
+    if not _spread(data):
         raise InputError("a density needs at least two different numbers")
     h = scott_bandwidth(data) if bandwidth is None else float(bandwidth)
-    if not (h > 0 and np.isfinite(h)):
-        raise InputError(f"the bandwidth must be positive, not {bandwidth}")
+    if not 1e-5 * np.ptp(data) <= h < np.inf:
+        raise InputError(f"the bandwidth must be at least {1e-5 * np.ptp(data):.2g} for these numbers, not {bandwidth}")
     low, high = data.min() - REACH * h, data.max() + REACH * h
     points = max(GRID, int(np.ceil(8 * (high - low) / h)) + 1)
     x = np.linspace(low, high, points)
@@ -138,6 +138,11 @@ def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -
     density = np.convolve(weights, kernel, "same") / (kernel.sum() * len(data) * step)
     counts, edges = np.histogram(data, bins)
     return Density(edges, counts, x, density, h)
+
+
+def _spread(data: np.ndarray) -> bool:
+    """Return whether numbers differ by more than rounding."""
+    return len(data) > 1 and bool(np.ptp(data) > 1e-12 * np.abs(data).max())
 
 
 def replica_metric(
@@ -174,8 +179,8 @@ def replica_metric(
     if (pairs < 0).any():
         raise InputError("distances must not be negative")
     found = pair_mean(pairs, generator=rng.stream(seed, "bootstrap", "replica distance", name), resamples=resamples)
-    data = values(pairs)
-    density = smoothed(data, bandwidth) if np.ptp(data) > 0 else None
+    data = pair_values(pairs)
+    density = smoothed(data, bandwidth) if _spread(data) else None
     return ReplicaMetric(found.estimate, found.samples, len(pairs), density)
 
 
@@ -183,28 +188,30 @@ def compare_metrics(metrics: Mapping[str, ReplicaMetric]) -> MetricComparison:
     """Return differences of metrics with errors, and probabilities of orderings.
 
     Ensembles count as independent of each other.  Errors add in squares; degrees of freedom as by Welch and
-    Satterthwaite.  Probabilities are fractions of resamples, so none is resolved below 1 / resamples.
+    Satterthwaite.  Probabilities are fractions of resamples, so none is resolved below 1 / resamples.  Where replica k
+    of two ensembles was made from one seed, `physnn.analysis.pairs.pair_mean` of the difference of their distances
+    makes use of it.
 
     Parameters
     ----------
     metrics : mapping of ReplicaMetric
-        By name of the architecture; made with different ``name`` or ``seed``, or resamples would not be independent.
+        By name of the architecture.
 
     Raises
     ------
     InputError
-        If there are fewer than two, their numbers of resamples differ, or two have the same resamples.
+        If there are fewer than two, or their numbers of resamples differ.
     """
     if len(metrics) < 2 or len({len(m.samples) for m in metrics.values()}) != 1:
         raise InputError("a comparison needs at least two metrics, with the same number of resamples")
     names = tuple(sorted(metrics, key=lambda n: -metrics[n].estimate.value))
+    # Rolled, so that two of one stream do not meet in the same resample, as if they shared their replicas.
+    table = np.array([np.roll(metrics[n].samples, k) for k, n in enumerate(names)])
     differences, above = {}, {}
-    for first, second in combinations(names, 2):
-        one, two = metrics[first], metrics[second]
-        differences[first, second] = _difference(one, two)
-        apart = one.samples - two.samples
+    for (i, first), (j, second) in combinations(enumerate(names), 2):
+        differences[first, second] = _difference(metrics[first], metrics[second])
+        apart = table[i] - table[j]
         above[first, second] = float(np.mean(apart > 0) + np.mean(apart == 0) / 2)
-    table = np.array([metrics[n].samples for n in names])
     found = Counter(tuple(names[k] for k in order) for order in np.argsort(-table, axis=0, kind="stable").T)
     orderings = {order: count / table.shape[1] for order, count in found.most_common()}
     return MetricComparison(names, differences, above, orderings)
