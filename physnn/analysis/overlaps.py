@@ -11,16 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physnn import rng
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.pairs import as_pairs, pair_mean, pair_values
-from physnn.analysis.resampling import Function
 from physnn.errors import InputError
 
 
 @dataclass(frozen=True)
 class OverlapDistribution:
-    """P(q) over pairs of replicas (dimensionless); all errors from redrawn replicas.
+    """P(q) over pairs of replicas (dimensionless), with errors over replicas.
 
     Attributes
     ----------
@@ -98,10 +96,8 @@ def class_overlaps(classes: np.ndarray, subtract_chance: bool = False) -> np.nda
     return np.asarray(overlap - p.T @ p if subtract_chance else overlap)
 
 
-def overlap_distribution(
-    overlaps: np.ndarray, bins: int = 40, resamples: int = 1000, seed: int = 0, name: str = ""
-) -> OverlapDistribution:
-    """Return P(q) with its mean, variance and histogram.
+def overlap_distribution(overlaps: np.ndarray, bins: int = 40) -> OverlapDistribution:
+    """Return P(q) with its mean, variance and histogram, and errors over replicas (see `physnn.analysis.pairs`).
 
     Parameters
     ----------
@@ -109,12 +105,6 @@ def overlap_distribution(
         Symmetric; the diagonal, q_aa, is left out.
     bins : int
         Bins of the histogram, over [-1, 1] if an overlap is negative, else over [0, 1].
-    resamples : int
-        Number of resamples.
-    seed : int
-        Root seed of the resamples.
-    name : str
-        Name of the architecture; each has a stream of its own.
 
     Raises
     ------
@@ -131,16 +121,12 @@ def overlap_distribution(
     if bins < 1:
         raise InputError(f"a histogram needs at least one bin, not {bins}")
 
-    def over_pairs(*matrices: np.ndarray, function: Function = lambda mean: mean) -> Estimate:
-        # All errors from the same resamples.
-        generator = rng.stream(seed, "bootstrap", "overlap", name)
-        return pair_mean(*matrices, generator=generator, resamples=resamples, function=function).estimate
-
-    mean = over_pairs(q)
-    variance = over_pairs(q, q * q, function=lambda m1, m2: m2 - m1**2)
+    variance = pair_mean(q, q * q, function=lambda m1, m2: m2 - m1**2)
     edges = np.linspace(-1.0 if pair_values(q).min() < 0 else 0.0, 1.0, bins + 1)
     place = np.clip(np.searchsorted(edges, q, side="right") - 1, 0, bins - 1)
-    shares = [over_pairs(place == k) for k in range(bins)]
+    shares = [pair_mean(place == k) for k in range(bins)]
     width = edges[1] - edges[0]
     density = np.array([s.value for s in shares]) / width
-    return OverlapDistribution(mean, variance, edges, density, np.array([s.error for s in shares]) / width, len(q))
+    return OverlapDistribution(
+        pair_mean(q), variance, edges, density, np.array([s.error for s in shares]) / width, len(q)
+    )

@@ -11,7 +11,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.estimate import Estimate
-from physnn.analysis.pairs import as_pairs, pair_mean, pair_values
+from physnn.analysis.pairs import as_pairs, pair_mean, pair_values, resampled_means
 from physnn.errors import InputError
 
 GRID = 512
@@ -54,9 +54,9 @@ class ReplicaMetric:
     Attributes
     ----------
     estimate : Estimate
-        Mean distance, in units of the distances, with its error from redrawn replicas.
-    samples : ndarray
-        The metric in ensembles with redrawn replicas.
+        Mean distance, in units of the distances.
+    samples : ndarray, shape (resamples,)
+        The metric in ensembles with redrawn replicas, spread by the standard error.
     replicas : int
         Number of replicas.
     density : Density or None
@@ -148,10 +148,10 @@ def _spread(data: np.ndarray) -> bool:
 def replica_metric(
     distances: np.ndarray, bandwidth: float | None = None, resamples: int = 1000, seed: int = 0, name: str = ""
 ) -> ReplicaMetric:
-    """Return the mean of the smoothed density of distances between replicas, with an error from redrawn replicas.
+    """Return the mean of the smoothed density of distances between replicas, with the error over replicas.
 
-    The mean over pairs a < b; smoothing does not change it (see `smoothed`).  It covers at its stated level for 8
-    replicas or more (see `physnn.analysis.pairs`); redrawing pairs instead would make errors several times too small.
+    The mean over pairs a < b; smoothing does not change it (see `smoothed`).  The error is that of redrawn replicas,
+    without their bias (see `physnn.analysis.pairs`); redrawn pairs would make it several times too small.
 
     Parameters
     ----------
@@ -178,10 +178,10 @@ def replica_metric(
     pairs = as_pairs(distances)
     if (pairs < 0).any():
         raise InputError("distances must not be negative")
-    found = pair_mean(pairs, generator=rng.stream(seed, "bootstrap", "replica distance", name), resamples=resamples)
+    samples = resampled_means(pairs, resamples, rng.stream(seed, "bootstrap", "replica distance", name))
     data = pair_values(pairs)
     density = smoothed(data, bandwidth) if _spread(data) else None
-    return ReplicaMetric(found.estimate, found.samples, len(pairs), density)
+    return ReplicaMetric(pair_mean(pairs), samples, len(pairs), density)
 
 
 def compare_metrics(metrics: Mapping[str, ReplicaMetric]) -> MetricComparison:
