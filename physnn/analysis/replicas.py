@@ -21,8 +21,8 @@ from physnn.analysis.gauge import aligned, canonical
 from physnn.analysis.layers import Layer, Weights, replica_count, trained_arrays
 from physnn.errors import InputError
 
-DIRECTIONS = 64
-"""Directions of sliced distances; their mean has an error of about 1 % for ten units or more."""
+DIRECTIONS = 500
+"""Directions of sliced distances; an ensemble's mean comes out 0.5 % off for them, which errors do not include."""
 KINDS = ("wasserstein", "sliced", "euclid")
 GAUGES = ("raw", "canonical", "aligned")
 
@@ -107,9 +107,9 @@ def unit_directions(count: int, dimensions: int, generator: np.random.Generator)
 def sliced_wasserstein(weights: Mapping[str, np.ndarray], directions: int = DIRECTIONS, seed: int = 0) -> np.ndarray:
     """Return the sliced W1 between each two replicas, shape (replicas, replicas).
 
-    Units of a layer are points w_u; SW = mean over directions e, |e| = 1, of W1({w_u . e}, {w'_u . e}).  Layers are
-    averaged with their numbers of weights.  Invariant under permutations of the units of the last layer only, since
-    those of hidden layers permute the coordinates of the next layer's points: fix the gauge for the others.
+    Units of a layer are points w_u; SW = mean over directions e, |e| = 1, of W1({w_u . e}, {w'_u . e}).  Layers count
+    by their numbers of weights.  Invariant under permutations of the units of the last layer only, since those of
+    hidden layers permute the coordinates of the next layer's points: fix the gauge for the others.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def sliced_wasserstein(weights: Mapping[str, np.ndarray], directions: int = DIRE
     for k, points in enumerate(unit_points(weights)):
         units, dimensions = points.shape[1:]
         along = unit_directions(directions, dimensions, rng.stream(seed, "projection", "sliced", k))
-        ordered = np.sort(points @ along.astype(points.dtype), axis=1).reshape(len(points), -1)
+        ordered = np.sort(points @ along.astype(np.result_type(points, np.float32)), axis=1).reshape(len(points), -1)
         # The mean over units and directions, times the number of weights.
         total = total + pdist(ordered, "cityblock") / directions * dimensions
         size += units * dimensions
