@@ -26,6 +26,7 @@ STREAMS = {
     "subset": "which images form a subset or a split of a data set: (purpose)",
     "fill": "random numbers between the pixels of expanded images: (kind)",
     "bootstrap": "resampling of groups and samples in an analysis: (purpose)",
+    "projection": "directions and embeddings that weights are seen through: (purpose, ...)",
     "figure": "examples drawn for a figure or a demonstration: (name, ...)",
     "synthetic": "data made with a known answer, to test an analysis: (name, ...)",
 }
