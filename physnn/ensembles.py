@@ -103,10 +103,18 @@ def _tasks(
 
 def _plain(tasks: Sequence[ReplicaTask], seeds: Sequence[int], device: str) -> dict[str, Any]:
     """Return the recipe that the file records."""
-    members = {
-        task.ensemble: task.model_dump(mode="json", include={"recipe", "problem", "identity", "engine"})
-        for task in tasks
-    }
+    members = {}
+    for task in tasks:
+        plain = task.model_dump(mode="json", include={"recipe", "problem", "identity", "engine"})
+        problem = load_problem(task.problem)
+        # So that networks can be built, and their first weights made again, without the images.
+        plain["images"] = {
+            "channels": problem.channels,
+            "side": problem.side,
+            "raw_side": problem.raw_side,
+            "classes": list(problem.classes),
+        }
+        members[task.ensemble] = plain
     return {"kind": "train-classify", "seeds": list(seeds), "device": device, "ensembles": members}
 
 

@@ -13,7 +13,7 @@ ROOT = Path(physnn.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"fits", "bench_count", "counts"},
+    {"fits", "bench_count", "bench_train", "counts", "replica_study", "ensembles"},
     {"api", "report", "selftest", "bench"},
     {"sweeps"},
     {"figures"},

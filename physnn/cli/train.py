@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from physnn.cli.classify import classify
 from physnn.cli.options import (
     ListCommand,
     ListOption,
@@ -25,6 +26,9 @@ DEFAULT_OUT = "kuramoto.h5"
 @click.group()
 def train() -> None:
     """Train an ensemble of networks, one per seed, into one network file."""
+
+
+train.add_command(classify)
 
 
 @train.command("kuramoto", cls=ListCommand)

@@ -29,6 +29,16 @@ STATISTICS = ("running_mean", "running_var")
 """Ends of the names of arrays that no optimiser moves."""
 
 
+@dataclass(frozen=True)
+class Images:
+    """What a network must know of its images: channels, sides as they come and as they were raw, and classes."""
+
+    channels: int
+    side: int
+    raw_side: int
+    classes: Sequence[str]
+
+
 class ClassifierRecipe(BaseModel):
     """Everything that decides what a trained classifier will be, its images and its seed apart.
 
@@ -46,7 +56,7 @@ class ClassifierRecipe(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     pooled: bool = True
 
-    def build(self, problem: Problem) -> nn.Module:
+    def build(self, problem: Problem | Images) -> nn.Module:
         """Return an untrained network for the images of a problem.
 
         Raises

@@ -1,0 +1,186 @@
+"""Figures of ensembles of replicas: distances, overlaps, accuracies, and training with expanded images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from physnn.figures.style import COLOURS, MARKERS, new_figure
+
+if TYPE_CHECKING:
+    from physnn.analysis.overlaps import OverlapDistribution
+    from physnn.analysis.paired import PairedDifference
+    from physnn.analysis.replica_metric import ReplicaMetric
+    from physnn.replica_study import ReplicaStudy
+
+HEADLINE = "wasserstein"
+TITLES = {
+    "wasserstein": "raw",
+    "wasserstein_normalised": "scale\nnormalised",
+    "wasserstein_untrained": "before\ntraining",
+    "wasserstein_canonical": "gauge\nfixed",
+    "sliced": "sliced",
+    "euclid": "Euclid",
+    "euclid_aligned": "Euclid,\naligned",
+}
+
+
+def replicas_figure(study: ReplicaStudy) -> Figure:
+    """Return the replica-distance metric of ensembles: densities, metrics, accuracies, and overlaps P(q)."""
+    figure = new_figure(13.5, 8.2)
+    (left, right), (low_left, low_right) = figure.subplots(2, 2)
+    names = list(study.ensembles)
+    draw_densities(left, {n: study.ensembles[n].metrics[HEADLINE] for n in names})
+    _draw_kinds(right, study)
+    _draw_accuracies(low_left, study)
+    draw_overlaps(low_right, {n: study.ensembles[n].class_overlap for n in names})
+    return figure
+
+
+def draw_densities(axes: Axes, metrics: Mapping[str, ReplicaMetric]) -> None:
+    """Draw the smoothed density of distances of every ensemble, with its mean and error."""
+    for k, (name, metric) in enumerate(metrics.items()):
+        colour = COLOURS[k % len(COLOURS)]
+        if metric.density is not None:
+            axes.plot(metric.density.x, metric.density.density, color=colour, label=f"{name}: {metric.estimate}")
+            top = float(metric.density.density.max())
+            axes.errorbar(
+                metric.estimate.value, 1.04 * top, xerr=metric.estimate.error, color=colour, marker="|", capsize=3
+            )
+    axes.set(
+        xlabel="1-D Wasserstein distance of two replicas (units of a weight)",
+        ylabel="density of pairs",
+        title="(a) distances of pairs; marks: mean with error",
+    )
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _draw_kinds(axes: Axes, study: ReplicaStudy) -> None:
+    """Draw every metric as a ratio to the mean of all ensembles, so that kinds with other units fit one axis."""
+    kinds = [k for k in TITLES if all(k in s.metrics for s in study.ensembles.values())]
+    width = 0.6 / max(1, len(study.ensembles))
+    for j, kind in enumerate(kinds):
+        values = [s.metrics[kind].estimate for s in study.ensembles.values()]
+        mean = float(np.mean([v.value for v in values]))
+        for k, v in enumerate(values):
+            axes.errorbar(
+                j + (k - (len(values) - 1) / 2) * width,
+                v.value / mean,
+                yerr=v.error / mean,
+                color=COLOURS[k % len(COLOURS)],
+                marker=MARKERS[k % len(MARKERS)],
+                capsize=2,
+                ls="none",
+                label=list(study.ensembles)[k] if j == 0 else None,
+            )
+    axes.axhline(1, color="0.7", lw=0.8, zorder=0)
+    axes.set_xticks(range(len(kinds)), [TITLES[k] for k in kinds], fontsize=9)
+    axes.set(ylabel="metric / mean over networks", title="(b) the same, taken in other ways")
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _draw_accuracies(axes: Axes, study: ReplicaStudy) -> None:
+    for k, (name, s) in enumerate(study.ensembles.items()):
+        metric = s.metrics[HEADLINE].estimate
+        axes.errorbar(
+            metric.value,
+            100 * s.accuracy.value,
+            xerr=metric.error,
+            yerr=100 * s.accuracy.error,
+            color=COLOURS[k % len(COLOURS)],
+            marker=MARKERS[k % len(MARKERS)],
+            capsize=3,
+            label=name,
+        )
+    axes.set(
+        xlabel="mean distance (units of a weight)",
+        ylabel="test accuracy (%)",
+        title="(c) does the distance go with accuracy?",
+    )
+    axes.legend(frameon=False, fontsize=9)
+
+
+def draw_overlaps(axes: Axes, overlaps: Mapping[str, OverlapDistribution]) -> None:
+    """Draw P(q) of predicted classes with errors over replicas."""
+    for k, (name, overlap) in enumerate(overlaps.items()):
+        centres = (overlap.edges[1:] + overlap.edges[:-1]) / 2
+        shown = overlap.density > 0
+        axes.errorbar(
+            centres[shown],
+            overlap.density[shown],
+            yerr=overlap.error[shown],
+            color=COLOURS[k % len(COLOURS)],
+            marker=MARKERS[k % len(MARKERS)],
+            ms=3,
+            capsize=2,
+            label=f"{name}: <q> = {overlap.mean}",
+        )
+    axes.set(
+        xlabel="overlap q of predicted classes, less chance (dimensionless)",
+        ylabel="P(q)",
+        title="(d) overlap of replicas in function space",
+    )
+    axes.legend(frameon=False, fontsize=9)
+
+
+def forms_figure(
+    accuracies: Mapping[str, np.ndarray],
+    losses: Mapping[str, np.ndarray],
+    tests: Mapping[tuple[str, str], PairedDifference],
+) -> Figure:
+    """Return training on several forms of the same images: loss curves, accuracies by seed, and paired differences.
+
+    Parameters
+    ----------
+    accuracies : mapping of ndarray, shape (seeds,)
+        Test accuracy of every seed, by form.
+    losses : mapping of ndarray, shape (seeds, epochs)
+        Mean cross-entropy of every epoch, by form.
+    tests : mapping of PairedDifference
+        Accuracy of the first of two forms less that of the second.
+    """
+    figure = new_figure(12.5, 4.2)
+    curves, points, bars = figure.subplots(1, 3)
+    for k, (form, loss) in enumerate(losses.items()):
+        epochs = np.arange(1, loss.shape[1] + 1)
+        mean, colour = loss.mean(0), COLOURS[k % len(COLOURS)]
+        curves.plot(epochs, mean, color=colour, label=form)
+        if len(loss) > 1:
+            error = loss.std(0, ddof=1) / np.sqrt(len(loss))
+            curves.fill_between(epochs, mean - error, mean + error, color=colour, alpha=0.3, lw=0)
+    curves.set(xlabel="epoch", ylabel="training cross-entropy (nats)", yscale="log", title="(a) training")
+    curves.legend(frameon=False, fontsize=9)
+    _draw_seeds(points, accuracies)
+    _draw_tests(bars, tests)
+    return figure
+
+
+def _draw_seeds(axes: Axes, accuracies: Mapping[str, np.ndarray]) -> None:
+    table = np.array(list(accuracies.values()))
+    x = np.arange(len(table))
+    for column in table.T:
+        axes.plot(x, 100 * column, color="0.7", lw=0.8, marker=".", zorder=0)
+    for k, row in enumerate(table):
+        error = 100 * row.std(ddof=1) / np.sqrt(len(row)) if len(row) > 1 else 0
+        axes.errorbar(k, 100 * row.mean(), yerr=error, color=COLOURS[k % len(COLOURS)], marker=MARKERS[k], capsize=3)
+    axes.set_xticks(x, list(accuracies))
+    axes.set(ylabel="test accuracy (%)", title="(b) accuracy; grey: one seed each")
+    axes.margins(x=0.2)
+
+
+def _draw_tests(axes: Axes, tests: Mapping[tuple[str, str], PairedDifference]) -> None:
+    for k, test in enumerate(tests.values()):
+        axes.errorbar(
+            k, 100 * test.estimate.value, yerr=100 * test.estimate.error, color=COLOURS[6], marker="o", capsize=3
+        )
+        axes.annotate(
+            f"p = {test.p_value:.2g}", (k, 100 * test.estimate.value), (8, 0), textcoords="offset points", fontsize=9
+        )
+    axes.axhline(0, color="0.5", lw=0.8)
+    axes.set_xticks(range(len(tests)), [f"{a}\n- {b}" for a, b in tests])
+    axes.set(ylabel="difference of accuracy (percentage points)", title="(c) paired by seed")
+    axes.set_xlim(-0.4, len(tests) - 0.3)
