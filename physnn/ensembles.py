@@ -8,19 +8,26 @@ from typing import Any
 
 import numpy as np
 
+from physnn.analysis.paired import PairedDifference, paired_difference
 from physnn.errors import InputError
 from physnn.networks.problems import ProblemRecipe, load_problem
 from physnn.networks.replica_training import resolve_engine
-from physnn.networks.replicas import ClassifierRecipe, Engine
+from physnn.networks.replicas import ClassifierRecipe, Engine, replica_bytes
 from physnn.networks.training import Seeds
 from physnn.store.ensemble_file import ENSEMBLES, Ensemble, EnsembleFile, read_ensembles, write_ensembles
 from physnn.store.parts import Parts
 from physnn.sweeps.executors import available_cores
 from physnn.sweeps.files import clear
+from physnn.sweeps.preflight import BASE, check_bytes
 from physnn.sweeps.replicas import GROUP, ReplicaTask, replica_progress, run_replica_task
 from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
 from physnn.sweeps.validation import validated
 
+STACK_BYTES = 2e9
+"""Memory of one stack of replicas.  Fixed, never taken from what is free: which replicas share a stack decides the last
+bits of a result."""
+PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))
+"""Forms of images whose accuracies are compared."""
 MEASURED = ("loss", "train_accuracy", "test_accuracy", "test_loss", "predictions")
 
 
@@ -57,9 +64,13 @@ def train_ensembles(
         If images cannot be read, a network does not suit them, or ``out`` holds something else.
     """
     out = Path(out)
+    if out.suffix == ".png":
+        raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
     chosen = tuple(sorted(set(validated(Seeds, {"seeds": tuple(seeds)}).seeds)))
     tasks = [t for name, (r, p) in members.items() for t in _tasks(name, r, p, chosen, engine, device)]
     recipe = _plain(tasks, chosen, device)
+    workers = min(jobs or available_cores(), len(tasks))
+    check_bytes(workers * max(_task_bytes(task) for task in tasks), "fewer --train or --test images, or fewer --jobs")
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
@@ -79,6 +90,26 @@ def train_ensembles(
     return read_ensembles(out)
 
 
+def paired_tests(file: EnsembleFile) -> dict[tuple[str, str], PairedDifference]:
+    """Return differences of test accuracy between forms of images, the first of two less the second, over seeds."""
+    measured = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}
+    return {
+        (a, b): paired_difference(measured[a], measured[b])
+        for a, b in PAIRS
+        if a in measured and b in measured and len(measured[a]) > 1
+    }
+
+
+def plot_ensembles(file: EnsembleFile, out: Path) -> Path:
+    """Draw training curves, accuracies by seed and differences between forms; return the figure's path."""
+    from physnn.figures.replicas import forms_figure
+    from physnn.figures.style import save
+
+    accuracies = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}
+    losses = {name: e.measured["loss"] for name, e in file.ensembles.items()}
+    return save(forms_figure(accuracies, losses, paired_tests(file)), out)
+
+
 def _tasks(
     name: str, recipe: ClassifierRecipe, problem: ProblemRecipe, seeds: Sequence[int], engine: Engine, device: str
 ) -> list[ReplicaTask]:
@@ -86,7 +117,9 @@ def _tasks(
     found = resolve_engine(engine, recipe, loaded, device)
     # Long trainings go one by one, so that the last of them do not leave cores idle; short ones spare their start.
     images = recipe.epochs * len(loaded.images) * (loaded.side / 8) ** 2
-    size = len(seeds) if found == "stacked" else (GROUP if images < 1e6 else 1)
+    size = GROUP if images < 1e6 else 1
+    if found == "stacked":
+        size = max(1, int(STACK_BYTES / replica_bytes(recipe, loaded)))
     return [
         ReplicaTask(
             ensemble=name,
@@ -99,6 +132,14 @@ def _tasks(
         )
         for k in range(0, len(seeds), size)
     ]
+
+
+def _task_bytes(task: ReplicaTask) -> float:
+    """Return about how much memory a worker takes: libraries, images in three layouts, activations, and weights."""
+    problem = load_problem(task.problem)
+    images = 4 * (problem.images.size + problem.test_images.size)
+    replicas = len(task.seeds) if task.engine == "stacked" else 1
+    return BASE + 3 * images + replicas * replica_bytes(task.recipe, problem)
 
 
 def _plain(tasks: Sequence[ReplicaTask], seeds: Sequence[int], device: str) -> dict[str, Any]:

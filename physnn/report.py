@@ -21,6 +21,7 @@ from physnn.analysis.observables import available, with_moments
 from physnn.analysis.tables import Columns, curves_of_table
 from physnn.bundled import resolve
 from physnn.errors import InputError
+from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
 from physnn.store.hdf5 import Variable, content_digest, is_hdf5
 from physnn.store.network_file import FORMAT as NETWORKS
 from physnn.store.network_file import read_networks
@@ -203,6 +204,8 @@ def describe(name: str | Path) -> dict[str, Any]:
             network: f"seed {seed}, validation RMSE {rmse:.4f}"
             for network, seed, rmse in zip(file.ids, file.seeds, file.validation_rmse, strict=True)
         }
+    elif format_name in (ENSEMBLES, DISTANCES):
+        facts |= _describe_ensembles(path, format_name)
     else:
         sweep = read_sweep(path)
         facts["sizes"] = {
@@ -214,6 +217,21 @@ def describe(name: str | Path) -> dict[str, Any]:
     facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
     names = ("physnn_version", "git_commit", "command", "created", "platform", "libraries")
     return facts | {key: attrs[key] for key in names if attrs.get(key)}
+
+
+def _describe_ensembles(path: Path, format_name: str) -> dict[str, Any]:
+    if format_name == DISTANCES:
+        found = read_distances(path)[1]
+        return {
+            "distances": {name: f"{len(m)} kinds, {len(next(iter(m.values())))} replicas" for name, m in found.items()}
+        }
+    return {
+        "ensembles": {
+            name: f"{len(e.seeds)} replicas of {sum(v[0].size for v in e.weights.values()):,} numbers, "
+            f"test accuracy {100 * e.measured['test_accuracy'].mean():.2f} %"
+            for name, e in read_ensembles(path).ensembles.items()
+        }
+    }
 
 
 def plot_fit(answer: Fit, out: Path) -> Path:

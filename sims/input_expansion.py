@@ -6,7 +6,7 @@ control that the paper lacks: images enlarged by nearest neighbours, which have 
 Then other factors and fills.
 
     python sims/input_expansion.py                     digits, in ten minutes
-    python sims/input_expansion.py PATH NAME           10,000 images of a data set (Fashion-MNIST, CIFAR-10), an hour
+    python sims/input_expansion.py PATH fashion|cifar  10,000 images of Fashion-MNIST or CIFAR-10, an hour
 
 Trained networks are kept in ``sims/output`` (or the folder named by a third argument), so that it continues.
 """
@@ -16,13 +16,17 @@ from pathlib import Path
 
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.paired import mean_over, paired_difference
-from physnn.ensembles import train_ensembles
-from physnn.figures.replicas import forms_figure
+from physnn.ensembles import paired_tests, plot_ensembles, train_ensembles
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.networks.problems import ProblemRecipe
 from physnn.networks.replicas import ClassifierRecipe
 
-PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))
+FIGURES = {
+    "digits": "expansion_digits.png",
+    "fashion": "expansion_fashion.png",
+    "cifar": "expansion_cifar.png",
+}
+"""Names of data sets, and of their figures."""
 FILLS = (0.0, 0.25, 0.5, 1.0, "random", "pattern")
 FACTORS = (2, 3, 4)
 FOLDER = Path("docs/figures")
@@ -45,19 +49,9 @@ def three_forms(data: str, name: str, folder: Path, train: int | None, seeds: in
     for form, m in found.items():
         accuracy, training = mean_over(100 * m["test_accuracy"]), 100 * m["train_accuracy"].mean()
         print(f"{name}, {form}: accuracy {accuracy} %, training {training:.2f} %, loss {mean_over(m['test_loss'])}")
-    tests = {(a, b): paired_difference(found[a]["test_accuracy"], found[b]["test_accuracy"]) for a, b in PAIRS}
-    for (a, b), test in tests.items():
+    for (a, b), test in paired_tests(file).items():
         print(f"{name}, {a} - {b}: {percent(test.estimate)} percentage points, p = {test.p_value:.2g}, {test.n} seeds")
-    figure = forms_figure(
-        {k: m["test_accuracy"] for k, m in found.items()}, {k: m["loss"] for k, m in found.items()}, tests
-    )
-    print(
-        save(
-            figure,
-            FOLDER
-            / {"digits": "expansion_digits.png", "fashion": "expansion_fashion.png"}.get(name, "expansion_cifar.png"),
-        )
-    )
+    print(plot_ensembles(file, FOLDER / FIGURES[name]))
 
 
 def fills_and_factors(folder: Path) -> None:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 FIVE = ("simple", "dropout", "batchnorm", "flip", "rotation")
 """The networks that the replica-distance metric was proposed with."""
-PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))
-"""Forms of images whose accuracies are compared."""
 
 
 class Fill(click.ParamType[Any]):
@@ -147,21 +145,14 @@ def _running(run: dict[str, Any]) -> dict[str, Any]:
 
 def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
     """Print accuracies by form, their differences to raw images, and draw them."""
-    from physnn.analysis.paired import mean_over, paired_difference
+    from physnn.analysis.paired import mean_over
     from physnn.cli.output import print_json, print_table
-    from physnn.figures.replicas import forms_figure
-    from physnn.figures.style import save
+    from physnn.ensembles import paired_tests, plot_ensembles
 
     measured = {name: e.measured for name, e in file.ensembles.items()}
     n = len(file.recipe["seeds"])
-    pairs = [(a, b) for a, b in PAIRS if a in measured and b in measured and n > 1]
-    tests = {(a, b): paired_difference(measured[a]["test_accuracy"], measured[b]["test_accuracy"]) for a, b in pairs}
-    figure = save(
-        forms_figure(
-            {k: m["test_accuracy"] for k, m in measured.items()}, {k: m["loss"] for k, m in measured.items()}, tests
-        ),
-        out.with_suffix(".png"),
-    )
+    tests = paired_tests(file)
+    figure = plot_ensembles(file, out.with_suffix(".png"))
     if as_json:
         rows = [
             {

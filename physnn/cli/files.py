@@ -47,7 +47,7 @@ def show(file: str, as_json: bool, debug: bool) -> None:
 @out_option("named after the file")
 @debug_option
 def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, out: Path | None, debug: bool) -> None:
-    """Draw FILES as a PNG: a sweep's curves and collapse, or the training curves of network files."""
+    """Draw FILES as a PNG: a sweep's curves and collapse, or the training of networks."""
     from physnn import report
 
     if kind == "examples":
@@ -56,6 +56,11 @@ def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, 
         path = report.plot_examples(files[0], eta, out)
     elif len(files) == 1 and report.describe(files[0])["format"] == "physnn-sweep":
         path = report.plot_sweep(Path(files[0]), observable, out)
+    elif len(files) == 1 and report.describe(files[0])["format"] == "physnn-ensembles":
+        from physnn.ensembles import plot_ensembles
+        from physnn.store.ensemble_file import read_ensembles
+
+        path = plot_ensembles(read_ensembles(files[0]), out or Path(files[0]).with_suffix(".png"))
     else:
         path = report.plot_training(files, out)
     click.echo(f"figure  {path}")

@@ -143,8 +143,8 @@ def forms_figure(
     tests : mapping of PairedDifference
         Accuracy of the first of two forms less that of the second.
     """
-    figure = new_figure(12.5, 4.2)
-    curves, points, bars = figure.subplots(1, 3)
+    figure = new_figure(12.5 if tests else 9, 4.2)
+    curves, points, *rest = figure.subplots(1, 3 if tests else 2)
     for k, (form, loss) in enumerate(losses.items()):
         epochs = np.arange(1, loss.shape[1] + 1)
         mean, colour = loss.mean(0), COLOURS[k % len(COLOURS)]
@@ -155,7 +155,8 @@ def forms_figure(
     curves.set(xlabel="epoch", ylabel="training cross-entropy (nats)", yscale="log", title="(a) training")
     curves.legend(frameon=False, fontsize=9)
     _draw_seeds(points, accuracies)
-    _draw_tests(bars, tests)
+    for bars in rest:
+        _draw_tests(bars, tests)
     return figure
 
 
@@ -166,7 +167,9 @@ def _draw_seeds(axes: Axes, accuracies: Mapping[str, np.ndarray]) -> None:
         axes.plot(x, 100 * column, color="0.7", lw=0.8, marker=".", zorder=0)
     for k, row in enumerate(table):
         error = 100 * row.std(ddof=1) / np.sqrt(len(row)) if len(row) > 1 else 0
-        axes.errorbar(k, 100 * row.mean(), yerr=error, color=COLOURS[k % len(COLOURS)], marker=MARKERS[k], capsize=3)
+        axes.errorbar(
+            k, 100 * row.mean(), yerr=error, color=COLOURS[k % len(COLOURS)], marker=MARKERS[k % 7], capsize=3
+        )
     axes.set_xticks(x, list(accuracies))
     axes.set(ylabel="test accuracy (%)", title="(b) accuracy; grey: one seed each")
     axes.margins(x=0.2)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
@@ -152,3 +153,20 @@ def dropout_rate(network: nn.Module) -> float:
 def batches(images: int, batch: int) -> list[slice]:
     """Return the places of each batch in the order of an epoch."""
     return [slice(start, min(start + batch, images)) for start in range(0, images, batch)]
+
+
+def replica_bytes(recipe: ClassifierRecipe, images: Images | Problem) -> float:
+    """Return about how many bytes the training of one replica takes: activations, their slopes, weights and averages."""
+    network = recipe.build(images)
+    activations = 0
+
+    def add(_layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        nonlocal activations
+        activations += output.numel()
+
+    for layer in network.modules():
+        layer.register_forward_hook(add)
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, images.channels, images.side, images.side))
+    weights = sum(values.numel() for values in network.parameters())
+    return 4.0 * (3 * recipe.batch * activations + 4 * weights)
