@@ -156,17 +156,16 @@ def batches(images: int, batch: int) -> list[slice]:
 
 
 def replica_bytes(recipe: ClassifierRecipe, images: Images | Problem) -> float:
-    """Return about how many bytes the training of one replica takes: activations, their slopes, weights and averages."""
-    network = recipe.build(images)
-    activations = 0
+    """Return about how many bytes the training of one replica takes: what the derivative needs, weights, averages."""
+    network = recipe.build(images).train()
+    kept = 0
 
-    def add(_layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        nonlocal activations
-        activations += output.numel()
+    def count(values: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        kept += values.numel() * values.element_size()
+        return values
 
-    for layer in network.modules():
-        layer.register_forward_hook(add)
-    with torch.no_grad():
-        network.eval()(torch.zeros(1, images.channels, images.side, images.side))
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda values: values):
+        network(torch.zeros(2, images.channels, images.side, images.side))
     weights = sum(values.numel() for values in network.parameters())
-    return 4.0 * (3 * recipe.batch * activations + 4 * weights)
+    return recipe.batch / 2 * kept + 16.0 * weights
