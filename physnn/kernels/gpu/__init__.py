@@ -28,7 +28,7 @@ def place(device: str = "cuda") -> str:
     InputError
         If it is no CUDA device, or this installation or machine has none.
     """
-    if device.split(":")[0] != "cuda":
+    if device.partition(":")[0] != "cuda":
         raise InputError(f"GPU kernels run on cuda or cuda:N, not {device!r}; use a CPU sampler there, e.g. multispin")
     if importlib.util.find_spec("triton") is None:
         raise InputError("GPU kernels need Triton; install it with pip install 'physnn[gpu]', or use --device cpu")

@@ -12,9 +12,9 @@ digit by digit; digit d of all of them is the random word (d mod 4) of the block
     counter (word c K + k, sweep mod 2**32, sweep div 2**32, 2 (d div 4) + colour),  key of the lattice,
 
 with K = H/2.  The first `FIRST` digits decide all but 2**-FIRST of the spins; a tile in which one is left goes on, four
-digits at a time, until none is or all `DIGITS` are used up: the probabilities are exact to 2**-64.  No random bit serves
-two decisions.  Spins are a function of the start, the key and the number of the sweep: how many sweeps a launch does,
-the width of a tile, the number of programs and `FIRST` change nothing.
+digits at a time, until none is or all `DIGITS` are used up: the probabilities are exact to 2**-64.  No random bit
+serves two decisions.  Spins are a function of the start, the key and the number of the sweep: how many sweeps a launch
+does, the width of a tile, the number of programs and `FIRST` change nothing.
 
 Philox costs fewer instructions of the kind that is scarce here than generators that keep a state: its products go to
 the multiplier, beside the logic unit, which has 5 three-operand instructions a word to do; xoshiro128++ has 10, and a

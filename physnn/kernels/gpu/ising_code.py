@@ -84,11 +84,6 @@ def _neighbours(words, i, inside, colour, C, K):
 
 
 @triton.jit
-def _either(a, b):
-    return a | b
-
-
-@triton.jit
 def _update(
     words,
     table,
@@ -120,7 +115,7 @@ def _update(
         drawn = _random(table, i, inside, colour, sweep, key, g, N, DIGITS, TABLE)
         below, equal = _group(drawn, some, one, none, g * GROUP, below, equal)
     g = FIRST // GROUP
-    while (g < DIGITS // GROUP) & (tl.reduce(equal, 0, _either) != 0):
+    while (g < DIGITS // GROUP) & (tl.max(equal, axis=0) != 0):
         drawn = _random(table, i, inside, colour, sweep, key, g, N, DIGITS, TABLE)
         ones, nones = tl.load(p + g * GROUP // BITS), tl.load(p + 2 + g * GROUP // BITS)
         less, alike = _group(drawn, some, ones, nones, g * GROUP % BITS, own ^ own, equal)
