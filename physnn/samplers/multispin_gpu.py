@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -63,15 +63,17 @@ class MultispinGpu:
         if state.generator.shape != (2,) or state.generator[1] >= 2**CLOCK_BITS:
             raise InputError("a state for multispin-gpu needs a generator of two words, a key and the sweeps done")
         energies = np.array([model.bond, model.offset, model.field])
-        waves = [observables.waves(side) for side in reversed(state.colours.shape)]
-        p = ising.thresholds(model.bond / 2 / T)
-        N = state.colours.size
+        H, W = state.colours.shape
+        waves = observables.waves(W), observables.waves(H)
+        p, N = ising.thresholds(model.bond / 2 / T)[None], state.colours.size
+        words, *rest = ising.upload(state.colours[None], state.generator[:1], 0, p, self.device)
+        clock, run = rest[1], ising.repeated(words, *rest)
 
         def sweeps(
             interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int
         ) -> None:
-            words, key, clock, digits = self._upload(state, p)
-            run = ising.repeated(words, key, clock, digits)
+            # The memory stays the same, because launches are recorded with it.
+            ising.replace(words, clock, state.colours[None], int(state.generator[1]))
             while budget > 0 and progress[observables.ROW] < len(rows):
                 n = min(max(1, budget // N), interval - int(progress[observables.DONE]))
                 run(n)
@@ -85,22 +87,11 @@ class MultispinGpu:
 
         return sweeps
 
-    def _upload(self, state: State, p: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        import torch
-
-        from physnn.kernels.gpu import ising
-
-        place = gpu.place(self.device)
-        tensor = lambda array: torch.as_tensor(array, device=place)  # noqa: E731
-        clock = tensor(state.generator[1:].astype(np.int64))
-        words = ising.pack(tensor(state.colours[None].copy()))
-        return words, tensor(ising.keys(state.generator[:1])), clock, tensor(p[None])
-
 
 def _record(
     words: Tensor,
     energies: np.ndarray,
-    waves: list[Any],
+    waves: tuple[np.ndarray, np.ndarray],
     progress: np.ndarray,
     rows: np.ndarray,
     snapshots: np.ndarray,
@@ -113,7 +104,7 @@ def _record(
     H, W = len(in_row), len(in_column)
     row = progress[observables.ROW]
     by_row, by_column = np.stack([in_row, W - in_row]), np.stack([in_column, H - in_column])
-    observables.combine(int(like), energies, by_row, by_column, *waves, rows[row])
+    observables.combine(int(like), energies, by_row, by_column, waves[0], waves[1], rows[row])
     rows[row, 6] = progress[observables.SITES] / (H * W)
     if every > 0 and (row + 1) % every == 0:
         snapshots[(row + 1) // every - 1] = ising.unpack(words)[0].cpu().numpy()

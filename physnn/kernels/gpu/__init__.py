@@ -7,7 +7,7 @@ import os
 
 from physnn.errors import InputError
 
-__all__ = ["interpreted", "place"]
+__all__ = ["describe", "interpreted", "place", "wait"]
 
 
 def interpreted() -> bool:
@@ -41,3 +41,18 @@ def place(device: str = "cuda") -> str:
     if not number.isdecimal() or int(number) >= count:
         raise InputError(f"there is no {device} here: torch {torch.__version__} sees {count} GPUs; use --device cpu")
     return device
+
+
+def describe(device: str = "cuda") -> tuple[str, int, float]:
+    """Return name, multiprocessors and clock in GHz (0 if torch does not say) of a GPU; errors as in `place`."""
+    import torch
+
+    found = torch.cuda.get_device_properties(place(device))
+    return str(found.name), int(found.multi_processor_count), float(getattr(found, "clock_rate", 0)) / 1e6
+
+
+def wait(device: str = "cuda") -> None:
+    """Return when a GPU has done all that it was told to; errors as in `place`."""
+    import torch
+
+    torch.cuda.synchronize(place(device))

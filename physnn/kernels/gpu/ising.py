@@ -25,17 +25,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.kernels import gpu
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["check_shape", "digits", "keys", "measure", "observe", "pack", "repeated", "sweeps", "thresholds", "unpack"]
+__all__ = [
+    "check_shape",
+    "digits",
+    "keys",
+    "measure",
+    "observe",
+    "pack",
+    "repeated",
+    "replace",
+    "sweeps",
+    "thresholds",
+    "unpack",
+    "upload",
+]
 
 BITS = 32
 DIGITS = 64
@@ -46,7 +61,8 @@ BLOCK, WARPS = 128, 1
 """Words in a tile of a large lattice: four to a thread, to keep its pipelines busy, and one warp, to decide alone."""
 ALONE = 2048
 """Words of a colour up to which one program sweeps a whole lattice; launches would take longer than their work."""
-ALONE_BLOCK, ALONE_WARPS = 1024, 8
+ALONE_BLOCK = 1024
+"""Words in the widest tile of a program that is alone; it has a warp for each `BLOCK` of them."""
 PROGRAMS = 132 * 16
 """Programs that share the tiles of all lattices: sixteen for each of an H200's multiprocessors."""
 RECORDED = 16
@@ -148,6 +164,47 @@ def unpack(words: Tensor) -> Tensor:
     return colours.view(n, 2 * K, BITS * C)
 
 
+def upload(
+    colours: np.ndarray, key: np.ndarray, clock: int, p: np.ndarray, device: str = "cuda"
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the arrays that `sweeps` needs, on a device.
+
+    Parameters
+    ----------
+    colours : ndarray of int8, shape (lattices, H, W)
+        See `pack`.
+    key : ndarray of uint64, shape (lattices,)
+        Keys of the random numbers.
+    clock : int
+        Sweeps done so far.
+    p : ndarray of int32, shape (lattices, 2, 2)
+        `thresholds` of every lattice.
+    device : str
+        See `physnn.kernels.gpu.place`, also for the error raised.
+    """
+    import torch
+
+    place = gpu.place(device)
+    parts = (np.ascontiguousarray(colours), keys(key), np.array([clock], np.int64), p)
+    on_device = [torch.tensor(array, device=place) for array in parts]
+    return pack(on_device[0]), on_device[1], on_device[2], on_device[3]
+
+
+def replace(words: Tensor, clock: Tensor, colours: np.ndarray, time: int) -> None:
+    """Write other configurations, and the sweeps done so far, where `upload` put the first ones."""
+    import torch
+
+    words.copy_(pack(torch.tensor(colours, device=words.device)))
+    clock.fill_(time)
+
+
+def _on(words: Tensor) -> AbstractContextManager[object]:
+    """Return the context in which kernels run where the words are; Triton launches on the current device."""
+    import torch
+
+    return torch.cuda.device(words.device) if words.is_cuda else nullcontext()
+
+
 def _tiles(n: int, N: int, block: int) -> tuple[int, int]:
     return min(-(-N // block), max(1, -(-PROGRAMS // n))), n
 
@@ -189,19 +246,19 @@ def sweeps(
     lattices, _, C, K = words.shape
     if alone is None:
         alone = C * K <= ALONE
-    width = block or (ALONE_BLOCK if alone else BLOCK)
-    warps = ALONE_WARPS if alone else WARPS
+    width = block or (min(ALONE_BLOCK, 1 << (C * K - 1).bit_length()) if alone else BLOCK)
+    warps = max(WARPS, width // BLOCK) if alone else WARPS
     fed = {"table": words if table is None else table, "TABLE": table is not None}
     options = {"FIRST": first, "DIGITS": DIGITS if table is None else table.shape[2], "BLOCK": width}
-    if alone:
-        code.whole_sweeps[(lattices,)](words, key, clock, p, n=n, C=C, K=K, num_warps=warps, **fed, **options)
-    else:
-        grid = _tiles(lattices, C * K, width)
-        for half in range(2 * n):
-            code.half_sweep[grid](
-                words, key, clock, p, ahead=half // 2, C=C, K=K, COLOUR=half % 2, num_warps=warps, **fed, **options
-            )
-    clock += n
+    options |= {"C": C, "K": K, "num_warps": warps, "enable_fp_fusion": True}  # there are no floats to fuse
+    with _on(words):
+        if alone:
+            code.whole_sweeps[(lattices,)](words, key, clock, p, n=n, **fed, **options)
+        else:
+            grid = _tiles(lattices, C * K, width)
+            for half in range(2 * n):
+                code.half_sweep[grid](words, key, clock, p, ahead=half // 2, COLOUR=half % 2, **fed, **options)
+        clock += n
 
 
 def repeated(words: Tensor, key: Tensor, clock: Tensor, p: Tensor) -> Callable[[int], None]:
@@ -215,11 +272,12 @@ def repeated(words: Tensor, key: Tensor, clock: Tensor, p: Tensor) -> Callable[[
     if not words.is_cuda or words.shape[2] * words.shape[3] <= ALONE:
         return lambda n: sweeps(words, key, clock, p, n)
     # What is recorded is not run, and compiling may not be recorded: so first a sweep of a copy.
-    sweeps(words.clone(), key, clock.clone(), p, 1)
-    torch.cuda.synchronize(words.device)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        sweeps(words, key, clock, p, RECORDED)
+    with _on(words):
+        sweeps(words.clone(), key, clock.clone(), p, 1)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            sweeps(words, key, clock, p, RECORDED)
 
     def run(n: int) -> None:
         for _ in range(n // RECORDED):
@@ -257,8 +315,10 @@ def observe(words: Tensor, block: int = 128) -> tuple[np.ndarray, np.ndarray, np
     in_row, in_column, broken = (
         torch.empty((n, size), dtype=torch.int32, device=words.device) for size in (2 * K, BITS * C, C)
     )
-    code.columns[(C, n)](words, in_column, broken, C=C, K=K, BLOCK=block, num_warps=4)
-    code.rows[(-(-K // block), n)](words, in_row, C=C, K=K, BLOCK=block, num_warps=4)
+    options = {"C": C, "K": K, "BLOCK": block, "num_warps": 4, "enable_fp_fusion": True}
+    with _on(words):
+        code.columns[(C, n)](words, in_column, broken, **options)
+        code.rows[(-(-K // block), n)](words, in_row, **options)
     like = 4 * BITS * C * K - broken.sum(dim=1)
     return like.cpu().numpy(), in_row.cpu().numpy(), in_column.cpu().numpy()
 
