@@ -1,4 +1,4 @@
-"""What can be said of GPU kernels without a GPU: that they compile, how many instructions they take, what is refused."""
+"""What is known of GPU kernels without a GPU: that they compile, how many instructions they take, what is refused."""
 
 from __future__ import annotations
 
