@@ -13,7 +13,7 @@ ROOT = Path(physnn.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"fits", "bench_count", "bench_train", "counts", "replica_study", "ensembles"},
+    {"fits", "bench_count", "bench_gpu", "bench_train", "counts", "replica_study", "ensembles"},
     {"api", "report", "selftest", "bench"},
     {"sweeps"},
     {"figures"},
@@ -24,7 +24,15 @@ LAYERS = [
     {"errors"},
 ]
 """From the top down: a layer imports only from layers below it, or from its own folder."""
-ONLY_IN = {"torch": {"networks"}, "h5py": {"store"}, "numba": {"kernels"}, "click": {"cli"}, "matplotlib": {"figures"}}
+ONLY_IN = {
+    "torch": {"networks", "kernels/gpu"},
+    "triton": {"kernels/gpu"},
+    "h5py": {"store"},
+    "numba": {"kernels"},
+    "click": {"cli"},
+    "matplotlib": {"figures"},
+}
+"""Folders, each with those inside it, or modules of the top level."""
 
 
 def imports(path: Path) -> set[str]:
@@ -69,14 +77,25 @@ def test_imports_point_down():
     assert wrong == []
 
 
+def homes(path: Path) -> set[str]:
+    """Names of a file in `ONLY_IN`: its folder and those around it, or the module itself at the top level."""
+    folders = {str(folder) for folder in path.relative_to(ROOT).parents} - {"."}
+    return folders or {path.stem}
+
+
 def test_libraries_stay_where_they_belong():
     wrong = [
         f"{file.relative_to(ROOT)} imports {name}"
         for file in ROOT.rglob("*.py")
         for name in imports(file)
-        if part(file) not in ONLY_IN.get(name.split(".")[0], {part(file)})
+        if name.split(".")[0] in ONLY_IN and not homes(file) & ONLY_IN[name.split(".")[0]]
     ]
     assert wrong == []
+
+
+def test_gpu_kernels_load_torch_and_triton_only_when_used():
+    modules = "physnn.kernels.gpu, physnn.kernels.gpu.ising, physnn.kernels.gpu.instructions, physnn.bench_gpu"
+    assert not {"torch", "triton"} & loaded(f"import {modules}, physnn.samplers.multispin_gpu")
 
 
 def loaded(code: str) -> set[str]:
@@ -97,7 +116,7 @@ def test_help_and_version_load_nothing_heavy():
 
 def test_the_package_list_is_complete():
     listed = {line.strip() for line in (ROOT.parent / "setup.cfg").read_text().splitlines()}
-    folders = {f"physnn.{f.parent.name}" for f in ROOT.glob("*/__init__.py")}
+    folders = {".".join(f.parent.relative_to(ROOT.parent).parts) for f in ROOT.rglob("*/__init__.py")}
     assert folders <= listed
     assert {"physnn", "physnn.data"} <= listed
 

@@ -77,6 +77,39 @@ def waves(side):
 
 
 @njit(cache=True, nogil=True)
+def combine(like, energies, in_row, in_column, wave_x, wave_y, out):
+    """Write energy, m, m2, m4, structure_x, structure_y to ``out[:6]``, given what was counted.
+
+    Parameters
+    ----------
+    like : int
+        Number of like bonds, see `like_bonds`.
+    in_row, in_column : ndarray of int32, shapes (q, H) and (q, W)
+        Sites by colour, see `count_colours`.
+    energies, wave_x, wave_y, out
+        As in `observe`.
+    """
+    q, N = in_row.shape[0], in_row.shape[1] * in_column.shape[1]
+    m2, m = 0.0, 0.0
+    for a in range(q):
+        density = in_row[a].sum() / N
+        m2 += (density - 1 / q) ** 2
+        if a == 0:
+            m = 2 * density - 1
+    m2 *= q / (q - 1)
+    norm = q / (q - 1) / N
+    out[0] = energies[1] - energies[0] * like / N
+    if q == 2:
+        out[0] -= energies[2] * m
+        m2 = m * m
+    else:
+        m = math.sqrt(m2)
+    out[1], out[2], out[3] = m, m2, m2 * m2
+    out[4] = norm * _power(in_column, wave_x)
+    out[5] = norm * _power(in_row, wave_y)
+
+
+@njit(cache=True, nogil=True)
 def observe(colours, energies, in_row, in_column, wave_x, wave_y, out):
     """Write energy, m, m2, m4, structure_x, structure_y of a configuration to ``out[:6]``.
 
@@ -93,26 +126,8 @@ def observe(colours, energies, in_row, in_column, wave_x, wave_y, out):
     out : ndarray of float64
         A row of measurements; the definitions are in `physnn.models.lattice.QUANTITIES`.
     """
-    H, W = colours.shape
-    N, q = H * W, in_row.shape[0]
     count_colours(colours, in_row, in_column)
-    m2, m = 0.0, 0.0
-    for a in range(q):
-        density = in_row[a].sum() / N
-        m2 += (density - 1 / q) ** 2
-        if a == 0:
-            m = 2 * density - 1
-    m2 *= q / (q - 1)
-    norm = q / (q - 1) / N
-    out[0] = energies[1] - energies[0] * like_bonds(colours) / N
-    if q == 2:
-        out[0] -= energies[2] * m
-        m2 = m * m
-    else:
-        m = math.sqrt(m2)
-    out[1], out[2], out[3] = m, m2, m2 * m2
-    out[4] = norm * _power(in_column, wave_x)
-    out[5] = norm * _power(in_row, wave_y)
+    combine(like_bonds(colours), energies, in_row, in_column, wave_x, wave_y, out)
 
 
 @njit(cache=True, nogil=True)

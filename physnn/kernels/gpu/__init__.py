@@ -1,0 +1,58 @@
+"""Triton kernels: siblings of the compiled loops of `physnn.kernels`, for CUDA.  Nothing else imports Triton."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+from physnn.errors import InputError
+
+__all__ = ["describe", "interpreted", "place", "wait"]
+
+
+def interpreted() -> bool:
+    """Return whether TRITON_INTERPRET=1 asks for Triton's interpreter: slow, on the CPU, for tests."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def place(device: str = "cuda") -> str:
+    """Return the torch device that holds the arrays of a kernel: ``device``, or "cpu" for Triton's interpreter.
+
+    Parameters
+    ----------
+    device : str
+        "cuda" or "cuda:N".
+
+    Raises
+    ------
+    InputError
+        If it is no CUDA device, or this installation or machine has none.
+    """
+    if device.partition(":")[0] != "cuda":
+        raise InputError(f"GPU kernels run on cuda or cuda:N, not {device!r}; use a CPU sampler there, e.g. multispin")
+    if importlib.util.find_spec("triton") is None:
+        raise InputError("GPU kernels need Triton; install it with pip install 'physnn[gpu]', or use --device cpu")
+    if interpreted():
+        return "cpu"
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    number = device.partition(":")[2] or "0"
+    if not number.isdecimal() or int(number) >= count:
+        raise InputError(f"there is no {device} here: torch {torch.__version__} sees {count} GPUs; use --device cpu")
+    return device
+
+
+def describe(device: str = "cuda") -> tuple[str, int, float]:
+    """Return name, multiprocessors and clock in GHz (0 if torch does not say) of a GPU; errors as in `place`."""
+    import torch
+
+    found = torch.cuda.get_device_properties(place(device))
+    return str(found.name), int(found.multi_processor_count), float(getattr(found, "clock_rate", 0)) / 1e6
+
+
+def wait(device: str = "cuda") -> None:
+    """Return when a GPU has done all that it was told to; errors as in `place`."""
+    import torch
+
+    torch.cuda.synchronize(place(device))
