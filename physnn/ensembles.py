@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,23 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.networks import stacked
+from physnn.networks.device import check_device
 from physnn.networks.problems import ProblemRecipe, load_problem
 from physnn.networks.replica_training import resolve_engine
 from physnn.networks.replicas import ClassifierRecipe, Engine
 from physnn.networks.training import Seeds
-from physnn.store.ensemble_file import ENSEMBLES, Ensemble, EnsembleFile, read_ensembles, write_ensembles
+from physnn.store.ensemble_file import ENSEMBLES, MEASURED, Ensemble, EnsembleFile, read_ensembles, write_ensembles
 from physnn.store.parts import Parts
 from physnn.sweeps.executors import available_cores
 from physnn.sweeps.files import clear
+from physnn.sweeps.preflight import BASE, check_bytes
 from physnn.sweeps.replicas import GROUP, ReplicaTask, replica_progress, run_replica_task
 from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
 from physnn.sweeps.validation import validated
 
-MEASURED = ("loss", "train_accuracy", "test_accuracy", "test_loss", "predictions")
+NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
+"""What an ensemble may be called: its name becomes part of the names of files."""
 
 
 def train_ensembles(
@@ -41,7 +46,7 @@ def train_ensembles(
     Parameters
     ----------
     members : mapping
-        Name to what is trained and on what images.
+        Name (of letters, digits, ``.``, ``+``, ``-`` and ``_``) to what is trained and on what images.
     seeds : sequence of int
         One replica each; a replica does not depend on the others.
     out : path
@@ -54,9 +59,18 @@ def train_ensembles(
     Raises
     ------
     InputError
-        If images cannot be read, a network does not suit them, or ``out`` holds something else.
+        If images cannot be read, a network does not suit them, memory is short, or ``out`` holds something else.
+    TasksFailed, Unfinished
+        If trainings failed, or the run was stopped.
     """
     out = Path(out)
+    jobs = jobs or available_cores()
+    for name in members:
+        if not NAME.fullmatch(name):
+            raise InputError(f"an ensemble cannot be called {name!r}; use up to 64 letters, digits, ., +, - and _")
+    if not members:
+        raise InputError("there are no ensembles to train; name at least one network")
+    load_problem.cache_clear()  # Images on the disk may have changed since the last call.
     chosen = tuple(sorted(set(validated(Seeds, {"seeds": tuple(seeds)}).seeds)))
     tasks = [t for name, (r, p) in members.items() for t in _tasks(name, r, p, chosen, engine, device)]
     recipe = _plain(tasks, chosen, device)
@@ -71,9 +85,11 @@ def train_ensembles(
             return file
         if (found := parts.recipe()) is not None and found != recipe:
             raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
+        check_device(device)
+        _check_memory({problem for _, problem in members.values()}, jobs)
         parts.begin(recipe)
         live = replica_progress(parts, tasks)
-        run_tasks(tasks, run_replica_task, {}, parts, jobs or available_cores(), progress, live)
+        run_tasks(tasks, run_replica_task, {}, parts, jobs, progress, live)
         write_ensembles(out, recipe, {name: _assembled(parts, tasks, name) for name in members})
         parts.remove()
     return read_ensembles(out)
@@ -86,7 +102,9 @@ def _tasks(
     found = resolve_engine(engine, recipe, loaded, device)
     # Long trainings go one by one, so that the last of them do not leave cores idle; short ones spare their start.
     images = recipe.epochs * len(loaded.images) * (loaded.side / 8) ** 2
-    size = len(seeds) if found == "stacked" else (GROUP if images < 1e6 else 1)
+    at_once = stacked.replicas_at_once(recipe, loaded) if found == "stacked" else GROUP if images < 1e6 else 1
+    groups = -(-len(seeds) // at_once)
+    size = -(-len(seeds) // groups) if found == "stacked" else at_once
     return [
         ReplicaTask(
             ensemble=name,
@@ -99,6 +117,16 @@ def _tasks(
         )
         for k in range(0, len(seeds), size)
     ]
+
+
+def _check_memory(problems: set[ProblemRecipe], jobs: int) -> None:
+    """Raise InputError if this machine cannot hold the images of all processes."""
+    sizes = []
+    for recipe in problems:
+        problem = load_problem(recipe)
+        sizes.append(problem.images.nbytes + problem.test_images.nbytes)
+    # As they are, with channels last, and turned or flipped.
+    check_bytes(jobs * (BASE + 3.0 * max(sizes)), "fewer images, a smaller --expand, or fewer --jobs")
 
 
 def _plain(tasks: Sequence[ReplicaTask], seeds: Sequence[int], device: str) -> dict[str, Any]:

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from physnn.networks.device import full_precision
 from physnn.networks.problems import Problem
 from physnn.networks.replicas import (
+    UNITS,
     Arrays,
     ClassifierRecipe,
     Replicas,
@@ -32,7 +34,7 @@ def optimiser_of(
 ) -> torch.optim.Adam:
     """Return Adam in the state of one replica after a number of steps."""
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    for name, weights in network.named_parameters() if steps else ():
+    for name, weights in network.named_parameters():
         optimiser.state[weights] = {
             "step": torch.tensor(float(steps)),
             "exp_avg": torch.from_numpy(replicas.mean[name][r].copy()).to(weights.device),
@@ -41,6 +43,7 @@ def optimiser_of(
     return optimiser
 
 
+@full_precision()
 def advance(
     recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, epochs: int, device: str = "cpu"
 ) -> tuple[Replicas, np.ndarray]:
@@ -59,7 +62,7 @@ def advance(
         for e in range(epochs):
             epoch = replicas.epoch + e
             order = torch.from_numpy(image_order(seed, epoch, n)).to(device)
-            keep = torch.from_numpy(dropout_factors(seed, epoch, n, 64, rate)).to(device)
+            keep = torch.from_numpy(dropout_factors(seed, epoch, n, UNITS, rate)).to(device)
             for s in slices:
                 optimiser.zero_grad()
                 chosen = images[order[s]]
@@ -87,6 +90,7 @@ def _state(network: nn.Module, optimiser: torch.optim.Adam) -> tuple[Arrays, Arr
     )
 
 
+@full_precision()
 def logits(
     recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
 ) -> np.ndarray:
@@ -95,9 +99,9 @@ def logits(
     tensors = torch.from_numpy(images)
     network = recipe.build(problem).to(device)
     with torch.no_grad():
+        network.eval()
         for r in range(len(replicas.seeds)):
             load(network, replicas, r)
-            network.eval()
             for s in batches(len(images), 256):
                 found[r, s] = network(tensors[s].to(device)).cpu().numpy()
     return found

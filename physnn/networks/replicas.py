@@ -10,11 +10,13 @@ replica is the same whichever others are trained with it, and by whichever engin
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
@@ -25,6 +27,8 @@ from physnn.networks.zoo import NETWORKS, SimpleCNN, build, initialise
 
 Engine = Literal["auto", "compiled", "stacked", "loop"]
 Arrays = dict[str, np.ndarray]
+UNITS = 64
+"""Hidden units of the networks that have dropout."""
 STATISTICS = ("running_mean", "running_var")
 """Ends of the names of arrays that no optimiser moves."""
 
@@ -52,15 +56,38 @@ class ClassifierRecipe(BaseModel):
         Raises
         ------
         InputError
-            If there is no such network, or the images do not suit it.
+            If there is no such network, or the images or the last batch do not suit it.
         """
+        network = self._built(problem)
+        last = len(problem.images) % self.batch or min(len(problem.images), self.batch)
+        if last == 1 and any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
+            self._check_one(network, problem)
+        return network
+
+    def _built(self, problem: Problem) -> nn.Module:
         if self.pooled and problem.side != problem.raw_side:
             kind = NETWORKS.get(self.network)
             if isinstance(kind, type) and issubclass(kind, SimpleCNN):
+                if problem.raw_side < 4:
+                    raise InputError(
+                        f"images of side {problem.raw_side} leave no place to pool to; take larger ones or --no-pooled"
+                    )
                 return kind(problem.channels, problem.side, len(problem.classes), problem.raw_side // 4)
             if self.network.endswith("_tied"):
                 raise InputError(f"{self.network} has no pooling to as many weights; train it with --no-pooled")
         return build(self.network, problem.channels, problem.side, len(problem.classes))
+
+    def _check_one(self, network: nn.Module, problem: Problem) -> None:
+        """Raise InputError if a network cannot be trained on a single image: one number has no variance."""
+        image = torch.zeros(1, *problem.images.shape[1:])
+        try:
+            copy.deepcopy(network).train()(image)
+        except ValueError:
+            n, batch = len(problem.images), min(self.batch, len(problem.images))
+            raise InputError(
+                f"{n} images in batches of {batch} leave a last batch of one, which {self.network} cannot normalise; "
+                "take another --batch"
+            ) from None
 
 
 @dataclass(frozen=True)
