@@ -38,8 +38,9 @@ def optimiser_of(
     for name, weights in network.named_parameters():
         optimiser.state[weights] = {
             "step": torch.tensor(float(steps), device=weights.device if fused else "cpu"),
-            "exp_avg": torch.from_numpy(replicas.mean[name][r].copy()).to(weights.device),
-            "exp_avg_sq": torch.from_numpy(replicas.square[name][r].copy()).to(weights.device),
+            # In the layout of the weights: a fused step reads all arrays as they lie in memory.
+            "exp_avg": torch.empty_like(weights.detach()).copy_(torch.from_numpy(replicas.mean[name][r])),
+            "exp_avg_sq": torch.empty_like(weights.detach()).copy_(torch.from_numpy(replicas.square[name][r])),
         }
     return optimiser
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from physnn import rng
 from physnn.networks import compiled, loop, stacked
+from physnn.networks.device import full_precision
 from physnn.networks.problems import Problem, ProblemRecipe, load_problem
 from physnn.networks.replicas import ClassifierRecipe, Replicas, dropout_factors, image_order, untrained
 from physnn.networks.zoo import NETWORKS
@@ -239,6 +240,25 @@ def test_the_loop_is_what_one_would_write_in_torch():
     assert loss[0] == pytest.approx(losses, rel=1e-12)
     for name, values in network.named_parameters():
         assert np.array_equal(found.weights[name][0], values.detach().numpy())
+
+
+@pytest.mark.parametrize("options", [{"channels_last": True}, {"fused": True}, {"channels_last": True, "fused": True}])
+def test_a_faster_loop_does_the_same(looped, options):
+    recipe, problem = recipe_of("batchnorm"), noise()
+    start = looped["batchnorm"].start
+    first, _ = loop.advance(recipe, problem, start, 1, **options)
+    replicas, _ = loop.advance(recipe, problem, first, 1, **options)
+    loss = looped["batchnorm"].loss
+    assert close(
+        Result(start, replicas, loss, loop.logits(recipe, problem, replicas, problem.test_images)), looped["batchnorm"]
+    )
+
+
+def test_convolutions_keep_single_precision():
+    before = torch.backends.cudnn.allow_tf32
+    with full_precision():
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_stacks_are_bounded_by_memory_alone(monkeypatch):
