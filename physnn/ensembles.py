@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 
 from physnn.analysis.paired import PairedDifference, paired_difference
 from physnn.errors import InputError
+from physnn.networks import stacked
+from physnn.networks.device import check_device
 from physnn.networks.problems import ProblemRecipe, load_problem
 from physnn.networks.replica_training import resolve_engine
-from physnn.networks.replicas import ClassifierRecipe, Engine, replica_bytes
+from physnn.networks.replicas import ClassifierRecipe, Engine
 from physnn.networks.training import Seeds
-from physnn.store.ensemble_file import ENSEMBLES, Ensemble, EnsembleFile, read_ensembles, write_ensembles
+from physnn.store.ensemble_file import ENSEMBLES, MEASURED, Ensemble, EnsembleFile, read_ensembles, write_ensembles
 from physnn.store.parts import Parts
 from physnn.sweeps.executors import available_cores
 from physnn.sweeps.files import clear
@@ -23,12 +26,10 @@ from physnn.sweeps.replicas import GROUP, ReplicaTask, replica_progress, run_rep
 from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
 from physnn.sweeps.validation import validated
 
-STACK_BYTES = 2e9
-"""Memory of one stack of replicas.  Fixed, never taken from what is free: which replicas share a stack decides the last
-bits of a result."""
 PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))
 """Forms of images whose accuracies are compared."""
-MEASURED = ("loss", "train_accuracy", "test_accuracy", "test_loss", "predictions")
+NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
+"""What an ensemble may be called: its name becomes part of the names of files."""
 
 
 def train_ensembles(
@@ -48,7 +49,7 @@ def train_ensembles(
     Parameters
     ----------
     members : mapping
-        Name to what is trained and on what images.
+        Name (of letters, digits, ``.``, ``+``, ``-`` and ``_``) to what is trained and on what images.
     seeds : sequence of int
         One replica each; a replica does not depend on the others.
     out : path
@@ -61,16 +62,23 @@ def train_ensembles(
     Raises
     ------
     InputError
-        If images cannot be read, a network does not suit them, or ``out`` holds something else.
+        If images cannot be read, a network does not suit them, memory is short, or ``out`` holds something else.
+    TasksFailed, Unfinished
+        If trainings failed, or the run was stopped.
     """
     out = Path(out)
     if out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
+    jobs = jobs or available_cores()
+    for name in members:
+        if not NAME.fullmatch(name):
+            raise InputError(f"an ensemble cannot be called {name!r}; use up to 64 letters, digits, ., +, - and _")
+    if not members:
+        raise InputError("there are no ensembles to train; name at least one network")
+    load_problem.cache_clear()  # Images on the disk may have changed since the last call.
     chosen = tuple(sorted(set(validated(Seeds, {"seeds": tuple(seeds)}).seeds)))
     tasks = [t for name, (r, p) in members.items() for t in _tasks(name, r, p, chosen, engine, device)]
     recipe = _plain(tasks, chosen, device)
-    workers = min(jobs or available_cores(), len(tasks))
-    check_bytes(workers * max(_task_bytes(task) for task in tasks), "fewer --train or --test images, or fewer --jobs")
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
@@ -82,9 +90,11 @@ def train_ensembles(
             return file
         if (found := parts.recipe()) is not None and found != recipe:
             raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
+        check_device(device)
+        _check_memory(tasks, min(jobs, len(tasks)))
         parts.begin(recipe)
         live = replica_progress(parts, tasks)
-        run_tasks(tasks, run_replica_task, {}, parts, jobs or available_cores(), progress, live)
+        run_tasks(tasks, run_replica_task, {}, parts, jobs, progress, live)
         write_ensembles(out, recipe, {name: _assembled(parts, tasks, name) for name in members})
         parts.remove()
     return read_ensembles(out)
@@ -117,9 +127,9 @@ def _tasks(
     found = resolve_engine(engine, recipe, loaded, device)
     # Long trainings go one by one, so that the last of them do not leave cores idle; short ones spare their start.
     images = recipe.epochs * len(loaded.images) * (loaded.side / 8) ** 2
-    size = GROUP if images < 1e6 else 1
-    if found == "stacked":
-        size = max(1, int(STACK_BYTES / replica_bytes(recipe, loaded)))
+    at_once = stacked.replicas_at_once(recipe, loaded) if found == "stacked" else GROUP if images < 1e6 else 1
+    groups = -(-len(seeds) // at_once)
+    size = -(-len(seeds) // groups) if found == "stacked" else at_once
     return [
         ReplicaTask(
             ensemble=name,
@@ -134,12 +144,16 @@ def _tasks(
     ]
 
 
-def _task_bytes(task: ReplicaTask) -> float:
-    """Return about how much memory a worker takes: libraries, images in three layouts, activations, and weights."""
-    problem = load_problem(task.problem)
-    images = 4 * (problem.images.size + problem.test_images.size)
-    replicas = len(task.seeds) if task.engine == "stacked" else 1
-    return BASE + 3 * images + replicas * replica_bytes(task.recipe, problem)
+def _check_memory(tasks: Sequence[ReplicaTask], workers: int) -> None:
+    """Raise InputError if this machine cannot hold the images of all processes, and the stacks they train."""
+    needs = []
+    for task in {(t.problem, t.recipe, t.engine): t for t in tasks}.values():
+        loaded = load_problem(task.problem)
+        images = loaded.images.nbytes + loaded.test_images.nbytes
+        stack = len(task.seeds) * stacked.replica_bytes(task.recipe, loaded) if task.engine == "stacked" else 0
+        # As they are, with channels last, and turned or flipped.
+        needs.append(BASE + 3.0 * images + stack)
+    check_bytes(workers * max(needs), "fewer --train or --test images, a smaller --expand, or fewer --jobs")
 
 
 def _plain(tasks: Sequence[ReplicaTask], seeds: Sequence[int], device: str) -> dict[str, Any]:

@@ -109,6 +109,23 @@ def count(as_json: bool, quiet: bool, debug: bool) -> None:
     _print(found)
 
 
+@bench.command()
+@json_option
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def train(as_json: bool, quiet: bool, debug: bool) -> None:
+    """Replicas times steps per second of every engine that trains classifiers, against plain loops over them."""
+    from physnn.bench_train import bench_train
+    from physnn.cli.output import print_json, progress_bar
+
+    with progress_bar("bench train", quiet) as progress:
+        found = bench_train(progress)
+    if as_json:
+        print_json(found)
+        return
+    _print(found)
+
+
 def _print(found: dict[str, Any]) -> None:
     from physnn.cli.output import print_table
 

@@ -13,6 +13,8 @@ PLACES = 512
 """Rows of an unfolded matrix: few enough to stay in the cache, enough to be worth a multiplication."""
 EPSILON, MOMENTUM = np.float32(1e-5), np.float32(0.1)
 """Of batch normalisation: what is added to a variance, and the share of a new batch in the running statistics."""
+ROWS = 1024
+"""Rows summed in single precision before their sum is added to others: long sums would gather rounding."""
 DEAD = 4
 """What stands for the place of a maximum that is not positive, through which nothing flows back."""
 
@@ -168,9 +170,13 @@ def spread(back, images, grid, maps):
 @njit(cache=True, nogil=True)
 def add_rows(flow, total):
     """Add the sum of all rows to ``total``."""
-    for row in flow:
-        for k in range(len(total)):
-            total[k] += row[k]
+    part = np.empty_like(total)
+    for start in range(0, len(flow), ROWS):
+        part[:] = 0
+        for row in flow[start : start + ROWS]:
+            for k in range(len(total)):
+                part[k] += row[k]
+        total += part
 
 
 @njit(cache=True, nogil=True)
@@ -180,9 +186,13 @@ def batch_statistics(maps, mean, variance):
     add_rows(maps, mean)
     mean /= np.float32(len(maps))
     variance[:] = 0
-    for row in maps:
-        for k in range(len(mean)):
-            variance[k] += (row[k] - mean[k]) ** 2
+    part = np.empty_like(variance)
+    for start in range(0, len(maps), ROWS):
+        part[:] = 0
+        for row in maps[start : start + ROWS]:
+            for k in range(len(mean)):
+                part[k] += (row[k] - mean[k]) ** 2
+        variance += part
     variance /= np.float32(len(maps))
 
 
@@ -192,14 +202,17 @@ def normalise_back(maps, mean, variance, gain, flow, gain_slope, shift_slope):
     rows, channels = maps.shape
     inverse = 1 / np.sqrt(variance + EPSILON)
     sums, products = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
-    for row in range(rows):
-        g, z = flow[row], maps[row]
-        for k in range(channels):
-            sums[k] += g[k]
-            products[k] += g[k] * (z[k] - mean[k]) * inverse[k]
-    for k in range(channels):
-        gain_slope[k] += products[k]
-        shift_slope[k] += sums[k]
+    add_rows(flow, sums)
+    part = np.empty_like(products)
+    for start in range(0, rows, ROWS):
+        part[:] = 0
+        for row in range(start, min(start + ROWS, rows)):
+            g, z = flow[row], maps[row]
+            for k in range(channels):
+                part[k] += g[k] * (z[k] - mean[k]) * inverse[k]
+        products += part
+    gain_slope += products
+    shift_slope += sums
     share = np.float32(1 / rows)
     for row in range(rows):
         g, z = flow[row], maps[row]

@@ -12,6 +12,8 @@ from physnn.kernels.cnn import predict, train
 from physnn.networks.equivariant import TiedCNN, act
 from physnn.networks.problems import Problem
 from physnn.networks.replicas import (
+    STATISTICS,
+    UNITS,
     Arrays,
     ClassifierRecipe,
     Replicas,
@@ -23,8 +25,6 @@ from physnn.networks.replicas import (
 from physnn.networks.zoo import AugmentedCNN, BatchNormCNN, SimpleCNN
 from physnn.threads import one_thread
 
-UNITS = 64
-
 
 def suits(network: nn.Module, side: int) -> bool:
     """Whether compiled code knows a network: two convolutions, a hidden layer, and places that divide evenly."""
@@ -35,8 +35,9 @@ def suits(network: nn.Module, side: int) -> bool:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a network's trained weights, in one vector, become those of `physnn.kernels.cnn`."""
+    """How a network's trained weights, one after the other by ``names``, become those of `physnn.kernels.cnn`."""
 
+    names: tuple[str, ...]
     tie: np.ndarray
     scale: np.ndarray
     norm: bool
@@ -60,7 +61,8 @@ def plan(network: nn.Module, channels: int, side: int, classes: int) -> Plan:
     tie = np.rint(np.concatenate(indices)).astype(np.int64)
     scale = np.concatenate(scales).astype(np.float32)
     widths = (reference.first.out_channels, reference.second.out_channels, UNITS, classes, grid)
-    return Plan(tie, scale, isinstance(network, BatchNormCNN), widths)
+    names = tuple(name for name, _ in network.named_parameters())
+    return Plan(names, tie, scale, isinstance(network, BatchNormCNN), widths)
 
 
 def _kernel_order(reference: SimpleCNN) -> list[str]:
@@ -112,23 +114,28 @@ def _kernel_layout(name: str, values: np.ndarray, grid: int) -> np.ndarray:
     return values.T.reshape(-1) if name == "output.weight" else values.reshape(-1)
 
 
-def _flat(arrays: Arrays, r: int) -> np.ndarray:
-    return np.concatenate([v[r].reshape(-1) for v in arrays.values()])
+def _flat(arrays: Arrays, names: tuple[str, ...], r: int) -> np.ndarray:
+    return np.concatenate([arrays[name][r].reshape(-1) for name in names])
 
 
-def _split(flat: np.ndarray, like: Arrays) -> Arrays:
-    """Return rows ``(replicas, P)`` as arrays with the names and shapes of others."""
-    ends = np.cumsum([v[0].size for v in like.values()])[:-1]
-    return {
-        name: part.reshape(v.shape) for (name, v), part in zip(like.items(), np.split(flat, ends, axis=1), strict=True)
-    }
+def _split(flat: np.ndarray, names: tuple[str, ...], like: Arrays) -> Arrays:
+    """Return rows ``(replicas, P)`` as arrays with the shapes of others."""
+    ends = np.cumsum([like[name][0].size for name in names])[:-1]
+    parts = np.split(flat, ends, axis=1)
+    return {name: part.reshape(like[name].shape).copy() for name, part in zip(names, parts, strict=True)}
+
+
+RUNNING = tuple(f"norms.{layer}.{kind}" for layer in (0, 1) for kind in STATISTICS)
+"""Names of running statistics in the order of the compiled code's rows."""
 
 
 def _running(replicas: Replicas, r: int, maps: int) -> np.ndarray:
     """Return running statistics as the compiled code wants them, shape (4, maps)."""
     running = np.zeros((4, maps), np.float32)
-    for row, values in zip(running, replicas.statistics.values(), strict=False):
-        row[: values.shape[1]] = values[r]
+    for row, name in zip(running, RUNNING, strict=True):
+        if name in replicas.statistics:
+            values = replicas.statistics[name][r]
+            row[: len(values)] = values
     return running
 
 
@@ -162,11 +169,12 @@ def advance(
     p = plan(network, problem.channels, problem.side, len(problem.classes))
     images, labels = _images(network, problem)
     n, rate = len(problem.images), dropout_rate(network)
-    steps = -(-n // recipe.batch)
+    batch = min(recipe.batch, n)
+    steps = len(batches(n, batch))
     loss = np.zeros((len(replicas.seeds), epochs))
     rows: dict[str, list[np.ndarray]] = {"weights": [], "mean": [], "square": [], "running": []}
     for r, seed in enumerate(replicas.seeds):
-        own, mean, square = (_flat(a, r) for a in (replicas.weights, replicas.mean, replicas.square))
+        own, mean, square = (_flat(a, p.names, r) for a in (replicas.weights, replicas.mean, replicas.square))
         running = _running(replicas, r, max(p.widths[:2]))
         for e in range(epochs):
             epoch = replicas.epoch + e
@@ -174,21 +182,23 @@ def advance(
             keep = dropout_factors(seed, epoch, n, UNITS, rate)
             loss[r, e] = train(
                 *(own, p.tie, p.scale, mean, square, running, epoch * steps, images, labels),
-                *(_augmented(order, recipe.batch, len(images) > n), keep, recipe.batch),
+                *(_augmented(order, batch, len(images) > n), keep, batch),
                 *(recipe.lr, recipe.weight_decay, p.norm, p.widths),
             )
         for name, row in zip(rows, (own, mean, square, running), strict=True):
             rows[name].append(row)
     stacked = {name: np.stack(values) for name, values in rows.items()}
     statistics = {
-        name: stacked["running"][:, k, : v.shape[1]].copy() for k, (name, v) in enumerate(replicas.statistics.items())
+        name: stacked["running"][:, k, : replicas.statistics[name].shape[1]].copy()
+        for k, name in enumerate(RUNNING)
+        if name in replicas.statistics
     }
     return replace(
         replicas,
-        weights=_split(stacked["weights"], replicas.weights),
+        weights=_split(stacked["weights"], p.names, replicas.weights),
         statistics=statistics,
-        mean=_split(stacked["mean"], replicas.mean),
-        square=_split(stacked["square"], replicas.square),
+        mean=_split(stacked["mean"], p.names, replicas.mean),
+        square=_split(stacked["square"], p.names, replicas.square),
         epoch=replicas.epoch + epochs,
     ), loss
 
@@ -202,6 +212,6 @@ def logits(
     turned = _channels_last(images)
     found = []
     for r in range(len(replicas.seeds)):
-        own, running = _flat(replicas.weights, r), _running(replicas, r, max(p.widths[:2]))
+        own, running = _flat(replicas.weights, p.names, r), _running(replicas, r, max(p.widths[:2]))
         found.append(predict(own, p.tie, p.scale, running, turned, 64, p.norm, p.widths))
     return np.stack(found)

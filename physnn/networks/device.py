@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+
+from physnn.errors import InputError
 
 
 def set_threads(count: int) -> int:
@@ -16,3 +21,22 @@ def set_threads(count: int) -> int:
 def has_cuda() -> bool:
     """Whether a CUDA device can be used."""
     return torch.cuda.is_available()
+
+
+def check_device(device: str) -> None:
+    """Raise InputError unless tensor operations can run on a device, ``"cpu"`` or ``"cuda"``."""
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"there is no device {device!r}; take cpu or cuda")
+    if device == "cuda" and not has_cuda():
+        raise InputError("there is no CUDA device here; use --device cpu")
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep convolutions on a GPU in single precision: by default torch rounds their factors to ten bits (TF32)."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from physnn.networks.device import full_precision
 from physnn.networks.problems import Problem
 from physnn.networks.replicas import (
+    UNITS,
     Arrays,
     ClassifierRecipe,
     Replicas,
@@ -28,41 +30,55 @@ def load(network: nn.Module, replicas: Replicas, r: int) -> None:
 
 
 def optimiser_of(
-    network: nn.Module, recipe: ClassifierRecipe, replicas: Replicas, r: int, steps: int
+    network: nn.Module, recipe: ClassifierRecipe, replicas: Replicas, r: int, steps: int, fused: bool = False
 ) -> torch.optim.Adam:
     """Return Adam in the state of one replica after a number of steps."""
-    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    for name, weights in network.named_parameters() if steps else ():
+    fusion = True if fused else None
+    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fusion)
+    for name, weights in network.named_parameters():
         optimiser.state[weights] = {
-            "step": torch.tensor(float(steps)),
-            "exp_avg": torch.from_numpy(replicas.mean[name][r].copy()).to(weights.device),
-            "exp_avg_sq": torch.from_numpy(replicas.square[name][r].copy()).to(weights.device),
+            "step": torch.tensor(float(steps), device=weights.device if fused else "cpu"),
+            # In the layout of the weights: a fused step reads all arrays as they lie in memory.
+            "exp_avg": torch.empty_like(weights.detach()).copy_(torch.from_numpy(replicas.mean[name][r])),
+            "exp_avg_sq": torch.empty_like(weights.detach()).copy_(torch.from_numpy(replicas.square[name][r])),
         }
     return optimiser
 
 
+@full_precision()
 def advance(
-    recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, epochs: int, device: str = "cpu"
+    recipe: ClassifierRecipe,
+    problem: Problem,
+    replicas: Replicas,
+    epochs: int,
+    device: str = "cpu",
+    *,
+    channels_last: bool = False,
+    fused: bool = False,
 ) -> tuple[Replicas, np.ndarray]:
-    """Return replicas after some more epochs, and the mean cross-entropy of each epoch, shape (replicas, epochs)."""
+    """Return replicas after some more epochs, and the mean cross-entropy of each epoch, shape (replicas, epochs).
+
+    ``channels_last`` and ``fused`` choose torch's other memory layout and its fused optimiser, which may be faster.
+    """
     n = len(problem.images)
     slices = batches(n, recipe.batch)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
     images, labels = (torch.from_numpy(a).to(device) for a in (problem.images, problem.labels))
     rows: list[tuple[Arrays, Arrays, Arrays, Arrays]] = []
     loss = np.zeros((len(replicas.seeds), epochs))
     for r, seed in enumerate(replicas.seeds):
-        network = recipe.build(problem).to(device)
+        network = recipe.build(problem).to(device, memory_format=layout)  # type: ignore[call-overload]
         load(network, replicas, r)
-        optimiser = optimiser_of(network, recipe, replicas, r, replicas.epoch * len(slices))
+        optimiser = optimiser_of(network, recipe, replicas, r, replicas.epoch * len(slices), fused)
         network.train()
         rate = dropout_rate(network)
         for e in range(epochs):
             epoch = replicas.epoch + e
             order = torch.from_numpy(image_order(seed, epoch, n)).to(device)
-            keep = torch.from_numpy(dropout_factors(seed, epoch, n, 64, rate)).to(device)
+            keep = torch.from_numpy(dropout_factors(seed, epoch, n, UNITS, rate)).to(device)
             for s in slices:
                 optimiser.zero_grad()
-                chosen = images[order[s]]
+                chosen = images[order[s]].contiguous(memory_format=layout)
                 logits = network(chosen, keep[s]) if rate else network(chosen)
                 mean = functional.cross_entropy(logits, labels[order[s]])
                 mean.backward()
@@ -87,6 +103,7 @@ def _state(network: nn.Module, optimiser: torch.optim.Adam) -> tuple[Arrays, Arr
     )
 
 
+@full_precision()
 def logits(
     recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
 ) -> np.ndarray:
@@ -95,9 +112,9 @@ def logits(
     tensors = torch.from_numpy(images)
     network = recipe.build(problem).to(device)
     with torch.no_grad():
+        network.eval()
         for r in range(len(replicas.seeds)):
             load(network, replicas, r)
-            network.eval()
             for s in batches(len(images), 256):
                 found[r, s] = network(tensors[s].to(device)).cpu().numpy()
     return found

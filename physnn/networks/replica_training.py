@@ -12,6 +12,7 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.networks import compiled, loop, stacked
+from physnn.networks.device import check_device
 from physnn.networks.problems import Problem
 from physnn.networks.replicas import Arrays, ClassifierRecipe, Engine, Replicas, untrained
 from physnn.store.parts import read_part, write_part
@@ -60,7 +61,8 @@ def train_replicas(
     seeds : sequence of int
         One replica each.
     checkpoint : Path
-        File with the state so far; read if it exists, replaced about every ten seconds.
+        File with the state so far, of the same recipe, problem, seeds and engine; read if it exists, replaced about
+        every ten seconds.
     engine : {"auto", "compiled", "stacked", "loop"}
         What trains; results agree to rounding.
     device : str
@@ -73,7 +75,13 @@ def train_replicas(
     dict
         Weights and running statistics by name, ``loss (replicas, epochs)``, ``train_accuracy``, ``test_accuracy``,
         ``test_loss (replicas,)`` and ``predictions (replicas, test images)``.
+
+    Raises
+    ------
+    InputError
+        If the engine does not know the network, there is no such device, or a replica diverges.
     """
+    check_device(device)
     run = ENGINES[resolve_engine(engine, recipe, problem, device)]
     state = read_part(checkpoint) if checkpoint.exists() else {}
     if state and not int(state["unfinished"]):
@@ -85,6 +93,7 @@ def train_replicas(
         start = time.monotonic()
         block = min(block, recipe.epochs - replicas.epoch)
         replicas, more = run.advance(recipe, problem, replicas, block, device)
+        _check_finite(replicas.seeds, more, *replicas.weights.values(), *replicas.statistics.values())
         loss = np.concatenate([loss, more], axis=1)
         seconds = time.monotonic() - start
         block = max(1, int(block * min(8.0, BLOCK_SECONDS / max(seconds, 1e-3))))
@@ -95,6 +104,15 @@ def train_replicas(
     found = _stored(replicas, loss) | _tested(run, recipe, problem, replicas, device) | {"unfinished": np.array(0)}
     write_part(checkpoint, {name: v for name, v in found.items() if not name.startswith(("mean:", "square:"))})
     return _result(found)
+
+
+def _check_finite(seeds: Sequence[int], *arrays: np.ndarray) -> None:
+    """Raise InputError if arrays, one row per replica, hold numbers that are not finite."""
+    for r, seed in enumerate(seeds):
+        if not all(np.isfinite(values[r]).all() for values in arrays):
+            raise InputError(
+                f"the replica of seed {seed} diverged: not all its numbers are finite; take a smaller --lr"
+            )
 
 
 def _stored(replicas: Replicas, loss: np.ndarray) -> Arrays:
@@ -114,6 +132,7 @@ def _tested(run: ModuleType, recipe: ClassifierRecipe, problem: Problem, replica
     """Return accuracies on training and test images, mean cross-entropy on test images, and the predicted classes."""
     train = run.logits(recipe, problem, replicas, problem.images, device).argmax(-1)
     logits = run.logits(recipe, problem, replicas, problem.test_images, device).astype(np.float64)
+    _check_finite(replicas.seeds, logits)
     highest = logits.max(-1, keepdims=True)
     norm = np.log(np.exp(logits - highest).sum(-1)) + highest[..., 0]
     right = np.take_along_axis(logits, problem.test_labels[None, :, None], axis=-1)[..., 0]

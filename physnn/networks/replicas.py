@@ -10,6 +10,7 @@ replica is the same whichever others are trained with it, and by whichever engin
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -26,6 +27,8 @@ from physnn.networks.zoo import NETWORKS, SimpleCNN, build, initialise
 
 Engine = Literal["auto", "compiled", "stacked", "loop"]
 Arrays = dict[str, np.ndarray]
+UNITS = 64
+"""Hidden units of the networks that have dropout."""
 STATISTICS = ("running_mean", "running_var")
 """Ends of the names of arrays that no optimiser moves."""
 
@@ -63,15 +66,40 @@ class ClassifierRecipe(BaseModel):
         Raises
         ------
         InputError
-            If there is no such network, or the images do not suit it.
+            If there is no such network, or the images or the last batch do not suit it.
         """
+        network = self._built(problem)
+        if isinstance(problem, Problem):
+            self._check_last_batch(network, problem)
+        return network
+
+    def _built(self, problem: Problem | Images) -> nn.Module:
         if self.pooled and problem.side != problem.raw_side:
             kind = NETWORKS.get(self.network)
             if isinstance(kind, type) and issubclass(kind, SimpleCNN):
+                if problem.raw_side < 4:
+                    raise InputError(
+                        f"images of side {problem.raw_side} leave no place to pool to; take larger ones or --no-pooled"
+                    )
                 return kind(problem.channels, problem.side, len(problem.classes), problem.raw_side // 4)
             if self.network.endswith("_tied"):
                 raise InputError(f"{self.network} has no pooling to as many weights; train it with --no-pooled")
         return build(self.network, problem.channels, problem.side, len(problem.classes))
+
+    def _check_last_batch(self, network: nn.Module, problem: Problem) -> None:
+        """Raise InputError if a last batch of one image cannot be normalised: one number has no variance."""
+        last = len(problem.images) % self.batch or min(len(problem.images), self.batch)
+        if last > 1 or not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
+            return
+        image = torch.zeros(1, *problem.images.shape[1:])
+        try:
+            copy.deepcopy(network).train()(image)
+        except ValueError:
+            n, batch = len(problem.images), min(self.batch, len(problem.images))
+            raise InputError(
+                f"{n} images in batches of {batch} leave a last batch of one, which {self.network} cannot normalise; "
+                "take another --batch"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -153,19 +181,3 @@ def dropout_rate(network: nn.Module) -> float:
 def batches(images: int, batch: int) -> list[slice]:
     """Return the places of each batch in the order of an epoch."""
     return [slice(start, min(start + batch, images)) for start in range(0, images, batch)]
-
-
-def replica_bytes(recipe: ClassifierRecipe, images: Images | Problem) -> float:
-    """Return about how many bytes the training of one replica takes: what the derivative needs, weights, averages."""
-    network = recipe.build(images).train()
-    kept = 0
-
-    def count(values: torch.Tensor) -> torch.Tensor:
-        nonlocal kept
-        kept += values.numel() * values.element_size()
-        return values
-
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda values: values):
-        network(torch.zeros(2, images.channels, images.side, images.side))
-    weights = sum(values.numel() for values in network.parameters())
-    return recipe.batch / 2 * kept + 16.0 * weights

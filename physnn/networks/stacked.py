@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn import functional
 
+from physnn.networks.device import full_precision
 from physnn.networks.problems import Problem
 from physnn.networks.replicas import (
+    UNITS,
     Arrays,
     ClassifierRecipe,
     Replicas,
@@ -20,8 +22,38 @@ from physnn.networks.replicas import (
     dropout_rate,
     image_order,
 )
+from physnn.networks.zoo import count_weights
 
 Tensors = dict[str, Tensor]
+MEMORY = 8e9
+"""Bytes that a stack of replicas may take: a fixed number, so that no result depends on what memory is free."""
+
+
+def replicas_at_once(recipe: ClassifierRecipe, problem: Problem) -> int:
+    """Return how many replicas may be stacked."""
+    return max(1, int(MEMORY / replica_bytes(recipe, problem)))
+
+
+def replica_bytes(recipe: ClassifierRecipe, problem: Problem) -> float:
+    """Return about how many bytes one of stacked replicas takes, from what a batch leaves behind for the way back."""
+    network = recipe.build(problem).eval()
+    n, weights = len(problem.images), count_weights(network)
+    per_image = _kept_bytes(network, problem, 3) - _kept_bytes(network, problem, 2)
+    # Weights, slopes, both averages and what a step makes of them; maps and their slopes; dropout of an epoch.
+    return 8 * 4 * weights + 2 * per_image * min(recipe.batch, n) + (4 * UNITS * n if dropout_rate(network) else 0)
+
+
+def _kept_bytes(network: nn.Module, problem: Problem, images: int) -> int:
+    """Return the bytes of all tensors that are kept for the slopes of a batch."""
+    sizes = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        sizes.append(tensor.nbytes)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network(torch.zeros(images, *problem.images.shape[1:]))
+    return sum(sizes)
 
 
 def _tensors(arrays: Arrays, device: str) -> Tensors:
@@ -43,6 +75,7 @@ def _buffers(network: nn.Module, replicas: Replicas, device: str) -> Tensors:
     return found
 
 
+@full_precision()
 def advance(
     recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, epochs: int, device: str = "cpu"
 ) -> tuple[Replicas, np.ndarray]:
@@ -64,7 +97,7 @@ def advance(
     for e in range(epochs):
         epoch = replicas.epoch + e
         order = torch.from_numpy(np.stack([image_order(seed, epoch, n) for seed in replicas.seeds])).to(device)
-        drawn = np.stack([dropout_factors(seed, epoch, n, 64, rate) for seed in replicas.seeds])
+        drawn = np.stack([dropout_factors(seed, epoch, n, UNITS, rate) for seed in replicas.seeds])
         keep = torch.from_numpy(drawn).to(device)
         for s in slices:
             step += 1
@@ -99,6 +132,7 @@ def adam(recipe: ClassifierRecipe, weights: Tensors, slope: Tensors, mean: Tenso
     torch._foreach_addcdiv_(w, m, root, -recipe.lr / (1 - 0.9**step))
 
 
+@full_precision()
 def logits(
     recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
 ) -> np.ndarray:
@@ -114,6 +148,6 @@ def logits(
     with torch.no_grad():
         parts = [
             vmap(answer, in_dims=(0, 0, None))(weights, buffers, tensors[s].to(device)).cpu().numpy()
-            for s in batches(len(images), 256)
+            for s in batches(len(images), 64)
         ]
     return np.concatenate(parts, axis=1)

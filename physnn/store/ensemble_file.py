@@ -16,7 +16,7 @@ from physnn.store.hdf5 import Variable, malformed, open_sealed, read_attrs, read
 from physnn.store.provenance import provenance
 
 ENSEMBLES, DISTANCES, VERSION = "physnn-ensembles", "physnn-distances", 1
-_MEASURED = {
+MEASURED = {
     "loss": (("replica", "epoch"), "mean cross-entropy over one epoch of training"),
     "train_accuracy": (("replica",), "share of the training images classified rightly"),
     "test_accuracy": (("replica",), "share of the test images classified rightly"),
@@ -58,7 +58,7 @@ def write_ensembles(path: Path, recipe: Mapping[str, Any], ensembles: Mapping[st
     groups = {}
     for name, ensemble in ensembles.items():
         group = {"seed": Variable(("replica",), ensemble.seeds, {"long_name": "training seed"})}
-        for key, (dims, meaning) in _MEASURED.items():
+        for key, (dims, meaning) in MEASURED.items():
             group[key] = Variable(dims, ensemble.measured[key], {"long_name": meaning})
         for key, values in ensemble.weights.items():
             dims = ("replica", *(f"{key}_{k}" for k in range(1, values.ndim)))
@@ -81,17 +81,30 @@ def read_ensembles(path: str | os.PathLike[str]) -> EnsembleFile:
         for name, group in groups.items():
             arrays = {key: v.values for key, v in group.items() if v.dims != (key,)}
             seeds = arrays.pop("seed")
-            measured = {key: arrays.pop(key) for key in _MEASURED}
-            sound = len(seeds) > 0 and all(
-                a.shape[:1] == seeds.shape and a.dtype.kind in "fiu" and np.isfinite(a).all()
-                for a in (*arrays.values(), *measured.values())
-            )
-            if not sound or not arrays:
+            ensemble = Ensemble(seeds, arrays, {key: arrays.pop(key) for key in MEASURED})
+            if not _sound(ensemble):
                 raise InputError(f"{path} is not a valid ensemble file: arrays of {name} do not belong together")
-            ensembles[name] = Ensemble(seeds, arrays, measured)
+            ensembles[name] = ensemble
     if not ensembles:
         raise InputError(f"{path} holds no ensembles; train some with physnn train classify")
     return EnsembleFile(recipe, ensembles)
+
+
+def _sound(ensemble: Ensemble) -> bool:
+    """Whether seeds are distinct whole numbers, and all arrays hold finite numbers in one row for each of them."""
+    seeds, measured = ensemble.seeds, ensemble.measured
+    whole = seeds.ndim == 1 and seeds.dtype.kind in "iu" and 0 < len(seeds) == len(set(seeds.tolist()))
+    return (
+        whole
+        and len(ensemble.weights) > 0
+        and all(a.dtype.kind == "f" for a in ensemble.weights.values())
+        and measured["predictions"].dtype.kind in "iu"
+        and all(a.dtype.kind in "fiu" and a.ndim == len(MEASURED[key][0]) for key, a in measured.items())
+        and all(
+            a.shape[:1] == seeds.shape and bool(np.isfinite(a).all())
+            for a in (*ensemble.weights.values(), *measured.values())
+        )
+    )
 
 
 def write_distances(path: Path, recipe: Mapping[str, Any], distances: Mapping[str, Mapping[str, np.ndarray]]) -> None:
@@ -104,12 +117,23 @@ def write_distances(path: Path, recipe: Mapping[str, Any], distances: Mapping[st
 
 
 def read_distances(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-    """Return recipe and matrices of a distance file; raises InputError if it is missing, damaged or of another kind."""
+    """Return recipe and matrices of a distance file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, of another kind, or its matrices do not belong together.
+    """
     recipe, groups = _read(path, DISTANCES)
-    return recipe, {
+    matrices = {
         name: {kind: v.values for kind, v in group.items() if v.dims == ("replica", "other")}
         for name, group in groups.items()
     }
+    for name, found in matrices.items():
+        sides = {side for matrix in found.values() for side in matrix.shape}
+        if len(sides) != 1 or any(matrix.dtype.kind != "f" for matrix in found.values()):
+            raise InputError(f"{path} is not a valid distance file: matrices of {name} do not belong together")
+    return recipe, matrices
 
 
 def _write(path: Path, kind: str, recipe: Mapping[str, Any], groups: Mapping[str, Mapping[str, Variable]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from physnn.errors import InputError
 from physnn.networks.problems import ProblemRecipe, load_problem
 from physnn.networks.replica_training import train_replicas
 from physnn.networks.replicas import ClassifierRecipe
@@ -61,6 +62,10 @@ def run_replica_task(task: ReplicaTask, path: Path, context: Mapping[str, Any]) 
             note.write_text(json.dumps([done / total, loss]))
 
     problem = load_problem(task.problem)
+    if problem.identity != task.identity:
+        raise InputError(
+            f"the images of {task.problem.data} changed while they were in use; run the same command again"
+        )
     return train_replicas(task.recipe, problem, task.seeds, path, task.engine, task.device, report)
 
 
