@@ -3,6 +3,11 @@
 Source: N. Iqbal and M. Welling, "Topological defects propagate information in deep neural networks", A.1 (Adam on the
 mean squared error); the images are drawn fresh for every batch instead of from a fixed set, and the learning rate
 follows one cycle.
+
+Two families of networks.  ``paper`` is not constrained: what such a network relaxes to may be a fixed point, or a cycle
+that shows the right image at one depth only.  ``flow`` is a gradient flow: after every optimiser step J and c are
+shortened until gamma (lambda_max + |c| - lambda_min(J)) / 2, which bounds the stability number s, is at most
+``stability``; and the loss is taken at depths drawn around T, so that the answer is a state that stays.
 """
 
 from __future__ import annotations
@@ -10,20 +15,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.models.coupling import stability_bound
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
 from physnn.networks.tasks import Transmogrifier
 from physnn.store.parts import read_part, write_part
 
 Report = Callable[[int, int, float], None]
 """Called with (batches done, batches in all, mean loss of the latest)."""
+
+
+FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3}
+"""Defaults of the family ``flow`` where they differ."""
+FAMILY_FIELDS = ("family", "stability", "depth_spread")
+"""Fields that recipes of the family ``paper`` leave out when written, as recipes did before there were families."""
 
 
 class TrainingRecipe(BaseModel):
@@ -33,6 +45,9 @@ class TrainingRecipe(BaseModel):
     over the first ``warm_up`` of all batches and falls along half a cosine to ``lr / 1e4``.  Gradients
     longer than ``clip`` are shortened to it: without that, single steep batches were seen to throw the network into a
     constant output for good.
+
+    ``stability`` (the largest bound on s, dimensionless) and ``depth_spread`` (the loss is taken at a depth drawn
+    uniformly from ``steps +- depth_spread``) belong to the family ``flow`` alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -54,6 +69,19 @@ class TrainingRecipe(BaseModel):
     warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.15
     clip: Annotated[float, Field(gt=0)] = 0.1
     validation_pairs: Annotated[int, Field(ge=1)] = 1024
+    family: Literal["paper", "flow"] = "paper"
+    stability: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    depth_spread: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _family_defaults(cls, given: Any) -> Any:
+        return FLOW | given if isinstance(given, dict) and given.get("family") == "flow" else given
+
+    @model_serializer(mode="wrap")
+    def _leave_out_families(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        return plain if self.family == "flow" else {k: v for k, v in plain.items() if k not in FAMILY_FIELDS}
 
     @property
     def architecture(self) -> Architecture:
@@ -66,8 +94,12 @@ class TrainingRecipe(BaseModel):
         return Transmogrifier(self.L, self.density, self.radius)
 
     def check(self) -> None:
-        """Raise InputError if architecture or task cannot be built, or the kernel would wrap round the image."""
+        """Raise InputError if parts cannot be built, the kernel would wrap round the image, or families are mixed."""
         _ = self.architecture, self.task
+        if self.family == "paper" and (self.depth_spread != 0 or self.stability != 0.9):
+            raise InputError("stability and depth_spread belong to the family flow; leave them out or take it")
+        if self.depth_spread >= self.steps:
+            raise InputError(f"a depth spread of {self.depth_spread} needs more than {self.steps} steps; take less")
         if self.kernel > self.L:
             raise InputError(f"a kernel of side {self.kernel} is too large for L = {self.L}; take a smaller one")
 
@@ -90,6 +122,26 @@ def learning_rate(recipe: TrainingRecipe, batch: int) -> float:
         return recipe.lr * (1 / 25 + (1 - 1 / 25) * batch / peak)
     fall = (batch - peak) / (recipe.epochs * recipe.batches_per_epoch - peak)
     return recipe.lr * (1e-4 + (1 - 1e-4) * (1 + math.cos(math.pi * fall)) / 2)
+
+
+def drawn_depth(recipe: TrainingRecipe, seed: int, epoch: int, batch: int) -> int:
+    """Return the depth at which one optimiser step compares output and target."""
+    if recipe.depth_spread == 0:
+        return recipe.steps
+    generator = rng.stream(seed, "depth", epoch, batch)
+    return recipe.steps + int(generator.integers(-recipe.depth_spread, recipe.depth_spread + 1))
+
+
+def limit_stability(network: KuramotoNetwork, limit: float, L: int) -> float:
+    """Shorten J and c together until the bound on s over the torus of side L is at most ``limit``; return the bound."""
+    J = network.symmetric_coupling().detach().numpy(force=True)
+    c = network.get_parameter("bias").detach().numpy(force=True) if network.architecture.broken else None
+    bound = stability_bound(J, c, network.architecture.gamma, L)
+    if bound > limit:
+        with torch.no_grad():
+            for name in ("coupling", "bias") if network.architecture.broken else ("coupling",):
+                network.get_parameter(name).mul_(limit / bound)
+    return min(bound, limit)
 
 
 def validation_rmse(network: KuramotoNetwork, recipe: TrainingRecipe, seed: int, device: str = "cpu") -> float:
@@ -187,11 +239,13 @@ def _train_epoch(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(recipe, epoch * n + batch)
         optimiser.zero_grad()
-        output = network(torch.from_numpy(inputs).to(device), recipe.steps)
+        output = network(torch.from_numpy(inputs).to(device), drawn_depth(recipe, seed, epoch, batch))
         loss = torch.nn.functional.mse_loss(output, torch.from_numpy(targets).to(device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         optimiser.step()
+        if recipe.family == "flow":
+            limit_stability(network, recipe.stability, recipe.L)
         total += loss.item()
         recent += loss.item()
         if report and batch % 16 == 15:
