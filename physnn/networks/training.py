@@ -25,6 +25,7 @@ from physnn import rng
 from physnn.errors import InputError
 from physnn.models.coupling import stability_bound
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.relaxation import relax
 from physnn.networks.tasks import Transmogrifier
 from physnn.store.parts import read_part, write_part
 
@@ -233,13 +234,15 @@ def _train_epoch(
     report: Report | None,
 ) -> float:
     total, recent = 0.0, 0.0
+    evolve = relax if device == "cpu" else KuramotoNetwork.evolve
     n = recipe.batches_per_epoch
     for batch in range(n):
         inputs, targets, _ = recipe.task.pairs(rng.stream(seed, "batch", epoch, batch), recipe.batch)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(recipe, epoch * n + batch)
         optimiser.zero_grad()
-        output = network(torch.from_numpy(inputs).to(device), drawn_depth(recipe, seed, epoch, batch))
+        depth = drawn_depth(recipe, seed, epoch, batch)
+        output = network.read_out(evolve(network, torch.from_numpy(inputs).to(device), depth))
         loss = torch.nn.functional.mse_loss(output, torch.from_numpy(targets).to(device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
