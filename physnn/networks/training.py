@@ -32,6 +32,8 @@ from physnn.store.parts import read_part, write_part
 Report = Callable[[int, int, float], None]
 """Called with (batches done, batches in all, mean loss of the latest)."""
 
+Evolve = Callable[[KuramotoNetwork, torch.Tensor, int], torch.Tensor]
+"""What takes a network, images and a depth to the final state."""
 
 FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3}
 """Defaults of the family ``flow`` where they differ."""
@@ -186,7 +188,7 @@ def train_network(
     state = read_part(checkpoint) if checkpoint.exists() else {}
     if state and not int(state["unfinished"]):
         return _result(state)
-    names, network, optimiser = _start(recipe, seed, state, device)
+    names, network, optimiser = start_training(recipe, seed, state, device)
     loss = np.full(recipe.epochs, np.nan)
     loss[: len(state.get("loss", ()))] = state.get("loss", ())
     for epoch in range(int(state.get("epoch", 0)), recipe.epochs):
@@ -200,9 +202,10 @@ def train_network(
     return _result(state)
 
 
-def _start(
+def start_training(
     recipe: TrainingRecipe, seed: int, state: dict[str, np.ndarray], device: str
 ) -> tuple[tuple[str, ...], KuramotoNetwork, torch.optim.Adam]:
+    """Return names of weights, network and optimiser at the start (empty state) or as a checkpoint left them."""
     weights = state or initial_weights(recipe.architecture, rng.stream(seed, "weights"), recipe.bias_sd)
     network = KuramotoNetwork(recipe.architecture, weights).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr)
@@ -224,6 +227,34 @@ def _moments(names: tuple[str, ...], network: KuramotoNetwork, optimiser: torch.
     return moments
 
 
+def train_batch(
+    recipe: TrainingRecipe,
+    seed: int,
+    epoch: int,
+    batch: int,
+    network: KuramotoNetwork,
+    optimiser: torch.optim.Adam,
+    device: str = "cpu",
+    evolve: Evolve | None = None,
+) -> float:
+    """Take one optimiser step and return the loss before it; ``evolve`` is the fastest one unless given."""
+    if evolve is None:
+        evolve = relax if device == "cpu" else KuramotoNetwork.evolve
+    inputs, targets, _ = recipe.task.pairs(rng.stream(seed, "batch", epoch, batch), recipe.batch)
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(recipe, epoch * recipe.batches_per_epoch + batch)
+    optimiser.zero_grad()
+    depth = drawn_depth(recipe, seed, epoch, batch)
+    output = network.read_out(evolve(network, torch.from_numpy(inputs).to(device), depth))
+    loss = torch.nn.functional.mse_loss(output, torch.from_numpy(targets).to(device))
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+    optimiser.step()
+    if recipe.family == "flow":
+        limit_stability(network, recipe.stability, recipe.L)
+    return loss.item()
+
+
 def _train_epoch(
     recipe: TrainingRecipe,
     seed: int,
@@ -234,23 +265,11 @@ def _train_epoch(
     report: Report | None,
 ) -> float:
     total, recent = 0.0, 0.0
-    evolve = relax if device == "cpu" else KuramotoNetwork.evolve
     n = recipe.batches_per_epoch
     for batch in range(n):
-        inputs, targets, _ = recipe.task.pairs(rng.stream(seed, "batch", epoch, batch), recipe.batch)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, epoch * n + batch)
-        optimiser.zero_grad()
-        depth = drawn_depth(recipe, seed, epoch, batch)
-        output = network.read_out(evolve(network, torch.from_numpy(inputs).to(device), depth))
-        loss = torch.nn.functional.mse_loss(output, torch.from_numpy(targets).to(device))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-        optimiser.step()
-        if recipe.family == "flow":
-            limit_stability(network, recipe.stability, recipe.L)
-        total += loss.item()
-        recent += loss.item()
+        loss = train_batch(recipe, seed, epoch, batch, network, optimiser, device)
+        total += loss
+        recent += loss
         if report and batch % 16 == 15:
             report(epoch * n + batch + 1, recipe.epochs * n, recent / 16)
             recent = 0.0
