@@ -27,6 +27,8 @@ LASTING = 1.5
 """The error at twice the depth may be this many times the error at T."""
 LEARNT = 0.95
 """A network that has learnt has an error below this share of that of the best constant answer."""
+MOST_MODES = 16
+"""Leading modes that are written out with their vectors."""
 ROUNDING = 3e-6
 """Energies may rise by this share of their size in single precision."""
 
@@ -164,8 +166,8 @@ class Diagnosis:
 
     @property
     def energy_rise(self) -> float:
-        """Largest rise of an image's energy per site in a step up to T, over the energy's size; 0 if it never rises."""
-        rise = float(self.measured["energy_rise"][: self.steps].max())
+        """Largest rise of an image's energy per site in any step followed, over the energy's size; 0 if none."""
+        rise = float(self.measured["energy_rise"].max())
         return max(0.0, rise) / max(1e-30, float(np.abs(self.measured["energy"]).max()))
 
     @property
@@ -227,10 +229,6 @@ class Diagnosis:
         }
 
 
-MOST_MODES = 16
-"""Leading modes that are written out with their vectors."""
-
-
 def as_json(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
     """Return the machine-readable form of a file's diagnosis."""
     return {"networks": [diagnosis.to_json() for diagnosis in diagnoses]}
@@ -285,6 +283,12 @@ def _order(d: Diagnosis) -> dict[str, str]:
         found["uniform"] = "What it orders into is uniform: J(q) is largest at q = 0."
     if not d.symmetric:
         found["broken"] = f"A constant of |c| = {d.c:.3g} ({d.c / abs(d.h):.2g} h) breaks the symmetry x -> -x."
+    walls = d.measured["wall_energy"]
+    if walls.min() < 0:
+        found["no_tension"] = (
+            f"Straight walls between the two uniform states cost less than nothing ({walls.min():.2g} per length): "
+            "those are not its states of lowest energy."
+        )
     return found
 
 

@@ -35,9 +35,11 @@ Report = Callable[[int, int, float], None]
 Evolve = Callable[[KuramotoNetwork, torch.Tensor, int], torch.Tensor]
 """What takes a network, images and a depth to the final state."""
 
-FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3}
+FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3, "depth_ramp": 0.3}
 """Defaults of the family ``flow`` where they differ."""
-FAMILY_FIELDS = ("family", "stability", "depth_spread")
+RAMP_START = 1 / 3
+"""Share of T at which the depth begins where it grows."""
+FAMILY_FIELDS = ("family", "stability", "depth_spread", "depth_ramp")
 """Fields that recipes of the family ``paper`` leave out when written, as recipes did before there were families."""
 
 
@@ -49,8 +51,10 @@ class TrainingRecipe(BaseModel):
     longer than ``clip`` are shortened to it: without that, single steep batches were seen to throw the network into a
     constant output for good.
 
-    ``stability`` (the largest bound on s, dimensionless) and ``depth_spread`` (the loss is taken at a depth drawn
-    uniformly from ``steps +- depth_spread``) belong to the family ``flow`` alone.
+    The family ``flow`` alone has ``stability`` (the largest bound on s, dimensionless), ``depth_spread`` (the loss is
+    taken at a depth drawn uniformly from ``steps +- depth_spread``) and ``depth_ramp`` (over this share of all batches
+    the depth grows from a third of ``steps``: where the depth was full from the start, networks were seen to relax
+    to one uniform state before they had learnt anything, from which no gradient leads away).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -75,6 +79,7 @@ class TrainingRecipe(BaseModel):
     family: Literal["paper", "flow"] = "paper"
     stability: Annotated[float, Field(gt=0, lt=1)] = 0.9
     depth_spread: Annotated[int, Field(ge=0)] = 0
+    depth_ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @model_validator(mode="before")
     @classmethod
@@ -99,8 +104,10 @@ class TrainingRecipe(BaseModel):
     def check(self) -> None:
         """Raise InputError if parts cannot be built, the kernel would wrap round the image, or families are mixed."""
         _ = self.architecture, self.task
-        if self.family == "paper" and (self.depth_spread != 0 or self.stability != 0.9):
-            raise InputError("stability and depth_spread belong to the family flow; leave them out or take it")
+        if self.family == "paper" and (self.depth_spread, self.depth_ramp, self.stability) != (0, 0, 0.9):
+            raise InputError(
+                "stability, depth_spread and depth_ramp are for the family flow; leave them out or take it"
+            )
         if self.depth_spread >= self.steps:
             raise InputError(f"a depth spread of {self.depth_spread} needs more than {self.steps} steps; take less")
         if self.kernel > self.L:
@@ -129,10 +136,13 @@ def learning_rate(recipe: TrainingRecipe, batch: int) -> float:
 
 def drawn_depth(recipe: TrainingRecipe, seed: int, epoch: int, batch: int) -> int:
     """Return the depth at which one optimiser step compares output and target."""
-    if recipe.depth_spread == 0:
-        return recipe.steps
-    generator = rng.stream(seed, "depth", epoch, batch)
-    return recipe.steps + int(generator.integers(-recipe.depth_spread, recipe.depth_spread + 1))
+    done, ramp = batch + epoch * recipe.batches_per_epoch, recipe.depth_ramp * recipe.epochs * recipe.batches_per_epoch
+    share = RAMP_START + (1 - RAMP_START) * done / ramp if done < ramp else 1.0
+    depth = round(share * recipe.steps)
+    if recipe.depth_spread:
+        generator = rng.stream(seed, "depth", epoch, batch)
+        depth += int(generator.integers(-recipe.depth_spread, recipe.depth_spread + 1))
+    return max(1, depth)
 
 
 def limit_stability(network: KuramotoNetwork, limit: float, L: int) -> float:

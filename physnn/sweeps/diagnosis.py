@@ -17,12 +17,12 @@ from physnn.networks.device import set_threads
 from physnn.networks.diagnose import measure_damage, measure_depths, measure_walls
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork
 from physnn.networks.tasks import Transmogrifier
-from physnn.store.network_file import network_id, read_networks
+from physnn.store.network_file import WEIGHTS, network_id, read_networks
 from physnn.sweeps.run import Progress, silent
 
 WINDOWS = 6
 """Windows of steps that noise is let into, one after the other."""
-ETA = 0.1
+ETA = 0.02
 """Noise of these windows, Langevin convention: small, so that shares hardly depend on it."""
 
 
@@ -88,6 +88,7 @@ def diagnose_weights(
     seed: int = 0,
 ) -> Diagnosis:
     """Diagnose one network from its weights and the recipe it was trained by; settings as in `diagnose`."""
+    weights = {key: values for key, values in weights.items() if key in WEIGHTS}
     steps, side = int(recipe["steps"]), L or int(recipe["L"])
     if images < 1 or eta < 0:
         raise InputError(f"a diagnosis needs at least one image and eta >= 0, not {images} and {eta}")
@@ -105,10 +106,35 @@ def diagnose_weights(
         measured |= measure_damage(network, inputs, keys, steps, eta, windows)
     finally:
         set_threads(before)
+    return _diagnosis(name, network, weights, recipe, side, measured)
+
+
+def stored_diagnosis(networks: str | Path) -> tuple[Diagnosis, ...]:
+    """Return the diagnosis that a training left in a network file; none if it is older."""
+    path = resolve(str(networks))
+    file = read_networks(path)
+    found = []
+    for k, seed in enumerate(file.seeds if file.measured else ()):
+        weights = {name: values[k] for name, values in file.weights.items()}
+        network = KuramotoNetwork(Architecture(**file.architecture), weights).requires_grad_(False)
+        measured = {name: values[k] for name, values in file.measured.items()}
+        name = f"{path.stem}/{seed}"
+        found.append(_diagnosis(name, network, weights, file.recipe, int(file.recipe["L"]), measured))
+    return tuple(found)
+
+
+def _diagnosis(
+    name: str,
+    network: KuramotoNetwork,
+    weights: Mapping[str, np.ndarray],
+    recipe: Mapping[str, Any],
+    side: int,
+    measured: Mapping[str, np.ndarray],
+) -> Diagnosis:
     J = network.symmetric_coupling().numpy()
     c = float(np.linalg.norm(weights["bias"])) if network.architecture.broken else 0.0
     family, gamma = str(recipe.get("family", "paper")), network.architecture.gamma
-    return Diagnosis(name, family, gamma, steps, c, spectrum(J, weights["lift"], side), measured)
+    return Diagnosis(name, family, gamma, int(recipe["steps"]), c, spectrum(J, weights["lift"], side), measured)
 
 
 def _windows(steps: int) -> list[tuple[int, int]]:

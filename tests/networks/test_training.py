@@ -81,7 +81,7 @@ def test_a_kernel_wider_than_the_image_is_refused():
 
 def test_recipes_of_the_paper_family_are_written_as_before_there_were_families():
     written = TrainingRecipe().model_dump(mode="json")
-    assert not {"family", "stability", "depth_spread"} & written.keys()
+    assert not {"family", "stability", "depth_spread", "depth_ramp"} & written.keys()
     assert written["gamma"] == 0.25 and written["steps"] == 15
     assert TrainingRecipe(**written) == TrainingRecipe(family="paper")
 
@@ -93,7 +93,9 @@ def test_flow_has_defaults_of_its_own_which_can_be_changed():
     assert TrainingRecipe(family="flow", steps=20).steps == 20
 
 
-@pytest.mark.parametrize("wrong", [{"depth_spread": 2}, {"stability": 0.5}, {"family": "flow", "depth_spread": 30}])
+@pytest.mark.parametrize(
+    "wrong", [{"depth_spread": 2}, {"depth_ramp": 0.5}, {"stability": 0.5}, {"family": "flow", "depth_spread": 30}]
+)
 def test_settings_of_the_other_family_are_refused(wrong):
     with pytest.raises(InputError, match=r"family flow|depth spread"):
         TrainingRecipe(**wrong).check()
@@ -124,8 +126,11 @@ def test_flow_stays_stable_at_every_step_and_paper_does_not(tmp_path, monkeypatc
 
 
 def test_depths_of_flow_cover_their_range_and_depend_on_the_batch_only():
-    recipe = TrainingRecipe(family="flow", steps=10, depth_spread=2)
-    depths = [drawn_depth(recipe, 0, 0, batch) for batch in range(200)]
-    assert set(depths) == {8, 9, 10, 11, 12}
-    assert depths[7] == drawn_depth(recipe, 0, 0, 7)
+    recipe = TrainingRecipe(family="flow", steps=12, depth_spread=2, depth_ramp=0.5, epochs=2)
+    depths = [drawn_depth(recipe, 0, 1, batch) for batch in range(200)]
+    assert set(depths) == {10, 11, 12, 13, 14}
+    assert depths[7] == drawn_depth(recipe, 0, 1, 7)
+    growing = [drawn_depth(recipe, 0, 0, batch) for batch in range(recipe.batches_per_epoch)]
+    assert np.mean(growing[:20]) == pytest.approx(4, abs=1)
+    assert np.mean(growing) == pytest.approx(8, abs=0.4)
     assert drawn_depth(TrainingRecipe(), 0, 0, 0) == 15
