@@ -276,7 +276,8 @@ def _energy(d: Diagnosis) -> dict[str, str]:
 
 def _order(d: Diagnosis) -> dict[str, str]:
     top, found = d.spectrum.leading[0], {}
-    if np.hypot(*top.wave_vector) > 0:
+    middle = len(d.spectrum.bands) // 2
+    if top.eigenvalue - d.spectrum.bands[middle, middle, -1] > 1e-6 * abs(top.eigenvalue):
         row, column = (q / np.pi for q in top.wave_vector)
         found["wave"] = f"What it orders into is a wave: J(q) is largest at q = ({row:.3g}, {column:.3g}) pi."
     else:
