@@ -25,6 +25,8 @@ SAME_ANSWER = 1.1
 """Errors one step before and after T may be this many times the error at T."""
 LASTING = 1.5
 """The error at twice the depth may be this many times the error at T."""
+EXACT = 1e-3
+"""Errors below count as this one where they are compared."""
 LEARNT = 0.95
 """A network that has learnt has an error below this share of that of the best constant answer."""
 MOST_MODES = 16
@@ -298,10 +300,11 @@ def _answer(d: Diagnosis) -> dict[str, str]:
     if r["T"] > LEARNT * constant:
         return {"constant": f"It has not learnt: RMSE {r['T']:.3f}, and a constant answer has {constant:.3f}."}
     found = {}
-    if max(r["T-1"], r["T+1"]) > SAME_ANSWER * r["T"]:
+    least = max(r["T"], EXACT)
+    if max(r["T-1"], r["T+1"]) > SAME_ANSWER * least:
         found["one_depth"] = (
             f"Its answer is a moment: RMSE {r['T-1']:.4f}, {r['T']:.4f}, {r['T+1']:.4f} at T - 1, T, T + 1."
         )
-    if r["2T"] > LASTING * r["T"]:
+    if r["2T"] > LASTING * least:
         found["fades"] = f"Its answer does not last: RMSE {r['T']:.4f} at T, {r['2T']:.4f} at 2 T."
     return found or {"lasting": f"Its answer lasts: RMSE {r['T']:.4f} at T, {r['2T']:.4f} at 2 T."}

@@ -18,7 +18,7 @@ PATH = (("M", (1.0, 1.0)), ("0", (0.0, 0.0)), ("X", (0.0, 1.0)), ("M", (1.0, 1.0
 
 def diagnosis_figure(diagnosis: Diagnosis) -> Figure:
     """Return eight panels: J(q), its bands, errors, energy, overlaps, walls, damage by noise, and the verdict."""
-    figure = new_figure(15, 7.6)
+    figure = new_figure(16, 7.6)
     figure.suptitle(f"{diagnosis.name} ({diagnosis.family}, gamma = {diagnosis.gamma:g}, T = {diagnosis.steps})")
     axes = figure.subplots(2, 4)
     draw_zone(axes[0, 0], diagnosis)
@@ -63,7 +63,7 @@ def draw_bands(axes: Axes, d: Diagnosis) -> None:
     axes.axhline(d.h - 2 / d.gamma, color=COLOURS[1], ls="--", lw=1.5, label=r"$h - 2/\gamma$: unstable below")
     axes.set_xticks([*places, len(rows)], [*names, PATH[-1][0]])
     axes.set(xlabel="wave vector", ylabel="eigenvalues of J(q)", title=f"s = {d.s:.3f}")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
 
 
 def draw_errors(axes: Axes, d: Diagnosis) -> None:
@@ -109,8 +109,8 @@ def draw_walls(axes: Axes, d: Diagnosis) -> None:
     for k, direction in enumerate(("rows", "columns")):
         label = f"across {direction}: {d.measured['wall_energy'][k]:.3g} per length"
         axes.plot(d.measured["wall_profile"][k], color=COLOURS[k], marker="os"[k], ms=3, lw=1, label=label)
-    axes.set(xlabel="place (pixels)", ylabel=r"$x \cdot x_\mathrm{background}$", ylim=(-1.1, 1.5))
-    axes.legend(frameon=False, fontsize=8, title="walls, with their energy", title_fontsize=8)
+    axes.set(xlabel="place (pixels)", ylabel=r"$x \cdot x_\mathrm{background}$", ylim=(-1.1, 2.2))
+    axes.legend(frameon=False, fontsize=8, title="walls at T, with their energy", title_fontsize=8, loc="upper left")
 
 
 def draw_damage(axes: Axes, d: Diagnosis) -> None:
@@ -124,5 +124,5 @@ def draw_damage(axes: Axes, d: Diagnosis) -> None:
 def draw_words(axes: Axes, d: Diagnosis) -> None:
     """Write the verdict."""
     axes.axis("off")
-    text = "\n".join("\n".join(textwrap.wrap(f"- {words}", 52)) for words in d.findings.values())
+    text = "\n".join("\n".join(textwrap.wrap(f"- {words}", 44)) for words in d.findings.values())
     axes.text(0, 1, text, va="top", fontsize=9, transform=axes.transAxes)

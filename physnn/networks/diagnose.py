@@ -90,7 +90,7 @@ def _overlaps(kept: dict[int, Tensor], first: int) -> list[float]:
 
 @torch.no_grad()
 def measure_walls(network: KuramotoNetwork, L: int, steps: int) -> dict[str, np.ndarray]:
-    """Let straight walls between the two states relax for ``FAR steps`` steps.
+    """Let straight walls between the two states relax for T steps.
 
     The states are what images of background and foreground alone relax to, +-x in a symmetric network.  Energies are
     means over the last two steps, so that a cycle of two does not matter.
@@ -106,7 +106,7 @@ def measure_walls(network: KuramotoNetwork, L: int, steps: int) -> dict[str, np.
     images[1] = 0.5
     images[2, : L // 2] = 0.5
     images[3, :, : L // 2] = 0.5
-    before = network.evolve(torch.from_numpy(images), FAR * steps - 1, layout=LAYOUT)
+    before = network.evolve(torch.from_numpy(images), steps - 1, layout=LAYOUT)
     x = network.step(before, network.symmetric_coupling())
     energy = ((network.energy(before) + network.energy(x)) / 2).numpy()
     overlap = (x[2:] * x[0]).sum(1).double().numpy()
