@@ -17,9 +17,12 @@ def equal(a: dict, b: dict) -> bool:
     return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
 
 
-@pytest.mark.parametrize("broken", [False, True])
-def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, broken):
-    recipe = TINY.model_copy(update={"broken": broken})
+FLOW = {"family": "flow", "depth_spread": 1, "depth_ramp": 0.5, "stability": 0.05}
+
+
+@pytest.mark.parametrize("changed", [{}, {"broken": True}, FLOW], ids=["symmetric", "broken", "flow"])
+def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, changed):
+    recipe = TrainingRecipe(**TINY.model_dump() | changed)
     whole = train_network(recipe, 5, tmp_path / "whole.h5")
     write = training.write_part
     for epoch in (1, 2):
