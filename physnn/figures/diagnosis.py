@@ -41,7 +41,7 @@ def draw_zone(axes: Axes, d: Diagnosis) -> None:
     image = axes.imshow(top, origin="lower", extent=(*edges, *edges), cmap="cividis")
     axes.figure.colorbar(image, ax=axes, label=r"largest eigenvalue of $J(q)$", shrink=0.8)
     waves = np.array([mode.wave_vector for mode in d.spectrum.leading]) / np.pi
-    waves = np.concatenate([waves, -waves])
+    waves = (np.concatenate([waves, -waves]) + 1) % 2 - 1
     axes.plot(waves[:, 1], waves[:, 0], "o", mfc="none", color=COLOURS[1], ms=4, lw=0.8)
     axes.set(xlim=edges, ylim=edges, xlabel=r"$q_\mathrm{column}/\pi$", ylabel=r"$q_\mathrm{row}/\pi$")
     axes.set_title("modes within 5 % of the top: circles", fontsize=10)
