@@ -35,9 +35,9 @@ Report = Callable[[int, int, float], None]
 Evolve = Callable[[KuramotoNetwork, torch.Tensor, int], torch.Tensor]
 """What takes a network, images and a depth to the final state."""
 
-FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3, "depth_ramp": 0.3}
+FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3, "depth_ramp": 0.5}
 """Defaults of the family ``flow`` where they differ."""
-RAMP_START = 1 / 3
+RAMP_START = 0.1
 """Share of T at which the depth begins where it grows."""
 FAMILY_FIELDS = ("family", "stability", "depth_spread", "depth_ramp")
 """Fields that recipes of the family ``paper`` leave out when written, as recipes did before there were families."""
@@ -53,7 +53,7 @@ class TrainingRecipe(BaseModel):
 
     The family ``flow`` alone has ``stability`` (the largest bound on s, dimensionless), ``depth_spread`` (the loss is
     taken at a depth drawn uniformly from ``steps +- depth_spread``) and ``depth_ramp`` (over this share of all batches
-    the depth grows from a third of ``steps``: where the depth was full from the start, networks were seen to relax
+    the depth grows from a tenth of ``steps``: where the depth was full from the start, networks were seen to relax
     to one uniform state before they had learnt anything, from which no gradient leads away).
     """
 

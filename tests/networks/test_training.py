@@ -134,6 +134,6 @@ def test_depths_of_flow_cover_their_range_and_depend_on_the_batch_only():
     assert set(depths) == {10, 11, 12, 13, 14}
     assert depths[7] == drawn_depth(recipe, 0, 1, 7)
     growing = [drawn_depth(recipe, 0, 0, batch) for batch in range(recipe.batches_per_epoch)]
-    assert np.mean(growing[:20]) == pytest.approx(4, abs=1)
-    assert np.mean(growing) == pytest.approx(8, abs=0.4)
+    assert np.mean(growing[:20]) < 3
+    assert np.mean(growing) == pytest.approx(6.6, abs=0.5)
     assert drawn_depth(TrainingRecipe(), 0, 0, 0) == 15
