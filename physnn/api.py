@@ -141,7 +141,7 @@ def train_kuramoto(
     progress: Progress = silent,
     **settings: Any,
 ) -> Path:
-    """Train one Kuramoto network per seed and write them as one network file.
+    """Train one Kuramoto network per seed, diagnose them and write them as one network file.
 
     Parameters
     ----------
@@ -160,6 +160,7 @@ def train_kuramoto(
         ``out``.
     """
     from physnn.networks.training import Seeds, TrainingRecipe
+    from physnn.sweeps.diagnosis import diagnose_weights
     from physnn.sweeps.train import TrainTask, live_progress, run_train_task
 
     out = Path(out)
@@ -185,6 +186,10 @@ def train_kuramoto(
         run_tasks(tasks, run_train_task, {}, parts, jobs or available_cores(), progress, live)
         trained = [run_train_task(task, parts.path(task.key), {}) for task in tasks]
         architecture = {name: getattr(recipe, name) for name in ("components", "kernel", "gamma", "broken", "boundary")}
-        write_networks(out, architecture, plain, plain["seeds"], trained)
+        measured = [
+            diagnose_weights(str(seed), architecture, t, plain).measured
+            for seed, t in zip(plain["seeds"], trained, strict=True)
+        ]
+        write_networks(out, architecture, plain, plain["seeds"], trained, measured)
         parts.remove()
     return out

@@ -17,6 +17,7 @@ from physnn.errors import InputError
 STREAMS = {
     "weights": "initial weights of a network: (seed)",
     "batch": "training images of one optimiser step: (seed, epoch, batch)",
+    "depth": "depth at which one optimiser step compares output and target: (seed, epoch, batch)",
     "order": "order in which a replica sees the images of an epoch: (seed, epoch)",
     "dropout": "what dropout leaves out of a replica in an epoch: (seed, epoch)",
     "validation": "fresh images that a trained network is scored on: (seed)",

@@ -13,7 +13,17 @@ ROOT = Path(physnn.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"fits", "bench_count", "bench_gpu", "bench_train", "counts", "replica_study", "ensembles"},
+    {
+        "fits",
+        "bench_count",
+        "bench_gpu",
+        "bench_kuramoto",
+        "bench_kuramoto_training",
+        "bench_train",
+        "counts",
+        "replica_study",
+        "ensembles",
+    },
     {"api", "report", "selftest", "bench"},
     {"sweeps"},
     {"figures"},

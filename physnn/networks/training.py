@@ -3,6 +3,11 @@
 Source: N. Iqbal and M. Welling, "Topological defects propagate information in deep neural networks", A.1 (Adam on the
 mean squared error); the images are drawn fresh for every batch instead of from a fixed set, and the learning rate
 follows one cycle.
+
+Two families of networks.  ``paper`` is not constrained: what such a network relaxes to may be a fixed point, or a cycle
+that shows the right image at one depth only.  ``flow`` is a gradient flow: after every optimiser step J and c are
+shortened until gamma (lambda_max + |c| - lambda_min(J)) / 2, which bounds the stability number s, is at most
+``stability``; and the loss is taken at depths drawn around T, so that the answer is a state that stays.
 """
 
 from __future__ import annotations
@@ -10,20 +15,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.models.coupling import stability_bound
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.relaxation import relax
 from physnn.networks.tasks import Transmogrifier
 from physnn.store.parts import read_part, write_part
 
 Report = Callable[[int, int, float], None]
 """Called with (batches done, batches in all, mean loss of the latest)."""
+
+Evolve = Callable[[KuramotoNetwork, torch.Tensor, int], torch.Tensor]
+"""What takes a network, images and a depth to the final state."""
+
+FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3, "depth_ramp": 0.5}
+"""Defaults of the family ``flow`` where they differ."""
+RAMP_START = 0.1
+"""Share of T at which the depth begins where it grows."""
+FAMILY_FIELDS = ("family", "stability", "depth_spread", "depth_ramp")
+"""Fields that recipes of the family ``paper`` leave out when written, as recipes did before there were families."""
 
 
 class TrainingRecipe(BaseModel):
@@ -33,6 +50,11 @@ class TrainingRecipe(BaseModel):
     over the first ``warm_up`` of all batches and falls along half a cosine to ``lr / 1e4``.  Gradients
     longer than ``clip`` are shortened to it: without that, single steep batches were seen to throw the network into a
     constant output for good.
+
+    The family ``flow`` alone has ``stability`` (the largest bound on s, dimensionless), ``depth_spread`` (the loss is
+    taken at a depth drawn uniformly from ``steps +- depth_spread``) and ``depth_ramp`` (over this share of all batches
+    the depth grows from a tenth of ``steps``: where the depth was full from the start, networks were seen to relax
+    to one uniform state before they had learnt anything, from which no gradient leads away).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -54,6 +76,20 @@ class TrainingRecipe(BaseModel):
     warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.15
     clip: Annotated[float, Field(gt=0)] = 0.1
     validation_pairs: Annotated[int, Field(ge=1)] = 1024
+    family: Literal["paper", "flow"] = "paper"
+    stability: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    depth_spread: Annotated[int, Field(ge=0)] = 0
+    depth_ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _family_defaults(cls, given: Any) -> Any:
+        return FLOW | given if isinstance(given, dict) and given.get("family") == "flow" else given
+
+    @model_serializer(mode="wrap")
+    def _leave_out_families(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        return plain if self.family == "flow" else {k: v for k, v in plain.items() if k not in FAMILY_FIELDS}
 
     @property
     def architecture(self) -> Architecture:
@@ -66,8 +102,14 @@ class TrainingRecipe(BaseModel):
         return Transmogrifier(self.L, self.density, self.radius)
 
     def check(self) -> None:
-        """Raise InputError if architecture or task cannot be built, or the kernel would wrap round the image."""
+        """Raise InputError if parts cannot be built, the kernel would wrap round the image, or families are mixed."""
         _ = self.architecture, self.task
+        if self.family == "paper" and (self.depth_spread, self.depth_ramp, self.stability) != (0, 0, 0.9):
+            raise InputError(
+                "stability, depth_spread and depth_ramp are for the family flow; leave them out or take it"
+            )
+        if self.depth_spread >= self.steps:
+            raise InputError(f"a depth spread of {self.depth_spread} needs more than {self.steps} steps; take less")
         if self.kernel > self.L:
             raise InputError(f"a kernel of side {self.kernel} is too large for L = {self.L}; take a smaller one")
 
@@ -90,6 +132,29 @@ def learning_rate(recipe: TrainingRecipe, batch: int) -> float:
         return recipe.lr * (1 / 25 + (1 - 1 / 25) * batch / peak)
     fall = (batch - peak) / (recipe.epochs * recipe.batches_per_epoch - peak)
     return recipe.lr * (1e-4 + (1 - 1e-4) * (1 + math.cos(math.pi * fall)) / 2)
+
+
+def drawn_depth(recipe: TrainingRecipe, seed: int, epoch: int, batch: int) -> int:
+    """Return the depth at which one optimiser step compares output and target."""
+    done, ramp = batch + epoch * recipe.batches_per_epoch, recipe.depth_ramp * recipe.epochs * recipe.batches_per_epoch
+    share = RAMP_START + (1 - RAMP_START) * done / ramp if done < ramp else 1.0
+    depth = round(share * recipe.steps)
+    if recipe.depth_spread:
+        generator = rng.stream(seed, "depth", epoch, batch)
+        depth += int(generator.integers(-recipe.depth_spread, recipe.depth_spread + 1))
+    return max(1, depth)
+
+
+def limit_stability(network: KuramotoNetwork, limit: float, L: int) -> float:
+    """Shorten J and c together until the bound on s over the torus of side L is at most ``limit``; return the bound."""
+    J = network.symmetric_coupling().detach().numpy(force=True)
+    c = network.get_parameter("bias").detach().numpy(force=True) if network.architecture.broken else None
+    bound = stability_bound(J, c, network.architecture.gamma, L)
+    if bound > limit:
+        with torch.no_grad():
+            for name in ("coupling", "bias") if network.architecture.broken else ("coupling",):
+                network.get_parameter(name).mul_(limit / bound)
+    return min(bound, limit)
 
 
 def validation_rmse(network: KuramotoNetwork, recipe: TrainingRecipe, seed: int, device: str = "cpu") -> float:
@@ -133,7 +198,7 @@ def train_network(
     state = read_part(checkpoint) if checkpoint.exists() else {}
     if state and not int(state["unfinished"]):
         return _result(state)
-    names, network, optimiser = _start(recipe, seed, state, device)
+    names, network, optimiser = start_training(recipe, seed, state, device)
     loss = np.full(recipe.epochs, np.nan)
     loss[: len(state.get("loss", ()))] = state.get("loss", ())
     for epoch in range(int(state.get("epoch", 0)), recipe.epochs):
@@ -147,9 +212,10 @@ def train_network(
     return _result(state)
 
 
-def _start(
+def start_training(
     recipe: TrainingRecipe, seed: int, state: dict[str, np.ndarray], device: str
 ) -> tuple[tuple[str, ...], KuramotoNetwork, torch.optim.Adam]:
+    """Return names of weights, network and optimiser at the start (empty state) or as a checkpoint left them."""
     weights = state or initial_weights(recipe.architecture, rng.stream(seed, "weights"), recipe.bias_sd)
     network = KuramotoNetwork(recipe.architecture, weights).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr)
@@ -171,6 +237,34 @@ def _moments(names: tuple[str, ...], network: KuramotoNetwork, optimiser: torch.
     return moments
 
 
+def train_batch(
+    recipe: TrainingRecipe,
+    seed: int,
+    epoch: int,
+    batch: int,
+    network: KuramotoNetwork,
+    optimiser: torch.optim.Adam,
+    device: str = "cpu",
+    evolve: Evolve | None = None,
+) -> float:
+    """Take one optimiser step and return the loss before it; ``evolve`` is the fastest one unless given."""
+    if evolve is None:
+        evolve = relax if device == "cpu" else KuramotoNetwork.evolve
+    inputs, targets, _ = recipe.task.pairs(rng.stream(seed, "batch", epoch, batch), recipe.batch)
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(recipe, epoch * recipe.batches_per_epoch + batch)
+    optimiser.zero_grad()
+    depth = drawn_depth(recipe, seed, epoch, batch)
+    output = network.read_out(evolve(network, torch.from_numpy(inputs).to(device), depth))
+    loss = torch.nn.functional.mse_loss(output, torch.from_numpy(targets).to(device))
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+    optimiser.step()
+    if recipe.family == "flow":
+        limit_stability(network, recipe.stability, recipe.L)
+    return loss.item()
+
+
 def _train_epoch(
     recipe: TrainingRecipe,
     seed: int,
@@ -183,17 +277,9 @@ def _train_epoch(
     total, recent = 0.0, 0.0
     n = recipe.batches_per_epoch
     for batch in range(n):
-        inputs, targets, _ = recipe.task.pairs(rng.stream(seed, "batch", epoch, batch), recipe.batch)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, epoch * n + batch)
-        optimiser.zero_grad()
-        output = network(torch.from_numpy(inputs).to(device), recipe.steps)
-        loss = torch.nn.functional.mse_loss(output, torch.from_numpy(targets).to(device))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-        optimiser.step()
-        total += loss.item()
-        recent += loss.item()
+        loss = train_batch(recipe, seed, epoch, batch, network, optimiser, device)
+        total += loss
+        recent += loss
         if report and batch % 16 == 15:
             report(epoch * n + batch + 1, recipe.epochs * n, recent / 16)
             recent = 0.0

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.store.hdf5 import Variable, malformed, open_sealed, read_attrs, read_group, write_sealed
+from physnn.store.hdf5 import Group, Variable, malformed, open_sealed, read_attrs, read_group, write_sealed
 from physnn.store.provenance import provenance
 
 FORMAT, VERSION = "physnn-networks", 1
+DIAGNOSIS = "/diagnosis"
 WEIGHTS = ("lift", "coupling", "readout", "readout_bias", "bias")
 _DIMS = {
     "lift": ("network", "component"),
@@ -56,6 +57,8 @@ class NetworkFile:
         By name, network first.
     loss, validation_rmse : ndarray
         ``(network, epoch)`` and ``(network,)``.
+    measured : dict of ndarray
+        What the diagnosis after training measured, network first; empty in older files.
     """
 
     architecture: dict[str, Any]
@@ -65,6 +68,7 @@ class NetworkFile:
     weights: dict[str, np.ndarray]
     loss: np.ndarray
     validation_rmse: np.ndarray
+    measured: dict[str, np.ndarray]
 
 
 def network_id(architecture: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> str:
@@ -81,8 +85,12 @@ def write_networks(
     recipe: Mapping[str, Any],
     seeds: Sequence[int],
     trained: Sequence[Mapping[str, np.ndarray]],
+    measured: Sequence[Mapping[str, np.ndarray]] = (),
 ) -> None:
-    """Write an ensemble: one mapping of arrays per seed (weights, ``loss``, ``validation_rmse``)."""
+    """Write an ensemble: one mapping of arrays per seed (weights, ``loss``, ``validation_rmse``).
+
+    ``measured`` is what a diagnosis of each network rests on, if there is one.
+    """
     group = {
         name: Variable(dims, np.stack([t[name] for t in trained]), {"long_name": _LONG_NAMES[name]})
         for name, dims in _DIMS.items()
@@ -93,7 +101,14 @@ def write_networks(
         "architecture": json.dumps(dict(architecture), sort_keys=True),
         "recipe": json.dumps(dict(recipe), sort_keys=True),
     }
-    write_sealed(path, {"/": group}, {"format": FORMAT, "format_version": VERSION} | attrs | provenance())
+    groups: dict[str, Group] = {"/": group}
+    if measured:
+        arrays = {name: np.stack([m[name] for m in measured]) for name in measured[0]}
+        groups[DIAGNOSIS] = {
+            name: Variable(("network", *(f"{name}_{k}" for k in range(1, values.ndim))), values)
+            for name, values in arrays.items()
+        }
+    write_sealed(path, groups, {"format": FORMAT, "format_version": VERSION} | attrs | provenance())
 
 
 def read_networks(path: str | os.PathLike[str]) -> NetworkFile:
@@ -112,6 +127,7 @@ def read_networks(path: str | os.PathLike[str]) -> NetworkFile:
 def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
     with open_sealed(path, FORMAT, VERSION) as file:
         attrs, group = read_attrs(file), read_group(file)
+        measured = read_group(file[DIAGNOSIS]) if DIAGNOSIS in file else {}
     with malformed(path):
         architecture, recipe = json.loads(str(attrs["architecture"])), json.loads(str(attrs["recipe"]))
         weights = {name: group[name].values for name in WEIGHTS if name in group}
@@ -129,6 +145,7 @@ def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
             and 0 < float(architecture["gamma"]) < np.inf
             and operator.index(recipe["steps"]) > 0
             and group["loss"].values.shape[:1] == group["validation_rmse"].values.shape == (count,)
+            and all(len(v.values) == count for v in measured.values() if v.dims[:1] == ("network",))
             and group["loss"].values.dtype.kind == group["validation_rmse"].values.dtype.kind == "f"
         )
         if not sound:
@@ -142,5 +159,6 @@ def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
             weights,
             group["loss"].values,
             group["validation_rmse"].values,
+            {name: v.values for name, v in measured.items() if v.dims != (name,)},
         )
     raise AssertionError("not reached")

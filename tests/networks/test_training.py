@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from physnn.errors import InputError
+from physnn.models.coupling import stability_bound
 from physnn.networks import training
-from physnn.networks.training import TrainingRecipe, learning_rate, train_network
+from physnn.networks.training import TrainingRecipe, drawn_depth, learning_rate, train_network
 from physnn.store.parts import read_part
 
 TINY = TrainingRecipe(L=20, steps=3, epochs=3, pairs_per_epoch=8, batch=4, validation_pairs=8, components=4, kernel=3)
@@ -15,9 +17,12 @@ def equal(a: dict, b: dict) -> bool:
     return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
 
 
-@pytest.mark.parametrize("broken", [False, True])
-def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, broken):
-    recipe = TINY.model_copy(update={"broken": broken})
+FLOW = {"family": "flow", "depth_spread": 1, "depth_ramp": 0.5, "stability": 0.05}
+
+
+@pytest.mark.parametrize("changed", [{}, {"broken": True}, FLOW], ids=["symmetric", "broken", "flow"])
+def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, changed):
+    recipe = TrainingRecipe(**TINY.model_dump() | changed)
     whole = train_network(recipe, 5, tmp_path / "whole.h5")
     write = training.write_part
     for epoch in (1, 2):
@@ -75,3 +80,60 @@ def test_a_kernel_wider_than_the_image_is_refused():
     with pytest.raises(InputError, match="too large for L = 20"):
         TINY.model_copy(update={"kernel": 21}).check()
     TINY.model_copy(update={"kernel": 19}).check()
+
+
+def test_recipes_of_the_paper_family_are_written_as_before_there_were_families():
+    written = TrainingRecipe().model_dump(mode="json")
+    assert not {"family", "stability", "depth_spread", "depth_ramp"} & written.keys()
+    assert written["gamma"] == 0.25 and written["steps"] == 15
+    assert TrainingRecipe(**written) == TrainingRecipe(family="paper")
+
+
+def test_flow_has_defaults_of_its_own_which_can_be_changed():
+    flow = TrainingRecipe(family="flow")
+    assert (flow.gamma, flow.steps) == (0.125, 30)
+    assert TrainingRecipe(**flow.model_dump(mode="json")) == flow
+    assert TrainingRecipe(family="flow", steps=20).steps == 20
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"depth_spread": 2}, {"depth_ramp": 0.5}, {"stability": 0.5}, {"family": "flow", "depth_spread": 30}]
+)
+def test_settings_of_the_other_family_are_refused(wrong):
+    with pytest.raises(InputError, match=r"family flow|depth spread"):
+        TrainingRecipe(**wrong).check()
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_flow_stays_stable_at_every_step_and_paper_does_not(tmp_path, monkeypatch, broken):
+    bounds = {}
+    step = torch.optim.Adam.step
+    for family in ("flow", "paper"):
+        seen = bounds[family] = []
+        shape = {"family": family, "gamma": 0.25, "steps": 3, "lr": 0.3, "broken": broken}
+        recipe = TrainingRecipe(
+            **TINY.model_dump(exclude=set(shape)) | shape | ({"depth_spread": 1} if family == "flow" else {})
+        )
+
+        def watched(self, *args, seen=seen, **kwargs):
+            weights = [p for group in self.param_groups for p in group["params"]]
+            raw = weights[1].detach().numpy()
+            c = weights[4].detach().numpy() if broken else None
+            seen.append(stability_bound((raw + raw[:, :, ::-1, ::-1].swapaxes(0, 1)) / 2, c, 0.25, 20))
+            return step(self, *args, **kwargs)
+
+        monkeypatch.setattr(torch.optim.Adam, "step", watched)
+        train_network(recipe, 0, tmp_path / f"{family}.h5")
+    assert max(bounds["flow"]) < 0.9 + 1e-6
+    assert max(bounds["paper"]) > 1
+
+
+def test_depths_of_flow_cover_their_range_and_depend_on_the_batch_only():
+    recipe = TrainingRecipe(family="flow", steps=12, depth_spread=2, depth_ramp=0.5, epochs=2)
+    depths = [drawn_depth(recipe, 0, 1, batch) for batch in range(200)]
+    assert set(depths) == {10, 11, 12, 13, 14}
+    assert depths[7] == drawn_depth(recipe, 0, 1, 7)
+    growing = [drawn_depth(recipe, 0, 0, batch) for batch in range(recipe.batches_per_epoch)]
+    assert np.mean(growing[:20]) < 3
+    assert np.mean(growing) == pytest.approx(6.6, abs=0.5)
+    assert drawn_depth(TrainingRecipe(), 0, 0, 0) == 15

@@ -1,0 +1,118 @@
+"""The noiseless steps of a Kuramoto network as one operation with its derivative written out, for training on a CPU.
+
+Torch's own differentiation of `KuramotoNetwork.evolve` keeps five states a step and passes over memory some twenty
+times; here one state a step is kept, and each step is a convolution and one pass forward, two convolutions and one
+pass backward.  J being symmetric, the derivative with respect to the state is a convolution with J itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from physnn.kernels import relaxation as kernels
+from physnn.networks.kuramoto import Boundary, KuramotoNetwork
+
+MOST_STEPS = 8
+"""Steps whose derivatives with respect to J are taken in one convolution."""
+
+
+class Relaxation(torch.autograd.Function):
+    """x(0), J and c to x(steps); apply with ``(x, J, c or None, gamma, steps, boundary)``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, coupling: Tensor, bias: Tensor | None, gamma: float, steps: int, boundary: Boundary
+    ) -> Tensor:
+        """Return x(steps) of x ``(images, N, H, W)``, components fastest in memory."""
+        margin = coupling.shape[-1] // 2
+        weights = coupling.detach().contiguous(memory_format=torch.channels_last)
+        number = x.numpy(force=True).dtype.type(gamma)
+        state = _with_margin(x.detach(), margin)
+        states, scalars = [state], []
+        for _ in range(steps):
+            if boundary == "periodic":
+                kernels.wrap(states[-1], margin)
+            field = _sites(functional.conv2d(_maps(states[-1]), weights, bias))
+            p, r = (np.empty(field.shape[:3], field.dtype) for _ in range(2))
+            state = np.zeros_like(states[-1])
+            kernels.forward(states[-1], field, number, margin, p, r, state)
+            states.append(state)
+            scalars.append((p, r))
+        ctx.save_for_backward(weights)
+        ctx.kept = states, scalars, number, margin, boundary, bias is not None
+        return _maps(_inside(state, margin))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the derivatives with respect to x, J and c."""
+        (weights,) = ctx.saved_tensors
+        states, scalars, number, margin, boundary, broken = ctx.kept
+        g = np.array(_sites(gradient), order="C")
+        by_coupling = torch.zeros_like(weights)
+        by_bias = torch.zeros(len(weights), dtype=weights.dtype) if broken else None
+        waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        for t in range(len(scalars) - 1, -1, -1):
+            by_field = np.zeros_like(states[t])
+            p, r = scalars[t]
+            kernels.backward(states[t], states[t + 1], p, r, g, number, margin, by_field, g)
+            if boundary == "periodic":
+                kernels.wrap(by_field, margin)
+            # J = J^T: what a site receives and what it sends go through the same kernel.
+            g += _sites(functional.conv2d(_maps(by_field), weights))
+            waiting.append((states[t], _inside(by_field, margin)))
+            if len(waiting) == MOST_STEPS or t == 0:
+                inputs, outputs = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
+                by_coupling += _weight_derivative(inputs, outputs, weights)
+                if by_bias is not None:
+                    by_bias += torch.from_numpy(outputs.sum((0, 1, 2)))
+                waiting = []
+        return _maps(g), by_coupling, by_bias, None, None, None
+
+
+def relax(network: KuramotoNetwork, images: Tensor, steps: int) -> Tensor:
+    """Return what ``network.evolve(images, steps)`` returns, to rounding, on a CPU."""
+    bias = network.get_parameter("bias") if network.architecture.broken else None
+    x = network.lift_images(images)
+    final: Tensor = Relaxation.apply(
+        *(x, network.symmetric_coupling(), bias),
+        *(network.architecture.gamma, steps, network.architecture.boundary),
+    )
+    return final
+
+
+def _with_margin(x: Tensor, margin: int) -> np.ndarray:
+    images, n, height, width = x.shape
+    state = np.zeros((images, height + 2 * margin, width + 2 * margin, n), x.numpy().dtype)
+    _inside(state, margin)[:] = _sites(x)
+    return state
+
+
+def _inside(state: np.ndarray, margin: int) -> np.ndarray:
+    """Return the view of a state without its margin."""
+    return state[:, margin : state.shape[1] - margin, margin : state.shape[2] - margin]
+
+
+def _sites(x: Tensor) -> np.ndarray:
+    """Return maps ``(images, N, H, W)`` as sites ``(images, H, W, N)``, without a copy."""
+    array: np.ndarray = x.permute(0, 2, 3, 1).numpy()
+    return array
+
+
+def _maps(x: np.ndarray) -> Tensor:
+    """Return sites ``(images, H, W, N)`` as maps ``(images, N, H, W)``, without a copy."""
+    return torch.from_numpy(x).permute(0, 3, 1, 2)
+
+
+def _weight_derivative(inputs: np.ndarray, outputs: np.ndarray, weights: Tensor) -> Tensor:
+    found: Tensor = torch.ops.aten.convolution_backward(
+        *(_maps(outputs), _maps(inputs), weights, None),
+        *([1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, True, False]),
+    )[1]
+    return found
