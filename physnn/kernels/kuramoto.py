@@ -1,0 +1,130 @@
+"""Langevin steps of N-component unit vectors on a lattice, for any coupling of finite range.
+
+One step of size gamma at noise eta, with ``Pi_x(y) = y - (x . y) x`` and independent standard normals xi, is
+
+    v = Pi_x(gamma (J * x + c) + eta sqrt(gamma) xi),
+    x <- (x + v) / |x + v|                      (retract),
+    x <- cos |v| x + sin |v| v / |v|            (geodesic).
+
+States lie with the components of a site side by side, inside a border of copies (torus) or of zeros.  Row by row, the
+field is summed in registers, normals are made from counters, and the new row is stored: memory is passed over once.
+Every band of rows waits for its two neighbours only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from physnn.kernels.kuramoto_loops import APART, SUMS, run
+
+OPERATIONS = 10**9
+"""Multiplications of one compiled call: less than 0.2 seconds, so that signals get through."""
+ROWS_PER_BAND = 8
+"""Rows of the lattice that a thread is worth."""
+
+
+def padded(x: np.ndarray, half: int, periodic: bool) -> np.ndarray:
+    """Return states ``(lattices, H, W, N)`` inside a border of ``half`` sites, of copies or of zeros."""
+    return np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)), "wrap" if periodic else "constant")
+
+
+def bands_of(lattices: int, height: int, half: int, threads: int) -> int:
+    """Return into how many bands of rows each lattice is divided: a band never reaches beyond its neighbours."""
+    return max(1, min(threads // lattices, height // max(half, ROWS_PER_BAND)))
+
+
+def _together(calls: list[Callable[[], None]], threads: int, meetings: np.ndarray) -> None:
+    if len(calls) == 1:
+        return calls[0]()
+    with ThreadPoolExecutor(min(threads, len(calls))) as pool:
+        try:
+            tasks = [pool.submit(call) for call in calls]
+        except BaseException:
+            meetings[:, -1] = 1  # the threads that did start would wait for the others for ever
+            raise
+        for task in tasks:
+            task.result()
+
+
+def advance(
+    x: np.ndarray,
+    coupling: np.ndarray,
+    near: np.ndarray,
+    onsite: np.ndarray,
+    bias: np.ndarray,
+    keys: np.ndarray,
+    first: int,
+    steps: int,
+    gamma: float,
+    eta: float,
+    geodesic: bool = True,
+    periodic: bool = True,
+    every: int = 0,
+    threads: int = 1,
+) -> np.ndarray:
+    """Take Langevin steps, in place, and measure; the result does not depend on ``threads``.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64, shape (lattices, H, W, N)
+        Unit vectors, contiguous; changed in place.
+    coupling : ndarray, shape (N, N, k, k)
+        J, k odd: component of the field, component of the neighbour, its row and column minus (k - 1) / 2.
+    near : ndarray, shape (N,) or (0,)
+        If ``coupling`` is diagonal and reaches the four nearest neighbours alone, k = 3, its diagonal; else empty.
+    onsite : ndarray, shape (N, N)
+        J_00, for the measurements.
+    bias : ndarray, shape (N,)
+        c.
+    keys : ndarray of uint32, shape (lattices, 2)
+        Keys of the noise: normals as `physnn.kernels.philox.fill_normals` gives them for the number of the step.
+    first, steps : int
+        Number of the first step, and how many.
+    gamma, eta : float
+        Step size and noise (dimensionless).
+    geodesic, periodic : bool
+        Step rule and boundary.
+    every : int
+        Steps between measurements, made before steps 0, every, 2 every, ...; 0 for none.
+    threads : int
+        Most threads to use: over lattices, and over bands of rows where there are more threads than lattices.
+
+    Returns
+    -------
+    ndarray of float64, shape (lattices, measurements, 4)
+        Sums over sites of x . f, c . x, |Pi_x f|^2 and x . J_00 x, with f = J * x + c.
+    """
+    lattices, height, width, n = x.shape
+    half, dtype = coupling.shape[2] // 2, x.dtype
+    kernel = np.ascontiguousarray(coupling.transpose(2, 3, 1, 0), dtype)
+    near, onsite = np.ascontiguousarray(near, dtype), np.ascontiguousarray(onsite, np.float64)
+    constants = tuple(np.asarray(bias, dtype))
+    before = padded(x, half, periodic)
+    after = np.zeros_like(before)
+    bands = bands_of(lattices, height, half, threads)
+    rows = np.zeros((lattices, -(-steps // every) if every else 0, bands, SUMS))
+    each = height * width * n * (4 if len(near) else kernel.shape[0] ** 2 * n) + 50 * height * width * n
+    size, done = max(1, OPERATIONS // each), 0
+    while done < steps:
+        count = min(size, steps - done)
+        fresh = -(-done // every) if every else 0
+        numbers = (first + done, count, max(every, 1), done % max(every, 1), dtype.type(gamma))
+        numbers = (*numbers, dtype.type(eta * np.sqrt(gamma)))
+        meetings = np.zeros((lattices, APART * bands + 1), np.int64)
+        calls = [
+            lambda i=i, band=band: run(  # type: ignore[misc]
+                before[i], after[i], kernel, near, onsite, constants, keys[i], numbers, geodesic, periodic,
+                rows[i, fresh:], band, bands, meetings[i],
+            )
+            for i in range(lattices)
+            for band in range(bands)
+        ]  # fmt: skip
+        _together(calls, threads, meetings)
+        if count % 2:
+            before, after = after, before
+        done += count
+    x[:] = before[:, half : half + height, half : half + width]
+    return rows.sum(axis=2)
