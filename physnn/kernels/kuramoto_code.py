@@ -12,6 +12,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from physnn.kernels.winograd import KERNELS, OUTPUTS, matrices
+
 _INDEX = ir.IntType(64)
 _LANE = ir.IntType(32)
 
@@ -49,6 +51,14 @@ def _splat(b, number, vector):
     return b.shuffle_vector(b.insert_element(none, number, _LANE(0)), none, everywhere)
 
 
+def _vector_of(b, vector, numbers):
+    """Return the vector of a tuple's numbers."""
+    made = ir.Constant(vector, ir.Undefined)
+    for i in range(vector.count):
+        made = b.insert_element(made, b.extract_value(numbers, i), _LANE(i))
+    return made
+
+
 def _multiply_add(b, x, y, z):
     """Return ``x y + z``, in one instruction where there is one."""
     kind = x.type
@@ -66,15 +76,19 @@ def _sum(b, x):
     return b.call(function, [ir.Constant(kind.element, 0.0), x], fastmath=("reassoc",))
 
 
-def _emit_block(b, vector, sites, source, start, stride, weights, kernel, bias, out, to):
-    """Store the fields of ``sites`` neighbouring sites; the sums are kept in registers."""
+def _emit_block(b, vector, sites, source, lines, weights, bias, out, to):
+    """Store the fields of ``sites`` neighbouring sites; the sums are kept in registers.
+
+    ``lines``: how many stretches of the source count, a function of their number to where each begins, and the numbers
+    in each.
+    """
     n, one, zero = vector.count, _INDEX(1), _INDEX(0)
+    count, begin, run = lines
     sums = [cgutils.alloca_once(b, vector) for _ in range(sites)]
     for s in sums:
         b.store(bias, s)
-    run = b.mul(kernel, _INDEX(n))
-    with cgutils.for_range_slice(b, zero, kernel, one, _INDEX) as (line, _):
-        here = b.add(start, b.mul(line, stride))
+    with cgutils.for_range_slice(b, zero, count, one, _INDEX) as (line, _):
+        here = begin(line)
         there = b.mul(b.mul(line, run), _INDEX(n))
         with cgutils.for_range_slice(b, zero, run, one, _INDEX) as (j, _):
             w = _vector_at(b, weights, b.add(there, b.mul(j, _INDEX(n))), vector)
@@ -84,6 +98,22 @@ def _emit_block(b, vector, sites, source, start, stride, weights, kernel, bias, 
                 b.store(_multiply_add(b, _splat(b, x, vector), w, b.load(s)), s)
     for i, s in enumerate(sums):
         _store_at(b, b.load(s), out, b.add(to, _INDEX(i * n)))
+
+
+def _emit_row(b, vector, width, block):
+    """Call ``block(first, sites)`` for blocks that cover a row, as large as registers and row allow."""
+    itemsize = 4 if isinstance(vector.element, ir.FloatType) else 8
+    sizes = sorted({sites_abreast(vector.count, itemsize), 4, 1})
+    done = b.append_basic_block("row_done")
+    for size in reversed(sizes):
+        with b.if_then(b.icmp_signed(">=", width, _INDEX(size))):
+            last = b.sub(width, _INDEX(size))
+            with cgutils.for_range_slice(b, _INDEX(0), width, _INDEX(size), _INDEX) as (i, _):
+                # The last block begins early enough to end with the row.
+                block(b.select(b.icmp_signed("<", i, last), i, last), size)
+            b.branch(done)
+    b.branch(done)
+    b.position_at_end(done)
 
 
 @intrinsic
@@ -96,30 +126,127 @@ def fields(typing, source, start, stride, weights, kernel, bias, out, width):
 
     def code(context, b, signature, args):
         kinds = signature.args
-        number = _number(context, kinds[0])
         n = kinds[5].count
-        vector = ir.VectorType(number, n)
+        vector = ir.VectorType(_number(context, kinds[0]), n)
         src, w, to = (_data(context, b, kinds[i], args[i]) for i in (0, 3, 6))
-        constant = ir.Constant(vector, ir.Undefined)
-        for i in range(n):
-            constant = b.insert_element(constant, b.extract_value(args[5], i), _LANE(i))
-        sites = sites_abreast(n, 4 if isinstance(number, ir.FloatType) else 8)
-        every = args[7]
+        constant = _vector_of(b, vector, args[5])
+        run = b.mul(args[4], _INDEX(n))
 
-        def block(first, count):
+        def block(first, sites):
             place = b.mul(first, _INDEX(n))
-            _emit_block(b, vector, count, src, b.add(args[1], place), args[2], w, args[4], constant, to, place)
+            begin = b.add(args[1], place)
+            lines = (args[4], lambda line: b.add(begin, b.mul(line, args[2])), run)
+            _emit_block(b, vector, sites, src, lines, w, constant, to, place)
 
-        with b.if_else(b.icmp_signed("<", every, _INDEX(sites))) as (few, many):
-            with few, cgutils.for_range_slice(b, _INDEX(0), every, _INDEX(1), _INDEX) as (i, _):
-                block(i, 1)
-            with many, cgutils.for_range_slice(b, _INDEX(0), every, _INDEX(sites), _INDEX) as (i, _):
-                # The last block begins early enough to end with the row.
-                last = b.sub(every, _INDEX(sites))
-                block(b.select(b.icmp_signed("<", i, last), i, last), sites)
+        _emit_row(b, vector, args[7], block)
         return context.get_dummy_value()
 
     return types.void(source, types.int64, types.int64, weights, types.int64, bias, out, types.int64), code
+
+
+def _combine(b, vector, row, vectors):
+    """Return the sum of vectors with constant factors."""
+    total = None
+    for factor, v in zip(row, vectors, strict=True):
+        if factor:
+            c = ir.Constant(vector, [ir.Constant(vector.element, float(factor))] * vector.count)
+            total = b.fmul(c, v) if total is None else _multiply_add(b, c, v, total)
+    return total
+
+
+def _first_of_tile(b, tile, width):
+    """Return the first site of a tile; the last tile begins early enough to end with the row."""
+    first, last = b.mul(tile, _INDEX(OUTPUTS)), b.sub(width, _INDEX(OUTPUTS))
+    return b.select(b.icmp_signed("<", first, last), first, last)
+
+
+@intrinsic
+def spread(typing, source, start, taps, bias, out, to, tiles, width):
+    """Store in ``out``, from ``to`` on, a padded row transformed by Winograd's B: by point, tile and component.
+
+    The number of taps is the length of the tuple ``taps``; nothing happens where no transform serves it.
+    """
+
+    def code(context, b, signature, args):
+        kinds = signature.args
+        n, k = kinds[3].count, kinds[2].count
+        vector = ir.VectorType(_number(context, kinds[0]), n)
+        src, there = (_data(context, b, kinds[i], args[i]) for i in (0, 4))
+        if k in KERNELS:
+            B = matrices(k)[2]
+            with cgutils.for_range_slice(b, _INDEX(0), args[6], _INDEX(1), _INDEX) as (tile, _):
+                at = b.add(args[1], b.mul(_first_of_tile(b, tile, args[7]), _INDEX(n)))
+                d = [_vector_at(b, src, b.add(at, _INDEX(j * n)), vector) for j in range(len(B))]
+                for p, row in enumerate(B):
+                    place = b.add(args[5], b.mul(b.add(tile, b.mul(_INDEX(p), args[6])), _INDEX(n)))
+                    _store_at(b, _combine(b, vector, row, d), there, place)
+        return context.get_dummy_value()
+
+    number = types.int64
+    return types.void(source, number, taps, bias, out, number, number, number), code
+
+
+@intrinsic
+def products(typing, ring, oldest, weights, taps, bias, out, tiles):
+    """Fill ``out`` with the products of transformed rows and weights, by point, tile and component.
+
+    ``ring``: transformed rows, the line number ``oldest`` is the first; ``weights``: by point, row of the kernel,
+    component of the source, component of the field.
+    """
+
+    def code(context, b, signature, args):
+        kinds = signature.args
+        n, k = kinds[4].count, kinds[3].count
+        vector = ir.VectorType(_number(context, kinds[0]), n)
+        src, w, to = (_data(context, b, kinds[i], args[i]) for i in (0, 2, 5))
+        if k not in KERNELS:
+            return context.get_dummy_value()
+        points = k + OUTPUTS - 1
+        size = b.mul(args[6], _INDEX(n))
+        with cgutils.for_range_slice(b, _INDEX(0), _INDEX(points), _INDEX(1), _INDEX) as (p, _):
+            own = b.gep(w, [b.mul(p, _INDEX(k * n * n))])
+            line_size = b.mul(_INDEX(points), size)
+
+            def block(first, sites):
+                place = b.add(b.mul(p, size), b.mul(first, _INDEX(n)))
+
+                def begin(line):
+                    slot = b.add(args[1], line)
+                    slot = b.select(b.icmp_signed(">=", slot, _INDEX(k)), b.sub(slot, _INDEX(k)), slot)
+                    return b.add(b.mul(slot, line_size), place)
+
+                lines = (_INDEX(k), begin, _INDEX(n))
+                _emit_block(b, vector, sites, src, lines, own, ir.Constant(vector, None), to, place)
+
+            _emit_row(b, vector, args[6], block)
+        return context.get_dummy_value()
+
+    return types.void(ring, types.int64, weights, taps, bias, out, types.int64), code
+
+
+@intrinsic
+def gather(typing, parts, taps, bias, out, tiles, width):
+    """Fill ``out`` with the fields of a row, from products of transformed rows and weights, and the bias."""
+
+    def code(context, b, signature, args):
+        kinds = signature.args
+        n, k = kinds[2].count, kinds[1].count
+        vector = ir.VectorType(_number(context, kinds[0]), n)
+        src, to = (_data(context, b, kinds[i], args[i]) for i in (0, 3))
+        constant = _vector_of(b, vector, args[2])
+        if k in KERNELS:
+            A = matrices(k)[0]
+            size = b.mul(args[4], _INDEX(n))
+            with cgutils.for_range_slice(b, _INDEX(0), args[4], _INDEX(1), _INDEX) as (tile, _):
+                at = b.mul(tile, _INDEX(n))
+                place = b.mul(_first_of_tile(b, tile, args[5]), _INDEX(n))
+                m = [_vector_at(b, src, b.add(at, b.mul(_INDEX(p), size)), vector) for p in range(A.shape[1])]
+                for i, row in enumerate(A):
+                    y = b.fadd(_combine(b, vector, row, m), constant)
+                    _store_at(b, y, to, b.add(place, _INDEX(i * n)))
+        return context.get_dummy_value()
+
+    return types.void(parts, taps, bias, out, types.int64, types.int64), code
 
 
 def _emit_normals(b, normals, row, lane, vector):

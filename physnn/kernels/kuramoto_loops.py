@@ -8,9 +8,10 @@ import math
 import numpy as np
 from numba import njit
 
-from physnn.kernels.kuramoto_code import fields, moved, tangents
+from physnn.kernels.kuramoto_code import fields, gather, moved, products, spread, tangents
 from physnn.kernels.multispin_code import arrive, give_way, look
 from physnn.kernels.philox import row_normals
+from physnn.kernels.winograd import OUTPUTS
 
 SPIN = 1000
 """Looks at the other bands before a thread lets go of its core."""
@@ -123,7 +124,7 @@ def close(padded, row, half, periodic):
 
 
 @njit(cache=True, nogil=True)
-def run(before, after, kernel, near, onsite, bias, key, numbers, geodesic, periodic, rows, band, bands, meeting):
+def run(before, after, kernel, fast, taps, near, onsite, bias, key, numbers, geodesic, periodic, rows, band, bands, meeting):
     """Take Langevin steps with one band of rows of one lattice; see `physnn.kernels.kuramoto.advance`.
 
     Parameters
@@ -132,6 +133,10 @@ def run(before, after, kernel, near, onsite, bias, key, numbers, geodesic, perio
         Padded states before and after a step, by turns; the first has the state at the beginning.
     kernel : ndarray, shape (k, k, N, N)
         Coupling by row and column of the neighbour, component of the neighbour, component of the field.
+    fast : ndarray of float32, shape (k + 3, k, N, N) or (0, 0, 0, 0)
+        The kernel transformed by `physnn.kernels.winograd`, where it is to be used.
+    taps : tuple of k numbers
+        Tells the compiler k.
     near : ndarray, shape (N,) or (0,)
         Diagonal coupling to the four neighbours; if there is one, ``kernel`` has k = 3 and is not used.
     onsite : ndarray of float64, shape (N, N)
@@ -159,16 +164,29 @@ def run(before, after, kernel, near, onsite, bias, key, numbers, geodesic, perio
     words, normals = np.empty((4, width * blocks), np.uint32), np.zeros((4, width * blocks), np.float32)
     uniform, field = np.empty(width * blocks, np.float32), np.empty(width * n, before.dtype)
     length2, keep, go = np.empty((3, width), before.dtype)
-    w, row = kernel.reshape(-1), 0
+    w, w_fast, row = kernel.reshape(-1), fast.reshape(-1), 0
+    # Transformed rows are kept while they are neighbours: k of them in turns.
+    tiles = (width + OUTPUTS - 1) // OUTPUTS if fast.size else 0
+    size = fast.shape[0] * tiles * n
+    ring, parts = np.empty(fast.shape[1] * size, before.dtype), np.empty(size, before.dtype)
+    top, bottom = height * band // bands, height * (band + 1) // bands
     for t in range(steps):
         if bands > 1 and not _wait(meeting, band, bands, t):
             return
         due = row < len(rows) and (since + t) % every == 0
         old, new = before.reshape(-1), after.reshape(-1)
-        for y in range(height * band // bands, height * (band + 1) // bands):
+        if tiles:
+            for y in range(top, top + 2 * half):
+                spread(old, y * stride, taps, bias, ring, y % len(taps) * size, tiles, width)
+        for y in range(top, bottom):
             here = (y + half) * stride + half * n
             if len(near):
                 near_fields(old, y * stride, stride, near, bias, field, width)
+            elif tiles:
+                newest = y + 2 * half
+                spread(old, newest * stride, taps, bias, ring, newest % len(taps) * size, tiles, width)
+                products(ring, y % len(taps), w_fast, taps, bias, parts, tiles)
+                gather(parts, taps, bias, field, tiles, width)
             else:
                 fields(old, y * stride, stride, w, kernel.shape[0], bias, field, width)
             if due:
