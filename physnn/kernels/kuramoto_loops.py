@@ -124,7 +124,9 @@ def close(padded, row, half, periodic):
 
 
 @njit(cache=True, nogil=True)
-def run(before, after, kernel, fast, taps, near, onsite, bias, key, numbers, geodesic, periodic, rows, band, bands, meeting):
+def run(
+    before, after, kernel, fast, taps, near, onsite, bias, key, numbers, geodesic, periodic, rows, band, bands, meeting
+):
     """Take Langevin steps with one band of rows of one lattice; see `physnn.kernels.kuramoto.advance`.
 
     Parameters
