@@ -13,8 +13,9 @@ Every band of rows waits for its two neighbours only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def serves(x: np.ndarray, kernel: np.ndarray) -> bool:
     return x.dtype == np.float32 and x.shape[3] >= LEAST_COMPONENTS and x.shape[2] >= OUTPUTS and len(kernel) in KERNELS
 
 
-def _together(calls: list[Callable[[], None]], threads: int, meetings: np.ndarray) -> None:
+def _together(calls: Sequence[Callable[[], None]], threads: int, meetings: np.ndarray) -> None:
     if len(calls) == 1:
         return calls[0]()
     with ThreadPoolExecutor(min(threads, len(calls))) as pool:
@@ -114,8 +115,9 @@ def advance(
     half, dtype = coupling.shape[2] // 2, x.dtype
     kernel = np.ascontiguousarray(coupling.transpose(2, 3, 1, 0), dtype)
     near, onsite = np.ascontiguousarray(near, dtype), np.ascontiguousarray(onsite, np.float64)
-    constants, taps = tuple(np.asarray(bias, dtype)), (0,) * len(kernel)
-    fast = transformed(kernel) if fewer and serves(x, kernel) and not len(near) else np.empty((0, 0, 0, 0), dtype)
+    constants, use = tuple(np.asarray(bias, dtype)), fewer and not len(near) and serves(x, kernel)
+    fast = transformed(kernel) if use else np.empty((0, 0, 0, 0), dtype)
+    taps = (0,) * (len(kernel) if use else 1)
     before = padded(x, half, periodic)
     after = np.zeros_like(before)
     bands = bands_of(lattices, height, half, threads)
@@ -125,20 +127,20 @@ def advance(
     while done < steps:
         count = min(size, steps - done)
         fresh = -(-done // every) if every else 0
-        numbers = (first + done, count, max(every, 1), done % max(every, 1), dtype.type(gamma))
-        numbers = (*numbers, dtype.type(eta * np.sqrt(gamma)))
+        since = done % every if every else 0
+        numbers = (first + done, count, max(every, 1), since, dtype.type(gamma), dtype.type(eta * np.sqrt(gamma)))
         meetings = np.zeros((lattices, APART * bands + 1), np.int64)
-        calls = [
-            lambda i=i, band=band: run(  # type: ignore[misc]
-                before[i], after[i], kernel, fast, taps, near, onsite, constants, keys[i], numbers, geodesic, periodic,
-                rows[i, fresh:], band, bands, meetings[i],
-            )
-            for i in range(lattices)
-            for band in range(bands)
-        ]  # fmt: skip
+
+        def call(i: int, band: int) -> None:
+            couplings = kernel, fast, taps, near, onsite, constants
+            rules = numbers, geodesic, periodic  # noqa: B023
+            place = rows[i, fresh:], band, bands, meetings[i]  # noqa: B023
+            run(before[i], after[i], *couplings, keys[i], *rules, *place)  # noqa: B023
+
+        calls = [partial(call, i, band) for i in range(lattices) for band in range(bands)]
         _together(calls, threads, meetings)
         if count % 2:
             before, after = after, before
         done += count
     x[:] = before[:, half : half + height, half : half + width]
-    return rows.sum(axis=2)
+    return np.asarray(rows.sum(axis=2))

@@ -7,7 +7,7 @@ AVX2; any CPU runs the same code.  N is known when the code is made: it is the l
 from __future__ import annotations
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic

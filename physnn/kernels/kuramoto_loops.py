@@ -138,7 +138,7 @@ def run(
     fast : ndarray of float32, shape (k + 3, k, N, N) or (0, 0, 0, 0)
         The kernel transformed by `physnn.kernels.winograd`, where it is to be used.
     taps : tuple of k numbers
-        Tells the compiler k.
+        Tells the compiler k; one number where ``fast`` is empty.
     near : ndarray, shape (N,) or (0,)
         Diagonal coupling to the four neighbours; if there is one, ``kernel`` has k = 3 and is not used.
     onsite : ndarray of float64, shape (N, N)

@@ -98,7 +98,7 @@ def _box_muller(first, second, uniform, bits, cosine, sine):
 
 @njit(cache=True, nogil=True)
 def row_normals(key, row, step, blocks, words, uniform, normals):
-    """Fill ``normals`` with those of one row of sites; component m of site c is ``normals[m % 4, c * blocks + m // 4]``.
+    """Fill ``normals`` with those of a row of sites: component m of site c at ``[m % 4, c * blocks + m // 4]``.
 
     Parameters
     ----------

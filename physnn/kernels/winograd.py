@@ -15,7 +15,7 @@ import numpy as np
 
 OUTPUTS = 4
 """Neighbouring outputs that share their products."""
-POINTS = tuple(map(Fraction, (0, 1, -1, 2, -2, "1/2", "-1/2")))
+POINTS = tuple(Fraction(p, 2) for p in (0, 2, -2, 4, -4, 1, -1))
 """Where polynomials are evaluated, besides at infinity: numbers that keep rounding small."""
 KERNELS = (3, 5)
 """Numbers of taps that are served; longer filters would lose digits."""
@@ -69,4 +69,4 @@ def matrices(k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def transformed(kernel: np.ndarray) -> np.ndarray:
     """Return the transformed weights ``(k + 3, k, N, N)`` of a kernel ``(k, k, N, N)`` (row, column, ...), float32."""
     G = matrices(kernel.shape[0])[1]
-    return np.einsum("pj,yjab->pyab", G, kernel.astype(np.float64)).astype(np.float32)
+    return np.asarray(np.einsum("pj,yjab->pyab", G, kernel.astype(np.float64)), np.float32)

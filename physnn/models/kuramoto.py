@@ -90,16 +90,17 @@ class VectorModel:
 
     def taps(self, shape: Shape) -> dict[tuple[int, int], np.ndarray]:
         """Return J by displacement, zero matrices left out; on a torus, displacements are within the lattice."""
-        half, found = self.kernel // 2, {}
+        half = self.kernel // 2
+        found: dict[tuple[int, int], np.ndarray] = {}
         for y, x in np.argwhere(self.coupling.any(axis=(0, 1))):
             r = (int(y) - half, int(x) - half)
             if self.boundary == "periodic":
                 r = (r[0] % shape[0], r[1] % shape[1])
-            found[r] = found.get(r, 0) + self.coupling[:, :, y, x]
+            found[r] = found.get(r, np.zeros(2 * (self.components,))) + self.coupling[:, :, y, x]
         return found
 
     def onsite(self, shape: Shape) -> np.ndarray:
-        """Return J_00, shape (N, N): what a site of a lattice of this shape does to itself, around a small torus too."""
+        """Return J_00, shape (N, N): what a site of such a lattice does to itself, around a small torus too."""
         return np.array(self.taps(shape).get((0, 0), np.zeros((self.components,) * 2)))
 
     def field(self, x: np.ndarray) -> np.ndarray:

@@ -79,10 +79,9 @@ def model_of(net: KuramotoNetwork) -> VectorModel:
 NETWORKS = {
     "symmetric": lambda: trained("kuramoto_symmetric"),
     "broken": lambda: trained("kuramoto_broken"),
-    "zero": lambda: untrained(16, 5, "zero"),
+    "zero": lambda: untrained(16, 3, "zero"),
     "small": lambda: untrained(3, 3, "zero"),
-    "nine": lambda: untrained(9, 3, "periodic"),
-    "large": lambda: untrained(5, 7, "periodic"),
+    "large": lambda: untrained(9, 7, "periodic"),
 }
 
 
@@ -114,12 +113,13 @@ def test_thirty_steps_follow_the_torch_network(name):
 
 
 def test_thirty_steps_in_double_precision_follow_the_torch_network():
-    net, eta = NETWORKS["symmetric"]().double(), 0.2
+    net, eta = NETWORKS["symmetric"](), 0.2
+    model, J = model_of(net), net.symmetric_coupling().double()
     x, noise = random_state((1, 20, 20, 16), np.float64), KeyedNoise(KEYS[:1], 16, 20)
-    y, _ = advance(model_of(net), x, 30, net.architecture.gamma, eta)
+    y, _ = advance(model, x, 30, net.architecture.gamma, eta)
     z = torch.from_numpy(x).permute(0, 3, 1, 2)
     for t in range(30):
-        z = net.step(z, net.symmetric_coupling(), noise(t).double(), eta)
+        z = net.step(z, J, noise(t).double(), eta)
     assert np.abs(y - z.permute(0, 2, 3, 1).numpy()).max() < 1e-9
 
 
@@ -131,7 +131,7 @@ def test_wrong_noise_is_another_trajectory():
     assert np.abs(y - z).max() > 1e-6
 
 
-SHAPES = [((2, 9, 7, 2), 3), ((1, 3, 5, 4), 5), ((1, 1, 8, 2), 3), ((1, 2, 2, 3), 5), ((1, 6, 17, 6), 1)]
+SHAPES = [((2, 9, 17, 3), 3), ((1, 3, 5, 3), 5), ((1, 1, 8, 3), 3), ((1, 2, 2, 3), 5), ((1, 6, 17, 6), 1)]
 
 
 @pytest.mark.parametrize("rule", ["retract", "geodesic"])
@@ -147,7 +147,7 @@ def test_steps_in_double_precision_are_the_equation(shape, k, boundary, rule):
     assert np.abs(y - expected).max() < 1e-12
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 4, 16), (1, 5, 30, 9), (2, 12, 64, 8)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 8, 4, 16), (1, 5, 30, 16), (2, 12, 64, 16)], ids=str)
 @pytest.mark.parametrize("k", [3, 5])
 def test_fewer_multiplications_give_the_same_step(shape, k):
     model, x = random_model(shape[3], k, scale=2), random_state(shape)
@@ -184,7 +184,7 @@ def test_nearest_neighbours_have_the_same_steps_as_any_kernel(strengths, boundar
 @pytest.mark.parametrize("boundary", ["periodic", "zero"])
 @pytest.mark.parametrize("k", [3, 5])
 def test_threads_and_cuts_do_not_change_a_bit(k, boundary, monkeypatch):
-    model, x = random_model(8, k, boundary), random_state((2, 40, 24, 8))
+    model, x = random_model(16, k, boundary), random_state((2, 40, 24, 16))
     y, rows = advance(model, x, 7, 0.1, 0.3, "geodesic", every=3)
     for threads in (2, 4, 6):
         z, others = advance(model, x, 7, 0.1, 0.3, "geodesic", every=3, threads=threads)
@@ -204,7 +204,7 @@ def test_bands_give_up_together():
     assert not kuramoto_loops._wait(meeting, 0, 2, 1)
 
 
-@pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 2, 5, 4)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 2, 5, 3)], ids=str)
 def test_measured_sums_are_those_of_the_model(shape):
     model, x = random_model(shape[3], 5), random_state(shape, np.float64)
     _, rows = advance(model, x, 5, 0.1, 0.4, every=2)
