@@ -69,7 +69,7 @@ def advance(
     first: int,
     steps: int,
     gamma: float,
-    eta: float,
+    eta: float | np.ndarray,
     geodesic: bool = True,
     periodic: bool = True,
     every: int = 0,
@@ -94,8 +94,10 @@ def advance(
         Keys of the noise: normals as `physnn.kernels.philox.fill_normals` gives them for the number of the step.
     first, steps : int
         Number of the first step, and how many.
-    gamma, eta : float
-        Step size and noise (dimensionless).
+    gamma : float
+        Step size (dimensionless).
+    eta : float or array of shape (lattices,)
+        Noise.
     geodesic, periodic : bool
         Step rule and boundary.
     every : int
@@ -118,6 +120,7 @@ def advance(
     constants, use = tuple(np.asarray(bias, dtype)), fewer and not len(near) and serves(x, kernel)
     fast = transformed(kernel) if use else np.empty((0, 0, 0, 0), dtype)
     taps = (0,) * (len(kernel) if use else 1)
+    scales = np.broadcast_to(np.asarray(eta * np.sqrt(gamma), dtype), lattices)
     before = padded(x, half, periodic)
     after = np.zeros_like(before)
     bands = bands_of(lattices, height, half, threads)
@@ -128,12 +131,12 @@ def advance(
         count = min(size, steps - done)
         fresh = -(-done // every) if every else 0
         since = done % every if every else 0
-        numbers = (first + done, count, max(every, 1), since, dtype.type(gamma), dtype.type(eta * np.sqrt(gamma)))
+        numbers = (first + done, count, max(every, 1), since, dtype.type(gamma))
         meetings = np.zeros((lattices, APART * bands + 1), np.int64)
 
         def call(i: int, band: int) -> None:
             couplings = kernel, fast, taps, near, onsite, constants
-            rules = numbers, geodesic, periodic  # noqa: B023
+            rules = (*numbers, scales[i]), geodesic, periodic  # noqa: B023
             place = rows[i, fresh:], band, bands, meetings[i]  # noqa: B023
             run(before[i], after[i], *couplings, keys[i], *rules, *place)  # noqa: B023
 
