@@ -47,8 +47,10 @@ def serves(x: np.ndarray, kernel: np.ndarray) -> bool:
 
 
 def _together(calls: Sequence[Callable[[], None]], threads: int, meetings: np.ndarray) -> None:
-    if len(calls) == 1:
-        return calls[0]()
+    if threads == 1 or len(calls) == 1:
+        for call in calls:
+            call()
+        return
     with ThreadPoolExecutor(min(threads, len(calls))) as pool:
         try:
             tasks = [pool.submit(call) for call in calls]
