@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physnn.analysis.estimate import Estimate
-from physnn.analysis.resampling import linear_error
+from physnn.analysis.series import as_chains, estimate_time
 from physnn.errors import InputError
 
 TOLERANCE = 0.02
@@ -58,7 +58,11 @@ def thermometer(force: np.ndarray, curvature: np.ndarray, T: float) -> Thermomet
     """
     if not T > 0:
         raise InputError(f"the thermometer needs a temperature above 0, not {T:g}")
-    t_conf = linear_error(lambda f, c: f / c, force, curvature)
+    forces, curvatures = as_chains(force), as_chains(curvature)
+    value = float(forces.mean() / curvatures.mean())
+    # The linear part of the ratio; a slow run must be told so, not refused, so that short series are allowed.
+    error = estimate_time((forces - value * curvatures) / curvatures.mean()).mean.error
+    t_conf = Estimate(value, error)
     off = abs(t_conf.value / T - 1)
     doubt = t_conf.error / T
     if off > TOLERANCE and off - TOLERANCE > SIGMAS * doubt:
