@@ -22,8 +22,10 @@ SIZES = (64, 128)
 """Sides of the lattices."""
 ARCHITECTURE = Architecture(components=16, kernel=5, gamma=0.25)
 ETA = 0.2
-SITE_STEPS = 2**16
-"""Sites times steps of one short run."""
+STEPS = 10
+"""Steps of one short run."""
+PAUSE = 0.01
+"""Seconds between runs, in which the threads of the run before stop looking for work."""
 ROUNDS, SECONDS = 100, 15.0
 """Every run is made so many times, or for so long all together, by turns; the shortest counts: what else runs on the
 machine only makes it slower."""
@@ -46,7 +48,7 @@ def bench_kuramoto(progress: Progress = silent) -> dict[str, Any]:
     for k, (threads, L) in enumerate(jobs):
         set_threads(threads)
         clock = time.thread_time if threads == 1 else time.perf_counter
-        times = shortest(_runs(L, threads), max(1, SITE_STEPS // L**2), clock)
+        times = shortest(_runs(L, threads), STEPS, clock)
         rows += [
             {"name": f"{name}, L = {L}", "value": 1e3 * t, "unit": "ms/step", "threads": threads}
             for name, t in times.items()
@@ -66,6 +68,7 @@ def shortest(runs: dict[str, Run], n: int, clock: Callable[[], float]) -> dict[s
         if time.perf_counter() > end:
             break
         for name, run in runs.items():
+            time.sleep(PAUSE)
             began = clock()
             run(n)
             best[name] = min(best[name], (clock() - began) / n)
