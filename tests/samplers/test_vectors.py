@@ -291,3 +291,22 @@ def test_chains_continue_bit_for_bit_and_threads_do_not_matter():
 def test_wrong_input_is_refused(wrong):
     with pytest.raises(InputError):
         wrong()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("name", "shape"), [("kuramoto_symmetric", (8, 8)), ("kuramoto_broken", (6, 7))])
+def test_langevin_agrees_with_metropolis_to_half_a_per_cent(rule, name, shape):
+    model, T = trained_model(name), 0.3
+    expected, doubt = mean(
+        run(VectorMetropolis(), model, shape, T, 4000, 6, "long", kind="ordered", warm=200)[0]["energy"]
+    )
+
+    def observe(sampler, factor):
+        words = ("long", rule, factor, name)
+        rows, _ = run(sampler, model, shape, T, 3000, 30 * factor, *words, chains=8, kind="ordered", warm=200)
+        return mean(rows["energy"])
+
+    value, error = extrapolated(rule, 0.004, observe)
+    assert abs(value - expected) < LIMIT * np.hypot(error, doubt)
+    assert np.hypot(error, doubt) < 0.005 * abs(expected)
