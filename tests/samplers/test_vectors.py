@@ -296,7 +296,7 @@ def test_wrong_input_is_refused(wrong):
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(("name", "shape"), [("kuramoto_symmetric", (8, 8)), ("kuramoto_broken", (6, 7))])
-def test_langevin_agrees_with_metropolis_to_half_a_per_cent(rule, name, shape):
+def test_langevin_agrees_with_metropolis_to_one_per_cent(rule, name, shape):
     model, T = trained_model(name), 0.3
     expected, doubt = mean(
         run(VectorMetropolis(), model, shape, T, 4000, 6, "long", kind="ordered", warm=200)[0]["energy"]
@@ -309,4 +309,4 @@ def test_langevin_agrees_with_metropolis_to_half_a_per_cent(rule, name, shape):
 
     value, error = extrapolated(rule, 0.004, observe)
     assert abs(value - expected) < LIMIT * np.hypot(error, doubt)
-    assert np.hypot(error, doubt) < 0.005 * abs(expected)
+    assert np.hypot(error, doubt) < 0.01 * abs(expected)
