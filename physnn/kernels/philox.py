@@ -97,6 +97,30 @@ def _box_muller(first, second, uniform, bits, cosine, sine):
 
 
 @njit(cache=True, nogil=True)
+def row_normals(key, row, step, blocks, words, uniform, normals):
+    """Fill ``normals`` with those of a row of sites: component m of site c at ``[m % 4, c * blocks + m // 4]``.
+
+    Parameters
+    ----------
+    key : ndarray of uint32, shape (2,)
+        The key.
+    row, step, blocks : int
+        Row, number of the step, and blocks of four normals per site.
+    words : ndarray of uint32, shape (4, sites * blocks)
+        Scratch.
+    uniform : ndarray of float32, shape (sites * blocks,)
+        Scratch.
+    normals : ndarray of float32, shape (4, sites * blocks)
+        Filled in place.
+    """
+    _set_counters(row, step, blocks, words)
+    philox(key, words)
+    bits = uniform.view(np.int32)
+    _box_muller(words[0], words[1], uniform, bits, normals[0], normals[1])
+    _box_muller(words[2], words[3], uniform, bits, normals[2], normals[3])
+
+
+@njit(cache=True, nogil=True)
 def fill_normals(keys, step, out):
     """Fill ``out (images, rows, columns, components)`` float32 with the standard normals of one step.
 
@@ -114,14 +138,10 @@ def fill_normals(keys, step, out):
     lanes = columns * blocks
     words = np.empty((4, lanes), np.uint32)
     uniform = np.empty(lanes, np.float32)
-    bits = uniform.view(np.int32)
     normals = np.empty((4, lanes), np.float32)
     for image in range(images):
         for row in range(rows):
-            _set_counters(row, step, blocks, words)
-            philox(keys[image], words)
-            _box_muller(words[0], words[1], uniform, bits, normals[0], normals[1])
-            _box_muller(words[2], words[3], uniform, bits, normals[2], normals[3])
+            row_normals(keys[image], row, step, blocks, words, uniform, normals)
             for column in range(columns):
                 for component in range(components):
                     lane = column * blocks + component // 4

@@ -1,0 +1,113 @@
+"""Time of a noisy step of the Kuramoto lattice, as ratios against eager torch and a convolution in the same run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from physnn.bench import machine
+from physnn.kernels import kuramoto
+from physnn.models import couplings
+from physnn.models.kuramoto import normalised
+from physnn.networks.eager import eager_steps, set_threads
+from physnn.networks.kuramoto import Architecture, initial_weights
+from physnn.rng import counter_key, stream
+from physnn.sweeps.executors import available_cores
+from physnn.sweeps.run import Progress, silent
+
+SIZES = (64, 128)
+"""Sides of the lattices."""
+ARCHITECTURE = Architecture(components=16, kernel=5, gamma=0.25)
+ETA = 0.2
+STEPS = 10
+"""Steps of one short run."""
+PAUSE = 0.01
+"""Seconds between runs, in which the threads of the run before stop looking for work."""
+ROUNDS, SECONDS = 100, 15.0
+"""Every run is made so many times, or for so long all together, by turns; the shortest counts: what else runs on the
+machine only makes it slower."""
+Run = Callable[[int], None]
+
+
+def bench_kuramoto(progress: Progress = silent) -> dict[str, Any]:
+    """Return milliseconds per noisy step of N = 16 components under a 5 x 5 kernel, on one and on all threads.
+
+    On one thread it is the thread's own time, in which other programs do not count; on more, time on the wall.
+
+    Returns
+    -------
+    dict
+        ``machine``; ``rows``: name, value, unit, threads; ``ratios``: the fastest eager step over ours, and ours over
+        the fastest convolution alone; ``missing``: nothing.
+    """
+    rows: list[dict[str, Any]] = []
+    jobs = [(threads, L) for threads in sorted({1, available_cores()}) for L in SIZES]
+    for k, (threads, L) in enumerate(jobs):
+        set_threads(threads)
+        clock = time.thread_time if threads == 1 else time.perf_counter
+        times = shortest(_runs(L, threads), STEPS, clock)
+        rows += [
+            {"name": f"{name}, L = {L}", "value": 1e3 * t, "unit": "ms/step", "threads": threads}
+            for name, t in times.items()
+        ]
+        progress(k + 1, len(jobs), f"L = {L}, {threads} threads")
+    set_threads(1)
+    return {"machine": machine(), "rows": rows, "ratios": _ratios(rows), "missing": []}
+
+
+def shortest(runs: dict[str, Run], n: int, clock: Callable[[], float]) -> dict[str, float]:
+    """Return the seconds per step of each run's fastest call, all runs by turns."""
+    best = dict.fromkeys(runs, float("inf"))
+    for run in runs.values():
+        run(n)
+    end = time.perf_counter() + SECONDS
+    for _ in range(ROUNDS):
+        if time.perf_counter() > end:
+            break
+        for name, run in runs.items():
+            time.sleep(PAUSE)
+            began = clock()
+            run(n)
+            best[name] = min(best[name], (clock() - began) / n)
+    return best
+
+
+def _runs(L: int, threads: int) -> dict[str, Run]:
+    runs = {f"torch {name}": run for name, run in eager_steps(L, ARCHITECTURE, ETA).items()}
+    runs["physnn"] = _ours(L, threads, "retract")
+    runs["physnn, geodesic"] = _ours(L, threads, "geodesic")
+    runs["physnn, measured at every tenth step"] = _ours(L, threads, "geodesic", every=10)
+    runs["physnn, all multiplications"] = _ours(L, threads, "retract", fewer=False)
+    runs["physnn, nearest neighbours"] = _ours(L, threads, "geodesic", near=True)
+    return runs
+
+
+def _ours(L: int, threads: int, rule: str, every: int = 0, fewer: bool = True, near: bool = False) -> Run:
+    model = couplings.from_weights(initial_weights(ARCHITECTURE, stream(0, "synthetic", "bench"), 0.0), "periodic")
+    model = couplings.on(ARCHITECTURE.components) if near else model
+    x = normalised(stream(0, "synthetic", "bench").normal(size=(1, L, L, model.components))).astype(np.float32)
+    key, onsite = counter_key(0, "synthetic", "bench")[None], model.onsite((L, L))
+
+    def run(n: int) -> None:
+        rules = ARCHITECTURE.gamma, ETA, rule == "geodesic", True
+        couplings_ = model.coupling, model.near, onsite, model.bias
+        kuramoto.advance(x, *couplings_, key, 0, n, *rules, every, threads, fewer)
+
+    return run
+
+
+def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
+    found = {}
+    for threads in sorted({r["threads"] for r in rows}):
+        for L in SIZES:
+            times = {r["name"].removesuffix(f", L = {L}"): r["value"] for r in rows if r["threads"] == threads}
+            here = {name: value for name, value in times.items() if "L =" not in name}
+            plain = min(v for n, v in here.items() if n.startswith(("torch network", "torch lean")))
+            convolution = min(v for n, v in here.items() if n.startswith("torch convolution"))
+            place = f"L = {L}, {threads} thread" + "s" * (threads > 1)
+            found[f"eager torch / physnn, {place}"] = plain / here["physnn"]
+            found[f"physnn / convolution, {place}"] = here["physnn"] / convolution
+    return found

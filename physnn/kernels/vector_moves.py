@@ -1,0 +1,199 @@
+"""Moves of unit vectors that have no step size to extrapolate: single-site Metropolis, and Langevin proposals.
+
+Both sample exp(-H / T) exactly, whatever their step; they are a reference for small lattices.  A coupling is a list of
+neighbours: displacements ``(n, 2)`` and matrices ``(n, N, N)``, without the site itself, whose matrix is ``onsite``.
+Sums of a measurement are those of `physnn.kernels.kuramoto_loops`: x . f, c . x, |Pi_x f|^2, x . J_00 x.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+
+import numpy as np
+from numba import njit
+
+from physnn.kernels.kuramoto_loops import SUMS, measure
+from physnn.kernels.xoshiro import draw, uniform
+
+METROPOLIS, LANGEVIN = 0, 1
+Coupling = namedtuple("Coupling", "displacements matrices onsite bias periodic")
+"""Arrays of a model, and whether the lattice is a torus."""
+
+
+@njit(cache=True, nogil=True)
+def fill_normals(generator, out):
+    """Fill a one-dimensional array with standard normals, by Box and Muller."""
+    for i in range(0, len(out), 2):
+        radius = math.sqrt(-2 * math.log(1 - uniform(draw(generator))))
+        angle = 2 * math.pi * uniform(draw(generator))
+        out[i] = radius * math.cos(angle)
+        if i + 1 < len(out):
+            out[i + 1] = radius * math.sin(angle)
+
+
+@njit(cache=True, nogil=True)
+def field_of_others(x, row, column, coupling, out):
+    """Fill ``out`` with the field of a site, without what it does to itself."""
+    height, width, n = x.shape
+    out[:] = coupling.bias
+    for t in range(len(coupling.displacements)):
+        r, c = row + coupling.displacements[t, 0], column + coupling.displacements[t, 1]
+        if coupling.periodic:
+            r, c = r % height, c % width
+        elif r < 0 or r >= height or c < 0 or c >= width:
+            continue
+        there, J = x[r, c], coupling.matrices[t]
+        for a in range(n):
+            for b in range(n):
+                out[a] += J[a, b] * there[b]
+
+
+@njit(cache=True, nogil=True)
+def all_fields(x, coupling, f):
+    """Fill ``f`` with J x + c and return the energy of the lattice."""
+    height, width, n = x.shape
+    energy = 0.0
+    for r in range(height):
+        for c in range(width):
+            here, out = x[r, c], f[r, c]
+            field_of_others(x, r, c, coupling, out)
+            for a in range(n):
+                for b in range(n):
+                    out[a] += coupling.onsite[a, b] * here[b]
+            for a in range(n):
+                energy -= 0.5 * here[a] * (out[a] + coupling.bias[a])
+    return energy
+
+
+@njit(cache=True, nogil=True)
+def _quadratic(J, x):
+    value = 0.0
+    for a in range(len(x)):
+        for b in range(len(x)):
+            value += x[a] * J[a, b] * x[b]
+    return value
+
+
+@njit(cache=True, nogil=True)
+def metropolis(x, generator, coupling, T, size):
+    """Sweep a lattice: each site in turn is offered ``normalise(x + size xi)``; return the share that was accepted.
+
+    The density of an offer depends on the angle alone, so it is symmetric.
+    """
+    height, width, n = x.shape
+    g, fresh, xi, accepted = np.empty(n), np.empty(n), np.empty(n), 0
+    for r in range(height):
+        for c in range(width):
+            here = x[r, c]
+            field_of_others(x, r, c, coupling, g)
+            fill_normals(generator, xi)
+            length = 0.0
+            for a in range(n):
+                fresh[a] = here[a] + size * xi[a]
+                length += fresh[a] ** 2
+            gain = 0.0
+            for a in range(n):
+                fresh[a] /= math.sqrt(length)
+                gain += g[a] * (fresh[a] - here[a])
+            gain += 0.5 * (_quadratic(coupling.onsite, fresh) - _quadratic(coupling.onsite, here))
+            if gain >= 0 or uniform(draw(generator)) < math.exp(gain / T):
+                here[:] = fresh
+                accepted += 1
+    return accepted / (height * width)
+
+
+@njit(cache=True, nogil=True)
+def langevin(x, generator, coupling, T, size, f, energy, fresh, f_fresh, xi):
+    """Offer a geodesic Langevin step of the whole lattice; return energy, and 1 if it was accepted.
+
+    With v the step and v' the step back along the same great circle, the logarithm of the acceptance is
+    ``-(H' - H) / T - (|v' - size Pi f'|^2 - |v - size Pi f|^2) / (4 T size)``: the density of the end point of a
+    geodesic has the same Jacobian both ways.  Steps of pi and beyond, whose way back is another, are refused.
+    """
+    height, width, n = x.shape
+    fill_normals(generator, xi)
+    scale, forward, back = math.sqrt(2 * T * size), 0.0, 0.0
+    v = xi.reshape(height, width, n)
+    for r in range(height):
+        for c in range(width):
+            here, u, f_here = x[r, c], v[r, c], f[r, c]
+            along = noise = length = 0.0
+            for a in range(n):
+                along += here[a] * (size * f_here[a] + scale * u[a])
+                noise += here[a] * u[a]
+            for a in range(n):
+                forward += (scale * (u[a] - noise * here[a])) ** 2
+                u[a] = size * f_here[a] + scale * u[a] - along * here[a]
+                length += u[a] ** 2
+            length = math.sqrt(length)
+            if length >= math.pi:
+                return energy, 0
+            share = math.sin(length) / length
+            for a in range(n):
+                fresh[r, c, a] = math.cos(length) * here[a] + share * u[a]
+                # The velocity carried to the end of the arc and turned round.
+                u[a] = length * math.sin(length) * here[a] - math.cos(length) * u[a]
+    new = all_fields(fresh, coupling, f_fresh)
+    for r in range(height):
+        for c in range(width):
+            along = 0.0
+            for a in range(n):
+                along += fresh[r, c, a] * f_fresh[r, c, a]
+            for a in range(n):
+                back += (v[r, c, a] - size * (f_fresh[r, c, a] - along * fresh[r, c, a])) ** 2
+    gain = -(new - energy) / T - (back - forward) / (4 * T * size)
+    if gain < 0 and uniform(draw(generator)) >= math.exp(gain):
+        return energy, 0
+    x[:] = fresh
+    f[:] = f_fresh
+    return new, 1
+
+
+@njit(cache=True, nogil=True)
+def run(kind, x, generator, coupling, T, size, interval, rows, kept, every):
+    """Measure, then move by ``interval`` sweeps (Metropolis) or steps (Langevin), for each row.
+
+    Parameters
+    ----------
+    kind : int
+        `METROPOLIS` or `LANGEVIN`.
+    x : ndarray of float64, shape (H, W, N)
+        State; changed in place.
+    generator : ndarray of uint64, shape (4,)
+        See `physnn.kernels.xoshiro`; changed in place.
+    coupling : Coupling
+        The model.
+    T, size : float
+        Temperature and size of the moves.
+    interval : int
+        Moves after each measurement.
+    rows : ndarray of float64, shape (measurements, SUMS + 1)
+        Filled; the last column is the share of accepted moves.
+    kept : ndarray of float64, shape (measurements // every, H, W, N)
+        Filled with every ``every``-th measured state; empty if every = 0.
+    every : int
+        See ``kept``.
+    """
+    f, fresh, f_fresh, xi = np.empty_like(x), np.empty_like(x), np.empty_like(x), np.empty(x.size)
+    sums = np.empty(SUMS)
+    for m in range(len(rows)):
+        energy = all_fields(x, coupling, f)
+        sums[:] = 0
+        measure(x.reshape(-1), 0, f.reshape(-1), coupling.onsite, coupling.bias, x.shape[0] * x.shape[1], sums)
+        rows[m, :SUMS] = sums
+        if every and m % every == 0 and m // every < len(kept):
+            kept[m // every] = x
+        accepted = 0.0
+        for _ in range(interval):
+            if kind == METROPOLIS:
+                accepted += metropolis(x, generator, coupling, T, size)
+            else:
+                energy, yes = langevin(x, generator, coupling, T, size, f, energy, fresh, f_fresh, xi)
+                accepted += yes
+        rows[m, SUMS] = accepted / interval
+        # Rounding would let the lengths drift.
+        for r in range(x.shape[0]):
+            for c in range(x.shape[1]):
+                length = math.sqrt((x[r, c] ** 2).sum())
+                x[r, c] /= length

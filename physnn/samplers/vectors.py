@@ -1,0 +1,151 @@
+"""Chains of unit vectors: states, blocks of measurements, and what samplers of them have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from physnn import rng
+from physnn.errors import InputError
+from physnn.models.kuramoto import Shape, VectorModel
+
+COLUMNS = {
+    "energy": "energy per site, -1/2 x . J x - c . x",
+    "force": "mean of |Pi_x f|^2 over sites",
+    "curvature": "mean of (N - 1) x . f - tr J_00 + x . J_00 x over sites; T = <force> / <curvature> in equilibrium",
+    "accepted": "share of moves that were accepted since; 1 for a sampler that refuses none",
+}
+"""Columns of a block of measurements, and their meaning."""
+
+
+@dataclass
+class VectorState:
+    """Where some chains are; moved in place by a sampler.
+
+    Attributes
+    ----------
+    x : ndarray of float32 or float64, shape (chains, H, W, N)
+        Unit vectors.
+    generator : ndarray, shape (chains, words)
+        Key (Langevin) or state of each chain's generator.
+    step : int
+        Steps done: the next number of a counter-based generator.
+    """
+
+    x: np.ndarray
+    generator: np.ndarray
+    step: int = 0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return copies of all arrays by name; `from_arrays` continues from them bit for bit."""
+        return {"x": self.x.copy(), "generator": self.generator.copy(), "step": np.array(self.step)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> VectorState:
+        """Return the state that `arrays` described."""
+        return cls(np.array(arrays["x"]), np.array(arrays["generator"]), int(arrays["step"]))
+
+
+@dataclass(frozen=True)
+class VectorRows:
+    """A block of measurements.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (chains, measurements, len(COLUMNS))
+        Each of a state before the moves that follow it.
+    kept : ndarray, shape (chains, measurements // keep, H, W, N)
+        Every ``keep``-th of the measured states.
+    """
+
+    values: np.ndarray
+    kept: np.ndarray
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        """Return one column by name, shape (chains, measurements)."""
+        return np.asarray(self.values[:, :, list(COLUMNS).index(column)])
+
+
+class VectorSampler(Protocol):
+    """How unit vectors move."""
+
+    def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
+        """Return the first state of each chain's generator."""
+
+    @property
+    def dtype(self) -> type:
+        """Type of the numbers of a state."""
+
+    def advance(
+        self,
+        model: VectorModel,
+        T: float | np.ndarray,
+        state: VectorState,
+        measurements: int,
+        interval: int = 1,
+        keep: int = 0,
+        threads: int = 1,
+    ) -> VectorRows:
+        """Move chains, in place, and measure them; T may differ from chain to chain."""
+
+
+def start(
+    sampler: VectorSampler,
+    model: VectorModel,
+    shape: Shape,
+    kind: str,
+    sequence: np.random.SeedSequence,
+    chains: int = 1,
+) -> VectorState:
+    """Return the first state of some independent chains.
+
+    Parameters
+    ----------
+    sampler, model
+        How they move, and what.
+    shape : tuple of int
+        H and W.
+    kind : str
+        ``ordered``, ``random`` or ``uniform``, see `VectorModel.initial`.
+    sequence : numpy.random.SeedSequence
+        Seeds everything random in the chains; it is not changed.
+    chains : int
+        How many.
+    """
+    if min(shape) < 1 or chains < 1:
+        raise InputError(f"a lattice needs two positive sides and at least one chain, not {shape} and {chains}")
+    draws = rng.generator(rng.child(sequence))
+    x = np.stack([model.initial(kind, shape, draws) for _ in range(chains)])
+    return VectorState(np.ascontiguousarray(x, sampler.dtype), sampler.generators(sequence, chains))
+
+
+def check(
+    model: VectorModel, T: float | np.ndarray, state: VectorState, measurements: int, interval: int
+) -> np.ndarray:
+    """Return the temperature of each chain, shape (chains,), after a look at everything else.
+
+    Raises
+    ------
+    InputError
+        If state and model do not fit, or a number is out of range.
+    """
+    x = state.x
+    # Compiled code trusts its arrays.
+    if x.ndim != 4 or x.shape[3] != model.components or not x.flags.c_contiguous:
+        raise InputError(f"a state of this model is a contiguous array (chains, H, W, {model.components})")
+    if measurements < 1 or interval < 1:
+        raise InputError("a block needs at least one measurement and an interval of at least 1")
+    temperatures = np.asarray(T, np.float64)
+    if temperatures.shape not in ((), (len(x),)) or not (np.isfinite(temperatures) & (temperatures >= 0)).all():
+        raise InputError("a temperature must be finite and not negative, one for all chains or one for each")
+    return np.broadcast_to(temperatures, len(x))
+
+
+def columns(sums: np.ndarray, model: VectorModel, shape: Shape, accepted: np.ndarray | float = 1.0) -> np.ndarray:
+    """Return values by `COLUMNS` from sums over sites of x . f, c . x, |Pi_x f|^2 and x . J_00 x (last axis)."""
+    along, constant, force, own = np.moveaxis(sums / (shape[0] * shape[1]), -1, 0)
+    curvature = (model.components - 1) * along + own - np.trace(model.onsite(shape))
+    return np.stack([-0.5 * (along + constant), force, curvature, np.broadcast_to(accepted, along.shape)], axis=-1)
