@@ -18,6 +18,11 @@ COMMANDS = {
         "Sweep the temperature of the Ising or Potts model; fit and draw the answer.",
     ),
     "train": ("physnn.cli.train", "train", "Train an ensemble of networks."),
+    "diagnose": (
+        "physnn.cli.diagnose",
+        "diagnose",
+        "What a trained network is: gradient flow or cycle, order, errors.",
+    ),
     "replicas": ("physnn.cli.classify", "replicas", "How far apart replicas of image classifiers end."),
     "count": ("physnn.cli.count", "count", "Exact loss landscapes of +-1 networks, and of the Ising model."),
     "fit": (

@@ -126,6 +126,40 @@ def train(as_json: bool, quiet: bool, debug: bool) -> None:
     _print(found)
 
 
+@bench.command()
+@json_option
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def kuramoto(as_json: bool, quiet: bool, debug: bool) -> None:
+    """Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone."""
+    from physnn.bench_kuramoto import bench_kuramoto
+    from physnn.cli.output import print_json, progress_bar
+
+    with progress_bar("bench kuramoto", quiet) as progress:
+        found = bench_kuramoto(progress)
+    if as_json:
+        print_json(found)
+        return
+    _print(found)
+
+
+@bench.command("train-kuramoto")
+@json_option
+@click.option("--quiet", is_flag=True, help="No progress.")
+@debug_option
+def train_kuramoto(as_json: bool, quiet: bool, debug: bool) -> None:
+    """Image pairs per second of training Kuramoto networks, against a plain torch loop."""
+    from physnn.bench_kuramoto_training import bench_kuramoto_training
+    from physnn.cli.output import print_json, progress_bar
+
+    with progress_bar("bench train-kuramoto", quiet) as progress:
+        found = bench_kuramoto_training(progress)
+    if as_json:
+        print_json(found)
+        return
+    _print(found)
+
+
 def _print(found: dict[str, Any]) -> None:
     from physnn.cli.output import print_table
 

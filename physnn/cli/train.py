@@ -33,7 +33,12 @@ train.add_command(classify)
 
 @train.command("kuramoto", cls=ListCommand)
 @click.option("--L", "size", type=Whole(1), help="Side of the training images [default: 32].")
-@click.option("--steps", type=Whole(1), help="Depth: number of time steps [default: 15].")
+@click.option(
+    "--family",
+    type=click.Choice(["paper", "flow"]),
+    help="paper: the published recipe; flow: kept a stable gradient flow [default: paper].",
+)
+@click.option("--steps", type=Whole(1), help="Depth: number of time steps [default: 15; flow: 30].")
 @click.option(
     "--seeds", cls=ListOption, type=Whole(0), metavar="SEED...", example="0 1 2", help="One network each [default: 0]."
 )
@@ -41,7 +46,12 @@ train.add_command(classify)
 @click.option("--bias-sd", type=Number(0), help="Standard deviation of c at the start [default: 0.3].")
 @click.option("--components", type=Whole(2), help="N, components of a unit vector [default: 16].")
 @click.option("--kernel", type=Whole(1), help="k, side of the coupling kernel [default: 5].")
-@click.option("--gamma", type=Number(0), help="Step size [default: 0.25].")
+@click.option("--gamma", type=Number(0), help="Step size [default: 0.25; flow: 0.125].")
+@click.option("--stability", type=Number(0), help="flow: largest bound on s = gamma (h - lambda_min)/2 [default: 0.9].")
+@click.option("--depth-spread", type=Whole(0), help="flow: loss at a random depth, T +- this many steps [default: 3].")
+@click.option(
+    "--depth-ramp", type=Number(0), help="flow: share of training over which depth grows to T [default: 0.5]."
+)
 @click.option("--boundary", type=click.Choice(["periodic", "zero"]), help="Boundary [default: periodic].")
 @click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
 @click.option("--epochs", type=Whole(1), help="Epochs; each ends with a checkpoint [default: 12].")
