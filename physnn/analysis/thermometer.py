@@ -23,7 +23,7 @@ class Thermometer:
     Attributes
     ----------
     t_conf : Estimate
-        ``<|Pi_x f|^2> / <(N - 1) x . f - tr J_00 + x . J_00 x>``, in units of T.
+        ``<(Pi_x f)^2> / <(N - 1) x . f - tr J_00 + x . J_00 x>``, in units of T.
     T : float
         Temperature that the run was meant to have.
     verdict : str
@@ -47,7 +47,7 @@ def thermometer(force: np.ndarray, curvature: np.ndarray, T: float) -> Thermomet
     Parameters
     ----------
     force, curvature : arrays of shape (measurements,) or (chains, measurements)
-        |Pi_x f|^2 and its divergence per site, after thermalisation.
+        (Pi_x f)^2 and its divergence per site, after thermalisation.
     T : float
         The temperature meant, eta^2 / 2.
 

@@ -120,9 +120,9 @@ class VectorModel:
         return value
 
     def thermometer(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return |Pi_x f|^2 and its divergence per site, whose means have the ratio T in equilibrium.
+        """Return (Pi_x f)^2 and its divergence per site, whose means have the ratio T in equilibrium.
 
-        ``T = <sum |Pi_x f|^2> / <sum (N - 1) x . f - tr J_00 + x . J_00 x>``: the configurational temperature
+        ``T = <sum (Pi_x f)^2> / <sum (N - 1) x . f - tr J_00 + x . J_00 x>``: the configurational temperature
         (H. H. Rugh, Phys. Rev. Lett. 78, 772 (1997)) on products of spheres.
 
         Parameters
