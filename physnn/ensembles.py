@@ -15,10 +15,14 @@ from physnn.networks.replicas import ClassifierRecipe, Engine
 from physnn.networks.training import Seeds
 from physnn.store.ensemble_file import ENSEMBLES, Ensemble, EnsembleFile, read_ensembles, write_ensembles
 from physnn.store.parts import Parts
-from physnn.sweeps.executors import available_cores
+from physnn.sweeps.executors import job_numbers, parse_engine
 from physnn.sweeps.files import clear
-from physnn.sweeps.replicas import GROUP, ReplicaTask, replica_progress, run_replica_task
-from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
+from physnn.sweeps.locks import exclusive
+from physnn.sweeps.notes import live_notes
+from physnn.sweeps.replicas import GROUP, ReplicaTask, run_replica_task
+from physnn.sweeps.run import Progress, run_tasks, silent
+from physnn.sweeps.status import manifest
+from physnn.sweeps.stopping import stop_signals
 from physnn.sweeps.validation import validated
 
 MEASURED = ("loss", "train_accuracy", "test_accuracy", "test_loss", "predictions")
@@ -35,6 +39,8 @@ def train_ensembles(
     restart: bool = False,
     max_time: float | None = None,
     progress: Progress = silent,
+    executor: str = "process",
+    insecure: bool = False,
 ) -> EnsembleFile:
     """Train one ensemble for every member, all with the same seeds, and write them as one file.
 
@@ -50,13 +56,15 @@ def train_ensembles(
         What trains; see `physnn.networks.replicas`.
     jobs, device, restart, max_time, progress
         Processes side by side, ``"cpu"`` or ``"cuda"``, begin anew, seconds allowed, progress callback.
+    executor, insecure
+        As in `physnn.sweep_noise`.
 
     Raises
     ------
     InputError
         If images cannot be read, a network does not suit them, or ``out`` holds something else.
     """
-    out = Path(out)
+    out, running = Path(out), parse_engine(executor, insecure)
     chosen = tuple(sorted(set(validated(Seeds, {"seeds": tuple(seeds)}).seeds)))
     tasks = [t for name, (r, p) in members.items() for t in _tasks(name, r, p, chosen, engine, device)]
     recipe = _plain(tasks, chosen, device)
@@ -72,8 +80,9 @@ def train_ensembles(
         if (found := parts.recipe()) is not None and found != recipe:
             raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
         parts.begin(recipe)
-        live = replica_progress(parts, tasks)
-        run_tasks(tasks, run_replica_task, {}, parts, jobs or available_cores(), progress, live)
+        parts.manifest(manifest(tasks))
+        live = live_notes(parts, tasks)
+        run_tasks(tasks, run_replica_task, {}, parts, job_numbers(jobs, running)[0], progress, live, running)
         write_ensembles(out, recipe, {name: _assembled(parts, tasks, name) for name in members})
         parts.remove()
     return read_ensembles(out)

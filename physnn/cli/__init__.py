@@ -27,6 +27,7 @@ COMMANDS = {
     ),
     "compare": ("physnn.cli.compare", "compare", "Exponents of two files side by side, and beside the known classes."),
     "show": ("physnn.cli.files", "show", "What a physnn file holds, with the digest of its data."),
+    "status": ("physnn.cli.status", "status", "How far the run that makes a file is, from any terminal."),
     "plot": ("physnn.cli.files", "plot", "Draw a sweep file or the training curves of network files."),
     "merge": ("physnn.cli.files", "merge", "Assemble the finished parts of a sweep into its file."),
     "verify": ("physnn.cli.files", "verify", "Check that files are whole and unchanged."),
@@ -91,20 +92,26 @@ def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one re
     except InputError as error:
         return _fail(2, str(error), debug)
     except (TasksFailed, Unfinished) as error:
-        status = 1 if isinstance(error, TasksFailed) else 3
-        if "--json" in words:
-            from physnn.cli.output import print_json
-
-            print_json({"status": "failed" if status == 1 else "unfinished", "message": str(error)})
-        return _fail(status, str(error), debug)
+        return _stop(1 if isinstance(error, TasksFailed) else 3, str(error), words, debug)
     except OSError as error:
-        return _fail(3, f"{error.filename or 'a file'}: {error.strerror or error}; what was finished is saved", debug)
+        text = f"{error.filename or 'a file'}: {error.strerror or error}; what was finished is saved"
+        return _stop(3, text, words, debug)
     except (KeyboardInterrupt, click.Abort):
-        return _fail(130, "interrupted; everything finished is saved, the same command continues", debug)
+        return _stop(130, "interrupted; everything finished is saved, the same command continues", words, debug)
     except Exception as error:
         # A newcomer gets one line here too; what it was is one flag away.
         text = f"{type(error).__name__}: {error}"[:200]
         return _fail(2, f"this could not be done ({text}); --debug shows where, if the input looks right", debug)
+
+
+def _stop(status: int, message: str, words: list[str], debug: bool) -> int:
+    """Print the JSON object that was asked for where there is no result, and the line."""
+    if "--json" in words:
+        from physnn.cli.output import print_json
+
+        names = {1: "failed", 3: "unfinished", 130: "interrupted"}
+        print_json({"status": names[status], "message": message})
+    return _fail(status, message, debug)
 
 
 def _fail(status: int, message: str, debug: bool) -> int:
