@@ -13,8 +13,8 @@ from physnn.store.parts import Parts
 from physnn.store.sweep_file import open_datatree
 from physnn.sweeps.executors import job_numbers, parse_engine
 from physnn.sweeps.files import clear, recipe_on_disk, run_sweep
-from physnn.sweeps.noise_recipe import NoiseSweep, bundled_names, noise_values
 from physnn.sweeps.locks import exclusive
+from physnn.sweeps.noise_recipe import NoiseSweep, bundled_names, noise_values
 from physnn.sweeps.notes import live_notes
 from physnn.sweeps.run import Progress, run_tasks, silent
 from physnn.sweeps.status import manifest

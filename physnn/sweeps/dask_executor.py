@@ -38,8 +38,8 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
     signal.signal(number, signal.SIG_IGN)
 """
 """What workers of our own cluster run first: signals to stop are their parent's business."""
-OURS = {"allowed_failures": 0, "WORKER_SATURATION": 1.0}
-"""Settings of a scheduler: a task whose worker died comes back to us, and no other task waits at that worker."""
+OURS = {"allowed_failures": 0}
+"""Settings of a scheduler: a task whose worker died comes back to us."""
 
 
 class EngineLost(Unfinished):
@@ -144,7 +144,7 @@ def _lost(error: BaseException) -> EngineLost:
 
 
 def _slots(client: Any, most: int) -> Callable[[], int]:
-    """Return what counts the threads of all workers, now and then."""
+    """Return what counts the threads of all workers, now and then, and gives two tasks to each."""
     count, latest, alive = 0, -COUNT_EVERY, time.monotonic()
 
     def slots() -> int:
@@ -160,7 +160,7 @@ def _slots(client: Any, most: int) -> Callable[[], int]:
             alive = now
         elif now - alive > PATIENCE:
             raise EngineLost("no worker has joined the Dask scheduler for long; start some, the same command continues")
-        return min(count, most)
+        return 2 * min(count, most)
 
     return slots
 
@@ -193,10 +193,7 @@ def dask_executor(engine: Engine, jobs: int) -> Iterator[tuple[Executor, Callabl
 @contextmanager
 def _own_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
     """Yield a cluster of processes on the loopback address; leaving stops them at once, idle or not."""
-    settings = {
-        "distributed.scheduler.allowed-failures": OURS["allowed_failures"],
-        "distributed.scheduler.worker-saturation": OURS["WORKER_SATURATION"],
-    }
+    settings = {"distributed.scheduler.allowed-failures": OURS["allowed_failures"]}
     with import_module("dask").config.set(settings):
         cluster = distributed.LocalCluster(
             n_workers=jobs,

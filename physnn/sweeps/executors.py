@@ -22,7 +22,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 class WorkerDied(RuntimeError):
-    """The worker that ran a task died, and no other task was hurt."""
+    """The worker died that ran a task, or where it waited; other workers were not hurt."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,8 @@ Slots = Callable[[], int]
 def executor(jobs: int, in_process: bool = True, engine: Engine = PROCESS) -> Iterator[tuple[Executor, Slots]]:
     """Yield the executor of an engine, and how many tasks it takes at a time.
 
-    Processes: one job runs in this process (if allowed), more in a spawned pool.  A pool gets two tasks per worker: one
-    runs, one waits, so that a worker never idles and a stop loses little.  Dask gets one per worker, so that a task
-    whose worker dies is the one that ran there.
+    One job runs in this process (if allowed), more in a spawned pool.  A worker gets two tasks: one runs, one waits, so
+    that it never idles and a stop loses little.
     """
     if engine.name == "dask":
         from physnn.sweeps.dask_executor import dask_executor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +44,8 @@ Progress = Callable[[float, float, str], None]
 """Called with (cost done, cost in all, a short text)."""
 Live = Callable[[Sequence[str]], tuple[float, str]]
 """Called with task keys while tasks run; returns the cost done inside unfinished tasks and a short text."""
+Deaths = BrokenExecutor | WorkerDied
+"""How the death of a worker shows."""
 Try = tuple[Task, int]
 """A task and which attempt at it this is, counted from 1."""
 
@@ -53,6 +57,10 @@ def silent(done: float, total: float, text: str) -> None:
 @contextmanager
 def single_thread() -> Iterator[None]:
     """Give tensor operations one compute thread, as in every executor: their bits depend on the number."""
+    if os.environ.get("OMP_NUM_THREADS") == "1" and "torch" not in sys.modules:
+        # They will have one if they are used at all; a worker that runs lattice models starts faster without them.
+        yield
+        return
     from physnn.networks.device import set_threads
 
     before = set_threads(1)
@@ -62,9 +70,17 @@ def single_thread() -> Iterator[None]:
         set_threads(before)
 
 
-def _do(work: Work, task: Task, path: Path, context: Mapping[str, Any], flag: Path) -> None:
+def _do(work: Work, task: Task, path: Path, context: Mapping[str, Any], flag: Path, attempt: int) -> None:
+    mark = _mark(path, attempt)
+    mark.touch()
     with single_thread(), heeding(flag):
         work(task, path, context)
+    mark.unlink(missing_ok=True)
+
+
+def _mark(path: Path, attempt: int) -> Path:
+    """Return the file that says that an attempt has begun: a task that waited at a worker that died is not guilty."""
+    return path.with_suffix(f".try{attempt}")
 
 
 @dataclass
@@ -125,12 +141,11 @@ def run_tasks(
     with stop_flag(parts.folder) as flag:
         while queue or suspects:
             raise_pending()
-            # A dying worker takes its whole pool along: whoever was in it then runs alone, so that only the guilty
-            # fail.
+            # A dying worker takes its whole pool along: what ran in it then runs alone, so that only the guilty fail.
             alone = bool(suspects)
             waiting, workers = ([suspects.pop()], 1) if alone else (queue, min(jobs, len(queue)))
             with executor(workers, in_process=live is None and not alone, engine=engine) as (pool, slots):
-                for tried, error in _drain(pool, slots, waiting, work, context, parts, flag):
+                for tried, begun, error in _drain(pool, slots, waiting, work, context, parts, flag):
                     if tried is None:
                         extra, text = inside()
                         progress(done + extra, total, text)
@@ -139,8 +154,8 @@ def run_tasks(
                     if error is None:
                         done += task.cost
                         open_keys.discard(task.key)
-                    elif isinstance(error, Stopped):
-                        queue.append(tried)
+                    elif isinstance(error, Stopped) or (isinstance(error, Deaths) and not begun):
+                        (suspects if alone else queue).append(tried)
                     elif isinstance(error, BrokenExecutor) and not alone:
                         suspects.append(tried)
                     elif attempt < ATTEMPTS and not isinstance(error, Contested):
@@ -168,8 +183,8 @@ def _drain(
     context: Mapping[str, Any],
     parts: Parts,
     flag: Path,
-) -> Iterator[tuple[Try | None, BaseException | None]]:
-    """Yield (task and attempt, error or None) as tasks end, and (None, None) while waiting.
+) -> Iterator[tuple[Try | None, bool, BaseException | None]]:
+    """Yield (task and attempt, whether it began, error or None) as tasks end, and (None, False, None) while waiting.
 
     Returns when the queue is empty, or when the pool is broken and has been drained.
     """
@@ -184,7 +199,7 @@ def _drain(
             task, attempt = queue.pop()
             path = parts.path(task.key).resolve()
             try:
-                running[pool.submit(_do, work, task, path, context, flag)] = task, attempt
+                running[pool.submit(_do, work, task, path, context, flag, attempt)] = task, attempt
             except BrokenExecutor:
                 queue.append((task, attempt))
                 broken = True
@@ -195,18 +210,22 @@ def _drain(
             time.sleep(0.1)  # no worker yet
         finished, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
         if not finished:
-            yield None, None
+            yield None, False, None
         for future in finished:
             tried = running.pop(future)
             error = future.exception()
             if isinstance(error, Unfinished) and not isinstance(error, Stopped):
                 raise error
             broken |= isinstance(error, BrokenExecutor)
-            yield tried, error
+            mark = _mark(parts.path(tried[0].key), tried[1])
+            begun = error is None or mark.exists()
+            if error is not None:
+                mark.unlink(missing_ok=True)
+            yield tried, begun, error
 
 
 def _one_line(error: BaseException) -> str:
-    if isinstance(error, BrokenExecutor | WorkerDied):
+    if isinstance(error, Deaths):
         return "a worker process died"
     if isinstance(error, InputError | Contested):
         return " ".join(str(error).split())
