@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +107,8 @@ def replace(temporary: Path, path: Path) -> None:
 
 
 def _commit(path: Path, write: Callable[[Path], object], publish: Publish = replace) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Two machines that share a folder may have processes of the same number.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}.tmp")
     try:
         write(temporary)
         with temporary.open("rb+") as stream:
