@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import signal
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -74,7 +77,22 @@ def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status: never a traceback without ``--debug``."""
     words = sys.argv[1:] if args is None else args
     debug = "--debug" in words
-    sys.exit(run([word for word in words if word != "--debug"], debug))
+    status = run([word for word in words if word != "--debug"], debug)
+    if status in (3, 130):
+        _leave(status)
+    sys.exit(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process without taking its libraries apart, which can take seconds, and whatever Python thinks of it.
+
+    Python ends by a signal where a KeyboardInterrupt passed through an ``exec``, even if it was caught.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one return for each status)

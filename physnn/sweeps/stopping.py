@@ -15,7 +15,7 @@ from typing import Any
 
 from physnn.errors import Unfinished
 
-GRACE = 0.4
+GRACE = 0.5
 """Seconds that tasks have for writing their state once a run is told to stop."""
 CHECKPOINT = 10.0
 """Seconds between checkpoints of a long task."""
