@@ -77,10 +77,20 @@ def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status: never a traceback without ``--debug``."""
     words = sys.argv[1:] if args is None else args
     debug = "--debug" in words
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, _told_to_stop)
     status = run([word for word in words if word != "--debug"], debug)
     if status in (3, 130):
         _leave(status)
     sys.exit(status)
+
+
+def _told_to_stop(number: int, _frame: object) -> NoReturn:
+    """End in order where no run is under way that would do so."""
+    from physnn.errors import Unfinished
+
+    text = f"stopped ({signal.Signals(number).name}); everything finished is saved, the same command continues"
+    raise Unfinished(text)
 
 
 def _leave(status: int) -> NoReturn:

@@ -193,6 +193,9 @@ def dask_executor(engine: Engine, jobs: int) -> Iterator[tuple[Executor, Callabl
 @contextmanager
 def _own_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
     """Yield a cluster of processes on the loopback address; leaving stops them at once, idle or not."""
+    from physnn.sweeps.executors import start_tracker
+
+    start_tracker()
     settings = {"distributed.scheduler.allowed-failures": OURS["allowed_failures"]}
     with import_module("dask").config.set(settings):
         cluster = distributed.LocalCluster(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from physnn.errors import InputError, Unfinished
 
 Result = TypeVar("Result")
+QUIET = "ignore:resource_tracker:UserWarning"
 UNLIMITED = 10**6
 """More workers than any cluster has."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -109,9 +112,25 @@ def _start_worker(lifeline: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def start_tracker() -> None:
+    """Start Python's tracker of semaphores so that it outlives the signals that stop a run, and is quiet at the end.
+
+    It removes what a process leaves that ends at once, and need not tell; a signal to the whole group, as batch systems
+    send, would end it before that.
+    """
+    if QUIET not in sys.warnoptions:
+        sys.warnoptions.append(QUIET)  # what Python hands on to the processes it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def process_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of spawned processes with one compute thread each; leaving stops them at once, idle or not."""
+    start_tracker()
     context = multiprocessing.get_context("spawn")
     lifeline, parents_end = context.Pipe(duplex=False)
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}

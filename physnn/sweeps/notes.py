@@ -34,9 +34,9 @@ class Note:
     """Writes the note of one task, once a second at most."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._latest = path, 0.0
+        self._path, self._latest = path, time.monotonic()
 
-    def __call__(self, share: float, text: str) -> None:
+    def __call__(self, share: float, text: str = "") -> None:
         """Note how much is done; a finished task leaves no note."""
         now = time.monotonic()
         if share < 1 and now - self._latest > EVERY:

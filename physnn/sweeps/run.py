@@ -73,13 +73,15 @@ def single_thread() -> Iterator[None]:
 def _do(work: Work, task: Task, path: Path, context: Mapping[str, Any], flag: Path, attempt: int) -> None:
     mark = _mark(path, attempt)
     mark.touch()
-    with single_thread(), heeding(flag):
-        work(task, path, context)
-    mark.unlink(missing_ok=True)
+    try:
+        with single_thread(), heeding(flag):
+            work(task, path, context)
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def _mark(path: Path, attempt: int) -> Path:
-    """Return the file that says that an attempt has begun: a task that waited at a worker that died is not guilty."""
+    """Return the file that is there while an attempt runs: a task that waited at a worker that died is not guilty."""
     return path.with_suffix(f".try{attempt}")
 
 
@@ -184,7 +186,7 @@ def _drain(
     parts: Parts,
     flag: Path,
 ) -> Iterator[tuple[Try | None, bool, BaseException | None]]:
-    """Yield (task and attempt, whether it began, error or None) as tasks end, and (None, False, None) while waiting.
+    """Yield (task and attempt, whether it was running when its worker died, error or None) as tasks end, and (None, False, None) while waiting.
 
     Returns when the queue is empty, or when the pool is broken and has been drained.
     """
@@ -198,6 +200,7 @@ def _drain(
         while queue and not broken and len(running) < slots() and not pending():
             task, attempt = queue.pop()
             path = parts.path(task.key).resolve()
+            _mark(path, attempt).unlink(missing_ok=True)
             try:
                 running[pool.submit(_do, work, task, path, context, flag, attempt)] = task, attempt
             except BrokenExecutor:
@@ -218,8 +221,8 @@ def _drain(
                 raise error
             broken |= isinstance(error, BrokenExecutor)
             mark = _mark(parts.path(tried[0].key), tried[1])
-            begun = error is None or mark.exists()
-            if error is not None:
+            begun = isinstance(error, Deaths) and mark.exists()
+            if begun:
                 mark.unlink(missing_ok=True)
             yield tried, begun, error
 

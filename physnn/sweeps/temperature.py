@@ -21,7 +21,7 @@ from physnn.models import QUANTITIES
 from physnn.samplers import COLUMNS, SAMPLERS, State, advance, start, thermalise
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_part, write_part
-from physnn.sweeps.notes import write_note
+from physnn.sweeps.notes import Note
 from physnn.sweeps.preflight import check_bytes
 from physnn.sweeps.stopping import Checkpoints
 from physnn.sweeps.temperature_recipe import ChainTask, TemperatureStage, TemperatureSweep, merged, tasks_of
@@ -58,7 +58,7 @@ def work(task: ChainTask, path: Path, context: Mapping[str, Any]) -> None:
         state = begin(task)
         interval = thermalise(sampler, model, task.T, state, recipe.thermalisation)
         values, snapshots = [np.empty((0, len(COLUMNS)))], [np.empty((0, task.L, task.L), np.int8)]
-    done, block, checkpoints = len(values[0]), BLOCK, Checkpoints()
+    done, block, checkpoints, note = len(values[0]), BLOCK, Checkpoints(), Note(path)
     while done < task.measurements:
         count, every = _next_block(block, done, task)
         began = time.monotonic()
@@ -67,8 +67,8 @@ def work(task: ChainTask, path: Path, context: Mapping[str, Any]) -> None:
         snapshots.append(rows.snapshots)
         done += len(rows.values)
         block = max(1, int(block * min(4.0, BLOCK_SECONDS / max(time.monotonic() - began, 1e-3))))
+        note(done / task.measurements)
         if done < task.measurements and checkpoints.due():
-            write_note(path, done / task.measurements)
             _leave(path, state, interval, values, snapshots, unfinished=True)
     _leave(path, state, interval, values, snapshots, unfinished=False)
 
