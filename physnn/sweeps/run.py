@@ -186,9 +186,9 @@ def _drain(
     parts: Parts,
     flag: Path,
 ) -> Iterator[tuple[Try | None, bool, BaseException | None]]:
-    """Yield (task and attempt, whether it was running when its worker died, error or None) as tasks end, and (None, False, None) while waiting.
+    """Yield (task and attempt, whether it ran when its worker died, error or None) as tasks end.
 
-    Returns when the queue is empty, or when the pool is broken and has been drained.
+    Yields (None, False, None) while waiting.  Returns when the queue is empty, or when the pool is broken and has been drained.
     """
     running: dict[Future[None], Try] = {}
     broken = False

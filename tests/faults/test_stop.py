@@ -136,6 +136,7 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_nobody(tmp_path, engine):
         assert again.returncode == 3 and "allowed time is over" in error, "its lock is no obstacle"
 
 
+@pytest.mark.slow
 def test_a_chain_stopped_again_and_again_gets_on_and_ends_with_the_same_data(tmp_path):
     words = ["sweep-temperature", "--L", "32", "--T", "2.2", "--sweeps", "200000", "--chains", "1", "--jobs", "1"]
     words += ["--algorithm", "metropolis", "--quiet", "--json"]
