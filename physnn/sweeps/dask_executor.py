@@ -179,7 +179,8 @@ def dask_executor(engine: Engine, jobs: int) -> Iterator[tuple[Executor, Callabl
     distributed = load()
     address = check_address(engine)
     # What goes wrong is told once, by us.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ["distributed", *(n for n in logging.root.manager.loggerDict if n.startswith("distributed."))]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         if address:
             client = stack.enter_context(_reached(distributed, address))
@@ -226,9 +227,11 @@ def _own_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
 @contextmanager
 def _reached(distributed: Any, address: str) -> Iterator[Any]:
     """Yield a client of a scheduler that someone runs, with `OURS` while we use it."""
+    client = distributed.Client.__new__(distributed.Client)
     try:
-        client = distributed.Client(address, timeout=REACH, set_as_default=False)
+        client.__init__(address, timeout=REACH, set_as_default=False)
     except Exception as error:  # time, name, port, certificate: whatever it is, it is one line
+        client.status = "closed"  # otherwise its destructor waits for an answer
         text = f"cannot reach the Dask scheduler at {address} ({' '.join(str(error).split())[:160]})"
         raise InputError(f"{text}; check that it runs, and its certificates in Dask's configuration") from None
     before: dict[str, float] = {}

@@ -188,7 +188,7 @@ def _drain(
 ) -> Iterator[tuple[Try | None, bool, BaseException | None]]:
     """Yield (task and attempt, whether it ran when its worker died, error or None) as tasks end.
 
-    Yields (None, False, None) while waiting.  Returns when the queue is empty, or when the pool is broken and has been drained.
+    Yields (None, False, None) while waiting.  Returns when the queue is empty, or the pool is broken and drained.
     """
     running: dict[Future[None], Try] = {}
     broken = False
