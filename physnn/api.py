@@ -11,10 +11,14 @@ from physnn.errors import InputError
 from physnn.store.network_file import read_networks, write_networks
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import open_datatree
-from physnn.sweeps.executors import available_cores
+from physnn.sweeps.executors import job_numbers, parse_engine
 from physnn.sweeps.files import clear, recipe_on_disk, run_sweep
+from physnn.sweeps.locks import exclusive
 from physnn.sweeps.noise_recipe import NoiseSweep, bundled_names, noise_values
-from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
+from physnn.sweeps.notes import live_notes
+from physnn.sweeps.run import Progress, run_tasks, silent
+from physnn.sweeps.status import manifest
+from physnn.sweeps.stopping import stop_signals
 from physnn.sweeps.temperature_recipe import TemperatureSweep
 from physnn.sweeps.validation import validated
 
@@ -63,6 +67,8 @@ def sweep_temperature(
     extend: bool = False,
     restart: bool = False,
     progress: Progress = silent,
+    executor: str = "process",
+    insecure: bool = False,
     **settings: Any,
 ) -> xarray.DataTree:
     """Sweep the temperature of a lattice model and return the data, one node ``/L32`` per size.
@@ -71,7 +77,7 @@ def sweep_temperature(
     ----------
     L : sequence of int, optional
         Sizes; by default 16, 32, 64 and 128, or those of the file that is extended.
-    out, jobs, extend, restart, progress
+    out, jobs, extend, restart, progress, executor, insecure
         As in `sweep_noise`.
     **settings
         Fields of `physnn.sweeps.temperature_recipe.TemperatureSweep`: ``T``, ``model``, ``q``, ``field``,
@@ -85,7 +91,8 @@ def sweep_temperature(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(out) if out is not None else Path(folder) / "sweep.h5"
         recipe = temperature_recipe(path, extend, L=tuple(L) if L is not None else None, **settings)
-        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress)
+        engine = parse_engine(executor, insecure)
+        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress, engine=engine)
         return open_datatree(path)
 
 
@@ -97,6 +104,8 @@ def sweep_noise(
     extend: bool = False,
     restart: bool = False,
     progress: Progress = silent,
+    executor: str = "process",
+    insecure: bool = False,
     **settings: Any,
 ) -> xarray.DataTree:
     """Sweep the noise of trained networks and return the data, one node ``/L32`` per size.
@@ -113,6 +122,10 @@ def sweep_noise(
         Add to a finished file of the same recipe; begin anew.
     progress : callable, optional
         Called with (done, total, text).
+    executor : str
+        ``"process"``, ``"dask"``, or ``"dask:ADDRESS"`` or ``"dask:FILE"`` for a scheduler that someone runs.
+    insecure : bool
+        Use a scheduler on another machine without encryption.
     **settings
         Fields of `physnn.sweeps.noise_recipe.NoiseSweep`: ``eta``, ``networks``, ``images``, ``steps``, ``seed``, ...
         With ``target_error`` a pilot with a quarter of the images decides noise values and images, so that the
@@ -126,7 +139,8 @@ def sweep_noise(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(out) if out is not None else Path(folder) / "sweep.h5"
         recipe = noise_recipe(path, extend, L=tuple(L) if L is not None else None, **settings)
-        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress)
+        engine = parse_engine(executor, insecure)
+        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress, engine=engine)
         return open_datatree(path)
 
 
@@ -139,6 +153,8 @@ def train_kuramoto(
     restart: bool = False,
     max_time: float | None = None,
     progress: Progress = silent,
+    executor: str = "process",
+    insecure: bool = False,
     **settings: Any,
 ) -> Path:
     """Train one Kuramoto network per seed, diagnose them and write them as one network file.
@@ -151,6 +167,8 @@ def train_kuramoto(
         The network file.  Interrupted, the same call continues after the last full epoch of every network.
     jobs, device, restart, max_time, progress
         Networks trained side by side, ``"cpu"`` or ``"cuda"``, begin anew, seconds allowed, progress callback.
+    executor, insecure
+        As in `sweep_noise`.
     **settings
         Fields of `physnn.networks.training.TrainingRecipe`.
 
@@ -161,9 +179,9 @@ def train_kuramoto(
     """
     from physnn.networks.training import Seeds, TrainingRecipe
     from physnn.sweeps.diagnosis import diagnose_weights
-    from physnn.sweeps.train import TrainTask, live_progress, run_train_task
+    from physnn.sweeps.train import TrainTask, run_train_task
 
-    out = Path(out)
+    out, engine = Path(out), parse_engine(executor, insecure)
     recipe = validated(TrainingRecipe, settings)
     seeds = validated(Seeds, {"seeds": seeds}).seeds
     plain = {"kind": "train-kuramoto", "seeds": sorted(set(seeds)), "device": device, **recipe.model_dump(mode="json")}
@@ -182,8 +200,9 @@ def train_kuramoto(
         if (found := parts.recipe()) is not None and found != plain:
             raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
         parts.begin(plain)
-        live = live_progress(parts, tasks)
-        run_tasks(tasks, run_train_task, {}, parts, jobs or available_cores(), progress, live)
+        parts.manifest(manifest(tasks))
+        live = live_notes(parts, tasks)
+        run_tasks(tasks, run_train_task, {}, parts, job_numbers(jobs, engine)[0], progress, live, engine)
         trained = [run_train_task(task, parts.path(task.key), {}) for task in tasks]
         architecture = {name: getattr(recipe, name) for name in ("components", "kernel", "gamma", "broken", "boundary")}
         measured = [

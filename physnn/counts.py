@@ -13,8 +13,9 @@ from physnn.counting.landscape import Landscape
 from physnn.counting.signs_brute import COLUMNS, Tally, brute_force
 from physnn.errors import InputError
 from physnn.models.signs import SignNetwork, Threshold
-from physnn.store.parts import read_part, write_part
-from physnn.sweeps.run import Progress, exclusive, silent
+from physnn.store.parts import read_part, write_state
+from physnn.sweeps.locks import exclusive
+from physnn.sweeps.run import Progress, silent
 
 
 def brute_force_signs(
@@ -46,7 +47,7 @@ def brute_force_signs(
 
     def keep(tally: Tally) -> None:
         columns = {name: getattr(tally, name) for name in COLUMNS}
-        write_part(checkpoint, {**columns, "done": np.array(tally.done), "recipe": recipe})
+        write_state(checkpoint, {**columns, "done": np.array(tally.done), "recipe": recipe})
 
     with exclusive(checkpoint):
         resume = _resume(checkpoint, recipe) if checkpoint.exists() else None

@@ -19,11 +19,15 @@ from physnn.networks.replicas import ClassifierRecipe, Engine
 from physnn.networks.training import Seeds
 from physnn.store.ensemble_file import ENSEMBLES, MEASURED, Ensemble, EnsembleFile, read_ensembles, write_ensembles
 from physnn.store.parts import Parts
-from physnn.sweeps.executors import available_cores
+from physnn.sweeps.executors import job_numbers, parse_engine
 from physnn.sweeps.files import clear
+from physnn.sweeps.locks import exclusive
+from physnn.sweeps.notes import live_notes
 from physnn.sweeps.preflight import BASE, check_bytes
-from physnn.sweeps.replicas import GROUP, ReplicaTask, replica_progress, run_replica_task
-from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
+from physnn.sweeps.replicas import GROUP, ReplicaTask, run_replica_task
+from physnn.sweeps.run import Progress, run_tasks, silent
+from physnn.sweeps.status import manifest
+from physnn.sweeps.stopping import stop_signals
 from physnn.sweeps.validation import validated
 
 PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))
@@ -43,6 +47,8 @@ def train_ensembles(
     restart: bool = False,
     max_time: float | None = None,
     progress: Progress = silent,
+    executor: str = "process",
+    insecure: bool = False,
 ) -> EnsembleFile:
     """Train one ensemble for every member, all with the same seeds, and write them as one file.
 
@@ -58,6 +64,8 @@ def train_ensembles(
         What trains; see `physnn.networks.replicas`.
     jobs, device, restart, max_time, progress
         Processes side by side, ``"cpu"`` or ``"cuda"``, begin anew, seconds allowed, progress callback.
+    executor, insecure
+        As in `physnn.sweep_noise`.
 
     Raises
     ------
@@ -66,10 +74,9 @@ def train_ensembles(
     TasksFailed, Unfinished
         If trainings failed, or the run was stopped.
     """
-    out = Path(out)
+    out, running = Path(out), parse_engine(executor, insecure)
     if out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
-    jobs = jobs or available_cores()
     for name in members:
         if not NAME.fullmatch(name):
             raise InputError(f"an ensemble cannot be called {name!r}; use up to 64 letters, digits, ., +, - and _")
@@ -91,10 +98,11 @@ def train_ensembles(
         if (found := parts.recipe()) is not None and found != recipe:
             raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
         check_device(device)
-        _check_memory(tasks, min(jobs, len(tasks)))
+        _check_memory(tasks, min(job_numbers(jobs, running)[0], len(tasks)))
         parts.begin(recipe)
-        live = replica_progress(parts, tasks)
-        run_tasks(tasks, run_replica_task, {}, parts, jobs, progress, live)
+        parts.manifest(manifest(tasks))
+        live = live_notes(parts, tasks)
+        run_tasks(tasks, run_replica_task, {}, parts, job_numbers(jobs, running)[0], progress, live, running)
         write_ensembles(out, recipe, {name: _assembled(parts, tasks, name) for name in members})
         parts.remove()
     return read_ensembles(out)

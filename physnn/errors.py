@@ -1,4 +1,4 @@
-"""The two ways a call can end without an answer; the command line turns them into exit statuses."""
+"""The ways a call can end without an answer; the command line turns them into exit statuses."""
 
 
 class InputError(ValueError):
@@ -11,3 +11,7 @@ class Unfinished(RuntimeError):
 
 class TasksFailed(RuntimeError):
     """Some tasks failed for good while all others finished; the message lists them (exit status 1)."""
+
+
+class Contested(RuntimeError):
+    """A task was done twice with different results: something in it is not determined by its recipe."""

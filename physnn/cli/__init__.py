@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import signal
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -32,6 +35,7 @@ COMMANDS = {
     ),
     "compare": ("physnn.cli.compare", "compare", "Exponents of two files side by side, and beside the known classes."),
     "show": ("physnn.cli.files", "show", "What a physnn file holds, with the digest of its data."),
+    "status": ("physnn.cli.status", "status", "How far the run that makes a file is, from any terminal."),
     "plot": ("physnn.cli.files", "plot", "Draw a sweep file or the training curves of network files."),
     "merge": ("physnn.cli.files", "merge", "Assemble the finished parts of a sweep into its file."),
     "verify": ("physnn.cli.files", "verify", "Check that files are whole and unchanged."),
@@ -78,7 +82,32 @@ def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status: never a traceback without ``--debug``."""
     words = sys.argv[1:] if args is None else args
     debug = "--debug" in words
-    sys.exit(run([word for word in words if word != "--debug"], debug))
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, _told_to_stop)
+    status = run([word for word in words if word != "--debug"], debug)
+    if status in (3, 130):
+        _leave(status)
+    sys.exit(status)
+
+
+def _told_to_stop(number: int, _frame: object) -> NoReturn:
+    """End in order where no run is under way that would do so."""
+    from physnn.errors import Unfinished
+
+    text = f"stopped ({signal.Signals(number).name}); everything finished is saved, the same command continues"
+    raise Unfinished(text)
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process without taking its libraries apart, which can take seconds, and whatever Python thinks of it.
+
+    Python ends by a signal where a KeyboardInterrupt passed through an ``exec``, even if it was caught.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one return for each status)
@@ -96,20 +125,26 @@ def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one re
     except InputError as error:
         return _fail(2, str(error), debug)
     except (TasksFailed, Unfinished) as error:
-        status = 1 if isinstance(error, TasksFailed) else 3
-        if "--json" in words:
-            from physnn.cli.output import print_json
-
-            print_json({"status": "failed" if status == 1 else "unfinished", "message": str(error)})
-        return _fail(status, str(error), debug)
+        return _stop(1 if isinstance(error, TasksFailed) else 3, str(error), words, debug)
     except OSError as error:
-        return _fail(3, f"{error.filename or 'a file'}: {error.strerror or error}; what was finished is saved", debug)
+        text = f"{error.filename or 'a file'}: {error.strerror or error}; what was finished is saved"
+        return _stop(3, text, words, debug)
     except (KeyboardInterrupt, click.Abort):
-        return _fail(130, "interrupted; everything finished is saved, the same command continues", debug)
+        return _stop(130, "interrupted; everything finished is saved, the same command continues", words, debug)
     except Exception as error:
         # A newcomer gets one line here too; what it was is one flag away.
         text = f"{type(error).__name__}: {error}"[:200]
         return _fail(2, f"this could not be done ({text}); --debug shows where, if the input looks right", debug)
+
+
+def _stop(status: int, message: str, words: list[str], debug: bool) -> int:
+    """Print the JSON object that was asked for where there is no result, and the line."""
+    if "--json" in words:
+        from physnn.cli.output import print_json
+
+        names = {1: "failed", 3: "unfinished", 130: "interrupted"}
+        print_json({"status": names[status], "message": message})
+    return _fail(status, message, debug)
 
 
 def _fail(status: int, message: str, debug: bool) -> int:

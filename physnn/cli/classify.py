@@ -140,6 +140,8 @@ def _running(run: dict[str, Any]) -> dict[str, Any]:
         "device": resolve_device(run["device"]) or "cpu",
         "restart": run["restart"],
         "max_time": run["max_time"],
+        "executor": run["executor"],
+        "insecure": run["insecure"],
     }
 
 

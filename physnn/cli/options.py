@@ -178,10 +178,25 @@ run_options = stack(
         show_default=True,
         help="Where networks run; part of the recipe.",
     ),
+    click.option(
+        "--executor",
+        default="process",
+        show_default=True,
+        metavar="process|dask|dask:ADDRESS|dask:FILE",
+        help="What runs tasks: processes here, Dask here, or a Dask scheduler by tls:// address or scheduler file.",
+    ),
+    click.option("--insecure", is_flag=True, help="Use a Dask scheduler on another machine without encryption."),
     click.option("--restart", is_flag=True, help="Throw away what --out holds and begin anew."),
-    click.option("--max-time", type=Duration(), help="Stop after this time; the same command continues."),
+    click.option(
+        "--max-time",
+        type=Duration(),
+        help="Stop after this time; the same command continues [default: a minute before the end of a Slurm job].",
+    ),
     quiet_option,
     debug_option,
+)
+shard_option = click.option(
+    "--shard", metavar="i/n", help="Run share i (from 0) of n, for job arrays; the last one puts the file together."
 )
 config_option = click.option(
     "--config",

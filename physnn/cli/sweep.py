@@ -20,6 +20,7 @@ from physnn.cli.options import (
     resolve_device,
     run_options,
     seed_option,
+    shard_option,
 )
 
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
@@ -68,6 +69,7 @@ OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
     "interval): a pilot with a quarter of --images decides noise values and images, at most 64 times its cost.",
 )
 @click.option("--observable", help="What to fit at the end, and what --target-error means [default: rmse].")
+@shard_option
 @click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
 @seed_option
 @out_option(DEFAULT_OUT)
@@ -104,15 +106,15 @@ def sweep_noise(
     from physnn import api
     from physnn.analysis.observables import check_observable
     from physnn.cli.config import read_config
-    from physnn.cli.sweep_output import announce, print_plan, print_sweep
+    from physnn.cli.sweep_output import print_plan, run_and_print
     from physnn.errors import InputError
-    from physnn.sweeps.files import plan, run_sweep
+    from physnn.sweeps.files import plan
 
     check_observable(observable or "rmse", OF_SWEEPS)
     if out is not None and out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
 
-    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time")}
+    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
     flags = {"L": sizes or None, "networks": networks or None, **options}
     settings = _settings(read_config(config), flags, device, observable, bool(eta or eta_range))
     if eta and eta_range:
@@ -127,12 +129,7 @@ def sweep_noise(
     if dry_run:
         print_plan(plan(recipe, run["jobs"]), as_json)
         return
-    from physnn.cli.output import progress_bar
-
-    with progress_bar("sweep-noise", quiet) as progress:
-        heard = None if quiet else announce
-        count = run_sweep(recipe, out, extend=extend, progress=progress, announce=heard, **run)
-    print_sweep(out, observable or recipe.target_observable, count, as_json)
+    run_and_print("sweep-noise", recipe, out, observable, extend, quiet, as_json, **run)
 
 
 def _settings(

@@ -60,6 +60,44 @@ def announce(stage: Stage | TemperatureStage, plan: dict[str, Any]) -> None:
     click.echo(f"{_stage(stage.model_dump())}\n  {_cost(plan)}", err=True)
 
 
+def run_and_print(
+    title: str,
+    recipe: Any,
+    out: Path,
+    observable: str | None,
+    extend: bool,
+    quiet: bool,
+    as_json: bool,
+    *,
+    executor: str,
+    insecure: bool,
+    shard: str | None,
+    **run: Any,
+) -> None:
+    """Run a sweep, or one shard of it, and print what it says, or how many tasks other shards have left to do."""
+    from physnn.cli.output import print_json, progress_bar
+    from physnn.sweeps.executors import parse_engine
+    from physnn.sweeps.files import run_sweep
+    from physnn.sweeps.shards import parse_shard, run_shard
+
+    engine = parse_engine(executor, insecure)
+    chosen = parse_shard(shard) if shard is not None else None
+    missing = 0
+    with progress_bar(title, quiet) as progress:
+        if chosen is None:
+            heard = None if quiet else announce
+            run |= {"progress": progress, "extend": extend, "engine": engine}
+            count = run_sweep(recipe, out, announce=heard, **run)
+        else:
+            count, missing = run_shard(recipe, out, chosen, progress=progress, extend=extend, engine=engine, **run)
+    if not missing:
+        print_sweep(out, observable or recipe.target_observable, count, as_json)
+    elif as_json:
+        print_json({"file": str(out), "shard": str(chosen), "tasks_run": count, "missing": missing})
+    else:
+        click.echo(f"shard {chosen}: {count} tasks run; {missing} tasks of other shards are missing for {out}")
+
+
 def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
     """Print and draw what a finished sweep says."""
     from physnn import report

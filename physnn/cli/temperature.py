@@ -17,6 +17,7 @@ from physnn.cli.options import (
     out_option,
     run_options,
     seed_option,
+    shard_option,
 )
 
 DEFAULT_OUT = "sweep-temperature.h5"
@@ -68,6 +69,7 @@ DEFAULT_OUT = "sweep-temperature.h5"
     "quarter of --sweeps decides sweeps, and with --T also temperatures, at most 64 times its cost.",
 )
 @click.option("--observable", help="What to fit at the end, and what --target-error means [default: binder].")
+@shard_option
 @click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
 @seed_option
 @out_option(DEFAULT_OUT)
@@ -102,9 +104,9 @@ def sweep_temperature(
     from physnn import api
     from physnn.analysis.observables import check_observable
     from physnn.cli.config import read_config
-    from physnn.cli.sweep_output import announce, print_plan, print_sweep
+    from physnn.cli.sweep_output import print_plan, run_and_print
     from physnn.errors import InputError
-    from physnn.sweeps.files import plan, run_sweep
+    from physnn.sweeps.files import plan
     from physnn.sweeps.temperature_recipe import TemperatureSweep
     from physnn.sweeps.validation import check_names
 
@@ -116,7 +118,7 @@ def sweep_temperature(
         raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
     if device == "cuda":
         raise InputError("lattice models run on the CPU; leave --device out")
-    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time")}
+    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
     settings = read_config(config)
     check_names(TemperatureSweep, settings)
     flags = {"L": L or None, "T": T or None, **options}
@@ -127,9 +129,4 @@ def sweep_temperature(
     if dry_run:
         print_plan(plan(recipe, run["jobs"]), as_json)
         return
-    from physnn.cli.output import progress_bar
-
-    with progress_bar("sweep-temperature", quiet) as progress:
-        heard = None if quiet else announce
-        count = run_sweep(recipe, out, extend=extend, progress=progress, announce=heard, **run)
-    print_sweep(out, observable or recipe.target_observable, count, as_json)
+    run_and_print("sweep-temperature", recipe, out, observable, extend, quiet, as_json, **run)

@@ -75,6 +75,8 @@ def kuramoto(
     jobs: int | None,
     restart: bool,
     max_time: float | None,
+    executor: str,
+    insecure: bool,
     **options: Any,
 ) -> None:
     """Train Kuramoto networks on the transmogrifier: circle to square to triangle to circle.
@@ -108,6 +110,8 @@ def kuramoto(
             restart=restart,
             max_time=max_time,
             progress=progress,
+            executor=executor,
+            insecure=insecure,
             **settings,
         )
     file = read_networks(out)

@@ -20,8 +20,8 @@ from physnn.store.parts import read_part, write_part
 Report = Callable[[int, int, float], None]
 """Called with (epochs done, epochs in all, mean loss of the latest)."""
 Known = Literal["compiled", "stacked", "loop"]
-BLOCK_SECONDS = 10.0
-"""About how long is trained between two checkpoints."""
+BLOCK_SECONDS = 0.25
+"""About how long is trained, in whole epochs, before the question whether to write the state."""
 ENGINES: dict[str, ModuleType] = {"compiled": compiled, "stacked": stacked, "loop": loop}
 KINDS = ("weights", "statistics", "mean", "square")
 
@@ -51,6 +51,7 @@ def train_replicas(
     engine: Engine = "auto",
     device: str = "cpu",
     report: Report | None = None,
+    due: Callable[[], bool] = lambda: True,
 ) -> Arrays:
     """Train replicas, or continue from their checkpoint, and return weights, losses and accuracies.
 
@@ -61,14 +62,16 @@ def train_replicas(
     seeds : sequence of int
         One replica each.
     checkpoint : Path
-        File with the state so far, of the same recipe, problem, seeds and engine; read if it exists, replaced about
-        every ten seconds.
+        File with the state so far, of the same recipe, problem, seeds and engine; read if it exists, replaced when it
+        is due.
     engine : {"auto", "compiled", "stacked", "loop"}
         What trains; results agree to rounding.
     device : str
         ``"cpu"`` or ``"cuda"``.
     report : callable, optional
         Called after every block of epochs.
+    due : callable, optional
+        Called after every block of epochs; says whether to write the state, or raises.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def train_replicas(
         loss = np.concatenate([loss, more], axis=1)
         seconds = time.monotonic() - start
         block = max(1, int(block * min(8.0, BLOCK_SECONDS / max(seconds, 1e-3))))
-        if replicas.epoch < recipe.epochs:
+        if replicas.epoch < recipe.epochs and due():
             write_part(checkpoint, _stored(replicas, loss) | {"unfinished": np.array(1)})
         if report:
             report(replicas.epoch, recipe.epochs, float(more[:, -1].mean()))

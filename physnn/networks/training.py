@@ -170,7 +170,12 @@ def validation_rmse(network: KuramotoNetwork, recipe: TrainingRecipe, seed: int,
 
 
 def train_network(
-    recipe: TrainingRecipe, seed: int, checkpoint: Path, device: str = "cpu", report: Report | None = None
+    recipe: TrainingRecipe,
+    seed: int,
+    checkpoint: Path,
+    device: str = "cpu",
+    report: Report | None = None,
+    due: Callable[[], bool] = lambda: False,
 ) -> dict[str, np.ndarray]:
     """Train one network, or continue from its checkpoint, and return weights, loss history and validation RMSE.
 
@@ -184,11 +189,13 @@ def train_network(
     seed : int
         Seed of this network's weights and images.
     checkpoint : Path
-        File that holds the state after the latest epoch; read if it exists, replaced after each epoch.
+        File that holds the latest state; read if it exists, replaced after each epoch and when it is due.
     device : str
         ``"cpu"`` or ``"cuda"``.
     report : callable, optional
         Called after every 16th batch.
+    due : callable, optional
+        Called after every batch; says whether to write the state in the middle of an epoch, or raises.
 
     Returns
     -------
@@ -201,8 +208,16 @@ def train_network(
     names, network, optimiser = start_training(recipe, seed, state, device)
     loss = np.full(recipe.epochs, np.nan)
     loss[: len(state.get("loss", ()))] = state.get("loss", ())
+    begun = int(state.get("batch", 0)), float(state.get("total", 0.0))
+
+    def save(epoch: int, batch: int, total: float) -> None:
+        found = network.arrays() | _moments(names, network, optimiser)
+        found |= {"epoch": np.array(epoch), "loss": loss[:epoch], "unfinished": np.array(recipe.epochs - epoch)}
+        write_part(checkpoint, found | {"batch": np.array(batch), "total": np.array(total)})
+
     for epoch in range(int(state.get("epoch", 0)), recipe.epochs):
-        loss[epoch] = _train_epoch(recipe, seed, epoch, network, optimiser, device, report)
+        loss[epoch] = _train_epoch(recipe, seed, epoch, begun, network, optimiser, device, report, due, save)
+        begun = 0, 0.0
         state = network.arrays() | _moments(names, network, optimiser)
         state |= {"epoch": np.array(epoch + 1), "loss": loss[: epoch + 1]}
         state["unfinished"] = np.array(recipe.epochs - epoch - 1)
@@ -221,7 +236,7 @@ def start_training(
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr)
     for name in network.names if state else ():
         optimiser.state[network.get_parameter(name)] = {
-            "step": torch.tensor(float(state["epoch"]) * recipe.batches_per_epoch),
+            "step": torch.tensor(float(state["epoch"]) * recipe.batches_per_epoch + float(state.get("batch", 0))),
             "exp_avg": torch.tensor(state[f"{name}_mean"], device=device),
             "exp_avg_sq": torch.tensor(state[f"{name}_square"], device=device),
         }
@@ -269,23 +284,30 @@ def _train_epoch(
     recipe: TrainingRecipe,
     seed: int,
     epoch: int,
+    begun: tuple[int, float],
     network: KuramotoNetwork,
     optimiser: torch.optim.Adam,
     device: str,
     report: Report | None,
+    due: Callable[[], bool],
+    save: Callable[[int, int, float], None],
 ) -> float:
-    total, recent = 0.0, 0.0
+    """Train the rest of an epoch, of which ``begun`` batches are done with a sum of losses; return the mean loss."""
+    first, total = begun
+    recent = 0.0
     n = recipe.batches_per_epoch
-    for batch in range(n):
+    for batch in range(first, n):
         loss = train_batch(recipe, seed, epoch, batch, network, optimiser, device)
         total += loss
         recent += loss
         if report and batch % 16 == 15:
             report(epoch * n + batch + 1, recipe.epochs * n, recent / 16)
             recent = 0.0
+        if due() and batch + 1 < n:
+            save(epoch, batch + 1, total)
     return total / n
 
 
 def _result(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    hidden = {name for name in state if name.endswith(("_mean", "_square"))} | {"epoch", "unfinished"}
+    hidden = {name for name in state if name.endswith(("_mean", "_square"))} | {"epoch", "unfinished", "batch", "total"}
     return {name: values for name, values in state.items() if name not in hidden}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,7 @@ class Variable:
 
 
 Group = Mapping[str, Variable]
+Publish = Callable[[Path, Path], None]
 
 
 def _trailer(digest: str, length: int) -> bytes:
@@ -99,20 +101,32 @@ def write_bytes(path: Path, data: bytes) -> None:
     _commit(path, lambda temporary: temporary.write_bytes(data))
 
 
-def _commit(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def replace(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, over whatever has it."""
+    temporary.replace(path)
+
+
+def _commit(path: Path, write: Callable[[Path], object], publish: Publish = replace) -> None:
+    # Two machines that share a folder may have processes of the same number.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}.tmp")
     try:
         write(temporary)
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
-        temporary.replace(path)
+        publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 
 
-def write_sealed(path: Path, groups: Mapping[str, Group], attrs: Attributes, scales: bool = True) -> None:
+def write_sealed(
+    path: Path,
+    groups: Mapping[str, Group],
+    attrs: Attributes,
+    scales: bool = True,
+    publish: Publish = replace,
+) -> None:
     """Write groups of variables and root attributes as one sealed file, atomically.
 
     Parameters
@@ -125,6 +139,8 @@ def write_sealed(path: Path, groups: Mapping[str, Group], attrs: Attributes, sca
         Attributes of the root.
     scales : bool
         Whether dimensions become HDF5 dimension scales, as xarray needs; parts do without.
+    publish : callable
+        Gives the finished temporary file (first argument) its name (second).
     """
 
     def write(temporary: Path) -> None:
@@ -137,7 +153,7 @@ def write_sealed(path: Path, groups: Mapping[str, Group], attrs: Attributes, sca
         with temporary.open("ab") as stream:
             stream.write(_trailer(digest, length))
 
-    _commit(path, write)
+    _commit(path, write, publish)
 
 
 def _set_attrs(item: h5py.Group | h5py.Dataset, attrs: Attributes) -> None:

@@ -3,26 +3,100 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from physnn.errors import InputError
-from physnn.store.hdf5 import Variable, open_sealed, read_group, write_bytes, write_sealed
+from physnn.errors import Contested, InputError
+from physnn.store.hdf5 import Publish, Variable, open_sealed, read_group, replace, write_bytes, write_sealed
 
 FORMAT, VERSION = "physnn-part", 1
+NOTE, MISMATCH = ".progress", ".mismatch"
+"""Endings of what lies beside a part: while it is a checkpoint, and where a second result differs."""
+_written: dict[Path, tuple[int, int]] = {}
+"""Checkpoints that this process wrote: inode and time, so that it need not read them to replace them."""
 
 
-def write_part(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays to ``path``, atomically: what a finished task leaves, or a long one needs to continue."""
+def write_state(path: Path, arrays: Mapping[str, np.ndarray], publish: Publish = replace) -> None:
+    """Write named arrays to ``path``, atomically, over whatever is there: the state of something long."""
     group = {
         name: Variable(tuple(f"{name}_{k}" for k in range(np.ndim(values))), np.asarray(values))
         for name, values in arrays.items()
     }
-    write_sealed(path, {"/": group}, {"format": FORMAT, "format_version": VERSION}, scales=False)
+    attrs = {"format": FORMAT, "format_version": VERSION}
+    write_sealed(path, {"/": group}, attrs, scales=False, publish=publish)
+
+
+def write_part(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays to ``path``, atomically: what a finished task leaves, or a long one needs to continue.
+
+    A task may be done twice: the engine lost sight of a worker, or two machines share a folder without knowing.  The
+    first finished result stays; a checkpoint never replaces it.
+
+    Raises
+    ------
+    Contested
+        If a finished result is there and this one differs; it is kept beside it.
+    """
+    note = path.with_suffix(NOTE)
+    if _unfinished(arrays) and not note.exists():
+        note.touch()
+
+    def publish(temporary: Path, target: Path) -> None:
+        try:
+            os.link(temporary, target)  # unlike a rename, it fails where something is
+            temporary.unlink()
+        except OSError:
+            # Something is there, or this file system has no links.
+            if target.exists() and _written.get(target) != _stamp(target) and _settled(temporary, target, arrays):
+                temporary.unlink()
+            else:
+                temporary.replace(target)
+
+    write_state(path, arrays, publish)
+    if _unfinished(arrays):
+        _written[path] = _stamp(path)
+    else:
+        _written.pop(path, None)
+        note.unlink(missing_ok=True)
+
+
+def _unfinished(arrays: Mapping[str, np.ndarray]) -> bool:
+    return bool(int(arrays.get("unfinished", np.array(0))))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
+
+
+def _settled(temporary: Path, path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Return whether the part at ``path`` stays where ``arrays`` are to be written; raises Contested, see there."""
+    try:
+        there = read_part(path)
+    except InputError:
+        return False
+    if _unfinished(there) or _unfinished(arrays):
+        return not _unfinished(there)
+    if _same(there, arrays):
+        return True
+    temporary.replace(path.with_suffix(MISMATCH))
+    raise Contested(
+        f"task {path.stem} was done twice with different results ({path.name} and {path.stem}{MISMATCH} in "
+        f"{path.parent}): something in it is not determined by its recipe"
+    )
+
+
+def _same(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> bool:
+    def plain(values: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
+        values = np.ascontiguousarray(values)
+        return values.dtype.str, values.shape, values.tobytes()
+
+    return set(first) == set(second) and all(plain(first[name]) == plain(np.asarray(second[name])) for name in first)
 
 
 def read_part(path: Path) -> dict[str, np.ndarray]:
@@ -63,6 +137,51 @@ class Parts:
         """Make the folder and record the recipe."""
         self.folder.mkdir(exist_ok=True)
         write_bytes(self.folder / "recipe.json", json.dumps(dict(recipe), indent=1, sort_keys=True).encode())
+
+    def manifest(self, entries: Iterable[tuple[str, float, str]]) -> None:
+        """Record (key, cost, label) of all tasks, for whoever looks from outside."""
+        write_bytes(self.folder / "tasks.json", json.dumps(list(entries)).encode())
+
+    def record(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Record plain facts under a name that begins with ``attempts``."""
+        write_bytes(self.folder / f"{name}.json", json.dumps(dict(facts)).encode())
+
+    def forget(self, name: str) -> None:
+        """Remove what was recorded under a name."""
+        (self.folder / f"{name}.json").unlink(missing_ok=True)
+
+    def facts(self, pattern: str) -> list[Any]:
+        """Return what is recorded under names of a pattern; what cannot be read is left out."""
+        found = []
+        for file in sorted(self.folder.glob(f"{pattern}.json")):
+            try:
+                found.append(json.loads(file.read_text()))
+            except (OSError, ValueError, RecursionError):
+                continue
+        return found
+
+    def contested(self) -> set[str]:
+        """Return the keys of tasks that were done twice with different results."""
+        return {file.stem for file in self.folder.glob(f"*{MISMATCH}")}
+
+    def listing(self) -> tuple[dict[str, float], dict[str, str]]:
+        """Return, without opening parts, when finished ones were written by key, and the notes of unfinished ones."""
+        times: dict[str, float] = {}
+        notes: dict[str, str] = {}
+        try:
+            with os.scandir(self.folder) as entries:
+                for entry in entries:
+                    stem, dot, ending = entry.name.rpartition(".")
+                    try:
+                        if ending == "h5" and not entry.name.startswith("."):
+                            times[stem] = entry.stat().st_mtime
+                        elif dot + ending == NOTE:
+                            notes[stem] = Path(entry.path).read_text()
+                    except OSError:
+                        continue  # gone meanwhile
+        except OSError:
+            return {}, {}
+        return {key: when for key, when in times.items() if key not in notes}, notes
 
     def finished(self, key: str) -> bool:
         """Whether the task's part is whole and final; a damaged one is removed, so that it is made again.

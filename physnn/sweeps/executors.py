@@ -5,22 +5,82 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from physnn.errors import Unfinished
+from physnn.errors import InputError, Unfinished
 
 Result = TypeVar("Result")
+QUIET = "ignore:resource_tracker:UserWarning"
+UNLIMITED = 10**6
+"""More workers than any cluster has."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class WorkerDied(RuntimeError):
+    """The worker died that ran a task, or where it waited; other workers were not hurt."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs tasks, as ``--executor`` names it.
+
+    Attributes
+    ----------
+    name : {"process", "dask"}
+        Processes of this machine, or Dask.
+    address : str
+        Address or scheduler file of a Dask cluster that someone runs; empty for one of our own on this machine.
+    insecure : bool
+        Whether a cluster on other machines may be used without encryption: whoever reaches it can run anything.
+    """
+
+    name: str = "process"
+    address: str = ""
+    insecure: bool = False
+
+
+PROCESS = Engine()
+
+
+def parse_engine(text: str, insecure: bool = False) -> Engine:
+    """Return the engine that ``process``, ``dask``, ``dask:ADDRESS`` or ``dask:FILE`` names.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, a scheduler file is missing, a plain address is not on this machine, or Dask is not
+        installed.
+    """
+    name, colon, address = text.partition(":")
+    if name not in ("process", "dask") or (colon and (name == "process" or not address)):
+        raise InputError(f"there is no executor {text!r}; choose process, dask, dask:ADDRESS or dask:FILE")
+    engine = Engine(name, address, insecure)
+    if name == "dask":
+        from physnn.sweeps.dask_executor import check_address, load
+
+        check_address(engine)
+        load()
+    return engine
 
 
 def available_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def job_numbers(jobs: int | None, engine: Engine) -> tuple[int, int]:
+    """Return how many tasks may run at a time, and how many of them on this machine; all workers of a cluster."""
+    if engine.address:
+        return jobs or UNLIMITED, 1
+    return jobs or available_cores(), jobs or available_cores()
 
 
 class InProcess(Executor):
@@ -39,9 +99,9 @@ class InProcess(Executor):
 
 
 def _start_worker(lifeline: Connection) -> None:
-    """Prepare a worker process: Ctrl-C is its parent's business, and it ends when its parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Prepare a worker process: signals to stop are its parent's business, and it ends when its parent does."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
     def watch() -> None:
         # Nothing is ever sent: the read ends when the parent's end closes, also when the parent was killed.
@@ -52,9 +112,25 @@ def _start_worker(lifeline: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def start_tracker() -> None:
+    """Start Python's tracker of semaphores so that it outlives the signals that stop a run, and is quiet at the end.
+
+    It removes what a process leaves that ends at once, and need not tell; a signal to the whole group, as batch systems
+    send, would end it before that.
+    """
+    if QUIET not in sys.warnoptions:
+        sys.warnoptions.append(QUIET)  # what Python hands on to the processes it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def process_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of spawned processes with one compute thread each; leaving stops them at once, idle or not."""
+    start_tracker()
     context = multiprocessing.get_context("spawn")
     lifeline, parents_end = context.Pipe(duplex=False)
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
@@ -72,12 +148,25 @@ def process_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
                 os.environ[name] = value
 
 
+Slots = Callable[[], int]
+"""Returns how many tasks an executor should have at a time; it may change while workers come and go."""
+
+
 @contextmanager
-def executor(jobs: int, in_process: bool = True) -> Iterator[Executor]:
-    """Yield the executor for a number of jobs: in this process for one (if allowed), a spawned pool for more."""
-    if jobs == 1 and in_process:
+def executor(jobs: int, in_process: bool = True, engine: Engine = PROCESS) -> Iterator[tuple[Executor, Slots]]:
+    """Yield the executor of an engine, and how many tasks it takes at a time.
+
+    One job runs in this process (if allowed), more in a spawned pool.  A worker gets two tasks: one runs, one waits, so
+    that it never idles and a stop loses little.
+    """
+    if engine.name == "dask":
+        from physnn.sweeps.dask_executor import dask_executor
+
+        with dask_executor(engine, jobs) as (client, slots):
+            yield client, slots
+    elif jobs == 1 and in_process:
         with InProcess() as here:
-            yield here
+            yield here, lambda: 1
     else:
         with process_pool(jobs) as pool:
-            yield pool
+            yield pool, lambda: 2 * jobs if jobs > 1 else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -14,8 +14,11 @@ from physnn.store.hdf5 import Variable
 from physnn.store.parts import Parts, read_part, write_part
 from physnn.store.sweep_file import kind_of, read_sweep, write_sweep
 from physnn.sweeps import noise, temperature
-from physnn.sweeps.executors import available_cores
-from physnn.sweeps.run import Progress, Task, exclusive, run_tasks, silent, single_thread, stop_signals
+from physnn.sweeps.executors import PROCESS, Engine, available_cores, job_numbers
+from physnn.sweeps.locks import exclusive
+from physnn.sweeps.run import Progress, Task, run_tasks, silent, single_thread
+from physnn.sweeps.status import manifest
+from physnn.sweeps.stopping import stop_signals
 from physnn.sweeps.validation import validated
 
 Announce = Callable[[Any, dict[str, Any]], None]
@@ -110,6 +113,7 @@ def run_sweep(
     max_time: float | None = None,
     progress: Progress = silent,
     announce: Announce | None = None,
+    engine: Engine = PROCESS,
 ) -> int:
     """Run a resolved recipe into ``out``, or the rest of it, and return how many tasks were run.
 
@@ -122,24 +126,20 @@ def run_sweep(
     TasksFailed, Unfinished
         If tasks failed, or the run was stopped.
     """
-    jobs = jobs or available_cores()
+    here = job_numbers(jobs, engine)[1]
     kind = KINDS[recipe.kind]
     count = 0
-    kind.need(recipe, jobs)  # before a restart removes anything
+    kind.need(recipe, here)  # before a restart removes anything
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
             clear(out, "physnn-sweep")
-        old = recipe_on_disk(out)
-        if old is not None and old.kind != recipe.kind:
-            raise InputError(f"{out} holds a {old.kind} sweep: use --restart to begin anew, or another --out")
-        if old is not None:
-            recipe = kind.merged(old, recipe, extend)
+        recipe, old = recipe_to_run(recipe, out, extend)
         done = stored(out)
         shorter = [] if old is None else [(old, done)]
-        run = partial(_run_stage, done=done, parts=parts, jobs=jobs, announce=announce)
+        run = partial(_run_stage, done=done, parts=parts, jobs=jobs, announce=announce, engine=engine)
         if recipe.undecided:
-            kind.need(recipe, jobs)
+            kind.need(recipe, here)
             parts.begin(recipe.canonical())
             first, stage = kind.pilot(recipe)
             count = run(first, stage, progress=progress)
@@ -148,20 +148,32 @@ def run_sweep(
             shorter.append((first, results))
             progress = _after(progress, sum(task.cost for task in kind.tasks_of(first)))
         if any(task.key not in done for task in kind.tasks_of(recipe)):
-            kind.need(recipe, jobs)
+            kind.need(recipe, here)
             parts.begin(recipe.canonical())
             for begun, results in shorter:
-                _continue(kind, begun, recipe, results, parts)
+                begin_longer(kind, begun, recipe, results, parts)
             count += run(recipe, recipe.stages[-1] if recipe.stages else None, progress=progress)
-            _assemble(recipe, out, done)
+            assemble(recipe, out, done)
         parts.remove()
     return count
 
 
-def _continue(kind: Kind, old: Any, recipe: Any, done: Results, parts: Parts) -> None:
-    """Leave the states of chains that become longer as checkpoints."""
+def recipe_to_run(recipe: Any, out: Path, extend: bool) -> tuple[Any, Any]:
+    """Return the recipe to run where ``recipe`` is asked for, and the one that is on the disk, or None."""
+    old = recipe_on_disk(out)
+    if old is None:
+        return recipe, None
+    if old.kind != recipe.kind:
+        raise InputError(f"{out} holds a {old.kind} sweep: use --restart to begin anew, or another --out")
+    return KINDS[recipe.kind].merged(old, recipe, extend), old
+
+
+def begin_longer(
+    kind: Kind, old: Any, recipe: Any, done: Results, parts: Parts, only: Container[str] | None = None
+) -> None:
+    """Leave the states of chains that become longer as checkpoints, of some tasks ``only``."""
     for key, arrays in kind.continued(old, recipe, done):
-        if not parts.path(key).exists():
+        if (only is None or key in only) and not parts.path(key).exists():
             write_part(parts.path(key), arrays)
 
 
@@ -174,16 +186,19 @@ def _run_stage(
     stage: Any,
     done: Mapping[str, Any],
     parts: Parts,
-    jobs: int,
+    jobs: int | None,
     progress: Progress,
     announce: Announce | None,
+    engine: Engine,
 ) -> int:
     """Run the tasks of a recipe without a result, after saying what they cost if they are a stage."""
+    at_once, here = job_numbers(jobs, engine)
     kind = KINDS[recipe.kind]
     tasks = [task for task in kind.tasks_of(recipe) if task.key not in done]
     if announce and stage and (left := [task for task in tasks if not parts.finished(task.key)]):
-        announce(stage, _cost(recipe, left, jobs))
-    return run_tasks(tasks, kind.work, kind.context(recipe), parts, jobs, progress)
+        announce(stage, _cost(recipe, left, here))
+    parts.manifest(manifest(tasks))
+    return run_tasks(tasks, kind.work, kind.context(recipe), parts, at_once, progress, engine=engine)
 
 
 def stored(out: Path) -> dict[str, Any]:
@@ -200,7 +215,8 @@ def _results(recipe: Any, parts: Parts, done: Mapping[str, Any]) -> dict[str, An
     return dict(done) | {task.key: read_part(parts.path(task.key)) for task in tasks if task.key not in done}
 
 
-def _assemble(recipe: Any, out: Path, done: Mapping[str, Any]) -> None:
+def assemble(recipe: Any, out: Path, done: Mapping[str, Any]) -> None:
+    """Write the file ``out`` from its parts and what it holds already."""
     groups = KINDS[recipe.kind].assemble(recipe, _results(recipe, Parts(out), done))
     write_sweep(out, recipe.canonical(), groups)
 
@@ -226,7 +242,7 @@ def merge(out: Path) -> int:
         missing = [task for task in tasks if task.key not in done and not parts.finished(task.key)]
         if missing:
             raise InputError(f"{len(missing)} of {len(tasks)} tasks are not done yet; run the same command again")
-        _assemble(recipe, out, done)
+        assemble(recipe, out, done)
         parts.remove()
     return len(tasks)
 

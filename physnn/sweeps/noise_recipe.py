@@ -133,6 +133,11 @@ class NoiseTask(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property
+    def group(self) -> str:
+        """What tasks share that need the same run without noise, which a worker keeps."""
+        return f"{self.L}-{self.network_id}-{self.first}"
+
+    @property
     def cost(self) -> float:
         """Work, in steps of one site."""
         return float(self.L**2 * self.count * self.steps)

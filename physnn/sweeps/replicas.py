@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +15,8 @@ from physnn.errors import InputError
 from physnn.networks.problems import ProblemRecipe, load_problem
 from physnn.networks.replica_training import train_replicas
 from physnn.networks.replicas import ClassifierRecipe
-from physnn.store.parts import Parts
-from physnn.sweeps.run import Live
+from physnn.sweeps.notes import Note
+from physnn.sweeps.stopping import Checkpoints
 
 GROUP = 8
 """Seeds in one task on a CPU; no result depends on it."""
@@ -43,6 +42,11 @@ class ReplicaTask(BaseModel):
         return f"{self.ensemble}-{self.seeds[0]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     @property
+    def label(self) -> str:
+        """What a table of tasks calls it."""
+        return self.ensemble
+
+    @property
     def cost(self) -> float:
         """Work: images seen, expanded ones as many times as they are larger, and a little for testing."""
         size = 1 if self.problem.form == "raw" else self.problem.factor**2
@@ -51,38 +55,14 @@ class ReplicaTask(BaseModel):
 
 def run_replica_task(task: ReplicaTask, path: Path, context: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Train the replicas of a task, or continue them, and return their arrays; the part at ``path`` is their state."""
-    note = path.with_suffix(".progress")
-    latest = 0.0
+    note = Note(path)
 
     def report(done: int, total: int, loss: float) -> None:
-        nonlocal latest
-        if time.monotonic() - latest > 1:
-            latest = time.monotonic()
-            # Only a message to the bar: losing it costs nothing, so it is not synced.
-            note.write_text(json.dumps([done / total, loss]))
+        note(done / total, f"{task.ensemble}: loss {loss:.3g}")
 
     problem = load_problem(task.problem)
     if problem.identity != task.identity:
         raise InputError(
             f"the images of {task.problem.data} changed while they were in use; run the same command again"
         )
-    return train_replicas(task.recipe, problem, task.seeds, path, task.engine, task.device, report)
-
-
-def replica_progress(parts: Parts, tasks: Sequence[ReplicaTask]) -> Live:
-    """Return what tells the loop how far the running trainings are."""
-
-    def look(keys: Sequence[str]) -> tuple[float, str]:
-        extra, texts = 0.0, []
-        for task in tasks:
-            if task.key not in keys:
-                continue
-            try:
-                share, loss = json.loads(parts.path(task.key).with_suffix(".progress").read_text())
-            except (OSError, ValueError):
-                continue
-            extra += share * task.cost
-            texts.append(f"{task.ensemble}: loss {loss:.3g}")
-        return extra, ", ".join(texts)
-
-    return look
+    return train_replicas(task.recipe, problem, task.seeds, path, task.engine, task.device, report, Checkpoints().due)

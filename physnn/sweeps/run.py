@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
-import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import filelock
-
-from physnn.errors import InputError, TasksFailed, Unfinished
+from physnn.errors import Contested, InputError, TasksFailed, Unfinished
 from physnn.store.parts import Parts
-from physnn.sweeps.executors import executor
+from physnn.sweeps.executors import PROCESS, Engine, Slots, WorkerDied, executor
+from physnn.sweeps.stopping import GRACE, Stopped, heeding, pending, raise_pending, stop_flag
 
 ATTEMPTS = 3
 """How often a task is tried before it counts as failed."""
+LISTED = 20
+"""Failed tasks that a message names."""
 
 
 class Task(Protocol):
@@ -42,6 +44,10 @@ Progress = Callable[[float, float, str], None]
 """Called with (cost done, cost in all, a short text)."""
 Live = Callable[[Sequence[str]], tuple[float, str]]
 """Called with task keys while tasks run; returns the cost done inside unfinished tasks and a short text."""
+Deaths = BrokenExecutor | WorkerDied
+"""How the death of a worker shows."""
+Try = tuple[Task, int]
+"""A task and which attempt at it this is, counted from 1."""
 
 
 def silent(done: float, total: float, text: str) -> None:
@@ -51,6 +57,10 @@ def silent(done: float, total: float, text: str) -> None:
 @contextmanager
 def single_thread() -> Iterator[None]:
     """Give tensor operations one compute thread, as in every executor: their bits depend on the number."""
+    if os.environ.get("OMP_NUM_THREADS") == "1" and "torch" not in sys.modules:
+        # They will have one if they are used at all; a worker that runs lattice models starts faster without them.
+        yield
+        return
     from physnn.networks.device import set_threads
 
     before = set_threads(1)
@@ -60,88 +70,35 @@ def single_thread() -> Iterator[None]:
         set_threads(before)
 
 
-def _do(work: Work, task: Task, path: Path, context: Mapping[str, Any]) -> None:
-    with single_thread():
-        work(task, path, context)
-
-
-@contextmanager
-def exclusive(target: Path) -> Iterator[None]:
-    """Hold the lock of a file under construction.
-
-    Raises
-    ------
-    InputError
-        If its folder is missing or cannot be written, or another process holds the lock.
-    """
-    if not target.name or target.is_dir():
-        raise InputError(f"'{target}' is not the name of a file; choose another --out")
-    if not target.parent.is_dir():
-        raise InputError(f"there is no folder {target.parent} for {target.name}; make it or choose another --out")
-    lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=0)
+def _do(work: Work, task: Task, path: Path, context: Mapping[str, Any], flag: Path, attempt: int) -> None:
+    mark = _mark(path, attempt)
+    mark.touch()
     try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise InputError(f"another process is writing {target}; wait for it or choose another --out") from None
-    except OSError as error:
-        raise InputError(f"cannot write in {target.parent} ({error.strerror}); choose another --out") from None
-    try:
-        yield
+        with single_thread(), heeding(flag):
+            work(task, path, context)
     finally:
-        # Removed while still held: removed afterwards, it might be another process's lock.
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+        mark.unlink(missing_ok=True)
 
 
-_pending: list[BaseException] = []
-"""What a signal asked for; an exception raised inside a compiler's callback or a destructor is lost, this is not."""
+def _mark(path: Path, attempt: int) -> Path:
+    """Return the file that is there while an attempt runs: a task that waited at a worker that died is not guilty."""
+    return path.with_suffix(f".try{attempt}")
 
 
-def raise_pending() -> None:
-    """Stop now if a signal asked for it."""
-    if _pending:
-        raise _pending[0]
+@dataclass
+class _Accounts:
+    """Which tasks were tried how often, and which failed; also on the disk, for whoever looks from outside."""
 
+    parts: Parts
+    name: str
+    attempts: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
-@contextmanager
-def stop_signals(max_time: float | None = None) -> Iterator[None]:
-    """Turn SIGTERM, SIGUSR1 and the end of the allowed time (seconds) into `Unfinished`, in the main thread.
-
-    Ctrl-C stays a KeyboardInterrupt.  Each is raised at once, and again between tasks in case it was lost.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _frame: object) -> None:
-        reason = "the allowed time is over" if number == signal.SIGALRM else signal.Signals(number).name
-        text = f"stopped ({reason}); everything finished is saved, the same command continues"
-        _pending.append(KeyboardInterrupt() if number == signal.SIGINT else Unfinished(text))
-        raise _pending[-1]
-
-    numbers = [signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM]
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        numbers.append(signal.SIGINT)
-    _pending.clear()
-    report_lost = sys.unraisablehook
-
-    def keep_quiet(lost: Any) -> None:
-        # Lost inside a callback, but noted: it is raised again before the next task.
-        if lost.exc_value not in _pending:
-            report_lost(lost)
-
-    sys.unraisablehook = keep_quiet
-    before = {number: signal.signal(number, stop) for number in numbers}
-    if max_time:
-        signal.setitimer(signal.ITIMER_REAL, max_time)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        sys.unraisablehook = report_lost
-        _pending.clear()
+    def note(self, key: str, attempt: int, failure: str | None = None) -> None:
+        self.attempts[key] = attempt
+        if failure is not None:
+            self.failures[key] = failure
+        self.parts.record(self.name, {"attempts": self.attempts, "failed": self.failures})
 
 
 def run_tasks(
@@ -152,88 +109,127 @@ def run_tasks(
     jobs: int = 1,
     progress: Progress = silent,
     live: Live | None = None,
+    engine: Engine = PROCESS,
+    name: str = "attempts",
 ) -> int:
     """Run every task that has no part yet, and return how many there were.
 
     One job runs in this process, except where ``live`` looks from outside how far running tasks are.  A task that
-    raises, or whose worker dies, is tried `ATTEMPTS` times; then it counts as failed while all others finish.
+    raises, or whose worker dies, is tried `ATTEMPTS` times on every engine; then it counts as failed while all others
+    finish.  Tasks tried more than once are recorded beside the parts as ``name``.
 
     Raises
     ------
     TasksFailed
         If some tasks failed for good.
+    Unfinished, KeyboardInterrupt
+        If the run was told to stop.
     """
     total = sum(task.cost for task in tasks)
     todo = [task for task in tasks if not parts.finished(task.key)]
+    accounts = _Accounts(parts, name)
+    parts.forget(name)
+    contested = parts.contested()
+    for task in tasks:
+        if task.key in contested:
+            accounts.note(task.key, 1, f"two different results are in {parts.folder}; delete both to repeat it")
     open_keys = {task.key for task in todo}
     inside = (lambda: live(sorted(open_keys))) if live else (lambda: (0.0, ""))
-    queue = [(task, 1) for task in reversed(todo)]
-    suspects: list[tuple[Task, int]] = []
-    failures: dict[str, str] = {}
+    queue: list[Try] = [(task, 1) for task in reversed(todo) if task.key not in contested]
+    suspects: list[Try] = []
     done = total - sum(task.cost for task in todo)
     if todo:
         progress(done, total, "")
-    while queue or suspects:
-        # A dying worker takes its whole pool along: whoever was in it then runs alone, so that only the guilty fail.
-        alone = bool(suspects)
-        waiting, workers = ([suspects.pop()], 1) if alone else (queue, min(jobs, len(queue)))
-        with executor(workers, in_process=live is None and not alone) as pool:
-            for task, attempt, error in _drain(pool, waiting, work, context, parts, workers):
-                if task is None:
-                    extra, text = inside()
-                    progress(done + extra, total, text)
-                    continue
-                if error is None:
-                    done += task.cost
-                    open_keys.discard(task.key)
-                elif isinstance(error, BrokenExecutor) and not alone:
-                    suspects.append((task, attempt))
-                elif attempt < ATTEMPTS:
-                    (suspects if alone else queue).append((task, attempt + 1))
-                else:
-                    failures[task.key] = _one_line(error)
-                progress(done + inside()[0], total, "")
-    if failures:
-        text = "; ".join(f"task {key}: {error}" for key, error in failures.items())
-        raise TasksFailed(f"{len(failures)} of {len(tasks)} tasks failed, all others are saved: {text}")
+    with stop_flag(parts.folder) as flag:
+        while queue or suspects:
+            raise_pending()
+            # A dying worker takes its whole pool along: what ran in it then runs alone, so that only the guilty fail.
+            alone = bool(suspects)
+            waiting, workers = ([suspects.pop()], 1) if alone else (queue, min(jobs, len(queue)))
+            with executor(workers, in_process=live is None and not alone, engine=engine) as (pool, slots):
+                for tried, begun, error in _drain(pool, slots, waiting, work, context, parts, flag):
+                    if tried is None:
+                        extra, text = inside()
+                        progress(done + extra, total, text)
+                        continue
+                    task, attempt = tried
+                    if error is None:
+                        done += task.cost
+                        open_keys.discard(task.key)
+                    elif isinstance(error, Stopped) or (isinstance(error, Deaths) and not begun):
+                        (suspects if alone else queue).append(tried)
+                    elif isinstance(error, BrokenExecutor) and not alone:
+                        suspects.append(tried)
+                    elif attempt < ATTEMPTS and not isinstance(error, Contested):
+                        accounts.note(task.key, attempt + 1)
+                        (suspects if alone else queue).append((task, attempt + 1))
+                    else:
+                        accounts.note(task.key, attempt, _one_line(error))
+                    progress(done + inside()[0], total, "")
+    if accounts.failures:
+        raise TasksFailed(_failed(accounts.failures, len(tasks)))
     return len(todo)
+
+
+def _failed(failures: Mapping[str, str], count: int) -> str:
+    listed = [f"task {key}: {error}" for key, error in list(failures.items())[:LISTED]]
+    more = [f"and {len(failures) - LISTED} more"] if len(failures) > LISTED else []
+    return f"{len(failures)} of {count} tasks failed, all others are saved: {'; '.join(listed + more)}"
 
 
 def _drain(
     pool: Executor,
-    queue: list[tuple[Task, int]],
+    slots: Slots,
+    queue: list[Try],
     work: Work,
     context: Mapping[str, Any],
     parts: Parts,
-    jobs: int,
-) -> Iterator[tuple[Task | None, int, BaseException | None]]:
-    """Yield (task, attempt, error or None) as tasks end, and (None, 0, None) while waiting.
+    flag: Path,
+) -> Iterator[tuple[Try | None, bool, BaseException | None]]:
+    """Yield (task and attempt, whether it ran when its worker died, error or None) as tasks end.
 
-    Returns when the queue is empty, or when the pool is broken and has been drained.
+    Yields (None, False, None) while waiting.  Returns when the queue is empty, or the pool is broken and drained.
     """
-    running: dict[Future[None], tuple[Task, int]] = {}
+    running: dict[Future[None], Try] = {}
     broken = False
     while running or (queue and not broken):
-        raise_pending()
-        # Two per worker: one runs, one waits, so that a worker never idles and a stop loses little.
-        while queue and not broken and len(running) < (2 * jobs if jobs > 1 else 1):
+        if pending():
+            # They hear of it too, and write their state.
+            wait(running, timeout=GRACE)
+            raise_pending()
+        while queue and not broken and len(running) < slots() and not pending():
             task, attempt = queue.pop()
+            path = parts.path(task.key).resolve()
+            _mark(path, attempt).unlink(missing_ok=True)
             try:
-                running[pool.submit(_do, work, task, parts.path(task.key), context)] = task, attempt
+                running[pool.submit(_do, work, task, path, context, flag, attempt)] = task, attempt
             except BrokenExecutor:
                 queue.append((task, attempt))
                 broken = True
-        finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            except Stopped:
+                raise_pending()
+                raise
+        if not running:
+            time.sleep(0.1)  # no worker yet
+        finished, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
         if not finished:
-            yield None, 0, None
+            yield None, False, None
         for future in finished:
-            task, attempt = running.pop(future)
+            tried = running.pop(future)
             error = future.exception()
+            if isinstance(error, Unfinished) and not isinstance(error, Stopped):
+                raise error
             broken |= isinstance(error, BrokenExecutor)
-            yield task, attempt, error
+            mark = _mark(parts.path(tried[0].key), tried[1])
+            begun = isinstance(error, Deaths) and mark.exists()
+            if begun:
+                mark.unlink(missing_ok=True)
+            yield tried, begun, error
 
 
 def _one_line(error: BaseException) -> str:
-    if isinstance(error, BrokenExecutor):
+    if isinstance(error, Deaths):
         return "a worker process died"
+    if isinstance(error, InputError | Contested):
+        return " ".join(str(error).split())
     return traceback.format_exception_only(error)[-1].strip().splitlines()[0]

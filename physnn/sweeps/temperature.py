@@ -21,7 +21,9 @@ from physnn.models import QUANTITIES
 from physnn.samplers import COLUMNS, SAMPLERS, State, advance, start, thermalise
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_part, write_part
+from physnn.sweeps.notes import Note
 from physnn.sweeps.preflight import check_bytes
+from physnn.sweeps.stopping import Checkpoints
 from physnn.sweeps.temperature_recipe import ChainTask, TemperatureStage, TemperatureSweep, merged, tasks_of
 
 STORED = ("energy", "m", "structure_x", "structure_y")
@@ -35,10 +37,10 @@ DIMENSIONS = {
 """Dimensions of a chain's arrays by name and number of dimensions."""
 PILOT_SHARE, PILOT_LEAST = 4, 500
 """A pilot takes the sweeps asked for over `PILOT_SHARE`, but `PILOT_LEAST` if there are."""
-CHECKPOINT = 10.0
-"""Seconds between checkpoints of a chain."""
-BLOCK = 200
+BLOCK = 50
 """Measurements of the first block between two looks at the clock."""
+BLOCK_SECONDS = 0.15
+"""How long a block should take: a run that is told to stop waits little longer for its chains."""
 __all__ = ["ChainTask", "TemperatureSweep", "merged", "tasks_of"]
 Recipe = TemperatureSweep
 
@@ -48,13 +50,15 @@ def work(task: ChainTask, path: Path, context: Mapping[str, Any]) -> None:
     recipe, model, sampler = task.recipe, task.recipe.lattice(), SAMPLERS[task.recipe.algorithm]
     if path.exists():
         kept = read_part(path)
+        if not int(kept.get("unfinished", 0)):
+            return
         state = State.from_arrays({k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")})
         interval, values, snapshots = int(kept["interval"]), [kept["values"]], [kept["snapshots"]]
     else:
         state = begin(task)
         interval = thermalise(sampler, model, task.T, state, recipe.thermalisation)
         values, snapshots = [np.empty((0, len(COLUMNS)))], [np.empty((0, task.L, task.L), np.int8)]
-    done, block, last = len(values[0]), BLOCK, time.monotonic()
+    done, block, checkpoints, note = len(values[0]), BLOCK, Checkpoints(), Note(path)
     while done < task.measurements:
         count, every = _next_block(block, done, task)
         began = time.monotonic()
@@ -62,10 +66,10 @@ def work(task: ChainTask, path: Path, context: Mapping[str, Any]) -> None:
         values.append(rows.values)
         snapshots.append(rows.snapshots)
         done += len(rows.values)
-        block = max(1, int(block * min(4.0, 0.5 / max(time.monotonic() - began, 1e-3))))
-        if time.monotonic() - last > CHECKPOINT and done < task.measurements:
+        block = max(1, int(block * min(4.0, BLOCK_SECONDS / max(time.monotonic() - began, 1e-3))))
+        note(done / task.measurements)
+        if done < task.measurements and checkpoints.due():
             _leave(path, state, interval, values, snapshots, unfinished=True)
-            last = time.monotonic()
     _leave(path, state, interval, values, snapshots, unfinished=False)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from physnn.networks.training import TrainingRecipe, train_network
-from physnn.store.parts import Parts
-from physnn.sweeps.run import Live
+from physnn.sweeps.notes import Note
+from physnn.sweeps.stopping import Checkpoints
 
 
 class TrainTask(BaseModel):
@@ -33,6 +32,11 @@ class TrainTask(BaseModel):
         return f"seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     @property
+    def label(self) -> str:
+        """What a table of tasks calls it."""
+        return f"seed {self.seed}"
+
+    @property
     def cost(self) -> float:
         """Work, in batches."""
         return float(self.recipe.epochs * self.recipe.batches_per_epoch)
@@ -40,33 +44,9 @@ class TrainTask(BaseModel):
 
 def run_train_task(task: TrainTask, path: Path, context: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Train the network of a task, or continue it, and return its arrays; the checkpoint at ``path`` is the part."""
-    note = path.with_suffix(".progress")
-    latest = 0.0
+    note = Note(path)
 
     def report(done: int, total: int, loss: float) -> None:
-        nonlocal latest
-        if time.monotonic() - latest > 1:
-            latest = time.monotonic()
-            # Only a message to the bar: losing it costs nothing, so it is not synced.
-            note.write_text(json.dumps([done, total, loss]))
+        note(done / total, f"seed {task.seed}: RMSE {loss**0.5:.4f}")
 
-    return train_network(task.recipe, task.seed, path, task.device, report)
-
-
-def live_progress(parts: Parts, tasks: Sequence[TrainTask]) -> Live:
-    """Return what tells the loop how far the running trainings are."""
-
-    def look(keys: Sequence[str]) -> tuple[float, str]:
-        extra, texts = 0.0, []
-        for task in tasks:
-            if task.key not in keys:
-                continue
-            try:
-                done, _, loss = json.loads(parts.path(task.key).with_suffix(".progress").read_text())
-            except (OSError, ValueError):
-                continue
-            extra += done
-            texts.append(f"seed {task.seed}: RMSE {loss**0.5:.4f}")
-        return extra, ", ".join(texts)
-
-    return look
+    return train_network(task.recipe, task.seed, path, task.device, report, Checkpoints().due)

@@ -8,7 +8,7 @@ from physnn.errors import InputError
 from physnn.models.coupling import stability_bound
 from physnn.networks import training
 from physnn.networks.training import TrainingRecipe, drawn_depth, learning_rate, train_network
-from physnn.store.parts import read_part
+from physnn.store.parts import read_part, write_state
 
 TINY = TrainingRecipe(L=20, steps=3, epochs=3, pairs_per_epoch=8, batch=4, validation_pairs=8, components=4, kernel=3)
 
@@ -46,7 +46,7 @@ def test_forgetting_the_optimisers_state_would_be_seen(tmp_path, monkeypatch):
     train_network(TINY.model_copy(update={"epochs": 3}), 5, tmp_path / "cut.h5")
     state = read_part(tmp_path / "whole.h5")
     state |= {"epoch": np.array(1), "unfinished": np.array(2)}
-    training.write_part(tmp_path / "cut.h5", state)
+    write_state(tmp_path / "cut.h5", state)
     assert not equal(whole, train_network(TINY, 5, tmp_path / "cut.h5"))
 
 

@@ -93,7 +93,7 @@ def test_merge_assembles_what_a_killed_run_left(tmp_path, network_file, monkeypa
     out = tmp_path / "s.h5"
     with pytest.raises(InputError, match="no parts"):
         merge(out)
-    monkeypatch.setattr(files, "_assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    monkeypatch.setattr(files, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         run(out, network_file, **SMALL)
     monkeypatch.undo()

@@ -10,7 +10,9 @@ import pytest
 
 from physnn.errors import InputError, TasksFailed, Unfinished
 from physnn.store.parts import Parts, read_part, write_part
-from physnn.sweeps.run import exclusive, run_tasks, stop_signals
+from physnn.sweeps.locks import exclusive
+from physnn.sweeps.run import run_tasks
+from physnn.sweeps.stopping import stop_signals
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from physnn.samplers import advance, chain
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
-from physnn.sweeps import temperature
+from physnn.sweeps import stopping, temperature
 from physnn.sweeps.files import recipe_on_disk, run_sweep
 from physnn.sweeps.temperature_recipe import TemperatureSweep, tasks_of
 
@@ -83,7 +83,7 @@ def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
     run(tmp_path / "whole.h5", **SMALL)
     out = tmp_path / "cut.h5"
     # A checkpoint after every block, and an interruption after every third.
-    monkeypatch.setattr(temperature, "CHECKPOINT", -1.0)
+    monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     monkeypatch.setattr(temperature, "BLOCK", 40)
     count = 0
 
