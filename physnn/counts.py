@@ -13,7 +13,8 @@ from physnn.counting.landscape import Landscape
 from physnn.counting.signs_brute import COLUMNS, Tally, brute_force
 from physnn.errors import InputError
 from physnn.models.signs import SignNetwork, Threshold
-from physnn.store.parts import read_part, write_part
+from physnn.store.commit import previous
+from physnn.store.parts import read_checkpoint, write_part
 from physnn.sweeps.run import Progress, exclusive, silent
 
 
@@ -46,17 +47,20 @@ def brute_force_signs(
 
     def keep(tally: Tally) -> None:
         columns = {name: getattr(tally, name) for name in COLUMNS}
-        write_part(checkpoint, {**columns, "done": np.array(tally.done), "recipe": recipe})
+        write_part(checkpoint, {**columns, "done": np.array(tally.done), "recipe": recipe}, keep_previous=True)
 
     with exclusive(checkpoint):
-        resume = _resume(checkpoint, recipe) if checkpoint.exists() else None
+        resume = _resume(checkpoint, recipe)
         found = brute_force(network, task, threads, progress, resume, keep)
         checkpoint.unlink(missing_ok=True)
+        previous(checkpoint).unlink(missing_ok=True)
     return found
 
 
-def _resume(checkpoint: Path, recipe: np.ndarray) -> Tally:
-    arrays = read_part(checkpoint)
+def _resume(checkpoint: Path, recipe: np.ndarray) -> Tally | None:
+    arrays = read_checkpoint(checkpoint)
+    if arrays is None:
+        return None
     if not np.array_equal(arrays.get("recipe", np.empty(0)), recipe):
         raise InputError(f"{checkpoint} belongs to another count: remove it, or choose another --checkpoint")
     return Tally(int(arrays["done"]), *(arrays[name] for name in COLUMNS))

@@ -20,7 +20,7 @@ from physnn import rng
 from physnn.errors import InputError
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
 from physnn.networks.tasks import Transmogrifier
-from physnn.store.parts import read_part, write_part
+from physnn.store.parts import read_checkpoint, write_part
 
 Report = Callable[[int, int, float], None]
 """Called with (batches done, batches in all, mean loss of the latest)."""
@@ -119,7 +119,8 @@ def train_network(
     seed : int
         Seed of this network's weights and images.
     checkpoint : Path
-        File that holds the state after the latest epoch; read if it exists, replaced after each epoch.
+        File that holds the state after the latest epoch; read if it exists, replaced after each epoch.  The state
+        before is kept beside it until the end.
     device : str
         ``"cpu"`` or ``"cuda"``.
     report : callable, optional
@@ -130,7 +131,7 @@ def train_network(
     dict
         Weights by name, ``loss (epochs,)`` and ``validation_rmse ()``.
     """
-    state = read_part(checkpoint) if checkpoint.exists() else {}
+    state = read_checkpoint(checkpoint) or {}
     if state and not int(state["unfinished"]):
         return _result(state)
     names, network, optimiser = _start(recipe, seed, state, device)
@@ -143,7 +144,7 @@ def train_network(
         state["unfinished"] = np.array(recipe.epochs - epoch - 1)
         if epoch + 1 == recipe.epochs:
             state["validation_rmse"] = np.array(validation_rmse(network, recipe, seed, device))
-        write_part(checkpoint, state)
+        write_part(checkpoint, state, keep_previous=epoch + 1 < recipe.epochs)
     return _result(state)
 
 

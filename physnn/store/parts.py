@@ -11,24 +11,56 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.store.hdf5 import Variable, open_sealed, read_group, write_bytes, write_sealed
+from physnn.store.commit import previous, temporaries
+from physnn.store.hdf5 import Variable, is_sealed, open_sealed, read_group, write_bytes, write_sealed
 
 FORMAT, VERSION = "physnn-part", 1
 
 
-def write_part(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays to ``path``, atomically: what a finished task leaves, or a long one needs to continue."""
+def write_part(path: Path, arrays: Mapping[str, np.ndarray], keep_previous: bool = False) -> None:
+    """Write named arrays to ``path``, atomically: what a finished task leaves, or a long one needs to continue.
+
+    With ``keep_previous`` the state that is replaced stays beside it, for `read_checkpoint`.
+    """
     group = {
         name: Variable(tuple(f"{name}_{k}" for k in range(np.ndim(values))), np.asarray(values))
         for name, values in arrays.items()
     }
-    write_sealed(path, {"/": group}, {"format": FORMAT, "format_version": VERSION}, scales=False)
+    attrs = {"format": FORMAT, "format_version": VERSION}
+    write_sealed(path, {"/": group}, attrs, scales=False, keep_previous=keep_previous)
 
 
 def read_part(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a part; raises InputError if it is damaged."""
     with open_sealed(path, FORMAT, VERSION) as file:
         return {name: v.values for name, v in read_group(file).items() if v.dims != (name,)}
+
+
+def read_checkpoint(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the newest state of a long task, or the one before if the newest is damaged; None if there is none.
+
+    Raises
+    ------
+    InputError
+        If all there is is damaged, or was written by a newer physnn.
+    """
+    spare = previous(path)
+    if not path.exists():
+        return _readable(spare)
+    try:
+        return read_part(path)
+    except InputError:
+        found = _readable(spare)
+        if found is None:
+            raise
+    # So that the next state does not take the place of the good one while this one is kept.
+    path.unlink(missing_ok=True)
+    return found
+
+
+def _readable(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the arrays of a part, or None if there is none or it is damaged."""
+    return read_part(path) if path.exists() and is_sealed(path) else None
 
 
 class Parts:
@@ -75,9 +107,13 @@ class Parts:
         try:
             return not int(read_part(path).get("unfinished", 0))
         except InputError:
+            if is_sealed(path):
+                raise  # by a newer physnn, for example: not ours to remove
             path.unlink()
             return False
 
     def remove(self) -> None:
-        """Remove the folder and all parts."""
+        """Remove the folder with all parts, and what killed writers of the file left beside it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        for file in temporaries(self.folder.with_name(self.folder.name.removesuffix(".parts"))):
+            file.unlink(missing_ok=True)

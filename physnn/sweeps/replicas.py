@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,8 +58,9 @@ def run_replica_task(task: ReplicaTask, path: Path, context: Mapping[str, Any]) 
         nonlocal latest
         if time.monotonic() - latest > 1:
             latest = time.monotonic()
-            # Only a message to the bar: losing it costs nothing, so it is not synced.
-            note.write_text(json.dumps([done / total, loss]))
+            # Only a message to the bar: losing it costs nothing, so it is not synced, and may fail on a full disk.
+            with suppress(OSError):
+                note.write_text(json.dumps([done / total, loss]))
 
     problem = load_problem(task.problem)
     return train_replicas(task.recipe, problem, task.seeds, path, task.engine, task.device, report)

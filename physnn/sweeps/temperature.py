@@ -20,7 +20,7 @@ from physnn.errors import InputError
 from physnn.models import QUANTITIES
 from physnn.samplers import COLUMNS, SAMPLERS, State, advance, start, thermalise
 from physnn.store.hdf5 import Variable
-from physnn.store.parts import read_part, write_part
+from physnn.store.parts import read_checkpoint, write_part
 from physnn.sweeps.preflight import check_bytes
 from physnn.sweeps.temperature_recipe import ChainTask, TemperatureStage, TemperatureSweep, merged, tasks_of
 
@@ -46,8 +46,8 @@ Recipe = TemperatureSweep
 def work(task: ChainTask, path: Path, context: Mapping[str, Any]) -> None:
     """Run the chain of a task, or continue it from the checkpoint at ``path``, and leave its part there."""
     recipe, model, sampler = task.recipe, task.recipe.lattice(), SAMPLERS[task.recipe.algorithm]
-    if path.exists():
-        kept = read_part(path)
+    kept = read_checkpoint(path)
+    if kept is not None:
         state = State.from_arrays({k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")})
         interval, values, snapshots = int(kept["interval"]), [kept["values"]], [kept["snapshots"]]
     else:
@@ -96,7 +96,8 @@ def _leave(
 ) -> None:
     arrays = {f"state_{name}": array for name, array in state.arrays().items()}
     arrays |= {"values": np.concatenate(values), "snapshots": np.concatenate(snapshots)}
-    write_part(path, arrays | {"interval": np.array(interval), "unfinished": np.array(int(unfinished))})
+    arrays |= {"interval": np.array(interval), "unfinished": np.array(int(unfinished))}
+    write_part(path, arrays, keep_previous=unfinished)
 
 
 def context(recipe: TemperatureSweep) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,9 @@ def run_train_task(task: TrainTask, path: Path, context: Mapping[str, Any]) -> d
         nonlocal latest
         if time.monotonic() - latest > 1:
             latest = time.monotonic()
-            # Only a message to the bar: losing it costs nothing, so it is not synced.
-            note.write_text(json.dumps([done, total, loss]))
+            # Only a message to the bar: losing it costs nothing, so it is not synced, and may fail on a full disk.
+            with suppress(OSError):
+                note.write_text(json.dumps([done, total, loss]))
 
     return train_network(task.recipe, task.seed, path, task.device, report)
 
