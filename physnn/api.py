@@ -160,7 +160,7 @@ def train_kuramoto(
         ``out``.
     """
     from physnn.networks.training import Seeds, TrainingRecipe
-    from physnn.sweeps.train import TrainTask, live_progress, run_train_task
+    from physnn.sweeps.train import TrainTask, check_training, live_progress, run_train_task
 
     out = Path(out)
     recipe = validated(TrainingRecipe, settings)
@@ -168,6 +168,7 @@ def train_kuramoto(
     plain = {"kind": "train-kuramoto", "seeds": sorted(set(seeds)), "device": device, **recipe.model_dump(mode="json")}
     tasks = [TrainTask(recipe=recipe, seed=seed, device=device) for seed in plain["seeds"]]
     recipe.check()
+    check_training(tasks, out, jobs or available_cores())
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
@@ -188,3 +189,17 @@ def train_kuramoto(
         write_networks(out, architecture, plain, plain["seeds"], trained)
         parts.remove()
     return out
+
+
+def plan_kuramoto(
+    seeds: Sequence[int] = (0,), *, out: str | Path, jobs: int | None = None, device: str = "cpu", **settings: Any
+) -> dict[str, Any]:
+    """Return what `train_kuramoto` would take, see `physnn.sweeps.train.plan_training`; nothing is written."""
+    from physnn.networks.training import Seeds, TrainingRecipe
+    from physnn.sweeps.train import TrainTask, plan_training
+
+    recipe = validated(TrainingRecipe, settings)
+    recipe.check()
+    chosen = sorted(set(validated(Seeds, {"seeds": seeds}).seeds))
+    tasks = [TrainTask(recipe=recipe, seed=seed, device=device) for seed in chosen]
+    return plan_training(tasks, Path(out), jobs or available_cores())

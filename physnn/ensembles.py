@@ -18,7 +18,7 @@ from physnn.store.ensemble_file import ENSEMBLES, Ensemble, EnsembleFile, read_e
 from physnn.store.parts import Parts
 from physnn.sweeps.executors import available_cores
 from physnn.sweeps.files import clear
-from physnn.sweeps.preflight import BASE, check_bytes
+from physnn.sweeps.preflight import BASE, PART, check_bytes, check_disk
 from physnn.sweeps.replicas import GROUP, ReplicaTask, replica_progress, run_replica_task
 from physnn.sweeps.run import Progress, exclusive, run_tasks, silent, stop_signals
 from physnn.sweeps.validation import validated
@@ -70,7 +70,9 @@ def train_ensembles(
     tasks = [t for name, (r, p) in members.items() for t in _tasks(name, r, p, chosen, engine, device)]
     recipe = _plain(tasks, chosen, device)
     workers = min(jobs or available_cores(), len(tasks))
-    check_bytes(workers * max(_task_bytes(task) for task in tasks), "fewer --train or --test images, or fewer --jobs")
+    most = workers * max(_task_bytes(task) for task in tasks)
+    check_bytes(most, "fewer --train or --test images, or fewer --jobs", workers)
+    check_disk(out, sum(_task_disk(task) for task in tasks), "fewer --seeds or replicas")
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
@@ -140,6 +142,14 @@ def _task_bytes(task: ReplicaTask) -> float:
     images = 4 * (problem.images.size + problem.test_images.size)
     replicas = len(task.seeds) if task.engine == "stacked" else 1
     return BASE + 3 * images + replicas * replica_bytes(task.recipe, problem)
+
+
+def _task_disk(task: ReplicaTask) -> float:
+    """Return about how much space a task takes: its newest state, the one before, one being written, and the file."""
+    problem = load_problem(task.problem)
+    network = task.recipe.build(problem)
+    weights = sum(int(values.numel()) for values in network.state_dict().values())
+    return PART + len(task.seeds) * (3 * 3 * 4.0 * weights + 2 * 4.0 * (weights + len(problem.test_images)))
 
 
 def _plain(tasks: Sequence[ReplicaTask], seeds: Sequence[int], device: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -72,6 +73,9 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status: never a traceback without ``--debug``."""
     words = sys.argv[1:] if args is None else args
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that the terminal's encoding does not have
     debug = "--debug" in words
     sys.exit(run([word for word in words if word != "--debug"], debug))
 
@@ -101,6 +105,9 @@ def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one re
         return _fail(3, f"{error.filename or 'a file'}: {error.strerror or error}; what was finished is saved", debug)
     except (KeyboardInterrupt, click.Abort):
         return _fail(130, "interrupted; everything finished is saved, the same command continues", debug)
+    except MemoryError as error:
+        text = f" ({error})" if str(error) else ""
+        return _fail(2, f"memory is short{text}; what was finished is saved: take something smaller", debug)
     except Exception as error:
         # A newcomer gets one line here too; what it was is one flag away.
         text = f"{type(error).__name__}: {error}"[:200]

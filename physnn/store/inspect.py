@@ -138,7 +138,7 @@ def read_untrusted(path: Path, limits: Limits | None = None, child: str | None =
         return first
     limits = limits or Limits.of(path)
     code = child or "from physnn.store.inspect import _answer; _answer()"
-    words = [sys.executable, "-P", "-c", code, os.path.abspath(path), json.dumps(asdict(limits))]
+    words = [sys.executable, "-P", "-c", code, str(path.absolute()), json.dumps(asdict(limits))]
     above = str(Path(physnn.__file__).parent.parent)
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(p for p in (above, os.environ.get("PYTHONPATH")) if p),
@@ -200,10 +200,9 @@ def _answer() -> None:
         resource.RLIMIT_CORE: (0, 0),
         resource.RLIMIT_FSIZE: (LONGEST_ANSWER, LONGEST_ANSWER),
     }
-    for kind, (soft, hard) in wanted.items():
+    for kind, limit in wanted.items():
         _, top = resource.getrlimit(kind)
-        if top != resource.RLIM_INFINITY:
-            soft, hard = min(soft, top), min(hard, top)
-        resource.setrlimit(kind, (soft, hard))
+        allowed = limit if top == resource.RLIM_INFINITY else tuple(min(n, top) for n in limit)
+        resource.setrlimit(kind, (allowed[0], allowed[1]))
     found = read_everything(path).as_json()
     sys.stdout.write(json.dumps(found | {"reason": found["reason"][:1000], "format": found["format"][:100]}))

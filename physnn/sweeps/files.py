@@ -15,6 +15,7 @@ from physnn.store.parts import Parts, read_part, write_part
 from physnn.store.sweep_file import kind_of, read_sweep, write_sweep
 from physnn.sweeps import noise, temperature
 from physnn.sweeps.executors import available_cores
+from physnn.sweeps.preflight import check_disk, sweep_disk
 from physnn.sweeps.run import Progress, Task, exclusive, run_tasks, silent, single_thread, stop_signals
 from physnn.sweeps.validation import validated
 
@@ -68,6 +69,9 @@ class Kind(Protocol):
     def file_megabytes(self, recipe: Any) -> float:
         """Size of the file."""
 
+    def task_count(self, recipe: Any) -> int:
+        """Number of tasks, without making them."""
+
 
 KINDS: dict[str, Kind] = {"noise": cast(Kind, noise), "temperature": cast(Kind, temperature)}
 """Kinds of sweeps by the name in their recipe."""
@@ -118,7 +122,7 @@ def run_sweep(
     Raises
     ------
     InputError
-        If ``out`` holds another recipe, is locked or cannot be written, or memory is short.
+        If ``out`` holds another recipe, is locked or cannot be written, or memory or space on the disk are short.
     TasksFailed, Unfinished
         If tasks failed, or the run was stopped.
     """
@@ -139,7 +143,7 @@ def run_sweep(
         shorter = [] if old is None else [(old, done)]
         run = partial(_run_stage, done=done, parts=parts, jobs=jobs, announce=announce)
         if recipe.undecided:
-            kind.need(recipe, jobs)
+            _check(kind, recipe, out, jobs)
             parts.begin(recipe.canonical())
             first, stage = kind.pilot(recipe)
             count = run(first, stage, progress=progress)
@@ -148,7 +152,7 @@ def run_sweep(
             shorter.append((first, results))
             progress = _after(progress, sum(task.cost for task in kind.tasks_of(first)))
         if any(task.key not in done for task in kind.tasks_of(recipe)):
-            kind.need(recipe, jobs)
+            _check(kind, recipe, out, jobs)
             parts.begin(recipe.canonical())
             for begun, results in shorter:
                 _continue(kind, begun, recipe, results, parts)
@@ -156,6 +160,13 @@ def run_sweep(
             _assemble(recipe, out, done)
         parts.remove()
     return count
+
+
+def _check(kind: Kind, recipe: Any, out: Path, jobs: int) -> None:
+    """Raise InputError if memory or space on the disk are short."""
+    kind.need(recipe, jobs)
+    need = sweep_disk(1e6 * kind.file_megabytes(recipe), kind.task_count(recipe))
+    check_disk(out, need, "less to measure")
 
 
 def _continue(kind: Kind, old: Any, recipe: Any, done: Results, parts: Parts) -> None:

@@ -21,7 +21,7 @@ from physnn.models import QUANTITIES
 from physnn.samplers import COLUMNS, SAMPLERS, State, advance, start, thermalise
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_checkpoint, write_part
-from physnn.sweeps.preflight import check_bytes
+from physnn.sweeps.preflight import PER_TASK, check_bytes
 from physnn.sweeps.temperature_recipe import ChainTask, TemperatureStage, TemperatureSweep, merged, tasks_of
 
 STORED = ("energy", "m", "structure_x", "structure_y")
@@ -229,8 +229,14 @@ def need(recipe: TemperatureSweep, jobs: int) -> float:
     """Return the bytes a recipe needs at most; raises InputError if this machine does not have them."""
     states = jobs * (2e8 + 32.0 * max(recipe.L) ** 2)
     return check_bytes(
-        states + 3e6 * file_megabytes(recipe), "fewer or smaller --L, fewer --sweeps or --chains, or fewer --jobs"
+        states + 3e6 * file_megabytes(recipe) + PER_TASK * task_count(recipe),
+        "fewer or smaller --L, fewer --sweeps or --chains, or fewer --jobs",
     )
+
+
+def task_count(recipe: TemperatureSweep) -> int:
+    """Return the number of tasks of a resolved recipe."""
+    return recipe.chains * sum(len(recipe.temperatures(L)) for L in recipe.L)
 
 
 def seconds_per_cost(recipe: TemperatureSweep, tasks: Sequence[ChainTask]) -> float:

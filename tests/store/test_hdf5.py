@@ -118,7 +118,7 @@ def test_a_failure_at_any_moment_leaves_the_old_file(file, monkeypatch, moment):
 
     target = {"write": (hdf5, "_write_group"), "fsync": (os, "fsync"), "replace": (Path, "replace")}[moment]
     monkeypatch.setattr(*target, fail)
-    with pytest.raises(Unfinished, match="No space.*free some space"):
+    with pytest.raises(Unfinished, match=r"No space.*free some space"):
         write_sealed(file, {"/g": {}}, ATTRS)
     monkeypatch.undo()
     assert file.read_bytes() == old
