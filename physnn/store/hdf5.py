@@ -181,11 +181,16 @@ def _write_group(group: h5py.Group, variables: Group, with_scales: bool) -> None
 
 def _write_array(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
     """Write an array so that a checksum covers its bytes: its own, or for a single number that of its header."""
-    options: dict[str, Any] = {"chunks": True, "fletcher32": True} if values.size and values.ndim else {}
-    if not values.ndim:
-        options["dcpl"] = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        options["dcpl"].set_layout(h5py.h5d.COMPACT)
-    return group.create_dataset(name, data=values, track_times=False, **options)
+    if values.ndim:
+        options = {"chunks": True, "fletcher32": True} if values.size else {}
+        return group.create_dataset(name, data=values, track_times=False, **options)
+    inside = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    inside.set_layout(h5py.h5d.COMPACT)
+    inside.set_obj_track_times(False)
+    kind, space = h5py.h5t.py_create(values.dtype, logical=True), h5py.h5s.create(h5py.h5s.SCALAR)
+    dataset = h5py.Dataset(h5py.h5d.create(group.id, name.encode(), kind, space, inside))
+    dataset[()] = values
+    return dataset
 
 
 @contextlib.contextmanager
