@@ -99,7 +99,8 @@ def _keep(path: Path) -> None:
         return
     except OSError:
         # No hard links on this file system: for a moment only the second name is there, and readers look there too.
-        path.replace(previous(path))
+        if path.exists():
+            path.replace(previous(path))
     finally:
         _remove(second)
 
