@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -109,9 +110,22 @@ def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one re
         text = f" ({error})" if str(error) else ""
         return _fail(2, f"memory is short{text}; what was finished is saved: take something smaller", debug)
     except Exception as error:
+        if _of_numbas_cache(error):
+            advice = "remove it (__pycache__ beside physnn's kernels, or NUMBA_CACHE_DIR); it is made again"
+            return _fail(2, f"the cache of compiled code is damaged ({type(error).__name__}): {advice}", debug)
         # A newcomer gets one line here too; what it was is one flag away.
         text = f"{type(error).__name__}: {error}"[:200]
         return _fail(2, f"this could not be done ({text}); --debug shows where, if the input looks right", debug)
+
+
+def _of_numbas_cache(error: Exception) -> bool:
+    """Whether numba failed to read what it compiled before."""
+    place = error.__traceback__
+    while place is not None:
+        if Path(place.tb_frame.f_code.co_filename).parts[-3:] == ("numba", "core", "caching.py"):
+            return True
+        place = place.tb_next
+    return False
 
 
 def _fail(status: int, message: str, debug: bool) -> int:

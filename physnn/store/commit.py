@@ -41,7 +41,7 @@ def temporaries(path: Path) -> list[Path]:
 
 def _prefix(path: Path) -> str:
     # A name may have 255 bytes; the temporary one is longer than the final one, but not by what is cut off here.
-    return f".{path.name.encode(errors='surrogateescape')[:200].decode(errors='ignore')}."
+    return f".{os.fsdecode(os.fsencode(path.name)[:200])}."
 
 
 def commit(path: Path, write: Callable[[Path], object], keep_previous: bool = False) -> None:

@@ -85,7 +85,9 @@ class Parts:
             found = json.loads((self.folder / "recipe.json").read_text())
         except FileNotFoundError:
             return None
-        except (ValueError, OSError, RecursionError):
+        except OSError as error:
+            raise InputError(f"cannot read {self.folder}/recipe.json ({error.strerror})") from None
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise InputError(f"{self.folder}/recipe.json is damaged; use --restart to begin anew")
