@@ -190,7 +190,10 @@ def need(recipe: NoiseSweep, jobs: int) -> float:
     held = preflight.PER_TASK * count + 3e6 * file_megabytes(recipe)
     preflight.check_bytes(held, f"fewer --images, noise values or --L (there are {count:,} tasks)")
     work = sum(L**2 for L in recipe.L) * len(recipe.eta) * len(recipe.network_ids) * recipe.images * (recipe.steps or 1)
-    preflight.check_seconds(work * components**2 / OPERATIONS, "fewer --steps, --images or noise values")
+    kernel = _largest(recipe, "kernel")
+    preflight.check_seconds(
+        2.0 * work * (components * kernel) ** 2 / OPERATIONS, "fewer --steps, --images or noise values"
+    )
     return preflight.check_bytes(states + held, "fewer --images, noise values or --L, or fewer --jobs")
 
 
@@ -201,9 +204,13 @@ def task_count(recipe: NoiseSweep) -> int:
 
 
 def _components(recipe: NoiseSweep) -> int:
-    """Return the largest number of components of a recipe's networks."""
+    return _largest(recipe, "components")
+
+
+def _largest(recipe: NoiseSweep, name: str) -> int:
+    """Return the largest value of something in the architectures of a recipe's networks."""
     paths = set(network_paths(recipe).values())
-    return max(int(read_networks(path).architecture["components"]) for path in paths)
+    return max(int(read_networks(path).architecture[name]) for path in paths)
 
 
 def seconds_per_cost(recipe: NoiseSweep, tasks: Sequence[NoiseTask]) -> float:
