@@ -11,7 +11,7 @@ from physnn.errors import InputError
 from physnn.store.network_file import read_networks, write_networks
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import open_datatree
-from physnn.sweeps.executors import job_numbers, parse_engine
+from physnn.sweeps.executors import available_cores, job_numbers, parse_engine
 from physnn.sweeps.files import clear, recipe_on_disk, run_sweep
 from physnn.sweeps.locks import exclusive
 from physnn.sweeps.noise_recipe import NoiseSweep, bundled_names, noise_values
@@ -179,7 +179,7 @@ def train_kuramoto(
     """
     from physnn.networks.training import Seeds, TrainingRecipe
     from physnn.sweeps.diagnosis import diagnose_weights
-    from physnn.sweeps.train import TrainTask, run_train_task
+    from physnn.sweeps.train import TrainTask, check_training, run_train_task
 
     out, engine = Path(out), parse_engine(executor, insecure)
     recipe = validated(TrainingRecipe, settings)
@@ -187,6 +187,7 @@ def train_kuramoto(
     plain = {"kind": "train-kuramoto", "seeds": sorted(set(seeds)), "device": device, **recipe.model_dump(mode="json")}
     tasks = [TrainTask(recipe=recipe, seed=seed, device=device) for seed in plain["seeds"]]
     recipe.check()
+    check_training(tasks, out, job_numbers(jobs, engine)[0])
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
@@ -212,3 +213,17 @@ def train_kuramoto(
         write_networks(out, architecture, plain, plain["seeds"], trained, measured)
         parts.remove()
     return out
+
+
+def plan_kuramoto(
+    seeds: Sequence[int] = (0,), *, out: str | Path, jobs: int | None = None, device: str = "cpu", **settings: Any
+) -> dict[str, Any]:
+    """Return what `train_kuramoto` would take, see `physnn.sweeps.train.plan_training`; nothing is written."""
+    from physnn.networks.training import Seeds, TrainingRecipe
+    from physnn.sweeps.train import TrainTask, plan_training
+
+    recipe = validated(TrainingRecipe, settings)
+    recipe.check()
+    chosen = sorted(set(validated(Seeds, {"seeds": seeds}).seeds))
+    tasks = [TrainTask(recipe=recipe, seed=seed, device=device) for seed in chosen]
+    return plan_training(tasks, Path(out), jobs or available_cores())

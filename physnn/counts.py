@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,9 +13,16 @@ from physnn.counting.landscape import Landscape
 from physnn.counting.signs_brute import COLUMNS, Tally, brute_force
 from physnn.errors import InputError
 from physnn.models.signs import SignNetwork, Threshold
-from physnn.store.parts import read_part, write_state
+from physnn.store.commit import previous
+from physnn.store.parts import read_checkpoint, write_state
 from physnn.sweeps.locks import exclusive
+from physnn.sweeps.preflight import check_bytes, check_seconds
 from physnn.sweeps.run import Progress, silent
+
+WALKER = 8e6
+"""Bytes of a walker's tables."""
+OF_FUNCTIONS = 700.0
+"""Bytes for each point when functions are counted; measured at 20,000 and 60,000 points."""
 
 
 def brute_force_signs(
@@ -47,17 +54,50 @@ def brute_force_signs(
 
     def keep(tally: Tally) -> None:
         columns = {name: getattr(tally, name) for name in COLUMNS}
-        write_state(checkpoint, {**columns, "done": np.array(tally.done), "recipe": recipe})
+        write_state(checkpoint, {**columns, "done": np.array(tally.done), "recipe": recipe}, keep_previous=True)
 
     with exclusive(checkpoint):
-        resume = _resume(checkpoint, recipe) if checkpoint.exists() else None
+        resume = _resume(checkpoint, recipe)
         found = brute_force(network, task, threads, progress, resume, keep)
         checkpoint.unlink(missing_ok=True)
+        previous(checkpoint).unlink(missing_ok=True)
     return found
 
 
-def _resume(checkpoint: Path, recipe: np.ndarray) -> Tally:
-    arrays = read_part(checkpoint)
+def check_signs(
+    layers: Sequence[int], points: int, method: str, walkers: int = 0, moves: int = 0, threads: int = 1
+) -> None:
+    """Raise InputError if a count needs more memory than there is, or years; before any of its arrays is made.
+
+    Parameters
+    ----------
+    layers : sequence of int
+        Units of every layer.
+    points : int
+        Points of the data set.
+    method : {"functions", "brute-force", "sampling"}
+        How is counted.
+    walkers, moves : int
+        Of sampling.
+    threads : int
+        Compute threads.
+    """
+    widest = max((abs(n) for n in layers), default=1) + 2
+    if method == "sampling":
+        activations = 16.0 * (len(layers) + 1) * widest * points
+        check_bytes(walkers * (WALKER + activations), "fewer --walkers or --points")
+        # Every move evaluates the points again behind the weight that flips: a nanosecond each is fast.
+        check_seconds(2e-9 * walkers * moves * points / threads, "fewer --moves, --walkers or --points")
+    elif method == "functions":
+        check_bytes(OF_FUNCTIONS * points, "fewer --points")
+    else:
+        check_bytes(8.0 * points * sum(2.0 ** min(n + 2, 22) for n in layers[:-1]), "fewer --points")
+
+
+def _resume(checkpoint: Path, recipe: np.ndarray) -> Tally | None:
+    arrays = read_checkpoint(checkpoint)
+    if arrays is None:
+        return None
     if not np.array_equal(arrays.get("recipe", np.empty(0)), recipe):
         raise InputError(f"{checkpoint} belongs to another count: remove it, or choose another --checkpoint")
     return Tally(int(arrays["done"]), *(arrays[name] for name in COLUMNS))

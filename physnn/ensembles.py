@@ -23,7 +23,7 @@ from physnn.sweeps.executors import job_numbers, parse_engine
 from physnn.sweeps.files import clear
 from physnn.sweeps.locks import exclusive
 from physnn.sweeps.notes import live_notes
-from physnn.sweeps.preflight import BASE, check_bytes
+from physnn.sweeps.preflight import BASE, PART, check_bytes, check_disk
 from physnn.sweeps.replicas import GROUP, ReplicaTask, run_replica_task
 from physnn.sweeps.run import Progress, run_tasks, silent
 from physnn.sweeps.status import manifest
@@ -86,6 +86,8 @@ def train_ensembles(
     chosen = tuple(sorted(set(validated(Seeds, {"seeds": tuple(seeds)}).seeds)))
     tasks = [t for name, (r, p) in members.items() for t in _tasks(name, r, p, chosen, engine, device)]
     recipe = _plain(tasks, chosen, device)
+    _check_memory(tasks, min(job_numbers(jobs, running)[0], len(tasks)))
+    check_disk(out, sum(_task_disk(task) for task in tasks), "fewer --seeds or replicas")
     with exclusive(out), stop_signals(max_time):
         parts = Parts(out)
         if restart:
@@ -98,7 +100,6 @@ def train_ensembles(
         if (found := parts.recipe()) is not None and found != recipe:
             raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
         check_device(device)
-        _check_memory(tasks, min(job_numbers(jobs, running)[0], len(tasks)))
         parts.begin(recipe)
         parts.manifest(manifest(tasks))
         live = live_notes(parts, tasks)
@@ -161,7 +162,15 @@ def _check_memory(tasks: Sequence[ReplicaTask], workers: int) -> None:
         stack = len(task.seeds) * stacked.replica_bytes(task.recipe, loaded) if task.engine == "stacked" else 0
         # As they are, with channels last, and turned or flipped.
         needs.append(BASE + 3.0 * images + stack)
-    check_bytes(workers * max(needs), "fewer --train or --test images, a smaller --expand, or fewer --jobs")
+    check_bytes(workers * max(needs), "fewer --train or --test images, a smaller --expand, or fewer --jobs", workers)
+
+
+def _task_disk(task: ReplicaTask) -> float:
+    """Return about how much space a task takes: its newest state, the one before, one being written, and the file."""
+    problem = load_problem(task.problem)
+    network = task.recipe.build(problem)
+    weights = sum(int(values.numel()) for values in network.state_dict().values())
+    return PART + len(task.seeds) * (3 * 3 * 4.0 * weights + 2 * 4.0 * (weights + len(problem.test_images)))
 
 
 def _plain(tasks: Sequence[ReplicaTask], seeds: Sequence[int], device: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from physnn.report import default_observable, fit, loaded, sampled_curves
 from physnn.store.hdf5 import is_hdf5
 from physnn.store.sweep_file import read_sweep
 from physnn.store.table import read_table
+from physnn.sweeps.preflight import check_fit
 
 if TYPE_CHECKING:
     from physnn.analysis.dynamic import DynamicFit
@@ -104,6 +105,7 @@ def fit_dynamic(
     from physnn.analysis.dynamic_model import DynamicPoints
 
     table = read_table(Path(source))
+    check_fit(len(table.y), resamples)
     if table.t is None or table.error is None:
         missing = "times" if table.t is None else "errors"
         raise InputError(f"{source} has no column of {missing}: name columns in a header, as in L,T,t,value,error")

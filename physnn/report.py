@@ -27,6 +27,7 @@ from physnn.store.network_file import FORMAT as NETWORKS
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
 from physnn.store.table import read_covariance, read_table
+from physnn.sweeps.preflight import check_fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,6 +97,7 @@ def loaded(
         table = read_table(Path(source))
         if table.t is not None:
             raise InputError(f"{source} has a column of times: fit it with --dynamic")
+        check_fit(len(table.y), resamples)
         matrix = read_covariance(Path(covariance), len(table.y)) if covariance else None
         generator = rng.stream(seed, "bootstrap", "table")
         columns = Columns(table.L, table.x, table.y, table.error, table.control, observable or table.observable)
@@ -114,6 +116,7 @@ def curves(
     """Return the curves of an observable of a sweep with bootstrap samples; parameters and errors as in `fit`."""
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
     observable = observable or default_observable(sweep)
+    check_fit(sum(len(x) for x, _ in sampled_arrays(sweep)[1].values()), resamples)
     return sampled_curves(sweep, observable, resamples, rng.stream(seed, "bootstrap", observable))
 
 

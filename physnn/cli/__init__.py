@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -81,6 +83,9 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status: never a traceback without ``--debug``."""
     words = sys.argv[1:] if args is None else args
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that the terminal's encoding does not have
     debug = "--debug" in words
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, _told_to_stop)
@@ -131,7 +136,13 @@ def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one re
         return _stop(3, text, words, debug)
     except (KeyboardInterrupt, click.Abort):
         return _stop(130, "interrupted; everything finished is saved, the same command continues", words, debug)
+    except MemoryError as error:
+        text = f" ({error})" if str(error) else ""
+        return _fail(2, f"memory is short{text}; what was finished is saved: take something smaller", debug)
     except Exception as error:
+        if _of_numbas_cache(error):
+            advice = "remove it (__pycache__ beside physnn's kernels, or NUMBA_CACHE_DIR); it is made again"
+            return _fail(2, f"the cache of compiled code is damaged ({type(error).__name__}): {advice}", debug)
         # A newcomer gets one line here too; what it was is one flag away.
         text = f"{type(error).__name__}: {error}"[:200]
         return _fail(2, f"this could not be done ({text}); --debug shows where, if the input looks right", debug)
@@ -145,6 +156,16 @@ def _stop(status: int, message: str, words: list[str], debug: bool) -> int:
         names = {1: "failed", 3: "unfinished", 130: "interrupted"}
         print_json({"status": names[status], "message": message})
     return _fail(status, message, debug)
+
+
+def _of_numbas_cache(error: Exception) -> bool:
+    """Whether numba failed to read what it compiled before."""
+    place = error.__traceback__
+    while place is not None:
+        if Path(place.tb_frame.f_code.co_filename).parts[-3:] == ("numba", "core", "caching.py"):
+            return True
+        place = place.tb_next
+    return False
 
 
 def _fail(status: int, message: str, debug: bool) -> int:

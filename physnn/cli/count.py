@@ -83,11 +83,13 @@ def signs(
     """
     from physnn.cli.output import progress_bar
     from physnn.counting.signs import count_signs
-    from physnn.counts import brute_force_signs
+    from physnn.counts import brute_force_signs, check_signs
     from physnn.models.signs import SignNetwork, Threshold
     from physnn.sweeps.executors import available_cores
 
-    network = SignNetwork(layers or (1, 3, 3, 2, 1), hidden, output, constant, bias)
+    chosen = layers or (1, 3, 3, 2, 1)
+    check_signs(chosen, points, method, walkers, moves, jobs or available_cores())
+    network = SignNetwork(chosen, hidden, output, constant, bias)
     task = Threshold(points, None if grid else seed or 0, loss)
     if checkpoint and method != "brute-force":
         raise click.UsageError("--checkpoint belongs to --method brute-force")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,9 +135,10 @@ def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
         )
         return
     click.echo(f"{count} tasks run" if count else "all is done: nothing was left to run")
-    curves = fit.curves if fit else report.curves(sweep, observable)
-    header = [control, *(f"L = {L}" for L in curves.sizes)]
-    print_table(f"{observable} of {_draws(curves)}", header, report.curve_rows(curves))
+    with suppress(InputError):  # what curves lack is in the remark
+        curves = fit.curves if fit else report.curves(sweep, observable)
+        header = [control, *(f"L = {L}" for L in curves.sizes)]
+        print_table(f"{observable} of {_draws(curves)}", header, report.curve_rows(curves))
     click.echo(answer_text(fit) if fit else remark)
     for number, stage in enumerate(target.get("stages", []), 1):
         click.echo(f"stage {number}: {_stage(stage)}")

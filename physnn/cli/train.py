@@ -58,6 +58,7 @@ train.add_command(classify)
 @click.option("--pairs-per-epoch", type=Whole(1), help="Fresh image pairs per epoch [default: 5632].")
 @click.option("--batch", type=Whole(1), help="Images per optimiser step [default: 16].")
 @click.option("--lr", type=Number(0), help="Highest learning rate [default: 2e-3].")
+@click.option("--dry-run", is_flag=True, help="Say how much time, memory and space it takes; train nothing.")
 @out_option(DEFAULT_OUT)
 @config_option
 @json_option
@@ -77,6 +78,7 @@ def kuramoto(
     max_time: float | None,
     executor: str,
     insecure: bool,
+    dry_run: bool,
     **options: Any,
 ) -> None:
     """Train Kuramoto networks on the transmogrifier: circle to square to triangle to circle.
@@ -101,12 +103,23 @@ def kuramoto(
     flags = {"L": size, "broken": broken or None, **options}
     settings |= {key: value for key, value in flags.items() if value is not None}
     out = out or Path(DEFAULT_OUT)
+    chosen_device = resolve_device(device, recorded["device"]) or "cpu"
+    if dry_run:
+        plan = api.plan_kuramoto(chosen_seeds, out=out, jobs=jobs, device=chosen_device, **settings)
+        if as_json:
+            print_json(plan)
+        else:
+            click.echo(
+                f"{plan['networks']} networks, {plan['jobs']} at a time: about {plan['seconds'] / 60:.3g} min, "
+                f"{plan['megabytes']:.0f} MB of memory, a file of {plan['file_megabytes']:.2g} MB"
+            )
+        return
     with progress_bar("train kuramoto", quiet) as progress:
         api.train_kuramoto(
             chosen_seeds,
             out=out,
             jobs=jobs,
-            device=resolve_device(device, recorded["device"]) or "cpu",
+            device=chosen_device,
             restart=restart,
             max_time=max_time,
             progress=progress,

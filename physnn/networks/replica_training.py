@@ -15,7 +15,7 @@ from physnn.networks import compiled, loop, stacked
 from physnn.networks.device import check_device
 from physnn.networks.problems import Problem
 from physnn.networks.replicas import Arrays, ClassifierRecipe, Engine, Replicas, untrained
-from physnn.store.parts import read_part, write_part
+from physnn.store.parts import read_checkpoint, write_part
 
 Report = Callable[[int, int, float], None]
 """Called with (epochs done, epochs in all, mean loss of the latest)."""
@@ -63,7 +63,7 @@ def train_replicas(
         One replica each.
     checkpoint : Path
         File with the state so far, of the same recipe, problem, seeds and engine; read if it exists, replaced when it
-        is due.
+        is due; the state before is kept.
     engine : {"auto", "compiled", "stacked", "loop"}
         What trains; results agree to rounding.
     device : str
@@ -86,7 +86,7 @@ def train_replicas(
     """
     check_device(device)
     run = ENGINES[resolve_engine(engine, recipe, problem, device)]
-    state = read_part(checkpoint) if checkpoint.exists() else {}
+    state = read_checkpoint(checkpoint) or {}
     if state and not int(state["unfinished"]):
         return _result(state)
     replicas = _restored(state, seeds) if state else untrained(recipe.build(problem), seeds)
@@ -101,7 +101,7 @@ def train_replicas(
         seconds = time.monotonic() - start
         block = max(1, int(block * min(8.0, BLOCK_SECONDS / max(seconds, 1e-3))))
         if replicas.epoch < recipe.epochs and due():
-            write_part(checkpoint, _stored(replicas, loss) | {"unfinished": np.array(1)})
+            write_part(checkpoint, _stored(replicas, loss) | {"unfinished": np.array(1)}, keep_previous=True)
         if report:
             report(replicas.epoch, recipe.epochs, float(more[:, -1].mean()))
     found = _stored(replicas, loss) | _tested(run, recipe, problem, replicas, device) | {"unfinished": np.array(0)}

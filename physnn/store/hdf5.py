@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import operator
 import os
-import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ import h5py
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.store.commit import PatientStream, Publish, commit
+from physnn.store.guard import OF_SCALES, Guard
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 TRAILER_LENGTH = 106
-LARGEST_DATASET = 2**34
-"""Bytes one dataset may declare before it is refused unread: a hostile file can declare terabytes."""
+DIMENSIONS = "dimensions"
+"""Attribute with the names of an array's dimensions as a JSON list: unlike those of scales it needs no references."""
 
 
 Attributes = Mapping[str, Any]
@@ -41,7 +44,6 @@ class Variable:
 
 
 Group = Mapping[str, Variable]
-Publish = Callable[[Path, Path], None]
 
 
 def _trailer(digest: str, length: int) -> bytes:
@@ -88,36 +90,18 @@ def check_seal(path: Path) -> None:
         raise InputError(f"{path} is damaged: its contents do not match its seal; restore it or make it again")
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def is_sealed(path: Path) -> bool:
+    """Whether ``path`` is a whole physnn file."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        check_seal(path)
+    except InputError:
+        return False
+    return True
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a small file so that it is either absent or whole, whatever happens."""
-    _commit(path, lambda temporary: temporary.write_bytes(data))
-
-
-def replace(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, over whatever has it."""
-    temporary.replace(path)
-
-
-def _commit(path: Path, write: Callable[[Path], object], publish: Publish = replace) -> None:
-    # Two machines that share a folder may have processes of the same number.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        publish(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    commit(path, lambda temporary: temporary.write_bytes(data))
 
 
 def write_sealed(
@@ -125,7 +109,8 @@ def write_sealed(
     groups: Mapping[str, Group],
     attrs: Attributes,
     scales: bool = True,
-    publish: Publish = replace,
+    keep_previous: bool = False,
+    publish: Publish | None = None,
 ) -> None:
     """Write groups of variables and root attributes as one sealed file, atomically.
 
@@ -139,21 +124,33 @@ def write_sealed(
         Attributes of the root.
     scales : bool
         Whether dimensions become HDF5 dimension scales, as xarray needs; parts do without.
-    publish : callable
+    keep_previous : bool
+        Keep what is replaced, see `physnn.store.commit`.
+    publish : callable, optional
         Gives the finished temporary file (first argument) its name (second).
+
+    Raises
+    ------
+    Unfinished
+        If the file cannot be written, for lack of space for example.
+    InputError
+        If there can be no such file.
     """
 
     def write(temporary: Path) -> None:
-        with h5py.File(temporary, "w", libver=("v110", "v110"), track_order=True) as file:
-            _set_attrs(file, attrs)
-            for name, group in groups.items():
-                _write_group(file if name == "/" else file.create_group(name, track_order=True), group, scales)
+        with temporary.open("w+b") as raw:
+            stream = PatientStream(raw)
+            with h5py.File(stream, "w", libver=("v110", "v110"), track_order=True) as file:
+                _set_attrs(file, attrs)
+                for name, group in groups.items():
+                    _write_group(file if name == "/" else file.create_group(name, track_order=True), group, scales)
+            stream.settle()
         length = temporary.stat().st_size
         digest = _digest(temporary, length)
-        with temporary.open("ab") as stream:
-            stream.write(_trailer(digest, length))
+        with temporary.open("ab") as raw:
+            raw.write(_trailer(digest, length))
 
-    _commit(path, write, publish)
+    commit(path, write, keep_previous, publish)
 
 
 def _set_attrs(item: h5py.Group | h5py.Dataset, attrs: Attributes) -> None:
@@ -171,21 +168,36 @@ def _write_group(group: h5py.Group, variables: Group, with_scales: bool) -> None
         for dim, size in zip(variable.dims, values.shape, strict=True):
             if sizes.setdefault(dim, size) != size:
                 raise ValueError(f"{name} has length {size} along {dim}, not {sizes[dim]}")
-        options = {"chunks": True, "fletcher32": True} if values.size and values.ndim else {}
-        dataset = group.create_dataset(name, data=values, track_times=False, **options)
+        dataset = _write_array(group, name, values)
         _set_attrs(dataset, variable.attrs)
+        if with_scales:
+            _set_attrs(dataset, {DIMENSIONS: json.dumps(variable.dims)})
     if not with_scales:
         return
     scales = {}
     for dim, size in sizes.items():
         if dim not in variables:
-            group.create_dataset(dim, data=np.arange(size), track_times=False)
+            _set_attrs(_write_array(group, dim, np.arange(size)), {DIMENSIONS: json.dumps([dim])})
         scales[dim] = group[dim]
         scales[dim].make_scale(dim)
     for name, variable in variables.items():
         if variable.dims != (name,):
             for axis, dim in enumerate(variable.dims):
                 group[name].dims[axis].attach_scale(scales[dim])
+
+
+def _write_array(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+    """Write an array so that a checksum covers its bytes: its own, or for a single number that of its header."""
+    if values.ndim:
+        options = {"chunks": True, "fletcher32": True} if values.size else {}
+        return group.create_dataset(name, data=values, track_times=False, **options)
+    inside = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    inside.set_layout(h5py.h5d.COMPACT)
+    inside.set_obj_track_times(False)
+    kind, space = h5py.h5t.py_create(values.dtype, logical=True), h5py.h5s.create(h5py.h5s.SCALAR)
+    dataset = h5py.Dataset(h5py.h5d.create(group.id, name.encode(), kind, space, inside))
+    dataset[()] = values
+    return dataset
 
 
 @contextlib.contextmanager
@@ -230,31 +242,27 @@ def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int) ->
     path = Path(path)
     check_seal(path)
     with malformed(path), h5py.File(path, "r") as file:
+        guard = Guard(path)
+        guard.attributes(file, "/")
         found = read_attrs(file)
         if kind not in (None, found.get("format")):
-            raise InputError(f"{path} is a file of kind {found.get('format', 'unknown')!r}, not {kind!r}")
-        if int(found.get("format_version", 0)) > version:
-            raise InputError(f"{path} was written by a newer physnn (format {found['format_version']}); upgrade physnn")
-        _refuse_outside(file, path)
+            raise InputError(f"{path} is a file of kind {str(found.get('format', 'unknown'))[:40]!r}, not {kind!r}")
+        written = operator.index(found.get("format_version", 0))  # type: ignore[arg-type]
+        if written > version:
+            by = f"physnn {str(found.get('physnn_version', ''))[:20]}".strip()
+            raise InputError(
+                f"{path} was written by a newer physnn ({by}, format {written}; this one reads up to {version}): "
+                "upgrade physnn"
+            )
+        if written < 1:
+            raise InputError(f"{path} has format version {written}, which never was; it was not written by physnn")
+        guard.tree(file)
         yield file
-
-
-def _refuse_outside(group: h5py.Group, path: Path) -> None:
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise InputError(f"{path} holds a link ({name}) that may lead outside the file; refused")
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            _refuse_outside(item, path)
-        elif not isinstance(item, h5py.Dataset) or item.is_virtual or item.external:
-            raise InputError(f"{path} keeps the data of {name} outside the file; refused")
-        elif item.nbytes > LARGEST_DATASET:
-            raise InputError(f"{path} declares {item.nbytes / 1e9:.0f} GB for {name}; refused")
 
 
 def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, str | int | float]:
     """Return the text and number attributes of a group or dataset, without those that mark dimension scales."""
-    hidden = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
+    hidden = OF_SCALES | {DIMENSIONS}
     found: dict[str, str | int | float] = {}
     for key in item.attrs:
         if key not in hidden:
@@ -266,18 +274,24 @@ def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, str | int | float]:
 
 
 def read_group(group: h5py.Group) -> dict[str, Variable]:
-    """Return the variables of a group, dimensions from their scales (a scale's only dimension is itself)."""
-    variables = {}
-    for name, item in group.items():
-        if isinstance(item, h5py.Dataset):
-            if item.is_scale:
-                dims: tuple[str, ...] = (name,)
-            else:
-                dims = tuple(
-                    dim[0].name.rsplit("/", 1)[-1] if len(dim) else f"{name}_{k}" for k, dim in enumerate(item.dims)
-                )
-            variables[name] = Variable(dims, item[()], read_attrs(item))
-    return variables
+    """Return the variables of a group with the names of their dimensions."""
+    return {
+        name: Variable(_dims(name, item), item[()], read_attrs(item))
+        for name, item in group.items()
+        if isinstance(item, h5py.Dataset)
+    }
+
+
+def _dims(name: str, item: h5py.Dataset) -> tuple[str, ...]:
+    """Return the names of dimensions: as written beside the array, else, in older files, from its scales."""
+    if DIMENSIONS in item.attrs:
+        named = json.loads(item.attrs[DIMENSIONS])
+        if not isinstance(named, list) or len(named) != item.ndim or not all(isinstance(n, str) for n in named):
+            raise ValueError(f"the dimensions of {name} are not those of its shape")
+        return tuple(named)
+    if item.is_scale:
+        return (name,)
+    return tuple(dim[0].name.rsplit("/", 1)[-1] if len(dim) else f"{name}_{k}" for k, dim in enumerate(item.dims))
 
 
 def content_digest(path: str | os.PathLike[str]) -> str:
@@ -289,7 +303,9 @@ def content_digest(path: str | os.PathLike[str]) -> str:
     check_seal(path)
     sha = hashlib.sha256()
     with malformed(path), h5py.File(path, "r") as file:
-        _refuse_outside(file, path)
+        guard = Guard(path)
+        guard.attributes(file, "/")
+        guard.tree(file)
         datasets: dict[str, h5py.Dataset] = {}
         file.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)
         for name in sorted(datasets):

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import Contested, InputError
-from physnn.store.hdf5 import Publish, Variable, open_sealed, read_group, replace, write_bytes, write_sealed
+from physnn.store.commit import Publish, previous, replace, temporaries
+from physnn.store.hdf5 import Variable, is_sealed, open_sealed, read_group, write_bytes, write_sealed
 
 FORMAT, VERSION = "physnn-part", 1
 NOTE, MISMATCH = ".progress", ".mismatch"
@@ -21,18 +22,25 @@ _written: dict[Path, tuple[int, int]] = {}
 """Checkpoints that this process wrote: inode and time, so that it need not read them to replace them."""
 
 
-def write_state(path: Path, arrays: Mapping[str, np.ndarray], publish: Publish = replace) -> None:
-    """Write named arrays to ``path``, atomically, over whatever is there: the state of something long."""
+def write_state(
+    path: Path, arrays: Mapping[str, np.ndarray], keep_previous: bool = False, publish: Publish | None = None
+) -> None:
+    """Write named arrays to ``path``, atomically, over whatever is there: the state of something long.
+
+    With ``keep_previous`` the state that is replaced stays beside it, for `read_checkpoint`.
+    """
     group = {
         name: Variable(tuple(f"{name}_{k}" for k in range(np.ndim(values))), np.asarray(values))
         for name, values in arrays.items()
     }
     attrs = {"format": FORMAT, "format_version": VERSION}
-    write_sealed(path, {"/": group}, attrs, scales=False, publish=publish)
+    write_sealed(path, {"/": group}, attrs, scales=False, keep_previous=keep_previous, publish=publish)
 
 
-def write_part(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_part(path: Path, arrays: Mapping[str, np.ndarray], keep_previous: bool = False) -> None:
     """Write named arrays to ``path``, atomically: what a finished task leaves, or a long one needs to continue.
+
+    With ``keep_previous`` the state that is replaced stays beside it, for `read_checkpoint`.
 
     A task may be done twice: the engine lost sight of a worker, or two machines share a folder without knowing.  The
     first finished result stays; a checkpoint never replaces it.
@@ -55,9 +63,9 @@ def write_part(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             if target.exists() and _written.get(target) != _stamp(target) and _settled(temporary, target, arrays):
                 temporary.unlink()
             else:
-                temporary.replace(target)
+                replace(temporary, target, keep_previous)
 
-    write_state(path, arrays, publish)
+    write_state(path, arrays, keep_previous, publish)
     if _unfinished(arrays):
         _written[path] = _stamp(path)
     else:
@@ -105,6 +113,33 @@ def read_part(path: Path) -> dict[str, np.ndarray]:
         return {name: v.values for name, v in read_group(file).items() if v.dims != (name,)}
 
 
+def read_checkpoint(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the newest state of a long task, or the one before if the newest is damaged; None if there is none.
+
+    Raises
+    ------
+    InputError
+        If all there is is damaged, or was written by a newer physnn.
+    """
+    spare = previous(path)
+    if not path.exists():
+        return _readable(spare)
+    try:
+        return read_part(path)
+    except InputError:
+        found = _readable(spare)
+        if found is None:
+            raise
+    # So that the next state does not take the place of the good one while this one is kept.
+    path.unlink(missing_ok=True)
+    return found
+
+
+def _readable(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the arrays of a part, or None if there is none or it is damaged."""
+    return read_part(path) if path.exists() and is_sealed(path) else None
+
+
 class Parts:
     """The parts of one file: ``sweep.h5.parts/`` for ``sweep.h5``.
 
@@ -127,7 +162,9 @@ class Parts:
             found = json.loads((self.folder / "recipe.json").read_text())
         except FileNotFoundError:
             return None
-        except (ValueError, OSError, RecursionError):
+        except OSError as error:
+            raise InputError(f"cannot read {self.folder}/recipe.json ({error.strerror})") from None
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise InputError(f"{self.folder}/recipe.json is damaged; use --restart to begin anew")
@@ -194,9 +231,13 @@ class Parts:
         try:
             return not int(read_part(path).get("unfinished", 0))
         except InputError:
+            if is_sealed(path):
+                raise  # by a newer physnn, for example: not ours to remove
             path.unlink()
             return False
 
     def remove(self) -> None:
-        """Remove the folder and all parts."""
+        """Remove the folder with all parts, and what killed writers of the file left beside it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        for file in temporaries(self.folder.with_name(self.folder.name.removesuffix(".parts"))):
+            file.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from physnn.store.sweep_file import kind_of, read_sweep, write_sweep
 from physnn.sweeps import noise, temperature
 from physnn.sweeps.executors import PROCESS, Engine, available_cores, job_numbers
 from physnn.sweeps.locks import exclusive
+from physnn.sweeps.preflight import check_disk, sweep_disk
 from physnn.sweeps.run import Progress, Task, run_tasks, silent, single_thread
 from physnn.sweeps.status import manifest
 from physnn.sweeps.stopping import stop_signals
@@ -71,6 +72,9 @@ class Kind(Protocol):
     def file_megabytes(self, recipe: Any) -> float:
         """Size of the file."""
 
+    def task_count(self, recipe: Any) -> int:
+        """Number of tasks, without making them."""
+
 
 KINDS: dict[str, Kind] = {"noise": cast(Kind, noise), "temperature": cast(Kind, temperature)}
 """Kinds of sweeps by the name in their recipe."""
@@ -122,7 +126,7 @@ def run_sweep(
     Raises
     ------
     InputError
-        If ``out`` holds another recipe, is locked or cannot be written, or memory is short.
+        If ``out`` holds another recipe, is locked or cannot be written, or memory or space on the disk are short.
     TasksFailed, Unfinished
         If tasks failed, or the run was stopped.
     """
@@ -139,7 +143,7 @@ def run_sweep(
         shorter = [] if old is None else [(old, done)]
         run = partial(_run_stage, done=done, parts=parts, jobs=jobs, announce=announce, engine=engine)
         if recipe.undecided:
-            kind.need(recipe, here)
+            _check(kind, recipe, out, here)
             parts.begin(recipe.canonical())
             first, stage = kind.pilot(recipe)
             count = run(first, stage, progress=progress)
@@ -148,7 +152,7 @@ def run_sweep(
             shorter.append((first, results))
             progress = _after(progress, sum(task.cost for task in kind.tasks_of(first)))
         if any(task.key not in done for task in kind.tasks_of(recipe)):
-            kind.need(recipe, here)
+            _check(kind, recipe, out, here)
             parts.begin(recipe.canonical())
             for begun, results in shorter:
                 begin_longer(kind, begun, recipe, results, parts)
@@ -156,6 +160,13 @@ def run_sweep(
             assemble(recipe, out, done)
         parts.remove()
     return count
+
+
+def _check(kind: Kind, recipe: Any, out: Path, jobs: int) -> None:
+    """Raise InputError if memory or space on the disk are short."""
+    kind.need(recipe, jobs)
+    need = sweep_disk(1e6 * kind.file_megabytes(recipe), kind.task_count(recipe))
+    check_disk(out, need, "less to measure")
 
 
 def recipe_to_run(recipe: Any, out: Path, extend: bool) -> tuple[Any, Any]:

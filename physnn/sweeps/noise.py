@@ -70,6 +70,8 @@ def network_paths(recipe: NoiseSweep) -> dict[str, str]:
     return {i: paths[i] for i in recipe.network_ids}
 
 
+OPERATIONS = 1e15
+"""Operations per second that no machine of ours exceeds, to say what is beyond waiting for."""
 Results = Mapping[str, Mapping[str, np.ndarray]]
 """Arrays of finished tasks, by task key."""
 
@@ -183,19 +185,39 @@ def continued(old: NoiseSweep, recipe: NoiseSweep, done: Results) -> Iterator[tu
 
 def need(recipe: NoiseSweep, jobs: int) -> float:
     """Return the bytes a recipe needs at most; raises InputError if this machine does not have them."""
-    return preflight.check_memory(recipe.L, recipe.batch, _components(recipe), jobs)
+    components, count = _components(recipe), task_count(recipe)
+    states = preflight.check_memory(recipe.L, recipe.batch, components, jobs)
+    held = preflight.PER_TASK * count + 3e6 * file_megabytes(recipe)
+    preflight.check_bytes(held, f"fewer --images, noise values or --L (there are {count:,} tasks)")
+    work = sum(L**2 for L in recipe.L) * len(recipe.eta) * len(recipe.network_ids) * recipe.images * (recipe.steps or 1)
+    kernel = _largest(recipe, "kernel")
+    preflight.check_seconds(
+        2.0 * work * (components * kernel) ** 2 / OPERATIONS, "fewer --steps, --images or noise values"
+    )
+    return preflight.check_bytes(states + held, "fewer --images, noise values or --L, or fewer --jobs")
+
+
+def task_count(recipe: NoiseSweep) -> int:
+    """Return the number of tasks of a resolved recipe."""
+    batches = math.ceil(recipe.images / recipe.batch)
+    return len(recipe.L) * len(recipe.eta) * len(recipe.network_ids) * batches
 
 
 def _components(recipe: NoiseSweep) -> int:
-    """Return the largest number of components of a recipe's networks."""
+    return _largest(recipe, "components")
+
+
+def _largest(recipe: NoiseSweep, name: str) -> int:
+    """Return the largest value of something in the architectures of a recipe's networks."""
     paths = set(network_paths(recipe).values())
-    return max(int(read_networks(path).architecture["components"]) for path in paths)
+    return max(int(read_networks(path).architecture[name]) for path in paths)
 
 
 def seconds_per_cost(recipe: NoiseSweep, tasks: Sequence[NoiseTask]) -> float:
     """Return the seconds that one unit of a task's cost takes here, from one small timed task."""
     files = network_paths(recipe)
-    probe = tasks[-1].model_copy(update={"count": min(4, recipe.batch), "eta": 0.1})
+    few = {"count": min(4, recipe.batch), "steps": min(50, tasks[-1].steps), "eta": 0.1}
+    probe = tasks[-1].model_copy(update=few)
     run_noise_task(probe, files)
     start = time.perf_counter()
     run_noise_task(probe.model_copy(update={"eta": 0.11}), files)

@@ -20,9 +20,9 @@ from physnn.errors import InputError
 from physnn.models import QUANTITIES
 from physnn.samplers import COLUMNS, SAMPLERS, State, advance, start, thermalise
 from physnn.store.hdf5 import Variable
-from physnn.store.parts import read_part, write_part
+from physnn.store.parts import read_checkpoint, write_part
 from physnn.sweeps.notes import Note
-from physnn.sweeps.preflight import check_bytes
+from physnn.sweeps.preflight import PER_TASK, check_bytes
 from physnn.sweeps.stopping import Checkpoints
 from physnn.sweeps.temperature_recipe import ChainTask, TemperatureStage, TemperatureSweep, merged, tasks_of
 
@@ -48,8 +48,8 @@ Recipe = TemperatureSweep
 def work(task: ChainTask, path: Path, context: Mapping[str, Any]) -> None:
     """Run the chain of a task, or continue it from the checkpoint at ``path``, and leave its part there."""
     recipe, model, sampler = task.recipe, task.recipe.lattice(), SAMPLERS[task.recipe.algorithm]
-    if path.exists():
-        kept = read_part(path)
+    kept = read_checkpoint(path)
+    if kept is not None:
         if not int(kept.get("unfinished", 0)):
             return
         state = State.from_arrays({k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")})
@@ -100,7 +100,8 @@ def _leave(
 ) -> None:
     arrays = {f"state_{name}": array for name, array in state.arrays().items()}
     arrays |= {"values": np.concatenate(values), "snapshots": np.concatenate(snapshots)}
-    write_part(path, arrays | {"interval": np.array(interval), "unfinished": np.array(int(unfinished))})
+    arrays |= {"interval": np.array(interval), "unfinished": np.array(int(unfinished))}
+    write_part(path, arrays, keep_previous=unfinished)
 
 
 def context(recipe: TemperatureSweep) -> dict[str, Any]:
@@ -232,8 +233,14 @@ def need(recipe: TemperatureSweep, jobs: int) -> float:
     """Return the bytes a recipe needs at most; raises InputError if this machine does not have them."""
     states = jobs * (2e8 + 32.0 * max(recipe.L) ** 2)
     return check_bytes(
-        states + 3e6 * file_megabytes(recipe), "fewer or smaller --L, fewer --sweeps or --chains, or fewer --jobs"
+        states + 3e6 * file_megabytes(recipe) + PER_TASK * task_count(recipe),
+        "fewer or smaller --L, fewer --sweeps or --chains, or fewer --jobs",
     )
+
+
+def task_count(recipe: TemperatureSweep) -> int:
+    """Return the number of tasks of a resolved recipe."""
+    return recipe.chains * sum(len(recipe.temperatures(L)) for L in recipe.L)
 
 
 def seconds_per_cost(recipe: TemperatureSweep, tasks: Sequence[ChainTask]) -> float:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from physnn.networks.training import TrainingRecipe, train_network
+from physnn.networks.training import TrainingRecipe, train_network, training_bytes, training_operations
 from physnn.sweeps.notes import Note
+from physnn.sweeps.preflight import BASE, PART, check_bytes, check_disk, check_seconds
+from physnn.sweeps.run import single_thread
 from physnn.sweeps.stopping import Checkpoints
+
+FASTEST = {"cpu": 1e12, "cuda": 1e15}
+"""Operations per second that no device exceeds, to say what is beyond waiting for."""
 
 
 class TrainTask(BaseModel):
@@ -50,3 +58,47 @@ def run_train_task(task: TrainTask, path: Path, context: Mapping[str, Any]) -> d
         note(done / total, f"seed {task.seed}: RMSE {loss**0.5:.4f}")
 
     return train_network(task.recipe, task.seed, path, task.device, report, Checkpoints().due)
+
+
+def check_training(tasks: Sequence[TrainTask], out: Path, jobs: int) -> float:
+    """Return the bytes of memory that trainings side by side need.
+
+    Raises
+    ------
+    InputError
+        If memory or space on the disk are short, or it would take years.
+    """
+    recipe, workers = tasks[0].recipe, min(jobs, len(tasks))
+    advice = "a smaller --batch, --L, --steps or --components, or fewer --jobs"
+    need = check_bytes(workers * (BASE + training_bytes(recipe)), advice, workers)
+    kept = 4.0 * (recipe.components * recipe.kernel) ** 2
+    # Of each network the newest state, the one before and one being written, with two averages; then the file.
+    check_disk(out, len(tasks) * (10 * kept + PART), "fewer --seeds or --components")
+    rate = FASTEST["cuda" if tasks[0].device.startswith("cuda") else "cpu"]
+    rounds = math.ceil(len(tasks) / workers)
+    check_seconds(rounds * training_operations(recipe) / rate, "fewer --epochs or --pairs-per-epoch, or fewer --steps")
+    return need
+
+
+def plan_training(tasks: Sequence[TrainTask], out: Path, jobs: int) -> dict[str, Any]:
+    """Return what trainings will take: ``networks``, ``jobs``, ``seconds``, ``megabytes`` and ``file_megabytes``.
+
+    The time is that of two short trainings of two batches; raises InputError as `check_training`.
+    """
+    need = check_training(tasks, out, jobs)
+    task = tasks[0]
+    few = {"epochs": 1, "pairs_per_epoch": 2 * task.recipe.batch, "validation_pairs": 1}
+    short = task.recipe.model_copy(update=few)
+    with tempfile.TemporaryDirectory() as folder, single_thread():
+        for name in ("first", "second"):
+            began = time.perf_counter()
+            train_network(short, task.seed, Path(folder) / name, task.device)
+            seconds = (time.perf_counter() - began) / short.batches_per_epoch
+    rounds = math.ceil(len(tasks) / min(jobs, len(tasks)))
+    return {
+        "networks": len(tasks),
+        "jobs": min(jobs, len(tasks)),
+        "seconds": rounds * task.cost * seconds,
+        "megabytes": need / 1e6,
+        "file_megabytes": len(tasks) * 4e-6 * (task.recipe.components * task.recipe.kernel) ** 2,
+    }

@@ -27,8 +27,8 @@ def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, 
     write = training.write_part
     for epoch in (1, 2):
 
-        def stop(path, state, epoch=epoch):
-            write(path, state)
+        def stop(path, state, epoch=epoch, **options):
+            write(path, state, **options)
             if state["epoch"] == epoch:
                 raise KeyboardInterrupt
 

@@ -1,0 +1,194 @@
+"""Writing a file so that it is either absent or whole, and what happens where it cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from physnn.errors import InputError, Unfinished
+
+OF_THE_NAME = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+"""Errors that say that the name is wrong, not that the machine is."""
+ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EFBIG: "allow larger files (ulimit -f)",
+    errno.EROFS: "make its folder writable",
+    errno.EACCES: "make its folder writable",
+    errno.EPERM: "make its folder writable",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "allow more open files",
+}
+"""What helps, by error number."""
+
+
+Publish = Callable[[Path, Path], None]
+"""Gives a finished temporary file (first argument) its name (second)."""
+
+
+def previous(path: Path) -> Path:
+    """Return where the state before the one at ``path`` is kept."""
+    return path.with_name(path.name + ".prev")
+
+
+def temporaries(path: Path) -> list[Path]:
+    """Return temporary files that killed writers of ``path`` left behind."""
+    try:
+        return [f for f in path.parent.iterdir() if f.name.startswith(_prefix(path)) and f.name.endswith(".tmp")]
+    except OSError:
+        return []
+
+
+def _prefix(path: Path) -> str:
+    # A name may have 255 bytes; the temporary one is longer than the final one, but not by what is cut off here.
+    return f".{os.fsdecode(os.fsencode(path.name)[:200])}."
+
+
+def commit(
+    path: Path, write: Callable[[Path], object], keep_previous: bool = False, publish: Publish | None = None
+) -> None:
+    """Let ``write`` make a file under a temporary name, sync it, and give it its name.
+
+    Parameters
+    ----------
+    path : Path
+        Where; an existing file is replaced, and whoever has it open keeps the old one.
+    write : callable
+        Called with the temporary name, in the same folder; no other writer of ``path`` has the same one.
+    keep_previous : bool
+        Keep the file that is replaced under the name `previous`; otherwise what lies there is removed.
+    publish : callable, optional
+        Gives the temporary file its name in another way than over whatever has it.
+
+    Raises
+    ------
+    Unfinished
+        If there is no space, the folder cannot be written, or another limit is met; what was there is intact.
+    InputError
+        If there can be no such file.
+    """
+    # Not the process number: another machine may have the same one.
+    temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(6)}.tmp")
+    try:
+        try:
+            write(temporary)
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            if publish:
+                publish(temporary, path)
+            else:
+                replace(temporary, path, keep_previous)
+        except BaseException:
+            _remove(temporary)
+            raise
+        if not keep_previous:
+            _remove(previous(path))
+        _sync_folder(path.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in OF_THE_NAME:
+            raise InputError(f"cannot write {path} ({reason}); choose another name or folder") from None
+        advice = ADVICE.get(error.errno or 0, "see to it")
+        raise Unfinished(
+            f"cannot write {path} ({reason}); what was finished is saved: {advice}, then the same command continues"
+        ) from None
+
+
+def replace(temporary: Path, path: Path, keep_previous: bool = False) -> None:
+    """Give a finished file its name, over whatever has it."""
+    if keep_previous:
+        _keep(path)
+    temporary.replace(path)
+
+
+def _keep(path: Path) -> None:
+    """Give the file at ``path`` its second name, so that one of the two is there at every moment."""
+    second = path.with_name(f"{_prefix(path)}{secrets.token_hex(6)}.tmp")
+    try:
+        os.link(path, second)
+        second.replace(previous(path))
+    except FileNotFoundError:
+        return
+    except OSError:
+        # No hard links on this file system: for a moment only the second name is there, and readers look there too.
+        if path.exists():
+            path.replace(previous(path))
+    finally:
+        _remove(second)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        # The name itself is impossible, or the folder is gone: then there is nothing to remove.
+        return
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class PatientStream:
+    """A file whose errors wait until libhdf5 is done.
+
+    A library that meets a full disk while it closes a file may neither close it nor say why.  Here every call
+    succeeds, the first error is kept, and `settle` raises it with its number.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.error: OSError | None = None
+
+    def _try(self, call: Callable[[], int]) -> int | None:
+        if self.error is None:
+            try:
+                return call()
+            except OSError as error:
+                self.error = error
+        return None
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to an offset."""
+        return self._try(lambda: self.stream.seek(offset, whence)) or 0
+
+    def tell(self) -> int:
+        """Return the offset."""
+        return self._try(self.stream.tell) or 0
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill a buffer; with zeros where nothing can be read."""
+        found = self._try(lambda: self.stream.readinto(buffer))  # type: ignore[attr-defined]
+        return len(buffer) if found is None else found
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes; h5py takes it as the mark of a file and uses `readinto`."""
+        return self.stream.read(size)
+
+    def write(self, data: bytes) -> int:
+        """Write bytes."""
+        self._try(lambda: self.stream.write(data))
+        return len(data)
+
+    def truncate(self, size: int) -> int:
+        """Set the length."""
+        self._try(lambda: self.stream.truncate(size))
+        return size
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        self._try(lambda: self.stream.flush() or 0)
+
+    def settle(self) -> None:
+        """Raise the first error that occurred."""
+        self.flush()
+        if self.error is not None:
+            raise self.error

@@ -1,0 +1,145 @@
+"""Mutated, truncated and flipped files, half of them sealed anew: refused, or read as they were."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physnn import rng
+from physnn.errors import InputError
+from physnn.store import hdf5
+from physnn.store.ensemble_file import read_ensembles, write_ensembles
+from physnn.store.hdf5 import check_seal, write_sealed
+from physnn.store.inspect import read_untrusted
+from physnn.store.network_file import read_networks, write_networks
+from physnn.store.parts import read_part, write_part
+from physnn.store.sweep_file import read_sweep, write_sweep
+from tests.faults.fuzz import mutant, numbers, outcomes
+
+FIXTURES = Path(__file__).parent.parent / "store" / "fixtures" / "v1"
+KINDS = ("sweep", "temperature", "network", "ensemble")
+
+
+def written(kind: str, path: Path) -> Path:
+    """A small file of a kind, as physnn writes it now."""
+    old = FIXTURES / f"{kind}.h5"
+    if kind == "network":
+        file = read_networks(old)
+        trained = [
+            {name: w[k] for name, w in file.weights.items()}
+            | {"loss": file.loss[k], "validation_rmse": file.validation_rmse[k]}
+            for k in range(len(file.seeds))
+        ]
+        write_networks(path, file.architecture, file.recipe, file.seeds, trained)
+    elif kind == "ensemble":
+        found = read_ensembles(old)
+        write_ensembles(path, found.recipe, found.ensembles)
+    else:
+        sweep = read_sweep(old)
+        write_sweep(path, sweep.recipe, sweep.sizes)
+    return path
+
+
+def mutants(original: Path, count: int, folder: Path) -> list[Path]:
+    generator = rng.stream(0, "synthetic", "mutants", original.stem)
+    whole, paths = original.read_bytes(), []
+    for k in range(count):
+        paths.append(folder / f"{original.stem}-{k}.h5")
+        paths[-1].write_bytes(mutant(whole, generator, reseal=k % 2 == 1))
+    return paths
+
+
+def check(kind: str, count: int, folder: Path) -> list[Path]:
+    """Read mutants in processes of their own; return those that are sealed."""
+    original = written(kind, folder / f"{kind}.h5")
+    paths = mutants(original, count, folder)
+    found = outcomes(paths, original)
+    print(kind, Counter(found[::2]), "sealed anew:", Counter(found[1::2]))
+    assert set(found[::2]) <= {"refused"}, "without a valid seal nothing is read"
+    assert set(found[1::2]) <= {"refused", "same"}
+    assert "refused" in found[1::2]
+    return paths[1::2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sample_of_mutants_is_refused_or_unchanged(tmp_path, kind):
+    again = check(kind, 100 if kind in ("sweep", "network") else 40, tmp_path)
+    findings = [read_untrusted(path) for path in again[:2]]
+    assert all(f.whole or f.reason for f in findings)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("kind", KINDS)
+def test_3000_mutants_are_refused_or_unchanged_and_verify_survives_them(tmp_path, kind):
+    again = check(kind, 3000, tmp_path)
+    with ThreadPoolExecutor(int(os.environ.get("PHYSNN_FUZZ_THREADS", "2"))) as pool:
+        findings = list(pool.map(read_untrusted, again))
+    assert len(findings) == 1500
+    assert not [f.reason for f in findings if "crashes" in f.reason or "within" in f.reason]
+    assert any(f.whole for f in findings) and not all(f.whole for f in findings)
+
+
+def test_the_check_of_mutants_sees_a_changed_number(tmp_path):
+    original, other = written("sweep", tmp_path / "a.h5"), tmp_path / "b.h5"
+    sweep = read_sweep(original)
+    sweep.sizes[20]["rmse"].values[0, 0, 0] += 1e-9
+    write_sweep(other, sweep.recipe, sweep.sizes)
+    assert numbers(original) != numbers(other)
+    assert outcomes([original, other, tmp_path / "none.h5"], original) == ["same", "other", "refused"]
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    write_part(tmp_path / "p.h5", {"y": np.arange(3), "done": np.array(7)})
+    return tmp_path / "p.h5"
+
+
+def test_truncation_at_every_byte_and_every_flipped_byte_are_seen(small):
+    whole = small.read_bytes()
+    for at in range(len(whole)):
+        for damaged in (whole[:at], whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]):
+            small.write_bytes(damaged)
+            with pytest.raises(InputError):
+                check_seal(small)
+    for at in range(0, len(whole) - 16, 16):
+        if any(whole[at : at + 16]):
+            small.write_bytes(whole[:at] + bytes(16) + whole[at + 16 :])
+            with pytest.raises(InputError):
+                check_seal(small)
+
+
+def test_every_flipped_byte_of_a_file_sealed_anew_is_refused_or_harmless(small):
+    whole = read_part(small)
+    body = small.read_bytes()[: -hdf5.TRAILER_LENGTH]
+    refused = 0
+    for at in range(len(body)):
+        damaged = body[:at] + bytes([body[at] ^ 0x10]) + body[at + 1 :]
+        small.write_bytes(damaged)
+        small.write_bytes(damaged + hdf5._trailer(hdf5._digest(small, len(damaged)), len(damaged)))
+        try:
+            found = read_part(small)
+        except InputError:
+            refused += 1
+            continue
+        assert set(found) == set(whole) and all(np.array_equal(found[k], v) for k, v in whole.items()), at
+    assert refused > len(body) / 4
+
+
+def test_numbers_without_dimensions_are_under_a_checksum_too(tmp_path):
+    path = tmp_path / "n.h5"
+    write_sealed(path, {"/": {}}, {"format": "physnn-part", "format_version": 1})
+    write_part(path, {"done": np.array(0x1122334455667788)})
+    assert read_part(path)["done"] == 0x1122334455667788
+    whole = path.read_bytes()
+    at = whole.index(bytes.fromhex("8877665544332211"))
+    body = whole[:at] + b"\0" + whole[at + 1 : -hdf5.TRAILER_LENGTH]
+    path.write_bytes(body)
+    path.write_bytes(body + hdf5._trailer(hdf5._digest(path, len(body)), len(body)))
+    with pytest.raises(InputError):
+        read_part(path)
