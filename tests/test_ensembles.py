@@ -51,7 +51,7 @@ def no_training(monkeypatch):
 def in_process(monkeypatch):
     """Tasks run one after the other in this process, which starts no others."""
 
-    def run(tasks, work, context, parts, jobs, progress, live):
+    def run(tasks, work, context, parts, *_):
         for task in tasks:
             if not parts.finished(task.key):
                 work(task, parts.path(task.key), context)

@@ -95,8 +95,8 @@ def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, 
     write = replica_training.write_part
     for epoch in (1, 2, 3):
 
-        def stop(path, state, epoch=epoch):
-            write(path, state)
+        def stop(path, state, epoch=epoch, **options):
+            write(path, state, **options)
             if state["epoch"] == epoch:
                 raise KeyboardInterrupt
 
@@ -114,8 +114,8 @@ def test_forgetting_the_optimisers_state_would_be_seen(tmp_path, monkeypatch, pr
     whole = train_replicas(SHORT, problem, (3,), tmp_path / "whole.h5")
     write = replica_training.write_part
 
-    def forget(path, state):
-        write(path, {k: np.zeros_like(v) if k.startswith("square:") else v for k, v in state.items()})
+    def forget(path, state, **options):
+        write(path, {k: np.zeros_like(v) if k.startswith("square:") else v for k, v in state.items()}, **options)
         if state["epoch"] == 2:
             raise KeyboardInterrupt
 

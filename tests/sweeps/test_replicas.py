@@ -11,7 +11,8 @@ from physnn.networks import replica_training
 from physnn.networks.problems import ProblemRecipe, load_problem
 from physnn.networks.replicas import ClassifierRecipe
 from physnn.store.parts import Parts, read_part
-from physnn.sweeps.replicas import ReplicaTask, replica_progress, run_replica_task
+from physnn.sweeps.notes import live_notes, write_note
+from physnn.sweeps.replicas import ReplicaTask, run_replica_task
 
 FEW = ProblemRecipe(train=40, test=30)
 
@@ -49,16 +50,15 @@ def test_a_task_leaves_its_part_and_tells_how_far_it_is(tmp_path, monkeypatch):
     parts = Parts(tmp_path / "e.h5")
     parts.begin({})
     mine, other = task(), task(seeds=(5, 6))
-    look = replica_progress(parts, [mine, other])
+    look = live_notes(parts, [mine, other])
     assert look([mine.key, other.key]) == (0.0, "")
     found = run_replica_task(mine, parts.path(mine.key), {})
     assert parts.finished(mine.key) and not parts.finished(other.key)
     part = read_part(parts.path(mine.key))
     assert all(np.array_equal(part[k if k in part else f"weights:{k}"], v) for k, v in found.items())
-    extra, text = look([mine.key, other.key])
-    # The first report comes after one of two epochs, the next not within a second of it.
-    assert extra == mine.cost / 2 and text.startswith("simple: loss 2.")
-    assert look([other.key]) == (0.0, "")
+    assert look([mine.key, other.key]) == (0.0, ""), "a finished task leaves no note"
+    write_note(parts.path(other.key), 0.5, "simple: loss 2.3")
+    assert look([mine.key, other.key]) == (other.cost / 2, "simple: loss 2.3")
     for damaged in ("", "[1", "[1]", json.dumps({"a": 1})):
         parts.path(mine.key).with_suffix(".progress").write_text(damaged)
         assert look([mine.key]) == (0.0, "")
