@@ -77,9 +77,9 @@ def generator(sequence: np.random.SeedSequence) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(sequence))
 
 
-def child(sequence: np.random.SeedSequence) -> np.random.SeedSequence:
-    """Return the first child of a seed sequence, which is not changed."""
-    return np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, 0))
+def child(sequence: np.random.SeedSequence, *numbers: int) -> np.random.SeedSequence:
+    """Return a child of a seed sequence, which is not changed: the first, or that of some numbers."""
+    return np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, *(numbers or (0,))))
 
 
 def counter_key(root: int, name: str, *words: Word) -> np.ndarray:

@@ -161,7 +161,8 @@ def build(name: str, channels: int, side: int, classes: int) -> nn.Module:
 def initialise(network: nn.Module, generator: np.random.Generator) -> None:
     """Set a network's weights as torch does by default, from a generator: uniform on ``+- 1/sqrt(fan in)``.
 
-    Weights and constants of convolutions and linear layers; batch normalisation begins as the identity.
+    Weights and constants of convolutions and linear layers; batch normalisation begins as the identity.  Numbers are
+    drawn for constants that a layer lacks, too, so that all other weights are those of the layer that has them.
     """
     with torch.no_grad():
         for layer in network.modules():
@@ -169,9 +170,11 @@ def initialise(network: nn.Module, generator: np.random.Generator) -> None:
                 layer.reset_parameters()
             elif isinstance(layer, nn.Conv2d | nn.Linear):
                 bound = 1 / math.sqrt(math.prod(layer.weight.shape[1:]))
-                for values in layer.parameters(recurse=False):
-                    drawn = generator.uniform(-bound, bound, tuple(values.shape)).astype(np.float32)
-                    values.copy_(torch.from_numpy(drawn))
+                for values in (layer.weight, layer.bias):
+                    shape = layer.weight.shape[:1] if values is None else values.shape
+                    drawn = generator.uniform(-bound, bound, tuple(shape)).astype(np.float32)
+                    if values is not None:
+                        values.copy_(torch.from_numpy(drawn))
 
 
 def count_weights(network: nn.Module) -> int:

@@ -127,8 +127,7 @@ class Mala(_Exact):
 
 
 def _children(sequence: np.random.SeedSequence, count: int) -> list[np.random.SeedSequence]:
-    spawned = [(*sequence.spawn_key, 1, k) for k in range(count)]
-    return [np.random.SeedSequence(sequence.entropy, spawn_key=key) for key in spawned]
+    return [rng.child(sequence, 1, k) for k in range(count)]
 
 
 Exact = TypeVar("Exact", bound=_Exact)
@@ -228,4 +227,4 @@ class Exchange(Generic[Any_]):
 
 def exchange_streams(sequence: np.random.SeedSequence) -> np.random.Generator:
     """Return the generator that decides swaps of a run with this seed sequence."""
-    return rng.generator(np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, 2)))
+    return rng.generator(rng.child(sequence, 2))
