@@ -18,7 +18,7 @@ from physnn.errors import InputError, Unfinished
 from physnn.store import commit, hdf5
 from physnn.store.commit import previous, temporaries
 from physnn.store.parts import Parts, read_checkpoint, read_part, write_part
-from physnn.sweeps.run import exclusive
+from physnn.sweeps.locks import exclusive
 
 
 def forked(work: Callable[[], None]) -> int:
