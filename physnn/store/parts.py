@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,10 @@ def write_part(path: Path, arrays: Mapping[str, np.ndarray], keep_previous: bool
         If a finished result is there and this one differs; it is kept beside it.
     """
     note = path.with_suffix(NOTE)
-    if _unfinished(arrays) and not note.exists():
-        note.touch()
+    if _unfinished(arrays):
+        # Only a mark for those who count parts by their names: a name too long for it is no reason to stop.
+        with suppress(OSError):
+            note.touch()
 
     def publish(temporary: Path, target: Path) -> None:
         try:
@@ -70,7 +73,8 @@ def write_part(path: Path, arrays: Mapping[str, np.ndarray], keep_previous: bool
         _written[path] = _stamp(path)
     else:
         _written.pop(path, None)
-        note.unlink(missing_ok=True)
+        with suppress(OSError):
+            note.unlink(missing_ok=True)
 
 
 def _unfinished(arrays: Mapping[str, np.ndarray]) -> bool:

@@ -17,7 +17,7 @@ from physnn import rng
 from physnn.errors import InputError, Unfinished
 from physnn.store import commit, hdf5
 from physnn.store.commit import previous, temporaries
-from physnn.store.parts import Parts, read_checkpoint, read_part, write_part
+from physnn.store.parts import Parts, read_checkpoint, read_part, write_part, write_state
 from physnn.sweeps.locks import exclusive
 
 
@@ -145,7 +145,7 @@ def test_what_killed_writers_leave_does_not_disturb_and_goes_in_the_end(tmp_path
     (tmp_path / ".other.h5.0123456789ab.tmp").write_bytes(b"half")
     (tmp_path / ".s.h5.lock").write_text("")
     with exclusive(out):
-        write_part(out, state(1))
+        write_state(out, state(1))
         Parts(out).remove()
     assert sorted(f.name for f in tmp_path.iterdir()) == [".other.h5.0123456789ab.tmp", "s.h5"]
 

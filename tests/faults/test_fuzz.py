@@ -17,7 +17,7 @@ from physnn.store.ensemble_file import read_ensembles, write_ensembles
 from physnn.store.hdf5 import check_seal, write_sealed
 from physnn.store.inspect import read_untrusted
 from physnn.store.network_file import read_networks, write_networks
-from physnn.store.parts import read_part, write_part
+from physnn.store.parts import read_part, write_part, write_state
 from physnn.store.sweep_file import read_sweep, write_sweep
 from tests.faults.fuzz import mutant, numbers, outcomes
 
@@ -134,7 +134,7 @@ def test_every_flipped_byte_of_a_file_sealed_anew_is_refused_or_harmless(small):
 def test_numbers_without_dimensions_are_under_a_checksum_too(tmp_path):
     path = tmp_path / "n.h5"
     write_sealed(path, {"/": {}}, {"format": "physnn-part", "format_version": 1})
-    write_part(path, {"done": np.array(0x1122334455667788)})
+    write_state(path, {"done": np.array(0x1122334455667788)})
     assert read_part(path)["done"] == 0x1122334455667788
     whole = path.read_bytes()
     at = whole.index(bytes.fromhex("8877665544332211"))
