@@ -12,7 +12,8 @@ from physnn.bench import machine
 from physnn.kernels import kuramoto
 from physnn.models import couplings
 from physnn.models.kuramoto import normalised
-from physnn.networks.eager import eager_steps, set_threads
+from physnn.networks.device import set_threads
+from physnn.networks.eager import eager_steps
 from physnn.networks.kuramoto import Architecture, initial_weights
 from physnn.rng import counter_key, stream
 from physnn.sweeps.executors import available_cores

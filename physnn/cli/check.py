@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import click
 
-from physnn.cli.options import debug_option, json_option, seed_option
+from physnn.cli.options import debug_option, json_option, quiet_option, seed_option
+
+BENCHES = {
+    "ising": (
+        "bench",
+        "bench_ising",
+        "Flips per nanosecond of every Ising kernel, and independent samples per second of every sampler at T_c.",
+    ),
+    "count": (
+        "bench_count",
+        "bench_count",
+        "Configurations per second of brute force over +-1 networks, and the time of counting over functions.",
+    ),
+    "train": (
+        "bench_train",
+        "bench_train",
+        "Replicas times steps per second of every engine that trains classifiers, against plain loops over them.",
+    ),
+    "kuramoto": (
+        "bench_kuramoto",
+        "bench_kuramoto",
+        "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
+    ),
+    "train-kuramoto": (
+        "bench_kuramoto_training",
+        "bench_kuramoto_training",
+        "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
+    ),
+}
+"""Commands of ``bench``: module, function and help text."""
 
 
 @click.command()
 @seed_option
 @json_option
-@click.option("--quiet", is_flag=True, help="No progress.")
+@quiet_option
 @debug_option
 def selftest(seed: int | None, as_json: bool, quiet: bool, debug: bool) -> int:
     """Compare every sampler of lattice models with exact results, and print a table of z-scores.
@@ -75,89 +105,23 @@ def bench() -> None:
     """Measure the speed of this installation against baselines in the same run."""
 
 
-@bench.command()
-@json_option
-@click.option("--quiet", is_flag=True, help="No progress.")
-@debug_option
-def ising(as_json: bool, quiet: bool, debug: bool) -> None:
-    """Flips per nanosecond of every Ising kernel, and independent samples per second of every sampler at T_c."""
-    from physnn.bench import bench_ising
-    from physnn.cli.output import print_json, progress_bar
+def _add_bench(name: str, module: str, function: str, text: str) -> None:
+    """Add the command ``bench NAME``, which calls a function of a module that is loaded only then."""
 
-    with progress_bar("bench ising", quiet) as progress:
-        found = bench_ising(progress)
-    if as_json:
-        print_json(found)
-        return
-    _print(found)
+    @bench.command(name, help=text)
+    @json_option
+    @quiet_option
+    @debug_option
+    def run(as_json: bool, quiet: bool, debug: bool) -> None:
+        from physnn.cli.output import print_json, progress_bar
 
-
-@bench.command()
-@json_option
-@click.option("--quiet", is_flag=True, help="No progress.")
-@debug_option
-def count(as_json: bool, quiet: bool, debug: bool) -> None:
-    """Configurations per second of brute force over +-1 networks, and the time of counting over functions."""
-    from physnn.bench_count import bench_count
-    from physnn.cli.output import print_json, progress_bar
-
-    with progress_bar("bench count", quiet) as progress:
-        found = bench_count(progress)
-    if as_json:
-        print_json(found)
-        return
-    _print(found)
-
-
-@bench.command()
-@json_option
-@click.option("--quiet", is_flag=True, help="No progress.")
-@debug_option
-def train(as_json: bool, quiet: bool, debug: bool) -> None:
-    """Replicas times steps per second of every engine that trains classifiers, against plain loops over them."""
-    from physnn.bench_train import bench_train
-    from physnn.cli.output import print_json, progress_bar
-
-    with progress_bar("bench train", quiet) as progress:
-        found = bench_train(progress)
-    if as_json:
-        print_json(found)
-        return
-    _print(found)
-
-
-@bench.command()
-@json_option
-@click.option("--quiet", is_flag=True, help="No progress.")
-@debug_option
-def kuramoto(as_json: bool, quiet: bool, debug: bool) -> None:
-    """Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone."""
-    from physnn.bench_kuramoto import bench_kuramoto
-    from physnn.cli.output import print_json, progress_bar
-
-    with progress_bar("bench kuramoto", quiet) as progress:
-        found = bench_kuramoto(progress)
-    if as_json:
-        print_json(found)
-        return
-    _print(found)
-
-
-@bench.command("train-kuramoto")
-@json_option
-@click.option("--quiet", is_flag=True, help="No progress.")
-@debug_option
-def train_kuramoto(as_json: bool, quiet: bool, debug: bool) -> None:
-    """Image pairs per second of training Kuramoto networks, against a plain torch loop."""
-    from physnn.bench_kuramoto_training import bench_kuramoto_training
-    from physnn.cli.output import print_json, progress_bar
-
-    with progress_bar("bench train-kuramoto", quiet) as progress:
-        found = bench_kuramoto_training(progress)
-    if as_json:
-        print_json(found)
-        return
-    _print(found)
+        measure = getattr(import_module(f"physnn.{module}"), function)
+        with progress_bar(f"bench {name}", quiet) as progress:
+            found = measure(progress)
+        if as_json:
+            print_json(found)
+            return
+        _print(found)
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -169,3 +133,7 @@ def _print(found: dict[str, Any]) -> None:
     print_table("ratios", ["what", "ratio"], [[name, f"{value:.3g}"] for name, value in found["ratios"].items()])
     if found["missing"]:
         click.echo(f"not installed, so not compared: {', '.join(found['missing'])}")
+
+
+for _name, (_module, _function, _text) in BENCHES.items():
+    _add_bench(_name, _module, _function, _text)

@@ -19,7 +19,8 @@ from functools import partial
 
 import numpy as np
 
-from physnn.kernels.kuramoto_loops import APART, SUMS, run
+from physnn.kernels.kuramoto_loops import SUMS, run
+from physnn.kernels.primitives import APART
 from physnn.kernels.winograd import KERNELS, OUTPUTS, transformed
 
 OPERATIONS = 10**9

@@ -12,6 +12,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from physnn.kernels.primitives import data
 from physnn.kernels.winograd import KERNELS, OUTPUTS, matrices
 
 _INDEX = ir.IntType(64)
@@ -24,10 +25,6 @@ def sites_abreast(components: int, itemsize: int) -> int:
     width, registers = (64, 16) if wide else (32, 8)
     each = -(-components * itemsize // width)
     return max(1, registers // each)
-
-
-def _data(context, builder, kind, array):
-    return context.make_array(kind)(context, builder, array).data
 
 
 def _number(context, kind):
@@ -128,7 +125,7 @@ def fields(typing, source, start, stride, weights, kernel, bias, out, width):
         kinds = signature.args
         n = kinds[5].count
         vector = ir.VectorType(_number(context, kinds[0]), n)
-        src, w, to = (_data(context, b, kinds[i], args[i]) for i in (0, 3, 6))
+        src, w, to = (data(context, b, kinds[i], args[i]) for i in (0, 3, 6))
         constant = _vector_of(b, vector, args[5])
         run = b.mul(args[4], _INDEX(n))
 
@@ -171,7 +168,7 @@ def spread(typing, source, start, taps, bias, out, to, tiles, width):
         kinds = signature.args
         n, k = kinds[3].count, kinds[2].count
         vector = ir.VectorType(_number(context, kinds[0]), n)
-        src, there = (_data(context, b, kinds[i], args[i]) for i in (0, 4))
+        src, there = (data(context, b, kinds[i], args[i]) for i in (0, 4))
         if k in KERNELS:
             B = matrices(k)[2]
             with cgutils.for_range_slice(b, _INDEX(0), args[6], _INDEX(1), _INDEX) as (tile, _):
@@ -198,7 +195,7 @@ def products(typing, ring, oldest, weights, taps, bias, out, tiles):
         kinds = signature.args
         n, k = kinds[4].count, kinds[3].count
         vector = ir.VectorType(_number(context, kinds[0]), n)
-        src, w, to = (_data(context, b, kinds[i], args[i]) for i in (0, 2, 5))
+        src, w, to = (data(context, b, kinds[i], args[i]) for i in (0, 2, 5))
         if k not in KERNELS:
             return context.get_dummy_value()
         points = k + OUTPUTS - 1
@@ -232,7 +229,7 @@ def gather(typing, parts, taps, bias, out, tiles, width):
         kinds = signature.args
         n, k = kinds[2].count, kinds[1].count
         vector = ir.VectorType(_number(context, kinds[0]), n)
-        src, to = (_data(context, b, kinds[i], args[i]) for i in (0, 3))
+        src, to = (data(context, b, kinds[i], args[i]) for i in (0, 3))
         constant = _vector_of(b, vector, args[2])
         if k in KERNELS:
             A = matrices(k)[0]
@@ -272,7 +269,7 @@ def tangents(typing, x, start, field, normals, bias, gamma, scale, length2, widt
         kinds = signature.args
         vector = ir.VectorType(_number(context, kinds[0]), kinds[4].count)
         n = vector.count
-        states, f, xi, squares = (_data(context, b, kinds[i], args[i]) for i in (0, 2, 3, 7))
+        states, f, xi, squares = (data(context, b, kinds[i], args[i]) for i in (0, 2, 3, 7))
         line = b.extract_value(context.make_array(kinds[3])(context, b, args[3]).shape, 1)
         gamma_, scale_ = (_splat(b, args[i], vector) for i in (5, 6))
         with cgutils.for_range_slice(b, _INDEX(0), args[8], _INDEX(1), _INDEX) as (site, _):
@@ -299,7 +296,7 @@ def moved(typing, x, start, tangent, keep, go, bias, new, width):
         kinds = signature.args
         number = _number(context, kinds[0])
         vector = ir.VectorType(number, kinds[5].count)
-        states, v, a, c, to = (_data(context, b, kinds[i], args[i]) for i in (0, 2, 3, 4, 6))
+        states, v, a, c, to = (data(context, b, kinds[i], args[i]) for i in (0, 2, 3, 4, 6))
         name = f"llvm.sqrt.f{32 if isinstance(number, ir.FloatType) else 64}"
         root = cgutils.get_or_insert_function(b.module, ir.FunctionType(number, [number]), name)
         with cgutils.for_range_slice(b, _INDEX(0), args[7], _INDEX(1), _INDEX) as (site, _):

@@ -9,33 +9,15 @@ import numpy as np
 from numba import njit
 
 from physnn.kernels.kuramoto_code import fields, gather, moved, products, spread, tangents
-from physnn.kernels.multispin_code import arrive, give_way, look
 from physnn.kernels.philox import row_normals
+from physnn.kernels.primitives import APART, arrive, wait
 from physnn.kernels.winograd import OUTPUTS
 
-SPIN = 1000
-"""Looks at the other bands before a thread lets go of its core."""
-APART = 8
-"""Counters lie so many 64-bit numbers apart: each in a cache line of its own."""
 SMALL = 2.5
 """Largest squared angle for which the series of cosine and sine are used."""
 TERMS = 10
 SUMS = 4
 """Sums of a measurement: x . f, c . x, |Pi_x f|^2 and x . J_00 x."""
-
-
-@njit(cache=True, nogil=True)
-def _wait(meeting, band, bands, steps):
-    """Wait until both neighbouring bands have done so many steps; return False when told to give up."""
-    for other in ((band - 1) % bands, (band + 1) % bands):
-        tries = 0
-        while look(meeting, APART * other) < steps:
-            if look(meeting, APART * bands):
-                return False
-            tries += 1
-            if tries > SPIN:
-                give_way()
-    return True
 
 
 @njit(cache=True, nogil=True)
@@ -173,7 +155,7 @@ def run(
     ring, parts = np.empty(fast.shape[1] * size, before.dtype), np.empty(size, before.dtype)
     top, bottom = height * band // bands, height * (band + 1) // bands
     for t in range(steps):
-        if bands > 1 and not _wait(meeting, band, bands, t):
+        if bands > 1 and not wait(meeting, band, bands, t):
             return
         due = row < len(rows) and (since + t) % every == 0
         old, new = before.reshape(-1), after.reshape(-1)

@@ -25,7 +25,8 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.kernels.multispin_code import BITS, DIGITS, LANES, OWN
-from physnn.kernels.multispin_loops import APART, measure, record, sweep_part, sweep_with_masks
+from physnn.kernels.multispin_loops import measure, record, sweep_part, sweep_with_masks
+from physnn.kernels.primitives import APART
 
 __all__ = [
     "check_shape",
@@ -72,9 +73,14 @@ def thresholds(beta_j: float) -> np.ndarray:
     InputError
         If ``beta_j`` is not positive and finite.
     """
+    return digits(*acceptance(beta_j))
+
+
+def acceptance(beta_j: float) -> tuple[Fraction, Fraction]:
+    """Return exp(-4 beta J) and exp(-8 beta J); raises `InputError` if ``beta_j`` is not positive and finite."""
     if not 0 < beta_j < math.inf or math.exp(-4 * beta_j) == 1:
         raise InputError(f"the multispin kernel needs J / T > 0, not {beta_j}; use the metropolis kernel")
-    return digits(Fraction(math.exp(-4 * beta_j)), Fraction(math.exp(-8 * beta_j)))
+    return Fraction(math.exp(-4 * beta_j)), Fraction(math.exp(-8 * beta_j))
 
 
 def digits(one: Fraction, none: Fraction) -> np.ndarray:

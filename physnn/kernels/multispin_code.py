@@ -6,12 +6,11 @@ as wide as it has, with the same result.  The ``_emit`` functions emit for words
 
 from __future__ import annotations
 
-import sys
-
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
+
+from physnn.kernels.primitives import data
 
 BITS = 64
 VECTOR = 8
@@ -63,10 +62,6 @@ def _emit_below(b, s, some, undecided, digits):
         below = b.or_(b.and_(b.not_(drawn), b.or_(digit, below)), b.and_(digit, below))
         undecided = b.and_(undecided, b.not_(b.xor(drawn, digit)))
     return below, undecided
-
-
-def _data(context, builder, kind, array):
-    return context.make_array(kind)(context, builder, array).data
 
 
 def _place(b, base, index, kind):
@@ -129,7 +124,7 @@ def chunk(typing, words, places, generator, first, digits, rest):
 
     def code(context, b, signature, args):
         kinds = signature.args
-        w, g, d, r = (_data(context, b, kinds[i], args[i]) for i in (0, 2, 4, 5))
+        w, g, d, r = (data(context, b, kinds[i], args[i]) for i in (0, 2, 4, 5))
         where = [b.extract_value(args[1], i) for i in range(5)]
         return _emit_chunk(b, w, where, g, args[3], d, r)
 
@@ -151,7 +146,7 @@ def draw(typing, generator, first):
     """Return the next number of the generator whose four words begin at ``first``, LANES apart."""
 
     def code(context, b, signature, args):
-        base = _data(context, b, signature.args[0], args[0])
+        base = data(context, b, signature.args[0], args[0])
         at = [b.add(args[1], ir.IntType(64)(i * LANES)) for i in range(4)]
         s = [_load(b, base, i, _WORD) for i in at]
         drawn = _emit_draw(b, s)
@@ -180,38 +175,3 @@ def lowest(typing, word):
         return b.cttz(args[0], ir.IntType(1)(1))
 
     return types.uint64(types.uint64), code
-
-
-@intrinsic
-def arrive(typing, meeting, index):
-    """Add one to ``meeting[index]``, atomically, and return what it was."""
-
-    def code(context, b, signature, args):
-        base = _data(context, b, signature.args[0], args[0])
-        return b.atomic_rmw("add", b.gep(base, [args[1]]), ir.IntType(64)(1), "seq_cst")
-
-    return types.int64(meeting, types.int64), code
-
-
-@intrinsic
-def look(typing, meeting, index):
-    """Return ``meeting[index]``, atomically."""
-
-    def code(context, b, signature, args):
-        base = _data(context, b, signature.args[0], args[0])
-        return b.load_atomic(b.gep(base, [args[1]]), "seq_cst", 8)
-
-    return types.int64(meeting, types.int64), code
-
-
-@intrinsic
-def give_way(typing):
-    """Let another thread run, where the system has a call for it."""
-
-    def code(context, b, signature, args):
-        if sys.platform != "win32":
-            kind = ir.FunctionType(ir.IntType(32), [])
-            b.call(cgutils.get_or_insert_function(b.module, kind, "sched_yield"), [])
-        return context.get_dummy_value()
-
-    return types.void(), code

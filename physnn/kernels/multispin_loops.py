@@ -12,34 +12,13 @@ from physnn.kernels.multispin_code import (
     DIGITS,
     LANES,
     VECTOR,
-    arrive,
     chunk,
     draw,
-    give_way,
-    look,
     lowest,
     ones,
     unlike,
 )
-
-SPIN = 1000
-"""Looks at the other threads before a thread lets go of its core."""
-APART = 8
-"""Counters lie so many 64-bit numbers apart: each in a cache line of its own."""
-
-
-@njit(cache=True, nogil=True)
-def _wait(meeting, part, parts, halves):
-    """Wait until both neighbours have done the edges of so many half sweeps; return False when told to give up."""
-    for other in ((part - 1) % parts, (part + 1) % parts):
-        tries = 0
-        while look(meeting, APART * other) < halves:
-            if look(meeting, APART * parts):
-                return False
-            tries += 1
-            if tries > SPIN:
-                give_way()
-    return True
+from physnn.kernels.primitives import APART, arrive, wait
 
 
 @njit(cache=True, nogil=True)
@@ -135,7 +114,7 @@ def sweep_part(words, generator, p, n, part, parts, meeting):
     first, last = 1 + part * rows // parts, (part + 1) * rows // parts
     for half in range(2 * n):
         colour = half % 2
-        if parts > 1 and not _wait(meeting, part, parts, half):
+        if parts > 1 and not wait(meeting, part, parts, half):
             return
         _update_row(words, flat, colour, first, state, p, rest, tail)
         if last > first:

@@ -15,11 +15,6 @@ from physnn.rng import stream
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
 
 
-def set_threads(threads: int) -> None:
-    """Let torch use so many threads."""
-    torch.set_num_threads(threads)
-
-
 def eager_steps(L: int, architecture: Architecture, eta: float) -> dict[str, Callable[[int], None]]:
     """Return functions that take n steps from their last state, by name.
 

@@ -8,7 +8,7 @@ import torch
 
 from physnn import rng
 from physnn.bundled import resolve
-from physnn.kernels import kuramoto, kuramoto_loops, philox, winograd
+from physnn.kernels import kuramoto, philox, primitives, winograd
 from physnn.models import couplings
 from physnn.models.kuramoto import VectorModel, normalised
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
@@ -199,9 +199,9 @@ def test_threads_and_cuts_do_not_change_a_bit(k, boundary, monkeypatch):
 
 
 def test_bands_give_up_together():
-    meeting = np.zeros(kuramoto_loops.APART * 2 + 1, np.int64)
+    meeting = np.zeros(primitives.APART * 2 + 1, np.int64)
     meeting[-1] = 1
-    assert not kuramoto_loops._wait(meeting, 0, 2, 1)
+    assert not primitives.wait(meeting, 0, 2, 1)
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 2, 5, 3)], ids=str)

@@ -9,7 +9,8 @@ import pytest
 from physnn.errors import InputError
 from physnn.kernels import multispin
 from physnn.kernels.multispin_code import COMMON, DIGITS, OWN, SHARE, VECTOR
-from physnn.kernels.multispin_loops import APART, sweep_part
+from physnn.kernels.multispin_loops import sweep_part
+from physnn.kernels.primitives import APART
 
 SHAPES = [(4, 128), (6, 256), (16, 384), (70, 128), (136, 128)]
 T_C = 2 / math.log(1 + 2**0.5)

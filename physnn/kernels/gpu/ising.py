@@ -23,7 +23,6 @@ state to load and store besides.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
@@ -33,6 +32,7 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.kernels import gpu
+from physnn.kernels.multispin import acceptance
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,9 +96,7 @@ def thresholds(beta_j: float) -> np.ndarray:
     InputError
         If ``beta_j`` is not positive and finite.
     """
-    if not 0 < beta_j < math.inf or math.exp(-4 * beta_j) == 1:
-        raise InputError(f"the multispin kernel needs J / T > 0, not {beta_j}; use the metropolis kernel")
-    return digits(Fraction(math.exp(-4 * beta_j)), Fraction(math.exp(-8 * beta_j)))
+    return digits(*acceptance(beta_j))
 
 
 def digits(one: Fraction, none: Fraction) -> np.ndarray:

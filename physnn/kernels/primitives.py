@@ -1,0 +1,73 @@
+"""What compiled loops share below the language: where an array lies, and threads that wait for each other.
+
+Threads work on neighbouring bands of a lattice.  Their *meeting* is an array of int64 with a counter for every band,
+`APART` apart, and last a sign to give up.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+SPIN = 1000
+"""Looks at the other bands before a thread lets go of its core."""
+APART = 8
+"""Counters lie so many 64-bit numbers apart: each in a cache line of its own."""
+
+
+def data(context, builder, kind, array):
+    """Return a pointer to the first element of an array, in the code that is being made."""
+    return context.make_array(kind)(context, builder, array).data
+
+
+@intrinsic
+def arrive(typing, meeting, index):
+    """Add one to ``meeting[index]``, atomically, and return what it was."""
+
+    def code(context, b, signature, args):
+        base = data(context, b, signature.args[0], args[0])
+        return b.atomic_rmw("add", b.gep(base, [args[1]]), ir.IntType(64)(1), "seq_cst")
+
+    return types.int64(meeting, types.int64), code
+
+
+@intrinsic
+def look(typing, meeting, index):
+    """Return ``meeting[index]``, atomically."""
+
+    def code(context, b, signature, args):
+        base = data(context, b, signature.args[0], args[0])
+        return b.load_atomic(b.gep(base, [args[1]]), "seq_cst", 8)
+
+    return types.int64(meeting, types.int64), code
+
+
+@intrinsic
+def give_way(typing):
+    """Let another thread run, where the system has a call for it."""
+
+    def code(context, b, signature, args):
+        if sys.platform != "win32":
+            kind = ir.FunctionType(ir.IntType(32), [])
+            b.call(cgutils.get_or_insert_function(b.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), code
+
+
+@njit(cache=True, nogil=True)
+def wait(meeting, band, bands, rounds):
+    """Wait until both neighbouring bands have arrived so many times; return False when told to give up."""
+    for other in ((band - 1) % bands, (band + 1) % bands):
+        tries = 0
+        while look(meeting, APART * other) < rounds:  # type: ignore[call-arg]
+            if look(meeting, APART * bands):
+                return False
+            tries += 1
+            if tries > SPIN:
+                give_way()
+    return True
