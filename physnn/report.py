@@ -16,7 +16,8 @@ from physnn.analysis.curves import Curves, curves_of
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.exponents import Settings
 from physnn.analysis.first_order import two_peaks
-from physnn.analysis.fit import Fit, fit_curves, usual_omega
+from physnn.analysis.fit import Fit, against, fit_curves, usual_omega
+from physnn.analysis.null_model import LEAST, OBSERVABLES, Errors, NullModel, null_model
 from physnn.analysis.observables import available, with_moments
 from physnn.analysis.tables import Columns, curves_of_table
 from physnn.bundled import resolve
@@ -86,7 +87,27 @@ def fit(
     omega = usual_omega(found) if omega is None else omega
     settings = Settings(zeta, omega, critical_point, inverse_nu, resamples)
     answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
-    return replace(answer, remarks=(*remarks, *answer.remarks))
+    answer = replace(answer, remarks=(*remarks, *answer.remarks))
+    null = null_of(source, found, seed)
+    return answer if null is None else against(answer, null)
+
+
+def null_of(source: str | Path | SweepFile, found: Curves, seed: int = 0) -> NullModel | None:
+    """Return the null model of a noise sweep's error, see `physnn.analysis.null_model`; None where there is none.
+
+    It needs an observable that it predicts, two sizes with squared errors near and far from shapes, and four images
+    per network.
+    """
+    if found.observable not in OBSERVABLES or not found.images or found.images < LEAST or len(found.sizes) < 2:
+        return None
+    sweep = source if isinstance(source, SweepFile) else read_sweep(source)
+    if not all({"se_near", "se_far", "n_near"} <= set(group) for group in sweep.sizes.values()):
+        return None
+    sizes = {
+        L: Errors(*(group[name].values for name in (found.control, "se_near", "se_far", "n_near")))
+        for L, group in sweep.sizes.items()
+    }
+    return null_model(sizes, found.observable, rng.stream(seed, "bootstrap", "null model", found.observable))
 
 
 def loaded(

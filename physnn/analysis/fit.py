@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from physnn.analysis.drift import Drift, drift
 from physnn.analysis.exponents import Collapse, Settings, collapse, outside
 from physnn.analysis.first_order import dip
 from physnn.analysis.merging import Merging, merging
+from physnn.analysis.null_model import NullModel
 from physnn.threads import one_thread
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
@@ -44,6 +45,8 @@ class Fit:
         Power law against Kosterlitz-Thouless form, where the verdict is ``merging``.
     remarks : tuple of str
         What a reader must know.
+    null : NullModel or None
+        For a task's error: whether curves of all sizes follow from one of them.
     """
 
     curves: Curves
@@ -55,6 +58,7 @@ class Fit:
     drift: Drift | None = None
     merging: Merging | None = None
     remarks: tuple[str, ...] = ()
+    null: NullModel | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain data; estimates are null where the verdict does not allow them."""
@@ -92,6 +96,7 @@ class Fit:
             if self.drift
             else None,
             "merging": self.merging.as_json() if self.merging else None,
+            "null_model": self.null.as_json() if self.null else None,
             "evidence": best.as_json() if best else None,
             "warnings": list(self.remarks),
         }
@@ -129,6 +134,16 @@ def decide(pairs: list[Pair]) -> tuple[Verdict, str]:
         f"between {name} {seen}; the largest is {pair.largest:.1%} of the curves' range, "
         f"differences above {pair.resolution:.1%} would show"
     )
+
+
+def against(answer: Fit, null: NullModel) -> Fit:
+    """Return an answer beside the null model: curves that it explains do not show a transition, crossing or not."""
+    if null.rejected or answer.verdict not in ("crossing", "merging", "first-order"):
+        return replace(answer, null=null)
+    reason = f"{answer.reason}; but {null.sentence()}"
+    return replace(
+        answer, verdict="no-crossing", reason=reason, collapse=None, drift=None, merging=None, null=null
+    )  # fmt: skip
 
 
 def usual_omega(found: Curves) -> Literal["free"] | None:

@@ -166,6 +166,8 @@ def answer_text(answer: Fit) -> str:
         )
     if answer.collapse:
         text += "".join(f"\n  {line}" for line in _collapse_lines(answer.collapse, curves.control))
+    if answer.null and answer.null.sentence() not in answer.reason:
+        text += f"\n  {answer.null.sentence()}"
     for remark in answer.remarks:
         text += f"\n  note: {remark}"
     if 0 < curves.networks < 5:

@@ -88,6 +88,10 @@ def draw_curves(axes: Axes, fit: Fit, inset: bool = False) -> None:
         # Smaller markers on larger ones, so that coinciding curves are all seen.
         (line,) = axes.plot(curves.x[L], curves.y[L], color=colour, lw=1.2, label=f"L = {L}")
         line.set(marker=marker, markersize=max(3, 9 - 2.5 * k), fillstyle="full" if k else "none")
+        if fit.null and L in fit.null.predicted:
+            axes.plot(fit.null.eta, fit.null.predicted[L], color=colour, lw=2.5, ls=":", zorder=3)
+    if fit.null:
+        axes.plot([], [], color="0.3", lw=2.5, ls=":", label=f"predicted from L = {fit.null.reference}")
     axes.set(xlabel=_axis(curves), ylabel=curves.symbol)
     axes.set_title(f"verdict: {fit.verdict}", fontsize=10)
     if fit.collapse:
