@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -241,11 +241,3 @@ def with_reduction(measurements: Mapping[str, Measurement], reduction: Reduction
         for gauge, suffix in (("raw", ""), ("aligned", "_aligned"))
     }
     return {**measurements, **added}
-
-
-def means(study: ReplicaStudy, kinds: Sequence[str]) -> dict[str, dict[str, Estimate]]:
-    """Return metrics by kind and ensemble, where they were measured."""
-    return {
-        kind: {name: s.metrics[kind].estimate for name, s in study.ensembles.items() if kind in s.metrics}
-        for kind in kinds
-    }

@@ -47,12 +47,16 @@ class Errors:
         Sums of squared errors over pixels near and far from shapes (pixels 0 and 1).
     n_near : ndarray, shape (networks, images)
         Number of pixels near shapes.
+    scale : ndarray, shape (networks, images), optional
+        Factor of each image's root mean squared error before it is averaged (``rmse_per_image`` only), for errors in
+        units of the target's.
     """
 
     eta: np.ndarray
     near: np.ndarray
     far: np.ndarray
     n_near: np.ndarray
+    scale: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,7 @@ def null_model(
 
 def _at(errors: Errors, eta: np.ndarray) -> Errors:
     where = [int(np.flatnonzero(errors.eta == value)[0]) for value in eta]
-    return Errors(eta, errors.near[where], errors.far[where], errors.n_near)
+    return Errors(eta, errors.near[where], errors.far[where], errors.n_near, errors.scale)
 
 
 def _equal(errors: Errors) -> np.ndarray:
@@ -223,6 +227,7 @@ def _expected(
         mean = np.einsum("bni,ni->bn", weights, share)[:, None]
         return np.asarray(np.sqrt(np.maximum(0, far * (1 - mean) + near * mean)).mean(2))
     rows = []
+    weights = weights if errors.scale is None else weights * errors.scale
     for first in range(0, len(weights), BLOCK):
         a, b, v = (x[first : first + BLOCK, :, :, None] for x in (far, near, variance))
         roots = mean_root(a * (1 - share) + b * share, v / L**2)
@@ -244,6 +249,7 @@ def _observed(errors: Errors, L: int, observable: str, weights: np.ndarray) -> n
     if observable == "rmse":
         pooled = np.einsum("cni,bni->bcn", squared, weights, optimize=True)
         return np.asarray(np.sqrt(np.maximum(0, pooled)).mean(2))
+    weights = weights if errors.scale is None else weights * errors.scale
     return np.asarray(np.einsum("cni,bni->bcn", np.sqrt(squared), weights, optimize=True).mean(2))
 
 

@@ -49,14 +49,18 @@ def show(file: str, as_json: bool, debug: bool) -> None:
 def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, out: Path | None, debug: bool) -> None:
     """Draw FILES as a PNG: a sweep's curves and collapse, or the training of networks."""
     from physnn import report
+    from physnn.bundled import resolve
+    from physnn.store.sweep_file import kind_of
 
     if kind == "examples":
         if len(files) > 1:
             raise click.UsageError("examples are drawn of one network file at a time")
-        path = report.plot_examples(files[0], eta, out)
-    elif len(files) == 1 and report.describe(files[0])["format"] == "physnn-sweep":
+        click.echo(f"figure  {report.plot_examples(files[0], eta, out)}")
+        return
+    format_name = kind_of(resolve(files[0]))[0] if len(files) == 1 else ""
+    if format_name == "physnn-sweep":
         path = report.plot_sweep(Path(files[0]), observable, out)
-    elif len(files) == 1 and report.describe(files[0])["format"] == "physnn-ensembles":
+    elif format_name == "physnn-ensembles":
         from physnn.ensembles import plot_ensembles
         from physnn.store.ensemble_file import read_ensembles
 

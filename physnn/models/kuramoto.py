@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.models.coupling import fourier_kernel
 
 Boundary = Literal["periodic", "zero"]
 Shape = tuple[int, int]
@@ -148,14 +149,8 @@ class VectorModel:
         Wave vectors are ``2 pi (m / H, n / W)``, in the order of `numpy.fft.fftfreq`; a plane wave ``v exp(i k . r)``
         has the field ``J(k) v exp(i k . r)``.
         """
-        H, W = shape
-        rows, columns = np.fft.fftfreq(H)[:, None], np.fft.fftfreq(W)[None, :]
-        half = self.kernel // 2
-        total = np.zeros((H, W, self.components, self.components), complex)
-        for y, x in np.argwhere(self.coupling.any(axis=(0, 1))):
-            phase = np.exp(2j * np.pi * (rows * (y - half) + columns * (x - half)))
-            total += phase[..., None, None] * self.coupling[:, :, y, x]
-        return total
+        rows, columns = (2 * np.pi * np.fft.fftfreq(n) for n in shape)
+        return fourier_kernel(self.coupling, rows, columns)
 
     def initial(self, kind: str, shape: Shape, rng: np.random.Generator) -> np.ndarray:
         """Return a state of unit vectors, float64 of shape (H, W, N).

@@ -79,6 +79,17 @@ def test_per_image_averages_lie_below_pooled_ones_and_are_predicted():
     assert np.abs((each.measured[32] - naive) / each.errors[32]).max() > 4
 
 
+def test_errors_in_units_of_each_image():
+    rng = np.random.default_rng(6)
+    sizes = planted(rng, images=100)
+    scaled = {L: Errors(e.eta, e.near, e.far, e.n_near, np.sqrt(L**2 / e.n_near)) for L, e in sizes.items()}
+    assert not null_model(scaled, "rmse_per_image", rng).rejected
+    double = {L: Errors(e.eta, e.near, e.far, e.n_near, np.full(e.n_near.shape, 2.0)) for L, e in sizes.items()}
+    once, twice = (null_model(s, "rmse_per_image", np.random.default_rng(0), resamples=100) for s in (sizes, double))
+    assert np.allclose(twice.predicted[32], 2 * once.predicted[32])
+    assert twice.largest[2] == pytest.approx(once.largest[2])
+
+
 def test_what_cannot_be_predicted_is_said():
     rng = np.random.default_rng(5)
     sizes = planted(rng)

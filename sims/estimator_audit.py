@@ -1,0 +1,199 @@
+"""Which way of averaging errors makes curves of different L cross, and does the null model make that crossing too?
+
+Source: N. Iqbal and M. Welling, "Topological defects propagate information in deep neural networks", figure 7 (RMSE
+curves intersect at eta_c, best collapse with alpha = 0.3) and its doubts in A.3 (pixel values, MSE).  RMSE pooled over
+images, averaged over images, in units of each image's target, clipped, thresholded; the paper's density of shapes and
+a density that is the same at all L; a torus, and neighbours beyond the border counted as zero.  For each: the verdict
+on the curves, the exponent of the best collapse, whether the null model (errors near and far from shapes measured at
+the largest L) explains the curves, and what a fit says of curves drawn from the null model alone.
+
+Two readings of the paper's pixel values cannot matter: the error of pixels 0 and 1 is that of pixels -0.5 and 0.5, and
+curves of MSE cross where those of RMSE do.  Only the norm of a target knows the values of its pixels: it is constant
+for -0.5 and 0.5.
+
+    python sims/estimator_audit.py        a quarter of an hour on two cores
+
+Finished parts are kept in ``sims/output``, so that it continues.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.ndimage import maximum_filter
+
+from physnn import rng
+from physnn.analysis.curves import curves_of
+from physnn.analysis.exponents import Settings, collapse
+from physnn.analysis.fit import fit_curves
+from physnn.analysis.null_model import Errors, null_model
+from physnn.bundled import resolve
+from physnn.errors import InputError
+from physnn.figures.style import COLOURS, MARKERS, new_figure, save
+from physnn.networks.evaluate import LAYOUT, NEAR, Batch, noise_keys
+from physnn.networks.kuramoto import Architecture, KuramotoNetwork
+from physnn.networks.noise import KeyedNoise
+from physnn.networks.tasks import Transmogrifier
+from physnn.store.network_file import read_networks
+
+NETWORKS = "kuramoto_symmetric"
+SIZES, ETA, IMAGES, BATCH = (32, 64, 128), np.linspace(0, 0.2, 11), 64, 8
+ESTIMATORS = {
+    "pooled": ("plain", "rmse"),
+    "per image": ("plain", "rmse_per_image"),
+    "per image, in units of the target's": ("normalised", "rmse_per_image"),
+    "clipped, pooled": ("clipped", "rmse"),
+    "thresholded, pooled": ("thresholded", "rmse"),
+}
+"""Name to (what is done to outputs or errors, how images are averaged)."""
+FIGURE = Path("docs/figures/estimator_audit.png")
+FOLDER = Path("sims/output")
+
+
+def outputs(k: int, boundary: str, density: str, L: int, first: int) -> dict[str, np.ndarray]:
+    """Return sums of squared errors near and far from shapes, of one network and batch at all noise values."""
+    torch.set_num_threads(1)
+    file = read_networks(resolve(NETWORKS))
+    architecture = replace(Architecture(**file.architecture), boundary=boundary)
+    network = KuramotoNetwork(architecture, {name: w[k] for name, w in file.weights.items()}).requires_grad_(False)
+    batch = Batch(L, density, 4, 0, first, BATCH)
+    task = Transmogrifier(L, density, 4)
+    pairs = [task.pair(rng.stream(0, "image", file.ids[k], density, L, first + i)) for i in range(BATCH)]
+    inputs, targets = np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
+    near = maximum_filter(np.maximum(inputs, targets), (0, 2 * NEAR + 1, 2 * NEAR + 1), mode="wrap") > 0
+    found: dict[str, list[np.ndarray]] = {f"{kind}_{part}": [] for kind in KINDS for part in ("near", "far")}
+    for eta in ETA:
+        noise = KeyedNoise(noise_keys(file.ids[k], batch), architecture.components, L) if eta else None
+        x = network.evolve(torch.from_numpy(inputs), int(file.recipe["steps"]), noise, float(eta), LAYOUT)
+        p = network.read_out(x).double().numpy()
+        for kind, rule in KINDS.items():
+            error = (rule(p) - targets) ** 2
+            found[f"{kind}_near"].append(np.where(near, error, 0).sum((1, 2)))
+            found[f"{kind}_far"].append(np.where(near, 0, error).sum((1, 2)))
+    arrays = {name: np.array(values) for name, values in found.items()}
+    return arrays | {"n_near": near.sum((1, 2)), "target": (targets + 0.5).sum((1, 2))}
+
+
+KINDS = {
+    "plain": lambda p: p,
+    "clipped": lambda p: np.clip(p, -0.5, 0.5),
+    "thresholded": lambda p: np.where(p > 0, 0.5, -0.5),
+}
+
+
+def measured(boundary: str, density: str) -> dict[int, dict[str, np.ndarray]]:
+    """Return arrays (noise, network, image) of every size, computed or read."""
+    networks = len(read_networks(resolve(NETWORKS)).ids)
+    sizes = {}
+    for L in SIZES:
+        path = FOLDER / f"audit_{boundary}_{density}_{L}.npz"
+        if not path.exists():
+            parts = list(product(range(networks), range(0, IMAGES, BATCH)))
+            with ProcessPoolExecutor(2) as pool:
+                n = len(parts)
+                done = list(pool.map(outputs, [p[0] for p in parts], [boundary] * n, [density] * n, [L] * n,
+                                     [p[1] for p in parts]))  # fmt: skip
+            per = IMAGES // BATCH
+            rows = [done[i * per : (i + 1) * per] for i in range(networks)]
+            arrays = {
+                name: np.stack([np.concatenate([d[name] for d in row], axis=-1) for row in rows], axis=-2)
+                for name in done[0]
+            }
+            np.savez(path, **arrays)
+        sizes[L] = dict(np.load(path))
+    return sizes
+
+
+def errors_of(sizes: dict[int, dict[str, np.ndarray]], how: str) -> dict[int, Errors]:
+    """Return squared errors of an estimator, by L."""
+    kind = "plain" if how == "normalised" else how
+    return {
+        L: Errors(ETA, a[f"{kind}_near"], a[f"{kind}_far"], a["n_near"],
+                  np.sqrt(L**2 / a["target"]) if how == "normalised" else None)
+        for L, a in sizes.items()
+    }  # fmt: skip
+
+
+def drawn(errors: dict[int, Errors], generator: np.random.Generator) -> dict[int, Errors]:
+    """Return errors drawn from the null model with a and b of the largest L: images as measured, errors gamma."""
+    top, largest = errors[max(errors)], max(errors)
+    a = top.far.sum(2) / (largest**2 - top.n_near).sum(1)
+    b = top.near.sum(2) / top.n_near.sum(1)
+    found = {}
+    for L, e in errors.items():
+        mean = a[:, :, None] * (L**2 - e.n_near), b[:, :, None] * e.n_near
+        residual = top.far + top.near - a[:, :, None] * (largest**2 - top.n_near) - b[:, :, None] * top.n_near
+        k = (mean[0] + mean[1]) ** 2 / (residual.var(2, keepdims=True) * (L / largest) ** 2)
+        # The same quantile at every noise value, since images share their noise.
+        factor = generator.random(e.n_near.shape)
+        from scipy.stats import gamma
+
+        each = gamma.ppf(factor, k) / k
+        found[L] = Errors(e.eta, mean[1] * each, mean[0] * each, e.n_near, e.scale)
+    return found
+
+
+def answer(errors: dict[int, Errors], observable: str, seed: int):
+    """Return the fit of curves, and the collapse that a fit finds whether or not the curves cross."""
+    generator = np.random.default_rng(seed)
+    sizes = {}
+    for L, e in errors.items():
+        root = np.sqrt((e.near + e.far) / L**2)
+        sizes[L] = (e.eta, {"rmse": root if e.scale is None else root * e.scale})
+    curves = curves_of(sizes, observable, "eta", 400, generator)
+    fit = fit_curves(curves, Settings(), generator)
+    found = fit.collapse
+    if found is None:
+        try:
+            found = collapse(curves, Settings(), generator)
+        except InputError:
+            found = None
+    return fit, found
+
+
+def told(fit, found) -> str:
+    """Return the verdict, crossings and the exponent of the best collapse in one line."""
+    pair = max(fit.pairs, key=lambda p: p.sizes[1] / p.sizes[0])
+    where = f", L = {pair.sizes[0]} and {pair.sizes[1]} at {pair.x}" if pair.x else ""
+    best = f"; best collapse {found.critical_point}, alpha {found.inverse_nu}, p = {found.p_value:.1g}" if found else ""
+    return f"{fit.verdict}{where}; largest difference {pair.largest:.1%}{best}"
+
+
+def main() -> None:
+    """Print verdicts of all combinations and draw their differences from the largest L."""
+    FOLDER.mkdir(exist_ok=True)
+    figure = new_figure(15, 9)
+    axes = figure.subplots(4, len(ESTIMATORS), sharex=True)
+    for row, (density, boundary) in enumerate(product(("matched", "paper"), ("periodic", "zero"))):
+        sizes = measured(boundary, density)
+        for column, (name, (how, observable)) in enumerate(ESTIMATORS.items()):
+            errors = errors_of(sizes, how)
+            fit, found = answer(errors, observable, 1)
+            null = null_model(errors, observable, np.random.default_rng(2))
+            print(f"{density}, {boundary}, {name}\n  measured: {told(fit, found)}\n  {null.sentence()}")
+            print(f"  null alone: {told(*answer(drawn(errors, np.random.default_rng(3)), observable, 4))}")
+            draw(axes[row, column], fit.curves, null, f"{density}, {boundary}\n{name}")
+    for each in axes[-1]:
+        each.set_xlabel(r"noise $\eta$")
+    for each in axes[:, 0]:
+        each.set_ylabel("difference to L = 128")
+    axes[0, 0].legend(frameon=False, fontsize=7)
+    print(save(figure, FIGURE))
+
+
+def draw(axes, curves, null, title: str) -> None:
+    """Draw the curves of every L less that of the largest, and the null model's prediction."""
+    largest = curves.sizes[-1]
+    for k, L in enumerate(curves.sizes[:-1]):
+        style = {"color": COLOURS[k], "marker": MARKERS[k], "ms": 3, "lw": 0.8, "capsize": 2}
+        axes.errorbar(curves.x[L], curves.y[L] - curves.y[largest], null.errors[L], label=f"L = {L}", **style)
+        axes.plot(null.eta, null.predicted[L] - curves.y[largest], color=COLOURS[k], ls=":", lw=2.5)
+    axes.axhline(0, color="0.6", lw=0.8)
+    axes.set_title(title, fontsize=8)
+
+
+if __name__ == "__main__":
+    main()
