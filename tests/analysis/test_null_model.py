@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from physnn import report
 from physnn.analysis.null_model import LEVEL, Errors, mean_root, null_model
 from physnn.errors import InputError
+from physnn.store.hdf5 import Variable
+from physnn.store.sweep_file import SweepFile
 
 ETA = np.linspace(0, 0.3, 7)
 SIZES = {32: 32, 64: 32, 128: 32}
@@ -88,6 +91,40 @@ def test_errors_in_units_of_each_image():
     once, twice = (null_model(s, "rmse_per_image", np.random.default_rng(0), resamples=100) for s in (sizes, double))
     assert np.allclose(twice.predicted[32], 2 * once.predicted[32])
     assert twice.largest[2] == pytest.approx(once.largest[2])
+
+
+def as_sweep(sizes):
+    """Return a sweep file in memory."""
+    groups = {}
+    for L, e in sizes.items():
+        dims = ("eta", "network", "image")
+        rmse = np.sqrt((e.near + e.far) / L**2)
+        groups[L] = {"eta": Variable(("eta",), e.eta, {}), "n_near": Variable(dims[1:], e.n_near, {})}
+        arrays = {"rmse": rmse, "se_near": e.near, "se_far": e.far}
+        groups[L] |= {name: Variable(dims, np.array(values), {}) for name, values in arrays.items()}
+    return SweepFile({}, groups, {})
+
+
+def test_a_crossing_that_the_null_model_explains_is_none():
+    rng = np.random.default_rng(7)
+    sizes = planted(rng, images=100)
+    share = {32: 0.25, 64: 0.5, 128: 1.0}
+    crossing = {}
+    for L, e in sizes.items():
+        n = np.maximum(1, (share[L] * e.n_near).astype(int))
+        near = e.near * (n / e.n_near) * (0.1 + ETA / 0.1)[:, None, None]
+        far = np.broadcast_to(0.02 * (L**2 - n) * rng.gamma(L**2 / 60, 60 / L**2, n.shape), near.shape)
+        crossing[L] = Errors(ETA, near, far, n)
+    fit = report.fit(as_sweep(crossing), "rmse")
+    assert fit.null and not fit.null.rejected and fit.null.reference == 128
+    assert fit.verdict == "no-crossing" and "explains the curves" in fit.reason and "both signs" in fit.reason
+    assert fit.collapse is None and fit.as_json()["null_model"]["rejected"] is False
+    # The same images, but pixels near shapes that know L: the crossing stands.
+    knowing = {L: Errors(e.eta, e.near * ((ETA + 0.05) / 0.2)[:, None, None] ** (np.log2(L / 32) - 1), e.far, e.n_near)
+               for L, e in sizes.items()}  # fmt: skip
+    fit = report.fit(as_sweep(knowing), "rmse")
+    assert fit.null and fit.null.rejected
+    assert fit.verdict == "crossing"
 
 
 def test_what_cannot_be_predicted_is_said():
