@@ -37,6 +37,8 @@ BENCHES = {
     ),
 }
 """Commands of ``bench``: module, function and help text."""
+ON_GPU = {"ising": ("bench_gpu", "bench_ising_cuda")}
+"""Those that measure a GPU too, with --device cuda: module and function."""
 
 
 @click.command()
@@ -107,15 +109,19 @@ def bench() -> None:
 
 def _add_bench(name: str, module: str, function: str, text: str) -> None:
     """Add the command ``bench NAME``, which calls a function of a module that is loaded only then."""
+    device_option = click.option(
+        "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure."
+    )
 
     @bench.command(name, help=text)
     @json_option
     @quiet_option
     @debug_option
-    def run(as_json: bool, quiet: bool, debug: bool) -> None:
+    def run(as_json: bool, quiet: bool, debug: bool, device: str = "cpu") -> None:
         from physnn.cli.output import print_json, progress_bar
 
-        measure = getattr(import_module(f"physnn.{module}"), function)
+        where = ON_GPU[name] if device == "cuda" else (module, function)
+        measure = getattr(import_module(f"physnn.{where[0]}"), where[1])
         with progress_bar(f"bench {name}", quiet) as progress:
             found = measure(progress)
         if as_json:
@@ -123,16 +129,19 @@ def _add_bench(name: str, module: str, function: str, text: str) -> None:
             return
         _print(found)
 
+    if name in ON_GPU:
+        device_option(run)
+
 
 def _print(found: dict[str, Any]) -> None:
     from physnn.cli.output import print_table
 
-    click.echo(found["machine"])
+    click.echo(", ".join(found[key] for key in ("machine", "device") if key in found))
     rows = [[r["name"], str(r["threads"]), f"{r['value']:.3g}", r["unit"]] for r in found["rows"]]
     print_table("speed", ["what", "threads", "value", "unit"], rows)
     print_table("ratios", ["what", "ratio"], [[name, f"{value:.3g}"] for name, value in found["ratios"].items()])
     if found["missing"]:
-        click.echo(f"not installed, so not compared: {', '.join(found['missing'])}")
+        click.echo(f"not measured: {', '.join(found['missing'])}")
 
 
 for _name, (_module, _function, _text) in BENCHES.items():

@@ -205,21 +205,22 @@ config_option = click.option(
 )
 
 
-def resolve_device(device: str, recorded: object = None) -> str | None:
+def resolve_device(device: str, recorded: object = None, elsewhere: bool = False) -> str | None:
     """Return the device to record in a recipe: the one asked for, else the recorded one, else CUDA if there is any.
 
     Raises
     ------
-    InputError
-        If CUDA is asked for and there is none.
+    Unfinished
+        If CUDA is asked for and there is none, and tasks do not run ``elsewhere``.
     """
     if device == "auto" and isinstance(recorded, str):
         device = recorded
     if device == "cpu":
         return device
-    from physnn.errors import InputError
-    from physnn.networks.device import has_cuda
+    if device == "cuda" and elsewhere:
+        return device
+    from physnn.networks.device import check_device, has_cuda
 
-    if device == "cuda" and not has_cuda():
-        raise InputError("there is no CUDA device here; use --device cpu")
+    if device == "cuda":
+        check_device(device)
     return "cuda" if has_cuda() else None

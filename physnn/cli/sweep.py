@@ -116,7 +116,9 @@ def sweep_noise(
 
     run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
     flags = {"L": sizes or None, "networks": networks or None, **options}
-    settings = _settings(read_config(config), flags, device, observable, bool(eta or eta_range))
+    found = read_config(config)
+    resolved = resolve_device(device, found.get("device"), str(run["executor"]).startswith("dask:"))
+    settings = _settings(found, flags | {"device": resolved}, observable, bool(eta or eta_range))
     if eta and eta_range:
         raise InputError("--eta and --eta-range exclude each other; give one")
     values = list(eta) if eta else _range(eta_range) if eta_range else None
@@ -132,14 +134,11 @@ def sweep_noise(
     run_and_print("sweep-noise", recipe, out, observable, extend, quiet, as_json, **run)
 
 
-def _settings(
-    settings: dict[str, Any], flags: dict[str, Any], device: str, observable: str | None, new_eta: bool
-) -> dict[str, Any]:
+def _settings(settings: dict[str, Any], flags: dict[str, Any], observable: str | None, new_eta: bool) -> dict[str, Any]:
     """Return the settings of a configuration file with flags over them."""
     from physnn.sweeps.noise_recipe import NoiseSweep
     from physnn.sweeps.validation import check_names
 
-    flags = {"device": resolve_device(device, settings.get("device")), **flags}
     check_names(NoiseSweep, settings)
     if settings.get("stages") and (new_eta or flags["images"] or flags["target_error"] is not None):
         # Other values than those that were decided: the record of the decision does not go with them.

@@ -49,7 +49,7 @@ DEFAULT_OUT = "sweep-temperature.h5"
 @click.option(
     "--algorithm",
     help="wolff, swendsen-wang, metropolis or heat-bath (even L), metropolis-random, heat-bath-random, or multispin "
-    "(L a multiple of 128) [default: wolff].",
+    "(L a multiple of 128; with --device cuda of 64) [default: wolff; with --device cuda multispin].",
 )
 @click.option(
     "--sweeps",
@@ -98,6 +98,7 @@ def sweep_temperature(
     physnn sweep-temperature --L 8 --T 2.0 2.5 3.0 4.0 --field 0.1 --algorithm metropolis
     physnn sweep-temperature --extend --sweeps 20000
     physnn sweep-temperature --target-error 0.0001 --out precise.h5
+    physnn sweep-temperature --device cuda --L 1024 2048 4096
 
     A rerun continues where an interrupted one stopped.
     """
@@ -116,13 +117,12 @@ def sweep_temperature(
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
     if not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
-    if device == "cuda":
-        raise InputError("lattice models run on the CPU; leave --device out")
     run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
     settings = read_config(config)
     check_names(TemperatureSweep, settings)
     flags = {"L": L or None, "T": T or None, **options}
     settings |= {key: value for key, value in flags.items() if value is not None}
+    _choose_device(settings, device, str(run["executor"]).startswith("dask:"))
     if observable and settings.get("target_error") is not None and not settings.get("stages"):
         settings["target_observable"] = observable
     recipe = api.temperature_recipe(out, extend, **settings)
@@ -130,3 +130,28 @@ def sweep_temperature(
         print_plan(plan(recipe, run["jobs"]), as_json)
         return
     run_and_print("sweep-temperature", recipe, out, observable, extend, quiet, as_json, **run)
+
+
+def _choose_device(settings: dict[str, Any], device: str, elsewhere: bool) -> None:
+    """Put the algorithm for a device into settings: on a GPU it is another one, with random numbers of its own.
+
+    Raises
+    ------
+    InputError
+        If the algorithm asked for does not run on the device.
+    Unfinished
+        If there is no GPU here, and tasks do not run ``elsewhere``.
+    """
+    from physnn.errors import InputError
+    from physnn.kernels import gpu
+
+    algorithm = settings.get("algorithm")
+    if device == "cuda":
+        if algorithm not in (None, "multispin", "multispin-gpu"):
+            raise InputError(f"{algorithm} does not run on a GPU; leave --device out, or take --algorithm multispin")
+        settings["algorithm"] = algorithm = "multispin-gpu"
+    if algorithm == "multispin-gpu":
+        if device == "cpu":
+            raise InputError("multispin-gpu needs a GPU; take --algorithm multispin with --device cpu")
+        if not elsewhere:
+            gpu.place()

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 import torch
 
-from physnn.errors import InputError
+from physnn.errors import InputError, Unfinished
+
+NO_CUDA = "there is no CUDA device here: the same command works on a machine that has one; use --device cpu on this one"
+"""What is said where a GPU is asked for and missing."""
 
 
 def set_threads(count: int) -> int:
@@ -24,11 +27,11 @@ def has_cuda() -> bool:
 
 
 def check_device(device: str) -> None:
-    """Raise InputError unless tensor operations can run on a device, ``"cpu"`` or ``"cuda"``."""
+    """Raise InputError unless a device is ``"cpu"`` or ``"cuda"``, and Unfinished if it is not here."""
     if device not in ("cpu", "cuda"):
         raise InputError(f"there is no device {device!r}; take cpu or cuda")
     if device == "cuda" and not has_cuda():
-        raise InputError("there is no CUDA device here; use --device cpu")
+        raise Unfinished(NO_CUDA)
 
 
 @contextmanager

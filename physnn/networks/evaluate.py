@@ -11,6 +11,7 @@ from scipy.ndimage import maximum_filter
 from torch import Tensor
 
 from physnn import rng
+from physnn.networks.device import full_precision
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork
 from physnn.networks.noise import KeyedNoise
 from physnn.networks.tasks import Density, Transmogrifier
@@ -66,6 +67,7 @@ def noise_keys(network_id: str, batch: Batch) -> np.ndarray:
     return np.stack([rng.counter_key(batch.seed, "noise", network_id, k) for k in numbers])
 
 
+@full_precision()
 def noisy_run(path: str, network_id: str, device: str, batch: Batch, steps: int, eta: float) -> dict[str, np.ndarray]:
     """Measure a network on a batch of images at noise eta.
 

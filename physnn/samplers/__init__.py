@@ -4,6 +4,7 @@ from physnn.samplers.chain import COLUMNS, Rows, Sampler, State, advance, start,
 from physnn.samplers.heat_bath import HeatBath
 from physnn.samplers.metropolis import Metropolis
 from physnn.samplers.multispin import Multispin
+from physnn.samplers.multispin_gpu import MultispinGpu
 from physnn.samplers.swendsen_wang import SwendsenWang
 from physnn.samplers.wolff import Wolff
 
@@ -17,14 +18,18 @@ _ALL: tuple[Sampler, ...] = (
     Multispin(),
 )
 SAMPLERS: dict[str, Sampler] = {sampler.name: sampler for sampler in _ALL}
-"""Every sampler by name."""
+"""Every sampler of this machine's processor by name."""
+GPU_SAMPLERS: dict[str, MultispinGpu] = {"multispin-gpu": MultispinGpu()}
+"""Samplers that need a GPU, by name."""
 
 __all__ = [
     "COLUMNS",
+    "GPU_SAMPLERS",
     "SAMPLERS",
     "HeatBath",
     "Metropolis",
     "Multispin",
+    "MultispinGpu",
     "Rows",
     "Sampler",
     "State",

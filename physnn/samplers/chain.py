@@ -136,7 +136,14 @@ def start(
     return State(colours, sampler.generators(sequence, shape))
 
 
-def _check_state(model: LatticeModel, state: State) -> None:
+def check_block(measurements: int, interval: int, snapshot_every: int) -> None:
+    """Raise `InputError` if the numbers that describe a block of measurements are out of range."""
+    if measurements < 0 or interval < 1 or snapshot_every < 0:
+        raise InputError("a block needs measurements >= 0, an interval >= 1 and snapshot_every >= 0")
+
+
+def check_state(model: LatticeModel, state: State) -> None:
+    """Raise `InputError` unless a state is one of the model's."""
     # Compiled code trusts its arrays: a colour too many would read and write outside of its tables.
     colours = state.colours
     if colours.ndim != 2 or colours.dtype != np.int8 or not colours.flags.c_contiguous:
@@ -185,15 +192,21 @@ def advance(
     InputError
         If the sampler does not serve this model, lattice or temperature, or a number is out of range.
     """
-    if measurements < 0 or interval < 1 or snapshot_every < 0:
-        raise InputError("a block needs measurements >= 0, an interval >= 1 and snapshot_every >= 0")
-    _check_state(model, state)
+    check_block(measurements, interval, snapshot_every)
+    check_state(model, state)
     check_temperature(T)
     sampler.check(model, state.colours.shape, T)
     rows = np.zeros((measurements, len(COLUMNS)))
     kept = measurements // snapshot_every if snapshot_every else 0
     snapshots = np.empty((kept, *state.colours.shape), np.int8)
-    drive = sampler.drive(model, T, state)
+    fill(sampler.drive(model, T, state), measurements, interval, rows, snapshots, snapshot_every)
+    return Rows(rows, snapshots)
+
+
+def fill(
+    drive: Drive, measurements: int, interval: int, rows: np.ndarray, snapshots: np.ndarray, snapshot_every: int
+) -> None:
+    """Call ``drive``, about `SLICE` seconds at a time, until all measurements are made."""
     progress = np.zeros(3, np.int64)
     budget = FIRST_SLICE_SITES
     while progress[-1] < measurements:
@@ -201,7 +214,6 @@ def advance(
         drive(interval, budget, progress, rows, snapshots, snapshot_every)
         elapsed = max(time.perf_counter() - begin, 1e-6)
         budget = max(1, int(budget * min(4.0, SLICE / elapsed)))
-    return Rows(rows, snapshots)
 
 
 def thermalise(sampler: Sampler, model: LatticeModel, T: float, state: State, sweeps: int) -> int:

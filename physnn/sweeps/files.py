@@ -20,6 +20,7 @@ from physnn.sweeps.preflight import check_disk, sweep_disk
 from physnn.sweeps.run import Progress, Task, run_tasks, silent, single_thread
 from physnn.sweeps.status import manifest
 from physnn.sweeps.stopping import stop_signals
+from physnn.sweeps.temperature_batch import batched
 from physnn.sweeps.validation import validated
 
 Announce = Callable[[Any, dict[str, Any]], None]
@@ -209,7 +210,10 @@ def _run_stage(
     if announce and stage and (left := [task for task in tasks if not parts.finished(task.key)]):
         announce(stage, _cost(recipe, left, here))
     parts.manifest(manifest(tasks))
-    return run_tasks(tasks, kind.work, kind.context(recipe), parts, at_once, progress, engine=engine)
+    some, work = batched(recipe, tasks, kind.work, parts)
+    if some is not tasks and jobs is None and not engine.address:
+        at_once = 1  # a batch fills the GPU of this machine
+    return run_tasks(some, work, kind.context(recipe), parts, at_once, progress, engine=engine)
 
 
 def stored(out: Path) -> dict[str, Any]:

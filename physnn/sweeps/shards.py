@@ -20,6 +20,7 @@ from physnn.sweeps.locks import briefly, sharing
 from physnn.sweeps.run import Progress, Task, run_tasks, silent
 from physnn.sweeps.status import manifest
 from physnn.sweeps.stopping import stop_signals
+from physnn.sweeps.temperature_batch import batched
 
 GROUPS_ENOUGH = 8
 """Groups per shard from which on tasks that share their preparation stay together."""
@@ -100,7 +101,8 @@ def run_shard(
         with briefly(out):
             recipe, mine = _start(recipe, out, shard, here, extend)
         context, name = kind.context(recipe), f"attempts-{shard.index}-of-{shard.count}"
-        count = run_tasks(mine, kind.work, context, parts, at_once, progress, None, engine, name) if mine else 0
+        some, work = batched(recipe, mine, kind.work, parts)
+        count = run_tasks(some, work, context, parts, at_once, progress, None, engine, name) if some else 0
         missing = _missing(recipe, out)
         if not missing:
             with briefly(out):

@@ -10,6 +10,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,20 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 from physnn.models import QUANTITIES
-from physnn.samplers import COLUMNS, SAMPLERS, State, advance, start, thermalise
+from physnn.samplers import COLUMNS, Rows, State, advance, start, thermalise
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_checkpoint, write_part
 from physnn.sweeps.notes import Note
 from physnn.sweeps.preflight import PER_TASK, check_bytes
 from physnn.sweeps.stopping import Checkpoints
-from physnn.sweeps.temperature_recipe import ChainTask, TemperatureStage, TemperatureSweep, merged, tasks_of
+from physnn.sweeps.temperature_recipe import (
+    ALGORITHMS,
+    ChainTask,
+    TemperatureStage,
+    TemperatureSweep,
+    merged,
+    tasks_of,
+)
 
 STORED = ("energy", "m", "structure_x", "structure_y")
 """Columns of measurements that are kept; m2 and m4 follow from m."""
@@ -47,33 +55,66 @@ Recipe = TemperatureSweep
 
 def work(task: ChainTask, path: Path, context: Mapping[str, Any]) -> None:
     """Run the chain of a task, or continue it from the checkpoint at ``path``, and leave its part there."""
-    recipe, model, sampler = task.recipe, task.recipe.lattice(), SAMPLERS[task.recipe.algorithm]
-    kept = read_checkpoint(path)
-    if kept is not None:
-        if not int(kept.get("unfinished", 0)):
-            return
-        state = State.from_arrays({k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")})
-        interval, values, snapshots = int(kept["interval"]), [kept["values"]], [kept["snapshots"]]
-    else:
-        state = begin(task)
-        interval = thermalise(sampler, model, task.T, state, recipe.thermalisation)
-        values, snapshots = [np.empty((0, len(COLUMNS)))], [np.empty((0, task.L, task.L), np.int8)]
-    done, block, checkpoints, note = len(values[0]), BLOCK, Checkpoints(), Note(path)
-    while done < task.measurements:
-        count, every = _next_block(block, done, task)
+    model, sampler = task.recipe.lattice(), ALGORITHMS[task.recipe.algorithm]
+    chain = resumed(task, path)
+    if chain is None:
+        interval = thermalise(sampler, model, task.T, state := begin(task), task.recipe.thermalisation)
+        chain = Chain(task, path, state, interval)
+    elif chain.finished:
+        return
+    block, checkpoints, note = BLOCK, Checkpoints(), Note(path)
+    while chain.done < task.measurements:
+        count, every = next_block(block, chain.done, task)
         began = time.monotonic()
-        rows = advance(sampler, model, task.T, state, count, interval, every)
-        values.append(rows.values)
-        snapshots.append(rows.snapshots)
-        done += len(rows.values)
+        chain.add(advance(sampler, model, task.T, chain.state, count, chain.interval, every))
         block = max(1, int(block * min(4.0, BLOCK_SECONDS / max(time.monotonic() - began, 1e-3))))
-        note(done / task.measurements)
-        if done < task.measurements and checkpoints.due():
-            _leave(path, state, interval, values, snapshots, unfinished=True)
-    _leave(path, state, interval, values, snapshots, unfinished=False)
+        note(chain.done / task.measurements)
+        if chain.done < task.measurements and checkpoints.due():
+            chain.leave()
+    chain.leave()
 
 
-def _next_block(block: int, done: int, task: ChainTask) -> tuple[int, int]:
+@dataclass
+class Chain:
+    """A chain under way: its state, and what it has measured so far in blocks."""
+
+    task: ChainTask
+    path: Path
+    state: State
+    interval: int
+    blocks: list[Rows] = field(default_factory=list)
+    finished: bool = False
+
+    def add(self, rows: Rows) -> None:
+        """Keep a block of measurements."""
+        self.blocks.append(rows)
+
+    @property
+    def done(self) -> int:
+        """Number of measurements made."""
+        return sum(len(rows.values) for rows in self.blocks)
+
+    def leave(self) -> None:
+        """Write the part: a checkpoint unless all measurements are made."""
+        unfinished = self.done < self.task.measurements
+        arrays = {f"state_{name}": array for name, array in self.state.arrays().items()}
+        arrays["values"] = np.concatenate([rows.values for rows in self.blocks])
+        arrays["snapshots"] = np.concatenate([rows.snapshots for rows in self.blocks])
+        arrays |= {"interval": np.array(self.interval), "unfinished": np.array(int(unfinished))}
+        write_part(self.path, arrays, keep_previous=unfinished)
+
+
+def resumed(task: ChainTask, path: Path) -> Chain | None:
+    """Return the chain that the part of a task holds, or None if there is none."""
+    kept = read_checkpoint(path)
+    if kept is None:
+        return None
+    state = State.from_arrays({k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")})
+    rows = Rows(kept["values"], kept["snapshots"])
+    return Chain(task, path, state, int(kept["interval"]), [rows], not int(kept.get("unfinished", 0)))
+
+
+def next_block(block: int, done: int, task: ChainTask) -> tuple[int, int]:
     """Return how many measurements come next, ``block`` at most, and how many of them make a snapshot.
 
     Snapshots are counted from the start of the chain: a block ends at one, or before the next one.
@@ -92,16 +133,7 @@ def begin(task: ChainTask) -> State:
     recipe = task.recipe
     what = [recipe.model, recipe.q if recipe.model == "potts" else 2, recipe.coupling, recipe.field, recipe.algorithm]
     seeds = rng.seed_sequence(recipe.seed, "chain", *what, task.L, task.T, task.chain)
-    return start(SAMPLERS[recipe.algorithm], recipe.lattice(), (task.L, task.L), task.T, seeds)
-
-
-def _leave(
-    path: Path, state: State, interval: int, values: list[np.ndarray], snapshots: list[np.ndarray], unfinished: bool
-) -> None:
-    arrays = {f"state_{name}": array for name, array in state.arrays().items()}
-    arrays |= {"values": np.concatenate(values), "snapshots": np.concatenate(snapshots)}
-    arrays |= {"interval": np.array(interval), "unfinished": np.array(int(unfinished))}
-    write_part(path, arrays, keep_previous=unfinished)
+    return start(ALGORITHMS[recipe.algorithm], recipe.lattice(), (task.L, task.L), task.T, seeds)
 
 
 def context(recipe: TemperatureSweep) -> dict[str, Any]:
@@ -246,7 +278,7 @@ def task_count(recipe: TemperatureSweep) -> int:
 def seconds_per_cost(recipe: TemperatureSweep, tasks: Sequence[ChainTask]) -> float:
     """Return the seconds that one unit of a task's cost takes here, from short runs of the largest size."""
     task = max(tasks, key=lambda t: t.L)
-    model, sampler = recipe.lattice(), SAMPLERS[recipe.algorithm]
+    model, sampler = recipe.lattice(), ALGORITHMS[recipe.algorithm]
     state = begin(task)
     interval = thermalise(sampler, model, task.T, state, 5)
     count = max(2, math.ceil(1e6 / task.L**2))

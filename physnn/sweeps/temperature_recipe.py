@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from physnn.errors import InputError
 from physnn.models import Ising, Potts
-from physnn.samplers import SAMPLERS
+from physnn.samplers import GPU_SAMPLERS, SAMPLERS, Sampler
 
+ALGORITHMS: dict[str, Sampler] = {**SAMPLERS, **GPU_SAMPLERS}
+"""Every sampler by name; that of a GPU is an algorithm of its own, so that devices cannot mix in one file."""
 SWEEPS = {"ising": 5000, "potts": 20_000}
 """Measurements in a chain at L >= 128 by model, unless asked for otherwise: clusters of Potts models decorrelate more
 slowly, and corrections to scaling are larger."""
@@ -105,13 +107,13 @@ class TemperatureSweep(BaseModel):
             raise InputError("a target error needs at least 2 sizes and 4 temperatures, or nothing can cross")
         if self.T is None and (self.coupling < 0 or self.field):
             raise InputError("default temperatures are those of a ferromagnet without field; give yours with --T")
-        if self.algorithm not in SAMPLERS:
-            raise InputError(f"there is no algorithm {self.algorithm!r}; choose one of {', '.join(SAMPLERS)}")
+        if self.algorithm not in ALGORITHMS:
+            raise InputError(f"there is no algorithm {self.algorithm!r}; choose one of {', '.join(ALGORITHMS)}")
         for L in self.L:
             for T in (min(self.temperatures(L)), max(self.temperatures(L))):
                 if T <= 0:
                     raise InputError(f"the window reaches below T = 0 at L = {L}; make it smaller, or give --T")
-                SAMPLERS[self.algorithm].check(model, (L, L), T)
+                ALGORITHMS[self.algorithm].check(model, (L, L), T)
         if self.sweeps is None:
             return self.model_copy(update={"sweeps": SWEEPS[self.model], "longer_if_small": True})
         return self
@@ -125,6 +127,11 @@ class TemperatureSweep(BaseModel):
     def components(self) -> int:
         """Number n of components of the order parameter: 1 for Ising, q - 1 for Potts."""
         return 1 if self.model == "ising" else self.q - 1
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether chains run on a GPU."""
+        return self.algorithm in GPU_SAMPLERS
 
     @property
     def undecided(self) -> bool:
@@ -159,7 +166,7 @@ class ChainTask(BaseModel):
     @property
     def cost(self) -> float:
         """Work, in updates of one site."""
-        sweeps = self.measurements * SAMPLERS[self.recipe.algorithm].interval + self.recipe.thermalisation
+        sweeps = self.measurements * ALGORITHMS[self.recipe.algorithm].interval + self.recipe.thermalisation
         return float(self.L**2 * sweeps)
 
 

@@ -48,13 +48,15 @@ def write_for_ever(path: Path, first: int) -> None:
 
 
 def test_fifty_kills_at_random_moments_lose_no_state(tmp_path):
-    path, generator, last, hits = tmp_path / "c.h5", rng.stream(0, "synthetic", "kills"), -1, 0
+    path, generator, last, hits, patience = tmp_path / "c.h5", rng.stream(0, "synthetic", "kills"), -1, 0, 1.0
     for _ in range(50):
         pid = forked(lambda first=last + 1: write_for_ever(path, first))
-        time.sleep(float(generator.uniform(0.002, 0.05)))
+        time.sleep(float(generator.uniform(0.002, 0.05)) * patience)
         os.kill(pid, signal.SIGKILL)
         assert os.waitpid(pid, 0)[1] == signal.SIGKILL, "the kill came in time"
         found = read_checkpoint(path)
+        # A machine with other things to do takes longer to get to work.
+        patience = 1.0 if found is not None and sound(found) > last else 2 * patience
         if found is not None:
             assert sound(found) >= last
             hits += sound(found) > last

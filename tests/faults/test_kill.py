@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.processes import descendants, survivors, workers
+
 WORDS = ["sweep-noise", "--L", "20", "32", "--eta-range", "0", "0.4", "9", "--images", "10", "--batch", "2", "--quiet"]
 
 
@@ -27,19 +29,6 @@ def finish(networks: Path, out: Path, *more: str) -> dict:
     return json.loads(text)
 
 
-def descendants(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            child = int(stat.parent.name)
-            found += [child, *descendants(child)]
-    return found
-
-
 def parts(out: Path) -> int:
     return len(list(out.with_name(out.name + ".parts").glob("*.h5")))
 
@@ -53,12 +42,10 @@ def kill_when(process: subprocess.Popen, out: Path, count: int, whole_tree: bool
     for pid in [process.pid, *(children if whole_tree else [])]:
         os.kill(pid, signal.SIGKILL)
     process.communicate()
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()], "workers outlive their parent"
+    assert not survivors(children), "workers outlive their parent"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_three_kills_and_a_rerun_give_the_uninterrupted_data(network_file, tmp_path, jobs):
     whole = finish(network_file, tmp_path / "whole.h5", "--jobs", "1")
@@ -76,6 +63,7 @@ def test_three_kills_and_a_rerun_give_the_uninterrupted_data(network_file, tmp_p
     assert sorted(f.name for f in tmp_path.glob("killed*")) == ["killed.h5", "killed.png"]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_alone_is_replaced(network_file, tmp_path):
     whole = finish(network_file, tmp_path / "whole.h5", "--jobs", "1")
     out = tmp_path / "s.h5"
@@ -83,15 +71,13 @@ def test_a_worker_killed_alone_is_replaced(network_file, tmp_path):
     while parts(out) < 30:
         assert process.poll() is None
         time.sleep(0.01)
-    workers = [
-        pid for pid in descendants(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]  # fmt: skip
-    os.kill(workers[0], signal.SIGKILL)
+    os.kill(workers(process.pid)[0], signal.SIGKILL)
     text, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
     assert json.loads(text)["digest"] == whole["digest"]
 
 
+@pytest.mark.slow
 def test_a_killed_training_continues_to_the_same_networks(tmp_path):
     command = [sys.executable, "-m", "physnn", "train", "kuramoto", "--L", "20", "--steps", "2", "--epochs", "40"]
     command += ["--pairs-per-epoch", "64", "--batch", "4", "--seeds", "0", "1", "--jobs", "2", "--json"]

@@ -17,6 +17,7 @@ from physnn.errors import Unfinished
 from physnn.store.parts import Parts, read_part
 from physnn.sweeps import stopping
 from physnn.sweeps.stopping import Checkpoints, Stopped, allowed_seconds, heeding, stop_flag, stop_signals
+from tests.faults.processes import descendants, survivors
 
 ALLOWED = 3.0
 """Seconds to stop on a machine with other things to do; an idle one takes less than one."""
@@ -30,26 +31,6 @@ def start(out: Path, *words: str) -> subprocess.Popen:
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=out.parent
     )
-
-
-def descendants(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            child = int(stat.parent.name)
-            found += [child, *descendants(child)]
-    return found
-
-
-def running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def stop(process: subprocess.Popen, folder: Path, number: int, pattern: str = "*.try1", twice: bool = False):
@@ -66,10 +47,7 @@ def stop(process: subprocess.Popen, folder: Path, number: int, pattern: str = "*
         os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
     elapsed = time.monotonic() - begin
-    deadline = time.monotonic() + 10
-    while any(map(running, children)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [pid for pid in children if running(pid)], "workers outlive their parent"
+    assert not survivors(children), "workers outlive their parent"
     return process.returncode, elapsed, out, err
 
 
@@ -77,7 +55,7 @@ def stop(process: subprocess.Popen, folder: Path, number: int, pattern: str = "*
     ("engine", "jobs", "number"),
     [
         ("process", "1", signal.SIGINT),
-        ("dask", "1", signal.SIGINT),
+        pytest.param("dask", "1", signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("process", "2", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param("process", "2", signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("process", "1", signal.SIGUSR1, marks=pytest.mark.slow),
@@ -188,6 +166,7 @@ def test_a_task_hears_of_a_stop_saves_once_and_ends(tmp_path, monkeypatch):
     assert 4 <= count <= 6
 
 
+@pytest.mark.slow
 def test_a_stale_lock_of_a_killed_run_is_no_obstacle_and_a_live_one_is_named(tmp_path):
     out = tmp_path / "s.h5"
     process = start(out, *CHAINS, "--jobs", "1")

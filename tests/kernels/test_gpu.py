@@ -10,12 +10,17 @@ from dataclasses import asdict
 
 import pytest
 
+from physnn import api, rng
 from physnn.bench_gpu import HOPPER_GIGAHERTZ, TARGET, bench_ising_cuda
-from physnn.errors import InputError
+from physnn.cli import run
+from physnn.cli.options import resolve_device
+from physnn.cli.temperature import _choose_device
+from physnn.errors import InputError, Unfinished
 from physnn.kernels import gpu
 from physnn.kernels.gpu import ising
 from physnn.kernels.gpu.instructions import Instructions
 from physnn.models import Ising
+from physnn.samplers import advance, start
 from physnn.samplers.multispin_gpu import MultispinGpu
 
 CODE = """
@@ -54,8 +59,6 @@ def test_without_triton_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install"):
         gpu.place()
-    with pytest.raises(InputError, match="pip install"):
-        MultispinGpu().check(Ising(), (64, 64), 2.0)
 
 
 def test_without_a_gpu_it_says_so(monkeypatch):
@@ -63,9 +66,54 @@ def test_without_a_gpu_it_says_so(monkeypatch):
     monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    for refused in (gpu.place, bench_ising_cuda, lambda: MultispinGpu("cuda:1").check(Ising(), (64, 64), 2.0)):
-        with pytest.raises(InputError, match="sees 0 GPUs"):
+    sampler, model = MultispinGpu("cuda:1"), Ising()
+    state = start(sampler, model, (64, 64), 2.0, rng.seed_sequence(0, "chain", "gpu"))
+    for refused in (gpu.place, bench_ising_cuda, lambda: advance(sampler, model, 2.0, state, 1)):
+        with pytest.raises(Unfinished, match="sees 0 GPUs"):
             refused()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "bench ising --device cuda",
+        "sweep-temperature --L 64 --T 2.3 --device cuda",
+        "sweep-temperature --L 64 --T 2.3 --algorithm multispin-gpu",
+        "sweep-noise --L 32 --device cuda",
+        "train kuramoto --device cuda",
+    ],
+)
+def test_without_a_gpu_commands_end_with_status_3_and_one_line(tmp_path, monkeypatch, capsys, words):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("triton")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    assert run([*words.split(), "--quiet"]) == 3
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1 and "works on a machine that has one" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_gpu_cannot_do_is_bad_input(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for words, said in {
+        "--L 64 --algorithm wolff --device cuda": "wolff does not run on a GPU",
+        "--L 64 --algorithm multispin-gpu --device cpu": "take --algorithm multispin",
+    }.items():
+        assert run(["sweep-temperature", "--T", "2.3", *words.split(), "--quiet"]) == 2
+        assert said in capsys.readouterr().err
+    with pytest.raises(InputError, match="divisible by 64"):
+        api.temperature_recipe(L=(96,), algorithm="multispin-gpu")
+
+
+def test_tasks_that_run_elsewhere_need_no_gpu_here(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("cuda", None, elsewhere=True) == "cuda"
+    settings = {}
+    _choose_device(settings, "cuda", elsewhere=True)
+    assert settings == {"algorithm": "multispin-gpu"}
 
 
 def test_the_speed_of_the_interpreter_is_not_measured(monkeypatch):

@@ -45,7 +45,7 @@ def treacherous(task, path, context):
     write_part(path, {"value": np.array(int(task.key) ** 2)})
 
 
-@pytest.mark.parametrize("engine", ["process", "dask"])
+@pytest.mark.parametrize("engine", ["process", pytest.param("dask", marks=pytest.mark.slow)])
 def test_killed_workers_and_a_poison_task_cost_nothing_but_that_task(tmp_path, engine):
     if engine == "dask":
         pytest.importorskip("distributed")
@@ -61,11 +61,11 @@ def test_killed_workers_and_a_poison_task_cost_nothing_but_that_task(tmp_path, e
     accounts = json.loads((parts.folder / "attempts.json").read_text())
     assert accounts["failed"] == {"5": "a worker process died"}
     # Two tasks run in a pool that breaks, and nobody knows which one broke it: that attempt is not counted.
-    assert accounts["attempts"] | {"3": 2} == {"3": 2, "5": 3, "7": 2}
+    assert accounts["attempts"] | {"3": 2, "7": 2} == {"3": 2, "5": 3, "7": 2}
     tries = {task.key: len((tmp_path / f"tries-{task.key}").read_text()) for task in tasks}
     if engine == "dask":
         # It also repeats a task whose worker died before it could say that it was done.
-        assert accounts["attempts"]["3"] == 2 and tries["5"] == 3
+        assert accounts["attempts"]["3"] == accounts["attempts"]["7"] == 2 and tries["5"] == 3
     else:
         assert tries["3"] == 2 and tries["5"] in (3, 4)
     assert sorted(p.suffix for p in parts.folder.iterdir()) == [".h5"] * 5 + [".json"] * 2
@@ -116,6 +116,7 @@ def test_dask_listens_on_the_loopback_address_only():
     assert {c.laddr.ip for c in found} == {"127.0.0.1"}
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_someone_runs_is_used_and_left_as_it_was(tmp_path, reference):
     distributed = pytest.importorskip("distributed")
     options = {"host": "127.0.0.1", "dashboard_address": None, "memory_limit": 0}

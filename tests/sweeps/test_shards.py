@@ -165,6 +165,7 @@ print(json.dumps(run_shard(recipe, out, parse_shard(sys.argv[2]), jobs=1)))
 """
 
 
+@pytest.mark.slow
 def test_shards_at_the_same_time_give_the_whole_and_one_puts_it_together(tmp_path, whole):
     out = tmp_path / "s.h5"
     words = [sys.executable, "-c", CODE, str(out)]

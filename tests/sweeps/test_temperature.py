@@ -128,7 +128,7 @@ def test_compiled_calls_are_short(monkeypatch):
 
 
 def chain_sampler(recipe):
-    return temperature.SAMPLERS[recipe.algorithm]
+    return temperature.ALGORITHMS[recipe.algorithm]
 
 
 def test_small_sizes_are_measured_longer_unless_asked_for_otherwise():
@@ -164,7 +164,7 @@ def test_default_temperatures_surround_the_transition():
         ("--L 8 --out nowhere/x.h5", "folder"),
         ("--L 8 --sweeps 1000000000 --chains 10000", "memory"),
         ("--L 8 --window 20", "below T = 0"),
-        ("--L 8 --device cuda", "CPU"),
+        ("--L 8 --algorithm wolff --device cuda", "GPU"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(words, said, tmp_path, monkeypatch, capsys):

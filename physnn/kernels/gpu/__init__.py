@@ -5,14 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 
-from physnn.errors import InputError
+from physnn.errors import InputError, Unfinished
 
-__all__ = ["describe", "interpreted", "place", "wait"]
+__all__ = ["check", "describe", "interpreted", "place", "wait"]
 
 
 def interpreted() -> bool:
     """Return whether TRITON_INTERPRET=1 asks for Triton's interpreter: slow, on the CPU, for tests."""
     return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def check(device: str) -> None:
+    """Raise `InputError` if ``device`` is not the name of a CUDA device, whether or not there is one here."""
+    name, _, number = device.partition(":")
+    if name != "cuda" or not (number or "0").isdecimal():
+        raise InputError(f"GPU kernels run on cuda or cuda:N, not {device!r}; use a CPU sampler there, e.g. multispin")
 
 
 def place(device: str = "cuda") -> str:
@@ -26,10 +33,11 @@ def place(device: str = "cuda") -> str:
     Raises
     ------
     InputError
-        If it is no CUDA device, or this installation or machine has none.
+        If it is no name of a CUDA device, or Triton is not installed.
+    Unfinished
+        If this machine has no such GPU: the same call continues on one that has.
     """
-    if device.partition(":")[0] != "cuda":
-        raise InputError(f"GPU kernels run on cuda or cuda:N, not {device!r}; use a CPU sampler there, e.g. multispin")
+    check(device)
     if importlib.util.find_spec("triton") is None:
         raise InputError("GPU kernels need Triton; install it with pip install 'physnn[gpu]', or use --device cpu")
     if interpreted():
@@ -37,9 +45,11 @@ def place(device: str = "cuda") -> str:
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    number = device.partition(":")[2] or "0"
-    if not number.isdecimal() or int(number) >= count:
-        raise InputError(f"there is no {device} here: torch {torch.__version__} sees {count} GPUs; use --device cpu")
+    if int(device.partition(":")[2] or "0") >= count:
+        raise Unfinished(
+            f"there is no {device} here (torch {torch.__version__} sees {count} GPUs): the same command works on a "
+            "machine that has one; use --device cpu on this one"
+        )
     return device
 
 
