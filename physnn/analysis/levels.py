@@ -116,8 +116,8 @@ def energy_levels(energy: np.ndarray, beta_range: float, most: int = LEVELS) -> 
     """Return energy levels and the level of every sample.
 
     A level holds energies that no temperature tells apart: over its width the Boltzmann factors of any two
-    temperatures change their ratio by less than 1e-4 (or it is 1/``most`` of the range of energies), and it lies at the mean of
-    its samples, so that averages are exact but for the square of that.
+    temperatures change their ratio by less than 1e-4 (or it is 1/``most`` of the range of energies), and it lies at the
+    mean of its samples, so that averages are exact but for the square of that.
     """
     width = max(FINE / beta_range if beta_range > 0 else 0.0, float(np.ptp(energy)) / most, 1e-12)
     _, index = np.unique(np.round((energy - energy.min()) / width), return_inverse=True)

@@ -118,3 +118,35 @@ def _overlap(beta: np.ndarray, level: np.ndarray, counts: np.ndarray) -> float:
                 f"{mbar.LEAST_OVERLAP} is needed); add a strength between them"
             )
     return min(found)
+
+
+def stiffness(sizes: np.ndarray, cost: np.ndarray, error: np.ndarray | None = None) -> Estimate | None:
+    """Return theta of Delta F ~ L^theta: 1 for walls of a discrete symmetry, 0 for U(1), below 0 without order (2D).
+
+    The slope of ln Delta F by weighted least squares (W. L. McMillan, J. Phys. C 17, 3179 (1984)).
+
+    Parameters
+    ----------
+    sizes, cost : ndarray, shape (n,)
+        L and Delta F.
+    error : ndarray, shape (n,), optional
+        Errors of Delta F; without them the error of theta is that of the scatter, or infinite for two sizes.
+
+    Returns
+    -------
+    Estimate or None
+        None where there are fewer than two sizes or a cost is not above zero (by two of its errors).
+    """
+    L, F = np.asarray(sizes, float), np.asarray(cost, float)
+    sigma = np.zeros(len(F)) if error is None else np.asarray(error, float)
+    if len(np.unique(L)) < 2 or not (2 * sigma < F).all() or not (F > 0).all():
+        return None
+    weight = np.ones(len(F)) if error is None else (F / sigma) ** 2
+    x = np.log(L) - np.average(np.log(L), weights=weight)
+    slope = float((weight * x * np.log(F)).sum() / (weight * x**2).sum())
+    if error is not None:
+        return Estimate(slope, float((weight * x**2).sum() ** -0.5))
+    if len(F) < 3:
+        return Estimate(slope, math.inf)
+    rest = np.log(F) - np.log(F).mean() - slope * x
+    return Estimate(slope, math.sqrt(float((rest**2).sum()) / (len(F) - 2) / float((x**2).sum())))

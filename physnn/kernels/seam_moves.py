@@ -33,7 +33,23 @@ def crossing_energy(x, coupling):
 
 
 @njit(cache=True, nogil=True)
-def exchange(x, generators, coupling, strengths, T, sizes, interval, first, rows, accepted, swapped):
+def shifted(x, by, axis, sign, spare):
+    """Shift a state along an axis by some sites; what comes around the border is multiplied by ``sign``.
+
+    At s = 1 (with sign 1) and s = -1 (with sign -1) this is a symmetry, and takes a wall anywhere at once.
+    """
+    height, width, n = x.shape
+    spare[:] = x
+    for r in range(height):
+        for c in range(width):
+            y, z = (r - by, c) if axis == 0 else (r, c - by)
+            factor = sign if y < 0 or z < 0 else 1.0
+            for a in range(n):
+                x[r, c, a] = factor * spare[y % height, z % width, a]
+
+
+@njit(cache=True, nogil=True)
+def exchange(x, generators, coupling, strengths, T, sizes, interval, shifts, first, rows, accepted, swapped):
     """Move every chain, measure it, and swap neighbours, for each row.
 
     Parameters
@@ -52,6 +68,8 @@ def exchange(x, generators, coupling, strengths, T, sizes, interval, first, rows
         Spread of the offers.
     interval : int
         Sweeps before each measurement.
+    shifts : bool
+        Whether states at s = 1 and -1 are shifted before each measurement; they must have no bias and no twist.
     first : int
         Number of the first row; pairs (0, 1), (2, 3), ... and (1, 2), (3, 4), ... take turns.
     rows : ndarray, shape (measurements, chains)
@@ -81,6 +99,9 @@ def exchange(x, generators, coupling, strengths, T, sizes, interval, first, rows
                         length += x[k, r, c, a] ** 2
                     for a in range(n):
                         x[k, r, c, a] /= math.sqrt(length)
+            if shifts and abs(strengths[k]) == 1:
+                by = int(uniform(draw(generators[k])) * x.shape[1 + coupling.axis])
+                shifted(x[k], by, coupling.axis, strengths[k], spare)
             rows[m, k] = crossing_energy(x[k], here)
         for k in range((first + m) % 2, chains - 1, 2):
             gain = (strengths[k] - strengths[k + 1]) * (rows[m, k] - rows[m, k + 1]) / T

@@ -79,9 +79,7 @@ class Seam:
         """
         half, J = self.model.kernel // 2, self.model.coupling
         places = [p for p in np.argwhere(J.any(axis=(0, 1))).tolist() if p != [half, half]]
-        turned = [
-            [self.rotation(t / 2) @ J[:, :, y, x] @ self.rotation(t / 2) for t in (-1, 0, 1)] for y, x in places
-        ]
+        turned = [[self.rotation(t / 2) @ J[:, :, y, x] @ self.rotation(t / 2) for t in (-1, 0, 1)] for y, x in places]
         N = self.model.components
         return np.array(places, np.int64).reshape(-1, 2) - half, np.array(turned).reshape(-1, 3, N, N)
 
@@ -104,7 +102,8 @@ class Seam:
 
     def _couple(self, wide: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         H, W = shape[-3:-1]
-        f, J = np.zeros(shape), self.model.coupling
+        f: np.ndarray = np.zeros(shape)
+        J = self.model.coupling
         for y, c in np.argwhere(J.any(axis=(0, 1))):
             f += wide[..., y : y + H, c : c + W, :] @ J[:, :, y, c].T
         return f

@@ -11,7 +11,7 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 from physnn.kernels import seam_moves, vector_moves, xoshiro
-from physnn.models.kuramoto import Shape
+from physnn.models.kuramoto import Shape, normalised
 from physnn.models.seam import ANTIPERIODIC, PERIODIC, Seam
 from physnn.samplers.chain import SLICE
 
@@ -26,6 +26,12 @@ ROUNDS = 12
 """Most such rounds."""
 WANTED = 0.4
 """Share of accepted moves that tuning aims at."""
+
+
+COOLING = 400
+"""Sweeps of a cooling."""
+HOT, COLD = 0.5, 0.005
+"""Temperatures at which it begins and ends, over the largest eigenvalue of J(k)."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,30 @@ class SeamSeries:
     swapped: np.ndarray
 
 
+def _tables(seam: Seam, shape: Shape) -> vector_moves.Coupling:
+    seam.check(shape)
+    half = seam.model.kernel // 2
+    onsite = np.ascontiguousarray(seam.model.coupling[:, :, half, half])
+    return vector_moves.Coupling(*seam.bonds(), onsite, seam.model.bias.copy(), True, seam.axis, seam.strength)
+
+
+def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: int = COOLING) -> np.ndarray:
+    """Return a state ``(H, W, N)`` cooled from a random one, at temperatures that fall by a constant factor."""
+    coupling, generator = _tables(seam, shape), xoshiro.seeded(rng.child(sequence, 1))
+    x, size = seam.model.initial("random", shape, rng.generator(rng.child(sequence))), 0.5
+    top = float(np.linalg.eigvalsh(seam.model.spectrum(shape)).max())
+    for T in np.geomspace(HOT * top, COLD * top, sweeps):
+        accepted = vector_moves.metropolis(x, generator, coupling, T, size)
+        size = min(10.0, size * math.exp(accepted - WANTED))
+    return normalised(x)
+
+
 class _Chains:
     """States, generators and move sizes by strength; strengths may be added."""
 
     def __init__(self, seam: Seam, shape: Shape, T: float, sequence: np.random.SeedSequence) -> None:
-        seam.check(shape)
-        matrices = seam.bonds()
-        model, half = seam.model, seam.model.kernel // 2
-        onsite = np.ascontiguousarray(model.coupling[:, :, half, half])
-        self.coupling = vector_moves.Coupling(*matrices, onsite, model.bias.copy(), True, seam.axis, 1.0)
+        self.coupling, model = _tables(seam, shape), seam.model
+        self.shifts = not model.bias.any() and not seam.twist
         self.T, self.sequence, self.born, self.rows = T, sequence, FIRST_CHAINS, 0
         self.strengths = np.linspace(PERIODIC, ANTIPERIODIC, FIRST_CHAINS)
         one = model.initial("ordered", shape, rng.generator(rng.child(sequence)))
@@ -78,7 +99,7 @@ class _Chains:
         generators, done, size = np.stack([*self.generators, self.swaps]), 0, 1
         while done < measurements:
             began, part = time.perf_counter(), rows[done : done + size]
-            numbers = self.coupling, self.strengths, self.T, self.sizes, interval, self.rows
+            numbers = self.coupling, self.strengths, self.T, self.sizes, interval, self.shifts, self.rows
             seam_moves.exchange(self.x, generators, *numbers, part, accepted, swapped)
             done, self.rows = done + len(part), self.rows + len(part)
             size = max(1, int(size * min(4.0, SLICE / max(time.perf_counter() - began, 1e-6))))
@@ -112,7 +133,8 @@ def sample(
     """Measure dE/ds at strengths s from 1 to -1, as many as swaps need.
 
     Single-site Metropolis, which has no step size to extrapolate; after each measurement chains at neighbouring
-    strengths may swap states, so that a wall that is there at s = -1 need not be nucleated at s = 1.
+    strengths may swap states, so that a wall that is there at s = -1 need not be nucleated at s = 1, and states at
+    s = 1 and -1 are shifted along the axis, which is a symmetry there (without bias and twist).
 
     Parameters
     ----------
