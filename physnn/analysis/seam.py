@@ -24,7 +24,7 @@ from physnn.analysis.resampling import bin_count, bin_edges
 from physnn.analysis.series import estimate_time
 from physnn.errors import InputError
 
-LEVELS = 4096
+LEVELS = 2048
 """Levels of H that are kept apart: the factors of neighbouring levels differ by far less than their noise."""
 LEAST_BLOCKS = 5
 """Blocks of ten autocorrelation times below which an error says little."""

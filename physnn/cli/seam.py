@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from physnn.cli.options import (
     quiet_option,
     seed_option,
 )
+
+SMALL = 1e-3
+"""Ratios below are written with a power of ten."""
 
 
 @click.command("seam", cls=ListCommand)
@@ -112,4 +116,8 @@ def _print(rows: list[dict[str, Any]], stiffnesses: list[dict[str, Any]]) -> Non
 def _number(found: dict[str, Any]) -> str:
     from physnn.analysis.estimate import Estimate
 
-    return str(Estimate(found["value"], found["error"]))
+    value, error = found["value"], found["error"]
+    if 0 < value < SMALL:
+        power = math.floor(math.log10(value))
+        return f"{Estimate(value / 10**power, error / 10**power)}e{power}"
+    return str(Estimate(value, error))

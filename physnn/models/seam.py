@@ -93,7 +93,7 @@ class Seam:
         turn = turn.reshape((-1, 1, 1) if self.axis == 0 else (-1, 1))
         scale = np.where(turn == 0, 1.0, self.strength)
         if not self.twist:
-            return self._couple(wide * scale, x.shape) + self.model.bias
+            return np.asarray(self._couple(wide * scale, x.shape) + self.model.bias)
         f = np.broadcast_to(self.model.bias, x.shape).copy()
         for t in (-1, 0, 1):
             R = self.rotation(t / 2)
