@@ -33,7 +33,7 @@ def plane(N: int) -> np.ndarray:
 
 def plain_energy(seam: Seam, x: np.ndarray) -> float:
     """Every bond by itself, from its definition."""
-    H, W, N = x.shape
+    H, W, _N = x.shape
     half, total = seam.model.kernel // 2, -float((x @ seam.model.bias).sum())
     for r, c, dr, dc in itertools.product(range(H), range(W), *[range(-half, half + 1)] * 2):
         turns = ((r + dr) // H, (c + dc) // W)[seam.axis]

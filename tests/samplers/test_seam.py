@@ -32,10 +32,7 @@ def ring_ratio(N: int, L: int, T: float) -> float:
     """Z_anti / Z_per of a ring of O(N) vectors: harmonics of degree l have the parity (-1)^l."""
     l = np.arange(80)  # noqa: E741
     value = special.ive(l + N / 2 - 1, 1 / T)
-    if N == 2:
-        count = np.where(l == 0, 1.0, 2.0)
-    else:
-        count = (2 * l + N - 2) / (N - 2) * special.binom(l + N - 3, l)
+    count = np.where(l == 0, 1.0, 2.0) if N == 2 else (2 * l + N - 2) / (N - 2) * special.binom(l + N - 3, l)
     weight = count * (value / value[0]) ** L
     return float((weight * (-1.0) ** l).sum() / weight.sum())
 
