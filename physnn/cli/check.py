@@ -37,6 +37,8 @@ BENCHES = {
     ),
 }
 """Commands of ``bench``: module, function and help text."""
+CUDA = {"ising": "bench_ising_cuda", "kuramoto": "bench_kuramoto_cuda"}
+"""Those with a sibling for ``--device cuda``: its function in ``bench_gpu``."""
 
 
 @click.command()
@@ -108,20 +110,37 @@ def bench() -> None:
 def _add_bench(name: str, module: str, function: str, text: str) -> None:
     """Add the command ``bench NAME``, which calls a function of a module that is loaded only then."""
 
-    @bench.command(name, help=text)
     @json_option
     @quiet_option
     @debug_option
-    def run(as_json: bool, quiet: bool, debug: bool) -> None:
+    def run(as_json: bool, quiet: bool, debug: bool, device: str = "cpu") -> None:
         from physnn.cli.output import print_json, progress_bar
 
-        measure = getattr(import_module(f"physnn.{module}"), function)
+        if device == "cuda":
+            _needs_a_gpu()
+        place = ("bench_gpu", CUDA[name]) if device == "cuda" else (module, function)
+        measure = getattr(import_module(f"physnn.{place[0]}"), place[1])
         with progress_bar(f"bench {name}", quiet) as progress:
             found = measure(progress)
         if as_json:
             print_json(found)
             return
         _print(found)
+
+    if name in CUDA:
+        run = click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)(run)
+    bench.command(name, help=text)(run)
+
+
+def _needs_a_gpu() -> None:
+    """End with exit status 3 where there is none: the same command is right on another machine."""
+    from physnn.errors import InputError, Unfinished
+    from physnn.kernels import gpu
+
+    try:
+        gpu.place()
+    except InputError as reason:
+        raise Unfinished(f"nothing is measured: {reason}") from None
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ The same step on the same noise, which is a function of key, row, column, number
 differ by rounding in single precision alone.  One launch is one step of all lattices; a program has a tile of sites
 with all their components, and multiplies the states of the tile, shifted by each of the k x k displacements, with one
 N x N matrix each.  Products are of full single precision (``ieee``): TF32 rounds as coarsely as the noise that is
-studied.  ``tf32x3`` makes each of three TF32 products on tensor cores, with nearly the same rounding as single precision.
+studied.  ``tf32x3`` makes each of three TF32 products on tensor cores, with nearly the rounding of single precision.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ SITES = 64
 """Sites in a tile, a power of 2."""
 NARROW = 16
 """Least number of components in a product of matrices; fewer are padded with zeros."""
+NORMALS = 4
+"""Normals in a block."""
 SUMS = 4
 RECORDED = 16
 """Steps in a CUDA graph; even, so that the last one ends in the array where the first one began."""
@@ -60,7 +62,7 @@ def upload(
     import torch
 
     place, N, k = gpu.place(device), len(bias), coupling.shape[2]
-    padded = max(NARROW, 1 << (N - 1).bit_length())
+    padded = max(NORMALS if len(near) else NARROW, 1 << (N - 1).bit_length())
     if len(near):
         weights = np.zeros(padded, np.float32)
         weights[:N] = near
@@ -69,21 +71,16 @@ def upload(
         weights[:, :, :N, :N] = coupling.transpose(2, 3, 1, 0)
     own, constant = np.zeros((padded, padded), np.float32), np.zeros(padded, np.float32)
     own[:N, :N], constant[:N] = onsite, bias
-    arrays = (torch.as_tensor(a, device=place) for a in (weights, own, constant))
+    first, second, third = (torch.as_tensor(a, device=place) for a in (weights, own, constant))
     constants = {"N": N, "K": 3 if len(near) else k, "PADDED": padded, "NEAR": bool(len(near)), "PERIODIC": periodic}
-    return Coupling(*arrays, constants)
+    return Coupling(first, second, third, constants)
 
 
-def _launch(
-    before: Tensor, after: Tensor, model: Coupling, run: _Run, ahead: int, row: int, measured: bool = False
-) -> None:
-    from physnn.kernels.gpu import kuramoto_code as code
+def put(x: np.ndarray, model: Coupling) -> Tensor:
+    """Return states, float32 of shape (lattices, H, W, N), on the device of a model."""
+    import torch
 
-    lattices, H, W, _ = before.shape
-    options = {"SITES": run.sites, "GEODESIC": run.geodesic, "NOISE": run.noise, "MEASURE": measured}
-    options |= {"PRECISION": run.precision, "enable_fp_fusion": True} | model.constants
-    arrays = before, after, model.weights, model.onsite, model.bias, run.keys, run.scales, run.clock, run.sums
-    code.step[(-(-H * W // run.sites), lattices)](*arrays, run.gamma, ahead, row, H=H, W=W, **options)
+    return torch.tensor(np.ascontiguousarray(x, np.float32), device=model.bias.device)
 
 
 @dataclass(frozen=True)
@@ -101,6 +98,18 @@ class _Run:
     precision: Precision
 
 
+def _launch(
+    before: Tensor, after: Tensor, model: Coupling, run: _Run, ahead: int, row: int, measured: bool = False
+) -> None:
+    from physnn.kernels.gpu import kuramoto_code as code
+
+    lattices, H, W, _ = before.shape
+    options = {"SITES": run.sites, "GEODESIC": run.geodesic, "NOISE": run.noise, "MEASURE": measured}
+    options |= {"PRECISION": run.precision, "enable_fp_fusion": True} | model.constants
+    arrays = before, after, model.weights, model.onsite, model.bias, run.keys, run.scales, run.clock, run.sums
+    code.step[(-(-H * W // run.sites), lattices)](*arrays, run.gamma, ahead, row, H=H, W=W, **options)
+
+
 def _run_of(
     x: Tensor,
     keys: np.ndarray,
@@ -109,12 +118,15 @@ def _run_of(
     eta: float | np.ndarray,
     geodesic: bool,
     measurements: int,
+    half: int,
     sites: int,
     precision: Precision,
 ) -> _Run:
     import torch
 
     lattices, H, W, _ = x.shape
+    if min(H, W) < half:
+        raise InputError(f"on a GPU a lattice must be at least {half} sites wide, the coupling's reach; use the CPU")
     if precision not in ("ieee", "tf32x3"):
         raise InputError(f"products are ieee or tf32x3, not {precision}; TF32 alone rounds as coarsely as the noise")
     scales = np.broadcast_to(np.asarray(eta * np.sqrt(gamma), np.float32), lattices).copy()
@@ -170,7 +182,7 @@ def advance(
     import torch
 
     rows = -(-steps // every) if every else 0
-    run = _run_of(x, keys, first, gamma, eta, geodesic, rows, sites, precision)
+    run = _run_of(x, keys, first, gamma, eta, geodesic, rows, model.constants["K"] // 2, sites, precision)
     before, after = x, torch.empty_like(x)
     with on_device_of(x):
         for t in range(steps):
@@ -199,7 +211,7 @@ def repeated(
     """
     import torch
 
-    fixed = _run_of(x, keys, 0, gamma, eta, geodesic, 0, sites, precision)
+    fixed = _run_of(x, keys, 0, gamma, eta, geodesic, 0, model.constants["K"] // 2, sites, precision)
     other = torch.empty_like(x)
 
     def recorded() -> None:
@@ -208,7 +220,12 @@ def repeated(
         fixed.clock.add_(RECORDED)
 
     if not x.is_cuda:
-        return lambda n: [recorded() for _ in range(n // RECORDED)] and None
+
+        def plain(n: int) -> None:
+            for _ in range(n // RECORDED):
+                recorded()
+
+        return plain
     # What is recorded is not run, and compiling may not be recorded: so a step into the array that is not the state.
     with on_device_of(x):
         _launch(x, other, model, fixed, 0, 0)

@@ -67,11 +67,12 @@ def _rotation(length2):
 
 
 @triton.jit
-def _state(x, row, column, inside, component, H, W, N: tl.constexpr, PERIODIC: tl.constexpr, HALF: tl.constexpr):
+def _state(x, row, column, inside, component, H, W, N: tl.constexpr, PERIODIC: tl.constexpr):
     """Return the states at some places, shape (SITES, PADDED), 0 where there is none."""
     if PERIODIC:
-        # Division rounds towards 0, so what it divides must not be negative.
-        row, column = (row + HALF * H) % H, (column + HALF * W) % W
+        # No place is further out than the lattice is wide: comparing takes less time than dividing.
+        row, column = tl.where(row < 0, row + H, row), tl.where(column < 0, column + W, column)
+        row, column = tl.where(row < H, row, row - H), tl.where(column < W, column, column - W)
     else:
         inside = inside & (row >= 0) & (row < H) & (column >= 0) & (column < W)
     at = (row * W + column)[:, None] * N + component[None, :]
@@ -100,18 +101,17 @@ def _field(
     HALF: tl.constexpr = K // 2
     c = tl.load(bias + component)[None, :]
     if NEAR:
-        f = _state(x, row, column - 1, inside, component, H, W, N, PERIODIC, HALF)
-        f += _state(x, row, column + 1, inside, component, H, W, N, PERIODIC, HALF)
-        up = _state(x, row - 1, column, inside, component, H, W, N, PERIODIC, HALF)
-        f += up + _state(x, row + 1, column, inside, component, H, W, N, PERIODIC, HALF)
+        f = _state(x, row, column - 1, inside, component, H, W, N, PERIODIC)
+        f += _state(x, row, column + 1, inside, component, H, W, N, PERIODIC)
+        up = _state(x, row - 1, column, inside, component, H, W, N, PERIODIC)
+        f += up + _state(x, row + 1, column, inside, component, H, W, N, PERIODIC)
         return f * tl.load(weights + component)[None, :] + c
     else:
         own = component[:, None] * PADDED + component[None, :]
-        f = _state(x, row, column, inside, component, H, W, N, PERIODIC, HALF) * 0 + c
+        f = _state(x, row, column, inside, component, H, W, N, PERIODIC) * 0 + c
         for tap in range(K * K):
-            there = _state(
-                x, row + tap // K - HALF, column + tap % K - HALF, inside, component, H, W, N, PERIODIC, HALF
-            )
+            r, c_ = row + tap // K - HALF, column + tap % K - HALF
+            there = _state(x, r, c_, inside, component, H, W, N, PERIODIC)
             f = tl.dot(there, tl.load(weights + tap * PADDED * PADDED + own), f, input_precision=PRECISION)
         return f
 
@@ -152,7 +152,7 @@ def step(
     site, component = tile * SITES + tl.arange(0, SITES), tl.arange(0, PADDED)
     row, column, inside = site // W, site % W, site < H * W
     before, after = before + lattice * H * W * N, after + lattice * H * W * N
-    x = _state(before, row, column, inside, component, H, W, N, PERIODIC, 0)
+    x = _state(before, row, column, inside, component, H, W, N, PERIODIC)
     f = _field(before, weights, bias, row, column, inside, component, H, W, N, K, PADDED, NEAR, PERIODIC, PRECISION)
     f = tl.where((component < N)[None, :], f, 0.0)
     if MEASURE:
@@ -179,7 +179,10 @@ def step(
 def _measure(x, f, onsite, bias, component, inside, sums, lattice, row_of_sums, PADDED: tl.constexpr):
     """Store a tile's sums of x . f, c . x, |Pi_x f|^2 and x . J_00 x, in double precision."""
     own = component[:, None] * PADDED + component[None, :]
-    image = tl.dot(x, tl.load(onsite + own), input_precision="ieee").to(tl.float64)
+    if PADDED < 16:
+        image = tl.sum(x[:, :, None] * tl.load(onsite + own)[None, :, :], axis=1).to(tl.float64)
+    else:
+        image = tl.dot(x, tl.load(onsite + own), input_precision="ieee").to(tl.float64)
     x, f = x.to(tl.float64), tl.where(inside[:, None], f, 0.0).to(tl.float64)
     along = tl.sum(x * f, axis=1)
     # Tiles of all lattices lie side by side: (measurements, lattices, tiles, 4).

@@ -1,4 +1,4 @@
-"""Triton steps of unit vectors against the compiled ones on the same noise; `test_interpreter` runs them without GPU."""
+"""Triton steps of unit vectors against the compiled ones on the same noise, on a GPU or interpreted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from physnn import rng
+from physnn.bench_gpu import kuramoto_runs
 from physnn.errors import InputError
 from physnn.kernels import gpu
 from physnn.kernels import kuramoto as reference
@@ -116,3 +117,15 @@ def test_repeated_steps_are_the_same_steps():
 def test_coarse_products_are_refused():
     with pytest.raises(InputError, match="TF32"):
         on_gpu(couplings.on(2), state(1, 4, 4, 2), 1, 0.1, 0.1, True, precision="tf32")
+
+
+def test_a_lattice_that_the_coupling_goes_around_twice_is_refused():
+    with pytest.raises(InputError, match="wide"):
+        on_gpu(random_model(3, 5), state(1, 1, 6, 3), 1, 0.1, 0.1, True)
+
+
+def test_what_the_bench_runs_runs():
+    runs = kuramoto_runs(6, "cuda")
+    assert sum(name.startswith("torch") for name in runs) == 6
+    for name in ("torch lean, NCHW", "physnn, tf32x3"):
+        runs[name](kuramoto.RECORDED)
