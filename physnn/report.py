@@ -131,7 +131,7 @@ def sampled_curves(
     group = next(iter(sweep.sizes.values()))
     if not _of_chains(group):
         return curves_of(sizes, observable, control, resamples, generator)
-    components = int(group["m"].attrs.get("components", 1)) if "m" in group else 1
+    components = max(int(v.attrs.get("components", 1)) for v in group.values())
     return curves_of_chains(sizes, observable, control, resamples, generator, components, together)
 
 

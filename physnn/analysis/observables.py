@@ -132,6 +132,9 @@ def with_moments(arrays: Mapping[str, np.ndarray], L: int) -> dict[str, np.ndarr
     if "m" in found:
         m2 = np.asarray(found["m"], float) ** 2
         found = {"m_abs": np.sqrt(m2), "m2": m2, "m4": m2**2} | found
+    elif "m2" in found:
+        m2 = np.asarray(found["m2"], float)
+        found = {"m_abs": np.sqrt(m2), "m4": m2**2} | found
     if "structure_x" in found and "structure_y" in found:
         found.setdefault("s_kmin", (found["structure_x"] + found["structure_y"]) / (2 * L**2))
     return found
