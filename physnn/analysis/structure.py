@@ -2,7 +2,8 @@
 
 With ``x_k = V^(-1/2) sum_r x_r exp(-i k . r)`` on a torus of V sites the structure factor is S(k) = <x_k x_k^+>, an
 N x N matrix.  Order shows as an eigenvalue of S(k*) that grows with V; its eigenvector v gives the order parameter
-psi = V^(-1/2) v^+ . x_k*.  Wave vectors are written as turns per site, k / 2 pi, along rows and columns.
+psi = V^(-1/2) v^+ . x_k*, taken sqrt(2) times where -k* is another wave vector, so that perfect order has |psi| = 1 for
+a spiral as for uniform vectors.  Wave vectors are written as turns per site, k / 2 pi, along rows and columns.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ def structure_factor(x_k: np.ndarray) -> np.ndarray:
 def moments(x_k: np.ndarray, order: Order) -> tuple[np.ndarray, np.ndarray]:
     """Return |psi|^2 and its value beside k*, both of shape (states,).
 
-    The second is the mean of ``|v^+ . x_k|^2 / V`` over the four wave vectors nearest to k*, summed over modes: with it
-    the second-moment correlation length about k* is ``sqrt(<|psi|^2> / <beside> - 1) / (2 sin(pi / L))``.
+    The second is the same at the four wave vectors nearest to k*, averaged, and summed over modes: with it the
+    second-moment correlation length about k* is ``sqrt(<|psi|^2> / <beside> - 1) / (2 sin(pi / L))``.
 
     Parameters
     ----------
@@ -89,10 +90,11 @@ def moments(x_k: np.ndarray, order: Order) -> tuple[np.ndarray, np.ndarray]:
     """
     L = x_k.shape[1]
     at, beside = np.zeros(len(x_k)), np.zeros(len(x_k))
-    for (m, n), v in zip(order.indices(L), order.vectors.conj(), strict=True):
-        at += np.abs(x_k[:, m, n] @ v) ** 2
+    for (m, n), k, v in zip(order.indices(L), order.wave_vectors, order.vectors.conj(), strict=True):
+        count = 1 if is_own_opposite(k) else 2
+        at += count * np.abs(x_k[:, m, n] @ v) ** 2
         for row, column in ((m - 1, n), (m + 1, n), (m, n - 1), (m, n + 1)):
-            beside += np.abs(x_k[:, row % L, column % L] @ v) ** 2 / 4
+            beside += count * np.abs(x_k[:, row % L, column % L] @ v) ** 2 / 4
     return at / L**2, beside / L**2
 
 

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from physnn.analysis.structure import Order
 from physnn.errors import InputError
 from physnn.models.kuramoto import VectorModel
-from physnn.sweeps.order import Found, find_order
 from physnn.sweeps.vector_models import canonical_words, checked_model, identity, load_model
+
+if TYPE_CHECKING:
+    from physnn.sweeps.order import Found
 
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
 Sampler = Literal["langevin", "metropolis", "mala"]
@@ -127,6 +129,8 @@ class EquilibriumSweep(BaseModel):
         if self.sampler == "langevin" and self.gamma is None:
             update["gamma"] = usual_step(model)
         if self.order is None:
+            from physnn.sweeps.order import find_order
+
             update["order"] = record(find_order(model, self.L, self.T[0], self.seed, found))
         return self.model_copy(update=update)
 
