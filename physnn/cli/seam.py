@@ -28,10 +28,9 @@ SMALL = 1e-3
 @click.option(
     "--model",
     cls=ListOption,
-    type=str,
     metavar="NAME...",
     example="xy",
-    help="Instead of networks: xy, on N, diagonal K1 K2 ..., gauge-xy ROWS COLUMNS, or coupling FILE.npy.",
+    help="Instead of networks: xy | on N | diagonal K1 K2... | rotated P/Q P/Q | coupling FILE.npy.",
 )
 @click.option(
     "--L", "L", cls=ListOption, type=Whole(2), metavar="L...", example="8 16", help="Sides [default: 8 12 16]."
@@ -79,11 +78,12 @@ def seam(
     """
     from physnn.cli.output import print_json, progress_bar
     from physnn.errors import InputError
-    from physnn.sweeps.seam import models_of, named_model, seams, stiffness_of
+    from physnn.sweeps.seam import models_of, seams, stiffness_of
+    from physnn.sweeps.vector_models import load_model
 
     if bool(networks) == bool(model):
         raise InputError("physnn seam needs either networks or --model NAME")
-    chosen = models_of(networks) if networks else {(m := named_model(model)).name: m}
+    chosen = models_of(networks) if networks else {(m := load_model(model)).name: m}
     axes = (0, 1) if axis == "both" else (int(axis),)
     settings = {"twist": twist, "measurements": measurements, "interval": interval, "seed": seed or 0}
     with progress_bar("seam", quiet) as progress:

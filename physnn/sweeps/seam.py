@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +15,16 @@ from physnn.analysis.ground import GroundCost, ground_cost, plane_of
 from physnn.analysis.seam import SeamCost, seam_cost, stiffness
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.models import couplings
 from physnn.models.kuramoto import Shape, VectorModel
 from physnn.models.seam import Seam
 from physnn.samplers.seam import cooled, sample
 from physnn.store.commit import commit
 from physnn.store.network_file import read_networks
 from physnn.sweeps.run import Progress, silent
+from physnn.sweeps.vector_models import identity, load_model
 
 COOLINGS = 2
 """States cooled from random ones, for each search of a ground state."""
-MODELS = "xy, on N, diagonal K1 K2 ..., gauge-xy ROWS COLUMNS (radians per site), or coupling FILE.npy"
 
 
 @dataclass(frozen=True)
@@ -72,38 +70,19 @@ class SeamResult:
         return found
 
 
-def named_model(words: Sequence[str]) -> VectorModel:
-    """Return the model that the words of ``--model`` name: `MODELS`.
-
-    Raises
-    ------
-    InputError
-        If there is no such model, or a number or file is not usable.
-    """
-    kind, rest = (words[0], list(words[1:])) if words else ("", [])
-    try:
-        if kind == "xy" and not rest:
-            return couplings.on(2)
-        if kind == "on" and len(rest) == 1:
-            return couplings.on(int(rest[0]))
-        if kind == "diagonal" and rest:
-            return couplings.diagonal(np.array([float(word) for word in rest]))
-        if kind == "gauge-xy" and len(rest) == 2:
-            return couplings.gauge_rotated_xy((float(rest[0]), float(rest[1])))
-        if kind == "coupling" and len(rest) == 1:
-            return VectorModel(np.load(rest[0], allow_pickle=False), name=Path(rest[0]).stem)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"--model {' '.join(words)}: {error}") from None
-    raise InputError(f"there is no model {' '.join(words)!r}; take {MODELS}")
-
-
 def models_of(networks: str | Path) -> dict[str, VectorModel]:
-    """Return the networks of a file, or of a bundled ensemble, as models on a torus, by name."""
-    path = resolve(str(networks))
-    file = read_networks(path)
-    names = [f"{path.stem}/{seed}" for seed in file.seeds]
-    weights = [{key: values[k] for key, values in file.weights.items()} for k in range(len(names))]
-    return {name: couplings.from_weights(w, "periodic", name) for name, w in zip(names, weights, strict=True)}
+    """Return the networks of a file, or of a bundled ensemble, as models on a torus, by name.
+
+    A name may end in ``/SEED``; errors are those of `physnn.sweeps.vector_models.load_model`.
+    """
+    name = str(networks)
+    try:
+        seeds = read_networks(resolve(name)).seeds
+    except InputError:
+        found = [load_model(("network", name))]
+    else:
+        found = [load_model(("network", f"{name}/{seed}")) for seed in seeds]
+    return {model.name: model for model in found}
 
 
 def measure_seam(
@@ -186,7 +165,7 @@ def seams(
     """
     jobs = [(model, L, axis) for model in models.values() for L in sizes for axis in axes]
     recipe = {"T": [float(t) for t in T]} | settings
-    recipe |= {"models": {name: _digest(model) for name, model in sorted(models.items())}}
+    recipe |= {"models": {name: identity(model) for name, model in sorted(models.items())}}
     found = _kept(out, recipe)
     done = {(row["name"], row["L"], row["axis"]): row for row in found}
     for k, (model, L, axis) in enumerate(jobs):
@@ -209,10 +188,6 @@ def stiffness_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             thetas[T] = stiffness(L, np.array([c["value"] for c in costs]), np.array([c["error"] for c in costs]))
         found += [place | {"T": T, "theta": theta.as_json() if theta else None} for T, theta in thetas.items()]
     return found
-
-
-def _digest(model: VectorModel) -> str:
-    return hashlib.sha256(model.coupling.tobytes() + model.bias.tobytes()).hexdigest()
 
 
 def _kept(out: Path | None, recipe: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -10,9 +10,8 @@ import pytest
 from physnn.bundled import bundled
 from physnn.cli import run
 from physnn.errors import InputError
-from physnn.models import couplings
 from physnn.sweeps import seam as seams_module
-from physnn.sweeps.seam import models_of, named_model, seams, stiffness_of
+from physnn.sweeps.seam import models_of, seams, stiffness_of
 
 FAST = ["--axis", "0", "--quiet", "--measurements", "400"]
 
@@ -68,22 +67,10 @@ def test_every_bundled_network_has_a_seam():
         assert stiffness_of([row])[0]["theta"] is None
 
 
-def test_models_by_name(tmp_path):
-    np.save(tmp_path / "J.npy", couplings.on(3).coupling)
-    assert named_model(["coupling", str(tmp_path / "J.npy")]).components == 3
-    assert named_model(["xy"]).components == 2
-    assert named_model(["on", "4"]).components == 4
-    assert named_model(["gauge-xy", "0.5", "0"]).name == "gauge-rotated-xy"
-    (tmp_path / "no.npy").write_text("no")
-    for words in (
-        ["potts"],
-        ["on", "x"],
-        ["on", "1"],
-        ["coupling", "absent.npy"],
-        ["coupling", str(tmp_path / "no.npy")],
-    ):
-        with pytest.raises(InputError):
-            named_model(words)
+def test_one_network_of_a_file():
+    assert list(models_of("kuramoto_symmetric/1")) == ["kuramoto_symmetric/1"]
+    with pytest.raises(InputError, match="seeds"):
+        models_of("kuramoto_symmetric/7")
 
 
 @pytest.mark.parametrize("words", [[], ["kuramoto_symmetric", "--model", "xy"], ["--model", "nothing"]])
