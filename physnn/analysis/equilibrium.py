@@ -11,7 +11,7 @@ import numpy as np
 
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.series import estimate_time
-from physnn.analysis.structure import RESOLVED, Order, contrast, fits, fitting_sizes, near, peak, written
+from physnn.analysis.structure import RESOLVED, Order, at_order, contrast, fits, fitting_sizes, peak, written
 from physnn.analysis.thermometer import Thermometer, thermometer
 from physnn.errors import InputError
 
@@ -132,7 +132,7 @@ def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
         for T, trace in zip(values, traces.mean(1), strict=True):
             full = _whole(trace)
             place = peak(full)
-            if contrast(full) >= RESOLVED and not any(near(place, own, L) for own in order.indices(L)):
+            if contrast(full) >= RESOLVED and not at_order(place, order, L):
                 k = written((Fraction(place[0], L), Fraction(place[1], L)))
                 found.append(f"at L = {L}, T = {T:.6g} S(k) peaks at {k}")
     return found

@@ -118,10 +118,12 @@ def contrast(largest: np.ndarray) -> float:
     return float(largest[m, n] / max(beside))
 
 
-def near(first: tuple[int, int], other: tuple[int, int], L: int) -> bool:
-    """Return whether two positions, or one and the opposite of the other, are one step apart at most."""
+def at_order(place: tuple[int, int], order: Order, L: int) -> bool:
+    """Return whether a position, or its opposite, is a wave vector of an order, or beside one that does not fit."""
+    reach = 0 if fits(order.wave_vectors, L) else 1
     return any(
-        all(min((sign * a - b) % L, (b - sign * a) % L) <= 1 for a, b in zip(first, other, strict=True))
+        all(min((sign * a - b) % L, (b - sign * a) % L) <= reach for a, b in zip(place, own, strict=True))
+        for own in order.indices(L)
         for sign in (1, -1)
     )
 

@@ -15,7 +15,7 @@ OF_EQUILIBRIUM = (
     "model", "T", "sampler", "gamma", "rule", "start", "chains", "sweeps", "interval", "thermalisation", "noiseless",
 )  # fmt: skip
 """Options that belong to this mode alone."""
-OF_TASKS = ("images", "steps", "density", "batch", "target_error")
+OF_TASKS = ("images", "steps", "steps_scaling", "density", "batch", "target_error")
 equilibrium_options = stack(
     click.option(
         "--mode",

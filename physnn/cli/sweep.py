@@ -59,6 +59,12 @@ OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
 )
 @click.option("--images", type=Whole(1), help="Images per network and size [default: 32].")
 @click.option("--steps", type=Whole(1), help="Depth [default: the trained one].")
+@click.option(
+    "--steps-scaling",
+    type=Number(0),
+    metavar="Z",
+    help="Let the depth grow like (L / training L)^Z, in whole periods of the networks.",
+)
 @equilibrium_options
 @click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
 @click.option("--batch", type=Whole(1), help="Images evolved together; part of the recipe [default: 8].")

@@ -16,6 +16,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.models.kuramoto import normalised
+from physnn.networks.tasks import Transmogrifier
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.vector_reference import Mala, VectorMetropolis, tuned
 from physnn.samplers.vectors import VectorSampler, VectorState
@@ -132,8 +133,6 @@ def _first(task: EquilibriumTask, chain: int, sequence: np.random.SeedSequence) 
     if kind == "ordered":
         assert recipe.order is not None
         return start_state(recipe.order.order(), L, rng.generator(rng.child(sequence)))
-    from physnn.networks.tasks import Transmogrifier
-
     image = Transmogrifier(L).pair(rng.stream(recipe.seed, "image", recipe.model_id, "matched", L, 0))[0]
     return normalised(np.asarray(image, np.float64)[..., None] * lift(recipe.model))
 

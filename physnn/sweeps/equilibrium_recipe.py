@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from physnn.analysis.structure import Order
 from physnn.errors import InputError
 from physnn.models.kuramoto import VectorModel
+from physnn.networks.tasks import Transmogrifier
 from physnn.sweeps.vector_models import canonical_words, checked_model, identity, load_model
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ class EquilibriumSweep(BaseModel):
             raise InputError(
                 "--start image needs a trained network: --model network FILE; others start ordered or random"
             )
+        if self.start == "image":
+            for L in self.L:
+                Transmogrifier(L)
         if self.sampler != "langevin" and self.gamma is not None:
             raise InputError(
                 f"--gamma belongs to --sampler langevin; {self.sampler} finds the size of its moves itself"

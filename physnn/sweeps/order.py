@@ -18,8 +18,8 @@ from physnn import rng
 from physnn.analysis.structure import (
     RESOLVED,
     Order,
+    at_order,
     contrast,
-    near,
     order_of,
     peak,
     structure_factor,
@@ -147,8 +147,7 @@ def _lost(
     for _ in range(MEASUREMENTS):
         total += (np.abs(transform(state.x)) ** 2).sum(-1)
         energy += sampler.advance(model, T, state, 1, interval)["energy"][:, 0]
-    places, mean = order.indices(L), energy / MEASUREMENTS
-    agree = [any(near(peak(one), place, L) for place in places) for one in total]
+    mean, agree = energy / MEASUREMENTS, [at_order(peak(one), order, L) for one in total]
     best = min((e for e, yes in zip(mean, agree, strict=True) if yes), default=np.nan)
     lost = []
     for name, one, e, yes in zip(names, total, mean, agree, strict=True):

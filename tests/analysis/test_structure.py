@@ -71,9 +71,12 @@ def test_the_structure_factor_is_hermitian_and_sums_to_one_per_site():
 def test_peaks_of_a_wave_are_found_up_to_its_sign():
     x = turned(noise(16, "peak"), (EIGHTH, Fraction(1, 4)))
     largest = structure.top(structure.structure_factor(structure.transform(x)))
-    assert structure.near(structure.peak(largest), (2, 4), 16)
-    assert structure.near((14, 12), (2, 4), 16)
-    assert not structure.near((4, 2), (2, 4), 16)
+    wave = order((EIGHTH, Fraction(1, 4)), (1, 1j))
+    assert structure.at_order(structure.peak(largest), wave, 16)
+    assert structure.at_order((14, 12), wave, 16)
+    assert not structure.at_order((4, 2), wave, 16)
+    assert not structure.at_order((2, 5), wave, 16)
+    assert structure.at_order((2, 5), wave, 18), "a wave that does not fit may be beside"
     assert structure.contrast(largest) > structure.RESOLVED
     assert structure.contrast(np.ones((4, 4))) == 1
 
