@@ -42,16 +42,20 @@ def field_of_others(x, row, column, coupling, out):
     for t in range(len(coupling.displacements)):
         r, c = row + coupling.displacements[t, 0], column + coupling.displacements[t, 1]
         turn = 0
-        if coupling.periodic:
+        if r < 0 or r >= height or c < 0 or c >= width:
+            if not coupling.periodic:
+                continue
             turn = r // height if coupling.axis == 0 else c // width
             r, c = r % height, c % width
-        elif r < 0 or r >= height or c < 0 or c >= width:
-            continue
         there, J = x[r, c], coupling.matrices[t, 1 + turn]
-        scale = 1.0 if turn == 0 else coupling.strength
-        for a in range(n):
-            for b in range(n):
-                out[a] += scale * J[a, b] * there[b]
+        if turn == 0 or coupling.strength == 1:
+            for a in range(n):
+                for b in range(n):
+                    out[a] += J[a, b] * there[b]
+        else:
+            for a in range(n):
+                for b in range(n):
+                    out[a] += coupling.strength * J[a, b] * there[b]
 
 
 @njit(cache=True, nogil=True)
