@@ -11,6 +11,7 @@ from physnn.errors import InputError
 from physnn.store.network_file import read_networks, write_networks
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import open_datatree
+from physnn.sweeps.equilibrium_recipe import EquilibriumSweep
 from physnn.sweeps.executors import available_cores, job_numbers, parse_engine
 from physnn.sweeps.files import clear, recipe_on_disk, run_sweep
 from physnn.sweeps.locks import exclusive
@@ -21,6 +22,7 @@ from physnn.sweeps.status import manifest
 from physnn.sweeps.stopping import stop_signals
 from physnn.sweeps.temperature_recipe import TemperatureSweep
 from physnn.sweeps.validation import validated
+from physnn.sweeps.vector_models import canonical_words, identity, load_model
 
 if TYPE_CHECKING:
     import xarray
@@ -57,6 +59,60 @@ def temperature_recipe(out: Path | None = None, extend: bool = False, **settings
     if isinstance(old, TemperatureSweep):
         given = old.model_dump() | given
     return validated(TemperatureSweep, given).resolved()
+
+
+def equilibrium_recipe(out: Path | None = None, extend: bool = False, **settings: Any) -> EquilibriumSweep:
+    """Return the recipe of an equilibrium sweep of unit vectors from the settings given, the rest at their defaults.
+
+    With ``extend`` and an existing file the settings not given are those of the file.  The order parameter of a sweep
+    that is on the disk stays; otherwise it is measured, which takes seconds.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    old = recipe_on_disk(out) if out is not None else None
+    if isinstance(old, EquilibriumSweep):
+        given = old.model_dump(exclude={"model_id"} if "model" in given else set()) | given if extend else given
+        if old.model_id == identity(load_model(canonical_words(given.get("model", ("xy",))))):
+            given.setdefault("order", old.order)
+    return validated(EquilibriumSweep, given).resolved()
+
+
+def sweep_equilibrium(
+    L: Sequence[int] | None = None,
+    T: Sequence[float] | None = None,
+    *,
+    out: str | Path | None = None,
+    jobs: int = 1,
+    extend: bool = False,
+    restart: bool = False,
+    progress: Progress = silent,
+    executor: str = "process",
+    insecure: bool = False,
+    **settings: Any,
+) -> xarray.DataTree:
+    """Sample unit vectors with some coupling in equilibrium and return the data, one node ``/L32`` per size.
+
+    Parameters
+    ----------
+    L, T : sequences
+        Sizes and temperatures.
+    out, jobs, extend, restart, progress, executor, insecure
+        As in `sweep_noise`.
+    **settings
+        Fields of `physnn.sweeps.equilibrium_recipe.EquilibriumSweep`: ``model``, ``sampler``, ``gamma``, ``start``,
+        ``chains``, ``sweeps``, ``seed``, ...
+
+    Returns
+    -------
+    xarray.DataTree
+        The same numbers as ``physnn sweep-noise --mode equilibrium`` writes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(out) if out is not None else Path(folder) / "sweep.h5"
+        given = {"L": tuple(L) if L is not None else None, "T": tuple(T) if T is not None else None}
+        recipe = equilibrium_recipe(path, extend, **given, **settings)
+        engine = parse_engine(executor, insecure)
+        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress, engine=engine)
+        return open_datatree(path)
 
 
 def sweep_temperature(

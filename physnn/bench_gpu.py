@@ -32,8 +32,9 @@ from physnn import rng
 from physnn.bench import machine, rate
 from physnn.errors import InputError
 from physnn.kernels import gpu, multispin
-from physnn.kernels.gpu import instructions, ising
-from physnn.models import Ising
+from physnn.kernels.gpu import instructions, ising, kuramoto
+from physnn.models import Ising, couplings
+from physnn.models.kuramoto import VectorModel, normalised
 from physnn.sweeps.run import Progress, silent
 
 CASES = ((1, 2048), (1, 4096), (1, 8192), (1, 16384), (1, 32768), (264, 256), (1056, 128))
@@ -44,6 +45,9 @@ WARM_UP = 100
 """Sweeps from the ordered start: in an ordered lattice no fewer instructions are done, but fewer decisions left."""
 TARGET = 1800.0
 """Flips per nanosecond aimed at on one H200; published for multi-spin code in CUDA on one H100: 900."""
+KURAMOTO_SIZES = (64, 128, 256, 512)
+"""Sides of the lattices of 16 components under a 5 x 5 kernel."""
+COMPONENTS, KERNEL, GAMMA, ETA = 16, 5, 0.25, 0.2
 HOPPER_GIGAHERTZ = 1.98
 """Clock assumed if torch does not tell it."""
 
@@ -132,3 +136,67 @@ def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
     if bound:
         found |= {f"{name} / bound by instructions": value / bound for name, value in ours.items()}
     return found | {f"fastest / {TARGET:g} flips/ns": max(ours.values()) / TARGET}
+
+
+def bench_kuramoto_cuda(progress: Progress = silent, device: str = "cuda") -> dict[str, Any]:
+    """Return microseconds per noisy step of one lattice of unit vectors on a GPU, and of eager torch there.
+
+    Parameters and errors are those of `bench_ising_cuda`.
+
+    Returns
+    -------
+    dict
+        ``machine``, ``device``; ``rows``: name, value, unit, threads; ``ratios``: the fastest eager step over ours, and
+        ours over the fastest convolution alone; ``missing``: nothing.
+    """
+    if gpu.interpreted():
+        raise InputError("the interpreter's speed says nothing about a GPU; unset TRITON_INTERPRET")
+    gpu.place(device)
+    name, processors, clock = gpu.describe(device)
+    rows: list[dict[str, Any]] = []
+    ratios: dict[str, float] = {}
+    for k, L in enumerate(KURAMOTO_SIZES):
+        runs = {what: _waiting(run, device) for what, run in kuramoto_runs(L, device).items()}
+        times = {what: 1e-3 / rate(run, kuramoto.RECORDED) for what, run in runs.items()}
+        rows += [_row(f"{what}, L = {L}", value, "us/step") for what, value in times.items()]
+        eager = min(v for n, v in times.items() if n.startswith(("torch network", "torch lean")))
+        ratios[f"eager torch / physnn, L = {L}"] = eager / times["physnn, geodesic"]
+        convolution = min(v for n, v in times.items() if n.startswith("torch convolution"))
+        ratios[f"physnn / convolution, L = {L}"] = times["physnn, geodesic"] / convolution
+        progress(k + 1, len(KURAMOTO_SIZES), rows[-1]["name"])
+    found = {"machine": machine(), "device": f"{name}, {processors} multiprocessors, {clock:g} GHz", "rows": rows}
+    return found | {"ratios": ratios, "missing": []}
+
+
+def _waiting(run: Callable[[int], None], device: str) -> Callable[[int], None]:
+    """Return a function that takes `kuramoto.RECORDED` steps n times, with products of full single precision."""
+    from physnn.networks.device import full_precision
+
+    def finished(n: int) -> None:
+        with full_precision():
+            run(n * kuramoto.RECORDED)
+        gpu.wait(device)
+
+    return finished
+
+
+def kuramoto_runs(L: int, device: str) -> dict[str, Callable[[int], None]]:
+    """Return functions that take n steps of a lattice, n a multiple of `kuramoto.RECORDED`, by name."""
+    from physnn.networks.eager import eager_steps
+    from physnn.networks.kuramoto import Architecture, initial_weights
+
+    architecture = Architecture(components=COMPONENTS, kernel=KERNEL, gamma=GAMMA)
+    runs = {f"torch {name}": run for name, run in eager_steps(L, architecture, ETA, gpu.place(device)).items()}
+    trained = initial_weights(architecture, rng.stream(0, "synthetic", "bench"), 0.0)
+    key = rng.counter_key(0, "synthetic", "bench")[None]
+    dense = couplings.from_weights(trained, "periodic")
+    cases: tuple[tuple[str, VectorModel, kuramoto.Precision], ...] = (
+        ("physnn, geodesic", dense, "ieee"),
+        ("physnn, tf32x3", dense, "tf32x3"),
+        ("physnn, nearest neighbours", couplings.on(COMPONENTS), "ieee"),
+    )
+    for name, model, precision in cases:
+        there = kuramoto.upload(model.coupling, model.near, model.onsite((L, L)), model.bias, True, device)
+        x = normalised(rng.stream(0, "synthetic", "bench").normal(size=(1, L, L, COMPONENTS))).astype(np.float32)
+        runs[name] = kuramoto.repeated(kuramoto.put(x, there), there, key, GAMMA, ETA, precision=precision)
+    return runs

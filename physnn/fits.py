@@ -15,6 +15,7 @@ from physnn.report import default_observable, fit, loaded, sampled_curves
 from physnn.store.hdf5 import is_hdf5
 from physnn.store.sweep_file import read_sweep
 from physnn.store.table import read_table
+from physnn.sweeps.equilibrium_read import fitted_together
 from physnn.sweeps.preflight import check_fit
 
 if TYPE_CHECKING:
@@ -55,13 +56,15 @@ def fit_joint(
     generator = rng.stream(seed, "bootstrap", "joint fit")
     parts = []
     if is_hdf5(Path(source)):
-        sweep = read_sweep(source)
+        sweep = fitted_together(read_sweep(source))[0]
         names = (observable or default_observable(sweep), *others)
         # The same stream for all: sample b draws the same networks and images, or bins, for every observable.
         found = [sampled_curves(sweep, n, resamples, rng.stream(seed, "bootstrap", "joint"), names) for n in names]
     else:
         names = (str(source), *others)
         found = [loaded(n, observable if n == str(source) else None, None, resamples, seed)[0] for n in names]
+    if said := next((each.equilibrium for each in found if each.equilibrium), ""):
+        raise InputError(f"these are no equilibrium data, so they have no static exponents: {said}")
     if len(set(names)) < len(names):
         raise InputError(f"the common fit has {', '.join(names)}: give each observable once")
     omega = usual_omega(found[0]) if omega is None else omega

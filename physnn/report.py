@@ -13,6 +13,7 @@ import numpy as np
 from physnn import rng
 from physnn.analysis.chains import curves_of_chains
 from physnn.analysis.curves import Curves, curves_of
+from physnn.analysis.equilibrium import Check, checks
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.exponents import Settings
 from physnn.analysis.first_order import two_peaks
@@ -28,6 +29,7 @@ from physnn.store.network_file import FORMAT as NETWORKS
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
 from physnn.store.table import read_covariance, read_table
+from physnn.sweeps.equilibrium_read import fitted_together, order_record
 from physnn.sweeps.preflight import check_fit
 
 if TYPE_CHECKING:
@@ -127,8 +129,16 @@ def loaded(
     if covariance:
         raise InputError("a covariance belongs to a plain table; a sweep file has its own resampling")
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
+    sweep, remarks = fitted_together(sweep)
     found = curves(sweep, observable, resamples=resamples, seed=seed)
-    return found, two_peaks({L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}), ()
+    return found, two_peaks({L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}), remarks
+
+
+def equilibrium_checks(sweep: SweepFile) -> list[Check]:
+    """Return thermometer, autocorrelation and agreement of starts of an equilibrium sweep; none of other sweeps."""
+    if order_record(sweep) is None:
+        return []
+    return checks(sampled_arrays(sweep)[1], both=sweep.recipe.get("start") == "both")
 
 
 def curves(
@@ -152,7 +162,7 @@ def sampled_curves(
     group = next(iter(sweep.sizes.values()))
     if not _of_chains(group):
         return curves_of(sizes, observable, control, resamples, generator)
-    components = int(group["m"].attrs.get("components", 1)) if "m" in group else 1
+    components = max(int(v.attrs.get("components", 1)) for v in group.values())
     return curves_of_chains(sizes, observable, control, resamples, generator, components, together)
 
 

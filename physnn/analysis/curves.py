@@ -18,10 +18,8 @@ import numpy as np
 
 from physnn.analysis.observables import TEMPERATURE, Observable, rule_of
 from physnn.analysis.points import Points
+from physnn.analysis.thermometer import TOLERANCE, thermometer
 from physnn.errors import InputError
-
-THERMOMETER = 0.02
-"""Relative deviation of the configurational temperature from which data are out of equilibrium."""
 
 
 @dataclass(frozen=True)
@@ -223,13 +221,19 @@ def _resampled(
 def disequilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], control: str) -> str:
     """Return why the data are out of equilibrium: a configurational temperature that is not that of the noise."""
     for L, (values, arrays) in sizes.items():
-        if "t_conf" not in arrays or control not in TEMPERATURE:
+        if control not in TEMPERATURE:
             continue
         T = TEMPERATURE[control](np.asarray(values, float))
+        if "force" in arrays and "curvature" in arrays:
+            if said := _worst(L, control, np.asarray(values), T, arrays):
+                return said
+            continue
+        if "t_conf" not in arrays:
+            continue
         measured = np.asarray(arrays["t_conf"], float)
         mean, count = measured.mean((1, 2)), measured[0].size
         error = measured.std((1, 2)) / np.sqrt(max(1, count - 1))
-        off = (np.abs(mean - T) > THERMOMETER * T) & (np.abs(mean - T) > 3 * error) & (T > 0)
+        off = (np.abs(mean - T) > TOLERANCE * T) & (np.abs(mean - T) > 3 * error) & (T > 0)
         if off.any():
             k = int(np.argmax(np.where(off, np.abs(mean - T) / np.where(T > 0, T, np.inf), 0)))
             return (
@@ -237,3 +241,17 @@ def disequilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray
                 f"that of the noise {T[k]:.4g}: no equilibrium, so no static exponents"
             )
     return ""
+
+
+def _worst(L: int, control: str, values: np.ndarray, T: np.ndarray, arrays: Mapping[str, np.ndarray]) -> str:
+    """Return where chains of a size are farthest from the temperature of their noise, if beyond doubt."""
+    readings = [
+        (k, thermometer(arrays["force"][k], arrays["curvature"][k], float(each)))
+        for k, each in enumerate(T)
+        if each > 0
+    ]
+    off = [(k, r) for k, r in readings if r.verdict == "non-equilibrium"]
+    if not off:
+        return ""
+    k, reading = max(off, key=lambda found: abs(found[1].t_conf.value / found[1].T - 1))
+    return f"at L = {L}, {control} = {values[k]:.6g} {reading.reason}"

@@ -94,7 +94,7 @@ def condense(
         values.append([c.ravel() for c in chains[1:]])
     joined, w, rows = np.concatenate(energies), np.concatenate(weight), np.concatenate(block)
     beta = 1 / simulated
-    level, index = _levels(joined, np.ptp(np.concatenate([beta, 1 / target])))
+    level, index = energy_levels(joined, np.ptp(np.concatenate([beta, 1 / target])))
     shape = (len(state), len(level))
 
     def table(data: np.ndarray) -> sparse.csr_array:
@@ -112,14 +112,14 @@ def _blocks(shape: tuple[int, ...], tau: float) -> np.ndarray:
     return np.asarray((np.arange(chains)[:, None] * count + within).ravel())
 
 
-def _levels(energy: np.ndarray, beta_range: float) -> tuple[np.ndarray, np.ndarray]:
+def energy_levels(energy: np.ndarray, beta_range: float, most: int = LEVELS) -> tuple[np.ndarray, np.ndarray]:
     """Return energy levels and the level of every sample.
 
     A level holds energies that no temperature tells apart: over its width the Boltzmann factors of any two
-    temperatures change their ratio by less than 1e-4 (or 1/65536 of the range of energies), and it lies at the mean of
-    its samples, so that averages are exact but for the square of that.
+    temperatures change their ratio by less than 1e-4 (or it is 1/``most`` of the range of energies), and it lies at the
+    mean of its samples, so that averages are exact but for the square of that.
     """
-    width = max(FINE / beta_range if beta_range > 0 else 0.0, float(np.ptp(energy)) / LEVELS, 1e-12)
+    width = max(FINE / beta_range if beta_range > 0 else 0.0, float(np.ptp(energy)) / most, 1e-12)
     _, index = np.unique(np.round((energy - energy.min()) / width), return_inverse=True)
     members = np.bincount(index)
     return np.bincount(index, weights=energy - energy[0]) / members + energy[0], index

@@ -97,7 +97,7 @@ def solve(beta: np.ndarray, energy: np.ndarray, counts: np.ndarray) -> Pooled:
     order = np.argsort(-beta, kind="stable")
     free, overlaps = np.zeros(len(beta)), np.zeros(len(beta) - 1)
     for k, (i, j) in enumerate(itertools.pairwise(order)):
-        step, overlaps[k] = _neighbours(beta[[i, j]], energy, counts[[i, j]])
+        step, overlaps[k] = neighbours(beta[[i, j]], energy, counts[[i, j]])
         if overlaps[k] < LEAST_OVERLAP:
             between = 2 / (beta[i] + beta[j])
             raise InputError(
@@ -119,8 +119,8 @@ def _factors(beta: np.ndarray, energy: np.ndarray, free: np.ndarray) -> tuple[np
     return np.exp(exponent - shift), shift
 
 
-def _neighbours(beta: np.ndarray, energy: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """Return f_2 - f_1 and the overlap of two states."""
+def neighbours(beta: np.ndarray, energy: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Return f_2 - f_1 and the overlap of two states, arrays as for `solve` with two states."""
     numbers, total = counts.sum(axis=1), counts.sum(axis=0)
     exponent = (beta[0] - beta[1]) * energy
     offset = np.log(numbers[1] / numbers[0])

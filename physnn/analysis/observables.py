@@ -61,6 +61,19 @@ OBSERVABLES: dict[str, Observable] = {
         scale=lambda L, x: np.full_like(x, 1 / (2 * L * np.sin(np.pi / L))),
         thermal=True,
     ),
+    "helicity": Observable(
+        ("stiffness", "current_sq"),
+        _same,
+        lambda stiffness, current: stiffness - current,
+        "helicity modulus Y / T",
+        scale=lambda L, x: 1 / x,
+        thermal=True,
+    ),
+    "vortices": Observable(("vortices",), _same, lambda y: y, "vortices per plaquette"),
+    "walls": Observable(("walls",), _same, lambda y: y, "domain walls per bond"),
+    "replica_overlap": Observable(
+        ("replica_overlap",), lambda q: (q**2,), lambda q2: q2, "overlap of replicas <q^2>", dimensionless=False
+    ),
     "m_abs": Observable(("m_abs",), _same, lambda y: y, "<|m|>", dimensionless=False),
     "c": Observable(
         ("energy",),
@@ -84,7 +97,8 @@ OBSERVABLES: dict[str, Observable] = {
 """What can be fitted.  Averages over networks are taken after ``combine``, averages over images or bins before.
 
 ``c`` is L^2 (<e^2> - <e>^2) / T^2, ``chi`` is L^2 (<m^2> - <|m|>^2) / T, and ``xi_over_L`` is the second-moment
-correlation length sqrt(S(0)/S(k_min) - 1) / (2 sin(pi/L)) over L, S(k_min) averaged over both axes.
+correlation length sqrt(S(0)/S(k_min) - 1) / (2 sin(pi/L)) over L, S(k_min) averaged over both axes; of unit vectors it
+is that about k*.  ``helicity`` is (<H''> - <H'^2> / T) / (V T) for a twist per site, averaged over both axes.
 """
 
 TEMPERATURE: dict[str, Callable[[np.ndarray], np.ndarray]] = {"T": lambda T: T, "eta": lambda eta: eta**2 / 2}
@@ -132,6 +146,9 @@ def with_moments(arrays: Mapping[str, np.ndarray], L: int) -> dict[str, np.ndarr
     if "m" in found:
         m2 = np.asarray(found["m"], float) ** 2
         found = {"m_abs": np.sqrt(m2), "m2": m2, "m4": m2**2} | found
+    elif "m2" in found:
+        m2 = np.asarray(found["m2"], float)
+        found = {"m_abs": np.sqrt(m2), "m4": m2**2} | found
     if "structure_x" in found and "structure_y" in found:
         found.setdefault("s_kmin", (found["structure_x"] + found["structure_y"]) / (2 * L**2))
     return found

@@ -28,6 +28,7 @@ COMMANDS = {
         "diagnose",
         "What a trained network is: gradient flow or cycle, order, errors.",
     ),
+    "seam": ("physnn.cli.seam", "seam", "What a line of bonds turned from J to -J costs: walls, a twist, or nothing."),
     "replicas": ("physnn.cli.classify", "replicas", "How far apart replicas of image classifiers end."),
     "count": ("physnn.cli.count", "count", "Exact loss landscapes of +-1 networks, and of the Ising model."),
     "fit": (

@@ -37,7 +37,7 @@ BENCHES = {
     ),
 }
 """Commands of ``bench``: module, function and help text."""
-ON_GPU = {"ising": ("bench_gpu", "bench_ising_cuda")}
+ON_GPU = {"ising": ("bench_gpu", "bench_ising_cuda"), "kuramoto": ("bench_gpu", "bench_kuramoto_cuda")}
 """Those that measure a GPU too, with --device cuda: module and function."""
 
 
@@ -109,11 +109,7 @@ def bench() -> None:
 
 def _add_bench(name: str, module: str, function: str, text: str) -> None:
     """Add the command ``bench NAME``, which calls a function of a module that is loaded only then."""
-    device_option = click.option(
-        "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure."
-    )
 
-    @bench.command(name, help=text)
     @json_option
     @quiet_option
     @debug_option
@@ -130,7 +126,10 @@ def _add_bench(name: str, module: str, function: str, text: str) -> None:
         _print(found)
 
     if name in ON_GPU:
-        device_option(run)
+        run = click.option(
+            "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure."
+        )(run)
+    bench.command(name, help=text)(run)
 
 
 def _print(found: dict[str, Any]) -> None:

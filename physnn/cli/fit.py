@@ -89,7 +89,8 @@ def fit(
     if z is not None:
         raise InputError("--z belongs to --dynamic")
     answer = report.fit(file, seed=seed or 0, **options)
-    common = _joint(file, joint, options, seed or 0) if joint else None
+    refused = answer.verdict == "non-equilibrium"
+    common = _joint(file, joint, options, seed or 0) if joint and not refused else None
     drawn = report.plot_fit(answer, figure) if figure else None
     text = fits.methods(answer) if methods else None
     if as_json:

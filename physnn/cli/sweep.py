@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from physnn.cli.equilibrium import OF_EQUILIBRIUM, equilibrium_options, sweep_equilibrium
 from physnn.cli.options import (
     ListCommand,
     ListOption,
@@ -58,6 +59,13 @@ OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
 )
 @click.option("--images", type=Whole(1), help="Images per network and size [default: 32].")
 @click.option("--steps", type=Whole(1), help="Depth [default: the trained one].")
+@click.option(
+    "--steps-scaling",
+    type=Number(0),
+    metavar="Z",
+    help="Let the depth grow like (L / training L)^Z, in whole periods of the networks.",
+)
+@equilibrium_options
 @click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
 @click.option("--batch", type=Whole(1), help="Images evolved together; part of the recipe [default: 8].")
 @click.option("--extend", is_flag=True, help="Add sizes, noise values, images or networks to a finished file.")
@@ -91,6 +99,7 @@ def sweep_noise(
     quiet: bool,
     device: str,
     debug: bool,
+    mode: str | None,
     **options: Any,
 ) -> None:
     """Sweep the noise in trained networks at several sizes; fit, draw and print the answer.
@@ -101,6 +110,14 @@ def sweep_noise(
     physnn sweep-noise --out fine.h5 --extend --L 256
     physnn sweep-noise --eta-range 0 0.2 11 --target-error 0.001 --out point.h5
 
+    With --mode equilibrium there is no task: long runs of unit vectors at temperatures T = eta^2 / 2, with the coupling
+    of a network or another one.
+
+    \b
+    physnn sweep-noise --mode equilibrium --model xy --L 16 32 64 --T 0.85 0.9 0.95 1 --sampler metropolis
+    physnn sweep-noise --mode equilibrium --model coupling J.npy --L 12 24 --T 0.5 0.6 0.7 0.8
+    physnn sweep-noise --mode equilibrium --model network kuramoto_symmetric/0 --L 16 32 --T 0.1 0.2 0.3 0.4
+
     A rerun continues where an interrupted one stopped.
     """
     from physnn import api
@@ -110,10 +127,17 @@ def sweep_noise(
     from physnn.errors import InputError
     from physnn.sweeps.files import plan
 
-    check_observable(observable or "rmse", OF_SWEEPS)
     if out is not None and out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
-
+    long = {name: options.pop(name) for name in OF_EQUILIBRIUM}
+    if mode == "equilibrium" or (mode is None and long["model"]):
+        given = {"L": sizes, "eta": eta, "eta_range": eta_range, "convention": noise_convention, "networks": networks}
+        place: dict[str, Any] = {"out": out, "config": config, "as_json": as_json, "dry_run": dry_run, "extend": extend}
+        sweep_equilibrium(given, long, options, observable, device, quiet=quiet, **place)
+        return
+    if wrong := [name for name, value in long.items() if value]:
+        raise InputError(f"--{wrong[0].replace('_', '-')} belongs to --mode equilibrium")
+    check_observable(observable or "rmse", OF_SWEEPS)
     run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
     flags = {"L": sizes or None, "networks": networks or None, **options}
     found = read_config(config)
@@ -121,9 +145,9 @@ def sweep_noise(
     settings = _settings(found, flags | {"device": resolved}, observable, bool(eta or eta_range))
     if eta and eta_range:
         raise InputError("--eta and --eta-range exclude each other; give one")
-    values = list(eta) if eta else _range(eta_range) if eta_range else None
+    values = list(eta) if eta else noise_range(eta_range) if eta_range else None
     if values is not None:
-        settings["eta"] = _langevin(values, noise_convention, settings.get("networks", ("kuramoto_symmetric",)))
+        settings["eta"] = langevin(values, noise_convention, settings.get("networks", ("kuramoto_symmetric",)))
     out = out or Path(DEFAULT_OUT)
     if not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
@@ -152,7 +176,8 @@ def _settings(settings: dict[str, Any], flags: dict[str, Any], observable: str |
     return settings
 
 
-def _range(given: Sequence[float]) -> list[float]:
+def noise_range(given: Sequence[float]) -> list[float]:
+    """Return the noise values of ``--eta-range LO HI N``."""
     from physnn.errors import InputError
     from physnn.sweeps.noise_recipe import noise_values
 
@@ -162,7 +187,7 @@ def _range(given: Sequence[float]) -> list[float]:
     return noise_values(low, high, int(count))
 
 
-def _langevin(values: list[float], convention: str, networks: Sequence[str]) -> list[float]:
+def langevin(values: list[float], convention: str, networks: Sequence[str]) -> list[float]:
     """Convert noise values to the Langevin eta; the step size comes from the networks."""
     if convention == "langevin":
         return values

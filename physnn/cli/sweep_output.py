@@ -102,6 +102,7 @@ def run_and_print(
 def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
     """Print and draw what a finished sweep says."""
     from physnn import report
+    from physnn.analysis.equilibrium import rows
     from physnn.cli.fit import answer_text
     from physnn.cli.output import print_json, print_table
     from physnn.errors import InputError
@@ -119,7 +120,10 @@ def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
     control, arrays = report.sampled_arrays(sweep)
     controls = {f"L{L}": x.tolist() for L, (x, _) in arrays.items()}
     target = _target(sweep.recipe, fit)
+    found = report.equilibrium_checks(sweep)
     if as_json:
+        if found:
+            target |= {"equilibrium": [check.as_json() for check in found], "order": sweep.recipe["order"]}
         print_json(
             {
                 "file": str(out),
@@ -139,6 +143,8 @@ def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
         curves = fit.curves if fit else report.curves(sweep, observable)
         header = [control, *(f"L = {L}" for L in curves.sizes)]
         print_table(f"{observable} of {_draws(curves)}", header, report.curve_rows(curves))
+    if found:
+        print_table("equilibrium", *rows(found))
     click.echo(answer_text(fit) if fit else remark)
     for number, stage in enumerate(target.get("stages", []), 1):
         click.echo(f"stage {number}: {_stage(stage)}")

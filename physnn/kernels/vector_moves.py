@@ -1,7 +1,9 @@
 """Moves of unit vectors that have no step size to extrapolate: single-site Metropolis, and Langevin proposals.
 
 Both sample exp(-H / T) exactly, whatever their step; they are a reference for small lattices.  A coupling is a list of
-neighbours: displacements ``(n, 2)`` and matrices ``(n, N, N)``, without the site itself, whose matrix is ``onsite``.
+neighbours: displacements ``(n, 2)`` and matrices ``(n, 3, N, N)``, without the site itself, whose matrix is ``onsite``.
+Of the three matrices the second holds for a bond inside the torus, the others for one that crosses its border along
+``axis`` backwards and forwards, there times ``strength``: the seam of `physnn.models.seam`.
 Sums of a measurement are those of `physnn.kernels.kuramoto_loops`: x . f, c . x, |Pi_x f|^2, x . J_00 x.
 """
 
@@ -17,8 +19,8 @@ from physnn.kernels.kuramoto_loops import SUMS, measure
 from physnn.kernels.xoshiro import draw, uniform
 
 METROPOLIS, LANGEVIN = 0, 1
-Coupling = namedtuple("Coupling", "displacements matrices onsite bias periodic")
-"""Arrays of a model, and whether the lattice is a torus."""
+Coupling = namedtuple("Coupling", "displacements matrices onsite bias periodic axis strength")
+"""Arrays of a model, whether the lattice is a torus, and its seam."""
 
 
 @njit(cache=True, nogil=True)
@@ -39,14 +41,21 @@ def field_of_others(x, row, column, coupling, out):
     out[:] = coupling.bias
     for t in range(len(coupling.displacements)):
         r, c = row + coupling.displacements[t, 0], column + coupling.displacements[t, 1]
-        if coupling.periodic:
+        turn = 0
+        if r < 0 or r >= height or c < 0 or c >= width:
+            if not coupling.periodic:
+                continue
+            turn = r // height if coupling.axis == 0 else c // width
             r, c = r % height, c % width
-        elif r < 0 or r >= height or c < 0 or c >= width:
-            continue
-        there, J = x[r, c], coupling.matrices[t]
-        for a in range(n):
-            for b in range(n):
-                out[a] += J[a, b] * there[b]
+        there, J = x[r, c], coupling.matrices[t, 1 + turn]
+        if turn == 0 or coupling.strength == 1:
+            for a in range(n):
+                for b in range(n):
+                    out[a] += J[a, b] * there[b]
+        else:
+            for a in range(n):
+                for b in range(n):
+                    out[a] += coupling.strength * J[a, b] * there[b]
 
 
 @njit(cache=True, nogil=True)

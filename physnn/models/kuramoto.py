@@ -7,7 +7,7 @@ with x_i on the unit sphere; the field is ``f = J x + c``.  Energies are in unit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -114,10 +114,15 @@ class VectorModel:
             f += wide[..., y : y + H, column : column + W, :] @ self.coupling[:, :, y, column].T
         return f
 
+    def energy_map(self, x: np.ndarray) -> np.ndarray:
+        """Return -1/2 x_i . (f_i + c) at every site of states ``(..., H, W, N)``, shape ``(..., H, W)``."""
+        x = np.asarray(x, np.float64)
+        value: np.ndarray = -0.5 * (x * (self.field(x) + self.bias)).sum(-1)
+        return value
+
     def energy(self, x: np.ndarray) -> np.ndarray:
         """Return the energy per site of states ``(..., H, W, N)``, shape ``(...)``."""
-        x = np.asarray(x, np.float64)
-        value: np.ndarray = -0.5 * (x * (self.field(x) + self.bias)).sum(-1).mean((-1, -2))
+        value: np.ndarray = self.energy_map(x).mean((-1, -2))
         return value
 
     def thermometer(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -177,16 +182,27 @@ class VectorModel:
     def _top_mode(self, shape: Shape, rng: np.random.Generator) -> np.ndarray:
         J = self.spectrum(shape)
         values, vectors = np.linalg.eigh(J)
-        H, W = shape
         m, n = np.unravel_index(np.argmax(values[..., -1]), shape)
         # The degenerate subspace has no preferred vector: a random one of it.
         top = vectors[m, n][:, values[m, n] > values[m, n, -1] - 1e-9 * np.abs(values).max()]
         v = top @ (rng.normal(size=top.shape[1]) + 1j * rng.normal(size=top.shape[1]))
+        return waves(shape, [(int(m), int(n))], [v], rng)
+
+
+def waves(
+    shape: Shape, positions: Sequence[tuple[int, int]], vectors: Sequence[np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """Return the real part of ``sum_j v_j exp(2 pi i (m_j / H row + n_j / W column))``, shape (H, W, N).
+
+    Noise a thousandth as large gives the nodes of a standing wave a direction.
+    """
+    (H, W), N = shape, len(vectors[0])
+    state = np.zeros((H, W, N))
+    for (m, n), v in zip(positions, vectors, strict=True):
         wave = np.exp(2j * np.pi * (m / H * np.arange(H)[:, None] + n / W * np.arange(W)))
-        state = (wave[..., None] * v).real
-        # A standing wave has nodes; noise far below the amplitude gives them a direction.
-        state += 1e-3 * np.abs(v).max() * rng.normal(size=state.shape)
-        return np.asarray(state)
+        state += (wave[..., None] * v).real
+    state += 1e-3 * max(float(np.abs(v).max()) for v in vectors) * rng.normal(size=state.shape)
+    return state
 
 
 def normalised(x: np.ndarray) -> np.ndarray:

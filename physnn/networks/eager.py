@@ -15,7 +15,9 @@ from physnn.rng import stream
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
 
 
-def eager_steps(L: int, architecture: Architecture, eta: float) -> dict[str, Callable[[int], None]]:
+def eager_steps(
+    L: int, architecture: Architecture, eta: float, device: str = "cpu"
+) -> dict[str, Callable[[int], None]]:
     """Return functions that take n steps from their last state, by name.
 
     Each layout in memory has three: ``network``, the step of `KuramotoNetwork` with noise drawn as it lies in memory;
@@ -30,13 +32,15 @@ def eager_steps(L: int, architecture: Architecture, eta: float) -> dict[str, Cal
         The network's, periodic.
     eta : float
         Noise.
+    device : str
+        Where.
     """
     weights = initial_weights(architecture, stream(0, "synthetic", "bench"), 0.0)
-    network = KuramotoNetwork(architecture, weights).requires_grad_(False)
+    network = KuramotoNetwork(architecture, weights).requires_grad_(False).to(device)
     found: dict[str, Callable[[int], None]] = {}
     for name, layout in LAYOUTS.items():
         N, half = architecture.components, architecture.kernel // 2
-        x = functional.normalize(torch.randn(1, N, L, L), dim=1).contiguous(memory_format=layout)
+        x = functional.normalize(torch.randn(1, N, L, L, device=device), dim=1).contiguous(memory_format=layout)
         J = network.symmetric_coupling().contiguous(memory_format=layout)
         found[f"network, {name}"] = _network_steps(network, x, J, eta)
         found[f"lean, {name}"] = _lean_steps(architecture, x, J, eta)
@@ -58,7 +62,7 @@ def _network_steps(network: KuramotoNetwork, x: Tensor, J: Tensor, eta: float) -
     def run(n: int) -> None:
         y = x
         for _ in range(n):
-            xi = torch.randn(shape)
+            xi = torch.randn(shape, device=x.device)
             y = network.step(y, J, xi.permute(0, 3, 1, 2) if last else xi, eta)
 
     return run

@@ -26,9 +26,10 @@ def tables(model: VectorModel, shape: Shape) -> vector_moves.Coupling:
     """Return a model's coupling as the list of neighbours of `physnn.kernels.vector_moves`."""
     taps = {r: J for r, J in model.taps(shape).items() if r != (0, 0)}
     displacements = np.array(list(taps), np.int64).reshape(-1, 2)
-    matrices = np.array(list(taps.values()), np.float64).reshape(-1, model.components, model.components)
+    matrices = np.array(list(taps.values()), np.float64).reshape(-1, 1, model.components, model.components)
+    alike = np.ascontiguousarray(np.repeat(matrices, 3, axis=1))
     return vector_moves.Coupling(
-        displacements, matrices, model.onsite(shape), model.bias.copy(), model.boundary == "periodic"
+        displacements, alike, model.onsite(shape), model.bias.copy(), model.boundary == "periodic", 0, 1.0
     )
 
 

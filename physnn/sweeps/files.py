@@ -13,7 +13,7 @@ from physnn.errors import InputError
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import Parts, read_part, write_part
 from physnn.store.sweep_file import kind_of, read_sweep, write_sweep
-from physnn.sweeps import noise, temperature
+from physnn.sweeps import equilibrium, noise, temperature
 from physnn.sweeps.executors import PROCESS, Engine, available_cores, job_numbers
 from physnn.sweeps.locks import exclusive
 from physnn.sweeps.preflight import check_disk, sweep_disk
@@ -77,7 +77,11 @@ class Kind(Protocol):
         """Number of tasks, without making them."""
 
 
-KINDS: dict[str, Kind] = {"noise": cast(Kind, noise), "temperature": cast(Kind, temperature)}
+KINDS: dict[str, Kind] = {
+    "noise": cast(Kind, noise),
+    "temperature": cast(Kind, temperature),
+    "equilibrium": cast(Kind, equilibrium),
+}
 """Kinds of sweeps by the name in their recipe."""
 
 

@@ -189,7 +189,7 @@ def need(recipe: NoiseSweep, jobs: int) -> float:
     states = preflight.check_memory(recipe.L, recipe.batch, components, jobs)
     held = preflight.PER_TASK * count + 3e6 * file_megabytes(recipe)
     preflight.check_bytes(held, f"fewer --images, noise values or --L (there are {count:,} tasks)")
-    work = sum(L**2 for L in recipe.L) * len(recipe.eta) * len(recipe.network_ids) * recipe.images * (recipe.steps or 1)
+    work = sum(L**2 * recipe.depth(L) for L in recipe.L) * len(recipe.eta) * len(recipe.network_ids) * recipe.images
     kernel = _largest(recipe, "kernel")
     preflight.check_seconds(
         2.0 * work * (components * kernel) ** 2 / OPERATIONS, "fewer --steps, --images or noise values"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +25,8 @@ from physnn.errors import InputError
 from physnn.networks.tasks import Transmogrifier
 from physnn.store.network_file import read_networks
 
+IMAGES_FOR_PERIOD = 8
+"""Images that show the period of a network whose file does not have it."""
 Images = Annotated[int, Field(ge=1, le=10**7)]
 
 
@@ -44,6 +47,9 @@ class NoiseSweep(BaseModel):
     them; only the identities decide the result.  ``batch`` images are evolved together, and stay together, because
     the bits of a convolution may depend on it.
 
+    With ``steps_scaling`` z the depth grows like (L / ``training_side``)^z, from ``steps`` in whole periods of the
+    networks, see `depth`.
+
     With ``target_error``, the error wanted of the critical point of ``target_observable`` in units of eta, ``eta`` and
     ``images`` are what is asked for until there are ``stages``; then they are what was decided, and ``asked_images``
     are the images asked for.
@@ -58,6 +64,9 @@ class NoiseSweep(BaseModel):
     network_ids: tuple[str, ...] = ()
     images: Images = 32
     steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    steps_scaling: Annotated[float, Field(ge=0, le=10)] | None = None
+    training_side: Annotated[int, Field(ge=1)] | None = None
+    period: Annotated[int, Field(ge=1)] | None = None
     density: Literal["matched", "paper"] = "matched"
     radius: Annotated[int, Field(ge=2)] = 4
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -95,13 +104,33 @@ class NoiseSweep(BaseModel):
         depths = sorted({int(file.recipe["steps"]) for file in files})
         if self.steps is None and len(depths) > 1:
             raise InputError(f"the networks were trained at depths {depths}; choose one with --steps")
-        return self.model_copy(update={"network_ids": ids, "steps": self.steps or depths[0]})
+        update: dict[str, Any] = {"network_ids": ids, "steps": self.steps or depths[0]}
+        if self.steps_scaling is not None:
+            sides = sorted({int(file.recipe["L"]) for file in files})
+            if self.training_side is None and len(sides) > 1:
+                raise InputError(f"the networks were trained at L = {sides}: their depth has no common scale")
+            update["training_side"] = self.training_side or sides[0]
+            update["period"] = self.period or _common_period(self.networks)
+        return self.model_copy(update=update)
+
+    def depth(self, L: int) -> int:
+        """Return the number of steps at one size, of a resolved recipe: ``steps`` and whole periods more or less."""
+        assert self.steps is not None
+        if self.steps_scaling is None:
+            return self.steps
+        assert self.training_side is not None and self.period is not None
+        more: float = self.steps * ((L / self.training_side) ** self.steps_scaling - 1) / self.period
+        if not more < 10**9:
+            raise InputError(f"--steps-scaling {self.steps_scaling:g} makes too many steps at L = {L}; take less")
+        return self.steps + self.period * max(round(more), -((self.steps - 1) // self.period))
 
     def canonical(self) -> dict[str, Any]:
         """Return the recipe as plain data for JSON, without what a sweep with no target error does not have."""
         unused = set() if self.stages else {"asked_images", "stages"}
         if self.target_error is None:
             unused = {"target_error", "target_observable", "asked_images", "stages"}
+        if self.steps_scaling is None:
+            unused |= {"steps_scaling", "training_side", "period"}
         return self.model_dump(mode="json", exclude=unused)
 
     @property
@@ -145,12 +174,25 @@ class NoiseTask(BaseModel):
 
 def tasks_of(recipe: NoiseSweep) -> list[NoiseTask]:
     """Return all tasks of a resolved recipe, the largest sizes first, noise values of one batch together."""
-    common = {name: getattr(recipe, name) for name in ("steps", "density", "radius", "seed", "device")}
+    common = {name: getattr(recipe, name) for name in ("density", "radius", "seed", "device")}
+    steps = {L: recipe.depth(L) for L in recipe.L}
     firsts = range(0, recipe.images, recipe.batch)
     return [
-        NoiseTask(L=L, eta=eta, network_id=i, first=f, count=min(recipe.batch, recipe.images - f), **common)
-        for L, i, f, eta in itertools.product(reversed(recipe.L), recipe.network_ids, firsts, recipe.eta)
+        NoiseTask(
+            L=L, eta=e, network_id=i, first=f, count=min(recipe.batch, recipe.images - f), steps=steps[L], **common
+        )
+        for L, i, f, e in itertools.product(reversed(recipe.L), recipe.network_ids, firsts, recipe.eta)
     ]
+
+
+def _common_period(networks: Sequence[str]) -> int:
+    """Return the number of steps after which all networks are where they were, far beyond their depth."""
+    from physnn.sweeps.diagnosis import diagnose, stored_diagnosis
+
+    found = [d for name in networks for d in (stored_diagnosis(name) or diagnose(name, images=IMAGES_FOR_PERIOD))]
+    if lost := [d.name for d in found if d.period == 0]:
+        raise InputError(f"{lost[0]} moves without a period, so its depth cannot change by whole ones; use --steps")
+    return math.lcm(*(d.period for d in found))
 
 
 def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 import pytest
 
 from physnn import api, rng
-from physnn.bench_gpu import HOPPER_GIGAHERTZ, TARGET, bench_ising_cuda
+from physnn.bench_gpu import HOPPER_GIGAHERTZ, TARGET, bench_ising_cuda, bench_kuramoto_cuda
 from physnn.cli import run
 from physnn.cli.options import resolve_device
 from physnn.cli.temperature import _choose_device
@@ -68,7 +68,7 @@ def test_without_a_gpu_it_says_so(monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     sampler, model = MultispinGpu("cuda:1"), Ising()
     state = start(sampler, model, (64, 64), 2.0, rng.seed_sequence(0, "chain", "gpu"))
-    for refused in (gpu.place, bench_ising_cuda, lambda: advance(sampler, model, 2.0, state, 1)):
+    for refused in (gpu.place, bench_ising_cuda, bench_kuramoto_cuda, lambda: advance(sampler, model, 2.0, state, 1)):
         with pytest.raises(Unfinished, match="sees 0 GPUs"):
             refused()
 
@@ -77,6 +77,7 @@ def test_without_a_gpu_it_says_so(monkeypatch):
     "words",
     [
         "bench ising --device cuda",
+        "bench kuramoto --device cuda",
         "sweep-temperature --L 64 --T 2.3 --device cuda",
         "sweep-temperature --L 64 --T 2.3 --algorithm multispin-gpu",
         "sweep-noise --L 32 --device cuda",
@@ -103,6 +104,7 @@ def test_what_a_gpu_cannot_do_is_bad_input(tmp_path, monkeypatch, capsys):
     }.items():
         assert run(["sweep-temperature", "--T", "2.3", *words.split(), "--quiet"]) == 2
         assert said in capsys.readouterr().err
+    assert run(["bench", "count", "--device", "cuda"]) == 2
     with pytest.raises(InputError, match="divisible by 64"):
         api.temperature_recipe(L=(96,), algorithm="multispin-gpu")
 
@@ -116,10 +118,38 @@ def test_tasks_that_run_elsewhere_need_no_gpu_here(monkeypatch):
     assert settings == {"algorithm": "multispin-gpu"}
 
 
-def test_the_speed_of_the_interpreter_is_not_measured(monkeypatch):
+@pytest.mark.parametrize("bench", [bench_ising_cuda, bench_kuramoto_cuda])
+def test_the_speed_of_the_interpreter_is_not_measured(bench, monkeypatch):
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     with pytest.raises(InputError, match="unset"):
-        bench_ising_cuda()
+        bench()
+
+
+STEP = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from physnn.kernels.gpu import kuramoto_code
+pointers = {"keys": "*i32", "clock": "*i64", "sums": "*fp64"}
+kinds = dict.fromkeys(("before", "after", "weights", "onsite", "bias", "scales"), "*fp32") | pointers
+kinds |= {"gamma": "fp32"} | dict.fromkeys(("ahead", "row_of_sums", "H", "W"), "i32")
+cases = [(16, 16, 5, False, "ieee"), (16, 16, 5, False, "tf32x3"), (4, 2, 3, True, "ieee")]
+for (padded, N, K, near, precision), more in zip(cases, (True, False, True)):
+    constants = {"N": N, "K": K, "PADDED": padded, "SITES": 64, "NEAR": near, "PERIODIC": True, "GEODESIC": more}
+    constants |= {"NOISE": True, "MEASURE": more, "PRECISION": precision}
+    signature = {name: kinds.get(name, "constexpr") for name in kuramoto_code.step.arg_names}
+    source = ASTSource(fn=kuramoto_code.step, signature=signature, constexprs=constants)
+    assert len(triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["cubin"]) > 1000
+print("compiled")
+"""
+
+
+def test_langevin_steps_compile_for_hopper(tmp_path):
+    pytest.importorskip("triton")
+    env = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    env |= {"TRITON_CACHE_DIR": str(tmp_path)}
+    answer = subprocess.run([sys.executable, "-c", STEP], env=env, capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["compiled"]
 
 
 @pytest.mark.parametrize("shape", [(4, 32), (5, 64), (2, 64), (64, 96), (64, 0)])

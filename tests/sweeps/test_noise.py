@@ -144,3 +144,30 @@ def test_networks_of_different_depth_need_an_explicit_one(tmp_path, network_file
     with pytest.raises(InputError, match=r"depths \[4, 6\]"):
         api.noise_recipe(networks=[str(network_file), str(deep)])
     assert api.noise_recipe(networks=[str(network_file), str(deep)], steps=4).steps == 4
+
+
+def test_depth_grows_with_size_in_whole_periods(tmp_path, network_file):
+    one = api.noise_recipe(L=(20, 24, 40), networks=[str(network_file)], steps_scaling=1.0, period=3, **SMALL)
+    assert one.training_side == 20
+    assert {t.L: t.steps for t in noise.tasks_of(one)} == {L: one.depth(L) for L in one.L}
+    recipe = one.model_copy(update={"steps": 15, "training_side": 32, "period": 2})
+    assert [recipe.depth(L) for L in (4, 16, 32, 48, 64, 128)] == [1, 7, 15, 23, 31, 61]
+    assert all((recipe.depth(L) - 15) % 2 == 0 for L in range(1, 200))
+    square = recipe.model_copy(update={"steps_scaling": 2.0})
+    assert [square.depth(L) for L in (32, 64)] == [15, 61]
+    plain = api.noise_recipe(L=(20, 24), networks=[str(network_file)], **SMALL)
+    assert plain.depth(20) == plain.depth(24) == plain.steps
+    assert not {"steps_scaling", "training_side", "period"} & set(plain.canonical())
+    assert run(tmp_path / "s.h5", network_file, **SMALL, steps_scaling=1.0, period=3) > 0
+    with pytest.raises(InputError, match="steps_scaling"):
+        run(tmp_path / "s.h5", network_file, **SMALL, steps_scaling=2.0, period=3)
+
+
+def test_a_network_without_a_period_has_no_scale_of_depth(network_file, monkeypatch):
+    from types import SimpleNamespace
+
+    moving = (SimpleNamespace(name="net/0", period=0),)
+    monkeypatch.setattr("physnn.sweeps.diagnosis.diagnose", lambda *args, **kwargs: moving)
+    monkeypatch.setattr("physnn.sweeps.diagnosis.stored_diagnosis", lambda name: ())
+    with pytest.raises(InputError, match="without a period"):
+        api.noise_recipe(L=(20,), networks=[str(network_file)], steps_scaling=1.0, **SMALL)

@@ -196,7 +196,7 @@ def replace(words: Tensor, clock: Tensor, colours: np.ndarray, time: int) -> Non
     clock.fill_(time)
 
 
-def _on(words: Tensor) -> AbstractContextManager[object]:
+def on_device_of(words: Tensor) -> AbstractContextManager[object]:
     """Return the context in which kernels run where the words are; Triton launches on the current device."""
     import torch
 
@@ -249,7 +249,7 @@ def sweeps(
     fed = {"table": words if table is None else table, "TABLE": table is not None}
     options = {"FIRST": first, "DIGITS": DIGITS if table is None else table.shape[2], "BLOCK": width}
     options |= {"C": C, "K": K, "num_warps": warps, "enable_fp_fusion": True}  # there are no floats to fuse
-    with _on(words):
+    with on_device_of(words):
         if alone:
             code.whole_sweeps[(lattices,)](words, key, clock, p, n=n, **fed, **options)
         else:
@@ -270,7 +270,7 @@ def repeated(words: Tensor, key: Tensor, clock: Tensor, p: Tensor) -> Callable[[
     if not words.is_cuda or words.shape[2] * words.shape[3] <= ALONE:
         return lambda n: sweeps(words, key, clock, p, n)
     # What is recorded is not run, and compiling may not be recorded: so first a sweep of a copy.
-    with _on(words):
+    with on_device_of(words):
         sweeps(words.clone(), key, clock.clone(), p, 1)
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
@@ -314,7 +314,7 @@ def observe(words: Tensor, block: int = 128) -> tuple[np.ndarray, np.ndarray, np
         torch.empty((n, size), dtype=torch.int32, device=words.device) for size in (2 * K, BITS * C, C)
     )
     options = {"C": C, "K": K, "BLOCK": block, "num_warps": 4, "enable_fp_fusion": True}
-    with _on(words):
+    with on_device_of(words):
         code.columns[(C, n)](words, in_column, broken, **options)
         code.rows[(-(-K // block), n)](words, in_row, **options)
     like = 4 * BITS * C * K - broken.sum(dim=1)

@@ -1,0 +1,173 @@
+"""Markov chains of a torus with a seam, at strengths from +1 to -1 that swap their states."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from physnn import rng
+from physnn.errors import InputError
+from physnn.kernels import seam_moves, vector_moves, xoshiro
+from physnn.models.kuramoto import Shape, normalised
+from physnn.models.seam import ANTIPERIODIC, PERIODIC, Seam
+from physnn.samplers.chain import SLICE
+
+FIRST_CHAINS = 5
+"""Strengths to begin with, evenly spaced."""
+LEAST_SWAPS = 0.3
+"""Share of accepted swaps below which a strength is put between two others."""
+MOST_CHAINS = 65
+ROUND = 60
+"""Measurements after which moves are tuned and strengths are added."""
+ROUNDS = 12
+"""Most such rounds."""
+WANTED = 0.4
+"""Share of accepted moves that tuning aims at."""
+
+
+COOLING = 400
+"""Sweeps of a cooling."""
+HOT, COLD = 0.5, 0.005
+"""Temperatures at which it begins and ends, over the largest eigenvalue of J(k)."""
+
+
+@dataclass(frozen=True)
+class SeamSeries:
+    """What was measured of a seam.
+
+    Attributes
+    ----------
+    T : float
+        Temperature.
+    strengths : ndarray, shape (chains,)
+        s, from 1 down to -1.
+    crossing : ndarray, shape (chains, measurements)
+        dE/ds of each strength, in units of the coupling.
+    accepted, swapped : ndarray, shape (chains,), (chains - 1,)
+        Shares of accepted moves and swaps.
+    """
+
+    T: float
+    strengths: np.ndarray
+    crossing: np.ndarray
+    accepted: np.ndarray
+    swapped: np.ndarray
+
+
+def _tables(seam: Seam, shape: Shape) -> vector_moves.Coupling:
+    seam.check(shape)
+    half = seam.model.kernel // 2
+    onsite = np.ascontiguousarray(seam.model.coupling[:, :, half, half])
+    return vector_moves.Coupling(*seam.bonds(), onsite, seam.model.bias.copy(), True, seam.axis, seam.strength)
+
+
+def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: int = COOLING) -> np.ndarray:
+    """Return a state ``(H, W, N)`` cooled from a random one, at temperatures that fall by a constant factor."""
+    coupling, generator = _tables(seam, shape), xoshiro.seeded(rng.child(sequence, 1))
+    x, size = seam.model.initial("random", shape, rng.generator(rng.child(sequence))), 0.5
+    top = float(np.linalg.eigvalsh(seam.model.spectrum(shape)).max())
+    for T in np.geomspace(HOT * top, COLD * top, sweeps):
+        accepted = vector_moves.metropolis(x, generator, coupling, T, size)
+        size = min(10.0, size * math.exp(accepted - WANTED))
+    return normalised(x)
+
+
+class _Chains:
+    """States, generators and move sizes by strength; strengths may be added."""
+
+    def __init__(self, seam: Seam, shape: Shape, T: float, sequence: np.random.SeedSequence) -> None:
+        self.coupling, model = _tables(seam, shape), seam.model
+        self.shifts = not model.bias.any() and not seam.twist
+        self.T, self.sequence, self.born, self.rows = T, sequence, FIRST_CHAINS, 0
+        self.strengths = np.linspace(PERIODIC, ANTIPERIODIC, FIRST_CHAINS)
+        one = model.initial("ordered", shape, rng.generator(rng.child(sequence)))
+        self.x = np.repeat(one[None], FIRST_CHAINS, axis=0)
+        self.generators = [self._generator(k) for k in range(FIRST_CHAINS)]
+        self.swaps = xoshiro.seeded(rng.child(sequence, 2))
+        self.sizes = np.full(FIRST_CHAINS, 0.5)
+
+    def _generator(self, number: int) -> np.ndarray:
+        return xoshiro.seeded(rng.child(self.sequence, 1, number))
+
+    def advance(self, measurements: int, interval: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return dE/ds (measurements, chains), and shares of accepted moves and swaps."""
+        count = len(self.strengths)
+        rows, accepted, swapped = np.empty((measurements, count)), np.zeros(count), np.zeros(count - 1)
+        generators, done, size = np.stack([*self.generators, self.swaps]), 0, 1
+        while done < measurements:
+            began, part = time.perf_counter(), rows[done : done + size]
+            numbers = self.coupling, self.strengths, self.T, self.sizes, interval, self.shifts, self.rows
+            seam_moves.exchange(self.x, generators, *numbers, part, accepted, swapped)
+            done, self.rows = done + len(part), self.rows + len(part)
+            size = max(1, int(size * min(4.0, SLICE / max(time.perf_counter() - began, 1e-6))))
+        self.generators, self.swaps = list(generators[:-1]), generators[-1]
+        # Each pair has its turn at every other measurement.
+        return rows, accepted / (measurements * interval), swapped / max(measurements / 2, 1)
+
+    def tune(self, accepted: np.ndarray) -> None:
+        self.sizes = np.minimum(self.sizes * np.clip(np.exp(2 * (accepted - WANTED)), 0.5, 2.0), 10.0)
+
+    def insert(self, wanting: np.ndarray) -> None:
+        """Put a strength behind each of these, with the state and size of moves there."""
+        for k in wanting[::-1]:
+            between = (self.strengths[k] + self.strengths[k + 1]) / 2
+            self.strengths = np.insert(self.strengths, k + 1, between)
+            self.x = np.insert(self.x, k + 1, self.x[k], axis=0)
+            self.sizes = np.insert(self.sizes, k + 1, self.sizes[k])
+            self.generators.insert(k + 1, self._generator(self.born))
+            self.born += 1
+
+
+def sample(
+    seam: Seam,
+    shape: Shape,
+    T: float,
+    sequence: np.random.SeedSequence,
+    measurements: int = 2000,
+    interval: int = 2,
+    thermalisation: int | None = None,
+) -> SeamSeries:
+    """Measure dE/ds at strengths s from 1 to -1, as many as swaps need.
+
+    Single-site Metropolis, which has no step size to extrapolate; after each measurement chains at neighbouring
+    strengths may swap states, so that a wall that is there at s = -1 need not be nucleated at s = 1, and states at
+    s = 1 and -1 are shifted along the axis, which is a symmetry there (without bias and twist).
+
+    Parameters
+    ----------
+    seam : Seam
+        Its own strength is not used.
+    shape : tuple of int
+        H and W.
+    T : float
+        Temperature, above 0; in units of the coupling.
+    sequence : numpy.random.SeedSequence
+        Seeds everything; it is not changed.
+    measurements, interval : int
+        Measurements of each strength and sweeps before each.
+    thermalisation : int, optional
+        Measurements left out after strengths and moves are settled; a fifth if not given.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, or `MOST_CHAINS` strengths are too few for swaps.
+    """
+    if not (math.isfinite(T) and T > 0):
+        raise InputError(f"a seam is sampled at temperatures above 0, not {T}")
+    if measurements < 2 or interval < 1:
+        raise InputError("a seam needs at least two measurements and one sweep before each")
+    chains = _Chains(seam, shape, T, sequence)
+    for _ in range(ROUNDS):
+        _, accepted, swapped = chains.advance(ROUND, interval)
+        chains.tune(accepted)
+        wanting = np.flatnonzero(swapped < LEAST_SWAPS)
+        if len(chains.strengths) + len(wanting) > MOST_CHAINS:
+            raise InputError(f"{MOST_CHAINS} strengths of the seam are too few at T = {T:g}; take a higher temperature")
+        chains.insert(wanting)
+    chains.advance(max(1, measurements // 5 if thermalisation is None else thermalisation), interval)
+    rows, accepted, swapped = chains.advance(measurements, interval)
+    return SeamSeries(T, chains.strengths, np.ascontiguousarray(rows.T), accepted, swapped)
