@@ -205,7 +205,7 @@ def train_kuramoto(
         live = live_notes(parts, tasks)
         run_tasks(tasks, run_train_task, {}, parts, job_numbers(jobs, engine)[0], progress, live, engine)
         trained = [run_train_task(task, parts.path(task.key), {}) for task in tasks]
-        architecture = {name: getattr(recipe, name) for name in ("components", "kernel", "gamma", "broken", "boundary")}
+        architecture = recipe.architecture.plain()
         measured = [
             diagnose_weights(str(seed), architecture, t, plain).measured
             for seed, t in zip(plain["seeds"], trained, strict=True)
