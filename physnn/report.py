@@ -130,7 +130,8 @@ def sampled_curves(
     control, sizes = sampled_arrays(sweep)
     group = next(iter(sweep.sizes.values()))
     if not _of_chains(group):
-        return curves_of(sizes, observable, control, resamples, generator)
+        components = int(group["n_order"].values.max()) if "n_order" in group else 1
+        return curves_of(sizes, observable, control, resamples, generator, components)
     components = int(group["m"].attrs.get("components", 1)) if "m" in group else 1
     return curves_of_chains(sizes, observable, control, resamples, generator, components, together)
 

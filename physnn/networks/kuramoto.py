@@ -18,7 +18,6 @@ pixels by phi / pi turns x(0) by phi.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -28,13 +27,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from physnn.errors import InputError
+from physnn.networks.dynamics import Noise, Stepper
 
 Boundary = Literal["periodic", "zero"]
 Symmetry = Literal["Z2", "U1"]
-Noise = Callable[[int], Tensor]
-"""Called with the step number; returns independent standard normals of the state's shape."""
-Stepper = Callable[[Tensor, int, Tensor | None, float], Tensor]
-"""Called with state, step number, standard normals or None, and noise; returns the state after the step."""
 VARIANTS: dict[str, Any] = {"symmetry": "Z2", "layers": 0}
 """What is left out of a written architecture where it has this value, as before there were variants."""
 
@@ -145,12 +141,22 @@ class KuramotoNetwork(nn.Module):
         for name in self.names:
             self.register_parameter(name, nn.Parameter(torch.tensor(np.asarray(weights[name], np.float32))))
 
+    @property
+    def gamma(self) -> float:
+        """Step size."""
+        return self.architecture.gamma
+
+    @property
+    def layers(self) -> int:
+        """Steps with a coupling of their own; 0 if all share one."""
+        return self.architecture.layers
+
     def symmetric_coupling(self) -> Tensor:
         """Return J, shape ``(N, N, k, k)`` or ``(layers, N, N, k, k)``, with its symmetries exact in floating point.
 
         J[a, b, r] = J[b, a, -r]; under U(1) also the 2 x 2 blocks (A, -B; B, A).
         """
-        raw = self.get_parameter("coupling")
+        raw: Tensor = self.get_parameter("coupling")
         if self.architecture.symmetry == "U1":
             pairs = raw.unflatten(-3, (-1, 2)).unflatten(-5, (-1, 2))
             # Indices: ..., pair out, its part, pair in, its part, row, column.
@@ -168,6 +174,11 @@ class KuramotoNetwork(nn.Module):
             return functional.normalize(torch.cos(angle) * w + torch.sin(angle) * turned(w[None])[0], dim=1)
         return functional.normalize(images[:, None] * w, dim=1)
 
+    def lift_plane(self) -> np.ndarray:
+        """Return the vectors w and i w of a network with the symmetry U(1), shape ``(2, N)``."""
+        w = self.get_parameter("lift").detach()
+        return torch.stack([w, turned(w[None])[0]]).numpy(force=True)
+
     def constant(self, layer: int = 0) -> Tensor | None:
         """Return c, shape ``(N,)``, of a layer where each has its own; None in a symmetric network."""
         if not self.architecture.broken:
@@ -183,9 +194,7 @@ class KuramotoNetwork(nn.Module):
             return functional.conv2d(x, coupling, bias, padding=half)
         return functional.conv2d(functional.pad(x, (half,) * 4, mode="circular"), coupling, bias)
 
-    def step(
-        self, x: Tensor, coupling: Tensor, xi: Tensor | None = None, eta: float = 0.0, layer: int = 0
-    ) -> Tensor:
+    def step(self, x: Tensor, coupling: Tensor, xi: Tensor | None = None, eta: float = 0.0, layer: int = 0) -> Tensor:
         """Return the state after one step, with standard normals ``xi`` of x's shape at noise ``eta`` (Langevin)."""
         v = self.architecture.gamma * self.field(x, coupling, layer)
         if xi is not None:
@@ -249,6 +258,13 @@ class KuramotoNetwork(nn.Module):
             field = field + c[:, None, None]
         # With f = J * x + c, the sum of f and c counts c twice, so that one factor 1/2 serves both terms.
         return -0.5 * (x * field).sum(1).double().mean((1, 2))
+
+    def overlap(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the mean of x . y over sites, shape ``(batch,)``, dtype float64."""
+        return (x * y).sum(1).double().mean((1, 2))
+
+    def order_parameter(self, x: Tensor) -> None:
+        """Return None: images order into walls, and the mean over sites says nothing."""
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the weights as float32 arrays, by name, as `initial_weights` does."""

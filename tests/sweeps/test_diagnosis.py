@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import physnn
-from physnn.analysis.diagnosis import Diagnosis, spectrum
+from physnn.analysis.diagnosis import Diagnosis
+from physnn.analysis.spectrum import spectrum
 from physnn.bundled import bundled, resolve
 from physnn.errors import InputError
 from physnn.networks.diagnose import measure_damage, measure_depths, measure_walls
