@@ -1,7 +1,7 @@
 """An AKOrN-style layer of oscillators, as an example of a network that is brought to physnn from outside.
 
-Source: T. Miyato, S. Loewe, A. Geiger and M. Welling, "Artificial Kuramoto Oscillatory Neurons", ICLR 2025.  A state has
-C channels, of which every n form one unit vector x_i; one step is
+Source: T. Miyato, S. Loewe, A. Geiger and M. Welling, "Artificial Kuramoto Oscillatory Neurons", ICLR 2025.  A state
+has C channels, of which every n form one unit vector x_i; one step is
 
     x <- normalise(x + gamma (Omega x + P_x(c + J * x)) + sqrt(gamma) P_x(noise)),        P_x(y) = y - <x, y> x,
 

@@ -225,7 +225,7 @@ class BroughtNetwork:
         if not hasattr(self.net, "order_parameter"):
             return None
         m: Tensor = self.net.order_parameter(x).double()
-        return m.reshape(len(x), -1)
+        return m[:, None] if m.dim() == 1 else m
 
 
 @dataclass(frozen=True)
