@@ -115,7 +115,14 @@ class NoiseSweep(BaseModel):
         depths = sorted({int(file.recipe["steps"]) for file in files})
         if self.steps is None and len(depths) > 1:
             raise InputError(f"the networks were trained at depths {depths}; choose one with --steps")
-        return self.model_copy(update={"network_ids": ids, "steps": self.steps or depths[0]})
+        steps = self.steps or depths[0]
+        if least := [
+            layers for file in files if (layers := int(file.architecture.get("layers", 0))) and layers < steps
+        ]:
+            raise InputError(
+                f"a network has {min(least)} layers of its own, so there is no depth {steps}; take --steps less"
+            )
+        return self.model_copy(update={"network_ids": ids, "steps": steps})
 
     def _resolved_brought(self) -> NoiseSweep:
         """Return the recipe for networks that were brought, after one step of each."""

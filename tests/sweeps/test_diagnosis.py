@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 
 import numpy as np
@@ -8,10 +9,12 @@ import pytest
 import torch
 
 import physnn
-from physnn.analysis.diagnosis import Diagnosis
+from physnn.analysis.diagnosis import Diagnosis, table
 from physnn.analysis.spectrum import spectrum
 from physnn.bundled import bundled, resolve
 from physnn.errors import InputError
+from physnn.figures.diagnosis import diagnosis_figure
+from physnn.figures.style import save
 from physnn.networks.diagnose import measure_damage, measure_depths, measure_walls
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork
 from physnn.networks.tasks import Transmogrifier
@@ -75,6 +78,64 @@ def test_a_network_that_is_right_at_one_depth_only_is_told(moment):
     assert ("one_depth" in found.findings) == ("fades" in found.findings) == moment
     assert found.rmse["T"] < (1e-5 if moment else 0.1)
     assert {"gradient", "fixed_point"} <= set(found.findings)
+
+
+def test_layers_of_their_own_are_told_with_the_worst_of_them_and_what_is_left_out():
+    net = ferromagnet()
+    arrays = net.arrays()
+    arrays["coupling"] = np.stack([arrays["coupling"] * gain for gain in (1, 1, 1, 1, 1, 3, 1, 1)])
+    shape = dataclasses.asdict(net.architecture) | {"layers": 8}
+    found = diagnose_weights("planted", shape, arrays, RECIPE, images=4)
+    assert found.spectrum is None and found.period is None and set(found.rmse) == {"T-1", "T"}
+    layer_s = found.measured["layer_s"]
+    assert layer_s.argmax() == 5 and found.s == layer_s[5] > 1 > np.delete(layer_s, 5).max()
+    assert {"layers", "overshoots"} <= set(found.findings)
+    assert not {"cycle", "fixed_point", "one_depth", "lasting", "uniform", "wave"} & set(found.findings)
+    alike = diagnose_weights(
+        "planted", shape, arrays | {"coupling": np.stack([net.arrays()["coupling"]] * 8)}, RECIPE, images=4
+    )
+    shared = diagnosed(net)
+    assert {"layers", "gradient"} <= set(alike.findings) and "energy_rises" not in alike.findings
+    # The same network under another name sees other images.
+    assert alike.measured["layer_s"][-1] == pytest.approx(shared.s, rel=0.1)
+    assert alike.measured["energy"][-1] == pytest.approx(shared.measured["energy"][8], rel=0.1)
+    plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert plain["lambda_min"] is None and plain["rmse"]["T+1"] is None and plain["energy"]["T"] < 0
+    assert table([found, shared])[1][0][6] == "-"
+    with pytest.raises(InputError, match="diagnosed at its end"):
+        diagnose_weights("planted", shape, arrays, RECIPE | {"steps": 7}, images=4)
+
+
+def test_the_symmetry_of_a_plane_is_told_with_its_vortices():
+    found = diagnosed(ferromagnet(), symmetry="U1")
+    assert {"vortices", "gradient"} <= set(found.findings) and found.symmetric
+    assert found.to_json()["symmetry"] == "U1" and len(found.measured["vortices"]) == 8 * 4 + 13
+    top = found.spectrum.leading
+    # Every band of a kernel of complex numbers comes twice, once for each sense of rotation.
+    assert top[0].eigenvalue == pytest.approx(top[1].eigenvalue)
+    assert max(mode.lift_overlap for mode in top) <= 1 + 1e-9
+    plain = diagnosed(ferromagnet())
+    assert "vortices" not in plain.findings and plain.to_json()["symmetry"] == "Z2"
+    assert diagnosed(ferromagnet(broken=True)).to_json()["symmetry"] == "none"
+
+
+@pytest.mark.parametrize("variant", [{"layers": "unshared", "broken": True}, {"symmetry": "U1"}], ids=["layers", "U1"])
+def test_variants_are_trained_stored_diagnosed_and_swept(tmp_path, variant):
+    tiny = {"L": 20, "steps": 3, "epochs": 1, "pairs_per_epoch": 8, "batch": 4, "validation_pairs": 8}
+    out = physnn.train_kuramoto((0, 1), out=tmp_path / "a.h5", jobs=1, components=4, kernel=3, **tiny, **variant)
+    file = read_networks(out)
+    assert len(set(file.ids)) == 2 and file.recipe["steps"] == 3
+    stored, fresh = stored_diagnosis(out), diagnose(out)
+    for a, b in zip(stored, fresh, strict=True):
+        assert a.to_json() == b.to_json()
+    assert save(diagnosis_figure(stored[0]), tmp_path / "page.png").stat().st_size > 10_000
+    settings = {"networks": [str(out)], "eta": [0.0, 0.3], "images": 2, "jobs": 1}
+    tree = physnn.sweep_noise([20], **settings)
+    assert np.isfinite(tree["L20/energy"]).all() and np.allclose(tree["L20/overlap"][0], 1)
+    if "layers" in variant:
+        with pytest.raises(InputError, match="3 layers of its own"):
+            physnn.sweep_noise([20], steps=4, **settings)
+        physnn.sweep_noise([20], steps=2, **settings)
 
 
 def test_a_bundled_network_is_diagnosed_in_under_a_minute():
