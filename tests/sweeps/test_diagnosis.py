@@ -18,7 +18,7 @@ from physnn.figures.style import save
 from physnn.networks.diagnose import measure_damage, measure_depths, measure_walls
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork
 from physnn.networks.tasks import Transmogrifier
-from physnn.networks.training import TrainingRecipe
+from physnn.networks.training import TrainingRecipe, start_training, train_batch
 from physnn.rng import counter_key, stream
 from physnn.store.network_file import read_networks
 from physnn.sweeps.diagnosis import diagnose, diagnose_weights, stored_diagnosis
@@ -78,6 +78,24 @@ def test_a_network_that_is_right_at_one_depth_only_is_told(moment):
     assert ("one_depth" in found.findings) == ("fades" in found.findings) == moment
     assert found.rmse["T"] < (1e-5 if moment else 0.1)
     assert {"gradient", "fixed_point"} <= set(found.findings)
+
+
+@pytest.mark.parametrize("family", ["paper", "flow"])
+def test_a_training_for_one_depth_with_long_steps_is_told_from_one_for_depths_around_it(family):
+    chosen = {"gamma": 0.5} if family == "paper" else {"gamma": 0.25, "depth_spread": 2}
+    shape = {"L": 20, "steps": 6, "components": 8, "batch": 8, "epochs": 1, "pairs_per_epoch": 4000, "lr": 5e-3}
+    recipe = TrainingRecipe(family=family, **shape, **chosen)
+    _, net, optimiser = start_training(recipe, 0, {}, "cpu")
+    for batch in range(400):
+        train_batch(recipe, 0, 0, batch, net, optimiser)
+    found = diagnose_weights("x", recipe.architecture.plain(), net.arrays(), recipe.model_dump(mode="json"), images=16)
+    r = found.rmse
+    if family == "paper":
+        assert {"one_depth", "cycle", "overshoots", "energy_rises"} <= set(found.findings)
+        assert min(r["T-1"], r["T+1"]) > 2 * r["T"]
+    else:
+        assert {"gradient", "lasting"} <= set(found.findings) and found.s < 0.9
+        assert max(r["T-1"], r["T"], r["T+1"]) < 1.1 * min(r["T-1"], r["T"], r["T+1"])
 
 
 def test_layers_of_their_own_are_told_with_the_worst_of_them_and_what_is_left_out():
@@ -150,8 +168,10 @@ def test_a_bundled_network_is_diagnosed_in_under_a_minute():
 @pytest.mark.slow
 @pytest.mark.parametrize("path", bundled("kuramoto*.h5"), ids=lambda p: p.stem)
 def test_every_bundled_network_is_what_its_family_says(path):
+    file = read_networks(path)
     for d in diagnose(path):
-        assert d.name.startswith(path.stem)
+        assert d.name.startswith(path.stem) and d.family == file.recipe.get("family", "paper")
+        assert d.symmetric == (not file.recipe["broken"])
         if d.family == "flow":
             assert d.s < 0.9 and d.energy_rise < 3e-6
             assert not {"one_depth", "cycle", "overshoots", "constant"} & set(d.findings)
