@@ -26,7 +26,9 @@ from physnn.cli.options import (
 
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
 DEFAULT_OUT = "sweep-noise.h5"
-OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy", "binder", "m_abs")
+OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
+OF_ORDER = ("binder", "m_abs")
+"""What networks of users allow as well, if they have an order parameter."""
 
 
 @click.command("sweep-noise", cls=ListCommand)
@@ -112,7 +114,7 @@ def sweep_noise(
     from physnn.errors import InputError
     from physnn.sweeps.files import plan
 
-    check_observable(observable or "rmse", OF_SWEEPS)
+    check_observable(observable or "rmse", OF_SWEEPS + (OF_ORDER if options["module"] else ()))
     if out is not None and out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
 
