@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physnn.errors import InputError
+from physnn.networks.brought import located
 from physnn.store.network_file import read_networks, write_networks
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import open_datatree
@@ -34,14 +35,19 @@ DEFAULT_ETA = (0.0, 0.4, 13)
 def noise_recipe(out: Path | None = None, extend: bool = False, **settings: Any) -> NoiseSweep:
     """Return the resolved recipe of a noise sweep from the settings given, the rest at their defaults.
 
-    With ``extend`` and an existing file the settings not given are those of the file.
+    With ``extend`` and an existing file the settings not given are those of the file; but a ``module``, whose code
+    will run, must be named again.
     """
     given = {key: value for key, value in settings.items() if value is not None}
+    if isinstance(given.get("module"), str):
+        given["module"] = located(given["module"])
     names = given.get("networks")
     if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
         given["networks"] = bundled_names(names)
     old = recipe_on_disk(out) if extend and out is not None else None
     if isinstance(old, NoiseSweep):
+        if old.module and "module" not in given:
+            raise InputError(f"the file was made with code that is not run unasked: name it, --module {old.module}")
         # Noise values, sizes, images and networks that are not named again stay as they are in the file.
         given = old.model_dump(exclude={"network_ids"} if "networks" in given else set()) | given
     given.setdefault("eta", noise_values(*DEFAULT_ETA))
@@ -261,7 +267,7 @@ def train_kuramoto(
         live = live_notes(parts, tasks)
         run_tasks(tasks, run_train_task, {}, parts, job_numbers(jobs, engine)[0], progress, live, engine)
         trained = [run_train_task(task, parts.path(task.key), {}) for task in tasks]
-        architecture = {name: getattr(recipe, name) for name in ("components", "kernel", "gamma", "broken", "boundary")}
+        architecture = recipe.architecture.plain()
         measured = [
             diagnose_weights(str(seed), architecture, t, plain).measured
             for seed, t in zip(plain["seeds"], trained, strict=True)

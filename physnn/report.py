@@ -95,20 +95,14 @@ def fit(
 
 
 def null_of(source: str | Path | SweepFile, found: Curves, seed: int = 0) -> NullModel | None:
-    """Return the null model of a noise sweep's error, see `physnn.analysis.null_model`; None where there is none.
-
-    It needs an observable that it predicts, two sizes with squared errors near and far from shapes, and four images
-    per network.
-    """
-    if found.observable not in OBSERVABLES or not found.images or found.images < LEAST or len(found.sizes) < 2:
+    """Return the null model of a noise sweep's error, see `physnn.analysis.null_model`; None where there is none."""
+    if found.observable not in OBSERVABLES or found.images < LEAST or len(found.sizes) < 2:
         return None
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
-    if not all({"se_near", "se_far", "n_near"} <= set(group) for group in sweep.sizes.values()):
+    names = (found.control, "se_near", "se_far", "n_near")
+    if any(name not in group for group in sweep.sizes.values() for name in names):
         return None
-    sizes = {
-        L: Errors(*(group[name].values for name in (found.control, "se_near", "se_far", "n_near")))
-        for L, group in sweep.sizes.items()
-    }
+    sizes = {L: Errors(*(group[name].values for name in names)) for L, group in sweep.sizes.items()}
     return null_model(sizes, found.observable, rng.stream(seed, "bootstrap", "null model", found.observable))
 
 
@@ -161,7 +155,8 @@ def sampled_curves(
     control, sizes = sampled_arrays(sweep)
     group = next(iter(sweep.sizes.values()))
     if not _of_chains(group):
-        return curves_of(sizes, observable, control, resamples, generator)
+        components = int(group["n_order"].values.max()) if "n_order" in group else 1
+        return curves_of(sizes, observable, control, resamples, generator, components)
     components = max(int(v.attrs.get("components", 1)) for v in group.values())
     return curves_of_chains(sizes, observable, control, resamples, generator, components, together)
 

@@ -38,6 +38,7 @@ ONLY_IN = {
     "torch": {"networks", "kernels/gpu"},
     "triton": {"kernels/gpu"},
     "h5py": {"store"},
+    "safetensors": {"store"},
     "numba": {"kernels"},
     "click": {"cli"},
     "matplotlib": {"figures"},

@@ -132,6 +132,7 @@ def curves_of(
     control: str,
     resamples: int,
     generator: np.random.Generator,
+    components: int = 1,
 ) -> Curves:
     """Return the curves of an observable with bootstrap samples.
 
@@ -147,13 +148,15 @@ def curves_of(
         Number of bootstrap samples.
     generator : numpy.random.Generator
         Source of the resampling.
+    components : int
+        Number of components of the order parameter, for U4.
 
     Raises
     ------
     InputError
         If the observable is unknown, the file lacks what it needs, or values are not finite.
     """
-    rule = rule_of(observable, control, *(arrays for _, arrays in sizes.values()))
+    rule = rule_of(observable, control, *(arrays for _, arrays in sizes.values()), components=components)
     networks = min(arrays[rule.raw[0]].shape[1] for _, arrays in sizes.values())
     weights = _network_weights(networks, resamples, generator)
     x, y, samples, counts = {}, {}, {}, []

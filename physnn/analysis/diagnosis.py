@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from physnn.models.coupling import fourier_kernel, wave_numbers
+from physnn.analysis.spectrum import Spectrum
 
-WITHIN = 0.05
-"""Modes this near the top belong to the leading ones (relative)."""
 REST = 1e-5
 """A state rests if 1 - <x_t . x_(t+1)> is less: rounding leaves 1e-7."""
 RETURN = 0.1
@@ -35,70 +33,6 @@ ROUNDING = 3e-6
 """Energies may rise by this share of their size in single precision."""
 
 
-@dataclass(frozen=True)
-class Mode:
-    """A wave that J takes to a multiple of itself.
-
-    Attributes
-    ----------
-    wave_vector : tuple of float
-        Along rows and columns (radians per site); -q belongs to the conjugate vector and is left out.
-    eigenvalue : float
-        lambda.
-    vector : ndarray of complex128, shape (N,)
-        Unit eigenvector of J(q).
-    lift_overlap : float
-        |v . w|^2 with the unit vector w that images are lifted to.
-    """
-
-    wave_vector: tuple[float, float]
-    eigenvalue: float
-    vector: np.ndarray
-    lift_overlap: float
-
-
-@dataclass(frozen=True)
-class Spectrum:
-    """J(q) over the wave vectors of a torus of side L.
-
-    Attributes
-    ----------
-    bands : ndarray, shape (L, L, N)
-        Eigenvalues, ascending; wave vectors ascend from -pi as in `physnn.models.coupling.wave_numbers`.
-    leading : tuple of Mode
-        All within 5 % of the top, highest first.
-    """
-
-    bands: np.ndarray
-    leading: tuple[Mode, ...]
-
-    @property
-    def lambda_min(self) -> float:
-        """The smallest eigenvalue."""
-        return float(self.bands.min())
-
-    @property
-    def lambda_max(self) -> float:
-        """The largest eigenvalue."""
-        return float(self.bands.max())
-
-
-def spectrum(J: np.ndarray, lift: np.ndarray, L: int) -> Spectrum:
-    """Return the spectrum of a symmetric kernel ``(N, N, k, k)`` with the leading modes' overlap with the lift."""
-    q = wave_numbers(L)
-    values, vectors = np.linalg.eigh(fourier_kernel(J, q, q))
-    top, w = values.max(), np.float64(lift) / np.linalg.norm(lift)
-    modes = []
-    for row, column, band in np.argwhere(values >= top - WITHIN * abs(top)):
-        # Of q and -q (mod 2 pi) the one later in the grid is kept.
-        if (row, column) < ((2 * (L // 2) - row) % L, (2 * (L // 2) - column) % L):
-            continue
-        v = vectors[row, column, :, band]
-        overlap = float(abs(np.vdot(v, w)) ** 2)
-        modes.append(Mode((float(q[row]), float(q[column])), float(values[row, column, band]), v, overlap))
-    return Spectrum(values, tuple(sorted(modes, key=lambda mode: -mode.eigenvalue)))
-
-
 def period(overlaps: np.ndarray) -> int:
     """Return the period of a motion from its overlaps <x_t . x_(t+1)>, <x_t . x_(t+2)>, ...: 1 at rest, 0 if none."""
     away = 1 - np.asarray(overlaps, np.float64)
@@ -115,60 +49,76 @@ class Diagnosis:
     Attributes
     ----------
     name, family : str
-        What it is called; ``paper`` or ``flow``.
-    gamma, steps : float, int
-        Step size and trained depth T.
-    c : float
-        |c|, length of the constant that breaks the symmetry x -> -x.
-    spectrum : Spectrum
-        Of J(q).
+        What it is called; ``paper``, ``flow``, or ``brought``.
+    gamma, steps : float or None, int
+        Step size, if it is known, and trained depth T.
+    c : float or None
+        |c|, length of the constant that breaks the symmetry x -> -x (the longest of all layers); None if unknown.
+    spectrum : Spectrum or None
+        Of J(q); None where layers have couplings of their own, or a network that was brought shows none.
     measured : mapping of arrays
-        What `physnn.networks.diagnose` returns.
+        What `physnn.networks.diagnose` returns; what is not there is not known.
+    symmetry : str or None
+        ``Z2`` or ``U1``, that of the couplings; None if unknown.
     """
 
     name: str
     family: str
-    gamma: float
+    gamma: float | None
     steps: int
-    c: float
-    spectrum: Spectrum
+    c: float | None
+    spectrum: Spectrum | None
     measured: Mapping[str, np.ndarray]
+    symmetry: str | None = "Z2"
 
     @property
-    def symmetric(self) -> bool:
+    def symmetric(self) -> bool | None:
         """Whether c = 0."""
-        return self.c == 0
+        return None if self.c is None else self.c == 0
 
     @property
-    def h(self) -> float:
-        """Mean local field at depth T."""
-        return float(self.measured["field_mean"])
+    def h(self) -> float | None:
+        """Mean local field at depth T, or at the last layer."""
+        if "layer_field" in self.measured:
+            return float(self.measured["layer_field"][-1])
+        return float(self.measured["field_mean"]) if "field_mean" in self.measured else None
 
     @property
-    def s(self) -> float:
-        """Stability number gamma (h - lambda_min) / 2."""
-        return self.gamma * (self.h - self.spectrum.lambda_min) / 2
+    def s(self) -> float | None:
+        """Stability number gamma (h - lambda_min) / 2; where layers have their own couplings the largest."""
+        if "layer_s" in self.measured:
+            return float(self.measured["layer_s"].max())
+        return self._stability("field_mean")
 
     @property
-    def s_local(self) -> float:
+    def s_local(self) -> float | None:
         """The same with the largest local field of any site."""
-        return self.gamma * (float(self.measured["field_max"]) - self.spectrum.lambda_min) / 2
+        return self._stability("field_max")
+
+    def _stability(self, field: str) -> float | None:
+        if self.spectrum is None or self.gamma is None or field not in self.measured:
+            return None
+        return self.gamma * (float(self.measured[field]) - self.spectrum.lambda_min) / 2
 
     @property
-    def period(self) -> int:
-        """Period of the motion far beyond T: 1 for a fixed point, 0 where none is found."""
-        return period(self.measured["overlaps_far"])
+    def period(self) -> int | None:
+        """Period of the motion far beyond T: 1 for a fixed point, 0 where none is found, None where T is the end."""
+        return period(self.measured["overlaps_far"]) if "overlaps_far" in self.measured else None
 
     @property
     def rmse(self) -> dict[str, float]:
-        """Pooled RMSE around T, at 2 T and at the last depth followed."""
+        """Pooled RMSE around T, at 2 T and at the last depth followed, as far as these depths exist."""
         errors, T = self.measured["rmse"], self.steps
         depths = {"T-1": T - 1, "T": T, "T+1": T + 1, "2T": 2 * T, "far": len(errors) - 1}
-        return {name: float(errors[depth]) for name, depth in depths.items()}
+        # Where layers end at T, that is no depth far beyond it.
+        there = {name: depth for name, depth in depths.items() if depth < len(errors) and (name != "far" or depth > T)}
+        return {name: float(errors[depth]) for name, depth in there.items()}
 
     @property
-    def energy_rise(self) -> float:
+    def energy_rise(self) -> float | None:
         """Largest rise of an image's energy per site in any step followed, over the energy's size; 0 if none."""
+        if "energy_rise" not in self.measured:
+            return None
         rise = float(self.measured["energy_rise"].max())
         return max(0.0, rise) / max(1e-30, float(np.abs(self.measured["energy"]).max()))
 
@@ -181,7 +131,7 @@ class Diagnosis:
     @property
     def findings(self) -> dict[str, str]:
         """What was found, by a stable keyword, each in one sentence."""
-        return _motion(self) | _energy(self) | _order(self) | _answer(self)
+        return _motion(self) | _energy(self) | _order(self) | _answer(self) | _unknown(self)
 
     @property
     def verdict(self) -> str:
@@ -189,36 +139,42 @@ class Diagnosis:
         return " ".join(self.findings.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the numbers and words as what JSON can hold; curves are left out."""
-        m = self.measured
+        """Return the numbers and words as what JSON can hold, null for what is not known; curves are left out."""
+        m, known = self.measured, self.spectrum
+        energy = m.get("energy")
         return {
             "name": self.name,
             "family": self.family,
             "symmetric": self.symmetric,
+            "symmetry": self.symmetry if self.symmetric is not False else "none",
             "gamma": self.gamma,
             "steps": self.steps,
             "s": self.s,
             "s_local": self.s_local,
-            "lambda_min": self.spectrum.lambda_min,
-            "lambda_max": self.spectrum.lambda_max,
+            "lambda_min": known.lambda_min if known else None,
+            "lambda_max": known.lambda_max if known else None,
             "h": self.h,
             "c": self.c,
             "period": self.period,
-            "moving_sites": float(m["moving_sites"]),
-            "overlaps": {"T": m["overlaps_at_depth"].tolist(), "far": m["overlaps_far"].tolist()},
-            "rmse": self.rmse,
+            "moving_sites": _number(m, "moving_sites"),
+            "overlaps": {"T": _list(m, "overlaps_at_depth"), "far": _list(m, "overlaps_far")},
+            "rmse": {name: self.rmse.get(name) for name in ("T-1", "T", "T+1", "2T", "far")},
             "constant_rmse": float(m["target_sd"]),
-            "energy": {"0": float(m["energy"][0]), "T": float(m["energy"][self.steps]), "far": float(m["energy"][-1])},
+            "energy": None
+            if energy is None
+            else {"0": float(energy[0]), "T": float(energy[self.steps]), "far": float(energy[-1])},
             "energy_rise": self.energy_rise,
             "leading_modes": [
                 {"q": list(mode.wave_vector), "eigenvalue": mode.eigenvalue, "lift_overlap": mode.lift_overlap}
                 | {"vector": [[z.real, z.imag] for z in mode.vector.tolist()]}
-                for mode in self.spectrum.leading[:MOST_MODES]
+                for mode in (known.leading[:MOST_MODES] if known else ())
             ],
-            "leading_count": len(self.spectrum.leading),
-            "wall_energy": m["wall_energy"].tolist(),
-            "wall_profile": m["wall_profile"].tolist(),
-            "bulk_energy": m["bulk_energy"].tolist(),
+            "leading_count": len(known.leading) if known else None,
+            "wall_energy": _list(m, "wall_energy"),
+            "wall_profile": _list(m, "wall_profile"),
+            "bulk_energy": _list(m, "bulk_energy"),
+            "vortices": _list(m, "vortices"),
+            "layer_s": _list(m, "layer_s"),
             "damage": {
                 "eta": float(m["eta"]),
                 "windows": m["windows"].tolist(),
@@ -231,6 +187,14 @@ class Diagnosis:
         }
 
 
+def _number(measured: Mapping[str, np.ndarray], name: str) -> float | None:
+    return float(measured[name]) if name in measured else None
+
+
+def _list(measured: Mapping[str, np.ndarray], name: str) -> Any:
+    return measured[name].tolist() if name in measured else None
+
+
 def as_json(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
     """Return the machine-readable form of a file's diagnosis."""
     return {"networks": [diagnosis.to_json() for diagnosis in diagnoses]}
@@ -241,13 +205,16 @@ def table(diagnoses: Sequence[Diagnosis]) -> tuple[list[str], list[list[str]]]:
     headings = ["network", "family", "s", "h", "lambda_min", "lambda_max", "period", "RMSE T-1", "T", "T+1", "2T"]
     rows = []
     for d in diagnoses:
-        numbers = (d.s, d.h, d.spectrum.lambda_min, d.spectrum.lambda_max)
-        errors = [f"{d.rmse[name]:.4f}" for name in ("T-1", "T", "T+1", "2T")]
-        rows.append([d.name, d.family, *(f"{v:.3g}" for v in numbers), str(d.period) if d.period else "none", *errors])
+        bands = (d.spectrum.lambda_min, d.spectrum.lambda_max) if d.spectrum else (None, None)
+        numbers = ["-" if v is None else f"{v:.3g}" for v in (d.s, d.h, *bands)]
+        errors = [f"{d.rmse[name]:.4f}" if name in d.rmse else "-" for name in ("T-1", "T", "T+1", "2T")]
+        rows.append([d.name, d.family, *numbers, {None: "-", 0: "none"}.get(d.period, str(d.period)), *errors])
     return [*headings, "found"], [[*row, ", ".join(d.findings)] for row, d in zip(rows, diagnoses, strict=True)]
 
 
 def _motion(d: Diagnosis) -> dict[str, str]:
+    if d.period is None:
+        return {}
     one, two = d.measured["overlaps_far"][:2]
     if d.period == 1:
         return {"fixed_point": "Far beyond its depth the network rests in a fixed point."}
@@ -262,32 +229,39 @@ def _motion(d: Diagnosis) -> dict[str, str]:
 
 def _energy(d: Diagnosis) -> dict[str, str]:
     found = {}
-    if d.s >= 1:
+    layers = " in its worst layer" if "layer_s" in d.measured else ""
+    if d.s is not None and d.gamma is not None and d.s >= 1:
         found["overshoots"] = (
-            f"Its steps are too long for a gradient flow: s = {d.s:.2f}, and gamma < {d.gamma / d.s:.3g} would be "
-            "needed; temperatures T = eta^2 / 2 do not hold."
+            f"Its steps are too long for a gradient flow: s = {d.s:.2f}{layers}, and gamma < {d.gamma / d.s:.3g} would "
+            "be needed; temperatures T = eta^2 / 2 do not hold."
         )
-    else:
-        found["gradient"] = f"Its steps follow the gradient of the energy on average: s = {d.s:.2f} < 1."
-        if d.s_local >= 1:
+    elif d.s is not None:
+        found["gradient"] = f"Its steps follow the gradient of the energy on average: s = {d.s:.2f}{layers} < 1."
+        if d.s_local is not None and d.s_local >= 1:
             found["locally_overshoots"] = f"Single sites overshoot: s = {d.s_local:.2f} at the largest local field."
-    if d.energy_rise > ROUNDING:
+    if d.energy_rise is not None and d.energy_rise > ROUNDING:
         found["energy_rises"] = f"Its energy rises without noise, by up to {d.energy_rise:.1e} of its size in a step."
     return found
 
 
 def _order(d: Diagnosis) -> dict[str, str]:
-    top, found = d.spectrum.leading[0], {}
-    middle = len(d.spectrum.bands) // 2
-    if top.eigenvalue - d.spectrum.bands[middle, middle, -1] > 1e-6 * abs(top.eigenvalue):
-        row, column = (q / np.pi for q in top.wave_vector)
-        found["wave"] = f"What it orders into is a wave: J(q) is largest at q = ({row:.3g}, {column:.3g}) pi."
-    else:
-        found["uniform"] = "What it orders into is uniform: J(q) is largest at q = 0."
-    if not d.symmetric:
+    found = {}
+    if d.spectrum is not None:
+        top, middle = d.spectrum.leading[0], len(d.spectrum.bands) // 2
+        if top.eigenvalue - d.spectrum.bands[middle, middle, -1] > 1e-6 * abs(top.eigenvalue):
+            row, column = (q / np.pi for q in top.wave_vector)
+            found["wave"] = f"What it orders into is a wave: J(q) is largest at q = ({row:.3g}, {column:.3g}) pi."
+        else:
+            found["uniform"] = "What it orders into is uniform: J(q) is largest at q = 0."
+    if d.c and d.h is not None:
         found["broken"] = f"A constant of |c| = {d.c:.3g} ({d.c / abs(d.h):.2g} h) breaks the symmetry x -> -x."
-    walls = d.measured["wall_energy"]
-    if walls.min() < 0:
+    if d.symmetry == "U1":
+        found["vortices"] = (
+            "It is symmetric under rotations of a plane, so that its defects are vortices and walls can unwind: "
+            f"{float(d.measured['vortices'][d.steps]):.2g} vortices per site at T."
+        )
+    walls = d.measured.get("wall_energy")
+    if walls is not None and walls.min() < 0:
         found["no_tension"] = (
             f"Straight walls between the two uniform states cost less than nothing ({walls.min():.2g} per length): "
             "those are not its states of lowest energy."
@@ -299,6 +273,8 @@ def _answer(d: Diagnosis) -> dict[str, str]:
     r, constant = d.rmse, float(d.measured["target_sd"])
     if r["T"] > LEARNT * constant:
         return {"constant": f"It has not learnt: RMSE {r['T']:.3f}, and a constant answer has {constant:.3f}."}
+    if "T+1" not in r:
+        return {}
     found = {}
     least = max(r["T"], EXACT)
     if max(r["T-1"], r["T+1"]) > SAME_ANSWER * least:
@@ -308,3 +284,16 @@ def _answer(d: Diagnosis) -> dict[str, str]:
     if r["2T"] > LASTING * least:
         found["fades"] = f"Its answer does not last: RMSE {r['T']:.4f} at T, {r['2T']:.4f} at 2 T."
     return found or {"lasting": f"Its answer lasts: RMSE {r['T']:.4f} at T, {r['2T']:.4f} at 2 T."}
+
+
+def _unknown(d: Diagnosis) -> dict[str, str]:
+    """Say what is left out, and why."""
+    if "layer_s" in d.measured:
+        return {
+            "layers": "Every step has a coupling of its own: there is no one spectrum and no depth beyond T, so that "
+            "leading modes, cycles and whether the answer lasts are left out."
+        }
+    if d.spectrum is not None:
+        return {}
+    what = ["spectrum, stability number and wall energy"] + (["energy"] if "energy" not in d.measured else [])
+    return {"unknown": f"The network was brought along and does not show its couplings; left out: {', '.join(what)}."}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from physnn.cli.options import Number, Whole, debug_option, json_option, quiet_option, seed_option
+from physnn.cli.options import Number, Whole, debug_option, json_option, module_option, quiet_option, seed_option
 
 
 class Window(click.ParamType[tuple[int, int]]):
@@ -23,7 +23,9 @@ class Window(click.ParamType[tuple[int, int]]):
 
 
 @click.command()
-@click.argument("networks")
+@click.argument("networks", required=False)
+@module_option
+@click.option("--steps", type=Whole(1), help="Depth T [default: that of training, or what the class says].")
 @click.option("--images", type=Whole(1), default=32, show_default=True, help="Fresh images shown to each network.")
 @click.option("--L", "size", type=Whole(1), help="Side of the images [default: that of training].")
 @click.option("--eta", type=Number(0), default=0.02, show_default=True, help="Noise of the damage profile (Langevin).")
@@ -39,7 +41,9 @@ class Window(click.ParamType[tuple[int, int]]):
 @quiet_option
 @debug_option
 def diagnose(
-    networks: str,
+    networks: str | None,
+    module: str | None,
+    steps: int | None,
     images: int,
     size: int | None,
     eta: float,
@@ -50,11 +54,12 @@ def diagnose(
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Diagnose the networks of a file, or of a bundled ensemble: spectrum, stability, cycle, errors, walls, damage.
+    """Diagnose networks of a file, a bundled ensemble, or a class of yours: stability, cycle, errors, walls, damage.
 
     \b
     physnn diagnose kuramoto_symmetric
     physnn diagnose mine.h5 --noise-steps 0:3 --figure mine.png
+    physnn diagnose weights.safetensors --module my_net.py:MyNet --steps 8
     """
     from physnn.analysis.diagnosis import as_json as plain
     from physnn.analysis.diagnosis import table
@@ -63,7 +68,15 @@ def diagnose(
 
     with progress_bar("diagnose", quiet) as progress:
         found = run(
-            networks, images=images, L=size, eta=eta, noise_steps=noise_steps, seed=seed or 0, progress=progress
+            networks,
+            module=module,
+            steps=steps,
+            images=images,
+            L=size,
+            eta=eta,
+            noise_steps=noise_steps,
+            seed=seed or 0,
+            progress=progress,
         )
     pages = []
     if figure:
@@ -76,7 +89,7 @@ def diagnose(
         print_json(plain(found) | {"figures": pages})
         return
     heading, rows = table(found)
-    print_table(f"{len(found)} networks of {networks}", heading[:-1], [row[:-1] for row in rows])
+    print_table(f"{len(found)} networks of {networks or module}", heading[:-1], [row[:-1] for row in rows])
     for d in found:
         click.echo(f"{d.name}: {d.verdict}")
     for page in pages:

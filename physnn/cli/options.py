@@ -195,6 +195,11 @@ run_options = stack(
     quiet_option,
     debug_option,
 )
+module_option = click.option(
+    "--module",
+    metavar="FILE.py:CLASS",
+    help="Networks of your own: the class, from a file or an installed package.module:CLASS. Its code is run.",
+)
 shard_option = click.option(
     "--shard", metavar="i/n", help="Run share i (from 0) of n, for job arrays; the last one puts the file together."
 )

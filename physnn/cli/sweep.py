@@ -17,6 +17,7 @@ from physnn.cli.options import (
     Whole,
     config_option,
     json_option,
+    module_option,
     out_option,
     resolve_device,
     run_options,
@@ -27,6 +28,8 @@ from physnn.cli.options import (
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
 DEFAULT_OUT = "sweep-noise.h5"
 OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
+OF_ORDER = ("binder", "m_abs")
+"""What networks of users allow as well, if they have an order parameter."""
 
 
 @click.command("sweep-noise", cls=ListCommand)
@@ -55,8 +58,9 @@ OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
     cls=ListOption,
     metavar="FILE...",
     example="mine.h5",
-    help="Network files, or names of bundled ensembles [default: kuramoto_symmetric].",
+    help="Network files, or names of bundled ensembles [default: kuramoto_symmetric; with --module: none].",
 )
+@module_option
 @click.option("--images", type=Whole(1), help="Images per network and size [default: 32].")
 @click.option("--steps", type=Whole(1), help="Depth [default: the trained one].")
 @click.option(
@@ -137,7 +141,7 @@ def sweep_noise(
         return
     if wrong := [name for name, value in long.items() if value]:
         raise InputError(f"--{wrong[0].replace('_', '-')} belongs to --mode equilibrium")
-    check_observable(observable or "rmse", OF_SWEEPS)
+    check_observable(observable or "rmse", OF_SWEEPS + (OF_ORDER if options["module"] else ()))
     run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
     flags = {"L": sizes or None, "networks": networks or None, **options}
     found = read_config(config)
@@ -147,7 +151,8 @@ def sweep_noise(
         raise InputError("--eta and --eta-range exclude each other; give one")
     values = list(eta) if eta else noise_range(eta_range) if eta_range else None
     if values is not None:
-        settings["eta"] = langevin(values, noise_convention, settings.get("networks", ("kuramoto_symmetric",)))
+        names = settings.get("networks", () if settings.get("module") else ("kuramoto_symmetric",))
+        settings["eta"] = langevin(values, noise_convention, names, settings.get("module"))
     out = out or Path(DEFAULT_OUT)
     if not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
@@ -160,16 +165,20 @@ def sweep_noise(
 
 def _settings(settings: dict[str, Any], flags: dict[str, Any], observable: str | None, new_eta: bool) -> dict[str, Any]:
     """Return the settings of a configuration file with flags over them."""
+    from physnn.errors import InputError
     from physnn.sweeps.noise_recipe import NoiseSweep
     from physnn.sweeps.validation import check_names
 
     check_names(NoiseSweep, settings)
+    if settings.get("module") and not flags["module"]:
+        raise InputError(f"these settings run code: allow it with --module {settings['module']}")
+    settings = {key: value for key, value in settings.items() if key not in ("module", "module_digest")}
     if settings.get("stages") and (new_eta or flags["images"] or flags["target_error"] is not None):
         # Other values than those that were decided: the record of the decision does not go with them.
         dropped = ("stages", "asked_images", "target_error", "target_observable")
         settings = {key: value for key, value in settings.items() if key not in dropped}
     settings = settings | {key: value for key, value in flags.items() if value is not None}
-    if flags["networks"]:
+    if flags["networks"] or flags["module"]:
         settings.pop("network_ids", None)
     if observable and settings.get("target_error") is not None and not settings.get("stages"):
         settings["target_observable"] = observable
@@ -187,7 +196,7 @@ def noise_range(given: Sequence[float]) -> list[float]:
     return noise_values(low, high, int(count))
 
 
-def langevin(values: list[float], convention: str, networks: Sequence[str]) -> list[float]:
+def langevin(values: list[float], convention: str, networks: Sequence[str], module: str | None = None) -> list[float]:
     """Convert noise values to the Langevin eta; the step size comes from the networks."""
     if convention == "langevin":
         return values
@@ -195,11 +204,16 @@ def langevin(values: list[float], convention: str, networks: Sequence[str]) -> l
         return [math.sqrt(2 * value) for value in values]
     from physnn.bundled import resolve
     from physnn.errors import InputError
+    from physnn.networks.brought import step_sizes
     from physnn.store.network_file import read_networks
 
-    steps = {float(read_networks(resolve(name)).architecture["gamma"]) for name in networks}
-    if len(steps) > 1:
-        raise InputError(f"the networks have step sizes {sorted(steps)}: give the noise in the langevin convention")
+    if module:
+        steps = step_sizes(module, tuple(networks))
+    else:
+        steps = {float(read_networks(resolve(name)).architecture["gamma"]) for name in networks}
+    if len(steps) != 1:
+        found = f"step sizes {sorted(steps)}" if steps else "no attribute gamma"
+        raise InputError(f"the networks have {found}: give the noise in the langevin convention")
     gamma = steps.pop()
     rules = {
         "per-step": lambda a: a * math.sqrt(gamma),

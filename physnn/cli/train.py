@@ -44,6 +44,16 @@ train.add_command(classify)
 )
 @click.option("--broken", is_flag=True, help="Break the symmetry x -> -x with a trained constant c.")
 @click.option("--bias-sd", type=Number(0), help="Standard deviation of c at the start [default: 0.3].")
+@click.option(
+    "--symmetry",
+    type=click.Choice(["Z2", "U1"]),
+    help="Z2: x -> -x, defects are walls; U1: rotations of a plane, defects are vortices [default: Z2].",
+)
+@click.option(
+    "--layers",
+    type=click.Choice(["shared", "unshared"]),
+    help="unshared: every step has a coupling of its own [default: shared].",
+)
 @click.option("--components", type=Whole(2), help="N, components of a unit vector [default: 16].")
 @click.option("--kernel", type=Whole(1), help="k, side of the coupling kernel [default: 5].")
 @click.option("--gamma", type=Number(0), help="Step size [default: 0.25; flow: 0.125].")

@@ -19,7 +19,8 @@ PATH = (("M", (1.0, 1.0)), ("0", (0.0, 0.0)), ("X", (0.0, 1.0)), ("M", (1.0, 1.0
 def diagnosis_figure(diagnosis: Diagnosis) -> Figure:
     """Return eight panels: J(q), its bands, errors, energy, overlaps, walls, damage by noise, and the verdict."""
     figure = new_figure(16, 7.6)
-    figure.suptitle(f"{diagnosis.name} ({diagnosis.family}, gamma = {diagnosis.gamma:g}, T = {diagnosis.steps})")
+    gamma = "" if diagnosis.gamma is None else f", gamma = {diagnosis.gamma:g}"
+    figure.suptitle(f"{diagnosis.name} ({diagnosis.family}{gamma}, T = {diagnosis.steps})")
     axes = figure.subplots(2, 4)
     draw_zone(axes[0, 0], diagnosis)
     draw_bands(axes[0, 1], diagnosis)
@@ -32,8 +33,20 @@ def diagnosis_figure(diagnosis: Diagnosis) -> Figure:
     return figure
 
 
+def _known(axes: Axes, *what: object) -> bool:
+    """Whether all of something is there; else the panel says that it is not."""
+    if all(item is not None for item in what):
+        return True
+    axes.axis("off")
+    axes.text(0.5, 0.5, "not known", ha="center", va="center", transform=axes.transAxes)
+    return False
+
+
 def draw_zone(axes: Axes, d: Diagnosis) -> None:
     """Draw the largest eigenvalue of J(q) over all wave vectors; circles mark the leading modes."""
+    if not _known(axes, d.spectrum):
+        return
+    assert d.spectrum is not None
     top = d.spectrum.bands[..., -1]
     L = len(top)
     # Wave number -pi + 2 pi n / L (n from 0, even L) sits in the middle of its pixel.
@@ -48,7 +61,19 @@ def draw_zone(axes: Axes, d: Diagnosis) -> None:
 
 
 def draw_bands(axes: Axes, d: Diagnosis) -> None:
-    """Draw all eigenvalues along the way M - 0 - X - M, with the local field and the edge of stability."""
+    """Draw all eigenvalues along the way M - 0 - X - M, with the local field and the edge of stability.
+
+    Where layers have their own couplings, draw the stability number of each.
+    """
+    if "layer_s" in d.measured:
+        axes.plot(1 + np.arange(d.steps), d.measured["layer_s"], color=COLOURS[0], marker=".", lw=1)
+        axes.axhline(1, color=COLOURS[1], ls="--", lw=1.5, label="unstable above")
+        axes.set(xlabel="layer", ylabel=r"$\gamma (h - \lambda_\mathrm{min})/2$", title=f"s = {d.s:.3f}")
+        axes.legend(frameon=False, fontsize=8)
+        return
+    if not _known(axes, d.spectrum, d.h, d.gamma):
+        return
+    assert d.spectrum is not None and d.h is not None and d.gamma is not None
     L, places, names = len(d.spectrum.bands), [], []
     rows: list[np.ndarray] = []
     for (name, start), (_, end) in pairwise(PATH):
@@ -81,9 +106,11 @@ def draw_energy(axes: Axes, d: Diagnosis) -> None:
 
     The first steps, which fall far, are left out of view.
     """
-    energy = d.measured["energy"]
+    if not _known(axes, energy := d.measured.get("energy")):
+        return
+    assert energy is not None
     axes.plot(energy, color=COLOURS[0], lw=1.2, label=r"$E$")
-    if d.s >= 1:
+    if d.s is not None and d.s >= 1 and "pair_energy" in d.measured:
         pairs = d.measured["pair_energy"]
         axes.plot(np.arange(len(pairs)) + 0.5, pairs, color=COLOURS[2], lw=1.2, label="of two successive states")
     late = energy[d.steps // 2 :]
@@ -95,9 +122,12 @@ def draw_energy(axes: Axes, d: Diagnosis) -> None:
 
 def draw_overlaps(axes: Axes, d: Diagnosis) -> None:
     """Draw how far the state moves in 1, 2, 3, ... steps."""
+    if not _known(axes, d.measured.get("overlaps_far")):
+        return
     for k, (name, label) in enumerate((("overlaps_at_depth", "from T"), ("overlaps_far", "far beyond T"))):
         away = np.maximum(1 - d.measured[name], 1e-8)
         axes.plot(1 + np.arange(len(away)), away, color=COLOURS[k], marker="os"[k], ms=4, lw=1, label=label)
+    assert d.period is not None
     words = {0: "no period found", 1: "fixed point"}.get(d.period, f"cycle of {d.period}")
     axes.set(xlabel="lag (steps)", ylabel=r"$1 - \langle x_t \cdot x_{t+\mathrm{lag}}\rangle$", yscale="log")
     axes.set_title(words, fontsize=10)
@@ -107,7 +137,9 @@ def draw_overlaps(axes: Axes, d: Diagnosis) -> None:
 def draw_walls(axes: Axes, d: Diagnosis) -> None:
     """Draw straight walls between the two states."""
     for k, direction in enumerate(("rows", "columns")):
-        label = f"across {direction}: {d.measured['wall_energy'][k]:.3g} per length"
+        label = f"across {direction}"
+        if "wall_energy" in d.measured:
+            label += f": {d.measured['wall_energy'][k]:.3g} per length"
         axes.plot(d.measured["wall_profile"][k], color=COLOURS[k], marker="os"[k], ms=3, lw=1, label=label)
     axes.set(xlabel="place (pixels)", ylabel=r"$x \cdot x_\mathrm{background}$", ylim=(-1.1, 2.2))
     axes.legend(frameon=False, fontsize=8, title="walls at T, with their energy", title_fontsize=8, loc="upper left")

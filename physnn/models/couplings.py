@@ -63,8 +63,16 @@ def gauge_rotated_xy(theta: tuple[float, float], K: float = 1.0) -> VectorModel:
 def from_weights(weights: Mapping[str, np.ndarray], boundary: Boundary, name: str = "network") -> VectorModel:
     """Return the model of a trained network's weights, ``coupling (N, N, k, k)`` and perhaps ``bias (N,)``.
 
-    The symmetric part of the coupling is taken, as the network does.
+    The symmetric part of the coupling is taken, as the network does.  Not for networks whose layers have couplings of
+    their own, nor under U(1), where the network takes a smaller part.
+
+    Raises
+    ------
+    InputError
+        If the coupling has other dimensions.
     """
     raw = np.asarray(weights["coupling"], np.float32)
+    if raw.ndim != 4:
+        raise InputError(f"one coupling has the shape (N, N, k, k), not {raw.shape}; take that of a single layer")
     J = (raw + raw[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)) / np.float32(2)
     return VectorModel(J, np.asarray(weights.get("bias", np.empty(0))), boundary, name)

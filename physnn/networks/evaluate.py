@@ -11,7 +11,9 @@ from scipy.ndimage import maximum_filter
 from torch import Tensor
 
 from physnn import rng
+from physnn.networks.brought import BroughtNetwork, Source
 from physnn.networks.device import full_precision
+from physnn.networks.dynamics import Dynamics
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork
 from physnn.networks.noise import KeyedNoise
 from physnn.networks.tasks import Density, Transmogrifier
@@ -37,8 +39,16 @@ class Batch:
 
 
 @functools.lru_cache(maxsize=4)
+def load_dynamics(source: str | Source, network_id: str, device: str) -> Dynamics:
+    """Return a network of a network file, or one that was brought; kept, so that a worker reads it once."""
+    if isinstance(source, Source):
+        return BroughtNetwork(source, device)
+    return load_network(source, network_id, device)
+
+
+@functools.lru_cache(maxsize=4)
 def load_network(path: str, network_id: str, device: str) -> KuramotoNetwork:
-    """Return one network of a network file; kept, so that the tasks of one worker read it once."""
+    """Return one network of a network file; kept as `load_dynamics` does."""
     file = read_networks(path)
     k = file.ids.index(network_id)
     network = KuramotoNetwork(Architecture(**file.architecture), {name: w[k] for name, w in file.weights.items()})
@@ -47,10 +57,10 @@ def load_network(path: str, network_id: str, device: str) -> KuramotoNetwork:
 
 @functools.lru_cache(maxsize=2)
 def clean_run(
-    path: str, network_id: str, device: str, batch: Batch, steps: int
+    source: str | Source, network_id: str, device: str, batch: Batch, steps: int
 ) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray]:
     """Return x(steps) without noise, inputs, targets and numbers of shapes; kept for the next noise level."""
-    network = load_network(path, network_id, device)
+    network = load_dynamics(source, network_id, device)
     task = Transmogrifier(batch.L, batch.density, batch.radius)
     drawn = [
         task.pair(rng.stream(batch.seed, "image", network_id, batch.density, batch.L, k))
@@ -68,13 +78,15 @@ def noise_keys(network_id: str, batch: Batch) -> np.ndarray:
 
 
 @full_precision()
-def noisy_run(path: str, network_id: str, device: str, batch: Batch, steps: int, eta: float) -> dict[str, np.ndarray]:
+def noisy_run(
+    source: str | Source, network_id: str, device: str, batch: Batch, steps: int, eta: float
+) -> dict[str, np.ndarray]:
     """Measure a network on a batch of images at noise eta.
 
     Parameters
     ----------
-    path, network_id : str
-        Network file and the network in it.
+    source, network_id : str or Source, str
+        Network file and the network in it, or a network that was brought.
     device : str
         ``"cpu"`` or ``"cuda"``.
     batch : Batch
@@ -89,13 +101,15 @@ def noisy_run(path: str, network_id: str, device: str, batch: Batch, steps: int,
     dict of arrays, each of shape ``(count,)``
         ``rmse``: root of the mean squared error of this image, foreground 1, background 0; ``se_near``, ``se_far``:
         sums of squared errors near and far from shapes; ``n_near``: number of near pixels; ``target_sq``: sum of the
-        squared target; ``n_shapes``; ``overlap``: mean of x . x_clean over sites; ``energy``: per site.
+        squared target; ``n_shapes``; ``overlap``: mean of x . x_clean over sites; ``energy``: per site, where the
+        network has one; ``m_abs``, ``m2``, ``m4``: powers of the length of its order parameter, and
+        ``n_order``, its components, where it has one.
     """
-    network = load_network(path, network_id, device)
-    clean, inputs, targets, n_shapes = clean_run(path, network_id, device, batch, steps)
+    network = load_dynamics(source, network_id, device)
+    clean, inputs, targets, n_shapes = clean_run(source, network_id, device, batch, steps)
     x = clean
     if eta > 0:
-        noise = KeyedNoise(noise_keys(network_id, batch), network.architecture.components, batch.L, device)
+        noise = KeyedNoise(noise_keys(network_id, batch), clean.shape[1], clean.shape[2], device)
         x = network.evolve(torch.from_numpy(inputs).to(device), steps, noise, eta, LAYOUT)
     error = (network.read_out(x).double().cpu().numpy() - targets) ** 2
     near = maximum_filter(np.maximum(inputs, targets), (0, 2 * NEAR + 1, 2 * NEAR + 1), mode="wrap") > 0
@@ -106,9 +120,19 @@ def noisy_run(path: str, network_id: str, device: str, batch: Batch, steps: int,
         "n_near": near.sum((1, 2)).astype(np.int64),
         "target_sq": ((targets + 0.5) ** 2).sum((1, 2), dtype=np.float64),
         "n_shapes": n_shapes,
-        "overlap": (x * clean).sum(1).double().mean((1, 2)).cpu().numpy(),
-        "energy": network.energy(x).cpu().numpy(),
-    }
+        "overlap": network.overlap(x, clean).cpu().numpy(),
+    } | _order(network, x, steps)
+
+
+def _order(network: Dynamics, x: Tensor, steps: int) -> dict[str, np.ndarray]:
+    """Return energy and powers of the order parameter, where a network has them."""
+    found = {}
+    if (energy := network.energy(x, steps - 1)) is not None:
+        found["energy"] = energy.cpu().numpy()
+    if (m := network.order_parameter(x)) is not None:
+        m2 = (m.cpu().numpy() ** 2).sum(1)
+        found |= {"m_abs": np.sqrt(m2), "m2": m2, "m4": m2**2, "n_order": np.full(len(m2), m.shape[1])}
+    return found
 
 
 def contrast(x: Tensor, image: np.ndarray) -> float:

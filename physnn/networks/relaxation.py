@@ -18,12 +18,16 @@ from torch.nn import functional
 from physnn.kernels import relaxation as kernels
 from physnn.networks.kuramoto import Boundary, KuramotoNetwork
 
+LAYOUT = torch.channels_last
 MOST_STEPS = 8
 """Steps whose derivatives with respect to J are taken in one convolution."""
 
 
 class Relaxation(torch.autograd.Function):
-    """x(0), J and c to x(steps); apply with ``(x, J, c or None, gamma, steps, boundary)``."""
+    """x(0), J and c to x(steps); apply with ``(x, J, c or None, gamma, steps, boundary)``.
+
+    J ``(N, N, k, k)`` and c ``(N,)`` are those of every step, or, with the step first, of each.
+    """
 
     @staticmethod
     def forward(
@@ -31,32 +35,33 @@ class Relaxation(torch.autograd.Function):
     ) -> Tensor:
         """Return x(steps) of x ``(images, N, H, W)``, components fastest in memory."""
         margin = coupling.shape[-1] // 2
-        weights = coupling.detach().contiguous(memory_format=torch.channels_last)
+        weights, biases = _layers(coupling, steps), _constants(bias, coupling, steps)
         number = x.numpy(force=True).dtype.type(gamma)
         state = _with_margin(x.detach(), margin)
         states, scalars = [state], []
-        for _ in range(steps):
+        for J, c in zip(weights, biases, strict=True):
             if boundary == "periodic":
                 kernels.wrap(states[-1], margin)
-            field = _sites(functional.conv2d(_maps(states[-1]), weights, bias))
+            field = _sites(functional.conv2d(_maps(states[-1]), J, c))
             p, r = (np.empty(field.shape[:3], field.dtype) for _ in range(2))
             state = np.zeros_like(states[-1])
             kernels.forward(states[-1], field, number, margin, p, r, state)
             states.append(state)
             scalars.append((p, r))
-        ctx.save_for_backward(weights)
-        ctx.kept = states, scalars, number, margin, boundary, bias is not None
+        ctx.save_for_backward(coupling, bias)
+        ctx.kept = states, scalars, number, margin, boundary, weights
         return _maps(_inside(state, margin))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the derivatives with respect to x, J and c."""
-        (weights,) = ctx.saved_tensors
-        states, scalars, number, margin, boundary, broken = ctx.kept
+        coupling, bias = ctx.saved_tensors
+        states, scalars, number, margin, boundary, weights = ctx.kept
+        shared = coupling.dim() == 4
         g = np.array(_sites(gradient), order="C")
-        by_coupling = torch.zeros_like(weights)
-        by_bias = torch.zeros(len(weights), dtype=weights.dtype) if broken else None
+        by_coupling = torch.zeros_like(coupling, memory_format=LAYOUT if shared else torch.contiguous_format)
+        by_bias = torch.zeros_like(bias) if bias is not None else None
         waiting: list[tuple[np.ndarray, np.ndarray]] = []
         for t in range(len(scalars) - 1, -1, -1):
             by_field = np.zeros_like(states[t])
@@ -65,19 +70,35 @@ class Relaxation(torch.autograd.Function):
             if boundary == "periodic":
                 kernels.wrap(by_field, margin)
             # J = J^T: what a site receives and what it sends go through the same kernel.
-            g += _sites(functional.conv2d(_maps(by_field), weights))
+            g += _sites(functional.conv2d(_maps(by_field), weights[t]))
             waiting.append((states[t], _inside(by_field, margin)))
-            if len(waiting) == MOST_STEPS or t == 0:
+            if len(waiting) == MOST_STEPS or t == 0 or not shared:
                 inputs, outputs = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
-                by_coupling += _weight_derivative(inputs, outputs, weights)
+                at = ... if shared else t
+                by_coupling[at] += _weight_derivative(inputs, outputs, weights[t])
                 if by_bias is not None:
-                    by_bias += torch.from_numpy(outputs.sum((0, 1, 2)))
+                    by_bias[at] += torch.from_numpy(outputs.sum((0, 1, 2)))
                 waiting = []
         return _maps(g), by_coupling, by_bias, None, None, None
 
 
+def _layers(coupling: Tensor, steps: int) -> list[Tensor]:
+    """Return the kernel of every step, components fastest in memory."""
+    if coupling.dim() == 4:
+        return [coupling.detach().contiguous(memory_format=LAYOUT)] * steps
+    return [J.contiguous(memory_format=LAYOUT) for J in coupling.detach()[:steps]]
+
+
+def _constants(bias: Tensor | None, coupling: Tensor, steps: int) -> list[Tensor | None]:
+    """Return the constant of every step."""
+    if bias is None or coupling.dim() == 4:
+        return [bias] * steps
+    return list(bias.detach()[:steps])
+
+
 def relax(network: KuramotoNetwork, images: Tensor, steps: int) -> Tensor:
     """Return what ``network.evolve(images, steps)`` returns, to rounding, on a CPU."""
+    network.check_depth(steps)
     bias = network.get_parameter("bias") if network.architecture.broken else None
     x = network.lift_images(images)
     final: Tensor = Relaxation.apply(

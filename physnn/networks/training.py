@@ -41,6 +41,8 @@ RAMP_START = 0.1
 """Share of T at which the depth begins where it grows."""
 FAMILY_FIELDS = ("family", "stability", "depth_spread", "depth_ramp")
 """Fields that recipes of the family ``paper`` leave out when written, as recipes did before there were families."""
+USUAL: dict[str, Any] = {"symmetry": "Z2", "layers": "shared"}
+"""Values of fields that are left out when written, as recipes did before there were variants."""
 
 
 class TrainingRecipe(BaseModel):
@@ -55,6 +57,10 @@ class TrainingRecipe(BaseModel):
     taken at a depth drawn uniformly from ``steps +- depth_spread``) and ``depth_ramp`` (over this share of all batches
     the depth grows from a tenth of ``steps``: where the depth was full from the start, networks were seen to relax
     to one uniform state before they had learnt anything, from which no gradient leads away).
+
+    With ``layers`` unshared every step has a coupling (and constant c) of its own, ``steps`` of them, so that depths
+    beyond ``steps`` do not exist and ``depth_spread`` is 0; ``flow`` keeps every one of them below ``stability``.
+    ``symmetry`` U1 keeps J commuting with the rotation of a plane; see `physnn.networks.kuramoto`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -80,21 +86,29 @@ class TrainingRecipe(BaseModel):
     stability: Annotated[float, Field(gt=0, lt=1)] = 0.9
     depth_spread: Annotated[int, Field(ge=0)] = 0
     depth_ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
+    symmetry: Literal["Z2", "U1"] = "Z2"
+    layers: Literal["shared", "unshared"] = "shared"
 
     @model_validator(mode="before")
     @classmethod
     def _family_defaults(cls, given: Any) -> Any:
-        return FLOW | given if isinstance(given, dict) and given.get("family") == "flow" else given
+        if not (isinstance(given, dict) and given.get("family") == "flow"):
+            return given
+        return FLOW | ({"depth_spread": 0} if given.get("layers") == "unshared" else {}) | given
 
     @model_serializer(mode="wrap")
     def _leave_out_families(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         plain: dict[str, Any] = handler(self)
-        return plain if self.family == "flow" else {k: v for k, v in plain.items() if k not in FAMILY_FIELDS}
+        hidden = {name for name, value in USUAL.items() if plain[name] == value}
+        hidden |= set() if self.family == "flow" else {*FAMILY_FIELDS}
+        return {name: value for name, value in plain.items() if name not in hidden}
 
     @property
     def architecture(self) -> Architecture:
         """The untrained part of the network."""
-        return Architecture(self.components, self.kernel, self.gamma, self.broken, self.boundary)
+        layers = self.steps if self.layers == "unshared" else 0
+        shape = self.components, self.kernel, self.gamma, self.broken, self.boundary
+        return Architecture(*shape, self.symmetry, layers)
 
     @property
     def task(self) -> Transmogrifier:
@@ -108,6 +122,8 @@ class TrainingRecipe(BaseModel):
             raise InputError(
                 "stability, depth_spread and depth_ramp are for the family flow; leave them out or take it"
             )
+        if self.layers == "unshared" and self.depth_spread:
+            raise InputError("layers with weights of their own have no depth beyond T; leave out depth_spread")
         if self.depth_spread >= self.steps:
             raise InputError(f"a depth spread of {self.depth_spread} needs more than {self.steps} steps; take less")
         if self.kernel > self.L:
@@ -117,24 +133,6 @@ class TrainingRecipe(BaseModel):
     def batches_per_epoch(self) -> int:
         """Optimiser steps in one epoch; a last incomplete batch is not drawn."""
         return max(1, self.pairs_per_epoch // self.batch)
-
-
-def training_bytes(recipe: TrainingRecipe) -> float:
-    """Return about how many bytes the training of one network takes.
-
-    The derivative keeps about 7 arrays of the size of the state for every step, and there are some 18 more; measured
-    for L = 20 to 128, 4 and 16 components, 1 to 15 steps.  Weights are held about 8 times: with gradient, averages of
-    the optimiser and checkpoint.
-    """
-    states = 4.0 * recipe.batch * recipe.components * recipe.L**2 * (7 * recipe.steps + 18)
-    images = 16.0 * max(recipe.batch, recipe.validation_pairs) * recipe.L**2
-    return states + images + 32.0 * (recipe.components * recipe.kernel) ** 2 + 8.0 * recipe.epochs
-
-
-def training_operations(recipe: TrainingRecipe) -> float:
-    """Return the multiplications of the convolutions alone, forwards and back."""
-    per_image = 3.0 * recipe.steps * (recipe.L * recipe.components * recipe.kernel) ** 2
-    return recipe.epochs * recipe.batches_per_epoch * recipe.batch * per_image
 
 
 class Seeds(BaseModel):
@@ -164,15 +162,22 @@ def drawn_depth(recipe: TrainingRecipe, seed: int, epoch: int, batch: int) -> in
 
 
 def limit_stability(network: KuramotoNetwork, limit: float, L: int) -> float:
-    """Shorten J and c together until the bound on s over the torus of side L is at most ``limit``; return the bound."""
+    """Shorten J and c together until the bound on s over the torus of side L is at most ``limit``; return the bound.
+
+    Where layers have their own, each is shortened by itself; the bound is the largest.
+    """
+    layers, names = network.architecture.layers, ("coupling", "bias") if network.architecture.broken else ("coupling",)
     J = network.symmetric_coupling().detach().numpy(force=True)
-    c = network.get_parameter("bias").detach().numpy(force=True) if network.architecture.broken else None
-    bound = stability_bound(J, c, network.architecture.gamma, L)
-    if bound > limit:
-        with torch.no_grad():
-            for name in ("coupling", "bias") if network.architecture.broken else ("coupling",):
-                network.get_parameter(name).mul_(limit / bound)
-    return min(bound, limit)
+    bounds = []
+    for layer in range(layers or 1):
+        at = layer if layers else ...
+        c = network.get_parameter("bias")[at].detach().numpy(force=True) if network.architecture.broken else None
+        bounds.append(stability_bound(J[at], c, network.architecture.gamma, L))
+        if bounds[-1] > limit:
+            with torch.no_grad():
+                for name in names:
+                    network.get_parameter(name)[at].mul_(limit / bounds[-1])
+    return min(max(bounds), limit)
 
 
 def validation_rmse(network: KuramotoNetwork, recipe: TrainingRecipe, seed: int, device: str = "cpu") -> float:

@@ -30,6 +30,8 @@ _DIMS = {
     "loss": ("network", "epoch"),
     "validation_rmse": ("network",),
 }
+_LAYERED = {"coupling", "bias"}
+"""Arrays that have a dimension ``layer`` after ``network`` where layers have weights of their own."""
 _LONG_NAMES = {
     "lift": "input image to components",
     "coupling": "raw coupling kernel; the coupling in use is its symmetric part",
@@ -91,8 +93,13 @@ def write_networks(
 
     ``measured`` is what a diagnosis of each network rests on, if there is one.
     """
+    own = bool(architecture.get("layers"))
     group = {
-        name: Variable(dims, np.stack([t[name] for t in trained]), {"long_name": _LONG_NAMES[name]})
+        name: Variable(
+            (dims[0], "layer", *dims[1:]) if own and name in _LAYERED else dims,
+            np.stack([t[name] for t in trained]),
+            {"long_name": _LONG_NAMES[name]},
+        )
         for name, dims in _DIMS.items()
         if name in trained[0]
     }
@@ -133,13 +140,17 @@ def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
         weights = {name: group[name].values for name in WEIGHTS if name in group}
         n, k = operator.index(architecture["components"]), operator.index(architecture["kernel"])
         count = len(group["seed"].values)
-        shapes = {"lift": (n,), "coupling": (n, n, k, k), "readout": (n,), "readout_bias": (1,)}
+        layers, symmetry = operator.index(architecture.get("layers", 0)), architecture.get("symmetry", "Z2")
+        own = (layers,) if layers else ()
+        shapes = {"lift": (n,), "coupling": (*own, n, n, k, k), "readout": (n,), "readout_bias": (1,)}
         if architecture["broken"]:
-            shapes["bias"] = (n,)
+            shapes["bias"] = (*own, n)
         sound = (
             set(weights) == set(shapes)
             and count > 0
-            and set(architecture) == {"components", "kernel", "gamma", "broken", "boundary"}
+            and set(architecture) - {"layers", "symmetry"} == {"components", "kernel", "gamma", "broken", "boundary"}
+            and (layers == 0 or layers >= operator.index(recipe["steps"]))
+            and (symmetry == "Z2" or (symmetry == "U1" and n % 2 == 0 and not architecture["broken"]))
             and all(weights[name].shape == (count, *shape) for name, shape in shapes.items())
             and all(w.dtype == np.float32 and np.isfinite(w).all() for w in weights.values())
             and 0 < float(architecture["gamma"]) < np.inf

@@ -13,11 +13,12 @@ import numpy as np
 from physnn import rng
 from physnn.bundled import resolve
 from physnn.errors import InputError
+from physnn.networks.brought import Source, probe
 from physnn.store.hdf5 import Variable
 from physnn.store.network_file import read_networks
 from physnn.store.parts import write_part
 from physnn.sweeps import preflight
-from physnn.sweeps.noise_recipe import NoiseSweep, NoiseTask, Stage, merged, tasks_of
+from physnn.sweeps.noise_recipe import NoiseSweep, NoiseTask, Stage, brought_sources, merged, tasks_of
 
 __all__ = ["NoiseSweep", "NoiseTask", "Stage", "merged", "tasks_of"]
 Recipe = NoiseSweep
@@ -38,33 +39,42 @@ ATTRIBUTES = {
         "long_name": "mean of x . x_clean over sites at the last step",
     },
     "energy": {"symbol": "E", "units": "dimensionless", "long_name": "energy per site at the last step"},
+    "m_abs": {"symbol": "|m|", "units": "dimensionless", "long_name": "length of the network's order parameter"},
+    "m2": {"symbol": "m^2", "units": "dimensionless", "long_name": "its square"},
+    "m4": {"symbol": "m^4", "units": "dimensionless", "long_name": "its fourth power"},
+    "n_order": {"units": "1", "long_name": "components of the order parameter"},
     "n_near": {"units": "pixels", "long_name": "number of pixels within 3 pixels of a shape"},
     "target_sq": {"units": "dimensionless", "long_name": "sum of the squared target, pixels 0 and 1"},
     "n_shapes": {"units": "1", "long_name": "number of shapes in the image"},
 }
-OF_IMAGE = ("n_near", "target_sq", "n_shapes")
+OF_IMAGE = ("n_near", "target_sq", "n_shapes", "n_order")
 """Observables that do not depend on the noise: stored once per (network, image)."""
 PILOT_SHARE, PILOT_LEAST = 4, 8
 """A pilot takes the images asked for over `PILOT_SHARE`, but `PILOT_LEAST` if there are."""
 
 
-def run_noise_task(task: NoiseTask, files: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Do a task, given the file of every network; what a worker calls."""
+def run_noise_task(task: NoiseTask, files: Mapping[str, str | Source]) -> dict[str, np.ndarray]:
+    """Do a task, given where every network is; what a worker calls."""
     from physnn.networks.evaluate import Batch, noisy_run
 
     batch = Batch(task.L, task.density, task.radius, task.seed, task.first, task.count)
     return noisy_run(files[task.network_id], task.network_id, task.device, batch, task.steps, task.eta)
 
 
-def network_paths(recipe: NoiseSweep) -> dict[str, str]:
-    """Return the file that holds each network of a resolved recipe."""
-    paths = {}
+def network_paths(recipe: NoiseSweep) -> dict[str, str | Source]:
+    """Return the file that holds each network of a resolved recipe, or its class and weights if it was brought."""
+    paths: dict[str, str | Source] = {}
+    if recipe.module and not recipe.networks:
+        paths.update(brought_sources(recipe))
     for name in recipe.networks:
         try:
             path = resolve(name)
         except InputError:
             continue  # a file that was moved is not missed if another one holds its networks
-        paths.update({i: str(path) for i in read_networks(path).ids if i not in paths})
+        if recipe.module:
+            paths.update(brought_sources(recipe, (str(path),)))
+        else:
+            paths.update({i: str(path) for i in read_networks(path).ids if i not in paths})
     if lost := [i for i in recipe.network_ids if i not in paths]:
         raise InputError(f"network {lost[0]} of the recipe is in none of {', '.join(recipe.networks)}; name its file")
     return {i: paths[i] for i in recipe.network_ids}
@@ -204,12 +214,18 @@ def task_count(recipe: NoiseSweep) -> int:
 
 
 def _components(recipe: NoiseSweep) -> int:
-    return _largest(recipe, "components")
+    """Return the numbers that a state has for every pixel, at most."""
+    if not recipe.module:
+        return _largest(recipe, "components")
+    brought = [source for source in network_paths(recipe).values() if isinstance(source, Source)]
+    return math.ceil(max(probe(source, recipe.L[0], recipe.device).numbers for source in brought))
 
 
 def _largest(recipe: NoiseSweep, name: str) -> int:
-    """Return the largest value of something in the architectures of a recipe's networks."""
-    paths = set(network_paths(recipe).values())
+    """Return the largest value of something in the architectures of a recipe's networks; 1 if they were brought."""
+    if recipe.module:
+        return 1
+    paths = {str(path) for path in network_paths(recipe).values()}
     return max(int(read_networks(path).architecture[name]) for path in paths)
 
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from physnn.bundled import resolve
 from physnn.errors import InputError
+from physnn.networks.brought import Source, module_digest, probe, sources
 from physnn.networks.tasks import Transmogrifier
 from physnn.store.network_file import read_networks
 
@@ -53,6 +54,10 @@ class NoiseSweep(BaseModel):
     With ``target_error``, the error wanted of the critical point of ``target_observable`` in units of eta, ``eta`` and
     ``images`` are what is asked for until there are ``stages``; then they are what was decided, and ``asked_images``
     are the images asked for.
+
+    ``module`` names a class of networks that are brought, ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS``, see
+    `physnn.networks.brought`; ``networks`` are then files of weights, or none, and ``module_digest`` says what the
+    class was.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -60,7 +65,9 @@ class NoiseSweep(BaseModel):
     kind: Literal["noise"] = "noise"
     L: Annotated[tuple[Annotated[int, Field(ge=1, le=10**8)], ...], Field(min_length=1)]
     eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)]
-    networks: Annotated[tuple[str, ...], Field(min_length=1)] = ("kuramoto_symmetric",)
+    networks: tuple[str, ...] = ("kuramoto_symmetric",)
+    module: str | None = None
+    module_digest: str | None = None
     network_ids: tuple[str, ...] = ()
     images: Images = 32
     steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
@@ -76,6 +83,17 @@ class NoiseSweep(BaseModel):
     target_observable: Literal["rmse", "rmse_per_image", "overlap", "energy"] = "rmse"
     asked_images: Images | None = None
     stages: tuple[Stage, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_bundled_weights(cls, given: Any) -> Any:
+        return {"networks": ()} | given if isinstance(given, dict) and given.get("module") else given
+
+    @model_validator(mode="after")
+    def _some_network(self) -> NoiseSweep:
+        if not self.networks and not self.module:
+            raise ValueError("networks must name at least one file")
+        return self
 
     @field_validator("L", "eta")
     @classmethod
@@ -96,6 +114,8 @@ class NoiseSweep(BaseModel):
             raise InputError("a target error needs at least 2 sizes and 4 noise values, or nothing can cross")
         for L in self.L:
             Transmogrifier(L, self.density, self.radius)
+        if self.module:
+            return self._resolved_brought()
         files = [read_networks(resolve(name)) for name in self.networks]
         ids = self.network_ids or tuple(dict.fromkeys(i for file in files for i in file.ids))
         lost = [i for i in ids if not any(i in file.ids for file in files)]
@@ -111,7 +131,14 @@ class NoiseSweep(BaseModel):
                 raise InputError(f"the networks were trained at L = {sides}: their depth has no common scale")
             update["training_side"] = self.training_side or sides[0]
             update["period"] = self.period or _common_period(self.networks)
-        return self.model_copy(update=update)
+        found = self.model_copy(update=update)
+        deepest = max(found.depth(L) for L in found.L)
+        layers = [int(file.architecture.get("layers", 0)) for file in files]
+        if least := [n for n in layers if 0 < n < deepest]:
+            raise InputError(
+                f"a network has {min(least)} layers of its own, so there is no depth {deepest}; take --steps less"
+            )
+        return found
 
     def depth(self, L: int) -> int:
         """Return the number of steps at one size, of a resolved recipe: ``steps`` and whole periods more or less."""
@@ -124,6 +151,27 @@ class NoiseSweep(BaseModel):
             raise InputError(f"--steps-scaling {self.steps_scaling:g} makes too many steps at L = {L}; take less")
         return self.steps + self.period * max(round(more), -((self.steps - 1) // self.period))
 
+    def _resolved_brought(self) -> NoiseSweep:
+        """Return the recipe for networks that were brought, after one step of each."""
+        assert self.module is not None
+        if self.steps_scaling is not None:
+            raise InputError("--steps-scaling needs the period and the side of a training of ours; give --steps")
+        digest = module_digest(self.module)
+        if self.module_digest not in (None, digest):
+            raise InputError(
+                f"{self.module} has changed since the recipe was made: use --restart to begin anew, or another --out"
+            )
+        found = self.model_copy(update={"module_digest": digest})
+        sources = brought_sources(found)
+        depths = {probe(source, self.L[0], self.device).steps for source in sources.values()}
+        steps = self.steps or (depths.pop() if len(depths) == 1 else None)
+        if steps is None or steps < 1:
+            raise InputError(f"{self.module} does not say one depth for its networks; give it with --steps")
+        lost = [i for i in self.network_ids if i not in sources]
+        if lost:
+            raise InputError(f"network {lost[0]} of the recipe is in none of {', '.join(self.networks) or self.module}")
+        return found.model_copy(update={"network_ids": self.network_ids or tuple(sources), "steps": steps})
+
     def canonical(self) -> dict[str, Any]:
         """Return the recipe as plain data for JSON, without what a sweep with no target error does not have."""
         unused = set() if self.stages else {"asked_images", "stages"}
@@ -131,6 +179,8 @@ class NoiseSweep(BaseModel):
             unused = {"target_error", "target_observable", "asked_images", "stages"}
         if self.steps_scaling is None:
             unused |= {"steps_scaling", "training_side", "period"}
+        if self.module is None:
+            unused |= {"module", "module_digest"}
         return self.model_dump(mode="json", exclude=unused)
 
     @property
@@ -190,9 +240,15 @@ def _common_period(networks: Sequence[str]) -> int:
     from physnn.sweeps.diagnosis import diagnose, stored_diagnosis
 
     found = [d for name in networks for d in (stored_diagnosis(name) or diagnose(name, images=IMAGES_FOR_PERIOD))]
-    if lost := [d.name for d in found if d.period == 0]:
+    if lost := [d.name for d in found if not d.period]:
         raise InputError(f"{lost[0]} moves without a period, so its depth cannot change by whole ones; use --steps")
-    return math.lcm(*(d.period for d in found))
+    return math.lcm(*(d.period for d in found if d.period))
+
+
+def brought_sources(recipe: NoiseSweep, files: tuple[str, ...] | None = None) -> dict[str, Source]:
+    """Return class and weights of every network that was brought, by identity; ``files`` of the recipe's, or all."""
+    assert recipe.module is not None and recipe.module_digest is not None
+    return sources(recipe.module, recipe.module_digest, recipe.networks if files is None else files)
 
 
 def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
@@ -217,7 +273,8 @@ def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
         "network_ids": tuple(dict.fromkeys((*old.network_ids, *new.network_ids))),
     }
     before, after = old.canonical(), new.canonical()
-    names = sorted({*before, *after} - {"networks"}, key=lambda name: (name != "target_error", name))
+    # Where a class or its weights lie does not matter, what they are does.
+    names = sorted({*before, *after} - {"networks", "module"}, key=lambda name: (name != "target_error", name))
     different = [name for name in names if before.get(name) != after.get(name)]
     fixed = [name for name in different if name not in extendable]
     if fixed or (different and not extend):
@@ -225,6 +282,8 @@ def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
         name = (fixed or different)[0]
         change = f"{name} {_short(before.get(name))}, now {_short(after.get(name))}"
         raise InputError(f"the file holds another recipe ({change}): {advice}")
+    if new.module:
+        old = old.model_copy(update={"module": new.module, "networks": new.networks})
     return old.model_copy(update=extendable) if different else old
 
 

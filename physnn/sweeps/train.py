@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from physnn.networks.training import TrainingRecipe, train_network, training_bytes, training_operations
+from physnn.networks.training import TrainingRecipe, train_network
+from physnn.networks.training_cost import training_bytes, training_operations, weight_bytes
 from physnn.sweeps.notes import Note
 from physnn.sweeps.preflight import BASE, PART, check_bytes, check_disk, check_seconds
 from physnn.sweeps.run import single_thread
@@ -71,7 +72,7 @@ def check_training(tasks: Sequence[TrainTask], out: Path, jobs: int) -> float:
     recipe, workers = tasks[0].recipe, min(jobs, len(tasks))
     advice = "a smaller --batch, --L, --steps or --components, or fewer --jobs"
     need = check_bytes(workers * (BASE + training_bytes(recipe)), advice, workers)
-    kept = 4.0 * (recipe.components * recipe.kernel) ** 2
+    kept = weight_bytes(recipe)
     # Of each network the newest state, the one before and one being written, with two averages; then the file.
     check_disk(out, len(tasks) * (10 * kept + PART), "fewer --seeds or --components")
     rate = FASTEST["cuda" if tasks[0].device.startswith("cuda") else "cpu"]
@@ -100,5 +101,5 @@ def plan_training(tasks: Sequence[TrainTask], out: Path, jobs: int) -> dict[str,
         "jobs": min(jobs, len(tasks)),
         "seconds": rounds * task.cost * seconds,
         "megabytes": need / 1e6,
-        "file_megabytes": len(tasks) * 4e-6 * (task.recipe.components * task.recipe.kernel) ** 2,
+        "file_megabytes": 1e-6 * len(tasks) * weight_bytes(task.recipe),
     }

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.diagnosis import Diagnosis, Spectrum, as_json, period, spectrum, table
+from physnn.analysis.diagnosis import Diagnosis, as_json, period, table
+from physnn.analysis.spectrum import Spectrum, spectrum
 
 
 def away(values: list[float]) -> np.ndarray:

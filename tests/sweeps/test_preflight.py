@@ -11,7 +11,8 @@ import pytest
 
 from physnn.cli import run
 from physnn.errors import InputError
-from physnn.networks.training import TrainingRecipe, training_bytes
+from physnn.networks.training import TrainingRecipe
+from physnn.networks.training_cost import training_bytes
 from physnn.sweeps import preflight
 
 TOO_MUCH = {
