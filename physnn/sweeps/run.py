@@ -112,7 +112,7 @@ def run_tasks(
     engine: Engine = PROCESS,
     name: str = "attempts",
 ) -> int:
-    """Run every task that has no part yet, and return how many there were; a task with a ``count`` is that many.
+    """Run every task that has no part yet, and return how many there were; a batch is as many as its ``tasks``.
 
     One job runs in this process, except where ``live`` looks from outside how far running tasks are.  A task that
     raises, or whose worker dies, is tried `ATTEMPTS` times on every engine; then it counts as failed while all others
@@ -168,7 +168,7 @@ def run_tasks(
                     progress(done + inside()[0], total, "")
     if accounts.failures:
         raise TasksFailed(_failed(accounts.failures, len(tasks)))
-    return sum(getattr(task, "count", 1) for task in todo)
+    return sum(len(getattr(task, "tasks", (task,))) for task in todo)
 
 
 def _failed(failures: Mapping[str, str], count: int) -> str:

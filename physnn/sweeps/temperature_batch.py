@@ -41,11 +41,6 @@ class ChainBatch:
         return hashlib.sha256("".join(task.key for task in self.tasks).encode()).hexdigest()[:24]
 
     @property
-    def count(self) -> int:
-        """How many tasks it is."""
-        return len(self.tasks)
-
-    @property
     def cost(self) -> float:
         """Work, in updates of sites."""
         return sum(task.cost for task in self.tasks)

@@ -189,7 +189,7 @@ def test_resumed_after_any_epoch_the_bits_are_the_same(tmp_path, engine, name):
     for epoch in (0, 1, 2):
         first, loss = engine.advance(recipe, problem, whole.start, epoch)
         assert first.epoch == epoch and loss.shape == (2, epoch)
-        second, more = engine.advance(recipe, problem, stored(tmp_path / "part.h5", first), 3 - epoch)
+        second, more = engine.advance(recipe, problem, stored(tmp_path / f"{epoch}.h5", first), 3 - epoch)
         logits = engine.logits(recipe, problem, second, problem.test_images)
         assert same_bits(Result(whole.start, second, loss, logits), whole)
         assert np.array_equal(np.concatenate([loss, more], 1), whole.loss) and second.epoch == 3
