@@ -289,6 +289,20 @@ def plot_sweep(path: Path, observable: str | None = None, out: Path | None = Non
     return _saved(sweep_figure(answer or fit(path, observable)), out or path.with_name(path.stem + ending))
 
 
+def plot_structure(path: Path, out: Path | None = None) -> Path:
+    """Draw structure factors and energy maps of the largest size of an equilibrium sweep; return the PNG's path."""
+    from physnn.figures.structure import structure_figure
+
+    sweep = read_sweep(path)
+    found = order_record(sweep)
+    if found is None:
+        raise InputError(f"{path} has no structure factors; they belong to sweep-noise --mode equilibrium")
+    L, group = max(sweep.sizes.items())
+    T, structure, energy = (group[name].values for name in ("T", "structure", "energy_map"))
+    figure = structure_figure(L, T, structure, energy, found.order().wave_vectors)
+    return _saved(figure, out or path.with_name(f"{path.stem}-structure.png"))
+
+
 def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
     """Draw the training curves of network files in one figure; return the PNG's path."""
     from physnn.figures.networks import training_figure

@@ -13,7 +13,7 @@ from scipy import stats
 
 from physnn.analysis.curves import Curves, disequilibrium
 from physnn.analysis.observables import Observable, rule_of
-from physnn.analysis.resampling import bin_count, bin_edges, redrawn
+from physnn.analysis.resampling import BIN_TIMES, bin_count, bin_edges, redrawn
 from physnn.analysis.series import estimate_time
 from physnn.errors import InputError
 
@@ -56,6 +56,7 @@ def curves_of_chains(
     rule = rule_of(observable, control, *groups, components=components)
     others = [rule_of(name, control, *groups, components=components) for name in together if name != observable]
     x, y, samples, bins, apart = {}, {}, {}, [], []
+    said = disequilibrium(sizes, control)
     for L in sorted(sizes):
         order = np.argsort(sizes[L][0])
         x[L] = np.asarray(sizes[L][0], float)[order]
@@ -69,7 +70,7 @@ def curves_of_chains(
         for k, value in enumerate(x[L]):
             further = [m for each in others for m in each.moments(*(series[name][k] for name in each.raw))]
             where = f"L = {L}, {control} = {value:.6g}"
-            point = _point(rule, [r[k] for r in raw], further, resamples, generator, where)
+            point = _point(rule, [r[k] for r in raw], further, resamples, generator, where, refuse=not said)
             points.append(point)
             bins.append(point[2])
         y[L] = scale * np.array([p[0] for p in points])
@@ -91,7 +92,7 @@ def curves_of_chains(
         rule.symbol,
         rule.dimensionless,
         min(bins) - 1,
-        equilibrium=disequilibrium(sizes, control) or next((a for a in apart if a), ""),
+        equilibrium=said or next((a for a in apart if a), ""),
         chains=chains,
         bins=min(bins),
     )
@@ -104,15 +105,19 @@ def _point(
     resamples: int,
     generator: np.random.Generator,
     where: str,
+    refuse: bool = True,
 ) -> tuple[float, np.ndarray, int, float]:
     """Return value, samples, number of bins and p-value of one mean, from arrays ``(chains, measurements)``.
 
-    Bins are long enough for the further series, too.
+    Bins are long enough for the further series, too.  Chains that are too short are refused, unless nothing will rest
+    on their errors.
     """
     moments = rule.moments(*raw)
     chains, length = raw[0].shape
     tau = max(estimate_time(m).tau.value for m in (*moments, *further))
-    if chains * length < SHORTEST * tau:
+    if not refuse:
+        tau = min(tau, length / (2 * BIN_TIMES))
+    if refuse and chains * length < SHORTEST * tau:
         raise InputError(
             f"{where}: {chains} chains of {length} measurements are too few for an autocorrelation time of about "
             f"{tau:.3g}; take --sweeps {int(np.ceil(2 * SHORTEST * tau / chains))} or more, with --extend"

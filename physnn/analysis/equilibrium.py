@@ -130,7 +130,7 @@ def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
     found = []
     for L, (values, traces) in structure.items():
         for T, trace in zip(values, traces.mean(1), strict=True):
-            full = _whole(trace)
+            full = whole_zone(trace)
             place = peak(full)
             if contrast(full) >= RESOLVED and not at_order(place, order, L):
                 k = written((Fraction(place[0], L), Fraction(place[1], L)))
@@ -138,7 +138,7 @@ def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
     return found
 
 
-def _whole(half: np.ndarray) -> np.ndarray:
+def whole_zone(half: np.ndarray) -> np.ndarray:
     """Return an even function of k, shape (L, L), from its columns 0 to L // 2."""
     L = half.shape[0]
     columns = np.arange(L)

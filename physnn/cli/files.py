@@ -38,10 +38,11 @@ def show(file: str, as_json: bool, debug: bool) -> None:
 @click.option("--observable", help="Observable of a sweep file [default: rmse of networks, binder of lattices].")
 @click.option(
     "--kind",
-    type=click.Choice(["auto", "examples"]),
+    type=click.Choice(["auto", "examples", "structure"]),
     default="auto",
     show_default=True,
-    help="auto: curves of a sweep, training curves of networks; examples: images a network makes.",
+    help="auto: curves of a sweep, training curves of networks; examples: images a network makes; structure: S(k) and "
+    "energies of sites of an equilibrium sweep.",
 )
 @click.option("--eta", type=click.FloatRange(0, 1e6), default=0.1, show_default=True, help="Noise of the examples.")
 @out_option("named after the file")
@@ -52,10 +53,13 @@ def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, 
     from physnn.bundled import resolve
     from physnn.store.sweep_file import kind_of
 
+    if kind != "auto" and len(files) > 1:
+        raise click.UsageError(f"--kind {kind} is drawn of one file at a time")
     if kind == "examples":
-        if len(files) > 1:
-            raise click.UsageError("examples are drawn of one network file at a time")
         click.echo(f"figure  {report.plot_examples(files[0], eta, out)}")
+        return
+    if kind == "structure":
+        click.echo(f"figure  {report.plot_structure(Path(files[0]), out)}")
         return
     format_name = kind_of(resolve(files[0]))[0] if len(files) == 1 else ""
     if format_name == "physnn-sweep":

@@ -134,7 +134,10 @@ def sweep_noise(
     if out is not None and out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
     long = {name: options.pop(name) for name in OF_EQUILIBRIUM}
-    if mode == "equilibrium" or (mode is None and long["model"]):
+    if mode is None:
+        same_kind = long["model"] or read_config(config).get("kind") == "equilibrium"
+        mode = "equilibrium" if same_kind else "task"
+    if mode == "equilibrium":
         given = {"L": sizes, "eta": eta, "eta_range": eta_range, "convention": noise_convention, "networks": networks}
         place: dict[str, Any] = {"out": out, "config": config, "as_json": as_json, "dry_run": dry_run, "extend": extend}
         sweep_equilibrium(given, long, options, observable, device, quiet=quiet, **place)

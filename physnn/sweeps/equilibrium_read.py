@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from physnn.analysis.equilibrium import strayed, together
+from physnn.analysis.thermometer import thermometer
 from physnn.store.sweep_file import SweepFile
 from physnn.sweeps.equilibrium_recipe import OrderRecord
 from physnn.sweeps.validation import validated
@@ -38,4 +39,12 @@ def fitted_together(sweep: SweepFile) -> tuple[SweepFile, tuple[str, ...]]:
         L: (group["T"].values, group["structure"].values) for L, group in sweep.sizes.items() if "structure" in group
     }
     remarks += strayed(order, structure)
+    open_points = [
+        f"L = {L}, T = {T:.6g}"
+        for L, group in sweep.sizes.items()
+        for k, T in enumerate(group["T"].values)
+        if thermometer(group["force"].values[k], group["curvature"].values[k], float(T)).verdict == "undecided"
+    ]
+    if open_points:
+        remarks.append(f"too short for the thermometer to tell: {len(open_points)} points, {open_points[0]} first")
     return replace(sweep, sizes={L: sweep.sizes[L] for L in left}), tuple(remarks)

@@ -284,7 +284,8 @@ def test_the_command_runs_and_says_what_it_found(tmp_path, capsys, monkeypatch):
     assert cli.run([*words.split(), "--dry-run"]) == 0
     assert cli.run(["show", "sweep-equilibrium.h5"]) == 0
     assert "helicity" in capsys.readouterr().out
-    assert cli.run(["plot", "sweep-equilibrium.h5", "--observable", "helicity"]) == 0
+    assert cli.run(["plot", "sweep-equilibrium.h5", "--kind", "structure"]) == 0
+    assert (tmp_path / "sweep-equilibrium-structure.png").exists()
     assert cli.run(["sweep-noise", "--model", "xy", "--extend", "--L", "8", "--quiet", "--jobs", "1"]) == 0
     assert sorted(read_sweep(tmp_path / "sweep-equilibrium.h5").sizes) == [4, 6, 8]
     capsys.readouterr()
