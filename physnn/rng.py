@@ -23,8 +23,8 @@ STREAMS = {
     "validation": "fresh images that a trained network is scored on: (seed)",
     "image": "images shown to a network in a sweep: (network, density, L, image)",
     "noise": "counter key of the noise in a network's dynamics: (network, image)",
-    "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain), or of a seam's: "
-    "(seam, model, L, axis, T)",
+    "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain); of unit vectors: "
+    "(vectors, order or seam, model, ..., L, T)",
     "subset": "which images form a subset or a split of a data set: (purpose)",
     "fill": "random numbers between the pixels of expanded images: (kind)",
     "bootstrap": "resampling of groups and samples in an analysis: (purpose)",

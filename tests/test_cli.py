@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import physnn
 from physnn.cli import COMMANDS, cli, run
-from physnn.cli.sweep import _langevin
+from physnn.cli.sweep import langevin
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep, write_sweep
 from tests.conftest import planted_sizes
@@ -247,7 +247,7 @@ def test_noise_conventions(network_file):
     given = {"per-step": increment / gamma, "increment-std": increment, "increment-variance": increment**2}
     given |= {"temperature": eta**2 / 2, "langevin": eta}
     for name, value in given.items():
-        assert np.isclose(_langevin([value], name, [str(network_file)])[0], eta), name
+        assert np.isclose(langevin([value], name, [str(network_file)])[0], eta), name
 
 
 def test_completion_knows_options():

@@ -28,7 +28,7 @@ GAMMA = 0.005
 """Default step of Langevin dynamics in units of 4 / |J|, |J| the largest eigenvalue: that of the XY model, where the
 configurational temperature is then 1.1 % high."""
 TIME = 0.5
-"""Default time between measurements at L = `UNIT`, in the same units; one sweep of Metropolis or four steps of MALA."""
+"""Default time between measurements at L = `UNIT`, in the same units; eight sweeps of Metropolis or steps of MALA."""
 UNIT = 16
 """Size beyond which the time between measurements grows like L^2."""
 
@@ -154,7 +154,7 @@ class EquilibriumSweep(BaseModel):
         if self.sampler == "langevin":
             assert self.gamma is not None
             return max(1, round(time * TIME * GAMMA / usual_step(self.lattice()) / self.gamma))
-        return max(1, round(time * (4 if self.sampler == "mala" else 1)))
+        return round(8 * time)
 
 
 @functools.lru_cache(maxsize=4)
