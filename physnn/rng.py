@@ -24,7 +24,7 @@ STREAMS = {
     "image": "images shown to a network in a sweep: (network, density, L, image)",
     "noise": "counter key of the noise in a network's dynamics: (network, image)",
     "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain); of unit vectors: "
-    "(vectors or order, model, ..., L, T); of a seam: (seam, model, L, axis, T)",
+    "(vectors, order or seam, model, ..., L, T)",
     "subset": "which images form a subset or a split of a data set: (purpose)",
     "fill": "random numbers between the pixels of expanded images: (kind)",
     "bootstrap": "resampling of groups and samples in an analysis: (purpose)",
