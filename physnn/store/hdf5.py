@@ -106,7 +106,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_sealed(
     path: Path,
-    groups: Mapping[str, Group],
+    groups: Mapping[str, Group] | Iterator[tuple[str, Group]],
     attrs: Attributes,
     scales: bool = True,
     keep_previous: bool = False,
@@ -118,7 +118,7 @@ def write_sealed(
     ----------
     path : Path
         Where; an existing file is replaced, and whoever has it open keeps the old one.
-    groups : mapping
+    groups : mapping or iterator of pairs
         Group path (``"/"`` for the root, ``"/L32"``) to its variables.
     attrs : mapping
         Attributes of the root.
@@ -142,7 +142,7 @@ def write_sealed(
             stream = PatientStream(raw)
             with h5py.File(stream, "w", libver=("v110", "v110"), track_order=True) as file:
                 _set_attrs(file, attrs)
-                for name, group in groups.items():
+                for name, group in groups.items() if isinstance(groups, Mapping) else groups:
                     _write_group(file if name == "/" else file.create_group(name, track_order=True), group, scales)
             stream.settle()
         length = temporary.stat().st_size
@@ -263,6 +263,8 @@ def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int) ->
 def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, str | int | float]:
     """Return the text and number attributes of a group or dataset, without those that mark dimension scales."""
     hidden = OF_SCALES | {DIMENSIONS}
+    if not h5py.h5a.get_num_attrs(item.id):
+        return {}
     found: dict[str, str | int | float] = {}
     for key in item.attrs:
         if key not in hidden:
@@ -280,6 +282,12 @@ def read_group(group: h5py.Group) -> dict[str, Variable]:
         for name, item in group.items()
         if isinstance(item, h5py.Dataset)
     }
+
+
+def read_arrays(group: h5py.Group) -> dict[str, np.ndarray]:
+    """Return the arrays of a group without names of dimensions and attributes, where thousands of files are read."""
+    found = ((name, item) for name, item in group.items() if isinstance(item, h5py.Dataset))
+    return {name: item[()] for name, item in found if not item.is_scale}
 
 
 def _dims(name: str, item: h5py.Dataset) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from physnn.errors import Contested, InputError
 from physnn.store.commit import Publish, previous, replace, temporaries
-from physnn.store.hdf5 import Variable, is_sealed, open_sealed, read_group, write_bytes, write_sealed
+from physnn.store.hdf5 import Variable, is_sealed, open_sealed, read_arrays, write_bytes, write_sealed
 
 FORMAT, VERSION = "physnn-part", 1
 NOTE, MISMATCH = ".progress", ".mismatch"
@@ -114,7 +114,7 @@ def _same(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> 
 def read_part(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a part; raises InputError if it is damaged."""
     with open_sealed(path, FORMAT, VERSION) as file:
-        return {name: v.values for name, v in read_group(file).items() if v.dims != (name,)}
+        return read_arrays(file)
 
 
 def read_checkpoint(path: Path) -> dict[str, np.ndarray] | None:

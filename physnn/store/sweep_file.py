@@ -39,9 +39,9 @@ def write_sweep(path: Path, recipe: Mapping[str, Any], sizes: Mapping[int, Mappi
     recipe : mapping
         The resolved recipe; ``recipe["seed"]`` becomes the attribute ``root_seed``.
     sizes : mapping
-        For every L the variables of its group, coordinates first.
+        For every L the variables of its group, coordinates first; asked for one after the other.
     """
-    groups = {f"/L{L}": dict(sizes[L]) for L in sorted(sizes)}
+    groups = ((f"/L{L}", sizes[L]) for L in sorted(sizes))
     attrs = {"format": FORMAT, "format_version": VERSION, "recipe": json.dumps(dict(recipe), sort_keys=True)}
     write_sealed(path, groups, attrs | {"root_seed": int(recipe.get("seed", 0))} | provenance())
 

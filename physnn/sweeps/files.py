@@ -234,10 +234,48 @@ def _results(recipe: Any, parts: Parts, done: Mapping[str, Any]) -> dict[str, An
     return dict(done) | {task.key: read_part(parts.path(task.key)) for task in tasks if task.key not in done}
 
 
+class _OnDisk(Mapping[str, Mapping[str, Any]]):
+    """Results by task key, each read from its part when it is asked for, unless a finished file has it."""
+
+    def __init__(self, parts: Parts, done: Results) -> None:
+        self._parts, self._done = parts, done
+
+    def __getitem__(self, key: str) -> Mapping[str, Any]:
+        if key in self._done:
+            return self._done[key]
+        found = read_part(self._parts.path(key))
+        if int(found.get("unfinished", 0)):
+            raise InputError(f"task {key} is not done yet; run the same command again")
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._done, *(key for key in self._parts.listing()[0] if key not in self._done)])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _BySize(Mapping[int, Mapping[str, Variable]]):
+    """The groups of a sweep file, each put together when it is asked for: memory for the largest is enough."""
+
+    def __init__(self, recipe: Any, results: Results) -> None:
+        self._recipe, self._results = recipe, results
+
+    def __getitem__(self, L: int) -> Mapping[str, Variable]:
+        # What a task is called does not depend on the other sizes of its sweep.
+        one = self._recipe.model_copy(update={"L": (L,)})
+        return KINDS[self._recipe.kind].assemble(one, self._results)[L]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._recipe.L)
+
+    def __len__(self) -> int:
+        return len(self._recipe.L)
+
+
 def assemble(recipe: Any, out: Path, done: Mapping[str, Any]) -> None:
-    """Write the file ``out`` from its parts and what it holds already."""
-    groups = KINDS[recipe.kind].assemble(recipe, _results(recipe, Parts(out), done))
-    write_sweep(out, recipe.canonical(), groups)
+    """Write the file ``out`` from its parts and what it holds already, one size after the other."""
+    write_sweep(out, recipe.canonical(), _BySize(recipe, _OnDisk(Parts(out), done)))
 
 
 def merge(out: Path) -> int:
@@ -258,7 +296,9 @@ def merge(out: Path) -> int:
             raise InputError("the pilot has not decided yet what to measure; run the same command again")
         done = stored(out)
         tasks = KINDS[recipe.kind].tasks_of(recipe)
-        missing = [task for task in tasks if task.key not in done and not parts.finished(task.key)]
+        # Damage, and checkpoints whose notes are lost, show when parts are read for good.
+        there = done.keys() | parts.listing()[0].keys()
+        missing = [task for task in tasks if task.key not in there]
         if missing:
             raise InputError(f"{len(missing)} of {len(tasks)} tasks are not done yet; run the same command again")
         assemble(recipe, out, done)

@@ -154,11 +154,7 @@ def assemble(
     sizes: dict[int, dict[str, Variable]] = {}
     for L in recipe.L:
         grid = recipe.temperatures(L)
-        found = [
-            [results[ChainTask(recipe=recipe, L=L, T=T, chain=chain).key] for chain in range(recipe.chains)]
-            for T in grid
-        ]
-        values = np.array([[arrays["values"] for arrays in row] for row in found])
+        stacked = _stacked(recipe, L, grid, results)
         group = {
             "T": Variable(("T",), np.array(grid), {"symbol": "T", "units": "J/k_B", "long_name": "temperature"}),
             "chain": Variable(("chain",), np.arange(recipe.chains), {"long_name": "number of the Markov chain"}),
@@ -167,26 +163,35 @@ def assemble(
             ),
         }
         for name in STORED:
-            group[name] = Variable(
-                ("T", "chain", "measurement"), values[..., COLUMNS.index(name)], _attributes(name, recipe)
-            )
-        # An integer, so that it does not depend on how the chain was cut.
-        sites = np.rint(values[..., COLUMNS.index("work")].sum(2) * L * L).astype(np.int64)
-        group["updates"] = Variable(("T", "chain"), sites, {"units": "1", "long_name": "updates of single sites"})
-        intervals = np.array([[int(arrays["interval"]) for arrays in row] for row in found])
-        group["interval"] = Variable(
-            ("T", "chain"), intervals, {"units": "1", "long_name": "updates between measurements"}
-        )
-        for name in sorted(n for n in found[0][0] if n.startswith("state_") or n == "snapshots"):
-            stacked = np.array([[arrays[name] for arrays in row] for row in found])
-            if stacked.size:
-                group[name] = Variable(
-                    ("T", "chain", *DIMENSIONS[name, stacked.ndim - 2]),
-                    stacked,
-                    {"long_name": f"{name.replace('_', ' ')} of the chain"},
-                )
+            group[name] = Variable(("T", "chain", "measurement"), stacked.pop(name), _attributes(name, recipe))
+        for name, meaning in (("updates", "updates of single sites"), ("interval", "updates between measurements")):
+            group[name] = Variable(("T", "chain"), stacked.pop(name), {"units": "1", "long_name": meaning})
+        for name, values in sorted(stacked.items()):
+            if values.size:
+                dimensions = "T", "chain", *DIMENSIONS[name, values.ndim - 2]
+                group[name] = Variable(dimensions, values, {"long_name": f"{name.replace('_', ' ')} of the chain"})
         sizes[L] = group
     return sizes
+
+
+def _stacked(
+    recipe: TemperatureSweep, L: int, grid: Sequence[float], results: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Return what is kept of all chains of a size, ``(T, chain, ...)``, reading one after the other."""
+    found: dict[str, np.ndarray] = {}
+    for (t, T), chain in itertools.product(enumerate(grid), range(recipe.chains)):
+        arrays = results[ChainTask(recipe=recipe, L=L, T=T, chain=chain).key]
+        values = arrays["values"]
+        kept: dict[str, Any] = {name: values[:, COLUMNS.index(name)] for name in STORED}
+        # An integer, so that it does not depend on how the chain was cut.
+        kept["updates"] = np.rint(values[:, COLUMNS.index("work")].sum() * L * L).astype(np.int64)
+        kept["interval"] = np.int64(arrays["interval"])
+        kept |= {name: v for name, v in arrays.items() if name.startswith("state_") or name == "snapshots"}
+        for name, value in kept.items():
+            if name not in found:
+                found[name] = np.empty((len(grid), recipe.chains, *np.shape(value)), np.asarray(value).dtype)
+            found[name][t, chain] = value
+    return found
 
 
 def _attributes(name: str, recipe: TemperatureSweep) -> dict[str, Any]:

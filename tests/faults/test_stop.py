@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from physnn.errors import Unfinished
+from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
 from physnn.sweeps import stopping
 from physnn.sweeps.stopping import Checkpoints, Stopped, allowed_seconds, heeding, stop_flag, stop_signals
@@ -99,6 +100,33 @@ def test_ctrl_c_stops_every_long_command(tmp_path, words, engine):
     process = start(out, *words.split(), "--quiet", "--jobs", "2", "--executor", engine)
     status, elapsed, _, error = stop(process, folder, signal.SIGINT)
     assert status == 130 and elapsed < ALLOWED and len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sweep-noise --L 32 --eta-range 0 0.4 9 --images 64",
+        "train kuramoto --L 20 --steps 2 --seeds 0 1 --epochs 60 --pairs-per-epoch 64 --batch 4",
+        "train classify --network simple --seeds 0 1 2 --epochs 3000",
+        "replicas --networks simple --replicas 4 --epochs 3000",
+    ],
+)
+def test_what_ctrl_c_stopped_is_completed_to_the_same_digest(tmp_path, network_file, words):
+    words = [*words.split(), "--quiet", "--jobs", "1"]
+    words += ["--networks", str(network_file)] if words[0] == "sweep-noise" else []
+    ending = "-networks.h5" if words[0] == "replicas" else ".h5"
+    digests = []
+    for name in ("whole", "cut"):
+        out, file = tmp_path / f"{name}.h5", tmp_path / f"{name}{ending}"
+        if name == "cut":
+            status, elapsed, _, error = stop(start(out, *words), Parts(file).folder, signal.SIGINT)
+            assert status == 130 and elapsed < ALLOWED and not file.exists(), error
+        with start(out, *words) as process:
+            _, error = process.communicate(timeout=600)
+            assert process.returncode == 0, error
+        digests.append(content_digest(file))
+    assert digests[0] == digests[1]
 
 
 @pytest.mark.parametrize("engine", ["process", pytest.param("dask", marks=pytest.mark.slow)])

@@ -1,0 +1,241 @@
+"""Do the tests see a bug in a kernel or in the analysis?  Bugs planted one at a time, in a copy of the package.
+
+Each is one line changed as slips of the pen change it: a sign, a neighbour off by one, a wrong constant, a forgotten
+factor.  The tests of that module run on the copy; a bug counts as caught if one fails.  Bugs that survive are listed,
+and say which test is missing.
+
+Run: python sims/mutation_score.py [--only TEXT] (a bug whose module or change contains TEXT), 40 min on one core:
+compiled code is compiled anew for each.  It prints the table of docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+SECONDS = 900
+"""After which the tests of a bug are ended; a hang counts as caught."""
+SERIES = ("tests/analysis/test_series.py",)
+RESAMPLING = ("tests/analysis/test_resampling.py",)
+OBSERVABLES = ("tests/analysis/test_fit.py", "tests/analysis/test_chains.py", "tests/analysis/test_reweighting.py")
+PHILOX = ("tests/kernels/test_philox.py",)
+XOSHIRO = ("tests/kernels/test_xoshiro.py",)
+LATTICE = ("tests/kernels/test_lattice.py", "tests/samplers/test_exact.py")
+MEASURED = ("tests/kernels/test_observables.py", "tests/samplers/test_exact.py")
+MULTISPIN = ("tests/kernels/test_multispin.py",)
+KURAMOTO = ("tests/kernels/test_kuramoto.py", "tests/samplers/test_vectors.py")
+WALKS = ("tests/counting/test_wang_landau.py", "tests/counting/test_signs.py")
+
+
+class Bug(NamedTuple):
+    """A line of a module, what it becomes, and the tests that should see it."""
+
+    module: str
+    line: str
+    becomes: str
+    tests: tuple[str, ...]
+
+
+BUGS = [
+    Bug("analysis/series.py", "np.arange(length, 0, -1)", "length", SERIES),
+    Bug("analysis/series.py", "partial = 0.5 + np.cumsum", "partial = np.cumsum", SERIES),
+    Bug("analysis/series.py", "bias = 1 + (2 * window + 1) / samples", "bias = 1.0", SERIES),
+    Bug("analysis/series.py", "math.sqrt(2 * tau * variance / samples)", "math.sqrt(tau * variance / samples)", SERIES),
+    Bug(
+        "analysis/series.py",
+        "return self.samples / (2 * self.tau.value)",
+        "return self.samples / self.tau.value",
+        SERIES,
+    ),
+    Bug("analysis/series.py", "mean = chains.mean()\n", "mean = chains[0].mean()\n", SERIES),
+    Bug("analysis/resampling.py", "multinomial(bins - 1,", "multinomial(bins,", RESAMPLING),
+    Bug("analysis/resampling.py", "(count - 1) / count * float", "1 / count * float", RESAMPLING),
+    Bug("analysis/resampling.py", "full - (count - 1) * (float(left.mean()) - full)", "full", RESAMPLING),
+    Bug("analysis/resampling.py", "error, count - 1)", "error, count)", RESAMPLING),
+    Bug("analysis/resampling.py", "np.diff(edges, append=length)", "np.diff(edges, append=length - 1)", RESAMPLING),
+    Bug("analysis/observables.py", "1 - m4 / (3 * m2**2)", "1 - m4 / (2 * m2**2)", OBSERVABLES),
+    Bug(
+        "analysis/observables.py", "1 / (2 * L * np.sin(np.pi / L))", "1 / (2 * L * np.sin(2 * np.pi / L))", OBSERVABLES
+    ),
+    Bug("analysis/observables.py", "lambda m, m2: m2 - m**2", "lambda m, m2: m2 + m**2", OBSERVABLES),
+    Bug("analysis/observables.py", "scale=lambda L, x: L**2 / x**2", "scale=lambda L, x: L**2 / x", OBSERVABLES),
+    Bug(
+        "analysis/observables.py",
+        "share = components / (components + 2)",
+        "share = components / (components + 1)",
+        OBSERVABLES,
+    ),
+    Bug("analysis/observables.py", "(2 * L**2))", "(L**2))", OBSERVABLES),
+    Bug("kernels/philox.py", "uint32(p1 >> uint64(32)) ^ w1 ^ k0", "uint32(p1 >> uint64(32)) ^ w1 ^ k1", PHILOX),
+    Bug("kernels/philox.py", "k0 = uint32(k0 + _W0)", "k0 = uint32(k0 + _W1)", PHILOX),
+    Bug("kernels/philox.py", "p = np.float32(2 / 9)", "p = np.float32(2 / 7)", PHILOX),
+    Bug("kernels/philox.py", "negative_y = (quadrant == uint32(2))", "negative_y = (quadrant == uint32(1))", PHILOX),
+    Bug(
+        "kernels/philox.py", "words[1, lane] = uint32(lane // blocks)", "words[1, lane] = uint32(lane % blocks)", PHILOX
+    ),
+    Bug("kernels/xoshiro.py", "c ^= a\n", "c ^= b\n", XOSHIRO),
+    Bug("kernels/xoshiro.py", "(d << _45) | (d >> _19)", "(d << _45)", XOSHIRO),
+    Bug("kernels/xoshiro.py", "if word < limit:", "if word <= limit:", XOSHIRO),
+    Bug(
+        "kernels/lattice.py",
+        "left = j - 1 if j > 0 else W - 1\n        right = j + 1 if j + 1 < W else 0\n        ones",
+        "left = j - 1 if j > 0 else 0\n        right = j + 1 if j + 1 < W else 0\n        ones",
+        LATTICE,
+    ),
+    Bug(
+        "kernels/lattice.py",
+        "ones = up[j] + down[j] + row[left] + row[right]",
+        "ones = up[j] + up[j] + row[left] + row[right]",
+        LATTICE,
+    ),
+    Bug("kernels/lattice.py", ">= pair[row[j], ones]", "> pair[row[j], 4 - ones]", LATTICE),
+    Bug("kernels/lattice.py", "(i + parity) & 1, pair, words)", "parity & 1, pair, words)", LATTICE),
+    Bug(
+        "kernels/lattice.py",
+        "down = colours[i + 1 if i + 1 < H else 0, j]",
+        "down = colours[i + 1 if i + 1 < H else i, j]",
+        LATTICE,
+    ),
+    Bug(
+        "kernels/clusters.py",
+        "if (word >> SHIFT) < active:\n                    colours",
+        "if (word >> SHIFT) > active:\n                    colours",
+        LATTICE,
+    ),
+    Bug(
+        "kernels/clusters.py",
+        "y = i + 1 if i + 1 < H else 0\n            elif bond == 2",
+        "y = i + 1 if i + 1 < H else i\n            elif bond == 2",
+        LATTICE,
+    ),
+    Bug(
+        "kernels/clusters.py",
+        "_join(parent, i * W + j, below_i * W + j)",
+        "_join(parent, i * W + j, i * W + right)",
+        LATTICE,
+    ),
+    Bug(
+        "kernels/clusters.py",
+        "shifts[site] = (draw(state) >> uint64(63)) if q == 2",
+        "shifts[site] = 1 if q == 2",
+        LATTICE,
+    ),
+    Bug("kernels/clusters.py", "shift = 1 + below(state, q - 1) if q > 2 else 1", "shift = 1", LATTICE),
+    Bug("kernels/observables.py", "count = np.int64(row[W - 1] == row[0])", "count = np.int64(0)", MEASURED),
+    Bug("kernels/observables.py", "out[0] -= energies[2] * m", "out[0] += energies[2] * m", MEASURED),
+    Bug("kernels/observables.py", "norm = q / (q - 1) / N", "norm = 1 / N", MEASURED),
+    Bug(
+        "kernels/observables.py",
+        "out[4] = norm * _power(in_column, wave_x)",
+        "out[4] = norm * _power(in_row, wave_x)",
+        MEASURED,
+    ),
+    Bug(
+        "kernels/multispin_loops.py",
+        "two | some & masks[colour, 1, row - 1, k]",
+        "two | some & masks[colour, 0, row - 1, k]",
+        MULTISPIN,
+    ),
+    Bug(
+        "kernels/multispin_loops.py",
+        "ghost[k] = own[k] << uint64(1) | own[k] >> uint64(63)",
+        "ghost[k] = own[k] << uint64(1)",
+        MULTISPIN,
+    ),
+    Bug(
+        "kernels/multispin_loops.py",
+        "if row % 2 == 0 else words[1, row, :length]",
+        "if row % 2 == 1 else words[1, row, :length]",
+        MULTISPIN,
+    ),
+    Bug("kernels/kuramoto_loops.py", "sums[2] += square - along**2", "sums[2] += square", KURAMOTO),
+    Bug(
+        "kernels/kuramoto_loops.py",
+        "s = one - z * keep.dtype.type(1 / (2 * k * (2 * k + 1))) * s",
+        "s = one - z * keep.dtype.type(1 / (2 * k * (2 * k - 1))) * s",
+        KURAMOTO,
+    ),
+    Bug(
+        "kernels/kuramoto_loops.py",
+        "own[half + width + c] = own[half + c]",
+        "own[half + width + c] = own[half + c + 1]",
+        KURAMOTO,
+    ),
+    Bug("kernels/wang_landau.py", "math.exp(log_g[at] - log_g[new])", "math.exp(log_g[new] - log_g[at])", WALKS),
+    Bug("kernels/wang_landau.py", "w[k] = -w[k]\n        for changed", "w[k] = w[k]\n        for changed", WALKS),
+    Bug("kernels/wang_landau.py", "row[p] += weight * fed[p]", "row[p] -= weight * fed[p]", WALKS),
+]
+
+
+def copied(folder: Path) -> Path:
+    """Return a copy of what the tests need."""
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in names:
+        if name.split("/")[0] in ("physnn", "tests", "data", "setup.cfg", "pyproject.toml", "docs", "sims"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def caught(folder: Path, bug: Bug) -> str:
+    """Plant a bug, run its tests, and return the test that failed first; empty if none did."""
+    path = folder / "physnn" / bug.module
+    whole = path.read_text()
+    assert whole.count(bug.line) >= 1, f"{bug.module} has no {bug.line!r} any more"
+    # What calls the changed function would otherwise come from the cache.
+    for cache in (folder / "physnn").rglob("*.nb?"):
+        cache.unlink()
+    path.write_text(whole.replace(bug.line, bug.becomes, 1))
+    words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-W", "default", *bug.tests]
+    env = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    try:
+        answer = subprocess.run(
+            words, cwd=folder, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "they do not end"
+    finally:
+        path.write_text(whole)
+    if answer.returncode == 0:
+        return ""
+    lines = [line for line in answer.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return lines[0].split("::")[-1].split(" - ")[0] if lines else answer.stdout[-200:]
+
+
+def main() -> None:
+    """Plant all bugs and print what became of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="")
+    only = parser.parse_args().only
+    planted: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    survivors = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = copied(Path(name))
+        for bug in BUGS:
+            if only not in bug.module + bug.becomes:
+                continue
+            began, change = time.monotonic(), " ".join(f"{bug.line} -> {bug.becomes}".split())
+            by = caught(folder, bug)
+            planted[bug.module] += 1
+            found[bug.module] += bool(by)
+            survivors += [] if by else [f"{bug.module}: {change}"]
+            print(f"{bug.module:28} {time.monotonic() - began:4.0f} s  {by or 'SURVIVES'}: {change}", flush=True)
+    print("\n| module | planted | caught |\n|---|---|---|")
+    for module, count in planted.items():
+        print(f"| `{module}` | {count} | {found[module]} |")
+    print(f"| all | {sum(planted.values())} | {sum(found.values())} |")
+    print("\n".join(survivors))
+
+
+if __name__ == "__main__":
+    main()
