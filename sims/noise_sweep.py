@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import physnn
-from physnn import report
+from physnn import plots, report
 from physnn.figures.fit import sweep_figure
 from physnn.figures.networks import image_figure
 from physnn.figures.style import save
@@ -44,9 +44,9 @@ def main() -> None:
 
 def _examples() -> list:
     """Return input, clean output and outputs at growing noise of one bundled network."""
-    images = report.example_set("kuramoto_symmetric", 0.0)
+    images = plots.example_set("kuramoto_symmetric", 0.0)
     chosen = [images[0], images[2]]
-    return chosen + [report.example_set("kuramoto_symmetric", eta)[3] for eta in EXAMPLES_AT]
+    return chosen + [plots.example_set("kuramoto_symmetric", eta)[3] for eta in EXAMPLES_AT]
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ LAYERS = [
         "replica_study",
         "ensembles",
     },
+    {"plots"},
     {"api", "report", "selftest", "bench"},
     {"sweeps"},
     {"figures"},

@@ -49,7 +49,7 @@ def compare(
     Exit status 0: the question is answered; 3: undecided, or there is no exponent to compare.
     """
     one_thread()
-    from physnn import fits, report
+    from physnn import fits, plots
     from physnn.cli.output import print_json
 
     if options["resamples"] > MOST:
@@ -57,7 +57,7 @@ def compare(
     if b is None and options["observable_b"] is not None:
         raise click.UsageError("--observable-b belongs to a second file; give one, or use --observable")
     found = fits.compare(a, b, seed=seed or 0, **options)
-    drawn = report.plot_compare(found, figure) if figure else None
+    drawn = plots.plot_compare(found, figure) if figure else None
     if as_json:
         files = {"files": [str(path) for path in (a, b) if path]}
         print_json(files | found.as_json() | {"figure": str(drawn) if drawn else None})

@@ -49,28 +49,28 @@ def show(file: str, as_json: bool, debug: bool) -> None:
 @debug_option
 def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, out: Path | None, debug: bool) -> None:
     """Draw FILES as a PNG: a sweep's curves and collapse, or the training of networks."""
-    from physnn import report
+    from physnn import plots
     from physnn.bundled import resolve
     from physnn.store.sweep_file import kind_of
 
     if kind != "auto" and len(files) > 1:
         raise click.UsageError(f"--kind {kind} is drawn of one file at a time")
     if kind == "examples":
-        click.echo(f"figure  {report.plot_examples(files[0], eta, out)}")
+        click.echo(f"figure  {plots.plot_examples(files[0], eta, out)}")
         return
     if kind == "structure":
-        click.echo(f"figure  {report.plot_structure(Path(files[0]), out)}")
+        click.echo(f"figure  {plots.plot_structure(Path(files[0]), out)}")
         return
     format_name = kind_of(resolve(files[0]))[0] if len(files) == 1 else ""
     if format_name == "physnn-sweep":
-        path = report.plot_sweep(Path(files[0]), observable, out)
+        path = plots.plot_sweep(Path(files[0]), observable, out)
     elif format_name == "physnn-ensembles":
         from physnn.ensembles import plot_ensembles
         from physnn.store.ensemble_file import read_ensembles
 
         path = plot_ensembles(read_ensembles(files[0]), out or Path(files[0]).with_suffix(".png"))
     else:
-        path = report.plot_training(files, out)
+        path = plots.plot_training(files, out)
     click.echo(f"figure  {path}")
 
 

@@ -77,7 +77,7 @@ def fit(
     Exit status 0: crossing, merging, first-order or no-crossing; 3: undecided or non-equilibrium.
     """
     one_thread()
-    from physnn import fits, report
+    from physnn import fits, plots, report
     from physnn.analysis.fit import DECIDED
     from physnn.cli.output import print_json
     from physnn.errors import InputError
@@ -91,7 +91,7 @@ def fit(
     answer = report.fit(file, seed=seed or 0, **options)
     refused = answer.verdict == "non-equilibrium"
     common = _joint(file, joint, options, seed or 0) if joint and not refused else None
-    drawn = report.plot_fit(answer, figure) if figure else None
+    drawn = plots.plot_fit(answer, figure) if figure else None
     text = fits.methods(answer) if methods else None
     if as_json:
         extra = {"figure": str(drawn) if drawn else None} | ({"methods": text} if text else {})

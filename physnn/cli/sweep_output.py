@@ -101,7 +101,7 @@ def run_and_print(
 
 def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
     """Print and draw what a finished sweep says."""
-    from physnn import report
+    from physnn import plots, report
     from physnn.analysis.equilibrium import rows
     from physnn.cli.fit import answer_text
     from physnn.cli.output import print_json, print_table
@@ -113,7 +113,7 @@ def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
     figure, fit, remark = None, None, ""
     try:
         fit = report.fit(sweep, observable)
-        figure = str(report.plot_sweep(out, observable, answer=fit))
+        figure = str(plots.plot_sweep(out, observable, answer=fit))
     except InputError as error:
         # The data are complete and saved: too few sizes or noise values to compare is no failure of the sweep.
         remark = f"nothing to compare: {error}"

@@ -1,0 +1,117 @@
+"""The calls that draw: each makes one figure of a file, an answer or a network, and returns its path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physnn.analysis.fit import Fit
+from physnn.bundled import resolve
+from physnn.errors import InputError
+from physnn.report import default_observable, fit
+from physnn.store.network_file import read_networks
+from physnn.store.sweep_file import read_sweep
+from physnn.sweeps.equilibrium_read import order_record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from physnn.analysis.universality import Comparison
+
+
+def plot_fit(answer: Fit, out: Path) -> Path:
+    """Draw everything a fit rests on; return the figure's path."""
+    from physnn.figures.fit import fit_figure
+
+    return _saved(fit_figure(answer), out)
+
+
+def plot_compare(comparison: Comparison, out: Path) -> Path:
+    """Draw a comparison; return the figure's path."""
+    from physnn.figures.compare import compare_figure
+
+    return _saved(compare_figure(comparison), out)
+
+
+def plot_sweep(path: Path, observable: str | None = None, out: Path | None = None, answer: Fit | None = None) -> Path:
+    """Draw the curves of a sweep with the crossing and collapse, or with their differences; return the PNG's path.
+
+    ``answer`` is the fit to draw where it is known already.
+    """
+    from physnn.figures.fit import sweep_figure
+
+    usual = observable is None or observable == default_observable(read_sweep(path))
+    ending = ".png" if usual else f"-{observable}.png"
+    return _saved(sweep_figure(answer or fit(path, observable)), out or path.with_name(path.stem + ending))
+
+
+def plot_structure(path: Path, out: Path | None = None) -> Path:
+    """Draw structure factors and energy maps of the largest size of an equilibrium sweep; return the PNG's path."""
+    from physnn.figures.structure import structure_figure
+
+    sweep = read_sweep(path)
+    found = order_record(sweep)
+    if found is None:
+        raise InputError(f"{path} has no structure factors; they belong to sweep-noise --mode equilibrium")
+    L, group = max(sweep.sizes.items())
+    T, structure, energy = (group[name].values for name in ("T", "structure", "energy_map"))
+    figure = structure_figure(L, T, structure, energy, found.order().wave_vectors)
+    return _saved(figure, out or path.with_name(f"{path.stem}-structure.png"))
+
+
+def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
+    """Draw the training curves of network files in one figure; return the PNG's path."""
+    from physnn.figures.networks import training_figure
+
+    stems = [Path(name).stem for name in names]
+    labels = stems if len(set(stems)) == len(stems) else list(names)
+    files = {label: read_networks(resolve(name)) for label, name in zip(labels, names, strict=True)}
+    pairs = {int(file.recipe["pairs_per_epoch"]) for file in files.values()}
+    if len(pairs) > 1:
+        raise InputError("the files were trained with different pairs per epoch; draw them one by one")
+    figure = training_figure({name: file.loss for name, file in files.items()}, pairs.pop())
+    return _saved(figure, out or Path("training.png"))
+
+
+def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, np.ndarray]]:
+    """Return (title, image) of input, target, clean output and noisy output of the first network of a file.
+
+    Parameters
+    ----------
+    name : str
+        Network file or bundled name.
+    eta : float
+        Noise of the last image, Langevin convention.
+    L : int, optional
+        Size; twice the training size by default.
+    """
+    from physnn.networks.evaluate import example_images
+
+    path = resolve(name)
+    file = read_networks(path)
+    return example_images(str(path), file.ids[0], L or 2 * int(file.recipe["L"]), int(file.recipe["steps"]), eta)
+
+
+def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
+    """Draw what `example_set` returns; return the PNG's path."""
+    from physnn.figures.networks import image_figure
+
+    return _saved(image_figure(example_set(name, eta)), out or Path(Path(name).stem + "-examples.png"))
+
+
+def _saved(figure: Figure, path: Path) -> Path:
+    from physnn.figures.style import save
+
+    writable(path)
+    return save(figure, path)
+
+
+def writable(path: Path) -> None:
+    """Raise InputError if a figure cannot be written there."""
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise InputError(f"a figure is written as .png, .pdf or .svg, not as {path.name}; choose another name")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent} for {path.name}; make it or choose another place")
