@@ -176,8 +176,9 @@ def stored(path, replicas: Replicas) -> Replicas:
     """The same replicas after a file, their arrays in another order."""
     found = {}
     for kind in KINDS:
-        write_part(path, getattr(replicas, kind))
-        found[kind] = dict(sorted(read_part(path).items()))
+        part = path.with_name(f"{path.stem}-{kind}.h5")
+        write_part(part, getattr(replicas, kind))
+        found[kind] = dict(sorted(read_part(part).items()))
     return dataclasses.replace(replicas, **found)
 
 
