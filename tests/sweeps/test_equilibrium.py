@@ -278,7 +278,7 @@ def test_the_command_runs_and_says_what_it_found(tmp_path, capsys, monkeypatch):
     told = json.loads(capsys.readouterr().out)
     assert told["file"] == "sweep-equilibrium.h5"
     assert [row["L"] for row in told["equilibrium"]] == [4] * 4 + [6] * 4
-    assert {"t_conf_over_T", "tau", "effective_samples", "hot_cold_z", "verdict"} <= set(told["equilibrium"][0])
+    assert {"t_conf_over_T", "tau", "effective_samples", "hot_cold_z", "thermometer"} <= set(told["equilibrium"][0])
     assert told["order"]["wave_vectors"] == [["0", "0"], ["0", "0"]]
     assert cli.run([*words.split(), "--dry-run"]) == 0
     assert cli.run(["show", "sweep-equilibrium.h5"]) == 0
