@@ -50,7 +50,14 @@ class Check:
         ratio = {"value": found.t_conf.value / self.T, "error": found.t_conf.error / self.T}
         numbers = {"tau": self.tau, "effective_samples": self.effective_samples}
         z = None if np.isnan(self.hot_cold) else self.hot_cold
-        return {"L": self.L, "T": self.T, "t_conf_over_T": ratio, "verdict": found.verdict, **numbers, "hot_cold_z": z}
+        return {
+            "L": self.L,
+            "T": self.T,
+            "t_conf_over_T": ratio,
+            "thermometer": found.verdict,
+            **numbers,
+            "hot_cold_z": z,
+        }
 
 
 def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], both: bool) -> list[Check]:
@@ -84,7 +91,7 @@ def _apart(one: np.ndarray, other: np.ndarray) -> float:
 
 def rows(found: list[Check]) -> tuple[list[str], list[list[str]]]:
     """Return headings and rows of a table of checks."""
-    headings = ["L", "T", "t_conf / T", "tau", "independent", "hot - cold", "verdict"]
+    headings = ["L", "T", "t_conf / T", "tau", "independent", "hot - cold", "thermometer"]
     lines = []
     for c in found:
         ratio = Estimate(c.thermometer.t_conf.value / c.T, c.thermometer.t_conf.error / c.T)

@@ -8,14 +8,18 @@ Phys. Rev. B 34 (1986) 1841).  At a continuous transition neither can go on with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from physnn.analysis.curves import Curves
+from physnn.analysis.series import estimate_time
 
 SIGMAS = 4.0
 """Significance that a dip, and its growth, must have."""
+FEWEST = 40
+"""Values below which a distribution has no shape."""
 SEPARATION = 2.5
 """Distance of two peaks over the root mean square of their widths from which they are apart."""
 
@@ -61,7 +65,9 @@ def two_peaks(sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
 
 
 def _thinned(values: np.ndarray, most: int = 1000) -> np.ndarray:
-    return values[:: -(-len(values) // most)]
+    """Return values far enough apart to be independent: what is correlated clumps, and clumps look like peaks."""
+    apart = 2 * estimate_time(values).tau.value if len(values) >= FEWEST else 1.0
+    return values[:: max(math.ceil(len(values) / most), math.ceil(apart - 0.5))]
 
 
 def separation(values: np.ndarray, steps: int = 60) -> float:
@@ -70,7 +76,7 @@ def separation(values: np.ndarray, steps: int = 60) -> float:
     Two are accepted if the Bayesian information criterion prefers them by 20 and each holds a tenth at least.
     """
     n, spread = len(values), float(values.std())
-    if n < 40 or spread == 0:
+    if n < FEWEST or spread == 0:
         return 0.0
     # Start from the split that leaves the least scatter within its halves.
     ordered = np.sort(values)

@@ -258,3 +258,15 @@ def test_arrays_that_cannot_be_fitted_are_refused(change, words):
     data = table(lambda x, L: np.tanh((x - 0.5) * L**0.8), np.linspace(0.4, 0.6, 21), 0.01)
     with pytest.raises(InputError, match=words):
         fit_arrays(*change(*data))
+
+
+def test_slow_chains_do_not_look_like_two_phases():
+    generator = rng.stream(0, "synthetic", "slow chains")
+    sizes = {}
+    for L, tau in ((8, 8), (16, 40)):
+        decay, x = np.exp(-1 / tau), generator.standard_normal((3, 4, 1500))
+        for t in range(1, 1500):
+            x[..., t] = decay * x[..., t - 1] + np.sqrt(1 - decay**2) * x[..., t]
+        sizes[L] = {"energy": x}
+    assert max(separation(draw) for draw in sizes[16]["energy"].reshape(-1, 1500)) > 1.5, "all values look like two"
+    assert two_peaks(sizes) == ""

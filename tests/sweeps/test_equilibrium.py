@@ -114,11 +114,11 @@ def test_what_is_measured_follows_from_the_state(tmp_path):
 def test_all_samplers_and_gauges_have_the_same_averages(tmp_path):
     found = {}
     half = OrderRecord(wave_vectors=(("1/4", "0"),), vectors=(((0.5**0.5, 0.0), (0.0, -(0.5**0.5))),), T=1.0, L=8)
-    settings = {"L": (4,), "T": (1.0,), "sweeps": 1500, "thermalisation": 100}
+    settings = {"L": (4,), "T": (1.0,), "sweeps": 900, "thermalisation": 50}
     for name, more in {
         "metropolis": {"sampler": "metropolis", "order": XY},
         "mala": {"sampler": "mala", "order": XY, "interval": 6},
-        "langevin": {"sampler": "langevin", "order": XY, "interval": 60, "gamma": 0.005},
+        "langevin": {"sampler": "langevin", "order": XY, "interval": 50, "gamma": 0.005},
         "rotated": {"sampler": "metropolis", "model": ("rotated", "1/4", "0"), "order": half},
         "other T": {"sampler": "metropolis", "order": XY, "T": (1.15,)},
     }.items():
@@ -176,29 +176,27 @@ def test_runs_that_are_not_in_equilibrium_have_no_static_exponents(tmp_path, mon
         monkeypatch.setattr(equilibrium, "sampler_of", lambda recipe, size=0.0: Broken(what))
     own = {"nothing": {"interval": 100}, "gamma": {"gamma": 0.25}}
     run(out, **settings | own.get(what, {}))
-    answer = report.fit(out, resamples=20)
+    status = cli.run(["fit", str(out), "--json", "--joint", "xi_over_L", "--resamples", "20"])
+    printed = capsys.readouterr().out
     if what == "nothing":
-        assert answer.verdict != "non-equilibrium", answer.reason
+        # Two small sizes make no common fit, which is another matter.
+        assert "non-equilibrium" not in printed
         return
-    assert answer.verdict == "non-equilibrium"
-    assert answer.collapse is None
-    assert "t_conf / T = " in answer.reason
-    assert cli.run(["fit", str(out), "--joint", "xi_over_L", "--resamples", "20"]) == 3
-    assert "non-equilibrium" in capsys.readouterr().out
-    assert cli.run(["fit", str(out), "--json", "--resamples", "20"]) == 3
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(printed)
+    assert status == 3
     assert told["verdict"] == "non-equilibrium"
+    assert "t_conf / T = " in told["reason"]
     assert "static exponents" in told["reason"]
     assert told["inverse_nu"] is told["critical_point"] is None
-    with pytest.raises(InputError, match="no equilibrium data"):
-        fits.fit_joint(out, ["xi_over_L"])
+    if what == "noise":
+        with pytest.raises(InputError, match="no equilibrium data"):
+            fits.fit_joint(out, ["xi_over_L"])
 
 
 @pytest.mark.parametrize(
     ("words", "wave_vectors", "components"),
     [
         (("xy",), {("0", "0")}, 2),
-        (("diagonal", "-1", "0"), {("1/2", "1/2")}, 1),
         (("rotated", "1/8", "1/4"), {("1/8", "1/4")}, 2),
     ],
 )
@@ -214,6 +212,7 @@ def test_the_order_is_found_by_cooling(words, wave_vectors, components):
 def test_starts_that_stay_elsewhere_are_reported():
     model = load_model(("diagonal", "-1", "0"))
     found = find_order(model, (16,), 0.1, 0, identity(model))
+    assert record(found).wave_vectors == (("1/2", "1/2"),)
     assert any("mode" in start and "energy" in start for start in found.metastable)
 
 
@@ -279,7 +278,7 @@ def test_the_command_runs_and_says_what_it_found(tmp_path, capsys, monkeypatch):
     told = json.loads(capsys.readouterr().out)
     assert told["file"] == "sweep-equilibrium.h5"
     assert [row["L"] for row in told["equilibrium"]] == [4] * 4 + [6] * 4
-    assert {"t_conf_over_T", "tau", "effective_samples", "hot_cold_z", "verdict"} <= set(told["equilibrium"][0])
+    assert {"t_conf_over_T", "tau", "effective_samples", "hot_cold_z", "thermometer"} <= set(told["equilibrium"][0])
     assert told["order"]["wave_vectors"] == [["0", "0"], ["0", "0"]]
     assert cli.run([*words.split(), "--dry-run"]) == 0
     assert cli.run(["show", "sweep-equilibrium.h5"]) == 0

@@ -154,7 +154,7 @@ def test_depth_grows_with_size_in_whole_periods(tmp_path, network_file):
     assert [recipe.depth(L) for L in (4, 16, 32, 48, 64, 128)] == [1, 7, 15, 23, 31, 59]
     assert all((recipe.depth(L) - 15) % 2 == 0 for L in range(1, 200))
     square = recipe.model_copy(update={"steps_scaling": 2.0})
-    assert [square.depth(L) for L in (32, 64)] == [15, 61]
+    assert [square.depth(L) for L in (32, 64)] == [15, 59]
     plain = api.noise_recipe(L=(20, 24), networks=[str(network_file)], **SMALL)
     assert plain.depth(20) == plain.depth(24) == plain.steps
     assert not {"steps_scaling", "training_side", "period"} & set(plain.canonical())
