@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from physnn import api
 from physnn.errors import Unfinished
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
-from physnn.sweeps import stopping
+from physnn.sweeps import stopping, temperature
+from physnn.sweeps.files import run_sweep
 from physnn.sweeps.stopping import Checkpoints, Stopped, allowed_seconds, heeding, stop_flag, stop_signals
 from tests.faults.processes import descendants, survivors
 
@@ -174,6 +176,20 @@ def test_the_end_of_a_slurm_job_is_the_allowed_time(monkeypatch):
     for nonsense in ("", "soon", "-1", "9" * 400):
         monkeypatch.setenv("SLURM_JOB_END_TIME", nonsense)
         assert allowed_seconds(None) is None
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.02, 1e9])
+def test_how_often_the_state_is_saved_changes_nothing(tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr(stopping, "CHECKPOINT", seconds)
+    monkeypatch.setattr(temperature, "BLOCK_SECONDS", 0.001 if seconds < 1 else 0.15)
+    digests = []
+    for name in ("a", "b"):
+        out = tmp_path / f"{name}.h5"
+        recipe = api.temperature_recipe(out, L=(16,), T=[2.3], sweeps=800, chains=1, algorithm="metropolis")
+        run_sweep(recipe, out, jobs=1)
+        digests.append(content_digest(out))
+        monkeypatch.undo()
+    assert digests[0] == digests[1]
 
 
 def test_a_task_hears_of_a_stop_saves_once_and_ends(tmp_path, monkeypatch):
