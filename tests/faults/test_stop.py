@@ -20,7 +20,7 @@ from physnn.store.parts import Parts, read_part
 from physnn.sweeps import stopping, temperature
 from physnn.sweeps.files import run_sweep
 from physnn.sweeps.stopping import Checkpoints, Stopped, allowed_seconds, heeding, stop_flag, stop_signals
-from tests.faults.processes import descendants, survivors
+from tests.faults.processes import descendants, survivors, workers
 
 ALLOWED = 3.0
 """Seconds to stop on a machine with other things to do; an idle one takes less than one."""
@@ -129,6 +129,21 @@ def test_what_ctrl_c_stopped_is_completed_to_the_same_digest(tmp_path, network_f
             assert process.returncode == 0, error
         digests.append(content_digest(file))
     assert digests[0] == digests[1]
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_does_not_hinder_a_stop(tmp_path):
+    out = tmp_path / "s.h5"
+    process = start(out, *CHAINS, "--jobs", "2")
+    while len(list(Parts(out).folder.glob("*.progress"))) < 2:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    os.kill(workers(process.pid)[0], signal.SIGSTOP)
+    status, elapsed, _, error = stop(process, Parts(out).folder, signal.SIGINT)
+    assert status == 130 and elapsed < stopping.GRACE + ALLOWED and len(error.strip().splitlines()) == 1
+    with start(out, *CHAINS, "--jobs", "1", "--max-time", "1") as again:
+        _, error = again.communicate(timeout=60)
+        assert again.returncode == 3, error
 
 
 @pytest.mark.parametrize("engine", ["process", pytest.param("dask", marks=pytest.mark.slow)])
