@@ -129,7 +129,7 @@ BUGS = [
         "shifts[site] = 1 if q == 2",
         LATTICE,
     ),
-    Bug("kernels/clusters.py", "shift = 1 + below(state, q - 1) if q > 2 else 1", "shift = 1", LATTICE),
+    Bug("kernels/clusters.py", "shift = 1 + below(state, q - 1) if q > 2 else 1", "shift = 0", LATTICE),
     Bug("kernels/observables.py", "count = np.int64(row[W - 1] == row[0])", "count = np.int64(0)", MEASURED),
     Bug("kernels/observables.py", "out[0] -= energies[2] * m", "out[0] += energies[2] * m", MEASURED),
     Bug("kernels/observables.py", "norm = q / (q - 1) / N", "norm = 1 / N", MEASURED),
