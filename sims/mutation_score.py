@@ -77,14 +77,14 @@ BUGS = [
     Bug("analysis/observables.py", "(2 * L**2))", "(L**2))", OBSERVABLES),
     Bug("kernels/philox.py", "uint32(p1 >> uint64(32)) ^ w1 ^ k0", "uint32(p1 >> uint64(32)) ^ w1 ^ k1", PHILOX),
     Bug("kernels/philox.py", "k0 = uint32(k0 + _W0)", "k0 = uint32(k0 + _W1)", PHILOX),
-    Bug("kernels/philox.py", "p = np.float32(2 / 9)", "p = np.float32(2 / 7)", PHILOX),
+    Bug("kernels/philox.py", "p * z + np.float32(2 / 5)", "p * z + np.float32(2 / 4)", PHILOX),
     Bug("kernels/philox.py", "negative_y = (quadrant == uint32(2))", "negative_y = (quadrant == uint32(1))", PHILOX),
     Bug(
         "kernels/philox.py", "words[1, lane] = uint32(lane // blocks)", "words[1, lane] = uint32(lane % blocks)", PHILOX
     ),
     Bug("kernels/xoshiro.py", "c ^= a\n", "c ^= b\n", XOSHIRO),
     Bug("kernels/xoshiro.py", "(d << _45) | (d >> _19)", "(d << _45)", XOSHIRO),
-    Bug("kernels/xoshiro.py", "if word < limit:", "if word <= limit:", XOSHIRO),
+    Bug("kernels/xoshiro.py", "word % uint64(n))", "word % uint64(n - 1))", XOSHIRO),
     Bug(
         "kernels/lattice.py",
         "left = j - 1 if j > 0 else W - 1\n        right = j + 1 if j + 1 < W else 0\n        ones",
@@ -129,7 +129,7 @@ BUGS = [
         "shifts[site] = 1 if q == 2",
         LATTICE,
     ),
-    Bug("kernels/clusters.py", "shift = 1 + below(state, q - 1) if q > 2 else 1", "shift = 1", LATTICE),
+    Bug("kernels/clusters.py", "shift = 1 + below(state, q - 1) if q > 2 else 1", "shift = 0", LATTICE),
     Bug("kernels/observables.py", "count = np.int64(row[W - 1] == row[0])", "count = np.int64(0)", MEASURED),
     Bug("kernels/observables.py", "out[0] -= energies[2] * m", "out[0] += energies[2] * m", MEASURED),
     Bug("kernels/observables.py", "norm = q / (q - 1) / N", "norm = 1 / N", MEASURED),

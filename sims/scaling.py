@@ -2,14 +2,14 @@
 
 Question: which part of the machinery is the first to limit a sweep on many cores?  Each number is one of
 
-* strong and weak scaling: the same chains with 1 and with 2 workers, and as many chains per worker; time from the
-  beginning of the first task to the end of the last one, and start-up apart;
+* strong and weak scaling: the same chains with 1 and with 2 workers, and as many chains per worker; runs of half the
+  length tell start-up and work apart;
 * overhead of a task that sleeps for a second: (time - ideal) / ideal, on a pool of 2 processes and on Dask;
 * time per task that does nothing;
 * time and memory to put 10^4 and 10^5 parts together, in a process of its own.
 
-Run: python sims/scaling.py [--parts 10000 100000] [--quick], 8 minutes on 2 idle cores.  It prints the table of
-docs/scaling.md and keeps it in data/scaling.json beside this file's folder only if asked for (--out FILE).
+Run: python sims/scaling.py [--parts 10000 100000] [--only scaling overhead parts] [--out FILE].  It prints the numbers
+of docs/scaling.md as JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from physnn import api
-from physnn.store.parts import Parts, write_part
+from physnn.store.parts import Parts, read_part, write_part
 from physnn.sweeps.executors import parse_engine
 from physnn.sweeps.files import merge, run_sweep
 from physnn.sweeps.run import run_tasks
@@ -61,8 +61,6 @@ def sleep(task: Task, path: Path, context: Mapping[str, Any]) -> None:
 def span(parts: Parts) -> tuple[float, float]:
     """Return when the first task began, and when the last part was there."""
     files = list(parts.folder.glob("*.h5"))
-    from physnn.store.parts import read_part
-
     return min(float(read_part(f)["began"]) for f in files), max(f.stat().st_mtime for f in files)
 
 
@@ -85,19 +83,14 @@ def overhead(engine: str, seconds: float, count: int, jobs: int = 2) -> dict[str
 
 
 def chains(jobs: int, count: int) -> dict[str, float]:
-    """Run chains of a lattice model; return seconds from the first part's task to the last one's end, and in all."""
+    """Run chains of a lattice model, compiled before; return the seconds that it takes, start-up included."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "s.h5"
         settings = {"L": (L,), "T": [2.2, 2.3], "sweeps": SWEEPS, "chains": count // 2, "algorithm": "metropolis"}
         recipe = api.temperature_recipe(out, **settings)
         work(tasks_of(recipe)[0], Path(folder) / "warm.h5", {})
-        began: list[float] = []
-
-        def progress(done: float, total: float, text: str) -> None:
-            began.append(time.time())
-
         start = time.time()
-        run_sweep(recipe, out, jobs=jobs, progress=progress)
+        run_sweep(recipe, out, jobs=jobs)
         return {"jobs": jobs, "chains": count, "all": time.time() - start}
 
 

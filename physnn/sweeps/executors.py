@@ -140,6 +140,9 @@ def process_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
     finally:
         parents_end.close()
+        # A worker that hangs in the system, or was stopped, does not notice; parts are whole whenever it is killed.
+        for worker in list((pool._processes or {}).values()):
+            worker.kill()
         pool.shutdown(wait=False, cancel_futures=True)
         for name, value in before.items():
             if value is None:

@@ -15,7 +15,8 @@ from typing import Any
 from physnn.errors import InputError
 from physnn.store.parts import Parts
 from physnn.sweeps.executors import PROCESS, Engine, job_numbers
-from physnn.sweeps.files import KINDS, assemble, begin_longer, recipe_to_run, stored
+from physnn.sweeps.files import assemble, begin_longer, recipe_to_run, stored
+from physnn.sweeps.kinds import KINDS
 from physnn.sweeps.locks import briefly, sharing
 from physnn.sweeps.run import Progress, Task, run_tasks, silent
 from physnn.sweeps.status import manifest

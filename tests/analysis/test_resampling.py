@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
+from physnn.analysis.estimate import Estimate
 from physnn.analysis.resampling import bin_sums, bootstrap, jackknife, linear_error, redrawn
 from physnn.errors import InputError
 from tests.analysis.markov import Ising4, ar1, binder
@@ -90,3 +91,14 @@ def test_wrong_input_is_refused():
             method(variance, slow, slow**2)
     with pytest.raises(InputError, match="no series"):
         jackknife(binder)
+
+
+def test_the_error_of_a_mean_rests_on_one_degree_of_freedom_less_than_there_are_bins():
+    x = rng.stream(0, "synthetic", "degrees").normal(size=(2, 100))
+    sums, lengths = bin_sums((x,))
+    means = sums[0] / lengths
+    found = jackknife(lambda m: m, x)
+    assert found.dof == len(means) - 1
+    if len(set(lengths)) == 1:
+        expected = Estimate.student(means.mean(), means.std(ddof=1) / len(means) ** 0.5, len(means) - 1)
+        assert (found.value, found.error) == pytest.approx((expected.value, expected.error))

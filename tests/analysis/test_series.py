@@ -126,3 +126,13 @@ def test_a_million_measurements_take_less_than_a_second():
         tau_int(x)
         times.append(time.perf_counter() - start)
     assert min(times) < 1
+
+
+def test_tau_of_short_chains_is_corrected_for_the_mean_that_was_subtracted():
+    """Of n = 20 independent draws rho(1) is -1/n on average: without the correction tau would be 0.45."""
+    draws = rng.stream(0, "synthetic", "short").normal(size=(2000, 20))
+    found = np.array([estimate_time(x) for x in draws], object)
+    tau = np.array([e.tau.value for e in found if e.window == 1])
+    rho = np.array([autocorrelation(x)[1] for x, e in zip(draws, found, strict=True) if e.window == 1])
+    np.testing.assert_allclose(tau, np.maximum((0.5 + rho) * (1 + 3 / 20), 0.5 / 20))
+    assert len(tau) > 500

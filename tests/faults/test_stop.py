@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from physnn import api
 from physnn.errors import Unfinished
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
-from physnn.sweeps import stopping
+from physnn.sweeps import stopping, temperature
+from physnn.sweeps.files import run_sweep
 from physnn.sweeps.stopping import Checkpoints, Stopped, allowed_seconds, heeding, stop_flag, stop_signals
-from tests.faults.processes import descendants, survivors
+from tests.faults.processes import descendants, survivors, workers
 
 ALLOWED = 3.0
 """Seconds to stop on a machine with other things to do; an idle one takes less than one."""
@@ -129,6 +131,21 @@ def test_what_ctrl_c_stopped_is_completed_to_the_same_digest(tmp_path, network_f
     assert digests[0] == digests[1]
 
 
+@pytest.mark.slow
+def test_a_worker_that_hangs_does_not_hinder_a_stop(tmp_path):
+    out = tmp_path / "s.h5"
+    process = start(out, *CHAINS, "--jobs", "2")
+    while len(list(Parts(out).folder.glob("*.progress"))) < 2:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    os.kill(workers(process.pid)[0], signal.SIGSTOP)
+    status, elapsed, _, error = stop(process, Parts(out).folder, signal.SIGINT)
+    assert status == 130 and elapsed < stopping.GRACE + ALLOWED and len(error.strip().splitlines()) == 1
+    with start(out, *CHAINS, "--jobs", "1", "--max-time", "1") as again:
+        _, error = again.communicate(timeout=60)
+        assert again.returncode == 3, error
+
+
 @pytest.mark.parametrize("engine", ["process", pytest.param("dask", marks=pytest.mark.slow)])
 def test_a_second_ctrl_c_ends_at_once_and_leaves_nobody(tmp_path, engine):
     if engine == "dask":
@@ -174,6 +191,20 @@ def test_the_end_of_a_slurm_job_is_the_allowed_time(monkeypatch):
     for nonsense in ("", "soon", "-1", "9" * 400):
         monkeypatch.setenv("SLURM_JOB_END_TIME", nonsense)
         assert allowed_seconds(None) is None
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.02, 1e9])
+def test_how_often_the_state_is_saved_changes_nothing(tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr(stopping, "CHECKPOINT", seconds)
+    monkeypatch.setattr(temperature, "BLOCK_SECONDS", 0.001 if seconds < 1 else 0.15)
+    digests = []
+    for name in ("a", "b"):
+        out = tmp_path / f"{name}.h5"
+        recipe = api.temperature_recipe(out, L=(16,), T=[2.3], sweeps=800, chains=1, algorithm="metropolis")
+        run_sweep(recipe, out, jobs=1)
+        digests.append(content_digest(out))
+        monkeypatch.undo()
+    assert digests[0] == digests[1]
 
 
 def test_a_task_hears_of_a_stop_saves_once_and_ends(tmp_path, monkeypatch):

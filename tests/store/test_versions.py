@@ -20,7 +20,8 @@ from physnn.store.network_file import read_networks
 from physnn.store.parts import Parts, read_part
 from physnn.store.sweep_file import open_datatree, read_sweep
 from physnn.sweeps import noise, temperature
-from physnn.sweeps.files import KINDS, stored
+from physnn.sweeps.files import stored
+from physnn.sweeps.kinds import KINDS
 
 FIXTURES = Path(__file__).parent / "fixtures" / "v1"
 DIGESTS = {

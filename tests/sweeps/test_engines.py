@@ -71,6 +71,36 @@ def test_killed_workers_and_a_poison_task_cost_nothing_but_that_task(tmp_path, e
     assert sorted(p.suffix for p in parts.folder.iterdir()) == [".h5"] * 5 + [".json"] * 2
 
 
+def ill(task, path, context):
+    """Die, or fail, in another way for each task, at the first attempt."""
+    tries = Path(context["folder"]) / f"tries-{task.key}"
+    first = not tries.exists()
+    tries.touch()
+    if first and task.key == "exit":
+        os._exit(0)
+    if first and task.key == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if first and task.key == "memory":
+        raise MemoryError
+    if first and task.key == "system exit":
+        raise SystemExit(1)
+    write_part(path, {"value": np.array(len(task.key))})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["process", "dask"])
+@pytest.mark.parametrize("key", ["exit", "crash", "memory", "system exit"])
+def test_however_a_task_ends_badly_once_it_is_tried_again(tmp_path, engine, key):
+    if engine == "dask":
+        pytest.importorskip("distributed")
+    parts = Parts(tmp_path / "s.h5")
+    parts.begin({})
+    assert (
+        run_tasks([Task(key), Task("well")], ill, {"folder": str(tmp_path)}, parts, 2, engine=parse_engine(engine)) == 2
+    )
+    assert [int(read_part(parts.path(k))["value"]) for k in (key, "well")] == [len(key), 4]
+
+
 def digest(out: Path, **options) -> str:
     run_sweep(api.temperature_recipe(out, **SMALL), out, **options)
     return content_digest(out)
@@ -92,6 +122,11 @@ def test_workers_and_the_order_of_tasks_change_nothing(tmp_path, monkeypatch, re
     assert digest(tmp_path / "two.h5", jobs=2) == reference
     monkeypatch.setattr(temperature, "tasks_of", shuffled)
     assert digest(tmp_path / "shuffled.h5", jobs=1) == reference
+
+
+@pytest.mark.slow
+def test_four_workers_give_the_same(tmp_path, reference):
+    assert digest(tmp_path / "four.h5", jobs=4) == reference
 
 
 def test_another_seed_changes_the_digest(tmp_path, reference):
