@@ -195,16 +195,17 @@ def test_the_end_of_a_slurm_job_is_the_allowed_time(monkeypatch):
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.02, 1e9])
 def test_how_often_the_state_is_saved_changes_nothing(tmp_path, monkeypatch, seconds):
-    monkeypatch.setattr(stopping, "CHECKPOINT", seconds)
-    monkeypatch.setattr(temperature, "BLOCK_SECONDS", 0.001 if seconds < 1 else 0.15)
-    digests = []
-    for name in ("a", "b"):
+    def digest(name: str) -> str:
         out = tmp_path / f"{name}.h5"
         recipe = api.temperature_recipe(out, L=(16,), T=[2.3], sweeps=800, chains=1, algorithm="metropolis")
         run_sweep(recipe, out, jobs=1)
-        digests.append(content_digest(out))
-        monkeypatch.undo()
-    assert digests[0] == digests[1]
+        return content_digest(out)
+
+    with monkeypatch.context() as often:
+        often.setattr(stopping, "CHECKPOINT", seconds)
+        often.setattr(temperature, "BLOCK_SECONDS", 0.001 if seconds < 1 else 0.15)
+        changed = digest("changed")
+    assert changed == digest("usual")
 
 
 def test_a_task_hears_of_a_stop_saves_once_and_ends(tmp_path, monkeypatch):
