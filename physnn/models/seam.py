@@ -2,10 +2,11 @@
 
 A bond from site i to site j across the line, in the direction of growing coordinates, has the coupling
 
-    s R(phi / 2) J_ij R(phi / 2),
+    s (R(phi) J_ij + J_ij R(phi)) / 2,
 
 with R a rotation in a plane of components: s = 1 is the torus, s = -1 makes neighbours across the line see -x, and a
-twist phi makes them see R(phi) x where R commutes with J.  The energy is linear in s.
+twist phi makes them see R(phi) x where R commutes with J.  This form is symmetric for any J and the same after a whole
+turn.  The energy is linear in s.
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ class Seam:
         """
         half, J = self.model.kernel // 2, self.model.coupling
         places = [p for p in np.argwhere(J.any(axis=(0, 1))).tolist() if p != [half, half]]
-        turned = [[self.rotation(t / 2) @ J[:, :, y, x] @ self.rotation(t / 2) for t in (-1, 0, 1)] for y, x in places]
+        turned = [
+            [(self.rotation(t) @ J[:, :, y, x] + J[:, :, y, x] @ self.rotation(t)) / 2 for t in (-1, 0, 1)]
+            for y, x in places
+        ]
         N = self.model.components
         return np.array(places, np.int64).reshape(-1, 2) - half, np.array(turned).reshape(-1, 3, N, N)
 
@@ -96,8 +100,8 @@ class Seam:
             return np.asarray(self._couple(wide * scale, x.shape) + self.model.bias)
         f = np.broadcast_to(self.model.bias, x.shape).copy()
         for t in (-1, 0, 1):
-            R = self.rotation(t / 2)
-            f += self._couple((wide * np.where(turn == t, scale, 0.0)) @ R.T, x.shape) @ R.T
+            R, there = self.rotation(t), wide * np.where(turn == t, scale, 0.0)
+            f += (self._couple(there @ R.T, x.shape) + self._couple(there, x.shape) @ R.T) / 2
         return f
 
     def _couple(self, wide: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
