@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from physnn.errors import Contested, InputError, TasksFailed, Unfinished
+from physnn.errors import Contested, InputError, NotFinite, TasksFailed, Unfinished
 from physnn.store.parts import Parts
 from physnn.sweeps.executors import PROCESS, Engine, Slots, WorkerDied, executor
 from physnn.sweeps.stopping import GRACE, Stopped, heeding, pending, raise_pending, stop_flag
@@ -46,6 +46,8 @@ Live = Callable[[Sequence[str]], tuple[float, str]]
 """Called with task keys while tasks run; returns the cost done inside unfinished tasks and a short text."""
 Deaths = BrokenExecutor | WorkerDied
 """How the death of a worker shows."""
+FINAL = Contested | NotFinite
+"""What another attempt would only repeat."""
 Try = tuple[Task, int]
 """A task and which attempt at it this is, counted from 1."""
 
@@ -160,7 +162,7 @@ def run_tasks(
                         (suspects if alone else queue).append(tried)
                     elif isinstance(error, BrokenExecutor) and not alone:
                         suspects.append(tried)
-                    elif attempt < ATTEMPTS and not isinstance(error, Contested):
+                    elif attempt < ATTEMPTS and not isinstance(error, FINAL):
                         accounts.note(task.key, attempt + 1)
                         (suspects if alone else queue).append((task, attempt + 1))
                     else:
@@ -230,6 +232,6 @@ def _drain(
 def _one_line(error: BaseException) -> str:
     if isinstance(error, Deaths):
         return "a worker process died"
-    if isinstance(error, InputError | Contested):
+    if isinstance(error, InputError | FINAL):
         return " ".join(str(error).split())
     return traceback.format_exception_only(error)[-1].strip().splitlines()[0]
