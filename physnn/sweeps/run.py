@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from physnn.errors import Contested, InputError, NotFinite, TasksFailed, Unfinished
 from physnn.store.parts import Parts
-from physnn.sweeps.executors import PROCESS, Engine, Slots, WorkerDied, executor
+from physnn.sweeps.executors import PROCESS, Engine, Slots, WorkerDied, check_arguments, executor, portable
 from physnn.sweeps.stopping import GRACE, Stopped, heeding, pending, raise_pending, stop_flag
 
 ATTEMPTS = 3
@@ -78,6 +78,10 @@ def _do(work: Work, task: Task, path: Path, context: Mapping[str, Any], flag: Pa
     try:
         with single_thread(), heeding(flag):
             work(task, path, context)
+    except Exception as error:
+        if portable(error) is error:
+            raise
+        raise portable(error) from None
     finally:
         mark.unlink(missing_ok=True)
 
@@ -122,6 +126,8 @@ def run_tasks(
 
     Raises
     ------
+    InputError
+        If a task cannot be sent to a worker, or takes too much along; nothing has begun then.
     TasksFailed
         If some tasks failed for good.
     Unfinished, KeyboardInterrupt
@@ -141,6 +147,8 @@ def run_tasks(
     suspects: list[Try] = []
     done = total - sum(task.cost for task in todo)
     if todo:
+        if jobs > 1 or live is not None or engine != PROCESS:
+            check_arguments(work, todo[0], context)
         progress(done, total, "")
     with stop_flag(parts.folder) as flag:
         while queue or suspects:
