@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -19,6 +20,8 @@ from typing import Any, TypeVar
 from physnn.errors import InputError, Unfinished
 
 Result = TypeVar("Result")
+NO_SEMAPHORES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSYS, errno.ENOSPC)
+"""What opening a semaphore ends with where ``/dev/shm`` is missing, closed or full."""
 QUIET = "ignore:resource_tracker:UserWarning"
 UNLIMITED = 10**6
 """More workers than any cluster has."""
@@ -175,15 +178,33 @@ def start_tracker() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _pool(jobs: int, context: Any, lifeline: Connection) -> ProcessPoolExecutor:
+    """Return a pool, which starts no process yet; raises InputError where there are no semaphores for it."""
+    try:
+        return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(lifeline,))
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_SEMAPHORES:
+            raise
+        raise InputError(
+            f"worker processes need semaphores in /dev/shm, and there are none ({error}); use --jobs 1, or mount it"
+        ) from None
+
+
 @contextmanager
 def process_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of spawned processes with one compute thread each; leaving stops them at once, idle or not."""
+    """Yield a pool of spawned processes with one compute thread each; leaving stops them at once, idle or not.
+
+    Raises
+    ------
+    InputError
+        If this machine has no semaphores for it, for example because ``/dev/shm`` is missing.
+    """
     start_tracker()
     context = multiprocessing.get_context("spawn")
     lifeline, parents_end = context.Pipe(duplex=False)
+    pool = _pool(jobs, context, lifeline)
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(lifeline,))
     try:
         yield pool
     finally:

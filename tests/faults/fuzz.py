@@ -52,6 +52,8 @@ def changed(whole: bytes, generator: np.random.Generator) -> bytes:
 
 def _change(body: bytearray, generator: np.random.Generator) -> None:
     for _ in range(generator.integers(1, 4)):
+        if not body:
+            return
         at = int(generator.integers(len(body)))
         length = int(min(2 ** generator.integers(0, 10), len(body) - at))
         match int(generator.integers(7)):
