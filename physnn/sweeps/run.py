@@ -223,6 +223,7 @@ def _drain(
             time.sleep(0.1)  # no worker yet
         finished, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
         if not finished:
+            slots()  # an engine that is gone says so here, also once nothing waits any more
             yield None, False, None
         for future in finished:
             tried = running.pop(future)
