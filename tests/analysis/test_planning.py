@@ -42,7 +42,7 @@ def fitted(*args, **options) -> Fit:
 
 def test_the_refined_sweep_reaches_the_target_where_a_uniform_one_of_its_cost_does_not():
     target, errors, deviations, uniform = 4e-4, [], [], []
-    for seed in range(8):
+    for seed in range(5):
         plan = refine(fitted(seed, PILOT, 8), target)
         images = math.ceil(8 * plan.factor)
         assert plan.refined and plan.networks == 0 and plan.factor * len(plan.values) <= 64 * len(PILOT)

@@ -1,6 +1,6 @@
 """Intervals hold the truth as often as they say, and verdicts err as rarely.
 
-The sets are those of `sims/fss_against_truth.py`: the first 40 here by default, all 300 where marked slow.
+The sets are those of `sims/fss_against_truth.py`: the first 20 here by default, all 300 where marked slow.
 """
 
 from __future__ import annotations
@@ -50,13 +50,14 @@ def check(found: list[Trial], bounds68: tuple[float, float], bounds95: tuple[flo
 
 
 @pytest.mark.parametrize("kind", ["plain", "zeta"])
-def test_intervals_cover_in_40_sets(pool, kind):
-    # Over 40 sets a share of 68 % scatters by 7 %, one of 95 % by 3 %, a mean z by 0.16.
-    check(trials(pool, kind, 40), (0.5, 0.87), (0.85, 1.0), 0.5)
+def test_intervals_cover_in_20_sets(pool, kind):
+    # Over 20 sets a share of 68 % scatters by 10 %, one of 95 % by 5 %, a mean z by 0.22.
+    check(trials(pool, kind, 20), (0.45, 0.92), (0.8, 1.0), 0.65)
 
 
 def test_intervals_of_few_networks_cover(pool):
-    check(trials(pool, "networks 5", 24), (0.42, 0.95), (0.8, 1.0), 0.65)
+    # Over 12 sets they scatter by 13 %, 6 % and 0.29.
+    check(trials(pool, "networks 5", 12), (0.4, 1.0), (0.75, 1.0), 0.85)
 
 
 def test_curves_that_do_not_depend_on_size_do_not_cross(pool):
@@ -64,7 +65,7 @@ def test_curves_that_do_not_depend_on_size_do_not_cross(pool):
 
 
 def test_crossings_of_five_sigma_at_the_edges_are_found(pool):
-    assert sum(t.verdict == "crossing" for t in trials(pool, "edges", 40)) >= 36
+    assert sum(t.verdict == "crossing" for t in trials(pool, "edges", 20)) >= 18
 
 
 @pytest.mark.slow
