@@ -15,3 +15,7 @@ class TasksFailed(RuntimeError):
 
 class Contested(RuntimeError):
     """A task was done twice with different results: something in it is not determined by its recipe."""
+
+
+class NotFinite(RuntimeError):
+    """A task came to a number that is not finite; it ends there, and nothing of it is stored from then on."""

@@ -105,11 +105,15 @@ def _umap(points: np.ndarray, reduction: Reduction) -> np.ndarray:
         umap = import_module("umap")
     except ImportError:
         raise InputError("UMAP is not installed; install it with: pip install physnn[embed]") from None
-    fitted = umap.UMAP(
-        n_components=reduction.components,
-        n_neighbors=min(reduction.neighbours, len(points) - 1),
-        min_dist=reduction.least_distance,
-        random_state=int(rng.seed_sequence(reduction.seed, "projection", "umap").generate_state(1)[0]),
-        n_jobs=1,
-    ).fit_transform(points)
+    from threadpoolctl import threadpool_limits
+
+    # It sets the number of threads of OpenMP, which tensor operations share, and leaves it changed.
+    with threadpool_limits(1, "openmp"):
+        fitted = umap.UMAP(
+            n_components=reduction.components,
+            n_neighbors=min(reduction.neighbours, len(points) - 1),
+            min_dist=reduction.least_distance,
+            random_state=int(rng.seed_sequence(reduction.seed, "projection", "umap").generate_state(1)[0]),
+            n_jobs=1,
+        ).fit_transform(points)
     return np.asarray(fitted, dtype=float)

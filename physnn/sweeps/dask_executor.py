@@ -179,7 +179,8 @@ def dask_executor(engine: Engine, jobs: int) -> Iterator[tuple[Executor, Callabl
     distributed = load()
     address = check_address(engine)
     # What goes wrong is told once, by us.
-    for name in ["distributed", *(n for n in logging.root.manager.loggerDict if n.startswith("distributed."))]:
+    talkative = [n for n in logging.root.manager.loggerDict if n.startswith("distributed.")]
+    for name in ["distributed", "tornado.application", "asyncio", *talkative]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         if address:

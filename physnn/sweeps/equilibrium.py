@@ -24,6 +24,7 @@ from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_checkpoint, write_part
 from physnn.sweeps.equilibrium_measure import Measuring
 from physnn.sweeps.equilibrium_recipe import EquilibriumSweep, EquilibriumTask, merged, tasks_of, usual_step
+from physnn.sweeps.finite import check_finite
 from physnn.sweeps.notes import Note
 from physnn.sweeps.order import start_state
 from physnn.sweeps.preflight import PER_TASK, check_bytes
@@ -39,7 +40,10 @@ Recipe = EquilibriumSweep
 
 
 def work(task: EquilibriumTask, path: Path, context: Mapping[str, Any]) -> None:
-    """Run the chains of a task, or continue them from the checkpoint at ``path``, and leave their part there."""
+    """Run the chains of a task, or continue them from the checkpoint at ``path``, and leave their part there.
+
+    Raises NotFinite if a state or a measurement is not finite; the checkpoint before stays.
+    """
     recipe = task.recipe
     model, measuring = recipe.lattice(), Measuring.of(recipe, task.L, task.T)
     kept = read_checkpoint(path)
@@ -52,6 +56,7 @@ def work(task: EquilibriumTask, path: Path, context: Mapping[str, Any]) -> None:
         # What is dropped ends with a block.
         todo = min(count, recipe.sweeps - run.done) if run.done >= 0 else min(count, -run.done)
         _advance(run, task, todo, measuring)
+        _check(run, task, measuring)
         note((run.done + recipe.thermalisation) / total)
         if run.done < recipe.sweeps and checkpoints.due():
             write_part(path, run.arrays(unfinished=True), keep_previous=True)
@@ -163,6 +168,14 @@ def _advance(run: Run, task: EquilibriumTask, count: int, measuring: Measuring) 
             run.clean.step = 0
     run.values.append(values)
     run.done += count
+
+
+def _check(run: Run, task: EquilibriumTask, measuring: Measuring) -> None:
+    """Raise NotFinite unless all numbers of the last block, and the state behind it, are finite."""
+    where, values = f"L = {task.L}, T = {task.T:g}", run.values[-1]
+    measured = dict(zip(measuring.columns, np.moveaxis(values, 2, 0), strict=True))
+    check_finite(measured, where, "measurement", max(run.done, 0) - values.shape[1])
+    check_finite({"a component of the state": run.state.x.reshape(-1, 1)}, where, "measurement", run.done)
 
 
 def context(recipe: EquilibriumSweep) -> dict[str, Any]:

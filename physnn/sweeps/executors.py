@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -18,9 +20,13 @@ from typing import Any, TypeVar
 from physnn.errors import InputError, Unfinished
 
 Result = TypeVar("Result")
+NO_SEMAPHORES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSYS, errno.ENOSPC)
+"""What opening a semaphore ends with where ``/dev/shm`` is missing, closed or full."""
 QUIET = "ignore:resource_tracker:UserWarning"
 UNLIMITED = 10**6
 """More workers than any cluster has."""
+LARGEST = 2**26
+"""Bytes that a task may take to its worker; there may be a million tasks."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -69,6 +75,51 @@ def parse_engine(text: str, insecure: bool = False) -> Engine:
         check_address(engine)
         load()
     return engine
+
+
+class _Measured:
+    """A file that keeps nothing and refuses to become long."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        self._bytes += size
+        if self._bytes > LARGEST:
+            raise InputError(
+                f"a task would take more than {LARGEST / 1e6:.0f} MB to its worker; give it the name of a file instead"
+            )
+        return size
+
+
+def check_arguments(*arguments: Any) -> None:
+    """Look at what a task takes to its worker, before anything is sent.
+
+    Raises
+    ------
+    InputError
+        If it is longer than `LARGEST`, or cannot be sent to another process at all.
+    """
+    try:
+        pickle.Pickler(_Measured(), pickle.HIGHEST_PROTOCOL).dump(arguments)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a class does on the way
+        told = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"a task cannot be sent to a worker ({type(error).__name__}: {told}); "
+            "use functions and classes of modules, and plain data"
+        ) from None
+
+
+def portable(error: Exception) -> Exception:
+    """Return an exception that survives the way back from a worker: itself if it does, else its text."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 (made in the line itself)
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    return error
 
 
 def available_cores() -> int:
@@ -127,15 +178,33 @@ def start_tracker() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _pool(jobs: int, context: Any, lifeline: Connection) -> ProcessPoolExecutor:
+    """Return a pool, which starts no process yet; raises InputError where there are no semaphores for it."""
+    try:
+        return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(lifeline,))
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_SEMAPHORES:
+            raise
+        raise InputError(
+            f"worker processes need semaphores in /dev/shm, and there are none ({error}); use --jobs 1, or mount it"
+        ) from None
+
+
 @contextmanager
 def process_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of spawned processes with one compute thread each; leaving stops them at once, idle or not."""
+    """Yield a pool of spawned processes with one compute thread each; leaving stops them at once, idle or not.
+
+    Raises
+    ------
+    InputError
+        If this machine has no semaphores for it, for example because ``/dev/shm`` is missing.
+    """
     start_tracker()
     context = multiprocessing.get_context("spawn")
     lifeline, parents_end = context.Pipe(duplex=False)
+    pool = _pool(jobs, context, lifeline)
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(lifeline,))
     try:
         yield pool
     finally:

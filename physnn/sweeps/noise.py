@@ -18,6 +18,7 @@ from physnn.store.hdf5 import Variable
 from physnn.store.network_file import read_networks
 from physnn.store.parts import write_part
 from physnn.sweeps import preflight
+from physnn.sweeps.finite import check_finite
 from physnn.sweeps.noise_recipe import NoiseSweep, NoiseTask, Stage, brought_sources, merged, tasks_of
 
 __all__ = ["NoiseSweep", "NoiseTask", "Stage", "merged", "tasks_of"]
@@ -179,8 +180,11 @@ def decided(recipe: NoiseSweep, results: Results) -> NoiseSweep:
 
 
 def work(task: NoiseTask, path: Path, context: Mapping[str, Any]) -> None:
-    """Do one task and write its part."""
-    write_part(path, run_noise_task(task, context["files"]))
+    """Do one task and write its part; raises NotFinite, and leaves none, if a network's output is not finite."""
+    found = run_noise_task(task, context["files"])
+    where = f"network {task.network_id}, L = {task.L}, eta = {task.eta:g}, {task.steps} steps"
+    check_finite(found, where, "image", task.first)
+    write_part(path, found)
 
 
 def context(recipe: NoiseSweep) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from physnn.errors import Contested, InputError, TasksFailed, Unfinished
+from physnn.errors import Contested, InputError, NotFinite, TasksFailed, Unfinished
 from physnn.store.parts import Parts
-from physnn.sweeps.executors import PROCESS, Engine, Slots, WorkerDied, executor
+from physnn.sweeps.executors import PROCESS, Engine, Slots, WorkerDied, check_arguments, executor, portable
 from physnn.sweeps.stopping import GRACE, Stopped, heeding, pending, raise_pending, stop_flag
 
 ATTEMPTS = 3
@@ -46,6 +46,8 @@ Live = Callable[[Sequence[str]], tuple[float, str]]
 """Called with task keys while tasks run; returns the cost done inside unfinished tasks and a short text."""
 Deaths = BrokenExecutor | WorkerDied
 """How the death of a worker shows."""
+FINAL = Contested | NotFinite
+"""What another attempt would only repeat."""
 Try = tuple[Task, int]
 """A task and which attempt at it this is, counted from 1."""
 
@@ -76,6 +78,10 @@ def _do(work: Work, task: Task, path: Path, context: Mapping[str, Any], flag: Pa
     try:
         with single_thread(), heeding(flag):
             work(task, path, context)
+    except Exception as error:
+        if portable(error) is error:
+            raise
+        raise portable(error) from None
     finally:
         mark.unlink(missing_ok=True)
 
@@ -120,6 +126,8 @@ def run_tasks(
 
     Raises
     ------
+    InputError
+        If a task cannot be sent to a worker, or takes too much along; nothing has begun then.
     TasksFailed
         If some tasks failed for good.
     Unfinished, KeyboardInterrupt
@@ -139,6 +147,8 @@ def run_tasks(
     suspects: list[Try] = []
     done = total - sum(task.cost for task in todo)
     if todo:
+        if jobs > 1 or live is not None or engine != PROCESS:
+            check_arguments(work, todo[0], context)
         progress(done, total, "")
     with stop_flag(parts.folder) as flag:
         while queue or suspects:
@@ -160,7 +170,7 @@ def run_tasks(
                         (suspects if alone else queue).append(tried)
                     elif isinstance(error, BrokenExecutor) and not alone:
                         suspects.append(tried)
-                    elif attempt < ATTEMPTS and not isinstance(error, Contested):
+                    elif attempt < ATTEMPTS and not isinstance(error, FINAL):
                         accounts.note(task.key, attempt + 1)
                         (suspects if alone else queue).append((task, attempt + 1))
                     else:
@@ -213,6 +223,7 @@ def _drain(
             time.sleep(0.1)  # no worker yet
         finished, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
         if not finished:
+            slots()  # an engine that is gone says so here, also once nothing waits any more
             yield None, False, None
         for future in finished:
             tried = running.pop(future)
@@ -230,6 +241,6 @@ def _drain(
 def _one_line(error: BaseException) -> str:
     if isinstance(error, Deaths):
         return "a worker process died"
-    if isinstance(error, InputError | Contested):
+    if isinstance(error, InputError | FINAL):
         return " ".join(str(error).split())
     return traceback.format_exception_only(error)[-1].strip().splitlines()[0]

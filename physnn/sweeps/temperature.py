@@ -22,6 +22,7 @@ from physnn.models import QUANTITIES
 from physnn.samplers import COLUMNS, Rows, State, advance, start, thermalise
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_checkpoint, write_part
+from physnn.sweeps.finite import check_finite
 from physnn.sweeps.notes import Note
 from physnn.sweeps.preflight import PER_TASK, check_bytes
 from physnn.sweeps.stopping import Checkpoints
@@ -86,7 +87,9 @@ class Chain:
     finished: bool = False
 
     def add(self, rows: Rows) -> None:
-        """Keep a block of measurements."""
+        """Keep a block of measurements; raises NotFinite if one is not a number, and the checkpoint before stays."""
+        task, columns = self.task, dict(zip(COLUMNS, rows.values.T, strict=True))
+        check_finite(columns, f"L = {task.L}, T = {task.T:g}, chain {task.chain}", "measurement", self.done)
         self.blocks.append(rows)
 
     @property

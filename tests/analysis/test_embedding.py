@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from physnn import rng
 from physnn.analysis.embedding import Reduction, principal_components, reduced
@@ -80,6 +82,8 @@ def test_without_umap_the_way_to_get_it_is_said(monkeypatch):
 def test_umap_is_seeded_and_keeps_clusters():
     """Two clusters far apart stay apart."""
     pytest.importorskip("umap")
+    import_module("torch")
+    before = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "openmp"}
     x = points(40, 50, "clusters")
     x[20:] += 100
     way = Reduction("umap", 4, neighbours=8, seed=3)
@@ -90,5 +94,7 @@ def test_umap_is_seeded_and_keeps_clusters():
     assert not np.array_equal(one, reduced(x, Reduction("umap", 4, neighbours=12, seed=3)))
     apart = np.linalg.norm(one[:, None] - one, axis=2)
     assert apart[:20, 20:].min() > apart[:20, :20].max()
+    # It shares OpenMP with tensor operations, whose results depend on the number of threads.
+    assert {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "openmp"} <= before
     # No more neighbours than there are.
     assert reduced(x[:8], Reduction("umap", 3)).shape == (8, 3)

@@ -61,7 +61,7 @@ def torch_loss(network, filter_, hidden, output):
 @pytest.mark.parametrize("network", NETWORKS, ids=name)
 def test_losses_are_those_of_torch_on_random_configurations(network):
     generator = rng.stream(0, "synthetic", "sign-cnn", network.variant)
-    numbers = generator.integers(0, network.configurations, 1000)
+    numbers = generator.integers(0, network.configurations, 400)
     losses = cnn_losses(network, numbers)
     direct = np.array([torch_loss(network, *w) for w in zip(*network.weights(numbers), strict=True)])
     np.testing.assert_allclose(losses, direct, rtol=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -15,12 +16,16 @@ from physnn.errors import InputError
 from physnn.store import hdf5
 from physnn.store.ensemble_file import ENSEMBLES, read_ensembles
 from physnn.store.hdf5 import TRAILER_LENGTH, content_digest
+from physnn.store.images import read_images
 from physnn.store.network_file import FORMAT as NETWORKS
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import kind_of, read_sweep
+from physnn.store.weights_file import ENDING, read_weights
 
 SECONDS = 30
 """After which reading one small file counts as a hang."""
+MEMORY = 2**32
+"""Bytes of address space that reading one small file may take."""
 EXTREMES = (0, 1, 0x7F, 0xFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
 
 
@@ -31,16 +36,24 @@ def sealed(body: bytes) -> bytes:
 
 def mutant(whole: bytes, generator: np.random.Generator, reseal: bool) -> bytes:
     """A sealed file after one to three random changes, with the old trailer or a new one that is valid."""
-    body = bytearray(whole[:-TRAILER_LENGTH])
-    while body == whole[:-TRAILER_LENGTH]:
-        _change(body, generator)
+    body = changed(whole[:-TRAILER_LENGTH], generator)
     if len(body) < 2 * TRAILER_LENGTH:
         body += bytes(2 * TRAILER_LENGTH)
-    return sealed(bytes(body)) if reseal else bytes(body) + whole[-TRAILER_LENGTH:]
+    return sealed(body) if reseal else body + whole[-TRAILER_LENGTH:]
+
+
+def changed(whole: bytes, generator: np.random.Generator) -> bytes:
+    """Bytes after one to three random changes."""
+    body = bytearray(whole)
+    while body == whole:
+        _change(body, generator)
+    return bytes(body)
 
 
 def _change(body: bytearray, generator: np.random.Generator) -> None:
     for _ in range(generator.integers(1, 4)):
+        if not body:
+            return
         at = int(generator.integers(len(body)))
         length = int(min(2 ** generator.integers(0, 10), len(body) - at))
         match int(generator.integers(7)):
@@ -65,6 +78,8 @@ def _change(body: bytearray, generator: np.random.Generator) -> None:
 
 def numbers(path: Path) -> str:
     """A hash of all that our readers make of a file, what is read of attributes included."""
+    if path.suffix != ".h5":
+        return _numbers_of_strangers(path)
     kind, _ = kind_of(path)
     if kind == NETWORKS:
         found = read_networks(path)
@@ -84,6 +99,21 @@ def numbers(path: Path) -> str:
             for L, group in sweep.sizes.items() for name, v in group.items()
         ))  # fmt: skip
     return hashlib.sha256(pickle.dumps(content) + content_digest(path).encode()).hexdigest()
+
+
+def _numbers_of_strangers(path: Path) -> str:
+    """The same for weights and images in formats of others, which carry no seal: sound numbers, if not the original."""
+    content: list[tuple[str, str, tuple[int, ...], bytes]] = []
+    if path.suffix == ENDING:
+        (found,) = read_weights(path).values()
+        assert all(np.isfinite(w).all() for w in found.values() if w.dtype.kind == "f")
+        content += [(name, w.dtype.str, w.shape, w.tobytes()) for name, w in sorted(found.items())]
+    else:
+        images, labels, classes = read_images(path)
+        assert images.dtype in (np.uint8, np.float32) and np.isfinite(images).all() and images.ndim == 4
+        assert labels.shape == images.shape[:1] and 0 <= labels.min() <= labels.max() < len(classes)
+        content += [(repr(classes), a.dtype.str, a.shape, a.tobytes()) for a in (images, labels)]
+    return hashlib.sha256(pickle.dumps(content)).hexdigest()
 
 
 def outcomes(files: list[Path], original: Path) -> list[str]:
@@ -106,6 +136,7 @@ def outcomes(files: list[Path], original: Path) -> list[str]:
 def main(original: str, *files: str) -> None:
     """Print one word for each file."""
     wanted = numbers(Path(original))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for file in files:
         signal.alarm(SECONDS)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -15,7 +16,7 @@ import pytest
 
 from physnn.cli import run
 from physnn.store.hdf5 import content_digest
-from physnn.sweeps import preflight
+from physnn.sweeps import executors, preflight
 
 SMALL = ["sweep-temperature", "--T", "2", "2.2", "2.4", "3", "--chains", "1", "--thermalisation", "5", "--quiet"]
 SMALL += ["--algorithm", "metropolis", "--json"]
@@ -120,7 +121,7 @@ def test_a_limit_of_file_sizes(tmp_path, monkeypatch, capsys, whole):
 
 def test_too_few_open_files(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert run(words("--L", "4", "6", "--sweeps", "40")) == 0
+    assert run(words("--L", "4", "6", "--sweeps", "40")) == run(["verify", "s.h5"]) == 0
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     capsys.readouterr()
     spare = os.dup(0)
@@ -182,6 +183,33 @@ def test_a_limit_of_memory_is_seen_beforehand(tmp_path, network_file):
     assert len(answer.stderr.strip().splitlines()) == 1
     assert "GB are available" in answer.stderr and "take L <=" in answer.stderr
     assert not list(tmp_path.glob("*.h5*"))
+
+
+def test_without_shared_memory_workers_are_refused_in_one_line_and_one_job_does(tmp_path, monkeypatch, capsys):
+    def none(*_args: object, **_options: object) -> None:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(executors, "ProcessPoolExecutor", none)
+    assert run(words("--L", "4", "6", "--sweeps", "40", "--jobs", "2")) == 2
+    error = one_line(capsys)
+    assert "/dev/shm" in error and "use --jobs 1" in error
+    assert run(words("--L", "4", "6", "--sweeps", "40")) == 0
+
+
+@pytest.mark.slow
+def test_a_machine_whose_shared_memory_cannot_be_written(tmp_path):
+    hide = "mount -t tmpfs -o ro tmpfs /dev/shm"
+    if os.geteuid() or subprocess.run(["unshare", "-m", "sh", "-c", hide], check=False, capture_output=True).returncode:
+        pytest.skip("a mount of its own needs root; the same error is tested as if it came")
+    common = words("--L", "4", "6", "--sweeps", "40")
+    for jobs, status in (("2", 2), ("1", 0)):
+        command = f"{hide}; exec {sys.executable} -m physnn {' '.join(common)} --jobs {jobs}"
+        answer = subprocess.run(
+            ["unshare", "-m", "sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert answer.returncode == status, answer.stderr
+        assert ("/dev/shm" in answer.stderr) == (status == 2) and answer.stderr.count("\n") == (status == 2)
 
 
 @pytest.mark.slow

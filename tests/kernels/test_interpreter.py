@@ -14,12 +14,11 @@ TESTS = sorted((Path(__file__).parent / "gpu").glob("test_*.py"))
 
 
 @pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="they run in this process")
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_kernels_in_the_interpreter(path):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+def test_kernels_in_the_interpreter():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, TESTS)]
     env = os.environ | {"TRITON_INTERPRET": "1"}
     answer = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     print(answer.stdout[-20_000:], answer.stderr[-2000:])
-    assert answer.returncode == 0
+    assert len(TESTS) >= 3 and answer.returncode == 0
     assert " passed" in answer.stdout
     assert "skipped" not in answer.stdout

@@ -53,7 +53,7 @@ def test_the_output_of_a_trained_network_flips_with_its_input_only_if_symmetric(
 def test_the_bundled_symmetric_networks_do_their_task_on_fresh_images():
     file = read_networks(resolve("kuramoto_symmetric"))
     recipe = TrainingRecipe(**{k: v for k, v in file.recipe.items() if k not in ("kind", "seeds", "device")})
-    recipe = recipe.model_copy(update={"validation_pairs": 256})
+    recipe = recipe.model_copy(update={"validation_pairs": 128})
     for k in range(len(file.ids)):
         net = load_network(str(resolve("kuramoto_symmetric")), file.ids[k], "cpu")
         assert validation_rmse(net, recipe, 12345) <= 0.07

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from physnn.errors import InputError, TasksFailed, Unfinished
 from physnn.store.parts import Parts, read_part, write_part
+from physnn.sweeps.executors import LARGEST, PROCESS, Engine
 from physnn.sweeps.locks import exclusive
 from physnn.sweeps.run import run_tasks
 from physnn.sweeps.stopping import stop_signals
@@ -104,3 +106,51 @@ def test_ctrl_c_inside_a_destructor_is_neither_lost_nor_noisy(parts, jobs, capfd
         run_tasks([Task(str(k)) for k in range(7)], swallow, {"add": 1}, parts, jobs)
     assert [t for t in range(7) if parts.finished(str(t))] == [0, 1, 2]
     assert capfd.readouterr().err == ""
+
+
+class Awkward(Exception):
+    """Cannot be made again from its text: on its way back from a worker it would break the whole pool."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} and\n{second}")
+
+
+class Unsendable:
+    def __reduce__(self):
+        raise RuntimeError("a socket, say")
+
+
+def awkward(task, path, context):
+    if task.key == "1":
+        raise Awkward("this", "that")
+    square(task, path, context)
+
+
+def test_an_exception_that_cannot_travel_fails_its_task_alone(parts):
+    with pytest.raises(TasksFailed, match=r"1 of 3 tasks failed.*task 1: RuntimeError: Awkward: this and that$"):
+        run_tasks([Task(str(k)) for k in range(3)], awkward, {"add": 0}, parts, 2)
+    assert [parts.path(str(k)).exists() for k in range(3)] == [True, False, True]
+
+
+@pytest.mark.parametrize("engine", [PROCESS, Engine("dask")], ids=["process", "dask"])
+@pytest.mark.parametrize(
+    ("work", "context", "message"),
+    [
+        (lambda *_: None, {}, r"cannot be sent to a worker \((Attribute|Pickling)Error: .*lambda"),
+        (square, {"add": threading.Lock()}, r"cannot be sent to a worker \(TypeError: cannot pickle '_thread.lock'"),
+        (square, {"add": Unsendable()}, r"cannot be sent to a worker \(RuntimeError: a socket, say\); use functions"),
+        (square, {"add": np.zeros(LARGEST // 8 + 1)}, "more than 67 MB to its worker; give it the name of a file"),
+        (square, {"add": [b"x" * 2**20] * 2 + [bytes(2**20 * k) for k in range(1, 12)]}, "more than 67 MB"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_before_anything_begins(parts, engine, work, context, message):
+    before = sorted(parts.folder.iterdir())
+    with pytest.raises(InputError, match=message) as told:
+        run_tasks([Task("1"), Task("2")], work, context, parts, 2, engine=engine)
+    assert "\n" not in str(told.value)
+    assert sorted(parts.folder.iterdir()) == before
+
+
+def test_what_is_not_sent_anywhere_may_be_of_any_kind(parts):
+    run_tasks([Task("2")], lambda task, path, context: square(task, path, {"add": 1}), {"lock": threading.Lock()}, parts)
+    assert int(read_part(parts.path("2"))["value"]) == 5

@@ -201,7 +201,7 @@ def test_decisions_are_independent_of_those_beside_and_before():
     assert greatest_correlation(flips(Fraction(1, 3), 1, [0, 0, 1, 1])) > 40
 
 
-def z_of_energy(p: np.ndarray, T: float, shape: tuple[int, int] = (1024, 64), warm: int = 10, n: int = 20) -> float:
+def z_of_energy(p: np.ndarray, T: float, shape: tuple[int, int] = (1024, 64), warm: int = 10, n: int = 14) -> float:
     """Exact against measured energy of a chain; rows far apart are independent, so blocks of them give the error."""
     colours, blocks = configuration(*shape), []
     for k in range(warm + n):
