@@ -70,6 +70,16 @@ class Growth:
     aicc: Mapping[str, float]
     p_value: float
 
+    @property
+    def grows(self) -> bool | None:
+        """Whether lifetimes grow with L beyond doubt, or were too long to end; None where that is open."""
+        if self.verdict in ("kept", "exponential", "power"):
+            return True
+        if self.verdict in ("saturation", "shrinks"):
+            return False
+        low, high = (math.nan, math.nan) if self.z is None else self.z.interval(0.95)
+        return True if low > FLAT else False if high < FLAT else None
+
     def as_json(self) -> dict[str, Any]:
         """Return the fields for JSON."""
         z = None if self.z is None else self.z.as_json()
@@ -124,22 +134,19 @@ def _verdict(
     sizes: int, z: Estimate, aicc: Mapping[str, float], best: str, p_value: float, few: bool
 ) -> tuple[str, str]:
     low, high = z.interval(0.95)
-    said = f"tau ~ L^z has z = {z}"
-    if p_value < UNFIT:
-        return "no law", f"no law fits (p = {p_value:.1g} for the best, {best}); {said}"
-    if high < -FLAT:
-        return "shrinks", f"lifetimes fall with L: {said}"
-    if -FLAT < low and high < FLAT:
-        return "saturation", f"lifetimes do not grow with L: {said}"
-    if sizes < LEAST_SIZES:
-        return "undecided", f"{sizes} sizes do not tell laws apart, {LEAST_SIZES} are needed; {said}"
-    if few:
-        return "undecided", f"fewer memories were lost than laws have constants: more replicas are needed; {said}"
     others = min(value for law, value in aicc.items() if law != best)
-    if others < DECIDED:
-        near = " or ".join(law for law, value in sorted(aicc.items(), key=lambda item: item[1]) if value < DECIDED)
-        return "undecided", f"{near}: AICc differ by {others:.1f}, less than {DECIDED:g}; {said}"
-    return best, f"{best} fits better than the others by {others:.1f} in AICc; {said}"
+    near = " or ".join(law for law, value in sorted(aicc.items(), key=lambda item: item[1]) if value < DECIDED)
+    rules = (
+        (p_value < UNFIT, "no law", f"no law fits (p = {p_value:.1g} for the best, {best})"),
+        (high < -FLAT, "shrinks", "lifetimes fall with L"),
+        (max(abs(low), abs(high)) < FLAT, "saturation", "lifetimes do not grow with L"),
+        (sizes < LEAST_SIZES, "undecided", f"{sizes} sizes do not tell laws apart, {LEAST_SIZES} are needed"),
+        (few, "undecided", "fewer memories were lost than laws have constants: more replicas are needed"),
+        (others < DECIDED, "undecided", f"{near}: AICc differ by {others:.1f}, less than {DECIDED:g}"),
+        (True, best, f"{best} fits better than the others by {others:.1f} in AICc"),
+    )
+    verdict, reason = next((word, why) for holds, word, why in rules if holds)
+    return verdict, f"{reason}; tau ~ L^z has z = {z}"
 
 
 def _rows(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

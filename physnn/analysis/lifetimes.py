@@ -1,7 +1,7 @@
 """Lifetimes of which some are censored: the run ended before the end came.
 
-The model is Weibull's, P(life > t) = exp(-(t / tau)^k): k = 1 is a constant rate of loss, a large k a loss at a set time
-(a domain that shrinks).  tau is in either case the time after which a share 1/e is left.  A lifetime beyond the end of
+The model is Weibull's, P(life > t) = exp(-(t / tau)^k): k = 1 is a constant rate of loss, a large k a loss at a set
+time (a domain that shrinks).  tau is in either case the time after which a share 1/e is left.  A lifetime beyond the end of
 its run enters the likelihood with P(life > end), so that censoring does not shorten what is found.
 Source: J. F. Lawless, "Statistical Models and Methods for Lifetime Data", 2nd ed., section 5.2.
 """
@@ -17,8 +17,8 @@ from scipy import optimize
 from physnn.analysis.estimate import Estimate
 
 SHAPES = (0.2, 10.0)
-"""Range of k.  Lifetimes that scatter by less than 1.3/k = 13 % count as if they did by as much: they are looked at every
-3 % of the time, and no law of growth holds to the last per cent."""
+"""Range of k.  Lifetimes that scatter by less than 1.3/k = 13 % count as if they did by as much: they are looked at
+every 3 % of the time, and no law of growth holds to the last per cent."""
 FEW = 3
 """Fewer losses than this leave k undetermined: it is held at 1."""
 LIMIT = math.log(20)
