@@ -1,8 +1,8 @@
 """Lifetimes of which some are censored: the run ended before the end came.
 
 The model is Weibull's, P(life > t) = exp(-(t / tau)^k): k = 1 is a constant rate of loss, a large k a loss at a set
-time (a domain that shrinks).  tau is in either case the time after which a share 1/e is left.  A lifetime beyond the end of
-its run enters the likelihood with P(life > end), so that censoring does not shorten what is found.
+time (a domain that shrinks).  tau is in either case the time after which a share 1/e is left.  A lifetime beyond the
+end of its run enters the likelihood with P(life > end), so that censoring does not shorten what is found.
 Source: J. F. Lawless, "Statistical Models and Methods for Lifetime Data", 2nd ed., section 5.2.
 """
 

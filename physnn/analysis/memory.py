@@ -87,7 +87,7 @@ def losses(times: np.ndarray, curve: np.ndarray) -> tuple[np.ndarray, np.ndarray
         m(t); NaN where it was not followed any more.
     """
     below = curve < LOST
-    lost, first = below.any(-1), np.maximum(below.argmax(-1), 1)
+    lost, first = np.asarray(below.any(-1)), np.maximum(below.argmax(-1), 1)
     after, before = (np.take_along_axis(curve, (first - k)[..., None], -1)[..., 0] for k in (0, 1))
     share = np.clip((before - LOST) / np.where(before > after, before - after, 1.0), 0, 1)
     when = times[first - 1] + share * (times[first] - times[first - 1])
@@ -184,8 +184,10 @@ class MemoryAnswer:
         """The answer in a sentence or two."""
         low, high = self.edge()
         parts = []
+        kept = all(row.growth.verdict == "kept" for row in self.rows if low is not None and row.eta <= low)
         if low is not None:
-            parts.append(f"Memory lasts longer in larger systems up to eta = {low:.4g}")
+            what = "Memory outlives all runs" if kept else "Memory lasts longer in larger systems"
+            parts.append(f"{what} up to eta = {low:.4g}")
         if high is not None:
             parts.append(f"{'it' if parts else 'Memory'} gains nothing from size from eta = {high:.4g} on")
         text = ", and ".join(parts) or "How lifetimes grow with L cannot be decided at any noise value"

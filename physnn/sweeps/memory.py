@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
-from physnn.analysis.memory import LOST, Memories, at_time, contrast, domain, losses, sample_times, wall_width
+from physnn.analysis.memory import LOST, at_time, contrast, domain, losses, sample_times, wall_width
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.vectors import VectorState
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_checkpoint, write_part
-from physnn.store.sweep_file import SweepFile
 from physnn.sweeps.memory_medium import Medium
 from physnn.sweeps.memory_recipe import MemorySweep, MemoryTask, merged, tasks_of
 from physnn.sweeps.notes import Note
@@ -198,7 +197,7 @@ def _group(recipe: MemorySweep, results: Mapping[str, Arrays], L: int) -> dict[s
     }
     three: dict[str, np.ndarray] = {"lifetime": when, "lost": lost.astype(np.int8)}
     three |= {name: at_time(times, curves[f"{name}_curve"], recipe.time(L)) for name in _curves(recipe)}
-    values = {name: (four[:3], array) for name, array in three.items()}
+    values: dict[str, tuple[tuple[str, ...], np.ndarray]] = {name: (four[:3], array) for name, array in three.items()}
     values |= {f"{name}_curve": (four, curves[f"{name}_curve"]) for name in _curves(recipe)}
     values["noiseless_memory"] = ("network", "polarity", "time"), of(0.0, "memory_curve")
     values |= {name: (("network",), of(0.0, name)) for name in ("written", "preference")}
@@ -223,9 +222,9 @@ def disassemble(
             yield MemoryTask(recipe=recipe, network_id=i, L=L, eta=0.0).key, arrays
             for e, eta in enumerate(recipe.eta):
                 m = group["memory_curve"].values[e, n]
-                rough = (
-                    group["roughness_curve"].values[e, n] if "roughness_curve" in group else np.where(m == m, 0.0, m)
-                )
+                # A box has no straight wall: zeros stand for it in parts.
+                flat = np.where(np.isnan(m), m, 0.0)
+                rough = group["roughness_curve"].values[e, n] if "roughness_curve" in group else flat
                 arrays = {"memory_curve": m, "roughness_curve": rough}
                 yield MemoryTask(recipe=recipe, network_id=i, L=L, eta=eta).key, arrays
 
@@ -233,7 +232,7 @@ def disassemble(
 def continued(
     old: MemorySweep, recipe: MemorySweep, done: Mapping[str, Arrays]
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Yield (task key, part) of every task that was over before the end of a shorter recipe: a longer one adds nothing."""
+    """Yield (task key, part) of every task that was over before the end of a shorter recipe: more adds nothing."""
     count = len(_times(recipe))
     for task in tasks_of(recipe) if old.longest < recipe.longest else ():
         found = done.get(task.model_copy(update={"recipe": old}).key)
@@ -288,12 +287,3 @@ def file_megabytes(recipe: MemorySweep) -> float:
     """Return the size of the file before compression."""
     cells = len(recipe.L) * (1 + len(recipe.eta)) * len(recipe.network_ids) * recipe.replicas
     return 16e-6 * cells * len(_times(recipe))
-
-
-def memories(sweep: SweepFile) -> dict[int, Memories]:
-    """Return what a memory sweep measured, for `physnn.analysis.memory.memory_answer`."""
-    names = ("time", "memory_curve", "noiseless_memory", "written", "preference")
-    return {
-        L: Memories(*(group[n].values for n in names), group["roughness"].values if "roughness" in group else None)
-        for L, group in sweep.sizes.items()
-    }

@@ -14,6 +14,7 @@ from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.models.kuramoto import VectorModel, normalised
 from physnn.store.network_file import read_networks
+from physnn.sweeps.noise_recipe import bundled_names
 from physnn.sweeps.vector_models import Words, identity, load_model
 
 IMAGES_FOR_PERIOD = 8
@@ -51,6 +52,12 @@ def split(name: str) -> tuple[str, int | None]:
     """Return file and seed of FILE or FILE/SEED."""
     head, _, tail = name.rpartition("/")
     return (head, int(tail)) if tail.isdigit() and head and not Path(name).exists() else (name, None)
+
+
+def absolute(networks: Sequence[str]) -> Words:
+    """Return network files by absolute path, bundled names as they are, so that a recipe works from any folder."""
+    parts = [split(str(name)) for name in networks]
+    return tuple(bundled_names([file])[0] + ("" if seed is None else f"/{seed}") for file, seed in parts)
 
 
 def places(networks: Sequence[str]) -> dict[str, tuple[str, int]]:
@@ -99,7 +106,7 @@ def network_medium(path: str, k: int) -> Medium:
 def coupling_medium(words: Words, gamma: float | None) -> Medium:
     """Return a known coupling as a medium: its two states begin uniform, along the largest mode of J at k = 0."""
     model = load_model(words)
-    values, vectors = np.linalg.eigh(model.spectrum((1, 1))[0, 0].real)
+    vectors = np.linalg.eigh(model.spectrum((1, 1))[0, 0].real)[1]
     largest = float(np.abs(np.linalg.eigvalsh(model.spectrum((16, 16)))).max()) or 1.0
     step = gamma or float(f"{STEP / largest:.3g}")
     v = vectors[:, -1] * (1 if vectors[np.argmax(np.abs(vectors[:, -1])), -1] > 0 else -1)

@@ -109,7 +109,8 @@ class MemorySweep(BaseModel):
     def time(self, L: int) -> int:
         """Return the number of steps after which ``memory`` is kept, at least one, of a resolved recipe."""
         assert self.steps is not None and self.side is not None
-        return max(1, round(self.steps * (L / self.side) ** self.scaling))
+        steps: float = self.steps * (L / self.side) ** self.scaling
+        return max(1, round(steps))
 
     def canonical(self) -> dict[str, Any]:
         """Return the recipe as plain data for JSON."""
