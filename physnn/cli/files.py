@@ -42,7 +42,7 @@ def show(file: str, as_json: bool, debug: bool) -> None:
     default="auto",
     show_default=True,
     help="auto: curves of a sweep, training curves of networks; examples: images a network makes; structure: S(k) and "
-    "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, what auto is of a memory sweep.",
+    "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, as auto of a memory sweep.",
 )
 @click.option("--eta", type=click.FloatRange(0, 1e6), default=0.1, show_default=True, help="Noise of the examples.")
 @out_option("named after the file")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from physnn.analysis.estimate import Estimate
 from physnn.analysis.memory import LOST, Memories, MemoryAnswer, held
 from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, new_figure
 
 SHOWN = 3
 """Noise values whose decay is drawn."""
+VAGUE = 3.0
+"""Exponents with a larger error are not drawn."""
 
 
 def memory_figure(answer: MemoryAnswer, sizes: Mapping[int, Memories]) -> Figure:
@@ -74,22 +77,20 @@ def draw_lifetimes(axes: Axes, answer: MemoryAnswer) -> None:
 def draw_growth(axes: Axes, answer: MemoryAnswer) -> None:
     """Draw the exponent of tau ~ L^z against noise, of all networks and of each."""
     for n in range(len(answer.networks) if len(answer.networks) > 1 else 0):
-        found = [
-            (row.eta, row.own[n].z.value) for row in answer.rows if row.own[n].z is not None and _known(row.own[n].z)
-        ]
-        if found:
-            axes.plot(*zip(*found, strict=True), color="0.75", lw=0.8, marker=".", zorder=1)
-    known = [(row.eta, row.growth.z) for row in answer.rows if _known(row.growth.z)]
-    if known:
-        eta, z = zip(*known, strict=True)
-        axes.errorbar(eta, [v.value for v in z], [v.error for v in z], color=COLOURS[0], fmt="o", ms=4)
-    for e, row in enumerate(answer.rows):
-        if row.growth.verdict == "kept":
-            axes.axvline(row.eta, color="0.6", ls=":", lw=1, label=None if e else "nothing was lost")
+        own = [(row.eta, row.own[n].z) for row in answer.rows]
+        axes.plot(*_known(own)[:2], color="0.75", lw=0.8, marker=".", zorder=1)
+    eta, z, error = _known([(row.eta, row.growth.z) for row in answer.rows])
+    axes.errorbar(eta, z, error, color=COLOURS[0], fmt="o", ms=4)
+    kept = [row.eta for row in answer.rows if row.growth.verdict == "kept"]
+    for k, value in enumerate(kept):
+        axes.axvline(value, color="0.6", ls=":", lw=1, label=None if k else "nothing was lost")
+    if kept:
+        axes.legend(frameon=False, fontsize=8)
     axes.axhline(0, color="0.5", lw=0.8)
     axes.set(xlabel=AXIS_LABELS["eta"], ylabel=r"$z$ of $\tau \sim L^z$")
 
 
-def _known(z: object) -> bool:
-    """Whether an exponent is known to better than 3."""
-    return z is not None and float(getattr(z, "error", math.inf)) < 3
+def _known(found: Sequence[tuple[float, Estimate | None]]) -> tuple[list[float], list[float], list[float]]:
+    """Return noise values, exponents and errors of the exponents that are known to better than `VAGUE`."""
+    good = [(eta, z.value, z.error) for eta, z in found if z is not None and z.error < VAGUE]
+    return [g[0] for g in good], [g[1] for g in good], [g[2] for g in good]

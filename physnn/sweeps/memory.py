@@ -35,6 +35,7 @@ SEPARATE = 1e-3
 """A and B are told apart by their difference where |A - B| is larger, else by what they are lifted from."""
 LEAST_CONTRAST = 0.05
 """A domain of less contrast at the start is measured against this one."""
+NOISELESS = ("noiseless_a", "noiseless_b")
 Arrays = Mapping[str, np.ndarray]
 ATTRIBUTES = {
     "memory": "m, contrast of inside and outside over that at the start, at the time steps (L / side)^scaling",
@@ -43,7 +44,8 @@ ATTRIBUTES = {
     "roughness": "mean square deviation of the wall from its mean, at the time of memory",
     "memory_curve": "m; NaN after all replicas have lost it for long",
     "roughness_curve": "mean square deviation of the wall from its mean",
-    "noiseless_memory": "m without noise, state A inside and state B inside",
+    "noiseless_a": "m without noise, state A inside",
+    "noiseless_b": "m without noise, state B inside",
     "written": "contrast of inside and outside at the start, 1 for opposite states",
     "preference": "mean of x . d without noise at the end, over both ways to write the domain",
 }
@@ -191,7 +193,6 @@ def _group(recipe: MemorySweep, results: Mapping[str, Arrays], L: int) -> dict[s
         "eta": Variable(("eta",), np.array(recipe.eta), {"symbol": "eta", "units": "dimensionless"}),
         "network": Variable(("network",), ids, {"long_name": "content identity of the network"}),
         "replica": Variable(("replica",), np.arange(recipe.replicas), {"long_name": "number of the replica"}),
-        "polarity": Variable(("polarity",), np.arange(2), {"long_name": "0: state A inside, 1: state B inside"}),
         "time": Variable(("time",), times, {"units": "steps", "long_name": "steps of noise"}),
         "gamma": Variable(("network",), gammas, {"long_name": "step size: t = gamma steps"}),
     }
@@ -199,7 +200,8 @@ def _group(recipe: MemorySweep, results: Mapping[str, Arrays], L: int) -> dict[s
     three |= {name: at_time(times, curves[f"{name}_curve"], recipe.time(L)) for name in _curves(recipe)}
     values: dict[str, tuple[tuple[str, ...], np.ndarray]] = {name: (four[:3], array) for name, array in three.items()}
     values |= {f"{name}_curve": (four, curves[f"{name}_curve"]) for name in _curves(recipe)}
-    values["noiseless_memory"] = ("network", "polarity", "time"), of(0.0, "memory_curve")
+    noiseless = of(0.0, "memory_curve")
+    values |= {name: (("network", "time"), noiseless[:, k]) for k, name in enumerate(NOISELESS)}
     values |= {name: (("network",), of(0.0, name)) for name in ("written", "preference")}
     for name, (dims, array) in values.items():
         units = {"lifetime": "steps", "lost": "1"}.get(name, "sites^2" if "roughness" in name else "dimensionless")
@@ -217,7 +219,7 @@ def disassemble(
     """Yield (task key, arrays) of every task of a finished file: the inverse of `assemble`."""
     for L, group in sizes.items():
         for n, i in enumerate(recipe.network_ids):
-            m = group["noiseless_memory"].values[n]
+            m = np.stack([group[name].values[n] for name in NOISELESS])
             arrays = {"memory_curve": m} | {name: group[name].values[n] for name in ("written", "preference")}
             yield MemoryTask(recipe=recipe, network_id=i, L=L, eta=0.0).key, arrays
             for e, eta in enumerate(recipe.eta):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from physnn.analysis.memory import Memories, MemoryAnswer, at_time, memory_answer
 from physnn.errors import InputError
 from physnn.store.sweep_file import SweepFile
+from physnn.sweeps.memory import NOISELESS
 
 
 def memory_of(sweep: SweepFile) -> MemoryAnswer | None:
@@ -24,7 +27,7 @@ def memories(sweep: SweepFile) -> dict[int, Memories]:
         L: Memories(
             group["time"].values,
             group["memory_curve"].values,
-            group["noiseless_memory"].values,
+            np.stack([group[name].values for name in NOISELESS], axis=1),
             group["written"].values,
             group["preference"].values,
             group["roughness"].values if "roughness" in group else None,
