@@ -65,8 +65,8 @@ def draw_lifetimes(axes: Axes, answer: MemoryAnswer) -> None:
         error = np.array([min(cell.log_tau.error, 5.0) for cell in cells])
         seen = np.array([not cell.bound for cell in cells])
         ends = np.stack([tau * (1 - np.exp(-error)), tau * (np.exp(error) - 1)])
-        axes.plot(L, tau, color=colour, lw=0.8, alpha=0.6, label=rf"$\eta$ = {row.eta:.4g}, {row.growth.verdict}")
-        axes.errorbar(L[seen], tau[seen], ends[:, seen], color=colour, fmt=marker, ms=4, lw=1)
+        label = rf"$\eta$ = {row.eta:.4g}, {row.growth.verdict}"
+        axes.errorbar(L[seen], tau[seen], ends[:, seen], color=colour, fmt=f"{marker}-", ms=4, lw=1, label=label)
         axes.errorbar(L[~seen], tau[~seen], 0.3 * tau[~seen], color=colour, fmt="none", lolims=True, lw=1)
     axes.set(xscale="log", yscale="log", xlabel="L (sites)", ylabel=r"lifetime $\tau/\gamma$ (steps)")
     axes.set_xticks(answer.sizes, [str(L) for L in answer.sizes])

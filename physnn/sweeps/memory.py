@@ -29,8 +29,8 @@ __all__ = ["MemorySweep", "MemoryTask", "merged", "tasks_of"]
 Recipe = MemorySweep
 BLOCK_SITES = 1e6
 """Steps of single sites between two looks at the clock."""
-AFTER = 4
-"""Runs end at this many times the time at which the last replica lost its memory."""
+AFTER = 10
+"""Runs end at this many times the time at which the last replica lost its memory: what decays has decayed then."""
 SEPARATE = 1e-3
 """A and B are told apart by their difference where |A - B| is larger, else by what they are lifted from."""
 LEAST_CONTRAST = 0.05

@@ -12,7 +12,7 @@ import numpy as np
 
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.models.kuramoto import VectorModel, normalised
+from physnn.models.kuramoto import VectorModel
 from physnn.store.network_file import read_networks
 from physnn.sweeps.noise_recipe import bundled_names
 from physnn.sweeps.vector_models import Words, identity, load_model
@@ -76,30 +76,11 @@ def places(networks: Sequence[str]) -> dict[str, tuple[str, int]]:
 
 @functools.lru_cache(maxsize=4)
 def network_medium(path: str, k: int) -> Medium:
-    """Return a network of a file as a medium; kept for the next task.
-
-    Raises
-    ------
-    InputError
-        If its layers have couplings of their own: there is no dynamics beyond its depth.
-    """
-    import torch
-
-    from physnn.networks.kuramoto import Architecture, KuramotoNetwork
+    """Return a network of a file as a medium; kept for the next task."""
+    from physnn.networks.lattice_model import lattice_model
 
     file = read_networks(path)
-    architecture = Architecture(**file.architecture)
-    if architecture.layers:
-        raise InputError(
-            f"{path} has a coupling for every layer, so nothing lasts beyond its depth; take shared layers"
-        )
-    network = KuramotoNetwork(architecture, {name: w[k] for name, w in file.weights.items()}).requires_grad_(False)
-    lifts = network.lift_images(torch.tensor([0.5, -0.5]).reshape(2, 1, 1))[:, :, 0, 0].double().numpy()
-    c = network.constant()
-    bias = np.empty(0) if c is None else c.double().numpy()
-    J = network.symmetric_coupling().double().numpy()
-    model = VectorModel(J, bias, architecture.boundary, f"{Path(path).stem}/{file.seeds[k]}")
-    return Medium(model, architecture.gamma, normalised(lifts), int(file.recipe["steps"]), int(file.recipe["L"]))
+    return Medium(*lattice_model(path, k), int(file.recipe["steps"]), int(file.recipe["L"]))
 
 
 @functools.lru_cache(maxsize=4)

@@ -55,10 +55,10 @@ def test_the_roughness_of_a_wall_is_that_it_was_given():
     heights = 32 + generator.integers(-3, 4, L)
     p = np.where(np.arange(L)[:, None] < heights, 1.0, -1.0)
     assert wall_width(p) == pytest.approx(heights.var())
-    # Single sites turned over inside leave it where it is; a count of positive sites would not.
-    noisy = np.where(generator.random((L, L)) < 0.05, -p, p)
-    assert wall_width(noisy) == pytest.approx(heights.var(), abs=1)
-    assert abs((noisy > 0).sum(0).var() - heights.var()) > 2
+    # Single sites turned over inside leave a flat wall where it is; a count of positive sites would not.
+    flat = np.where(np.arange(L)[:, None] < 32, 1.0, -1.0)
+    noisy = np.where(generator.random((L, L)) < 0.02, -flat, flat)
+    assert wall_width(noisy) < 0.3 < 1 < (noisy > 0).sum(0).var()
 
 
 def decay(tau, times, shape, generator, end=np.inf):
