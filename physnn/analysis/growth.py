@@ -99,6 +99,34 @@ class _Fitted:
     error: float
 
 
+@dataclass(frozen=True)
+class Fits:
+    """What growth rests on, of one network: the laws and the free fit, and how much was lost.
+
+    Attributes
+    ----------
+    laws : mapping
+        Best fit of every law; empty where memories were lost at fewer than two sizes, so that there is no slope.
+    free : float
+        ln of the likelihood with a tau of its own at every L.
+    sizes, lost : int
+        Number of sizes, and of losses at all of them.
+    """
+
+    laws: Mapping[str, _Fitted]
+    free: float
+    sizes: int
+    lost: int
+
+
+def fits_of(data: Data) -> Fits:
+    """Return the fits of one network."""
+    lost = [int(gone.sum()) for _, gone in data.values()]
+    if sum(n > 0 for n in lost) < 2:
+        return Fits({}, math.nan, len(data), sum(lost))
+    return Fits({law: _fit(data, law) for law in LAWS}, _free(data), len(data), sum(lost))
+
+
 def growth(networks: Sequence[Data]) -> Growth:
     """Return how lifetimes grow with L.
 
@@ -107,27 +135,32 @@ def growth(networks: Sequence[Data]) -> Growth:
     networks : sequence
         For every network its times and losses by L; the same sizes for all.
     """
-    sizes = sorted(networks[0])
-    lost = {L: sum(int(network[L][1].sum()) for network in networks) for L in sizes}
-    some = [L for L in sizes if lost[L]]
-    if not some:
-        return Growth(
-            "kept", "nothing was lost at any size: run it longer to see how long it lasts", None, {}, math.nan
-        )
-    if len(some) < 2:
-        return Growth("undecided", f"memories were lost at L = {some[0]} alone", None, {}, math.nan)
-    fits = {law: [_fit(network, law) for network in networks] for law in LAWS}
-    z = _mean(fits["power"])
-    ends = sum(lost.values())
-    raw = {law: -2 * sum(fit.log_likelihood for fit in found) for law, found in fits.items()}
+    return growth_of([fits_of(data) for data in networks])
+
+
+def growth_of(networks: Sequence[Fits]) -> Growth:
+    """Return how lifetimes grow with L, from the fits of every network."""
+    if not sum(fits.lost for fits in networks):
+        why = "nothing was lost at any size: run it longer to see how long it lasts"
+        return Growth("kept", why, None, {}, math.nan)
+    telling = [fits for fits in networks if fits.laws]
+    silent = len(networks) - len(telling)
+    if not telling:
+        where = "one size alone" if len(networks) == 1 else "one size alone in every network"
+        return Growth("undecided", f"memories were lost at {where}", None, {}, math.nan)
+    z = _mean([fits.laws["power"] for fits in telling])
+    raw = {law: -2 * sum(fits.laws[law].log_likelihood for fits in telling) for law in LAWS}
     least = min(raw.values())
     aicc = {law: value - least for law, value in raw.items()}
-    free = sum(_free(network) for network in networks)
-    best = min(aicc, key=lambda law: aicc[law])
-    dof = len(networks) * (len(some) - 2)
-    p_value = float(stats.chi2.sf(max(0.0, 2 * free + least), dof)) if dof > 0 else math.nan
-    verdict, reason = _verdict(len(sizes), z, aicc, best, p_value, ends <= CONSTANTS * len(networks) + 1)
-    return Growth(verdict, reason, z, aicc, p_value)
+    best, dof = min(aicc, key=lambda law: aicc[law]), sum(fits.sizes - 2 for fits in telling)
+    deviation = 2 * sum(fits.free for fits in telling) + least
+    p_value = float(stats.chi2.sf(max(0.0, deviation), dof)) if dof > 0 else math.nan
+    few = sum(fits.lost for fits in telling) <= CONSTANTS * len(telling) + 1
+    verdict, reason = _verdict(telling[0].sizes, z, aicc, best, p_value, few)
+    note = (
+        f"; {silent} of {len(networks)} networks lost memories at one size at most and are left out" if silent else ""
+    )
+    return Growth(verdict, reason + note, z, aicc, p_value)
 
 
 def _verdict(
@@ -173,10 +206,10 @@ def _fit(data: Data, law: str) -> _Fitted:
     start = np.array([level, slope, float(np.mean(np.log(shapes))) if shapes else 0.0, 0.0])
     bounds = [(None, None), (None, None) if law == "power" else (0.0, None), tuple(np.log(SHAPES)), (-3.0, 3.0)]
     start[1] = start[1] if law == "power" else max(start[1], 0.0)
-    best = min(
-        (optimize.minimize(cost, first, bounds=bounds, method="L-BFGS-B") for first in (start, start * (1, 1, 0, 1))),
-        key=lambda found: float(found.fun),
-    )
+    best = optimize.minimize(cost, start, bounds=bounds, method="L-BFGS-B")
+    if not best.success:
+        other = optimize.minimize(cost, start * (1, 1, 0, 1), bounds=bounds, method="L-BFGS-B")
+        best = other if other.fun < best.fun else best
     return _Fitted(-float(best.fun), float(best.x[1]) / width, _error(cost, best.x) / width)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.estimate import Estimate
-from physnn.analysis.growth import Growth, growth
+from physnn.analysis.growth import Growth, fits_of, growth_of
 from physnn.analysis.lifetimes import Lifetime, lifetime, together
 
 LOST = 0.5
@@ -252,8 +252,8 @@ def memory_answer(
     for e, value in enumerate(eta):
         own = [{L: (when[e, n], lost[e, n]) for L, (when, lost) in found.items()} for n in range(len(networks))]
         cells = {L: together([lifetime(*data[L]) for data in own]) for L in sizes}
-        each = tuple(growth([data]) for data in own)
-        common = growth(own) if len(own) > 1 else each[0]
+        fits = [fits_of(data) for data in own]
+        each, common = tuple(growth_of([one]) for one in fits), growth_of(fits)
         rough = {L: _spread(one.roughness[e]) for L, one in sizes.items() if one.roughness is not None}
         rows.append(AtNoise(float(value), cells, common, each, rough, _power(rough)))
     controls = tuple(_control(sizes, n) for n in range(len(networks)))

@@ -59,6 +59,15 @@ def test_too_little_is_said_to_be_too_little():
     assert growth(networks("flat", end=1.0)).verdict == "kept"
 
 
+def test_a_network_that_lost_nothing_is_left_out():
+    data = networks("power")
+    data[2] = {L: (np.full(32, 1e4), np.zeros(32, bool)) for L in SIZES}
+    found = growth(data)
+    assert found.verdict == "power" and "1 of 3 networks" in found.reason
+    assert abs(found.z.value - 2) < 4 * found.z.error < 1
+    assert growth(data[2:]).grows is True and growth(networks("flat")).grows is False
+
+
 def test_what_follows_no_law_is_said_to():
     data = networks("flat", replicas=64)
     bent = [{L: (t * (30 if L == 32 else 1), gone) for L, (t, gone) in one.items()} for one in data]
