@@ -176,6 +176,8 @@ def _verdict(
         (sizes < LEAST_SIZES, "undecided", f"{sizes} sizes do not tell laws apart, {LEAST_SIZES} are needed"),
         (few, "undecided", "fewer memories were lost than laws have constants: more replicas are needed"),
         (others < DECIDED, "undecided", f"{near}: AICc differ by {others:.1f}, less than {DECIDED:g}"),
+        (best == "power" and high < 0, "shrinks", "a power below 0 fits best"),
+        (best == "power" and low <= 0, "undecided", "a power fits best, and networks do not agree on its sign"),
         (True, best, f"{best} fits better than the others by {others:.1f} in AICc"),
     )
     verdict, reason = next((word, why) for holds, word, why in rules if holds)

@@ -68,6 +68,14 @@ def test_a_network_that_lost_nothing_is_left_out():
     assert growth(data[2:]).grows is True and growth(networks("flat")).grows is False
 
 
+def test_networks_that_disagree_make_no_common_law():
+    data = [networks(law, count=1)[0] for law in ("power", "shrinks", "shrinks")]
+    found = growth(data)
+    assert found.verdict == "undecided" and "sign" in found.reason
+    slow = [{L: (t * (L / 16) ** -0.2, gone) for L, (t, gone) in one.items()} for one in networks("flat", replicas=64)]
+    assert growth(slow).verdict in ("shrinks", "saturation") and growth(slow).grows is False
+
+
 def test_what_follows_no_law_is_said_to():
     data = networks("flat", replicas=64)
     bent = [{L: (t * (30 if L == 32 else 1), gone) for L, (t, gone) in one.items()} for one in data]
