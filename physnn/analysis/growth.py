@@ -4,7 +4,7 @@ The laws, for every network with constants of its own,
 
     exponential:  ln tau = a + L / xi,      xi > 0,
     power:        ln tau = a + z ln L,
-    saturation:   ln tau = a - b / L,       b >= 0,
+    saturation:   ln tau = a - b / L,       from below or from above,
 
 are compared by the likelihood of all lifetimes, censored ones with it (`physnn.analysis.lifetimes`), with
 ln k = p + q ln L for the shape in all three.  Each has as many constants as the others, so that their AICc differ by
@@ -171,7 +171,7 @@ def _verdict(
     near = " or ".join(law for law, value in sorted(aicc.items(), key=lambda item: item[1]) if value < DECIDED)
     rules = (
         (p_value < UNFIT, "no law", f"no law fits (p = {p_value:.1g} for the best, {best})"),
-        (high < -FLAT, "shrinks", "lifetimes fall with L"),
+        (high < -FLAT and (best == "power" or others < DECIDED), "shrinks", "lifetimes fall with L"),
         (max(abs(low), abs(high)) < FLAT, "saturation", "lifetimes do not grow with L"),
         (sizes < LEAST_SIZES, "undecided", f"{sizes} sizes do not tell laws apart, {LEAST_SIZES} are needed"),
         (few, "undecided", "fewer memories were lost than laws have constants: more replicas are needed"),
@@ -206,8 +206,8 @@ def _fit(data: Data, law: str) -> _Fitted:
     slope, level = np.polyfit(places, [cell.log_tau.value for cell in ends.values()], 1)
     shapes = [cell.shape for cell in ends.values() if cell.lost]
     start = np.array([level, slope, float(np.mean(np.log(shapes))) if shapes else 0.0, 0.0])
-    bounds = [(None, None), (None, None) if law == "power" else (0.0, None), tuple(np.log(SHAPES)), (-3.0, 3.0)]
-    start[1] = start[1] if law == "power" else max(start[1], 0.0)
+    bounds = [(None, None), (0.0, None) if law == "exponential" else (None, None), tuple(np.log(SHAPES)), (-3.0, 3.0)]
+    start[1] = max(start[1], 0.0) if law == "exponential" else start[1]
     best = optimize.minimize(cost, start, bounds=bounds, method="L-BFGS-B")
     if not best.success:
         other = optimize.minimize(cost, start * (1, 1, 0, 1), bounds=bounds, method="L-BFGS-B")

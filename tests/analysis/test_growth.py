@@ -13,6 +13,7 @@ PLANTED = {
     "exponential": lambda L: 20 * np.exp(L / 30),
     "power": lambda L: 0.5 * L**2.0,
     "saturation": lambda L: 300 * np.exp(-40 / L),
+    "from above": lambda L: 30 * np.exp(40 / L),
     "flat": lambda L: 200.0 + 0 * L,
     "shrinks": lambda L: 2e4 / L,
 }
@@ -45,6 +46,11 @@ def test_censoring_does_not_hide_the_law():
     # Negative control: ends of runs taken for losses make the same lifetimes level off.
     wrong = [{L: (t, np.ones(len(t), bool)) for L, (t, _) in data.items()} for data in networks("power", end=300.0)]
     assert growth(wrong).verdict != "power"
+
+
+def test_lifetimes_may_fall_to_a_constant():
+    found = growth(networks("from above"))
+    assert found.verdict == "saturation" and found.grows is False and found.z.value < 0
 
 
 def test_a_constant_lifetime_does_not_grow():
