@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "sweep_noise": "physnn.api",
     "sweep_temperature": "physnn.api",
+    "sweep_memory": "physnn.api",
     "fit": "physnn.report",
     "fit_arrays": "physnn.analysis.tables",
     "fit_dynamic": "physnn.fits",

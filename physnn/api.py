@@ -12,10 +12,12 @@ from physnn.networks.brought import located
 from physnn.store.network_file import read_networks, write_networks
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import open_datatree
+from physnn.sweeps import memory_medium
 from physnn.sweeps.equilibrium_recipe import EquilibriumSweep
 from physnn.sweeps.executors import available_cores, job_numbers, parse_engine
 from physnn.sweeps.files import clear, recipe_on_disk, run_sweep
 from physnn.sweeps.locks import exclusive
+from physnn.sweeps.memory_recipe import MemorySweep
 from physnn.sweeps.noise_recipe import NoiseSweep, bundled_names, noise_values
 from physnn.sweeps.notes import live_notes
 from physnn.sweeps.run import Progress, run_tasks, silent
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ETA = (0.0, 0.4, 13)
 """Default noise range (low, high, number of values), Langevin convention."""
+MEMORY_ETA = (0.2, 1.0, 9)
+"""The same for memories, which last where the task has long failed."""
 
 
 def noise_recipe(out: Path | None = None, extend: bool = False, **settings: Any) -> NoiseSweep:
@@ -80,6 +84,60 @@ def equilibrium_recipe(out: Path | None = None, extend: bool = False, **settings
         if old.model_id == identity(load_model(canonical_words(given.get("model", ("xy",))))):
             given.setdefault("order", old.order)
     return validated(EquilibriumSweep, given).resolved()
+
+
+def memory_recipe(out: Path | None = None, extend: bool = False, **settings: Any) -> MemorySweep:
+    """Return the resolved recipe of a memory sweep from the settings given, the rest at their defaults.
+
+    With ``extend`` and an existing file the settings not given are those of the file.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    if "networks" in given:
+        given["networks"] = memory_medium.absolute(given["networks"])
+    old = recipe_on_disk(out) if extend and out is not None else None
+    if isinstance(old, MemorySweep):
+        given = old.model_dump(exclude={"network_ids"} if "networks" in given else set()) | given
+    given.setdefault("eta", noise_values(*MEMORY_ETA))
+    if not given.get("model"):
+        given.setdefault("networks", ("kuramoto_symmetric",))
+    return validated(MemorySweep, given).resolved()
+
+
+def sweep_memory(
+    L: Sequence[int] | None = None,
+    *,
+    out: str | Path | None = None,
+    jobs: int = 1,
+    extend: bool = False,
+    restart: bool = False,
+    progress: Progress = silent,
+    executor: str = "process",
+    insecure: bool = False,
+    **settings: Any,
+) -> xarray.DataTree:
+    """Follow domains written into networks under noise and return the data, one node ``/L32`` per size.
+
+    Parameters
+    ----------
+    L : sequence of int, optional
+        Sizes; by default 16, 32, 64 and 128, or those of the file that is extended.
+    out, jobs, extend, restart, progress, executor, insecure
+        As in `sweep_noise`.
+    **settings
+        Fields of `physnn.sweeps.memory_recipe.MemorySweep`: ``eta``, ``networks``, ``pattern``, ``replicas``,
+        ``longest``, ``seed``, ...
+
+    Returns
+    -------
+    xarray.DataTree
+        The same numbers as ``physnn memory`` writes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(out) if out is not None else Path(folder) / "sweep.h5"
+        recipe = memory_recipe(path, extend, L=tuple(L) if L is not None else None, **settings)
+        engine = parse_engine(executor, insecure)
+        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress, engine=engine)
+        return open_datatree(path)
 
 
 def sweep_equilibrium(

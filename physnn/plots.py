@@ -15,10 +15,12 @@ from physnn.report import default_observable, fit
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import read_sweep
 from physnn.sweeps.equilibrium_read import order_record
+from physnn.sweeps.memory_read import memories, memory_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from physnn.analysis.memory import MemoryAnswer
     from physnn.analysis.universality import Comparison
 
 
@@ -60,6 +62,17 @@ def plot_structure(path: Path, out: Path | None = None) -> Path:
     T, structure, energy = (group[name].values for name in ("T", "structure", "energy_map"))
     figure = structure_figure(L, T, structure, energy, found.order().wave_vectors)
     return _saved(figure, out or path.with_name(f"{path.stem}-structure.png"))
+
+
+def plot_memory(path: Path, out: Path | None = None, answer: MemoryAnswer | None = None) -> Path:
+    """Draw decay curves, lifetimes and growth of a memory sweep; return the PNG's path."""
+    from physnn.figures.memory import memory_figure
+
+    sweep = read_sweep(path)
+    answer = answer or memory_of(sweep)
+    if answer is None:
+        raise InputError(f"{path} holds no memories of domains; they are measured by: physnn memory")
+    return _saved(memory_figure(answer, memories(sweep)), out or path.with_suffix(".png"))
 
 
 def plot_training(names: Sequence[str], out: Path | None = None) -> Path:

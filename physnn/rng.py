@@ -22,7 +22,8 @@ STREAMS = {
     "dropout": "what dropout leaves out of a replica in an epoch: (seed, epoch)",
     "validation": "fresh images that a trained network is scored on: (seed)",
     "image": "images shown to a network in a sweep: (network, density, L, image)",
-    "noise": "counter key of the noise in a network's dynamics: (network, image)",
+    "noise": "counter key of the noise in a network's dynamics: (network, image); of a domain in it: "
+    "(memory, network, pattern, L, eta, replica)",
     "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain); of unit vectors: "
     "(vectors, order or seam, model, ..., L, T)",
     "subset": "which images form a subset or a split of a data set: (purpose)",

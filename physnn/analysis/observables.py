@@ -74,6 +74,7 @@ OBSERVABLES: dict[str, Observable] = {
     "replica_overlap": Observable(
         ("replica_overlap",), lambda q: (q**2,), lambda q2: q2, "overlap of replicas <q^2>", dimensionless=False
     ),
+    "memory": Observable(("memory",), _same, lambda y: y, "memory m of a domain"),
     "m_abs": Observable(("m_abs",), _same, lambda y: y, "<|m|>", dimensionless=False),
     "c": Observable(
         ("energy",),

@@ -28,6 +28,11 @@ COMMANDS = {
         "diagnose",
         "What a trained network is: gradient flow or cycle, order, errors.",
     ),
+    "memory": (
+        "physnn.cli.memory",
+        "memory",
+        "How long a domain in a network survives noise, and how that grows with L.",
+    ),
     "seam": ("physnn.cli.seam", "seam", "What a line of bonds turned from J to -J costs: walls, a twist, or nothing."),
     "replicas": ("physnn.cli.classify", "replicas", "How far apart replicas of image classifiers end."),
     "count": ("physnn.cli.count", "count", "Exact loss landscapes of +-1 networks, and of the Ising model."),

@@ -38,11 +38,11 @@ def show(file: str, as_json: bool, debug: bool) -> None:
 @click.option("--observable", help="Observable of a sweep file [default: rmse of networks, binder of lattices].")
 @click.option(
     "--kind",
-    type=click.Choice(["auto", "examples", "structure"]),
+    type=click.Choice(["auto", "examples", "structure", "memory"]),
     default="auto",
     show_default=True,
     help="auto: curves of a sweep, training curves of networks; examples: images a network makes; structure: S(k) and "
-    "energies of sites of an equilibrium sweep.",
+    "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, as auto of a memory sweep.",
 )
 @click.option("--eta", type=click.FloatRange(0, 1e6), default=0.1, show_default=True, help="Noise of the examples.")
 @out_option("named after the file")
@@ -61,8 +61,13 @@ def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, 
     if kind == "structure":
         click.echo(f"figure  {plots.plot_structure(Path(files[0]), out)}")
         return
-    format_name = kind_of(resolve(files[0]))[0] if len(files) == 1 else ""
-    if format_name == "physnn-sweep":
+    if kind == "memory":
+        click.echo(f"figure  {plots.plot_memory(Path(files[0]), out)}")
+        return
+    format_name, attrs = kind_of(resolve(files[0])) if len(files) == 1 else ("", {})
+    if format_name == "physnn-sweep" and observable is None and '"kind": "memory"' in str(attrs.get("recipe")):
+        path = plots.plot_memory(Path(files[0]), out)
+    elif format_name == "physnn-sweep":
         path = plots.plot_sweep(Path(files[0]), observable, out)
     elif format_name == "physnn-ensembles":
         from physnn.ensembles import plot_ensembles

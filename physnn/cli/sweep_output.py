@@ -62,10 +62,18 @@ def announce(stage: Stage | TemperatureStage, plan: dict[str, Any]) -> None:
 
 
 def run_and_print(
+    title: str, recipe: Any, out: Path, observable: str | None, extend: bool, quiet: bool, as_json: bool, **run: Any
+) -> None:
+    """Run a sweep, or one shard of it, and print what it says; ``run`` as in `run_sweep_or_shard`."""
+    count = run_sweep_or_shard(title, recipe, out, extend, quiet, as_json, **run)
+    if count is not None:
+        print_sweep(out, observable or recipe.target_observable, count, as_json)
+
+
+def run_sweep_or_shard(
     title: str,
     recipe: Any,
     out: Path,
-    observable: str | None,
     extend: bool,
     quiet: bool,
     as_json: bool,
@@ -74,8 +82,11 @@ def run_and_print(
     insecure: bool,
     shard: str | None,
     **run: Any,
-) -> None:
-    """Run a sweep, or one shard of it, and print what it says, or how many tasks other shards have left to do."""
+) -> int | None:
+    """Run a sweep, or one shard of it, and return the number of tasks run.
+
+    Where tasks of other shards are missing, say how many, and return None.
+    """
     from physnn.cli.output import print_json, progress_bar
     from physnn.sweeps.executors import parse_engine
     from physnn.sweeps.files import run_sweep
@@ -92,11 +103,12 @@ def run_and_print(
         else:
             count, missing = run_shard(recipe, out, chosen, progress=progress, extend=extend, engine=engine, **run)
     if not missing:
-        print_sweep(out, observable or recipe.target_observable, count, as_json)
-    elif as_json:
+        return count
+    if as_json:
         print_json({"file": str(out), "shard": str(chosen), "tasks_run": count, "missing": missing})
     else:
         click.echo(f"shard {chosen}: {count} tasks run; {missing} tasks of other shards are missing for {out}")
+    return None
 
 
 def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:

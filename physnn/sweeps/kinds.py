@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from pydantic import BaseModel
 
 from physnn.store.hdf5 import Variable
-from physnn.sweeps import equilibrium, noise, temperature
+from physnn.sweeps import equilibrium, memory, noise, temperature
 
 Results = Mapping[str, Mapping[str, Any]]
 """Arrays of finished tasks, by task key."""
@@ -67,5 +67,6 @@ KINDS: dict[str, Kind] = {
     "noise": cast(Kind, noise),
     "temperature": cast(Kind, temperature),
     "equilibrium": cast(Kind, equilibrium),
+    "memory": cast(Kind, memory),
 }
 """Kinds of sweeps by the name in their recipe."""
