@@ -79,7 +79,7 @@ def test_networks_that_disagree_make_no_common_law():
     found = growth(data)
     assert found.verdict == "undecided" and "sign" in found.reason
     slow = [{L: (t * (L / 16) ** -0.2, gone) for L, (t, gone) in one.items()} for one in networks("flat", replicas=64)]
-    assert growth(slow).verdict in ("shrinks", "saturation") and growth(slow).grows is False
+    assert growth(slow).grows is False
 
 
 def test_what_follows_no_law_is_said_to():
