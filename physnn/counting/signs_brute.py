@@ -104,7 +104,8 @@ def brute_force(
         max(1, 5_000_000 // (each * task.points)),
         time.monotonic(),
     )
-    with ThreadPoolExecutor(max(1, threads)) as pool:
+    pool = ThreadPoolExecutor(max(1, threads))
+    try:
         while done < steps:
             began = time.perf_counter()
             starts = [done + k * size for k in range(len(tallies)) if done + k * size < steps]
@@ -117,6 +118,9 @@ def brute_force(
             if keep is not None and (time.monotonic() - kept > KEEP or done == steps):
                 keep(collect(tallies, done))
                 kept = time.monotonic()
+    finally:
+        # A thread that compiles cannot be stopped: whoever interrupts does not wait for it.
+        pool.shutdown(wait=done >= steps, cancel_futures=True)
     return _landscape(network, collect(tallies, done))
 
 

@@ -147,8 +147,7 @@ def run_tasks(
     suspects: list[Try] = []
     done = total - sum(task.cost for task in todo)
     if todo:
-        if jobs > 1 or live is not None or engine != PROCESS:
-            check_arguments(work, todo[0], context)
+        _check_sending(work, todo[0], context, jobs > 1 or live is not None or engine != PROCESS)
         progress(done, total, "")
     with stop_flag(parts.folder) as flag:
         while queue or suspects:
@@ -179,6 +178,12 @@ def run_tasks(
     if accounts.failures:
         raise TasksFailed(_failed(accounts.failures, len(tasks)))
     return sum(len(getattr(task, "tasks", (task,))) for task in todo)
+
+
+def _check_sending(work: Work, task: Task, context: Mapping[str, Any], sent: bool) -> None:
+    """Raise InputError if tasks go to workers and cannot; all tasks of a run are of one kind."""
+    if sent:
+        check_arguments(work, task, context)
 
 
 def _failed(failures: Mapping[str, str], count: int) -> str:

@@ -37,7 +37,14 @@ def cluster(folder: Path, *words: str) -> Iterator[tuple[Path, subprocess.Popen]
     file, started = folder / "scheduler.json", []
 
     def start(kind: str, *more: str) -> None:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--scheduler-file", str(file), "--no-dashboard"]
+        command = [
+            sys.executable,
+            "-m",
+            f"distributed.cli.dask_{kind}",
+            "--scheduler-file",
+            str(file),
+            "--no-dashboard",
+        ]
         with (folder / f"{kind}.txt").open("w") as log:
             started.append(subprocess.Popen([*command, *words, *more], cwd=folder, stdout=log, stderr=log))
 
@@ -66,7 +73,7 @@ def test_a_scheduler_that_dies_in_the_middle_loses_nothing(tmp_path, capfd):
 
         murderer = threading.Thread(target=kill, daemon=True)
         murderer.start()
-        with pytest.raises(Unfinished, match="Dask scheduler is gone .*the same command continues") as told:
+        with pytest.raises(Unfinished, match=r"Dask scheduler is gone .*the same command continues") as told:
             digest(out, 60_000, engine=parse_engine(f"dask:{file}"))
         murderer.join(5)
     assert "\n" not in str(told.value) and not out.exists()
@@ -89,7 +96,9 @@ def certificates(folder: Path) -> None:
 
     for ca, name in (("ca", "ours"), ("other", "stranger")):
         key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-        openssl("req", "-x509", *key, "-keyout", f"{ca}-key.pem", "-out", f"{ca}.pem", "-days", "2", "-subj", f"/CN={ca}")
+        openssl(
+            "req", "-x509", *key, "-keyout", f"{ca}-key.pem", "-out", f"{ca}.pem", "-days", "2", "-subj", f"/CN={ca}"
+        )
         openssl("req", *key, "-keyout", f"{name}-key.pem", "-out", f"{name}.csr", "-subj", f"/CN={name}")
         signed_by = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}-key.pem", "-CAcreateserial", "-days", "2")
         openssl("x509", "-req", "-in", f"{name}.csr", *signed_by, "-out", f"{name}.pem")
@@ -99,7 +108,11 @@ def test_over_tls_only_those_with_a_certificate_of_ours_can_use_a_scheduler(tmp_
     pytest.importorskip("distributed")
     config = pytest.importorskip("dask").config
     certificates(tmp_path)
-    words = [f"--tls-ca-file={tmp_path}/ca.pem", f"--tls-cert={tmp_path}/ours.pem", f"--tls-key={tmp_path}/ours-key.pem"]
+    words = [
+        f"--tls-ca-file={tmp_path}/ca.pem",
+        f"--tls-cert={tmp_path}/ours.pem",
+        f"--tls-key={tmp_path}/ours-key.pem",
+    ]
 
     def known_as(name: str, ca: str = "ca") -> dict[str, str]:
         place = {"cert": f"{tmp_path}/{name}.pem", "key": f"{tmp_path}/{name}-key.pem"}

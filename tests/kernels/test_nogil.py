@@ -1,4 +1,4 @@
-"""Compiled loops let other threads run: one that did not would be taken for dead by whoever waits for its signs of life."""
+"""Compiled loops let other threads run: otherwise whoever waits for signs of life would take a worker for dead."""
 
 from __future__ import annotations
 

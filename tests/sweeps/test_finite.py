@@ -52,7 +52,9 @@ def test_a_chain_stops_where_its_energy_is_no_number_and_its_checkpoint_stays(tm
 
     with monkeypatch.context() as patch:
         patch.setattr(temperature, "advance", broken)
-        with pytest.raises(TasksFailed, match=r"1 of 2 tasks failed.*energy is nan at measurement 200 .*T = 2.3") as told:
+        with pytest.raises(
+            TasksFailed, match=r"1 of 2 tasks failed.*energy is nan at measurement 200 .*T = 2.3"
+        ) as told:
             run_sweep(api.temperature_recipe(out, **CHAINS), out, jobs=1)
     assert "\n" not in str(told.value) and not out.exists()
     parts = [read_part(path) for path in Parts(out).folder.glob("*.h5")]

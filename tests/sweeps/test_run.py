@@ -152,5 +152,7 @@ def test_what_cannot_be_sent_is_said_before_anything_begins(parts, engine, work,
 
 
 def test_what_is_not_sent_anywhere_may_be_of_any_kind(parts):
-    run_tasks([Task("2")], lambda task, path, context: square(task, path, {"add": 1}), {"lock": threading.Lock()}, parts)
+    run_tasks(
+        [Task("2")], lambda task, path, context: square(task, path, {"add": 1}), {"lock": threading.Lock()}, parts
+    )
     assert int(read_part(parts.path("2"))["value"]) == 5
