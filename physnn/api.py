@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from physnn.store.parts import Parts
 from physnn.store.sweep_file import open_datatree
 from physnn.sweeps import memory_medium
 from physnn.sweeps.equilibrium_recipe import EquilibriumSweep
-from physnn.sweeps.executors import available_cores, job_numbers, parse_engine
+from physnn.sweeps.executors import Engine, available_cores, job_numbers, parse_engine
 from physnn.sweeps.files import clear, recipe_on_disk, run_sweep
 from physnn.sweeps.locks import exclusive
 from physnn.sweeps.memory_recipe import MemorySweep
@@ -103,6 +103,17 @@ def memory_recipe(out: Path | None = None, extend: bool = False, **settings: Any
     return validated(MemorySweep, given).resolved()
 
 
+def _swept(
+    recipe_of: Callable[..., Any], given: dict[str, Any], out: str | Path | None, engine: Engine, **run: Any
+) -> xarray.DataTree:
+    """Run the sweep that ``recipe_of`` makes of what is given, and return its data; without ``out`` nothing stays."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(out) if out is not None else Path(folder) / "sweep.h5"
+        recipe = recipe_of(path, run["extend"], **given)
+        run_sweep(recipe, path, engine=engine, **run)
+        return open_datatree(path)
+
+
 def sweep_memory(
     L: Sequence[int] | None = None,
     *,
@@ -132,12 +143,9 @@ def sweep_memory(
     xarray.DataTree
         The same numbers as ``physnn memory`` writes.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(out) if out is not None else Path(folder) / "sweep.h5"
-        recipe = memory_recipe(path, extend, L=tuple(L) if L is not None else None, **settings)
-        engine = parse_engine(executor, insecure)
-        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress, engine=engine)
-        return open_datatree(path)
+    given = {"L": tuple(L) if L is not None else None, **settings}
+    run: dict[str, Any] = {"jobs": jobs, "extend": extend, "restart": restart, "progress": progress}
+    return _swept(memory_recipe, given, out, parse_engine(executor, insecure), **run)
 
 
 def sweep_equilibrium(
@@ -170,13 +178,9 @@ def sweep_equilibrium(
     xarray.DataTree
         The same numbers as ``physnn sweep-noise --mode equilibrium`` writes.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(out) if out is not None else Path(folder) / "sweep.h5"
-        given = {"L": tuple(L) if L is not None else None, "T": tuple(T) if T is not None else None}
-        recipe = equilibrium_recipe(path, extend, **given, **settings)
-        engine = parse_engine(executor, insecure)
-        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress, engine=engine)
-        return open_datatree(path)
+    given = {"L": tuple(L) if L is not None else None, "T": tuple(T) if T is not None else None, **settings}
+    run: dict[str, Any] = {"jobs": jobs, "extend": extend, "restart": restart, "progress": progress}
+    return _swept(equilibrium_recipe, given, out, parse_engine(executor, insecure), **run)
 
 
 def sweep_temperature(
@@ -208,12 +212,9 @@ def sweep_temperature(
     xarray.DataTree
         The same numbers as ``physnn sweep-temperature`` writes.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(out) if out is not None else Path(folder) / "sweep.h5"
-        recipe = temperature_recipe(path, extend, L=tuple(L) if L is not None else None, **settings)
-        engine = parse_engine(executor, insecure)
-        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress, engine=engine)
-        return open_datatree(path)
+    given = {"L": tuple(L) if L is not None else None, **settings}
+    run: dict[str, Any] = {"jobs": jobs, "extend": extend, "restart": restart, "progress": progress}
+    return _swept(temperature_recipe, given, out, parse_engine(executor, insecure), **run)
 
 
 def sweep_noise(
@@ -256,12 +257,9 @@ def sweep_noise(
     xarray.DataTree
         The same numbers as ``physnn sweep-noise`` writes.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(out) if out is not None else Path(folder) / "sweep.h5"
-        recipe = noise_recipe(path, extend, L=tuple(L) if L is not None else None, **settings)
-        engine = parse_engine(executor, insecure)
-        run_sweep(recipe, path, jobs=jobs, extend=extend, restart=restart, progress=progress, engine=engine)
-        return open_datatree(path)
+    given = {"L": tuple(L) if L is not None else None, **settings}
+    run: dict[str, Any] = {"jobs": jobs, "extend": extend, "restart": restart, "progress": progress}
+    return _swept(noise_recipe, given, out, parse_engine(executor, insecure), **run)
 
 
 def train_kuramoto(

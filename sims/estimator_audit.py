@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.ndimage import maximum_filter
+from scipy.stats import gamma
 
 from physnn import rng
 from physnn.analysis.curves import curves_of
@@ -49,6 +50,12 @@ ESTIMATORS = {
     "thresholded, pooled": ("thresholded", "rmse"),
 }
 """Name to (what is done to outputs or errors, how images are averaged)."""
+KINDS = {
+    "plain": lambda p: p,
+    "clipped": lambda p: np.clip(p, -0.5, 0.5),
+    "thresholded": lambda p: np.where(p > 0, 0.5, -0.5),
+}
+"""What is done to outputs before errors are taken."""
 FIGURE = Path("docs/figures/estimator_audit.png")
 FOLDER = Path("sims/output")
 
@@ -75,13 +82,6 @@ def outputs(k: int, boundary: str, density: str, L: int, first: int) -> dict[str
             found[f"{kind}_far"].append(np.where(near, 0, error).sum((1, 2)))
     arrays = {name: np.array(values) for name, values in found.items()}
     return arrays | {"n_near": near.sum((1, 2)), "target": (targets + 0.5).sum((1, 2))}
-
-
-KINDS = {
-    "plain": lambda p: p,
-    "clipped": lambda p: np.clip(p, -0.5, 0.5),
-    "thresholded": lambda p: np.where(p > 0, 0.5, -0.5),
-}
 
 
 def measured(boundary: str, density: str) -> dict[int, dict[str, np.ndarray]]:
@@ -129,8 +129,6 @@ def drawn(errors: dict[int, Errors], generator: np.random.Generator) -> dict[int
         k = (mean[0] + mean[1]) ** 2 / (residual.var(2, keepdims=True) * (L / largest) ** 2)
         # The same quantile at every noise value, since images share their noise.
         factor = generator.random(e.n_near.shape)
-        from scipy.stats import gamma
-
         each = gamma.ppf(factor, k) / k
         found[L] = Errors(e.eta, mean[1] * each, mean[0] * each, e.n_near, e.scale)
     return found

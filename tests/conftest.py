@@ -27,6 +27,27 @@ from physnn.store.sweep_file import SweepFile
 warnings.filterwarnings("ignore", message=".*leaked semaphore.*")
 
 
+def until_done(monkeypatch, kind, every: int, again) -> int:
+    """Call ``again``, interrupted at every so-manieth part that a kind writes, until it ends; return the parts."""
+    write, count = kind.write_part, 0
+
+    def interrupted(*args, **kwargs):
+        nonlocal count
+        write(*args, **kwargs)
+        count += 1
+        if count % every == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(kind, "write_part", interrupted)
+    for _ in range(100):
+        try:
+            again()
+            break
+        except KeyboardInterrupt:
+            continue
+    return count
+
+
 @pytest.fixture(scope="session")
 def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two untrained symmetric networks, depth 4, as a network file."""

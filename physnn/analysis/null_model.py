@@ -205,8 +205,8 @@ def _rates(errors: Errors, L: int, weights: np.ndarray) -> tuple[np.ndarray, np.
     sums = [np.einsum("cni,bni->bcn", e, weights, optimize=True) for e in (errors.far, errors.near)]
     far, near = (np.divide(s, n, out=np.zeros_like(s), where=n > 0) for s, n in zip(sums, shares, strict=True))
     # The variance is a small correction: that of all images serves every sample.
-    a, b = (np.einsum("cni->cn", e) for e in (errors.far, errors.near))
-    a, b = a / np.maximum(1, (L**2 - n_near).sum(1)), b / np.maximum(1, n_near.sum(1))
+    a = errors.far.sum(2) / np.maximum(1, (L**2 - n_near).sum(1))
+    b = errors.near.sum(2) / np.maximum(1, n_near.sum(1))
     residual = errors.far + errors.near - a[:, :, None] * (L**2 - n_near) - b[:, :, None] * n_near
     variance = (residual**2).sum(2) / (L**2 * max(1, n_near.shape[1] - 2))
     return far, near, np.broadcast_to(variance, far.shape)

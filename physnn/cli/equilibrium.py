@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from physnn.cli.options import ListOption, Number, Whole, stack
+from physnn.cli.options import RUN, ListOption, Number, Whole, stack, taken
 
 DEFAULT_OUT = "sweep-equilibrium.h5"
 OF_EQUILIBRIUM = (
@@ -81,6 +81,7 @@ def sweep_equilibrium(
     from physnn.errors import InputError
     from physnn.sweeps.equilibrium_recipe import EquilibriumSweep
     from physnn.sweeps.files import plan
+    from physnn.sweeps.preflight import check_folder
     from physnn.sweeps.validation import check_names
 
     if wrong := [name for name in OF_TASKS if options.pop(name) is not None]:
@@ -88,7 +89,7 @@ def sweep_equilibrium(
     if device == "cuda":
         raise InputError("equilibrium sweeps run on the CPU; leave --device out")
     check_observable(observable or "binder")
-    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
+    run = taken(options, RUN)
     settings = read_config(config)
     check_names(EquilibriumSweep, settings)
     flags = {"L": given["L"], **long, **options, "T": _temperatures(given, long["T"]), "model": _model(given, long)}
@@ -97,8 +98,7 @@ def sweep_equilibrium(
         settings.pop("model_id", None)
         settings.pop("order", None)
     out = out or Path(DEFAULT_OUT)
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
+    check_folder(out)
     if not settings.get("T") and not extend:
         raise InputError("an equilibrium sweep needs temperatures, as in: --T 0.8 0.9 1.0 1.1")
     recipe = api.equilibrium_recipe(out, extend, **settings)

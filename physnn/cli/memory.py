@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physnn.cli.options import (
+    RUN,
     ListCommand,
     ListOption,
     Number,
@@ -19,6 +20,7 @@ from physnn.cli.options import (
     run_options,
     seed_option,
     shard_option,
+    taken,
 )
 
 if TYPE_CHECKING:
@@ -100,17 +102,17 @@ def memory(
     from physnn.cli.sweep_output import print_plan, run_sweep_or_shard
     from physnn.errors import InputError
     from physnn.sweeps.files import plan
+    from physnn.sweeps.preflight import check_folder
 
     if device == "cuda":
         raise InputError("memory sweeps run on the CPU; leave --device out")
     if eta and eta_range:
         raise InputError("--eta and --eta-range exclude each other; give one")
-    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
+    run = taken(options, RUN)
     values = tuple(eta) or tuple(noise_range(eta_range) if eta_range else ())
     settings = _settings(config, {**options, "networks": networks, "eta": values})
     out = out or Path(DEFAULT_OUT)
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
+    check_folder(out)
     recipe = api.memory_recipe(out, extend, **settings)
     if dry_run:
         print_plan(plan(recipe, run["jobs"]), as_json)

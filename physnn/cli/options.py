@@ -6,7 +6,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -168,6 +168,15 @@ def out_option(default: str) -> Callable[[Function], Function]:
 
 quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
 debug_option = click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+
+RUN = ("jobs", "restart", "max_time", "executor", "insecure", "shard")
+"""How a sweep is run; what is left of a command's options says what is measured."""
+
+
+def taken(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Take options out of a command's, and return them."""
+    return {name: options.pop(name) for name in names}
+
 
 run_options = stack(
     click.option("--jobs", type=Whole(1), help="Worker processes [default: one per core]."),

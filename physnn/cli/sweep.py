@@ -11,6 +11,7 @@ import click
 
 from physnn.cli.equilibrium import OF_EQUILIBRIUM, equilibrium_options, sweep_equilibrium
 from physnn.cli.options import (
+    RUN,
     ListCommand,
     ListOption,
     Number,
@@ -23,6 +24,7 @@ from physnn.cli.options import (
     run_options,
     seed_option,
     shard_option,
+    taken,
 )
 
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
@@ -130,6 +132,7 @@ def sweep_noise(
     from physnn.cli.sweep_output import print_plan, run_and_print
     from physnn.errors import InputError
     from physnn.sweeps.files import plan
+    from physnn.sweeps.preflight import check_folder
 
     if out is not None and out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
@@ -145,7 +148,7 @@ def sweep_noise(
     if wrong := [name for name, value in long.items() if value]:
         raise InputError(f"--{wrong[0].replace('_', '-')} belongs to --mode equilibrium")
     check_observable(observable or "rmse", OF_SWEEPS + (OF_ORDER if options["module"] else ()))
-    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
+    run = taken(options, RUN)
     flags = {"L": sizes or None, "networks": networks or None, **options}
     found = read_config(config)
     resolved = resolve_device(device, found.get("device"), str(run["executor"]).startswith("dask:"))
@@ -157,8 +160,7 @@ def sweep_noise(
         names = settings.get("networks", () if settings.get("module") else ("kuramoto_symmetric",))
         settings["eta"] = langevin(values, noise_convention, names, settings.get("module"))
     out = out or Path(DEFAULT_OUT)
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
+    check_folder(out)
     recipe = api.noise_recipe(out, extend, **settings)
     if dry_run:
         print_plan(plan(recipe, run["jobs"]), as_json)

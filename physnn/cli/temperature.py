@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from physnn.cli.options import (
+    RUN,
     ListCommand,
     ListOption,
     Number,
@@ -18,6 +19,7 @@ from physnn.cli.options import (
     run_options,
     seed_option,
     shard_option,
+    taken,
 )
 
 DEFAULT_OUT = "sweep-temperature.h5"
@@ -108,6 +110,7 @@ def sweep_temperature(
     from physnn.cli.sweep_output import print_plan, run_and_print
     from physnn.errors import InputError
     from physnn.sweeps.files import plan
+    from physnn.sweeps.preflight import check_folder
     from physnn.sweeps.temperature_recipe import TemperatureSweep
     from physnn.sweeps.validation import check_names
 
@@ -115,9 +118,8 @@ def sweep_temperature(
     out = out or Path(DEFAULT_OUT)
     if out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
-    run = {key: options.pop(key) for key in ("jobs", "restart", "max_time", "executor", "insecure", "shard")}
+    check_folder(out)
+    run = taken(options, RUN)
     settings = read_config(config)
     check_names(TemperatureSweep, settings)
     flags = {"L": L or None, "T": T or None, **options}

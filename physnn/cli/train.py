@@ -101,9 +101,8 @@ def kuramoto(
     """
     from physnn import api
     from physnn.cli.config import read_config
-    from physnn.cli.output import print_json, print_table, progress_bar
+    from physnn.cli.output import progress_bar
     from physnn.networks.training import TrainingRecipe
-    from physnn.store.network_file import read_networks
     from physnn.sweeps.validation import check_names
 
     settings = read_config(config)
@@ -115,14 +114,7 @@ def kuramoto(
     out = out or Path(DEFAULT_OUT)
     chosen_device = resolve_device(device, recorded["device"]) or "cpu"
     if dry_run:
-        plan = api.plan_kuramoto(chosen_seeds, out=out, jobs=jobs, device=chosen_device, **settings)
-        if as_json:
-            print_json(plan)
-        else:
-            click.echo(
-                f"{plan['networks']} networks, {plan['jobs']} at a time: about {plan['seconds'] / 60:.3g} min, "
-                f"{plan['megabytes']:.0f} MB of memory, a file of {plan['file_megabytes']:.2g} MB"
-            )
+        _print_plan(api.plan_kuramoto(chosen_seeds, out=out, jobs=jobs, device=chosen_device, **settings), as_json)
         return
     with progress_bar("train kuramoto", quiet) as progress:
         api.train_kuramoto(
@@ -137,6 +129,27 @@ def kuramoto(
             insecure=insecure,
             **settings,
         )
+    _print_trained(out, as_json)
+
+
+def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
+    """Print what a training will take."""
+    from physnn.cli.output import print_json
+
+    if as_json:
+        print_json(plan)
+        return
+    click.echo(
+        f"{plan['networks']} networks, {plan['jobs']} at a time: about {plan['seconds'] / 60:.3g} min, "
+        f"{plan['megabytes']:.0f} MB of memory, a file of {plan['file_megabytes']:.2g} MB"
+    )
+
+
+def _print_trained(out: Path, as_json: bool) -> None:
+    """Print what is in a network file."""
+    from physnn.cli.output import print_json, print_table
+    from physnn.store.network_file import read_networks
+
     file = read_networks(out)
     if as_json:
         networks = [

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from physnn.errors import InputError
+from physnn.sweeps.preflight import check_folder
 from physnn.sweeps.stopping import raise_pending
 
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
@@ -172,8 +173,7 @@ def _checked(target: Path) -> Iterator[None]:
     """Turn what stands in the way of a lock into one sentence."""
     if not target.name or target.is_dir():
         raise InputError(f"'{target}' is not the name of a file; choose another --out")
-    if not target.parent.is_dir():
-        raise InputError(f"there is no folder {target.parent} for {target.name}; make it or choose another --out")
+    check_folder(target)
     try:
         yield
     except Locked as locked:

@@ -23,6 +23,12 @@ LONGEST = 10 * 3.156e7
 """Seconds after which no answer is waited for: ten years."""
 
 
+def check_folder(out: Path) -> None:
+    """Raise InputError if the folder that a file goes into is not there."""
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
+
+
 def available_memory() -> float:
     """Return the bytes this machine still has for us: free memory, and what control groups allow."""
     return max(0.0, min((*_free_memory(), *_control_groups()), default=float("inf")))

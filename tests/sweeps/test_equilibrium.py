@@ -24,6 +24,7 @@ from physnn.sweeps.files import plan, run_sweep
 from physnn.sweeps.order import find_order
 from physnn.sweeps.shards import Shard, run_shard
 from physnn.sweeps.vector_models import canonical_words, identity, load_model
+from tests.conftest import until_done
 
 XY = OrderRecord(
     wave_vectors=(("0", "0"),) * 2, vectors=(((1.0, 0.0), (0.0, 0.0)), ((0.0, 0.0), (1.0, 0.0))), T=1.2, L=16
@@ -50,23 +51,7 @@ def test_longer_wider_and_interrupted_sweeps_equal_one_run_at_once(tmp_path, sam
     monkeypatch.setattr(equilibrium, "_block", lambda task: 3)
     due = iter([False, True] * 1000)
     monkeypatch.setattr(equilibrium.Checkpoints, "due", lambda self: next(due))
-    write, count = equilibrium.write_part, 0
-
-    def interrupted(*args, **kwargs):
-        nonlocal count
-        write(*args, **kwargs)
-        count += 1
-        if count % 4 == 0:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(equilibrium, "write_part", interrupted)
-    for _ in range(100):
-        try:
-            run(cut, **settings)
-            break
-        except KeyboardInterrupt:
-            continue
-    assert count > 8
+    assert until_done(monkeypatch, equilibrium, 4, lambda: run(cut, **settings)) > 8
     assert content_digest(cut) == content_digest(whole)
 
 

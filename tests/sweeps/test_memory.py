@@ -18,6 +18,7 @@ from physnn.sweeps.memory_medium import coupling_medium, network_medium, places
 from physnn.sweeps.memory_read import after, curve_rows, memory_of
 from physnn.sweeps.memory_recipe import MemoryTask
 from physnn.sweeps.shards import Shard, run_shard
+from tests.conftest import until_done
 
 ISING = ("diagonal", "1", "0")
 SMALL = {"L": (8, 12), "eta": (1.0, 3.0), "model": ISING, "replicas": 4, "longest": 300, "scaling": 0.5}
@@ -40,24 +41,9 @@ def test_longer_wider_and_interrupted_sweeps_equal_one_run_at_once(tmp_path, pat
     assert content_digest(grown) == content_digest(whole)
 
     monkeypatch.setattr(memory, "BLOCK_SITES", 10000)
-    due, write, count = iter(([False] * 11 + [True]) * 10000), memory.write_part, 0
+    due = iter(([False] * 11 + [True]) * 10000)
     monkeypatch.setattr(memory.Checkpoints, "due", lambda self: next(due))
-
-    def interrupted(*args, **kwargs):
-        nonlocal count
-        write(*args, **kwargs)
-        count += 1
-        if count % 7 == 0:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(memory, "write_part", interrupted)
-    for _ in range(100):
-        try:
-            run(cut, **settings)
-            break
-        except KeyboardInterrupt:
-            continue
-    assert count > 20
+    assert until_done(monkeypatch, memory, 7, lambda: run(cut, **settings)) > 20
     assert content_digest(cut) == content_digest(whole)
 
 
