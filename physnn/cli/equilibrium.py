@@ -13,6 +13,7 @@ from physnn.cli.options import RUN, ListOption, Number, Whole, stack, taken
 DEFAULT_OUT = "sweep-equilibrium.h5"
 OF_EQUILIBRIUM = (
     "model", "T", "sampler", "gamma", "rule", "start", "chains", "sweeps", "interval", "thermalisation", "noiseless",
+    "clusters",
 )  # fmt: skip
 """Options that belong to this mode alone."""
 OF_TASKS = ("images", "steps", "steps_scaling", "density", "batch", "target_error")
@@ -46,6 +47,9 @@ equilibrium_options = stack(
     click.option("--interval", type=Whole(1), help="Moves between measurements [default: grows like L^2 from L = 16]."),
     click.option("--thermalisation", type=Whole(0), help="Measurements dropped first [default: 400]."),
     click.option("--noiseless", is_flag=True, help="Follow the noiseless trajectory of every chain, for overlaps."),
+    click.option(
+        "--clusters", is_flag=True, help="Reflect clusters before every measurement, for xy, on, diagonal and rotated."
+    ),
 )
 
 

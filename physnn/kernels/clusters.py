@@ -80,7 +80,8 @@ def wolff(colours, state, active, unlike, q, places):
 
 
 @njit(cache=True, nogil=True)
-def _root(parent, site):
+def find_root(parent, site):
+    """Return the root of a site's cluster in a forest, and shorten the way to it."""
     while parent[site] != site:
         parent[site] = parent[parent[site]]
         site = parent[site]
@@ -88,8 +89,9 @@ def _root(parent, site):
 
 
 @njit(cache=True, nogil=True)
-def _join(parent, one, other):
-    one, other = _root(parent, one), _root(parent, other)
+def join(parent, one, other):
+    """Make one cluster of those of two sites."""
+    one, other = find_root(parent, one), find_root(parent, other)
     # The smaller number becomes the root, so that a scan in order meets every root before its sites.
     if one < other:
         parent[other] = one
@@ -113,11 +115,11 @@ def connect(colours, state, active, unlike, parent):
             if (row[j] != row[right]) == unlike:
                 word, a, b, c, d = step(a, b, c, d)
                 if (word >> SHIFT) < active:
-                    _join(parent, i * W + j, i * W + right)
+                    join(parent, i * W + j, i * W + right)
             if (row[j] != down[j]) == unlike:
                 word, a, b, c, d = step(a, b, c, d)
                 if (word >> SHIFT) < active:
-                    _join(parent, i * W + j, below_i * W + j)
+                    join(parent, i * W + j, below_i * W + j)
     state[0], state[1], state[2], state[3] = a, b, c, d
 
 

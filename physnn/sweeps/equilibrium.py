@@ -18,6 +18,7 @@ from physnn import rng
 from physnn.models.kuramoto import normalised
 from physnn.networks.tasks import Transmogrifier
 from physnn.samplers.langevin import Langevin
+from physnn.samplers.reflections import Planes, Reflections
 from physnn.samplers.vector_reference import Mala, VectorMetropolis, tuned
 from physnn.samplers.vectors import VectorSampler, VectorState
 from physnn.store.hdf5 import Variable
@@ -26,7 +27,7 @@ from physnn.sweeps.equilibrium_measure import Measuring
 from physnn.sweeps.equilibrium_recipe import EquilibriumSweep, EquilibriumTask, merged, tasks_of, usual_step
 from physnn.sweeps.finite import check_finite
 from physnn.sweeps.notes import Note
-from physnn.sweeps.order import start_state
+from physnn.sweeps.order import planes, start_state
 from physnn.sweeps.preflight import PER_TASK, check_bytes
 from physnn.sweeps.stopping import Checkpoints
 from physnn.sweeps.vector_models import lift
@@ -77,13 +78,14 @@ class Run:
     def __init__(
         self,
         sampler: VectorSampler,
+        size: float,
         state: VectorState,
         clean: VectorState | None,
         done: int,
         values: list[np.ndarray],
         means: dict[str, np.ndarray],
     ) -> None:
-        self.sampler, self.state, self.clean = sampler, state, clean
+        self.sampler, self.size, self.state, self.clean = sampler, size, state, clean
         self.done, self.values, self.means = done, values, means
 
     def arrays(self, unfinished: bool) -> dict[str, np.ndarray]:
@@ -91,7 +93,7 @@ class Run:
         found = {f"state_{name}": array for name, array in self.state.arrays().items()}
         if self.clean is not None:
             found["state_clean"] = self.clean.x.copy()
-        found |= {"state_size": np.array(getattr(self.sampler, "size", math.nan)), "done": np.array(self.done)}
+        found |= {"state_size": np.array(self.size), "done": np.array(self.done)}
         found |= {"values": np.concatenate(self.values, axis=1), "unfinished": np.array(int(unfinished))}
         return found | self.means
 
@@ -105,6 +107,12 @@ def sampler_of(recipe: EquilibriumSweep, size: float = math.nan) -> VectorSample
     return kind(size) if math.isfinite(size) else kind()
 
 
+def planes_of(recipe: EquilibriumSweep) -> Planes:
+    """Return the planes at which clusters of a resolved recipe are reflected."""
+    assert recipe.order is not None
+    return planes(recipe.order.order())
+
+
 def _begun(task: EquilibriumTask, measuring: Measuring) -> Run:
     recipe = task.recipe
     words: list[rng.Word] = [
@@ -113,6 +121,7 @@ def _begun(task: EquilibriumTask, measuring: Measuring) -> Run:
         recipe.gamma or 0.0,
         recipe.rule,
         recipe.start,
+        *(["clusters"] if recipe.clusters else []),
         task.L,
         task.T,
     ]
@@ -125,8 +134,12 @@ def _begun(task: EquilibriumTask, measuring: Measuring) -> Run:
         clean = VectorState(state.x.astype(np.float32), np.zeros((recipe.chains, 2), np.uint32))
     if isinstance(sampler, VectorMetropolis | Mala):
         sampler = tuned(sampler, model, task.T, state)
+    size = getattr(sampler, "size", math.nan)
+    if recipe.clusters:
+        sampler = Reflections(sampler, planes_of(recipe))
+        state.generator = sampler.joined(state.generator, sequence)
     empty = np.empty((recipe.chains, 0, len(measuring.columns)))
-    return Run(sampler, state, clean, -recipe.thermalisation, [empty], measuring.no_means())
+    return Run(sampler, size, state, clean, -recipe.thermalisation, [empty], measuring.no_means())
 
 
 def _first(task: EquilibriumTask, chain: int, sequence: np.random.SeedSequence) -> np.ndarray:
@@ -147,9 +160,12 @@ def _continued(task: EquilibriumTask, kept: Mapping[str, np.ndarray], measuring:
     clean = None
     if "state_clean" in kept:
         clean = VectorState(np.array(kept["state_clean"]), np.zeros((len(state.x), 2), np.uint32))
-    sampler = sampler_of(task.recipe, float(kept["state_size"]))
+    size = float(kept["state_size"])
+    sampler = sampler_of(task.recipe, size)
+    if task.recipe.clusters:
+        sampler = Reflections(sampler, planes_of(task.recipe))
     means = {name: np.array(kept[name]) for name in measuring.no_means()}
-    return Run(sampler, state, clean, int(kept["done"]), [kept["values"]], means)
+    return Run(sampler, size, state, clean, int(kept["done"]), [kept["values"]], means)
 
 
 def _advance(run: Run, task: EquilibriumTask, count: int, measuring: Measuring) -> None:

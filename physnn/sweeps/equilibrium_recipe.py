@@ -75,7 +75,9 @@ class EquilibriumSweep(BaseModel):
     they name; only the identity decides the result.  There are ``sweeps`` measurements in a chain, ``interval`` moves
     apart (steps of size ``gamma``, or sweeps of Metropolis), after ``thermalisation`` further ones that are dropped.
     Without ``interval`` it is `TIME` up to L = `UNIT` and grows like L^2 beyond.  With ``start`` ``both``, chains of
-    even number begin ordered and the others at random.  ``order`` is measured when the recipe is resolved.
+    even number begin ordered and the others at random.  ``order`` is measured when the recipe is resolved.  With
+    ``clusters`` the moves before every measurement end with a reflection of clusters, see
+    `physnn.samplers.reflections`, and intervals do not grow.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -94,6 +96,7 @@ class EquilibriumSweep(BaseModel):
     interval: Annotated[int, Field(ge=1, le=10**7)] | None = None
     thermalisation: Annotated[int, Field(ge=0, le=10**9)] = 400
     noiseless: bool = False
+    clusters: bool = False
     order: OrderRecord | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     undecided: ClassVar[bool] = False
@@ -129,14 +132,20 @@ class EquilibriumSweep(BaseModel):
             raise InputError(
                 f"--gamma belongs to --sampler langevin; {self.sampler} finds the size of its moves itself"
             )
+        if self.clusters and self.noiseless:
+            raise InputError(
+                "--noiseless follows the moves of a chain without noise, and --clusters are not such moves"
+            )
         update: dict[str, Any] = {"model": words, "model_id": found}
         if self.sampler == "langevin" and self.gamma is None:
             update["gamma"] = usual_step(model)
-        if self.order is None:
-            from physnn.sweeps.order import find_order
+        from physnn.sweeps.order import find_order, planes
 
-            update["order"] = record(find_order(model, self.L, self.T[0], self.seed, found))
-        return self.model_copy(update=update)
+        order = self.order or record(find_order(model, self.L, self.T[0], self.seed, found))
+        if self.clusters:
+            for L in self.L:
+                planes(order.order()).bonds(model, (L, L))
+        return self.model_copy(update=update | {"order": order})
 
     def lattice(self) -> VectorModel:
         """Return the model of a resolved recipe."""
@@ -150,7 +159,7 @@ class EquilibriumSweep(BaseModel):
         """Return the number of moves between measurements of one size, of a resolved recipe."""
         if self.interval is not None:
             return self.interval
-        time = max(1.0, (L / UNIT) ** 2)
+        time = 1.0 if self.clusters else max(1.0, (L / UNIT) ** 2)
         if self.sampler == "langevin":
             assert self.gamma is not None
             return max(1, round(time * TIME * GAMMA / usual_step(self.lattice()) / self.gamma))

@@ -29,6 +29,7 @@ from physnn.analysis.structure import (
 )
 from physnn.models.kuramoto import VectorModel, normalised, waves
 from physnn.samplers.langevin import Langevin
+from physnn.samplers.reflections import Planes
 from physnn.samplers.vectors import VectorState
 
 CHAINS = 8
@@ -77,6 +78,11 @@ class Found:
 def side_for(sizes: Sequence[int]) -> int:
     """Return the side of the lattice to cool: the largest size up to `SIDE`, else the smallest of all."""
     return max((L for L in sizes if L <= SIDE), default=min(sizes))
+
+
+def planes(order: Order) -> Planes:
+    """Return the planes that reflect an order parameter into others of the same energy."""
+    return Planes(np.array(order.wave_vectors, np.float64), order.vectors)
 
 
 def find_order(model: VectorModel, sizes: Sequence[int], T: float, seed: int, identity: str) -> Found:

@@ -1,0 +1,145 @@
+"""Clusters of reflected unit vectors, so that large lattices forget as fast as small ones near a transition.
+
+U. Wolff, Phys. Rev. Lett. 62, 361 (1989): vectors and their mirror images are an Ising model of signs, whose clusters
+can be built.  Here the planes may differ from site to site, as the order of an antiferromagnet or of a spiral does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from physnn import rng
+from physnn.errors import InputError
+from physnn.kernels import xoshiro
+from physnn.kernels.vector_clusters import reflect
+from physnn.kernels.vector_moves import fill_normals
+from physnn.models.kuramoto import Shape, VectorModel
+from physnn.samplers.langevin import Langevin
+from physnn.samplers.vectors import COLUMNS, VectorRows, VectorSampler, VectorState, check
+
+WORDS = 4
+"""Words of a generator's state that belong to the clusters; the moves between have the others."""
+ROUNDING = 1e-6
+"""Relative difference that counts as none: order parameters are written with ten digits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """Planes of reflection: normals ``u_r = Re sum_m g_m v_m exp(i k_m . r)``, of length 1, for any complex g.
+
+    Parameters
+    ----------
+    wave_vectors : ndarray of float64, shape (modes, 2)
+        k / 2 pi.
+    vectors : ndarray of complex128, shape (modes, N)
+        v.
+    """
+
+    wave_vectors: np.ndarray
+    vectors: np.ndarray
+
+    def normals(self, shape: Shape, g: np.ndarray) -> np.ndarray:
+        """Return normals, shape (H, W, N), from complex ``g (modes,)``; their length is 1 at the first site."""
+        rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+        u = np.zeros((*shape, self.vectors.shape[1]))
+        for factor, (row, column), v in zip(g, self.wave_vectors, self.vectors, strict=True):
+            u += (factor * np.exp(2j * np.pi * (row * rows + column * columns))[..., None] * v).real
+        return np.asarray(u / np.linalg.norm(u[0, 0]))
+
+    def bonds(self, model: VectorModel, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        """Return displacements ``(n, 2)`` and strengths kappa ``(n,)``, every bond of the lattice once.
+
+        Raises
+        ------
+        InputError
+            If reflections change the energy: if J_d u_{r + d} is not kappa_d u_r for all r and u, or there is a bias.
+        """
+        found: dict[tuple[int, int], float] = {}
+        scale = ROUNDING * float(np.abs(model.coupling).max())
+        modes = len(self.vectors)
+        fits = model.boundary == "periodic" and not model.bias.any()
+        for trial in range(3 if fits else 0):
+            u = self.normals(shape, np.exp(1j * (1 + trial) * np.arange(1, modes + 1)))
+            fits = fits and bool(np.abs(np.linalg.norm(u, axis=-1) - 1).max() < ROUNDING)
+            for d, J in model.taps(shape).items():
+                turned = np.roll(u, (-d[0], -d[1]), (0, 1)) @ J.T
+                kappa = found.setdefault(d, float((turned[0, 0] * u[0, 0]).sum()))
+                fits = fits and bool(np.abs(turned - kappa * u).max() <= scale)
+        if not fits:
+            raise InputError(
+                f"{model.name} at L = {shape[0]} has no reflection that leaves its energy as it is, as clusters need; "
+                "xy, on, diagonal and rotated do on lattices that hold their order"
+            )
+        kept = {d: kappa for d, kappa in found.items() if d != (0, 0) and kappa and d <= _opposite(d, shape)}
+        # A bond to the same site both ways is met from either end.
+        halves = {d: kappa / 2 if d == _opposite(d, shape) else kappa for d, kappa in kept.items()}
+        return np.array(list(halves), np.int64).reshape(-1, 2), np.array(list(halves.values()))
+
+
+@dataclass(frozen=True, eq=False)
+class Reflections:
+    """A sampler that reflects clusters after the moves of another one that follow a measurement.
+
+    The moves have to reach every state by themselves: clusters turn vectors at the planes only.
+
+    Parameters
+    ----------
+    sampler : VectorSampler
+        What moves between.
+    planes : Planes
+        At which to reflect.
+    """
+
+    sampler: VectorSampler
+    planes: Planes
+
+    @property
+    def dtype(self) -> type:
+        """Type of the numbers of a state."""
+        return self.sampler.dtype
+
+    def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
+        """Return the state of each chain's generator: four words for clusters, then that of the other sampler."""
+        return self.joined(self.sampler.generators(sequence, chains), sequence)
+
+    def joined(self, others: np.ndarray, sequence: np.random.SeedSequence) -> np.ndarray:
+        """Return the same with a given state of the other sampler."""
+        own = [xoshiro.seeded(rng.child(sequence, 5, chain)) for chain in range(len(others))]
+        return np.concatenate([np.stack(own), others.astype(np.uint64)], axis=1)
+
+    def advance(
+        self,
+        model: VectorModel,
+        T: float | np.ndarray,
+        state: VectorState,
+        measurements: int,
+        interval: int = 1,
+        keep: int = 0,
+        threads: int = 1,
+    ) -> VectorRows:
+        """Make ``interval`` moves and reflect clusters after each measurement; parameters as for the other sampler."""
+        temperatures = check(model, T, state, measurements, interval)
+        shape = state.x.shape[1:3]
+        displacements, strengths = self.planes.bonds(model, (shape[0], shape[1]))
+        values = np.empty((len(state.x), measurements, len(COLUMNS)))
+        kept = np.empty((len(state.x), measurements // keep if keep else 0, *state.x.shape[1:]), state.x.dtype)
+        own, others = state.generator[:, :WORDS].copy(), state.generator[:, WORDS:].copy()
+        keys = others.astype(np.uint32) if isinstance(self.sampler, Langevin) else others
+        inner, normals = VectorState(state.x, keys, state.step), np.empty(2 * len(self.planes.vectors))
+        for m in range(measurements):
+            if keep and m % keep == 0 and m // keep < kept.shape[1]:
+                kept[:, m // keep] = state.x
+            values[:, m] = self.sampler.advance(model, temperatures, inner, 1, interval, 0, threads).values[:, 0]
+            for x, words, t in zip(state.x, own, temperatures, strict=True):
+                fill_normals(words, normals)
+                u = self.planes.normals((shape[0], shape[1]), normals[::2] + 1j * normals[1::2])
+                reflect(x, u, displacements, strengths, t, words)
+        state.generator = np.concatenate([own, inner.generator.astype(np.uint64)], axis=1)
+        state.step = inner.step
+        return VectorRows(values, kept)
+
+
+def _opposite(d: tuple[int, int], shape: Shape) -> tuple[int, int]:
+    return (-d[0] % shape[0], -d[1] % shape[1])
