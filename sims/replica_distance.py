@@ -24,7 +24,7 @@ from physnn.analysis.replica_metric import MetricComparison, compare_metrics
 from physnn.ensembles import train_ensembles
 from physnn.errors import InputError
 from physnn.figures.replicas import replicas_figure
-from physnn.figures.style import COLOURS, MARKERS, new_figure, save
+from physnn.figures.style import look, new_figure, save
 from physnn.networks.problems import ProblemRecipe
 from physnn.networks.replicas import ClassifierRecipe
 from physnn.replica_study import HEADLINE, MEASUREMENTS, Measurement, ReplicaStudy, study_replicas
@@ -125,14 +125,15 @@ def draw_conditions(studies: dict[str, ReplicaStudy], path: Path) -> None:
         mean = np.mean([v.value for v in values])
         for k, v in enumerate(values):
             x = j + (k - (len(names) - 1) / 2) * 0.09
-            style = {"color": COLOURS[k % 7], "marker": MARKERS[k % 7], "capsize": 2, "ls": "none"}
+            colour, marker = look(k)
+            style = {"color": colour, "marker": marker, "capsize": 2, "ls": "none"}
             label = names[k] if j == 0 else None
             hollow = {"mfc": "white"} if k >= 5 else {}
             axes.errorbar(x, v.value / mean, yerr=v.error / mean, label=label, **style, **hollow)
     axes.axhline(1, color="0.7", lw=0.8, zorder=0)
     axes.set_xticks(range(len(studies)), list(studies))
-    axes.set(ylabel="mean distance / mean over networks", title="replica distance of digits, raw weights")
-    axes.legend(frameon=False, fontsize=9, ncols=4)
+    axes.set(ylabel="mean distance / mean over networks")
+    figure.legend(loc="outside upper center", frameon=False, fontsize=9, ncols=len(names))
     print(save(figure, path))
 
 

@@ -15,7 +15,7 @@ from physnn.analysis.curves import Curves
 from physnn.analysis.exponents import Collapse
 from physnn.analysis.fit import Fit
 from physnn.analysis.scan import Candidate
-from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, new_figure
+from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, look, new_figure
 
 SHOWN = 0.002
 """Least weight of a fit that is drawn as one that counts."""
@@ -75,15 +75,11 @@ def _axis(curves: Curves) -> str:
     return AXIS_LABELS.get(curves.control, rf"${control_symbol(curves.control)}$")
 
 
-def _style(k: int) -> tuple[str, str]:
-    return COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
-
-
 def draw_curves(axes: Axes, fit: Fit, inset: bool = False) -> None:
     """Draw y(x) of every size with bands of one standard error, and the critical point where there is one."""
     curves = fit.curves
     for k, L in enumerate(curves.sizes):
-        (colour, marker), error = _style(k), curves.errors[L]
+        (colour, marker), error = look(k), curves.errors[L]
         axes.fill_between(curves.x[L], curves.y[L] - error, curves.y[L] + error, color=colour, alpha=0.25, lw=0)
         # Smaller markers on larger ones, so that coinciding curves are all seen.
         (line,) = axes.plot(curves.x[L], curves.y[L], color=colour, lw=1.2, label=f"L = {L}")
@@ -114,7 +110,7 @@ def _draw_inset(axes: Axes, fit: Fit, best: Collapse) -> None:
     low, high = np.inf, -np.inf
     for k, L in enumerate(curves.sizes):
         near = np.abs(curves.x[L] - x_c) <= reach
-        colour, marker = _style(k)
+        colour, marker = look(k)
         place.errorbar(
             curves.x[L][near], curves.y[L][near], curves.errors[L][near], color=colour, fmt=marker + "-", ms=3, lw=0.8
         )
@@ -160,7 +156,7 @@ def draw_collapse(axes: Axes, fit: Fit) -> None:
     x_c, inverse_nu, zeta = (float(v) for v in best.best.parameters[:3])
     for k, L in enumerate(fit.curves.sizes):
         mine = mask & (points.L == L)
-        colour, marker = _style(k)
+        colour, marker = look(k)
         factor = L**-zeta
         u = (points.x[mine] - x_c) * L**inverse_nu
         axes.errorbar(
@@ -185,7 +181,7 @@ def draw_residuals(axes: Axes, fit: Fit) -> None:
     x_c, inverse_nu = (float(v) for v in best.best.parameters[:2])
     for k, L in enumerate(fit.curves.sizes):
         mine = points.L == L
-        colour, marker = _style(k)
+        colour, marker = look(k)
         u = (points.x[mine] - x_c) * L**inverse_nu
         axes.plot(u, best.best.residuals[mine], color=colour, marker=marker, ms=3, ls="none")
     axes.axhline(0, color="0.3", lw=0.8)
@@ -277,7 +273,7 @@ def draw_drift(axes: Axes, fit: Fit) -> None:
     pairs = [p for p in fit.pairs if p.x]
     for k, small in enumerate(sorted({p.sizes[0] for p in pairs})):
         mine = [p for p in pairs if p.sizes[0] == small]
-        colour, marker = _style(k)
+        colour, marker = look(k)
         axes.errorbar(
             [1 / p.sizes[1] for p in mine], [p.x.value for p in mine if p.x], [p.x.error for p in mine if p.x],
             color=colour, fmt=marker, ms=5, capsize=2, label=f"L = {small} with larger",
@@ -304,7 +300,7 @@ def draw_differences(axes: Axes, fit: Fit) -> None:
     curves, first = fit.curves, fit.curves.sizes[0]
     for k, L in enumerate(curves.sizes[1:], 1):
         found = difference(curves, first, L)
-        colour, marker = _style(k)
+        colour, marker = look(k)
         axes.errorbar(
             found.x, found.values, found.samples.std(0, ddof=1), color=colour, fmt=marker, ms=4, lw=1, label=f"L = {L}"
         )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.memory import LOST, Memories, MemoryAnswer, held
-from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, new_figure
+from physnn.figures.style import AXIS_LABELS, COLOURS, look, new_figure
 
 SHOWN = 3
 """Noise values whose decay is drawn."""
@@ -47,8 +47,8 @@ def draw_decay(axes: Axes, answer: MemoryAnswer, sizes: Mapping[int, Memories], 
         draws = m.mean(1) if len(m) > 1 else m[0]
         mean, band = draws.mean(0), draws.std(0, ddof=1) / math.sqrt(len(draws))
         t = one.times[1:]
-        axes.plot(t, mean[1:], color=COLOURS[k % len(COLOURS)], lw=1.4, label=f"L = {L}")
-        axes.fill_between(t, (mean - band)[1:], (mean + band)[1:], color=COLOURS[k % len(COLOURS)], alpha=0.25, lw=0)
+        axes.plot(t, mean[1:], color=look(k)[0], lw=1.4, label=f"L = {L}")
+        axes.fill_between(t, (mean - band)[1:], (mean + band)[1:], color=look(k)[0], alpha=0.25, lw=0)
     axes.axhline(LOST, color="0.5", ls=":", lw=1)
     axes.set(xscale="log", xlabel=r"$t/\gamma$ (steps)", ylabel="$m(t)$", ylim=(min(-0.1, axes.get_ylim()[0]), 1.1))
     axes.set_title(rf"$\eta$ = {answer.rows[e].eta:.4g}: {answer.rows[e].growth.verdict}", fontsize=10)
@@ -58,7 +58,7 @@ def draw_decay(axes: Axes, answer: MemoryAnswer, sizes: Mapping[int, Memories], 
 def draw_lifetimes(axes: Axes, answer: MemoryAnswer) -> None:
     """Draw lifetimes against L, one line for each noise value; lower limits are arrows."""
     for k, row in enumerate(answer.rows):
-        colour, marker = COLOURS[k % len(COLOURS)], MARKERS[(k // len(COLOURS) + k) % len(MARKERS)]
+        colour, marker = look(k)
         L = np.array(list(row.lifetimes), float)
         cells = list(row.lifetimes.values())
         tau = np.array([cell.tau for cell in cells])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from physnn.figures.style import COLOURS, MARKERS, new_figure
+from physnn.figures.style import look, new_figure
 
 Titled = tuple[str, np.ndarray]
 """A title and an image."""
@@ -42,9 +42,9 @@ def training_figure(losses: Mapping[str, np.ndarray], pairs_per_epoch: int) -> F
     for k, (name, loss) in enumerate(losses.items()):
         rmse = np.sqrt(loss)
         seen = (1 + np.arange(rmse.shape[1])) * pairs_per_epoch / 1000
-        colour = COLOURS[k % len(COLOURS)]
+        colour, marker = look(k)
         label = f"{name}: median of {len(rmse)} and each"
-        axes.plot(seen, np.median(rmse, 0), color=colour, marker=MARKERS[k % len(MARKERS)], ms=5, lw=2, label=label)
+        axes.plot(seen, np.median(rmse, 0), color=colour, marker=marker, ms=5, lw=2, label=label)
         axes.plot(seen, rmse.T, color=colour, lw=0.8, alpha=0.7)
     axes.set(
         xlabel="image pairs seen (thousands)", ylabel="training RMSE (pixels 0 and 1, dimensionless)", yscale="log"

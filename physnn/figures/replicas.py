@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from physnn.figures.style import COLOURS, MARKERS, new_figure
+from physnn.figures.style import COLOURS, look, new_figure
 
 if TYPE_CHECKING:
     from physnn.analysis.overlaps import OverlapDistribution
@@ -41,12 +41,18 @@ def replicas_figure(study: ReplicaStudy) -> Figure:
     return figure
 
 
+def _line(k: int) -> str:
+    return "-" if k < len(COLOURS) else "--"
+
+
 def draw_densities(axes: Axes, metrics: Mapping[str, ReplicaMetric]) -> None:
     """Draw the smoothed density of distances of every ensemble, with its mean and error."""
     for k, (name, metric) in enumerate(metrics.items()):
-        colour = COLOURS[k % len(COLOURS)]
+        colour, _ = look(k)
         if metric.density is not None:
-            axes.plot(metric.density.x, metric.density.density, color=colour, label=f"{name}: {metric.estimate}")
+            axes.plot(
+                metric.density.x, metric.density.density, _line(k), color=colour, label=f"{name}: {metric.estimate}"
+            )
             top = float(metric.density.density.max())
             axes.errorbar(
                 metric.estimate.value, 1.04 * top, xerr=metric.estimate.error, color=colour, marker="|", capsize=3
@@ -67,12 +73,13 @@ def _draw_kinds(axes: Axes, study: ReplicaStudy) -> None:
         values = [s.metrics[kind].estimate for s in study.ensembles.values()]
         mean = float(np.mean([v.value for v in values]))
         for k, v in enumerate(values):
+            colour, marker = look(k)
             axes.errorbar(
                 j + (k - (len(values) - 1) / 2) * width,
                 v.value / mean,
                 yerr=v.error / mean,
-                color=COLOURS[k % len(COLOURS)],
-                marker=MARKERS[k % len(MARKERS)],
+                color=colour,
+                marker=marker,
                 capsize=2,
                 ls="none",
                 label=list(study.ensembles)[k] if j == 0 else None,
@@ -85,14 +92,14 @@ def _draw_kinds(axes: Axes, study: ReplicaStudy) -> None:
 
 def _draw_accuracies(axes: Axes, study: ReplicaStudy) -> None:
     for k, (name, s) in enumerate(study.ensembles.items()):
-        metric = s.metrics[HEADLINE].estimate
+        metric, (colour, marker) = s.metrics[HEADLINE].estimate, look(k)
         axes.errorbar(
             metric.value,
             100 * s.accuracy.value,
             xerr=metric.error,
             yerr=100 * s.accuracy.error,
-            color=COLOURS[k % len(COLOURS)],
-            marker=MARKERS[k % len(MARKERS)],
+            color=colour,
+            marker=marker,
             capsize=3,
             label=name,
         )
@@ -108,13 +115,14 @@ def draw_overlaps(axes: Axes, overlaps: Mapping[str, OverlapDistribution]) -> No
     """Draw P(q) of predicted classes with errors over replicas."""
     for k, (name, overlap) in enumerate(overlaps.items()):
         centres = (overlap.edges[1:] + overlap.edges[:-1]) / 2
-        shown = overlap.density > 0
+        shown, (colour, marker) = overlap.density > 0, look(k)
         axes.errorbar(
             centres[shown],
             overlap.density[shown],
             yerr=overlap.error[shown],
-            color=COLOURS[k % len(COLOURS)],
-            marker=MARKERS[k % len(MARKERS)],
+            color=colour,
+            marker=marker,
+            ls=_line(k),
             ms=3,
             capsize=2,
             label=f"{name}: <q> = {overlap.mean}",
@@ -147,7 +155,7 @@ def forms_figure(
     curves, points, *rest = figure.subplots(1, 3 if tests else 2)
     for k, (form, loss) in enumerate(losses.items()):
         epochs = np.arange(1, loss.shape[1] + 1)
-        mean, colour = loss.mean(0), COLOURS[k % len(COLOURS)]
+        mean, (colour, _) = loss.mean(0), look(k)
         curves.plot(epochs, mean, color=colour, label=form)
         if len(loss) > 1:
             error = loss.std(0, ddof=1) / np.sqrt(len(loss))
@@ -167,9 +175,8 @@ def _draw_seeds(axes: Axes, accuracies: Mapping[str, np.ndarray]) -> None:
         axes.plot(x, 100 * column, color="0.7", lw=0.8, marker=".", zorder=0)
     for k, row in enumerate(table):
         error = 100 * row.std(ddof=1) / np.sqrt(len(row)) if len(row) > 1 else 0
-        axes.errorbar(
-            k, 100 * row.mean(), yerr=error, color=COLOURS[k % len(COLOURS)], marker=MARKERS[k % 7], capsize=3
-        )
+        colour, marker = look(k)
+        axes.errorbar(k, 100 * row.mean(), yerr=error, color=colour, marker=marker, capsize=3)
     axes.set_xticks(x, list(accuracies))
     axes.set(ylabel="test accuracy (%)", title="(b) accuracy; grey: one seed each")
     axes.margins(x=0.2)
