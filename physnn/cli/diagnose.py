@@ -89,7 +89,9 @@ def diagnose(
         print_json(plain(found) | {"figures": pages})
         return
     heading, rows = table(found)
-    print_table(f"{len(found)} networks of {networks or module}", heading[:-1], [row[:-1] for row in rows])
+    # The file is in the title; its name in every row would leave no room for numbers.
+    shown = [[d.name.rpartition("/")[2], *row[1:-1]] for d, row in zip(found, rows, strict=True)]
+    print_table(f"{len(found)} networks of {networks or module}", heading[:-1], shown)
     for d in found:
         click.echo(f"{d.name}: {d.verdict}")
     for page in pages:
