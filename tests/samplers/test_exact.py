@@ -136,7 +136,9 @@ def test_broken_samplers_do_not_agree(what):
 
 
 @pytest.mark.parametrize(
-    "sampler", [WithRule(rule=metropolis.probabilities), WrongClusters(), WrongClusters(1)], ids=repr
+    "sampler",
+    [WithRule(rule=metropolis.probabilities), WrongClusters(), WrongClusters(1)],
+    ids=["local", "Wolff", "Swendsen-Wang"],
 )
 def test_the_harness_of_the_broken_samplers_is_right_itself(sampler):
     assert p_value(Ising(), (4, 4), 2.27, thinned(sampler, Ising(), (4, 4), 2.27, "right")) > LIMIT
