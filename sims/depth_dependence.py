@@ -8,7 +8,7 @@ in deep neural networks", A.3, which calls the dynamics out of equilibrium.
 import time
 
 import physnn
-from physnn.bundled import resolve
+from physnn.bundled import bundled
 from physnn.networks.evaluate import load_network
 from physnn.networks.training import TrainingRecipe, validation_rmse
 
@@ -20,8 +20,7 @@ def main() -> None:
     """Print the RMSE on fresh images at depths around the trained one."""
     start = time.perf_counter()
     print("RMSE at T + n, n =", *(f"{n:7d}" for n in EXTRA_STEPS))
-    for name in ("symmetric", "broken"):
-        path = resolve(f"kuramoto_{name}")
+    for path in bundled("kuramoto*.h5"):
         file = physnn.read_networks(path)
         known = {key: value for key, value in file.recipe.items() if key in TrainingRecipe.model_fields}
         for seed, network_id in zip(file.seeds, file.ids, strict=True):
@@ -30,7 +29,7 @@ def main() -> None:
             for n in EXTRA_STEPS:
                 recipe = TrainingRecipe(**known | {"steps": file.recipe["steps"] + n, "validation_pairs": PAIRS})
                 values.append(validation_rmse(network, recipe, SEED))
-            print(f"{name:>9} seed {seed}:  ", *(f"{v:7.4f}" for v in values))
+            print(f"{path.stem:>20} seed {seed}:  ", *(f"{v:7.4f}" for v in values))
     print(f"{time.perf_counter() - start:.0f} s")
 
 

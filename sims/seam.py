@@ -14,6 +14,7 @@ import numpy as np
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.seam import stiffness
 from physnn.analysis.tables import fit_arrays
+from physnn.bundled import bundled
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.models import couplings
 from physnn.models.kuramoto import VectorModel
@@ -66,7 +67,7 @@ def crossing() -> dict[int, list[Estimate]]:
 
 def networks() -> None:
     """Print what a seam costs in the bundled networks at T = 0."""
-    for name in ("kuramoto_symmetric", "kuramoto_broken"):
+    for name in [path.stem for path in bundled("kuramoto*.h5")]:
         for model in models_of(name).values():
             for axis in (0, 1):
                 found = [measure_seam(model, L, axis).ground for L in NETWORK_SIZES]

@@ -13,12 +13,18 @@ from physnn.bundled import resolve
 from physnn.figures.networks import training_figure
 from physnn.figures.style import save
 
+FILES = {
+    "symmetric": "kuramoto_symmetric",
+    "broken": "kuramoto_broken",
+    "symmetric, flow": "kuramoto_flow",
+    "broken, flow": "kuramoto_flow_broken",
+}
 FIGURE = Path("docs/figures/training_curves.png")
 
 
 def main() -> None:
     """Draw the curves and print them."""
-    files = {name: physnn.read_networks(resolve(f"kuramoto_{name}")) for name in ("symmetric", "broken")}
+    files = {label: physnn.read_networks(resolve(name)) for label, name in FILES.items()}
     pairs = files["symmetric"].recipe["pairs_per_epoch"]
     print(save(training_figure({name: file.loss for name, file in files.items()}, pairs), FIGURE))
     for name, file in files.items():

@@ -141,7 +141,7 @@ def main() -> None:
     for name, case in CASES.items():
         begun = time.perf_counter()
         sweep_equilibrium(
-            T=case.T, model=case.model, out=paths[name], chains=4, clusters=True, **case.sampler, **lengths
+            T=case.T, model=case.model, out=paths[name], chains=4, clusters=True, jobs=2, **case.sampler, **lengths
         )
         print(f"{name}: {time.perf_counter() - begun:.0f} s", flush=True)
     if pilot:
