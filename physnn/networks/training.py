@@ -22,7 +22,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from physnn import rng
-from physnn.errors import InputError
+from physnn.errors import InputError, NotFinite
 from physnn.models.coupling import stability_bound
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
 from physnn.networks.relaxation import relax
@@ -286,7 +286,10 @@ def train_batch(
     device: str = "cpu",
     evolve: Evolve | None = None,
 ) -> float:
-    """Take one optimiser step and return the loss before it; ``evolve`` is the fastest one unless given."""
+    """Take one optimiser step and return the loss before it; ``evolve`` is the fastest one unless given.
+
+    Raises NotFinite, before the step, if loss or gradient are not finite.
+    """
     if evolve is None:
         evolve = relax if device == "cpu" else KuramotoNetwork.evolve
     inputs, targets, _ = recipe.task.pairs(rng.stream(seed, "batch", epoch, batch), recipe.batch)
@@ -297,7 +300,12 @@ def train_batch(
     output = network.read_out(evolve(network, torch.from_numpy(inputs).to(device), depth))
     loss = torch.nn.functional.mse_loss(output, torch.from_numpy(targets).to(device))
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+    slope = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+    if not math.isfinite(loss.item() + slope.item()):
+        raise NotFinite(
+            f"the loss is {loss.item():.3g} and its gradient {slope.item():.3g} at batch {batch} of epoch {epoch} "
+            f"(seed {seed}); what was saved before stays: take a smaller --lr or --gamma"
+        )
     optimiser.step()
     if recipe.family == "flow":
         limit_stability(network, recipe.stability, recipe.L)

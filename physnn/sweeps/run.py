@@ -46,6 +46,12 @@ Live = Callable[[Sequence[str]], tuple[float, str]]
 """Called with task keys while tasks run; returns the cost done inside unfinished tasks and a short text."""
 Deaths = BrokenExecutor | WorkerDied
 """How the death of a worker shows."""
+STILLBORN = 8
+"""Workers in a row that may die before they take a task; something kills them all from there on."""
+NEVER_BEGAN = (
+    "worker processes die before they take a task; what they printed says why, and what is finished is saved: a script "
+    "must call physnn below 'if __name__ == \"__main__\":'"
+)
 FINAL = Contested | NotFinite
 """What another attempt would only repeat."""
 Try = tuple[Task, int]
@@ -99,12 +105,19 @@ class _Accounts:
     name: str
     attempts: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    stillborn: int = 0
 
     def note(self, key: str, attempt: int, failure: str | None = None) -> None:
         self.attempts[key] = attempt
         if failure is not None:
             self.failures[key] = failure
         self.parts.record(self.name, {"attempts": self.attempts, "failed": self.failures})
+
+    def begins(self, begun: bool) -> None:
+        """Count workers in a row that died before their task began; raise Unfinished if they are too many."""
+        self.stillborn = 0 if begun else self.stillborn + 1
+        if self.stillborn == STILLBORN:
+            raise Unfinished(NEVER_BEGAN)
 
 
 def run_tasks(
@@ -162,6 +175,7 @@ def run_tasks(
                         progress(done + extra, total, text)
                         continue
                     task, attempt = tried
+                    accounts.begins(begun or not isinstance(error, Deaths))
                     if error is None:
                         done += task.cost
                         open_keys.discard(task.key)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,11 +33,12 @@ def digest(out: Path, sweeps: int, **options) -> str:
 
 
 @contextmanager
-def cluster(folder: Path, *words: str) -> Iterator[tuple[Path, subprocess.Popen]]:
-    """A scheduler and a worker in processes of their own; yields the scheduler's file and the scheduler."""
+def cluster(folder: Path, *words: str) -> Iterator[tuple[Path, list[subprocess.Popen], Callable[[str], None]]]:
+    """A scheduler and a worker in processes of their own; yields the scheduler's file, both, and what starts more."""
     file, started = folder / "scheduler.json", []
 
     def start(kind: str, *more: str) -> None:
+        more = more or ("--nthreads", "1", "--no-nanny")
         command = [
             sys.executable,
             "-m",
@@ -53,10 +55,11 @@ def cluster(folder: Path, *words: str) -> Iterator[tuple[Path, subprocess.Popen]
         while not file.exists() or not file.read_text():
             assert started[0].poll() is None, (folder / "scheduler.txt").read_text()
             time.sleep(0.05)
-        start("worker", "--nthreads", "1", "--no-nanny")
-        yield file, started[0]
+        start("worker")
+        yield file, started, start
     finally:
         for process in started:
+            process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
 
@@ -64,7 +67,7 @@ def cluster(folder: Path, *words: str) -> Iterator[tuple[Path, subprocess.Popen]
 def test_a_scheduler_that_dies_in_the_middle_loses_nothing(tmp_path, capfd):
     pytest.importorskip("distributed")
     out = tmp_path / "s.h5"
-    with cluster(tmp_path) as (file, scheduler):
+    with cluster(tmp_path) as (file, (scheduler, _), _):
 
         def kill() -> None:
             while not list(Parts(out).folder.glob("*.h5")):
@@ -84,6 +87,49 @@ def test_a_scheduler_that_dies_in_the_middle_loses_nothing(tmp_path, capfd):
     recipe = api.temperature_recipe(out, **SETTINGS, sweeps=60_000)
     assert run_sweep(recipe, out, jobs=1) == 6 - len(finished), "finished tasks are not run again"
     assert content_digest(out) == digest(tmp_path / "whole.h5", 60_000, jobs=1)
+
+
+def test_a_worker_that_is_lost_at_the_last_task_costs_that_task_alone(tmp_path):
+    pytest.importorskip("distributed")
+    out = tmp_path / "s.h5"
+    with cluster(tmp_path) as (file, started, start):
+        done: list[str] = []
+
+        def replace() -> None:
+            parts = Parts(out)
+            while len(done) < 5:
+                time.sleep(0.3)
+                done[:] = [path.stem for path in parts.folder.glob("*.h5") if parts.finished(path.stem)]
+            started[1].kill()
+            start("worker")
+
+        other = threading.Thread(target=replace, daemon=True)
+        other.start()
+        found = digest(out, 60_000, engine=parse_engine(f"dask:{file}"))
+        other.join(5)
+    assert len(done) == 5 and started[1].poll() is not None and len(started) == 3
+    assert found == digest(tmp_path / "whole.h5", 60_000, jobs=1)
+
+
+def test_a_worker_that_stands_still_for_a_while_delays_its_task_only(tmp_path):
+    pytest.importorskip("distributed")
+    out = tmp_path / "s.h5"
+    with cluster(tmp_path) as (file, started, start):
+        start("worker")
+
+        def hold() -> None:
+            while not Parts(out).folder.is_dir():
+                time.sleep(0.02)
+            time.sleep(1.0)
+            started[2].send_signal(signal.SIGSTOP)
+            time.sleep(8.0)
+            started[2].send_signal(signal.SIGCONT)
+
+        other = threading.Thread(target=hold, daemon=True)
+        other.start()
+        found = digest(out, 60_000, engine=parse_engine(f"dask:{file}"))
+        other.join(20)
+    assert found == digest(tmp_path / "whole.h5", 60_000, jobs=1)
 
 
 def certificates(folder: Path) -> None:
@@ -121,7 +167,7 @@ def test_over_tls_only_those_with_a_certificate_of_ours_can_use_a_scheduler(tmp_
 
     monkeypatch.setattr(dask_executor, "REACH", 3.0)
     wanted = digest(tmp_path / "here.h5", 100, jobs=1)
-    with cluster(tmp_path, "--protocol", "tls", *words) as (file, _):
+    with cluster(tmp_path, "--protocol", "tls", *words) as (file, *_):
         address = json.loads(file.read_text())["address"]
         assert address.startswith("tls://")
         strangers = {

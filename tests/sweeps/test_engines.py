@@ -7,6 +7,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +101,21 @@ def test_however_a_task_ends_badly_once_it_is_tried_again(tmp_path, engine, key)
         run_tasks([Task(key), Task("well")], ill, {"folder": str(tmp_path)}, parts, 2, engine=parse_engine(engine)) == 2
     )
     assert [int(read_part(parts.path(k))["value"]) for k in (key, "well")] == [len(key), 4]
+
+
+@pytest.mark.slow
+def test_workers_that_never_begin_end_the_run(tmp_path):
+    """A script that runs tasks wherever it is imported cannot have workers: each of them begins with that import."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from physnn import api\n"
+        "api.sweep_temperature((8,), T=(2.0, 2.2), sweeps=50, chains=1, algorithm='wolff', jobs=2, out='s.h5')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 1 and not (tmp_path / "s.h5").exists()
+    assert "worker processes die before they take a task" in done.stderr.splitlines()[-1]
 
 
 def digest(out: Path, **options) -> str:

@@ -13,6 +13,8 @@ from physnn import api
 from physnn.cli import run as command
 from physnn.errors import NotFinite, TasksFailed
 from physnn.networks.kuramoto import KuramotoNetwork
+from physnn.networks.tasks import Transmogrifier
+from physnn.networks.training import TrainingRecipe, train_network
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
 from physnn.sweeps import equilibrium, stopping, temperature
@@ -109,3 +111,29 @@ def test_vectors_stop_before_a_state_that_is_no_number_is_saved(tmp_path, monkey
     (kept,) = [read_part(path) for path in Parts(out).folder.glob("*.h5")]
     assert int(kept["done"]) == 20 - dropped
     assert np.isfinite(kept["state_x"]).all()
+
+
+def test_a_training_that_diverges_is_named_and_goes_on_from_what_was_saved(tmp_path, monkeypatch):
+    recipe = TrainingRecipe(
+        L=20, steps=3, epochs=3, pairs_per_epoch=16, batch=4, validation_pairs=8, components=4, kernel=3
+    )
+    whole, part = train_network(recipe, 0, tmp_path / "whole.h5"), tmp_path / "n.h5"
+    pairs, drawn = Transmogrifier.pairs, []
+
+    def broken(self, generator, count):
+        inputs, *rest = pairs(self, generator, count)
+        drawn.append(count)
+        if len(drawn) == 7:
+            inputs[1, 5, 5] = math.nan
+        return inputs, *rest
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transmogrifier, "pairs", broken)
+        with pytest.raises(
+            NotFinite, match=r"loss is nan .*batch 2 of epoch 1 \(seed 0\); what was saved before stays"
+        ):
+            train_network(recipe, 0, part)
+    kept = read_part(part)
+    assert int(kept["epoch"]) == 1 and np.isfinite(kept["coupling"]).all()
+    again = train_network(recipe, 0, part)
+    assert all(np.array_equal(again[name], whole[name]) for name in whole), "it goes on from the checkpoint"
