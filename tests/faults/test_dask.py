@@ -98,17 +98,17 @@ def test_a_worker_that_is_lost_at_the_last_task_costs_that_task_alone(tmp_path):
         def replace() -> None:
             parts = Parts(out)
             while len(done) < 5:
-                time.sleep(0.3)
+                time.sleep(0.02)
                 done[:] = [path.stem for path in parts.folder.glob("*.h5") if parts.finished(path.stem)]
             started[1].kill()
             start("worker")
 
         other = threading.Thread(target=replace, daemon=True)
         other.start()
-        found = digest(out, 60_000, engine=parse_engine(f"dask:{file}"))
+        found = digest(out, 600_000, engine=parse_engine(f"dask:{file}"))
         other.join(5)
     assert len(done) == 5 and started[1].poll() is not None and len(started) == 3
-    assert found == digest(tmp_path / "whole.h5", 60_000, jobs=1)
+    assert found == digest(tmp_path / "whole.h5", 600_000, jobs=1)
 
 
 def test_a_worker_that_stands_still_for_a_while_delays_its_task_only(tmp_path):
@@ -127,9 +127,9 @@ def test_a_worker_that_stands_still_for_a_while_delays_its_task_only(tmp_path):
 
         other = threading.Thread(target=hold, daemon=True)
         other.start()
-        found = digest(out, 60_000, engine=parse_engine(f"dask:{file}"))
+        found = digest(out, 600_000, engine=parse_engine(f"dask:{file}"))
         other.join(20)
-    assert found == digest(tmp_path / "whole.h5", 60_000, jobs=1)
+    assert found == digest(tmp_path / "whole.h5", 600_000, jobs=1)
 
 
 def certificates(folder: Path) -> None:
