@@ -73,7 +73,8 @@ def _thinned(values: np.ndarray, most: int = 1000) -> np.ndarray:
 def separation(values: np.ndarray, steps: int = 60) -> float:
     """Return the distance of two peaks over their width, from a mixture of two normal distributions; 0 for one peak.
 
-    Two are accepted if the Bayesian information criterion prefers them by 20 and each holds a tenth at least.
+    Two are accepted if the Bayesian information criterion prefers them by 20, each holds a tenth at least, and there
+    are fewer values between them than at either: a single skewed peak is fitted better by two as well.
     """
     n, spread = len(values), float(values.std())
     if n < FEWEST or spread == 0:
@@ -95,6 +96,16 @@ def separation(values: np.ndarray, steps: int = 60) -> float:
         mean = (belongs * values[:, None]).sum(0) / (n * share)
         width = np.maximum(np.sqrt((belongs * (values[:, None] - mean) ** 2).sum(0) / (n * share)), 1e-3 * spread)
     gain = 2 * (np.log(total / np.sqrt(2 * np.pi)).sum() + n / 2 * (1 + np.log(2 * np.pi * spread**2)))
-    if gain < 3 * np.log(n) + 20 or share.min() < 0.1:
+    if gain < 3 * np.log(n) + 20 or share.min() < 0.1 or not _valley(values, share, mean, width):
         return 0.0
     return float(abs(mean[1] - mean[0]) / np.sqrt((width**2).mean()))
+
+
+def _valley(values: np.ndarray, share: np.ndarray, mean: np.ndarray, width: np.ndarray) -> bool:
+    """Return whether values are rarer between two peaks than at both, by three standard errors of their numbers."""
+    x = np.linspace(mean.min(), mean.max(), 101)
+    density = (share * np.exp(-(((x[:, None] - mean) / width) ** 2) / 2) / width).sum(1)
+    places = np.array([mean.min(), x[int(density.argmin())], mean.max()])
+    low, between, high = (np.abs(values[:, None] - places) < width.min() / 2).sum(0)
+    least = min(low, high)
+    return bool(least - between > 3 * math.sqrt(least + between))
