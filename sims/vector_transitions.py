@@ -41,7 +41,7 @@ class Case:
     model: tuple[str, ...]
     T: tuple[float, ...]
     expected: str
-    sampler: dict[str, object] = field(default_factory=lambda: {"sampler": "metropolis"})
+    sampler: dict[str, object] = field(default_factory=lambda: {"sampler": "metropolis", "interval": 2})
 
 
 # A step this small shifts T_c by less than its error.

@@ -85,6 +85,9 @@ def test_two_peaks_are_seen_and_one_is_not():
     one = generator.standard_normal(4000)
     assert separation(one) == 0
     assert separation(generator.exponential(size=4000)) < 2.5
+    # The order parameter just above an Ising transition: one peak with a long tail.
+    skewed = 0.6 * generator.random(4000) ** 0.6 + 0.03 * generator.standard_normal(4000)
+    assert separation(skewed) == 0
     two = np.where(generator.random(4000) < 0.4, 3.0, -3.0) + generator.standard_normal(4000)
     assert separation(two) == pytest.approx(6, rel=0.1)
 
@@ -263,10 +266,10 @@ def test_arrays_that_cannot_be_fitted_are_refused(change, words):
 def test_slow_chains_do_not_look_like_two_phases():
     generator = rng.stream(0, "synthetic", "slow chains")
     sizes = {}
-    for L, tau in ((8, 8), (16, 40)):
+    for L, tau in ((8, 8), (16, 300)):
         decay, x = np.exp(-1 / tau), generator.standard_normal((3, 4, 1500))
         for t in range(1, 1500):
             x[..., t] = decay * x[..., t - 1] + np.sqrt(1 - decay**2) * x[..., t]
         sizes[L] = {"energy": x}
-    assert max(separation(draw) for draw in sizes[16]["energy"].reshape(-1, 1500)) > 1.5, "all values look like two"
+    assert max(separation(draw) for draw in sizes[16]["energy"].reshape(-1, 1500)) > 1.5, "some look like two"
     assert two_peaks(sizes) == ""

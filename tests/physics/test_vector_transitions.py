@@ -11,7 +11,15 @@ from physnn.report import curves
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 ISING_T = (1.22, 1.24, 1.26, 1.28, 1.30, 1.32, 1.34)
 XY_T = (0.80, 0.85, 0.893, 0.94, 1.00, 1.05, 1.10)
-LENGTH = {"sweeps": 4000, "thermalisation": 200, "chains": 4, "clusters": True, "jobs": 2, "sampler": "metropolis"}
+LENGTH = {
+    "sampler": "metropolis",
+    "interval": 2,
+    "sweeps": 4000,
+    "thermalisation": 200,
+    "chains": 4,
+    "clusters": True,
+    "jobs": 2,
+}
 
 
 def swept(folder, L, T, *model, **changes):
