@@ -33,6 +33,7 @@ LATTICE = ("tests/kernels/test_lattice.py", "tests/samplers/test_exact.py")
 MEASURED = ("tests/kernels/test_observables.py", "tests/samplers/test_exact.py")
 MULTISPIN = ("tests/kernels/test_multispin.py",)
 KURAMOTO = ("tests/kernels/test_kuramoto.py", "tests/samplers/test_vectors.py")
+REFLECTIONS = ("tests/samplers/test_reflections.py",)
 WALKS = ("tests/counting/test_wang_landau.py", "tests/counting/test_signs.py")
 
 
@@ -130,6 +131,9 @@ BUGS = [
         LATTICE,
     ),
     Bug("kernels/clusters.py", "shift = 1 + below(state, q - 1) if q > 2 else 1", "shift = 0", LATTICE),
+    Bug("kernels/vector_clusters.py", "factor = -2 * strengths[t]", "factor = -1 * strengths[t]", REFLECTIONS),
+    Bug("kernels/vector_clusters.py", "x[r, c, a] -= 2 * along", "x[r, c, a] -= along", REFLECTIONS),
+    Bug("kernels/vector_clusters.py", "right = (c + displacements[t, 1]) % W", "right = c", REFLECTIONS),
     Bug("kernels/observables.py", "count = np.int64(row[W - 1] == row[0])", "count = np.int64(0)", MEASURED),
     Bug("kernels/observables.py", "out[0] -= energies[2] * m", "out[0] += energies[2] * m", MEASURED),
     Bug("kernels/observables.py", "norm = q / (q - 1) / N", "norm = 1 / N", MEASURED),
@@ -195,7 +199,20 @@ def caught(folder: Path, bug: Bug) -> str:
     for cache in (folder / "physnn").rglob("*.nb?"):
         cache.unlink()
     path.write_text(whole.replace(bug.line, bug.becomes, 1))
-    words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-W", "default", *bug.tests]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-n",
+        "0",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "default",
+        *bug.tests,
+    ]
     env = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
     try:
         answer = subprocess.run(
