@@ -52,6 +52,9 @@ class Pair:
         How curves were interpolated.
     samples, heights : ndarray or None
         Crossing and its height in each bootstrap sample.
+    weaker, joined : float
+        Of a crossing: the largest significant difference of the weaker sign over that of the stronger, and the share of
+        the range that lies before the stronger sign is seen.
     """
 
     sizes: tuple[int, int]
@@ -68,6 +71,8 @@ class Pair:
     interpolated: str = ""
     samples: np.ndarray | None = None
     heights: np.ndarray | None = None
+    weaker: float = 1.0
+    joined: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,9 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
     )
     if verdict != "crossing":
         return Pair((small, large), verdict, None, None, *facts, interpolated=found.interpolated)
+    most = {sign: float(np.abs(found.values[signs == sign]).max()) for sign in (1, -1)}
+    strong = found.x[signs == max(most, key=most.__getitem__)]
+    before = max(strong.min() - found.x[0], found.x[-1] - strong.max())
     place = _locate(curves, small, large, found, signs)
     if place is None:
         return Pair((small, large), verdict, None, None, *facts, interpolated=found.interpolated)
@@ -184,6 +192,8 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
         interpolated=name,
         samples=roots,
         heights=heights,
+        weaker=min(most.values()) / max(most.values()),
+        joined=float(before / np.ptp(found.x)),
     )
 
 

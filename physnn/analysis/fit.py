@@ -12,11 +12,14 @@ from physnn.analysis.curves import Curves
 from physnn.analysis.drift import Drift, drift
 from physnn.analysis.exponents import Collapse, Settings, collapse, outside
 from physnn.analysis.first_order import dip
-from physnn.analysis.merging import Merging, merging
+from physnn.analysis.merging import JOINED, Merging, merging
 from physnn.analysis.null_model import NullModel
+from physnn.analysis.points import Points
 from physnn.threads import one_thread
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
+SLIGHT = 0.03
+"""Differences on one side of a crossing, over those on the other, that corrections to scaling may make."""
 DECIDED = ("crossing", "merging", "first-order", "no-crossing")
 """Verdicts that answer the question."""
 CLEAR = 1.5
@@ -111,13 +114,13 @@ def decide(pairs: list[Pair]) -> tuple[Verdict, str]:
     """Return verdict and reason from the pairs of sizes.
 
     ``crossing`` if the smallest and the largest size cross, or another pair does beyond doubt when all pairs are
-    counted; ``undecided`` if they cross many times or are unresolved, or if others cross within doubt; else
-    ``no-crossing``.
+    counted, unless the differences on one side are slight; ``undecided`` if they cross many times or are unresolved, or
+    if others cross within doubt; else ``no-crossing``.
     """
     pair = widest(pairs)
     name = f"L = {pair.sizes[0]} and {pair.sizes[1]}"
     if pair.verdict == "crossing":
-        return "crossing", f"{name} differ significantly with both signs, changing once"
+        return _crossing(pair, name)
     if pair.verdict == "many-crossings":
         return "undecided", f"{name} differ significantly with both signs, changing more than once"
     others = [p for p in pairs if p.verdict == "crossing"]
@@ -134,6 +137,15 @@ def decide(pairs: list[Pair]) -> tuple[Verdict, str]:
         f"between {name} {seen}; the largest is {pair.largest:.1%} of the curves' range, "
         f"differences above {pair.resolution:.1%} would show"
     )
+
+
+def _crossing(pair: Pair, name: str) -> tuple[Verdict, str]:
+    if pair.weaker < SLIGHT and pair.joined >= JOINED:
+        return "no-crossing", (
+            f"{name} differ on one side by {pair.weaker:.1%} at most of what they differ by on the other, as curves "
+            "that join do if there are corrections to scaling"
+        )
+    return "crossing", f"{name} differ significantly with both signs, changing once"
 
 
 def against(answer: Fit, null: NullModel) -> Fit:
@@ -229,17 +241,29 @@ def _without_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: f
         if beyond is not None:
             text = f"{reason}; but they collapse with a critical point near {beyond:.4g}, so extend the range"
             return Fit(curves, pairs, "undecided", text, p_value)
-        joined = merging(points, pair)
+        joined, least = _joined(curves, points, pairs)
         if joined:
             best = joined.best
+            of = f" of L >= {least}" if least > curves.sizes[0] else ""
             text = (
-                f"the curves differ on one side of about {best.critical_point} and are joined on the other; "
+                f"the curves{of} differ on one side of about {best.critical_point} and are joined on the other; "
                 f"chi2/dof is {joined.power.chi2 / joined.power.dof:.2f} for a power law, "
                 f"{joined.kosterlitz_thouless.chi2 / joined.kosterlitz_thouless.dof:.2f} for exp(b/sqrt t)"
                 + (f": {joined.favoured} is favoured" if joined.favoured else ": neither is favoured")
             )
             return Fit(curves, pairs, "merging", text, p_value, merging=joined)
-    return Fit(curves, pairs, "no-crossing", reason, p_value)
+    # What crosses, if slightly, and does not join is neither.
+    return Fit(curves, pairs, "undecided" if pair.verdict == "crossing" else "no-crossing", reason, p_value)
+
+
+def _joined(curves: Curves, points: Points, pairs: list[Pair]) -> tuple[Merging | None, int]:
+    """Return the forms that join all curves, or those of three sizes at least, and the smallest size taken."""
+    largest = curves.sizes[-1]
+    for least in curves.sizes[:-2] or curves.sizes[:1]:
+        pair = next(p for p in pairs if p.sizes == (least, largest))
+        if found := merging(points.chosen(np.greater_equal(points.L, least)), pair):
+            return found, least
+    return None, largest
 
 
 def _with_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: float, found: Collapse | None) -> Fit:

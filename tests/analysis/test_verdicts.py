@@ -48,6 +48,18 @@ def test_curves_that_join_are_merging_and_the_right_form_is_favoured(curve, name
     assert answer["inverse_nu"] is None and answer["critical_point"]["value"] > 0
 
 
+def test_curves_that_join_but_for_corrections_do_not_cross():
+    """Small sizes are a little lower where all are joined; the smallest apart from the others by most."""
+    x = np.linspace(0, 1.2, 31)
+    fit = fit_arrays(*table(lambda x, L: kosterlitz_thouless(x, L) - 0.08 / L, x, 0.0005))
+    assert fit.verdict == "undecided" and "corrections to scaling" in fit.reason and fit.collapse is None
+    fit = fit_arrays(*table(lambda x, L: kosterlitz_thouless(x, L) - 0.03 * (SIZES[0] == L) * (x < 0.5) / L, x, 0.0005))
+    assert fit.verdict == "merging" and f"the curves of L >= {SIZES[1]} differ" in fit.reason
+    # A tenth of the difference on the other side is a crossing.
+    fit = fit_arrays(*table(lambda x, L: np.where(x > 0.4, 1.0, 0.1) * np.tanh((0.4 - x) * L / 8), x, 0.002))
+    assert fit.verdict == "crossing"
+
+
 def test_curves_that_join_on_the_right_are_merging_too():
     L, x, y, error = table(kosterlitz_thouless, np.linspace(0, 1.2, 31), 0.002)
     fit = fit_arrays(L, -x, y, error)
