@@ -39,8 +39,8 @@ SLEEPERS = 20
 """Tasks of a second."""
 IDLERS = 400
 """Tasks that do nothing."""
-L, SWEEPS, CHAINS = 64, 30_000, 12
-"""Chains of about a second each."""
+L, SWEEPS, CHAINS = 64, 200_000, 12
+"""Chains of some seconds each, so that the start-up of workers, which scatters by a second, does not decide."""
 
 
 @dataclass(frozen=True)
