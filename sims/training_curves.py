@@ -13,12 +13,7 @@ from physnn.bundled import resolve
 from physnn.figures.networks import training_figure
 from physnn.figures.style import save
 
-FILES = {
-    "symmetric": "kuramoto_symmetric",
-    "broken": "kuramoto_broken",
-    "symmetric, flow": "kuramoto_flow",
-    "broken, flow": "kuramoto_flow_broken",
-}
+FILES = {"symmetric": "kuramoto_symmetric", "broken": "kuramoto_broken"}
 FIGURE = Path("docs/figures/training_curves.png")
 
 
