@@ -24,6 +24,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 SECONDS = 900
 """After which the tests of a bug are ended; a hang counts as caught."""
+PYTEST = ("-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-W", "default")
 SERIES = ("tests/analysis/test_series.py",)
 RESAMPLING = ("tests/analysis/test_resampling.py",)
 OBSERVABLES = ("tests/analysis/test_fit.py", "tests/analysis/test_chains.py", "tests/analysis/test_reweighting.py")
@@ -199,20 +200,7 @@ def caught(folder: Path, bug: Bug) -> str:
     for cache in (folder / "physnn").rglob("*.nb?"):
         cache.unlink()
     path.write_text(whole.replace(bug.line, bug.becomes, 1))
-    words = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-n",
-        "0",
-        "-p",
-        "no:cacheprovider",
-        "-W",
-        "default",
-        *bug.tests,
-    ]
+    words = [sys.executable, *PYTEST, *bug.tests]
     env = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
     try:
         answer = subprocess.run(

@@ -176,13 +176,11 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
     )
     if verdict != "crossing":
         return Pair((small, large), verdict, None, None, *facts, interpolated=found.interpolated)
-    most = {sign: float(np.abs(found.values[signs == sign]).max()) for sign in (1, -1)}
-    strong = found.x[signs == max(most, key=most.__getitem__)]
-    before = max(strong.min() - found.x[0], found.x[-1] - strong.max())
     place = _locate(curves, small, large, found, signs)
     if place is None:
         return Pair((small, large), verdict, None, None, *facts, interpolated=found.interpolated)
     root, height, roots, heights, name = place
+    weaker, joined = _weaker(found, signs)
     return Pair(
         (small, large),
         verdict,
@@ -192,9 +190,17 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
         interpolated=name,
         samples=roots,
         heights=heights,
-        weaker=min(most.values()) / max(most.values()),
-        joined=float(before / np.ptp(found.x)),
+        weaker=weaker,
+        joined=joined,
     )
+
+
+def _weaker(found: Difference, signs: np.ndarray) -> tuple[float, float]:
+    """Return how much weaker the one sign of a crossing is than the other, and its share of the range; see `Pair`."""
+    most = {sign: float(np.abs(found.values[signs == sign]).max()) for sign in (1, -1)}
+    strong = found.x[signs == max(most, key=most.__getitem__)]
+    before = max(strong.min() - found.x[0], found.x[-1] - strong.max())
+    return min(most.values()) / max(most.values()), float(before / np.ptp(found.x))
 
 
 def _spread(samples: np.ndarray) -> float:

@@ -46,9 +46,9 @@ def draw_decay(axes: Axes, answer: MemoryAnswer, sizes: Mapping[int, Memories], 
         m = held(one.curve[e])
         draws = m.mean(1) if len(m) > 1 else m[0]
         mean, band = draws.mean(0), draws.std(0, ddof=1) / math.sqrt(len(draws))
-        t = one.times[1:]
-        axes.plot(t, mean[1:], color=look(k)[0], lw=1.4, label=f"L = {L}")
-        axes.fill_between(t, (mean - band)[1:], (mean + band)[1:], color=look(k)[0], alpha=0.25, lw=0)
+        t, (colour, _) = one.times[1:], look(k)
+        axes.plot(t, mean[1:], color=colour, lw=1.4, label=f"L = {L}")
+        axes.fill_between(t, (mean - band)[1:], (mean + band)[1:], color=colour, alpha=0.25, lw=0)
     axes.axhline(LOST, color="0.5", ls=":", lw=1)
     axes.set(xscale="log", xlabel=r"$t/\gamma$ (steps)", ylabel="$m(t)$", ylim=(min(-0.1, axes.get_ylim()[0]), 1.1))
     axes.set_title(rf"$\eta$ = {answer.rows[e].eta:.4g}: {answer.rows[e].growth.verdict}", fontsize=10)
