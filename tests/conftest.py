@@ -6,6 +6,7 @@ import os
 import signal
 import warnings
 from pathlib import Path
+from typing import Any
 
 # Fits decompose thousands of small matrices; threads would wait for each other longer than they work.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -54,16 +55,15 @@ def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_networks(tmp_path_factory.mktemp("networks") / "two.h5", seeds=(0, 1))
 
 
-def make_networks(path: Path, seeds: tuple[int, ...], steps: int = 4, broken: bool = False) -> Path:
+def make_networks(path: Path, seeds: tuple[int, ...], steps: int = 4, **settings: Any) -> Path:
     """Write untrained networks as if they had been trained."""
-    recipe = TrainingRecipe(L=20, steps=steps, broken=broken)
+    recipe = TrainingRecipe(L=20, steps=steps, **settings)
     trained = [
         initial_weights(recipe.architecture, rng.stream(seed, "weights"), 0.3)
         | {"loss": np.array([0.2, 0.1]), "validation_rmse": np.array(0.3)}
         for seed in seeds
     ]
-    architecture = {"components": 16, "kernel": 5, "gamma": 0.25, "broken": broken, "boundary": "periodic"}
-    write_networks(path, architecture, recipe.model_dump(mode="json"), seeds, trained)
+    write_networks(path, recipe.architecture.plain(), recipe.model_dump(mode="json"), seeds, trained)
     return path
 
 

@@ -16,9 +16,9 @@ from physnn.cli import COMMANDS, cli, run
 from physnn.cli.sweep import langevin
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep, write_sweep
-from tests.conftest import planted_sizes
+from tests.conftest import make_networks, planted_sizes
 
-TINY = ["--L", "20", "24", "--eta", "0", "0.1", "0.2", "3e-1", "--images", "4", "--jobs", "1", "--quiet"]
+TINY = ["--L", "20", "24", "--eta", "0", "0.1", "0.2", "3e-1", "--images", "4", "--jobs", "1", "--no-memory", "--quiet"]
 
 
 @pytest.fixture
@@ -70,6 +70,37 @@ def test_sweep_prints_a_table_an_answer_and_where_everything_is(here, network_fi
     assert "all is done" in capsys.readouterr().out
 
 
+BOTH = [word for word in TINY if word != "--no-memory"] + ["--out", "s.h5", "--networks"]
+
+
+def test_sweep_tells_what_the_task_and_what_memory_bear(here, network_file, capsys):
+    assert run(["sweep-noise", *BOTH, str(network_file), "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [row["L"] for row in plan["memory"]["rows"]] == [10, 20, 24] and list(here.iterdir()) == []
+    assert run(["sweep-noise", *BOTH, str(network_file)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "lifetimes of a domain",
+        "noise at which it is lost",
+        "eta_task / eta_order at L = 24",
+        "s-memory.png",
+    ):
+        assert words in text
+    # A rerun reads both; more sizes extend both; where memory cannot be measured the sweep is what it was.
+    assert run(["sweep-noise", *BOTH, str(network_file), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["memory"]["digest"] == content_digest("s-memory.h5") and answer["tasks_run"] == 0
+    own = answer["forgetting"]["networks"]
+    assert answer["forgetting"]["L"] == 24 and len(own) == 2
+    assert all(n["eta_task"]["bound"] == "below" for n in own), "untrained networks never do the task"
+    assert run(["sweep-noise", "--out", "s.h5", "--extend", "--L", "28", "--jobs", "1", "--quiet", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["sizes"] == [20, 24, 28] and answer["memory"]["sizes"] == [10, 20, 24, 28]
+    deep = make_networks(here / "deep.h5", (0,), layers="unshared")
+    assert run(["sweep-noise", *BOTH[:-3], "--out", "d.h5", "--networks", str(deep)]) == 0
+    assert "memory is not measured: " in capsys.readouterr().out and not Path("d-memory.h5").exists()
+
+
 def test_lists_can_be_given_in_every_way(here, network_file, capsys):
     digests = set()
     for k, sizes in enumerate((["--L", "20", "24"], ["--L", "20", "--L", "24"], ["--L=20", "24"], ["--L", "20,24"])):
@@ -81,7 +112,7 @@ def test_lists_can_be_given_in_every_way(here, network_file, capsys):
 
 def test_config_files_and_recipes_feed_back(here, network_file, capsys):
     Path("c.toml").write_text(f'L = [20, 24]\neta = [0, 0.1, 2e-1, 0.3]\nimages = 9\nnetworks = ["{network_file}"]\n')
-    common = ["--jobs", "1", "--quiet", "--json"]
+    common = ["--jobs", "1", "--quiet", "--json", "--no-memory"]
     assert run(["sweep-noise", "--config", "c.toml", "--images", "4", "--out", "a.h5", *common]) == 0
     assert read_sweep("a.h5").recipe["images"] == 4, "flags override"
     assert run(["sweep-noise", "--config", "a.h5", "--out", "b.h5", *common]) == 0
@@ -171,6 +202,7 @@ def test_restart_never_removes_what_is_not_a_sweep(here, network_file, capsys):
 
 def test_a_sweep_with_nothing_to_compare_is_complete_all_the_same(here, network_file, capsys):
     words = ["sweep-noise", "--L", "20", "24", "--eta", "0", "0.1", "--images", "2", "--jobs", "1", "--quiet", "--json"]
+    words.append("--no-memory")
     assert run([*words, "--networks", str(network_file), "--out", "s.h5"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["fit"] is None and "at least 4" in answer["remark"]

@@ -207,10 +207,12 @@ def _resampled(
     """Return bootstrap samples of the mean curve, and the networks' own curves with their errors from images."""
     networks, images = moments[0].shape[1:]
     drawn = generator.multinomial(images, np.full(images, 1 / images), (len(weights), networks)) / images
-    if images > 1:
-        drawn = 1 / images + (drawn - 1 / images) * np.sqrt(images / (images - 1))
-    means = [np.einsum("cni,bni->bcn", m, drawn, optimize=True) for m in moments]
-    curves, resampled = rule.combine(*(m.mean(2) for m in moments)), rule.combine(*means)
+    scale = np.sqrt(images / (images - 1)) if images > 1 else 1.0
+    curves = rule.combine(*(m.mean(2) for m in moments))
+    resampled = _drawn(rule, moments, 1 / images + (drawn - 1 / images) * scale)
+    if not (known := np.isfinite(resampled)).all():
+        # Weights below 0 can make the mean of a few unlike squares negative: there the curve itself is scaled.
+        resampled = np.where(known, resampled, curves + (_drawn(rule, moments, drawn) - curves) * scale)
     samples = resampled.mean(2)
     within = resampled.var(0)
     if networks > 1:
@@ -219,6 +221,11 @@ def _resampled(
         share = np.clip(1 - within.mean(1) / np.where(between > 0, between, np.inf), 0, 1)
         samples = samples + np.sqrt(share) * (weights @ (curves - curves.mean(1, keepdims=True)).T)
     return samples, curves.T, np.sqrt(within).T
+
+
+def _drawn(rule: Observable, moments: tuple[np.ndarray, ...], weights: np.ndarray) -> np.ndarray:
+    """Return the networks' curves with weighted images, (resamples, points, networks)."""
+    return rule.combine(*(np.einsum("cni,bni->bcn", m, weights, optimize=True) for m in moments))
 
 
 def disequilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], control: str) -> str:

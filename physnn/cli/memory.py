@@ -160,8 +160,7 @@ def _print(
         print_json(found | {"digest": content_digest(out), **answer.as_json(), "scans": scans})
         return
     click.echo(f"{count} tasks run" if count else "all is done: nothing was left to run")
-    heading = ["eta", *(f"L = {L}" for L in answer.sizes), "z", "growth"]
-    print_table("lifetimes in steps", heading, _rows(answer))
+    print_table("lifetimes in steps", *lifetime_rows(answer))
     for row in answer.rows:
         click.echo(f"eta = {row.eta:.4g}: {row.growth.verdict}. {row.growth.reason}")
     for name, control in zip(answer.networks, answer.controls, strict=True):
@@ -186,7 +185,8 @@ def _scan(sweep: SweepFile, z: float, c: float | None) -> dict[str, Any]:
     return {"z": z, "verdict": fit.verdict, "reason": fit.reason, "critical_point": point}
 
 
-def _rows(answer: MemoryAnswer) -> list[list[str]]:
+def lifetime_rows(answer: MemoryAnswer) -> tuple[list[str], list[list[str]]]:
+    """Return heading and rows of the table of lifetimes."""
     rows = []
     for row in answer.rows:
         cells = []
@@ -194,4 +194,4 @@ def _rows(answer: MemoryAnswer) -> list[list[str]]:
             text = f"> {cell.tau:.3g}" if cell.bound else f"{cell.tau:.3g} +- {100 * cell.log_tau.error:.0f} %"
             cells.append(text)
         rows.append([f"{row.eta:.4g}", *cells, str(row.growth.z or "-"), row.growth.verdict])
-    return rows
+    return ["eta", *(f"L = {L}" for L in answer.sizes), "z", "growth"], rows

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from physnn.cli.companion import run_and_print_both
 from physnn.cli.equilibrium import OF_EQUILIBRIUM, equilibrium_options, sweep_equilibrium
 from physnn.cli.options import (
     RUN,
@@ -83,6 +84,12 @@ OF_ORDER = ("binder", "m_abs")
     "interval): a pilot with a quarter of --images decides noise values and images, at most 64 times its cost.",
 )
 @click.option("--observable", help="What to fit at the end, and what --target-error means [default: rmse].")
+@click.option(
+    "--memory/--no-memory",
+    default=True,
+    show_default=True,
+    help="Measure as well how long the networks keep a domain, into OUT-memory.h5; see physnn memory.",
+)
 @shard_option
 @click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
 @seed_option
@@ -106,9 +113,13 @@ def sweep_noise(
     device: str,
     debug: bool,
     mode: str | None,
+    memory: bool,
     **options: Any,
 ) -> None:
     """Sweep the noise in trained networks at several sizes; fit, draw and print the answer.
+
+    The task's error is compared with a null model without critical point, and the noise at which the task is lost with
+    that at which a domain written into the network is.
 
     \b
     physnn sweep-noise --L 32 64 128
@@ -129,9 +140,7 @@ def sweep_noise(
     from physnn import api
     from physnn.analysis.observables import check_observable
     from physnn.cli.config import read_config
-    from physnn.cli.sweep_output import print_plan, run_and_print
     from physnn.errors import InputError
-    from physnn.sweeps.files import plan
     from physnn.sweeps.preflight import check_folder
 
     if out is not None and out.suffix == ".png":
@@ -162,10 +171,8 @@ def sweep_noise(
     out = out or Path(DEFAULT_OUT)
     check_folder(out)
     recipe = api.noise_recipe(out, extend, **settings)
-    if dry_run:
-        print_plan(plan(recipe, run["jobs"]), as_json)
-        return
-    run_and_print("sweep-noise", recipe, out, observable, extend, quiet, as_json, **run)
+    place = {"extend": extend, "quiet": quiet, "as_json": as_json}
+    run_and_print_both(recipe, out, observable, memory=memory, dry_run=dry_run, **place, **run)
 
 
 def _settings(settings: dict[str, Any], flags: dict[str, Any], observable: str | None, new_eta: bool) -> dict[str, Any]:

@@ -111,8 +111,8 @@ def run_sweep_or_shard(
     return None
 
 
-def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
-    """Print and draw what a finished sweep says."""
+def print_sweep(out: Path, observable: str, count: int, as_json: bool, more: dict[str, Any] | None = None) -> None:
+    """Print and draw what a finished sweep says; ``more`` is added to its JSON."""
     from physnn import plots, report
     from physnn.analysis.equilibrium import rows
     from physnn.cli.fit import answer_text
@@ -147,6 +147,7 @@ def print_sweep(out: Path, observable: str, count: int, as_json: bool) -> None:
                 "fit": fit.as_json() if fit else None,
                 "remark": remark,
                 **target,
+                **(more or {}),
             }
         )
         return

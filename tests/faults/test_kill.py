@@ -15,6 +15,7 @@ import pytest
 from tests.faults.processes import descendants, survivors, workers
 
 WORDS = ["sweep-noise", "--L", "20", "32", "--eta-range", "0", "0.4", "9", "--images", "10", "--batch", "2", "--quiet"]
+WORDS.append("--no-memory")
 
 
 def start(networks: Path, out: Path, *more: str) -> subprocess.Popen:

@@ -116,7 +116,7 @@ def test_ctrl_c_stops_every_long_command(tmp_path, words, engine):
 )
 def test_what_ctrl_c_stopped_is_completed_to_the_same_digest(tmp_path, network_file, words):
     words = [*words.split(), "--quiet", "--jobs", "1"]
-    words += ["--networks", str(network_file)] if words[0] == "sweep-noise" else []
+    words += ["--networks", str(network_file), "--no-memory"] if words[0] == "sweep-noise" else []
     ending = "-networks.h5" if words[0] == "replicas" else ".h5"
     digests = []
     for name in ("whole", "cut"):

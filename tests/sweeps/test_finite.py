@@ -70,7 +70,18 @@ def test_a_chain_stops_where_its_energy_is_no_number_and_its_checkpoint_stays(tm
 
 def test_a_network_whose_output_is_no_number_leaves_no_part(tmp_path, monkeypatch, network_file, capsys):
     out, words = tmp_path / "s.h5", ["sweep-noise", "--L", "20", "24", "--eta", "0", "0.1", "0.2", "0.3"]
-    words += ["--images", "4", "--networks", str(network_file), "--jobs", "1", "--quiet", "--out", str(out)]
+    words += [
+        "--images",
+        "4",
+        "--networks",
+        str(network_file),
+        "--jobs",
+        "1",
+        "--quiet",
+        "--no-memory",
+        "--out",
+        str(out),
+    ]
     step = KuramotoNetwork.evolve
 
     def broken(self, inputs, steps, noise=None, eta=0.0, *rest, **options):

@@ -183,7 +183,7 @@ def test_the_result_does_not_depend_on_where_it_was_interrupted(tmp_path, networ
 def test_the_recipe_in_the_file_reproduces_the_data(tmp_path, flat, injected, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run(tmp_path / "a.h5", flat, **SMALL)
-    common = ["sweep-noise", "--config", "a.h5", "--jobs", "1", "--quiet", "--json"]
+    common = ["sweep-noise", "--config", "a.h5", "--jobs", "1", "--quiet", "--json", "--no-memory"]
     assert command([*common, "--out", "b.h5"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert content_digest("a.h5") == answer["digest"]
@@ -215,7 +215,7 @@ def test_a_kill_and_a_rerun_give_the_same_data(tmp_path):
 def test_the_command_says_what_each_stage_costs_and_what_came_of_it(tmp_path, flat, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["sweep-noise", "--L", "20", "24", "--eta", "0", "0.1", "0.2", "0.3", "--images", "12", "--jobs", "1"]
-    words += ["--networks", str(flat), "--target-error", "0.01", "--observable", "overlap"]
+    words += ["--networks", str(flat), "--target-error", "0.01", "--observable", "overlap", "--no-memory"]
     assert command([*words, "--dry-run"]) == 0
     text = capsys.readouterr().out
     for part in ("4 noise values, 8 images: pilot, of 12 images", "second stage: decided from the pilot", "64 times"):
