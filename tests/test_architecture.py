@@ -13,6 +13,7 @@ ROOT = Path(physnn.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"decisions"},
     {
         "fits",
         "bench_count",

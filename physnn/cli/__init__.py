@@ -42,6 +42,11 @@ COMMANDS = {
         "Critical point and exponents of a sweep file or a table, or that there are none.",
     ),
     "compare": ("physnn.cli.compare", "compare", "Exponents of two files side by side, and beside the known classes."),
+    "decide": (
+        "physnn.cli.decide",
+        "decide",
+        "What kind of transition equilibrium sweeps show: Ising, BKT-like, or else.",
+    ),
     "show": ("physnn.cli.files", "show", "What a physnn file holds, with the digest of its data."),
     "status": ("physnn.cli.status", "status", "How far the run that makes a file is, from any terminal."),
     "plot": ("physnn.cli.files", "plot", "Draw a sweep file or the training curves of network files."),

@@ -1,0 +1,163 @@
+"""The kind of transition that files of equilibrium sweeps show, one network each, and what they share."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn import rng
+from physnn.analysis.decision import Decision, Evidence, decide
+from physnn.analysis.estimate import Estimate
+from physnn.analysis.plane import Plane, on_plane
+from physnn.analysis.pooled import Pooled, pooled
+from physnn.analysis.structure import written
+from physnn.bundled import data_folder
+from physnn.errors import InputError
+from physnn.fits import fit_joint
+from physnn.report import fit, sampled_curves
+from physnn.store.sweep_file import SweepFile, read_sweep
+from physnn.sweeps.equilibrium_read import fitted_together, order_record
+
+KINDS = ("equilibrium", "temperature")
+"""Sweeps that can be decided: of unit vectors, and of lattice models, the control."""
+OBSERVABLES = ("binder", "xi_over_L")
+"""What decides."""
+LARGEST = 3
+"""Sizes from which eta is taken."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A file with its evidence, and the rule that decides it; ``order`` is k* / 2 pi in words."""
+
+    name: str
+    order: str
+    evidence: Evidence
+    decision: Decision
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        e = self.evidence
+        numbers = {
+            name: value.as_json() if value else None
+            for name, value in (("critical_point", e.critical_point), ("inverse_nu", e.inverse_nu), ("eta", e.eta))
+        }
+        facts = {"components": e.components, "sizes": list(e.sizes), "verdicts": dict(e.verdicts)}
+        planes = {name: found.as_json() for name, found in (e.planes or {}).items()}
+        return {"file": self.name, "order": self.order, **facts, **numbers, "planes": planes, **self.decision.as_json()}
+
+
+def planes(path: Path | None = None) -> tuple[Plane, ...]:
+    """Return U4 against xi/L of the classes that are known, from the bundled table or one like it."""
+    with (path or data_folder() / "planes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    found = []
+    for name in dict.fromkeys(row["class"] for row in rows):
+        own = sorted((r for r in rows if r["class"] == name), key=lambda r: float(r["xi_over_L"]))
+        xi, binder, error = (np.array([float(r[c]) for r in own]) for c in ("xi_over_L", "binder", "error"))
+        found.append(Plane(name, int(own[0]["components"]), xi, binder, error))
+    return tuple(found)
+
+
+def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> tuple[SweepFile, Evidence]:
+    """Return a sweep of unit vectors or of a lattice model, and what the rules of `physnn.analysis.decision` look at.
+
+    Raises
+    ------
+    InputError
+        If it is of another kind, or fewer than two sizes hold its order.
+    """
+    whole = read_sweep(source)
+    if whole.recipe.get("kind") not in KINDS:
+        raise InputError(
+            f"{source} holds no equilibrium: take files of sweep-noise --mode equilibrium or sweep-temperature"
+        )
+    sweep, remarks = fitted_together(whole)
+    record = order_record(whole)
+    variables = [v for group in sweep.sizes.values() for v in group.values()]
+    components = record.order().components if record else max(int(v.attrs.get("components", 1)) for v in variables)
+    sizes = tuple(sorted(sweep.sizes))
+    answers = {name: fit(whole, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
+    verdicts = {name: answer.verdict for name, answer in answers.items()}
+    doubts = tuple(r for r in remarks if not r.startswith(("L = ", "too short")))
+    point = nu = shared = eta = None
+    if set(verdicts.values()) == {"crossing"}:
+        try:
+            both = fit_joint(source, ["xi_over_L"], "binder", resamples=resamples, seed=seed)
+            point, nu, shared = both.critical_point, both.inverse_nu, both.p_value
+        except InputError:
+            point = None  # the rules say that there is no common fit
+    elif verdicts["xi_over_L"] == "merging" and answers["xi_over_L"].merging:
+        point = answers["xi_over_L"].merging.best.critical_point
+        eta = _eta(sweep, point.value, resamples, seed)
+    binder, xi = (
+        sampled_curves(sweep, name, resamples, rng.stream(seed, "bootstrap", "plane"), OBSERVABLES)
+        for name in OBSERVABLES
+    )
+    first, last = sizes[0], sizes[-1]
+    draws = xi.samples[last][:, 0] - xi.samples[first][:, 0]
+    trend = float((xi.y[last][0] - xi.y[first][0]) / max(draws.std(ddof=1), 1e-300))
+    compared = {p.name: on_plane(binder, xi, components, p) for p in planes()}
+    return whole, Evidence(components, sizes, verdicts, doubts, point, nu, shared, eta, trend, compared)
+
+
+def _eta(sweep: SweepFile, T: float, resamples: int, seed: int) -> Estimate | None:
+    """Return eta from mean |psi| ~ L^(-eta/2) of the largest sizes at the temperature nearest to T."""
+    c = sampled_curves(sweep, "m_abs", resamples, rng.stream(seed, "bootstrap", "eta"))
+    sizes = c.sizes[-LARGEST:]
+    grids = [c.x[L] for L in sizes]
+    if any(len(g) != len(grids[0]) or (g != grids[0]).any() for g in grids):
+        return None
+    k = int(np.argmin(np.abs(grids[0] - T)))
+    x, y = np.log(sizes), np.log([c.y[L][k] for L in sizes])
+    samples = np.log(np.stack([c.samples[L][:, k] for L in sizes], axis=1))
+    slopes = np.polyfit(x, np.concatenate([y[None], samples]).T, 1)[0]
+    return Estimate(float(-2 * slopes[0]), float(2 * slopes[1:].std(ddof=1))) if math.isfinite(slopes[0]) else None
+
+
+@dataclass(frozen=True)
+class Study:
+    """Files with their decisions, and T_c, 1/nu and eta of all that have them; None where fewer than two do."""
+
+    files: tuple[Decided, ...]
+    critical_point: Pooled | None
+    inverse_nu: Pooled | None
+    eta: Pooled | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        common = {name: getattr(self, name) for name in ("critical_point", "inverse_nu", "eta")}
+        return {"files": [one.as_json() for one in self.files]} | {
+            name: found.as_json() if found else None for name, found in common.items()
+        }
+
+
+def study(sources: Sequence[str | Path], *, resamples: int = 200, seed: int = 0) -> Study:
+    """Decide every file, and pool what they have in common.
+
+    Parameters
+    ----------
+    sources : sequence of path
+        Equilibrium sweeps, one network (or model) each.
+    resamples, seed
+        As in `physnn.fit`.
+    """
+    found = []
+    for source in sources:
+        sweep, evidence = evidence_of(source, resamples=resamples, seed=seed)
+        record = order_record(sweep)
+        waves = record.order().wave_vectors if record else ((Fraction(0), Fraction(0)),)
+        words = " and ".join(written(k) for k in dict.fromkeys(waves))
+        found.append(Decided(str(source), words, evidence, decide(evidence)))
+    common = {
+        name: pooled([v for one in found if (v := getattr(one.evidence, name)) and v.error > 0])
+        for name in ("critical_point", "inverse_nu", "eta")
+    }
+    return Study(tuple(found), **common)

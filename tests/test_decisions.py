@@ -1,0 +1,59 @@
+"""Decisions from files: the Ising model is Ising, four samples of nothing are not, and other files are refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from physnn import api, decisions
+from physnn.cli import run
+from physnn.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def ising(tmp_path_factory):
+    out = tmp_path_factory.mktemp("decide") / "ising.h5"
+    api.sweep_temperature((8, 16, 32), out=out, T=np.linspace(2.1, 2.5, 9).tolist(), sweeps=4000, jobs=1)
+    return out
+
+
+def test_the_ising_model_is_decided_from_the_command_line(ising, capsys):
+    assert run(["decide", str(ising), str(ising), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    one = answer["files"][0]
+    assert one["verdict"] == "Ising" and one["planes"]["Ising"]["verdict"] == "agrees"
+    assert abs(one["inverse_nu"]["value"] - 1) < 3 * one["inverse_nu"]["error"]
+    assert answer["inverse_nu"]["count"] == 2 and answer["eta"] is None
+    assert run(["decide", str(ising)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for words in ("verdict", "Ising. U4 and xi/L cross", "plane of Ising: agrees"):
+        assert words in text
+
+
+def test_a_disordered_range_has_no_transition_and_an_ordered_one_is_undecided(tmp_path, capsys):
+    for name, T, status, verdict in (
+        ("high", np.linspace(2.8, 3.4, 5), 0, "none"),
+        ("low", np.linspace(1.2, 1.8, 5), 3, "undecided"),
+    ):
+        out = tmp_path / f"{name}.h5"
+        api.sweep_temperature((8, 16, 32), out=out, T=T.tolist(), sweeps=1000, jobs=1)
+        assert run(["decide", str(out), "--json"]) == status
+        assert json.loads(capsys.readouterr().out)["files"][0]["verdict"] == verdict
+
+
+def test_other_files_are_refused(capsys):
+    with pytest.raises(InputError, match="is a file of kind"):
+        decisions.study(["data/kuramoto_symmetric.h5"])
+
+
+def test_planes_rise_to_perfect_order():
+    found = {p.name: p for p in decisions.planes()}
+    assert set(found) == {"Ising", "XY"}
+    for name, most in (("Ising", 2 / 3), ("XY", 1 / 2)):
+        p = found[name]
+        assert (np.diff(p.xi) > 0).all() and p.xi[0] < 0.2 and p.xi[-1] > 1
+        assert abs(p.binder[-1] - most) < 0.01 and (p.error < 0.015).all()
+    # At T_c of Ising: J. Salas and A. Sokal, J. Stat. Phys. 98 (2000) 551.
+    assert np.interp(0.905, found["Ising"].xi, found["Ising"].binder) == pytest.approx(0.6107, abs=0.005)
