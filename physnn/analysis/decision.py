@@ -105,17 +105,9 @@ class Decision:
 
 def decide(evidence: Evidence) -> Decision:
     """Apply the rules of this module."""
-    e = evidence
-    verdicts = set(e.verdicts.values())
-    if "non-equilibrium" in verdicts:
-        return Decision("not in equilibrium", "the configurational temperature differs from T, or starts disagree")
-    if len(e.sizes) < SIZES or e.sizes[-1] < FACTOR * e.sizes[0]:
-        held = ", ".join(map(str, e.sizes)) or "none"
-        return Decision(
-            "undecided", f"{SIZES} sizes over a factor of {FACTOR:g} must hold the order; those that do: {held}"
-        )
-    if e.doubts:
-        return Decision("undecided", "; ".join(e.doubts))
+    e, verdicts = evidence, set(evidence.verdicts.values())
+    if (lack := _lacking(e)) is not None:
+        return lack
     if "first-order" in verdicts:
         return Decision("first order", "two peaks that deepen with L")
     if verdicts == {"crossing"}:
@@ -126,6 +118,18 @@ def decide(evidence: Evidence) -> Decision:
         return Decision("none", f"xi/L falls with L at the lowest T already, by {-e.trend:.1f} errors")
     said = ", ".join(f"{name} {verdict}" for name, verdict in e.verdicts.items())
     return Decision("undecided", f"no rule holds: {said}")
+
+
+def _lacking(e: Evidence) -> Decision | None:
+    """Return what forbids any other verdict."""
+    if "non-equilibrium" in e.verdicts.values():
+        return Decision("not in equilibrium", "the configurational temperature differs from T, or starts disagree")
+    if len(e.sizes) < SIZES or e.sizes[-1] < FACTOR * e.sizes[0]:
+        held = ", ".join(map(str, e.sizes)) or "none"
+        return Decision(
+            "undecided", f"{SIZES} sizes over a factor of {FACTOR:g} must hold the order; those that do: {held}"
+        )
+    return Decision("undecided", "; ".join(e.doubts)) if e.doubts else None
 
 
 def _crossing(e: Evidence) -> Decision:
