@@ -17,7 +17,7 @@ from physnn.analysis.decision import Decision, Evidence, decide
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.plane import Plane, on_plane
 from physnn.analysis.pooled import Pooled, pooled
-from physnn.analysis.structure import written
+from physnn.analysis.structure import fits, written
 from physnn.bundled import data_folder
 from physnn.errors import InputError
 from physnn.fits import fit_joint
@@ -27,6 +27,8 @@ from physnn.sweeps.equilibrium_read import fitted_together, order_record
 
 KINDS = ("equilibrium", "temperature")
 """Sweeps that can be decided: of unit vectors, and of lattice models, the control."""
+LEAST = 2
+"""Sizes that hold the order without which there is nothing to fit."""
 OBSERVABLES = ("binder", "xi_over_L")
 """What decides."""
 LARGEST = 3
@@ -72,21 +74,27 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
     Raises
     ------
     InputError
-        If it is of another kind, or fewer than two sizes hold its order.
+        If it is of another kind.
     """
     whole = read_sweep(source)
     if whole.recipe.get("kind") not in KINDS:
         raise InputError(
             f"{source} holds no equilibrium: take files of sweep-noise --mode equilibrium or sweep-temperature"
         )
-    sweep, remarks = fitted_together(whole)
     record = order_record(whole)
+    if record and len(held := [L for L in whole.sizes if fits(record.order().wave_vectors, L)]) < LEAST:
+        return whole, Evidence(record.order().components, tuple(held), {})
+    sweep, remarks = fitted_together(whole)
     variables = [v for group in sweep.sizes.values() for v in group.values()]
     components = record.order().components if record else max(int(v.attrs.get("components", 1)) for v in variables)
     sizes = tuple(sorted(sweep.sizes))
-    answers = {name: fit(whole, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
-    verdicts = {name: answer.verdict for name, answer in answers.items()}
     doubts = tuple(r for r in remarks if not r.startswith(("L = ", "too short")))
+    try:
+        answers = {name: fit(whole, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
+    except InputError as error:
+        # Chains that are too short for their autocorrelation time decide nothing.
+        return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "undecided"), (*doubts, str(error)))
+    verdicts = {name: answer.verdict for name, answer in answers.items()}
     point = nu = shared = eta = None
     if set(verdicts.values()) == {"crossing"}:
         try:

@@ -57,3 +57,15 @@ def test_planes_rise_to_perfect_order():
         assert abs(p.binder[-1] - most) < 0.01 and (p.error < 0.015).all()
     # At T_c of Ising: J. Salas and A. Sokal, J. Stat. Phys. 98 (2000) 551.
     assert np.interp(0.905, found["Ising"].xi, found["Ising"].binder) == pytest.approx(0.6107, abs=0.005)
+
+
+def test_orders_that_no_size_holds_and_chains_that_are_too_short_are_undecided(tmp_path, capsys):
+    for name, words, reason in (
+        ("strained", {"L": (6, 7), "model": ("rotated", "1/8", "0"), "T": (0.5, 0.6)}, "those that do: none"),
+        ("short", {"L": (8, 12, 16), "model": ("xy",), "T": (0.3, 0.5), "sweeps": 6}, "autocorrelation"),
+    ):
+        out = tmp_path / f"{name}.h5"
+        api.sweep_equilibrium(out=out, sampler="metropolis", interval=1, jobs=1, **{"sweeps": 40} | words)
+        assert run(["decide", str(out), "--json"]) == 3
+        one = json.loads(capsys.readouterr().out)["files"][0]
+        assert one["verdict"] == "undecided" and reason in one["reason"], one
