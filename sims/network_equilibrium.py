@@ -1,0 +1,176 @@
+"""In which universality class is the loss of order of trained networks?  Equilibrium of the `flow` family.
+
+Source of the question: N. Iqbal and M. Welling, "Topological defects propagate information in deep neural networks",
+section 3 and A.3: a transition that is "definitely not 2d Ising", networks that differ in alpha, repeating unit cells.
+Networks of the family `flow` go down an energy, so their noisy dynamics has an equilibrium; those of the family `paper`
+do not, and are left out.
+
+For each network: where S(k) peaks first on cooling (k*, T*), sizes that hold k*, long runs about T* from ordered and
+from random starts, and the rules of `physnn decide`, which were written before.  Where no size holds k*, the usual
+ones: S(k) and both starts are told all the same.  One network is run again by Langevin dynamics at two steps, and a
+model whose answer is known (one coupled component, in the Ising class) goes through the same.
+
+    python sims/network_equilibrium.py            an hour on two cores
+
+Sweeps are kept in ``sims/output``, so that it continues.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from physnn.analysis.equilibrium import whole_zone
+from physnn.analysis.estimate import Estimate
+from physnn.analysis.structure import contrast, fitting_sizes, peak, written
+from physnn.api import equilibrium_recipe, sweep_equilibrium
+from physnn.bundled import resolve
+from physnn.decisions import study
+from physnn.figures.style import look, new_figure, save
+from physnn.report import equilibrium_checks
+from physnn.store.network_file import read_networks
+from physnn.store.sweep_file import SweepFile, read_sweep
+from physnn.sweeps.equilibrium_recipe import OrderRecord, record
+from physnn.sweeps.order import find_order
+from physnn.sweeps.vector_models import identity, load_model
+
+NETWORKS = "kuramoto_flow"
+RANGE = (8, 26)
+"""Sizes that are tried."""
+USUAL = (10, 15, 20)
+"""Sizes where none hold the order."""
+AROUND = np.linspace(0.75, 1.35, 9)
+"""Temperatures, in units of T*."""
+LENGTHS = {"sampler": "metropolis", "chains": 4, "sweeps": 800, "thermalisation": 200, "jobs": 2}
+CONTROL = (("diagonal", "1", "0"), (8, 12, 16, 24), np.linspace(1.2, 1.36, 7))
+FOLDER = Path("sims/output/network_equilibrium")
+FIGURE = Path("docs/figures/network_equilibrium.png")
+
+
+def sizes_for(waves) -> tuple[int, ...]:
+    """Return three sizes that hold an order over as wide a factor as there is, or the usual ones."""
+    fitting = fitting_sizes(waves, *RANGE)
+    if len(fitting) < 2:
+        return USUAL
+    low, high = fitting[0], fitting[-1]
+    middle = min(fitting, key=lambda L: abs(np.log(L**2 / (low * high))))
+    return tuple(sorted({low, middle, high}))
+
+
+def place(words: tuple[str, ...]) -> tuple[list[float], tuple[int, ...], OrderRecord]:
+    """Return temperatures about T*, sizes and order of a model, and print them."""
+    model = load_model(words)
+    scale = float(np.linalg.eigvalsh(model.spectrum((16, 16))).max())
+    first = find_order(model, (16,), 0.3 * scale / model.components, 0, identity(model))
+    T = (first.T * AROUND).round(5).tolist()
+    found = find_order(model, (16,), min(T), 0, identity(model))
+    waves = " and ".join(written(k) for k in found.order.wave_vectors)
+    sizes = sizes_for(found.order.wave_vectors)
+    resolved = "resolved" if found.resolved else "not resolved"
+    print(f"{' '.join(words)}: k* / 2 pi = {waves}, {resolved} at T = {found.T:.4f}, n = {found.order.components}")
+    print(f"  L = {sizes}; at T = {min(T):.4f} {len(found.metastable)} starts stay elsewhere")
+    return T, sizes, record(found)
+
+
+def starts(sweep: SweepFile, L: int, T: int) -> tuple[Estimate, Estimate, Estimate, Estimate]:
+    """Return energy and |psi|^2 of chains that began ordered, and at random, over the second half of the run."""
+    group, found = sweep.sizes[L], []
+    for name in ("energy", "m2"):
+        series = group[name].values[T]
+        for begun in (0, 1):
+            means = series[begun::2, series.shape[1] // 2 :].mean(1)
+            found.append(
+                Estimate.student(float(means.mean()), float(means.std(ddof=1)) / len(means) ** 0.5, len(means) - 1)
+            )
+    return tuple(found)
+
+
+def tell(path: Path) -> None:
+    """Print what is known of equilibrium, of both starts, and where S(k) peaks."""
+    sweep = read_sweep(path)
+    known = {(c.L, c.T): c for c in equilibrium_checks(sweep)}
+    print("  L, T, t_conf/T, tau, independent draws, hot - cold; E and m2, ordered and random starts; peak of S(k)")
+    for L, group in sweep.sizes.items():
+        for t, T in enumerate(group["T"].values):
+            c = known[L, float(T)]
+            S = whole_zone(group["structure"].values[t].mean(0))
+            where = f"({peak(S)[0]}, {peak(S)[1]})/{L}, {contrast(S):.1f}"
+            e, f, m, n = starts(sweep, L, t)
+            print(f"  {L:3d} {T:7.4f} {c.thermometer.t_conf.value / T:8.4f} {c.tau:6.0f} {c.effective_samples:8.0f}"
+                  f" {c.hot_cold:10.1f}  {e!s:>14} {f!s:>14} {m.value:9.4f} {n.value:9.4f}  {where}")  # fmt: skip
+
+
+def other_steps(words: tuple[str, ...], L: int, T: list[float], reference: Path) -> None:
+    """Print energies by Langevin dynamics at the default step and half of it, beside those of Metropolis."""
+    base = equilibrium_recipe(L=(L,), T=T, model=words, order=read_sweep(reference).recipe["order"])
+    assert base.gamma is not None
+    for factor in (1.0, 0.5):
+        path = FOLDER / f"langevin_{factor:g}.h5"
+        settings = {"order": base.order, "gamma": base.gamma * factor, "interval": round(100 / factor), "chains": 4}
+        sweep_equilibrium((L,), T, out=path, jobs=2, model=words, sweeps=400, thermalisation=100, **settings)
+        for t, value in enumerate(T):
+            e, f = starts(read_sweep(path), L, t)[:2]
+            g, h = starts(read_sweep(reference), L, len(AROUND) - len(T) + t)[:2]
+            said = f"gamma = {base.gamma * factor:.4g}, L = {L}, T = {value:.4f}"
+            print(f"  Langevin, {said}: E = {e}, {f}; Metropolis {g}, {h}")
+
+
+def draw(paths: dict[str, Path]) -> None:
+    """Draw |psi|^2 against temperature at the largest size, from both starts, one panel a network."""
+    figure = new_figure(3.2 * len(paths), 3.4)
+    for k, (axes, (name, path)) in enumerate(
+        zip(figure.subplots(1, len(paths), squeeze=False)[0], paths.items(), strict=True)
+    ):
+        sweep = read_sweep(path)
+        for j, (L, group) in enumerate(sweep.sizes.items()):
+            colour, marker = look(j)
+            T = group["T"].values
+            both = [starts(sweep, L, t)[2:] for t in range(len(T))]
+            for begun, fill in ((0, colour), (1, "none")):
+                y, error = [b[begun].value for b in both], [b[begun].error for b in both]
+                label = f"L = {L}" if begun == 0 else None
+                axes.errorbar(
+                    T,
+                    y,
+                    np.minimum(error, 0.3),
+                    color=colour,
+                    marker=marker,
+                    mfc=fill,
+                    ms=4,
+                    lw=1,
+                    capsize=2,
+                    label=label,
+                )
+        axes.set(xlabel="temperature $T$", title=name)
+        axes.legend(frameon=False, fontsize=8)
+        if not k:
+            axes.set_ylabel(r"$|\psi|^2$; filled: ordered start, open: random")
+    print(save(figure, FIGURE))
+
+
+def main() -> None:
+    """Run every network that has no file yet, and print what is found."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for seed in read_networks(resolve(NETWORKS)).seeds:
+        begun, words = time.perf_counter(), ("network", f"{NETWORKS}/{seed}")
+        T, sizes, order = place(words)
+        paths[f"seed {seed}"] = path = FOLDER / f"seed{seed}.h5"
+        sweep_equilibrium(sizes, T, out=path, model=words, order=order, **LENGTHS)
+        print(f"  {time.perf_counter() - begun:.0f} s")
+        tell(path)
+        if seed == 0:
+            other_steps(words, sizes[0], T[-3:], path)
+    control = FOLDER / "control.h5"
+    sweep_equilibrium(CONTROL[1], CONTROL[2].tolist(), out=control, model=CONTROL[0], **LENGTHS | {"sweeps": 4000})
+    for name, path in (*paths.items(), ("control", control)):
+        one = study([path]).files[0]
+        print(f"{name}: k* / 2 pi = {one.order}, n = {one.evidence.components}")
+        print(f"  {one.decision.kind}. {one.decision.reason}")
+    together = study(list(paths.values()))
+    print(f"T_c of all: {together.critical_point}; 1/nu: {together.inverse_nu}; eta: {together.eta}")
+    draw(paths)
+
+
+if __name__ == "__main__":
+    main()
