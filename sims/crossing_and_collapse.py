@@ -1,0 +1,114 @@
+"""The crossing of RMSE curves and its collapse, done as the paper did it, and what the null model says of it.
+
+Source: N. Iqbal and M. Welling, "Topological defects propagate information in deep neural networks", figures 7
+(curves meet at eta_c = 0.0046, best collapse with alpha = 0.3), 10 (alpha = 1 is worse) and 11 (no crossing with
+broken symmetry).
+As there: the number of shapes grows with the area of the image, inside its border, and RMSE is the mean over images.
+The paper does not say what its eta multiplies; numbers are given in every convention.
+
+A collapse is fitted whether or not curves cross: alpha free, and alpha = 1.  Nothing is tuned towards 0.3.
+
+    python sims/crossing_and_collapse.py            eight minutes on two cores
+
+Sweeps are kept in ``sims/output``, so that it continues.
+"""
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+
+import physnn
+from physnn.analysis.curves import Curves
+from physnn.analysis.exponents import Collapse, Settings, collapse
+from physnn.bundled import resolve
+from physnn.errors import InputError
+from physnn.figures.style import look, new_figure, save
+from physnn.store.network_file import read_networks
+
+SIZES, IMAGES = (32, 64, 128), 48
+ETA = np.linspace(0, 0.12, 13).round(4).tolist()
+OBSERVABLES = ("rmse_per_image", "rmse")
+KINDS = ("kuramoto_symmetric", "kuramoto_flow", "kuramoto_broken", "kuramoto_flow_broken")
+FOLDER = Path("sims/output")
+FIGURE = Path("docs/figures/crossing_and_collapse.png")
+
+
+def collapsed(curves: Curves, alpha: float | None) -> Collapse | None:
+    """Return the best collapse with this alpha, or with a free one, whether or not the curves cross."""
+    try:
+        return collapse(curves, Settings(inverse_nu=alpha), np.random.default_rng(1))
+    except InputError:
+        return None
+
+
+def conventions(eta: float, gamma: float) -> str:
+    """Return a noise strength in every convention."""
+    found = {
+        "langevin": eta,
+        "per-step": eta / math.sqrt(gamma),
+        "increment-std": eta * math.sqrt(gamma),
+        "increment-variance": eta**2 * gamma,
+        "temperature": eta**2 / 2,
+    }
+    return ", ".join(f"{name} {value:.3g}" for name, value in found.items())
+
+
+def draw_curves(axes, curves: Curves, title: str) -> None:
+    """Draw y against noise."""
+    for k, L in enumerate(curves.sizes):
+        colour, marker = look(k)
+        style = {"color": colour, "marker": marker, "ms": 4, "lw": 0.8, "label": f"L = {L}"}
+        axes.errorbar(curves.x[L], curves.y[L], curves.errors[L], **style)
+    axes.set(title=title, xlabel=r"noise $\eta$ (Langevin)", ylabel="mean RMSE of an image")
+    axes.legend(frameon=False, fontsize=8)
+
+
+def draw_collapse(axes, curves: Curves, found: Collapse | None, title: str) -> None:
+    """Draw y against (eta - eta_c) L^alpha."""
+    axes.set_title(title if found else f"{title}: none", fontsize=10)
+    if found is None:
+        return
+    x_c, alpha = found.critical_point.value, found.inverse_nu.value
+    for k, L in enumerate(curves.sizes):
+        colour, marker = look(k)
+        style = {"color": colour, "marker": marker, "ms": 4, "lw": 0.8}
+        axes.errorbar((curves.x[L] - x_c) * L**alpha, curves.y[L], curves.errors[L], **style)
+    axes.set_xlabel(r"$(\eta - \eta_c) L^\alpha$")
+
+
+def main() -> None:
+    """Sweep all ensembles, print every answer, and draw curves and collapses of the paper's observable."""
+    FOLDER.mkdir(exist_ok=True)
+    figure = new_figure(12, 3.4 * len(KINDS))
+    rows = figure.subplots(len(KINDS), 3, squeeze=False)
+    for line, name in zip(rows, KINDS, strict=True):
+        begun, out = time.perf_counter(), FOLDER / f"crossing_{name}.h5"
+        physnn.sweep_noise(SIZES, out=out, networks=[name], eta=ETA, images=IMAGES, density="paper", jobs=2)
+        gamma = float(read_networks(resolve(name)).architecture["gamma"])
+        print(f"{name}: {time.perf_counter() - begun:.0f} s")
+        for observable in OBSERVABLES:
+            fit = physnn.fit(out, observable)
+            free, one = (collapsed(fit.curves, alpha) for alpha in (None, 1.0))
+            print(f"  {observable}: {fit.verdict}; {fit.reason}")
+            if fit.null:
+                print(f"    {fit.null.sentence()}")
+            for pair in fit.pairs:
+                if pair.x:
+                    small, large = pair.sizes
+                    print(f"    L = {small} and {large} at eta = {pair.x}: {conventions(pair.x.value, gamma)}")
+            for label, found in (("free", free), ("1", one)):
+                if found:
+                    print(f"    alpha {label}: alpha = {found.inverse_nu}, eta_c = {found.critical_point}, "
+                          f"chi2/dof = {found.chi2_per_dof:.2f}, p = {found.p_value:.1g}")  # fmt: skip
+            if observable == OBSERVABLES[0]:
+                draw_curves(line[0], fit.curves, f"{name}: {fit.verdict}")
+                best = f"alpha = {free.inverse_nu}" if free else "alpha free"
+                draw_collapse(line[1], fit.curves, free, best)
+                draw_collapse(line[2], fit.curves, one, "alpha = 1")
+    print(save(figure, FIGURE))
+
+
+if __name__ == "__main__":
+    main()
