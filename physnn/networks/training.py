@@ -161,6 +161,11 @@ def drawn_depth(recipe: TrainingRecipe, seed: int, epoch: int, batch: int) -> in
     return max(1, depth)
 
 
+def mean_depth_share(recipe: TrainingRecipe) -> float:
+    """Return the mean of `drawn_depth` over all batches, in units of ``steps``."""
+    return 1 - recipe.depth_ramp * (1 - RAMP_START) / 2
+
+
 def limit_stability(network: KuramotoNetwork, limit: float, L: int) -> float:
     """Shorten J and c together until the bound on s over the torus of side L is at most ``limit``; return the bound.
 

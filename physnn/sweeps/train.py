@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from physnn.networks.training import TrainingRecipe, train_network
+from physnn.networks.training import TrainingRecipe, mean_depth_share, train_network
 from physnn.networks.training_cost import training_bytes, training_operations, weight_bytes
 from physnn.sweeps.notes import Note
 from physnn.sweeps.preflight import BASE, PART, check_bytes, check_disk, check_seconds
@@ -88,7 +88,9 @@ def plan_training(tasks: Sequence[TrainTask], out: Path, jobs: int) -> dict[str,
     """
     need = check_training(tasks, out, jobs)
     task = tasks[0]
-    few = {"epochs": 1, "pairs_per_epoch": 2 * task.recipe.batch, "validation_pairs": 1}
+    # At full depth: where the depth grows, the first batches say little of the others.
+    pairs = 2 * task.recipe.batch
+    few = {"epochs": 1, "pairs_per_epoch": pairs, "validation_pairs": 1, "depth_ramp": 0.0, "depth_spread": 0}
     short = task.recipe.model_copy(update=few)
     with tempfile.TemporaryDirectory() as folder, single_thread():
         for name in ("first", "second"):
@@ -99,7 +101,7 @@ def plan_training(tasks: Sequence[TrainTask], out: Path, jobs: int) -> dict[str,
     return {
         "networks": len(tasks),
         "jobs": min(jobs, len(tasks)),
-        "seconds": rounds * task.cost * seconds,
+        "seconds": rounds * task.cost * seconds * mean_depth_share(task.recipe),
         "megabytes": need / 1e6,
         "file_megabytes": 1e-6 * len(tasks) * weight_bytes(task.recipe),
     }

@@ -7,7 +7,7 @@ import torch
 from physnn.errors import InputError
 from physnn.models.coupling import stability_bound
 from physnn.networks import training
-from physnn.networks.training import TrainingRecipe, drawn_depth, learning_rate, train_network
+from physnn.networks.training import TrainingRecipe, drawn_depth, learning_rate, mean_depth_share, train_network
 from physnn.store.parts import read_part, write_state
 
 TINY = TrainingRecipe(L=20, steps=3, epochs=3, pairs_per_epoch=8, batch=4, validation_pairs=8, components=4, kernel=3)
@@ -137,3 +137,10 @@ def test_depths_of_flow_cover_their_range_and_depend_on_the_batch_only():
     assert np.mean(growing[:20]) < 3
     assert np.mean(growing) == pytest.approx(6.6, abs=0.5)
     assert drawn_depth(TrainingRecipe(), 0, 0, 0) == 15
+
+
+@pytest.mark.parametrize("ramp", [0.0, 0.5, 1.0])
+def test_the_mean_depth_is_that_of_all_batches(ramp):
+    recipe = TrainingRecipe(family="flow", steps=30, depth_ramp=ramp, depth_spread=0, epochs=4, pairs_per_epoch=1600)
+    every = [drawn_depth(recipe, 0, e, b) for e in range(recipe.epochs) for b in range(recipe.batches_per_epoch)]
+    assert np.mean(every) / recipe.steps == pytest.approx(mean_depth_share(recipe), abs=0.01)
