@@ -10,7 +10,7 @@ from random starts, and the rules of `physnn decide`, which were written before.
 ones: S(k) and both starts are told all the same.  One network is run again by Langevin dynamics at two steps, and a
 model whose answer is known (one coupled component, in the Ising class) goes through the same.
 
-    python sims/network_equilibrium.py            an hour on two cores
+    python sims/network_equilibrium.py            three quarters of an hour on two cores
 
 Sweeps are kept in ``sims/output``, so that it continues.
 """
@@ -35,13 +35,13 @@ from physnn.sweeps.order import find_order
 from physnn.sweeps.vector_models import identity, load_model
 
 NETWORKS = "kuramoto_flow"
-RANGE = (8, 26)
+RANGE = (8, 16)
 """Sizes that are tried."""
-USUAL = (10, 15, 20)
+USUAL = (8, 12, 16)
 """Sizes where none hold the order."""
-AROUND = np.linspace(0.75, 1.35, 9)
+AROUND = np.linspace(0.85, 1.4, 7)
 """Temperatures, in units of T*."""
-LENGTHS = {"sampler": "metropolis", "chains": 4, "sweeps": 800, "thermalisation": 200, "jobs": 2}
+LENGTHS = {"sampler": "metropolis", "chains": 4, "sweeps": 500, "thermalisation": 150, "jobs": 2}
 CONTROL = (("diagonal", "1", "0"), (8, 12, 16, 24), np.linspace(1.2, 1.36, 7))
 FOLDER = Path("sims/output/network_equilibrium")
 FIGURE = Path("docs/figures/network_equilibrium.png")

@@ -13,7 +13,12 @@ from physnn.bundled import resolve
 from physnn.figures.networks import training_figure
 from physnn.figures.style import save
 
-FILES = {"symmetric": "kuramoto_symmetric", "broken": "kuramoto_broken"}
+FILES = {
+    "symmetric": "kuramoto_symmetric",
+    "broken": "kuramoto_broken",
+    "flow, symmetric": "kuramoto_flow",
+    "flow, broken": "kuramoto_flow_broken",
+}
 FIGURE = Path("docs/figures/training_curves.png")
 
 
