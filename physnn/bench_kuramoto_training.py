@@ -10,7 +10,7 @@ from physnn.networks.training import TrainingRecipe
 from physnn.networks.training_speed import optimiser_steps
 from physnn.sweeps.run import Progress, silent
 
-RECIPES = (TrainingRecipe(), TrainingRecipe(family="flow"), TrainingRecipe(L=64))
+RECIPES = (TrainingRecipe(), TrainingRecipe(family="flow", depth_ramp=0.0), TrainingRecipe(L=64))
 """What is measured."""
 REPEATS = 8
 """Each way takes a step in turn so often, and its fastest counts: what else runs on a machine only makes it slower."""

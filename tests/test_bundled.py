@@ -90,3 +90,7 @@ def test_the_bundled_ensembles_are_what_the_readme_says():
     for file in (symmetric, broken):
         assert file.recipe["L"] == 32 and file.recipe["steps"] == 15
         assert len(set(file.seeds)) == len(file.seeds)
+    for name, least in (("flow", 5), ("flow_broken", 2)):
+        file = read_networks(resolve(f"kuramoto_{name}"))
+        assert len(file.ids) >= least and file.recipe["family"] == "flow" and file.recipe["steps"] == 30
+        assert (file.validation_rmse <= 0.07).all()

@@ -49,5 +49,5 @@ def training_figure(losses: Mapping[str, np.ndarray], pairs_per_epoch: int) -> F
     axes.set(
         xlabel="image pairs seen (thousands)", ylabel="training RMSE (pixels 0 and 1, dimensionless)", yscale="log"
     )
-    axes.legend(frameon=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure
