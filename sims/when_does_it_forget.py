@@ -1,0 +1,123 @@
+"""When does a deep network forget?  Memory against noise and size, the task and its prediction, the plane of classes.
+
+Source: N. Iqbal and M. Welling, "Topological defects propagate information in deep neural networks", section 3: noise
+is said to destroy the network's domain walls at a continuous phase transition, where RMSE curves of all sizes meet.
+Three panels, over the five networks of the family `flow`:
+
+1. how long a domain of half the system lasts, by noise and L, with broken networks as the control;
+2. RMSE by noise and L, with the curves that the null model predicts from the largest L without a parameter;
+3. U4 against xi/L of the networks in equilibrium, the Ising and XY models (from `network_equilibrium.py`, run first).
+
+    python sims/when_does_it_forget.py            half an hour on two cores
+
+Sweeps are kept in ``sims/output``, so that it continues.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+import physnn
+from physnn import decisions
+from physnn.analysis.forgetting import in_words
+from physnn.api import sweep_memory
+from physnn.bundled import resolve
+from physnn.figures.fit import draw_curves
+from physnn.figures.memory import draw_lifetimes
+from physnn.figures.style import COLOURS, look, new_figure, save
+from physnn.report import curves
+from physnn.store.sweep_file import read_sweep
+from physnn.sweeps.companion import forgetting
+from physnn.sweeps.diagnosis import diagnose
+from physnn.sweeps.memory_read import memory_of
+
+NETWORKS, CONTROL = "kuramoto_flow", "kuramoto_flow_broken"
+SIZES, TASK_SIZES, IMAGES = (16, 32, 64, 128), (32, 64, 128), 32
+MEMORY_ETA = tuple(np.linspace(0.1, 0.8, 8).round(3).tolist())
+TASK_ETA = tuple(np.linspace(0, 0.3, 13).round(4).tolist())
+MEMORY = {"replicas": 8, "longest": 2048, "jobs": 2}
+FOLDER = Path("sims/output")
+EQUILIBRIUM = FOLDER / "network_equilibrium"
+FIGURE = Path("docs/figures/when_does_it_forget.png")
+
+
+def memories(name: str) -> Path:
+    """Follow domains in an ensemble, print their lifetimes, and return the file."""
+    begun, out = time.perf_counter(), FOLDER / f"forget_memory_{name}.h5"
+    sweep_memory(SIZES, out=out, networks=[name], eta=MEMORY_ETA, **MEMORY)
+    answer = memory_of(read_sweep(out))
+    print(f"{name}: {time.perf_counter() - begun:.0f} s. {answer.verdict}")
+    for row in answer.rows:
+        cells = [
+            f"{'> ' if c.bound else ''}{c.tau:.3g} ({100 * c.log_tau.error:.0f} %)" for c in row.lifetimes.values()
+        ]
+        own = ", ".join(one.verdict for one in row.own)
+        print(f"  eta = {row.eta:.2f}: {'; '.join(cells)}; z = {row.growth.z}, {row.growth.verdict} (each: {own})")
+    for network, said in zip(answer.networks, answer.controls, strict=True):
+        print(f"  {network} without noise: {said}")
+    return out
+
+
+def task(name: str) -> Path:
+    """Sweep the noise of an ensemble's task, print the answers, and return the file."""
+    begun, out = time.perf_counter(), FOLDER / f"forget_task_{name}.h5"
+    physnn.sweep_noise(TASK_SIZES, out=out, networks=[name], eta=TASK_ETA, images=IMAGES, jobs=2)
+    print(f"{name}: {time.perf_counter() - begun:.0f} s")
+    for observable in ("rmse", "rmse_per_image"):
+        fit = physnn.fit(out, observable)
+        print(f"  {observable}: {fit.verdict}; {fit.reason}\n  {fit.null.sentence()}")
+    return out
+
+
+def first_steps() -> None:
+    """Print in which steps noise does its damage to the answer, by `physnn diagnose`."""
+    for name in (NETWORKS, "kuramoto_symmetric"):
+        for d in diagnose(resolve(name)):
+            shares = zip(d.measured["windows"].tolist(), d.damage_shares, strict=True)
+            text = ", ".join(f"{a}:{b} {100 * share:.0f} %" for (a, b), share in shares)
+            print(f"  {d.name}: noise of eta = {float(d.measured['eta']):.3g} in steps {text}")
+
+
+def draw_plane(axes) -> None:
+    """Draw U4 over its largest value against xi/L: known classes as lines, networks as points."""
+    for k, plane in enumerate(decisions.planes()):
+        most = 2 / (plane.components + 2)
+        axes.plot(plane.xi, plane.binder / most, color=COLOURS[k], lw=1.8, label=plane.name)
+        axes.fill_between(
+            plane.xi, *((plane.binder + s * plane.error) / most for s in (-1, 1)), color=COLOURS[k], alpha=0.3
+        )
+    for k, path in enumerate(sorted(EQUILIBRIUM.glob("seed*.h5"))):
+        one = decisions.study([path]).files[0]
+        most = 2 / (one.evidence.components + 2)
+        xi, binder = curves(path, "xi_over_L"), curves(path, "binder")
+        colour, marker = look(k + 2)
+        for j, L in enumerate(xi.sizes):
+            label = f"{path.stem}, n = {one.evidence.components}" if not j else None
+            style = {"color": colour, "marker": marker, "ms": 3 + j, "ls": "none", "lw": 0.8, "label": label}
+            axes.errorbar(xi.y[L], binder.y[L] / most, binder.errors[L] / most, xi.errors[L], **style)
+    axes.set(xlabel=r"$\xi / L$", ylabel=r"$U_4$ over its largest value", xlim=(0, 1.2), ylim=(-0.3, 1.05))
+    axes.legend(frameon=False, fontsize=8)
+
+
+def main() -> None:
+    """Run what has no file yet, print the numbers, and draw the three panels."""
+    FOLDER.mkdir(exist_ok=True)
+    kept, control = memories(NETWORKS), memories(CONTROL)
+    swept = task(NETWORKS)
+    for memory, noise in ((kept, swept), (control, task(CONTROL))):
+        L, found = forgetting(read_sweep(noise), read_sweep(memory))
+        for f in found:
+            print(f"  {f.network}: eta_task = {f.task}, eta_order = {f.order}, ratio {f.ratio}")
+        print(in_words(found, L))
+    first_steps()
+    figure = new_figure(17, 4.8)
+    left, middle, right = figure.subplots(1, 3)
+    draw_lifetimes(left, memory_of(read_sweep(kept)))
+    draw_curves(middle, physnn.fit(swept, "rmse"))
+    draw_plane(right)
+    print(save(figure, FIGURE))
+
+
+if __name__ == "__main__":
+    main()
