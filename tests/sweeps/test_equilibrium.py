@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from physnn.samplers.vectors import VectorRows, columns
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from physnn.sweeps import equilibrium
+from physnn.sweeps import order as ordering
 from physnn.sweeps.equilibrium_recipe import OrderRecord, record
 from physnn.sweeps.files import plan, run_sweep
 from physnn.sweeps.order import find_order
@@ -312,3 +314,22 @@ def test_structure_factors_cost_a_fifth_of_a_run_at_most():
 def test_the_transform_keeps_the_norm():
     x = normalised(rng.stream(0, "synthetic", "norm").normal(size=(2, 5, 6, 3)))
     assert np.allclose((np.abs(transform(x)) ** 2).sum((1, 2, 3)), 30)
+
+
+def test_a_peak_counts_once_it_is_seen_twice_in_a_row(monkeypatch):
+    model, L = couplings.on(2), 8
+    shown = iter([(2, 3), (1, 0), (7, 0), (1, 0)])
+
+    def planted(sampler, model, T, state, interval):
+        S = np.full((L, L, 2, 2), 0.01 + 0j) * np.eye(2)
+        row, column = next(shown)
+        S[row, column] = S[-row % L, -column % L] = np.diag([1.0, 0.5])
+        return S, np.zeros(8)
+
+    monkeypatch.setattr(ordering, "_measured", planted)
+    monkeypatch.setattr(ordering, "_lost", lambda *_: ())
+    found = find_order(model, (L,), 0.1, 0, "planted")
+    # (7, 0) is -(1, 0): the second and the third agree, the first was chance.
+    third = ordering.HOT * 2 * ordering.COOLING**2
+    assert found.resolved and abs(found.T - third) < 1e-9 and len(list(shown)) == 1
+    assert found.order.wave_vectors[0] in ((Fraction(1, 8), 0), (Fraction(7, 8), 0))
