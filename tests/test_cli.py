@@ -16,6 +16,7 @@ from physnn.cli import COMMANDS, cli, run
 from physnn.cli.sweep import langevin
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep, write_sweep
+from physnn.sweeps import companion
 from tests.conftest import make_networks, planted_sizes
 
 TINY = ["--L", "20", "24", "--eta", "0", "0.1", "0.2", "3e-1", "--images", "4", "--jobs", "1", "--no-memory", "--quiet"]
@@ -73,7 +74,8 @@ def test_sweep_prints_a_table_an_answer_and_where_everything_is(here, network_fi
 BOTH = [word for word in TINY if word != "--no-memory"] + ["--out", "s.h5", "--networks"]
 
 
-def test_sweep_tells_what_the_task_and_what_memory_bear(here, network_file, capsys):
+def test_sweep_tells_what_the_task_and_what_memory_bear(here, network_file, capsys, monkeypatch):
+    monkeypatch.setattr(companion, "LONGEST", 64)
     assert run(["sweep-noise", *BOTH, str(network_file), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [row["L"] for row in plan["memory"]["rows"]] == [10, 20, 24] and list(here.iterdir()) == []

@@ -37,7 +37,7 @@ def test_the_first_command_runs_at_tiny_size(tmp_path, monkeypatch, capsys):
     program, *words = last_words(commands()[0])
     assert program == ".venv/bin/physnn"
     assert words == ["sweep-noise", "--L", "32", "64", "128"]
-    tiny = ["--eta", "0", "0.1", "0.2", "0.3", "--images", "1", "--jobs", "1", "--quiet"]
+    tiny = ["--eta", "0", "0.1", "0.2", "0.3", "--images", "1", "--jobs", "1", "--quiet", "--no-memory"]
     assert run([*words, *tiny]) == 0
     text = capsys.readouterr().out
     assert "sweep-noise.h5" in text and "sweep-noise.png" in text
