@@ -83,7 +83,7 @@ def test_ctrl_c_ends_a_command_at_once(tmp_path, monkeypatch, network_file, name
 @pytest.mark.slow
 def test_an_interrupted_count_and_fit_run_again_say_the_same(tmp_path):
     table(tmp_path)
-    for words in ("fit table.txt --resamples 3000 --json", "count signs --method sampling --moves 20000000 --json"):
+    for words in ("fit table.txt --resamples 3000 --json", "count signs --method sampling --moves 1000000 --json"):
         whole, _ = start(tmp_path, words.split()).communicate(timeout=600)
         process = start(tmp_path, words.split())
         while process.poll() is None and seconds_of_work(process.pid) < 3:
