@@ -35,7 +35,7 @@ MEASURED = ("tests/kernels/test_observables.py", "tests/samplers/test_exact.py")
 MULTISPIN = ("tests/kernels/test_multispin.py",)
 KURAMOTO = ("tests/kernels/test_kuramoto.py", "tests/samplers/test_vectors.py")
 REFLECTIONS = ("tests/samplers/test_reflections.py",)
-WALKS = ("tests/counting/test_wang_landau.py", "tests/counting/test_signs.py")
+WALKS = ("tests/counting/test_wang_landau.py", "tests/counting/test_signs.py", "tests/samplers/test_recount.py")
 
 
 class Bug(NamedTuple):
