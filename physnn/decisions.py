@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
+from physnn.analysis.curves import Curves, disequilibrium
 from physnn.analysis.decision import Decision, Evidence, decide
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.plane import Plane, on_plane
@@ -21,7 +23,8 @@ from physnn.analysis.structure import fits, written
 from physnn.bundled import data_folder
 from physnn.errors import InputError
 from physnn.fits import fit_joint
-from physnn.report import fit, sampled_curves
+from physnn.report import fit, sampled_arrays, sampled_curves
+from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import SweepFile, read_sweep
 from physnn.sweeps.equilibrium_read import fitted_together, order_record
 
@@ -43,6 +46,11 @@ class Decided:
     order: str
     evidence: Evidence
     decision: Decision
+
+    @property
+    def decided(self) -> bool:
+        """Whether a rule gave an answer."""
+        return self.decision.kind not in ("undecided", "not in equilibrium")
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -89,31 +97,57 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
     components = record.order().components if record else max(int(v.attrs.get("components", 1)) for v in variables)
     sizes = tuple(sorted(sweep.sizes))
     doubts = tuple(r for r in remarks if not r.startswith(("L = ", "too short")))
+    control, arrays = sampled_arrays(sweep)
+    if disequilibrium(arrays, control):
+        return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "non-equilibrium"))
     try:
-        answers = {name: fit(whole, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
+        return whole, _measured(source, whole, sweep, components, doubts, resamples, seed)
     except InputError as error:
         # Chains that are too short for their autocorrelation time decide nothing.
-        return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "undecided"), (*doubts, str(error)))
+        return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "undecided"), {}, (*doubts, str(error)))
+
+
+def _measured(
+    source: str | Path,
+    whole: SweepFile,
+    sweep: SweepFile,
+    components: int,
+    doubts: tuple[str, ...],
+    resamples: int,
+    seed: int,
+) -> Evidence:
+    """Return the evidence of chains that are long enough."""
+    answers = {name: fit(whole, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
     verdicts = {name: answer.verdict for name, answer in answers.items()}
     point = nu = shared = eta = None
     if set(verdicts.values()) == {"crossing"}:
-        try:
+        # Without a common fit the rules have no exponent, and say so.
+        with suppress(InputError):
             both = fit_joint(source, ["xi_over_L"], "binder", resamples=resamples, seed=seed)
-            point, nu, shared = both.critical_point, both.inverse_nu, both.p_value
-        except InputError:
-            point = None  # the rules say that there is no common fit
+            point, nu, shared = both.critical_point, both.inverse_nu, both.agreement
     elif verdicts["xi_over_L"] == "merging" and answers["xi_over_L"].merging:
         point = answers["xi_over_L"].merging.best.critical_point
-        eta = _eta(sweep, point.value, resamples, seed)
+        with suppress(InputError):
+            eta = _eta(sweep, point.value, resamples, seed)
     binder, xi = (
         sampled_curves(sweep, name, resamples, rng.stream(seed, "bootstrap", "plane"), OBSERVABLES)
         for name in OBSERVABLES
     )
-    first, last = sizes[0], sizes[-1]
-    draws = xi.samples[last][:, 0] - xi.samples[first][:, 0]
-    trend = float((xi.y[last][0] - xi.y[first][0]) / max(draws.std(ddof=1), 1e-300))
-    compared = {p.name: on_plane(binder, xi, components, p) for p in planes()}
-    return whole, Evidence(components, sizes, verdicts, doubts, point, nu, shared, eta, trend, compared)
+    return Evidence(
+        components, tuple(sorted(sweep.sizes)), verdicts, {name: a.reason for name, a in answers.items()}, doubts,
+        point, nu, shared, eta, _trend(xi), {p.name: on_plane(binder, xi, components, p) for p in planes()},
+    )  # fmt: skip
+
+
+def _trend(xi: Curves) -> float:
+    """Return xi/L of the largest size less that of the smallest at their lowest common T, in errors; 0 if none."""
+    first, last = xi.sizes[0], xi.sizes[-1]
+    common = np.intersect1d(xi.x[first], xi.x[last])
+    if not len(common):
+        return 0.0
+    a, b = (int(np.flatnonzero(xi.x[L] == common[0])[0]) for L in (first, last))
+    draws = xi.samples[last][:, b] - xi.samples[first][:, a]
+    return float((xi.y[last][b] - xi.y[first][a]) / max(draws.std(ddof=1), 1e-300))
 
 
 def _eta(sweep: SweepFile, T: float, resamples: int, seed: int) -> Estimate | None:
@@ -132,7 +166,10 @@ def _eta(sweep: SweepFile, T: float, resamples: int, seed: int) -> Estimate | No
 
 @dataclass(frozen=True)
 class Study:
-    """Files with their decisions, and T_c, 1/nu and eta of all that have them; None where fewer than two do."""
+    """Files with their decisions, and T_c, 1/nu and eta of those that are decided and have them.
+
+    A common value is None where fewer than two do.
+    """
 
     files: tuple[Decided, ...]
     critical_point: Pooled | None
@@ -156,16 +193,24 @@ def study(sources: Sequence[str | Path], *, resamples: int = 200, seed: int = 0)
         Equilibrium sweeps, one network (or model) each.
     resamples, seed
         As in `physnn.fit`.
+
+    Raises
+    ------
+    InputError
+        If a file is of another kind, or two hold the same data: they would count as independent.
     """
-    found = []
+    found: list[Decided] = []
+    seen: dict[str, str | Path] = {}
     for source in sources:
+        if (same := seen.setdefault(content_digest(source), source)) != source:
+            raise InputError(f"{source} holds the same data as {same}: give each network once")
         sweep, evidence = evidence_of(source, resamples=resamples, seed=seed)
         record = order_record(sweep)
         waves = record.order().wave_vectors if record else ((Fraction(0), Fraction(0)),)
         words = " and ".join(written(k) for k in dict.fromkeys(waves))
         found.append(Decided(str(source), words, evidence, decide(evidence)))
     common = {
-        name: pooled([v for one in found if (v := getattr(one.evidence, name)) and v.error > 0])
+        name: pooled([v for one in found if one.decided and (v := getattr(one.evidence, name)) and v.error > 0])
         for name in ("critical_point", "inverse_nu", "eta")
     }
     return Study(tuple(found), **common)

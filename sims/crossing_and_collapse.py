@@ -8,7 +8,7 @@ The paper does not say what its eta multiplies; numbers are given in every conve
 
 A collapse is fitted whether or not curves cross: alpha free, and alpha = 1.  Nothing is tuned towards 0.3.
 
-    python sims/crossing_and_collapse.py            eight minutes on two cores
+    python sims/crossing_and_collapse.py            ten minutes on two cores
 
 Sweeps are kept in ``sims/output``, so that it continues.
 """

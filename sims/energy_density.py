@@ -4,7 +4,7 @@ Source: N. Iqbal and M. Welling, "Topological defects propagate information in d
 (untrained, T = 20) and 9 (trained): energy sits at the boundary of a filled square, is about the same inside and
 outside, and the state inside is minus that outside.
 
-    python sims/energy_density.py            half a minute
+    python sims/energy_density.py            five seconds
 """
 
 import time

@@ -35,7 +35,7 @@ from physnn.sweeps.order import find_order
 from physnn.sweeps.vector_models import identity, load_model
 
 NETWORKS = "kuramoto_flow"
-RANGE = (8, 16)
+RANGE = (8, 18)
 """Sizes that are tried."""
 USUAL = (8, 12, 16)
 """Sizes where none hold the order."""
@@ -48,7 +48,7 @@ FIGURE = Path("docs/figures/network_equilibrium.png")
 
 
 def sizes_for(waves) -> tuple[int, ...]:
-    """Return three sizes that hold an order over as wide a factor as there is, or the usual ones."""
+    """Return up to three sizes that hold an order over as wide a factor as there is, or the usual ones."""
     fitting = fitting_sizes(waves, *RANGE)
     if len(fitting) < 2:
         return USUAL
@@ -132,7 +132,7 @@ def draw(paths: dict[str, Path]) -> None:
                 axes.errorbar(
                     T,
                     y,
-                    np.minimum(error, 0.3),
+                    error,
                     color=colour,
                     marker=marker,
                     mfc=fill,

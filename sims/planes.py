@@ -4,7 +4,7 @@ Near a critical point both are functions of one variable, so their relation need
 Wolff's clusters; XY: Metropolis with reflected clusters.  The table holds the larger of two sizes; its error is that of
 the data and half the difference from the smaller size, whichever is larger.
 
-    python sims/planes.py            four minutes on two cores; writes data/planes.csv
+    python sims/planes.py            six minutes on two cores; writes data/planes.csv
 
 Sweeps are kept in ``sims/output``, so that it continues.
 """

@@ -8,7 +8,7 @@ Three panels, over the five networks of the family `flow`:
 2. RMSE by noise and L, with the curves that the null model predicts from the largest L without a parameter;
 3. U4 against xi/L of the networks in equilibrium, the Ising and XY models (from `network_equilibrium.py`, run first).
 
-    python sims/when_does_it_forget.py            half an hour on two cores
+    python sims/when_does_it_forget.py            three quarters of an hour on two cores
 
 Sweeps are kept in ``sims/output``, so that it continues.
 """
@@ -23,6 +23,7 @@ from physnn import decisions
 from physnn.analysis.forgetting import in_words
 from physnn.api import sweep_memory
 from physnn.bundled import resolve
+from physnn.errors import InputError
 from physnn.figures.fit import draw_curves
 from physnn.figures.memory import draw_lifetimes
 from physnn.figures.style import COLOURS, look, new_figure, save
@@ -30,6 +31,7 @@ from physnn.report import curves
 from physnn.store.sweep_file import read_sweep
 from physnn.sweeps.companion import forgetting
 from physnn.sweeps.diagnosis import diagnose
+from physnn.sweeps.equilibrium_read import fitted_together
 from physnn.sweeps.memory_read import memory_of
 
 NETWORKS, CONTROL = "kuramoto_flow", "kuramoto_flow_broken"
@@ -50,7 +52,8 @@ def memories(name: str) -> Path:
     print(f"{name}: {time.perf_counter() - begun:.0f} s. {answer.verdict}")
     for row in answer.rows:
         cells = [
-            f"{'> ' if c.bound else ''}{c.tau:.3g} ({100 * c.log_tau.error:.0f} %)" for c in row.lifetimes.values()
+            f"> {c.tau:.3g}" if c.bound else f"{c.tau:.3g} ({100 * c.log_tau.error:.0f} %)"
+            for c in row.lifetimes.values()
         ]
         own = ", ".join(one.verdict for one in row.own)
         print(f"  eta = {row.eta:.2f}: {'; '.join(cells)}; z = {row.growth.z}, {row.growth.verdict} (each: {own})")
@@ -90,7 +93,12 @@ def draw_plane(axes) -> None:
     for k, path in enumerate(sorted(EQUILIBRIUM.glob("seed*.h5"))):
         one = decisions.study([path]).files[0]
         most = 2 / (one.evidence.components + 2)
-        xi, binder = curves(path, "xi_over_L"), curves(path, "binder")
+        try:
+            sweep = fitted_together(read_sweep(path))[0]
+            xi, binder = curves(sweep, "xi_over_L"), curves(sweep, "binder")
+        except InputError as error:
+            print(f"  {path.stem} is not drawn: {error}")
+            continue
         colour, marker = look(k + 2)
         for j, L in enumerate(xi.sizes):
             label = f"{path.stem}, n = {one.evidence.components}" if not j else None

@@ -94,13 +94,40 @@ def test_sweep_tells_what_the_task_and_what_memory_bear(here, network_file, caps
     assert answer["memory"]["digest"] == content_digest("s-memory.h5") and answer["tasks_run"] == 0
     own = answer["forgetting"]["networks"]
     assert answer["forgetting"]["L"] == 24 and len(own) == 2
-    assert all(n["eta_task"]["bound"] == "below" for n in own), "untrained networks never do the task"
+    assert all(n["eta_task"]["bound"] == "never there" for n in own), "untrained networks never do the task"
     assert run(["sweep-noise", "--out", "s.h5", "--extend", "--L", "28", "--jobs", "1", "--quiet", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["sizes"] == [20, 24, 28] and answer["memory"]["sizes"] == [10, 20, 24, 28]
     deep = make_networks(here / "deep.h5", (0,), layers="unshared")
     assert run(["sweep-noise", *BOTH[:-3], "--out", "d.h5", "--networks", str(deep)]) == 0
     assert "memory is not measured: " in capsys.readouterr().out and not Path("d-memory.h5").exists()
+
+
+def test_shards_of_both_sweeps_print_one_object(here, network_file, capsys, monkeypatch):
+    monkeypatch.setattr(companion, "LONGEST", 40)
+    words = ["sweep-noise", *BOTH, str(network_file), "--L", "21", "25", "--json"]
+    assert run([*words, "--shard", "0/2"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["missing"] > 0 and answer["memory"]["missing"] > 0 and not Path("s.h5").exists()
+    assert run([*words, "--shard", "1/2"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["memory"]["sizes"] == [10, 20, 21, 24, 25] and answer["forgetting"]["L"] == 25
+
+
+def test_the_noise_answer_does_not_hang_on_the_memory_file(here, network_file, capsys, monkeypatch):
+    monkeypatch.setattr(companion, "LONGEST", 40)
+    Path("s-memory.h5").write_text("something else")
+    words = ["sweep-noise", *BOTH, str(network_file)]
+    assert run(words) == 0
+    text = capsys.readouterr().out
+    assert "rmse against eta" in text and "memory is not measured: " in text
+    Path("s-memory.h5").unlink()
+    assert run(words) == 0
+    more = ["--L", "10", "20", "24", "--eta", "0.9", "--longest", "60", "--extend", "--quiet", "--jobs", "1"]
+    assert run(["memory", str(network_file), "--out", "s-memory.h5", *more]) == 0
+    capsys.readouterr()
+    assert run([*words, "--json"]) == 0, "what was added to the memory file stays"
+    assert 0.9 in [row["eta"] for row in json.loads(capsys.readouterr().out)["memory"]["eta"]]
 
 
 def test_lists_can_be_given_in_every_way(here, network_file, capsys):

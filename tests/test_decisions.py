@@ -3,34 +3,59 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from physnn import api, decisions
+from physnn import api, decisions, fits
+from physnn.analysis.decision import decide
 from physnn.cli import run
 from physnn.errors import InputError
 
 
 @pytest.fixture(scope="module")
 def ising(tmp_path_factory):
-    out = tmp_path_factory.mktemp("decide") / "ising.h5"
-    api.sweep_temperature((8, 16, 32), out=out, T=np.linspace(2.1, 2.5, 9).tolist(), sweeps=4000, jobs=1)
-    return out
+    """Two independent sweeps of the Ising model."""
+    found = []
+    for seed in (0, 1):
+        found.append(tmp_path_factory.mktemp("decide") / "ising.h5")
+        T = np.linspace(2.1, 2.5, 9).tolist()
+        api.sweep_temperature((8, 16, 32), out=found[-1], T=T, sweeps=4000, seed=seed, jobs=1)
+    return found
 
 
-def test_the_ising_model_is_decided_from_the_command_line(ising, capsys):
+def test_the_ising_model_is_decided_from_the_command_line(ising, tmp_path, capsys):
     few = ["--resamples", "60"]
-    assert run(["decide", str(ising), str(ising), "--json", *few]) == 0
+    assert run(["decide", *map(str, ising), "--json", *few]) == 0
     answer = json.loads(capsys.readouterr().out)
-    one = answer["files"][0]
-    assert one["verdict"] == "Ising" and one["planes"]["Ising"]["verdict"] == "agrees"
-    assert abs(one["inverse_nu"]["value"] - 1) < 3 * one["inverse_nu"]["error"]
+    for one in answer["files"]:
+        assert one["verdict"] == "Ising" and one["planes"]["Ising"]["verdict"] == "agrees"
+        assert abs(one["inverse_nu"]["value"] - 1) < 3 * one["inverse_nu"]["error"]
     assert answer["inverse_nu"]["count"] == 2 and answer["eta"] is None
-    assert run(["decide", str(ising), *few]) == 0
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(ising[0].read_bytes())
+    assert run(["decide", str(ising[0]), str(copy), *few]) == 2, "one network twice is no second network"
+    assert "holds the same data" in capsys.readouterr().err
+    assert run(["decide", str(ising[0]), *few]) == 0
     text = " ".join(capsys.readouterr().out.split())
     for words in ("verdict", "Ising. U4 and xi/L cross", "plane of Ising: agrees"):
         assert words in text
+
+
+def test_two_observables_with_unlike_transitions_share_none(ising, monkeypatch):
+    """With xi/L at temperatures 3 % higher than they were each has a good collapse, but not at one T_c."""
+    for module in (decisions, fits):
+        sampled = module.sampled_curves
+
+        def shifted(sweep, observable, *rest, sampled=sampled, **options):
+            found = sampled(sweep, observable, *rest, **options)
+            moved = {L: 1.03 * x for L, x in found.x.items()}
+            return replace(found, x=moved) if observable == "xi_over_L" else found
+
+        monkeypatch.setattr(module, "sampled_curves", shifted)
+    evidence = decisions.evidence_of(ising[0], resamples=100)[1]
+    assert evidence.shared < 0.001 and decide(evidence).kind == "undecided"
 
 
 def test_a_disordered_range_has_no_transition_and_an_ordered_one_is_undecided(tmp_path, capsys):

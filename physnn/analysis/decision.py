@@ -1,7 +1,7 @@
 """Rules by which equilibrium data of unit vectors are called Ising, BKT-like, first order, or none of these.
 
-The rules and their numbers were written before any trained network was measured, and nothing but this code applies
-them.  The first that holds decides; a rule whose evidence is missing does not hold.
+The rules and their numbers were fixed before they were applied to any trained network, and nothing but this code
+applies them.  The first that holds decides; a rule whose evidence is missing does not hold.
 
 ``not in equilibrium``
     The configurational temperature differs from T, or starts disagree.
@@ -9,16 +9,18 @@ them.  The first that holds decides; a rule whose evidence is missing does not h
     Fewer than three sizes hold the order, or over less than a factor of 2; or the order was not resolved, is
     metastable, or moves.
 ``first order``
-    Two peaks at two sizes or more.
+    The fit of U4 or xi/L finds two phases: separate peaks at the largest size, or a U4 that falls below 0, the deeper
+    the larger L.
 ``Ising``
-    n = 1; U4 and xi/L cross and share T_c and nu; 1/nu is 1 within 2 errors and known to 0.2; the plane of Ising
+    n = 1; U4 and xi/L cross and share T_c and nu; 1/nu is 1 within 2 sigma and known to 0.2; the plane of Ising
     agrees.
 ``continuous, not Ising``
-    U4 and xi/L cross and share T_c and nu; 1/nu excludes 1 by 3 errors, or n = 1 and the plane of Ising is rejected.
+    U4 and xi/L cross and share T_c and nu; 1/nu excludes 1 by 3 sigma, or n = 1 and the plane of Ising is rejected.
 ``BKT-like``
-    n = 2; xi/L merges; eta where it splits is 1/4 within 0.1 and 3 errors; the plane of XY is not rejected.
+    n = 2; xi/L merges; eta where it splits is known to 0.1 and off 1/4 by less than 0.1 plus 3 errors; the plane of XY
+    agrees.
 ``none``
-    Neither U4 nor xi/L crosses, and xi/L falls with L at the lowest T: disordered at all T measured.
+    Neither U4 nor xi/L crosses or merges, and xi/L falls with L at the lowest T: disordered at all T measured.
 ``undecided``
     Everything else, with what is missing.
 """
@@ -26,7 +28,7 @@ them.  The first that holds decides; a rule whose evidence is missing does not h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from physnn.analysis.estimate import Estimate
@@ -37,13 +39,13 @@ Kind = Literal["Ising", "BKT-like", "first order", "continuous, not Ising", "non
 SIZES, FACTOR = 3, 2.0
 """Sizes that hold the order, and the factor between the largest and the smallest, that a verdict needs."""
 AGREES, EXCLUDES = 2.0, 3.0
-"""Errors within which 1/nu agrees with 1, and beyond which it excludes it."""
+"""Sigmas, by Student's distribution, within which 1/nu agrees with 1, and beyond which it excludes it."""
 KNOWN = 0.2
 """Largest error of 1/nu of which agreement says something."""
 ETA, AROUND = 0.25, 0.1
-"""eta at a Kosterlitz-Thouless transition, and by how much logarithms may move it."""
+"""eta at a Kosterlitz-Thouless transition; by how much logarithms may move it, and the largest error it may have."""
 SHARED = 0.001
-"""p-value of a common fit of U4 and xi/L below which they do not share T_c and nu."""
+"""p-value of U4 and xi/L having one T_c and nu below which they do not."""
 FALLS = 3.0
 """Errors by which xi/L must fall with L."""
 
@@ -60,16 +62,19 @@ class Evidence:
         Sizes that hold the order.
     verdicts : mapping
         Observable (``binder``, ``xi_over_L``) to the verdict of its fit.
+    reasons : mapping
+        Observable to what its fit says.
     doubts : tuple of str
         What speaks against one order parameter for all.
     critical_point, inverse_nu : Estimate or None
         Of both observables together where both cross, or of the one split where xi/L merges (no 1/nu).
     shared : float or None
-        p-value of the common fit.
+        p-value of both having one T_c and nu.
     eta : Estimate or None
         From the mean of psi in absolute value, L^(-eta/2), where xi/L splits.
     trend : float
-        Difference of xi/L between the largest and the smallest size at the lowest T, in errors.
+        Difference of xi/L between the largest and the smallest size at the lowest T that both have, in errors; 0 where
+        there is none.
     planes : mapping
         Class to comparison with its plane.
     """
@@ -77,6 +82,7 @@ class Evidence:
     components: int
     sizes: tuple[int, ...]
     verdicts: Mapping[str, str]
+    reasons: Mapping[str, str] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     critical_point: Estimate | None = None
     inverse_nu: Estimate | None = None
@@ -109,12 +115,13 @@ def decide(evidence: Evidence) -> Decision:
     if (lack := _lacking(e)) is not None:
         return lack
     if "first-order" in verdicts:
-        return Decision("first order", "two peaks that deepen with L")
+        name = next(name for name, verdict in e.verdicts.items() if verdict == "first-order")
+        return Decision("first order", f"{name}: {e.reasons.get(name, 'two phases')}")
     if verdicts == {"crossing"}:
         return _crossing(e)
     if e.verdicts["xi_over_L"] == "merging":
         return _merging(e)
-    if "crossing" not in verdicts and e.trend < -FALLS:
+    if not verdicts & {"crossing", "merging"} and e.trend < -FALLS:
         return Decision("none", f"xi/L falls with L at the lowest T already, by {-e.trend:.1f} errors")
     said = ", ".join(f"{name} {verdict}" for name, verdict in e.verdicts.items())
     return Decision("undecided", f"no rule holds: {said}")
@@ -134,7 +141,7 @@ def _lacking(e: Evidence) -> Decision | None:
 
 def _crossing(e: Evidence) -> Decision:
     nu = e.inverse_nu
-    if nu is None or e.shared is None:
+    if nu is None or e.shared is None or not nu.error > 0:
         return Decision("undecided", "U4 and xi/L cross, but have no common fit")
     if e.shared < SHARED:
         return Decision("undecided", f"U4 and xi/L cross, but do not share T_c and nu: p = {e.shared:.2g}")
@@ -151,6 +158,7 @@ def _crossing(e: Evidence) -> Decision:
 def _merging(e: Evidence) -> Decision:
     plane = e.plane("XY")
     said = f"xi/L merges, n = {e.components}, eta = {e.eta or 'unknown'} where it splits, plane of XY: {plane}"
-    if e.components == 2 and e.eta and abs(e.eta.value - ETA) < AROUND + 3 * e.eta.error and plane != "rejected":
+    known = e.eta is not None and 0 < e.eta.error < AROUND and abs(e.eta.value - ETA) < AROUND + 3 * e.eta.error
+    if e.components == 2 and known and plane == "agrees":
         return Decision("BKT-like", said)
     return Decision("undecided", said)

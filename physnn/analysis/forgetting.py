@@ -2,9 +2,10 @@
 
 *Task*: with MSE(eta) the mean squared error over pixels and images (foreground 1) and f the share of foreground pixels,
 a constant output has f (1 - f) at best.  eta_task is the least noise at which MSE reaches that.  *Order*: eta_order is
-the least noise at which a domain of half the system has lost half of its contrast, m = 1/2, at the depth of the task
-times L / L_train, so that the time scales as a signal needs it to cross the system.  Both lie between measured noise
-values on straight lines.  Their ratio is dimensionless; noise variances have its square.
+the least noise at which a domain of half the system has lost half of its contrast, m = 1/2, at a depth times
+L / L_train, so that the time scales as a signal needs it to cross the system.  Both lie between measured noise values
+on straight lines; where that would be between no noise and the least noise, only the bound is told.  Their ratio is
+dimensionless; noise variances have its square.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ RESAMPLES = 400
 """Bootstrap samples of images, or of replicas."""
 
 
+WORDS = {"": "", "above": "> ", "below": "< "}
+
+
 @dataclass(frozen=True)
 class Threshold:
     """The noise at which something is lost.
@@ -31,21 +35,23 @@ class Threshold:
     Attributes
     ----------
     eta : Estimate
-        Noise; without an error where it is only a bound.
+        Noise; the error is NaN where it is not known.
     bound : str
-        ``""``, ``"above"`` where it is not lost at any noise measured, ``"below"`` where it is lost at the least.
+        ``""``; ``"above"`` where it is not lost at any noise measured; ``"below"`` where it is at the least;
+        ``"never there"`` where it is not there without noise.
     """
 
     eta: Estimate
     bound: str = ""
 
     def __str__(self) -> str:
-        return {"": "", "above": "> ", "below": "< "}[self.bound] + str(self.eta)
+        return WORDS[self.bound] + str(self.eta) if self.bound in WORDS else self.bound
 
     def as_json(self) -> dict[str, Any]:
-        """Return the noise and what it is."""
-        error = None if self.bound else self.eta.error
-        return {"eta": self.eta.value, "error": error, "bound": self.bound or None}
+        """Return the noise, null where there is none, and what it is."""
+        known = self.bound in WORDS
+        error = self.eta.error if not self.bound and math.isfinite(self.eta.error) else None
+        return {"eta": self.eta.value if known else None, "error": error, "bound": self.bound or None}
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,9 @@ class Forgetting:
     @property
     def ratio(self) -> Threshold | None:
         """eta_task / eta_order."""
-        bounds = {self.task.bound, {"": "", "above": "below", "below": "above"}[self.order.bound]} - {""}
-        if len(bounds) > 1 or not self.order.eta.value:
+        opposite = {"above": "below", "below": "above"}
+        bounds = {self.task.bound, opposite.get(self.order.bound, self.order.bound)} - {""}
+        if len(bounds) > 1 or not bounds <= set(opposite):
             return None
         value = self.task.eta.value / self.order.eta.value
         if bounds:
@@ -88,15 +95,26 @@ def first_passage(eta: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(above[..., 0], eta[0], np.where(above.any(-1), place, np.inf))
 
 
-def _threshold(eta: np.ndarray, y: np.ndarray, draws: np.ndarray) -> Threshold:
+def _threshold(eta: np.ndarray, y: np.ndarray, draws: np.ndarray, count: int) -> Threshold:
+    """Return the first passage of y with an error from draws of so many images or replicas."""
+    if y[0] >= 0:
+        return Threshold(Estimate(float(eta[0]), math.nan), "below" if eta[0] else "never there")
     found = float(first_passage(eta, y))
     if not math.isfinite(found):
-        return Threshold(Estimate(float(eta[-1]), 0.0), "above")
-    if y[0] >= 0:
-        return Threshold(Estimate(float(eta[0]), 0.0), "below")
-    # Draws that never get there count as the last value: quantiles do not mind unless a third of them does.
+        return Threshold(Estimate(float(eta[-1]), math.nan), "above")
+    if found <= eta[1] and not eta[0]:
+        return Threshold(Estimate(float(eta[1]), math.nan), "below")
+    if count < 2:
+        return Threshold(Estimate(found, math.nan))
+    # Draws that never get there count as the last value: quantiles do not mind unless a sixth of them does.
     low, high = np.quantile(np.minimum(first_passage(eta, draws), eta[-1]), [(1 - ONE_SIGMA) / 2, (1 + ONE_SIGMA) / 2])
-    return Threshold(Estimate(found, float(high - low) / 2))
+    return Threshold(Estimate.student(found, float(high - low) / 2, count - 1))
+
+
+def _weights(count: int, generator: np.random.Generator) -> np.ndarray:
+    """Return weights of draws in bootstrap samples, deviations scaled as n draws need it, ``(RESAMPLES, count)``."""
+    drawn = generator.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+    return 1 / count + (drawn - 1 / count) * math.sqrt(count / max(1, count - 1))
 
 
 def task_threshold(
@@ -115,19 +133,29 @@ def task_threshold(
     generator : numpy.random.Generator
         Source of the resampling of images.
     """
-    images = len(foreground)
-    weights = generator.multinomial(images, np.full(images, 1 / images), RESAMPLES) / images
+    weights = _weights(len(foreground), generator)
     f = weights @ foreground
     y = squared.mean(1) - foreground.mean() * (1 - foreground.mean())
-    return _threshold(eta, y, weights @ squared.T - (f * (1 - f))[:, None])
+    return _threshold(eta, y, weights @ squared.T - (f * (1 - f))[:, None], len(foreground))
 
 
-def order_threshold(eta: np.ndarray, m: np.ndarray, generator: np.random.Generator) -> Threshold:
-    """Return eta_order of one network at one size from m, shape (points, replicas); without noise m is 1."""
+def order_threshold(eta: np.ndarray, m: np.ndarray, noiseless: float, generator: np.random.Generator) -> Threshold:
+    """Return eta_order of one network at one size.
+
+    Parameters
+    ----------
+    eta : ndarray, shape (points,)
+        Noise values above 0, increasing.
+    m : ndarray, shape (points, replicas)
+        What is left of the contrast.
+    noiseless : float
+        The same without noise.
+    generator : numpy.random.Generator
+        Source of the resampling of replicas.
+    """
     replicas = m.shape[1]
-    eta, m = np.concatenate([[0.0], eta]), np.concatenate([np.ones((1, replicas)), m])
-    weights = generator.multinomial(replicas, np.full(replicas, 1 / replicas), RESAMPLES) / replicas
-    return _threshold(eta, LOST - m.mean(1), LOST - weights @ m.T)
+    eta, m = np.concatenate([[0.0], eta]), np.concatenate([np.full((1, replicas), noiseless), m])
+    return _threshold(eta, LOST - m.mean(1), LOST - _weights(replicas, generator) @ m.T, replicas)
 
 
 def common_ratio(found: Sequence[Forgetting]) -> Estimate | None:

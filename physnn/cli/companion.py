@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,45 +27,69 @@ def run_and_print_both(
 ) -> None:
     """Run a noise sweep and, with ``memory``, the memory sweep that goes with it; print what they say.
 
-    ``run`` as in `physnn.cli.sweep_output.run_sweep_or_shard`.
+    ``run`` as in `physnn.cli.sweep_output.run_sweep_or_shard`.  What goes wrong with the second leaves the answer of
+    the first as it is.
     """
-    from physnn.cli.sweep_output import print_plan, print_sweep, run_sweep_or_shard
+    from physnn.cli.sweep_output import print_missing, print_plan, print_sweep, run_sweep_or_shard
+    from physnn.errors import InputError
     from physnn.sweeps.companion import companion_path
     from physnn.sweeps.files import plan
 
-    other, lack = _companion(recipe, out, extend) if memory else (None, "")
+    place = companion_path(out)
+    other, lack = _companion(recipe, out, extend, run["restart"]) if memory else (None, "")
     if dry_run:
         plans = {"task": plan(recipe, run["jobs"])} | ({"memory": plan(other, run["jobs"])} if other else {})
         _print_plans(plans, as_json, print_plan)
         return
-    count = run_sweep_or_shard("sweep-noise", recipe, out, extend, quiet, as_json, **run)
-    place = companion_path(out)
-    counted = run_sweep_or_shard("memory", other, place, extend, quiet, as_json, **run) if other else 0
-    if count is None or counted is None:
+    begun, counts = time.monotonic(), {}
+    counts["task"] = run_sweep_or_shard("sweep-noise", recipe, out, extend, quiet, **run)
+    if other:
+        if run["max_time"] is not None:
+            run["max_time"] = max(1e-3, run["max_time"] - (time.monotonic() - begun))
+        try:
+            counts["memory"] = run_sweep_or_shard("memory", other, place, True, quiet, **run)
+        except InputError as error:
+            other, lack = None, f"memory is not measured: {error}"
+    if not (out.exists() and (other is None or place.exists())):
+        said = {
+            name: {"file": str(path), "tasks_run": counts[name][0], "missing": counts[name][1]}
+            for name, path in (("task", out), ("memory", place))
+            if name in counts
+        }
+        print_missing({"shard": run["shard"], **said.pop("task"), **said}, as_json)
         return
     more: dict[str, Any] = _answer(out, place) if other else {"memory": None, "memory_remark": lack}
     name = observable or recipe.target_observable
-    print_sweep(out, name, count, as_json, {k: v for k, v in more.items() if k != "text"} if memory else None)
+    added = {k: v for k, v in more.items() if k != "text"} if memory else None
+    print_sweep(out, name, counts["task"][0], as_json, added)
     if memory and not as_json:
         _print(more, place, lack)
 
 
-def _companion(recipe: NoiseSweep, out: Path, extend: bool) -> tuple[MemorySweep | None, str]:
-    """Return the recipe of the memory sweep that goes with a noise sweep, or why there is none."""
+def _companion(recipe: NoiseSweep, out: Path, extend: bool, restart: bool) -> tuple[MemorySweep | None, str]:
+    """Return the recipe of the memory sweep that goes with a noise sweep, or why there is none.
+
+    It has all that an older one beside the file has, unless all begins anew.
+    """
     from physnn import api
     from physnn.errors import InputError
     from physnn.sweeps.companion import companion_path, companion_settings
     from physnn.sweeps.files import recipe_on_disk
+    from physnn.sweeps.memory_recipe import MemorySweep
 
     if recipe.device == "cuda":
         return None, "memory is measured on the CPU: physnn memory"
     old = recipe_on_disk(out) if extend else None
-    sizes = tuple(sorted({*recipe.L, *(old.L if old else ())}))
-    settings = companion_settings(recipe.model_copy(update={"L": sizes}))
+    settings = companion_settings(recipe.model_copy(update={"L": tuple(sorted({*recipe.L, *(old.L if old else ())}))}))
     if settings is None:
-        return None, "memory is measured in networks of our own kinds only"
+        return None, "memory is measured in networks of our own kinds, on lattices of 4 x 4 or more"
     try:
-        return api.memory_recipe(companion_path(out), extend, **settings), ""
+        before = None if restart else recipe_on_disk(companion_path(out))
+        if isinstance(before, MemorySweep):
+            for name in ("L", "eta"):
+                settings[name] = tuple(sorted({*settings[name], *getattr(before, name)}))
+            settings["longest"] = max(settings["longest"], before.longest)
+        return api.memory_recipe(**settings), ""
     except InputError as error:
         # What a memory sweep cannot do (layers that end, say) is no failure of the noise sweep.
         return None, f"memory is not measured: {error}"

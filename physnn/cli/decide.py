@@ -45,8 +45,7 @@ def decide(files: tuple[Path, ...], resamples: int, seed: int | None, as_json: b
         print_json(found.as_json())
     else:
         _print(found)
-    open_ones = [one for one in found.files if one.decision.kind in ("undecided", "not in equilibrium")]
-    return 3 if open_ones else 0
+    return 0 if all(one.decided for one in found.files) else 3
 
 
 def _print(found: Study) -> None:

@@ -99,7 +99,7 @@ def memory(
     one_thread()
     from physnn import api
     from physnn.cli.sweep import noise_range
-    from physnn.cli.sweep_output import print_plan, run_sweep_or_shard
+    from physnn.cli.sweep_output import print_missing, print_plan, run_sweep_or_shard
     from physnn.errors import InputError
     from physnn.sweeps.files import plan
     from physnn.sweeps.preflight import check_folder
@@ -117,8 +117,10 @@ def memory(
     if dry_run:
         print_plan(plan(recipe, run["jobs"]), as_json)
         return
-    count = run_sweep_or_shard("memory", recipe, out, extend, quiet, as_json, **run)
-    if count is not None:
+    count, missing = run_sweep_or_shard("memory", recipe, out, extend, quiet, **run)
+    if missing:
+        print_missing({"file": str(out), "shard": run["shard"], "tasks_run": count, "missing": missing}, as_json)
+    else:
         _print(out, count, z or SCANS, after, table, as_json)
 
 

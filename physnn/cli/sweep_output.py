@@ -65,8 +65,10 @@ def run_and_print(
     title: str, recipe: Any, out: Path, observable: str | None, extend: bool, quiet: bool, as_json: bool, **run: Any
 ) -> None:
     """Run a sweep, or one shard of it, and print what it says; ``run`` as in `run_sweep_or_shard`."""
-    count = run_sweep_or_shard(title, recipe, out, extend, quiet, as_json, **run)
-    if count is not None:
+    count, missing = run_sweep_or_shard(title, recipe, out, extend, quiet, **run)
+    if missing:
+        print_missing({"file": str(out), "shard": run["shard"], "tasks_run": count, "missing": missing}, as_json)
+    else:
         print_sweep(out, observable or recipe.target_observable, count, as_json)
 
 
@@ -76,39 +78,38 @@ def run_sweep_or_shard(
     out: Path,
     extend: bool,
     quiet: bool,
-    as_json: bool,
     *,
     executor: str,
     insecure: bool,
     shard: str | None,
     **run: Any,
-) -> int | None:
-    """Run a sweep, or one shard of it, and return the number of tasks run.
-
-    Where tasks of other shards are missing, say how many, and return None.
-    """
-    from physnn.cli.output import print_json, progress_bar
+) -> tuple[int, int]:
+    """Run a sweep, or one shard of it; return how many tasks were run, and how many of other shards are missing."""
+    from physnn.cli.output import progress_bar
     from physnn.sweeps.executors import parse_engine
     from physnn.sweeps.files import run_sweep
     from physnn.sweeps.shards import parse_shard, run_shard
 
     engine = parse_engine(executor, insecure)
-    chosen = parse_shard(shard) if shard is not None else None
-    missing = 0
     with progress_bar(title, quiet) as progress:
-        if chosen is None:
-            heard = None if quiet else announce
+        if shard is None:
             run |= {"progress": progress, "extend": extend, "engine": engine}
-            count = run_sweep(recipe, out, announce=heard, **run)
-        else:
-            count, missing = run_shard(recipe, out, chosen, progress=progress, extend=extend, engine=engine, **run)
-    if not missing:
-        return count
+            return run_sweep(recipe, out, announce=None if quiet else announce, **run), 0
+        return run_shard(recipe, out, parse_shard(shard), progress=progress, extend=extend, engine=engine, **run)
+
+
+def print_missing(found: dict[str, Any], as_json: bool) -> None:
+    """Say that tasks of other shards are missing."""
+    from physnn.cli.output import print_json
+
     if as_json:
-        print_json({"file": str(out), "shard": str(chosen), "tasks_run": count, "missing": missing})
-    else:
-        click.echo(f"shard {chosen}: {count} tasks run; {missing} tasks of other shards are missing for {out}")
-    return None
+        print_json(found)
+        return
+    for one in (found, found.get("memory")):
+        if one:
+            text = f"shard {found['shard']}: {one['tasks_run']} tasks run"
+            lack = f"; {one['missing']} tasks of other shards are missing for {one['file']}" if one["missing"] else ""
+            click.echo(text + lack)
 
 
 def print_sweep(out: Path, observable: str, count: int, as_json: bool, more: dict[str, Any] | None = None) -> None:

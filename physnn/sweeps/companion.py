@@ -10,14 +10,18 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.forgetting import Forgetting, order_threshold, task_threshold
+from physnn.analysis.memory import at_time
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile
+from physnn.sweeps.memory import NOISELESS
 from physnn.sweeps.noise_recipe import NoiseSweep, noise_values
 
 ETA = (0.1, 0.8, 8)
 """Noise values of the companion (low, high, number)."""
+LEAST = 4
+"""The smallest side that holds a domain."""
 REPLICAS, LONGEST = 4, 512
 """Its replicas and steps: about as much work as the default noise sweep."""
 
@@ -25,13 +29,15 @@ REPLICAS, LONGEST = 4, 512
 def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
     """Return settings of the memory sweep of the same networks, at the same sizes and half the smallest.
 
-    None for networks of users, whose lift and states are their own.
+    None for networks of users, whose lift and states are their own, and for lattices that are too small.
     """
     if recipe.module:
         return None
-    sizes = {L + L % 2 for L in recipe.L}
-    half = min(sizes) // 2
-    sizes |= {half + half % 2} if half >= 4 else set()
+    sizes = {L for L in recipe.L if L >= LEAST}
+    half = min(recipe.L) // 2
+    sizes |= {half + half % 2} if half >= LEAST else set()
+    if not sizes:
+        return None
     assert recipe.steps is not None
     side = min(int(read_networks(resolve(name)).recipe["L"]) for name in recipe.networks)
     longest = max(LONGEST, math.ceil(recipe.steps * max(sizes) / side))
@@ -39,6 +45,7 @@ def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
         "L": tuple(sorted(sizes)),
         "eta": tuple(noise_values(*ETA)),
         "networks": recipe.networks,
+        "network_ids": recipe.network_ids,
         "replicas": REPLICAS,
         "steps": recipe.steps,
         "longest": longest,
@@ -72,18 +79,26 @@ def forgetting(task: SweepFile, memory: SweepFile) -> tuple[int, list[Forgetting
     eta = np.asarray(one["eta"].values, float)
     squared = (one["se_near"].values + one["se_far"].values) / L**2
     foreground, m = one["target_sq"].values / L**2, other["memory"].values
-    foreground = foreground[0] if foreground.ndim == 3 else foreground
+    noiseless = _noiseless(memory, L)
     found = []
     for n, name in enumerate(ids):
         if name not in known:
             continue
         generator = rng.stream(0, "bootstrap", "forgetting", name)
         at = known.index(name)
-        order = order_threshold(np.asarray(other["eta"].values, float), m[:, at], generator)
+        order = order_threshold(np.asarray(other["eta"].values, float), m[:, at], float(noiseless[at]), generator)
         found.append(Forgetting(name, task_threshold(eta, squared[:, n], foreground[n], generator), order))
     if not found:
         raise InputError("the noise sweep and the memory sweep have no network in common")
     return L, found
+
+
+def _noiseless(memory: SweepFile, L: int) -> np.ndarray:
+    """Return m without noise at the time of ``memory``, mean over both ways to write the domain, shape (networks,)."""
+    t = float(memory.recipe["steps"]) * (L / float(memory.recipe["side"])) ** float(memory.recipe["scaling"])
+    group = memory.sizes[L]
+    both = [at_time(group["time"].values, group[name].values, max(1.0, t)) for name in NOISELESS]
+    return np.asarray(np.mean(both, axis=0))
 
 
 def _names(values: np.ndarray) -> list[str]:

@@ -106,16 +106,18 @@ def find_order(model: VectorModel, sizes: Sequence[int], T: float, seed: int, id
     sampler, generator, interval = Langevin(STEP / scale), rng.generator(rng.child(sequence)), round(4 / STEP)
     x = np.stack([model.initial("random", (L, L), generator) for _ in range(CHAINS)]).astype(np.float32)
     state = VectorState(x, sampler.generators(sequence, CHAINS))
-    temperature, found, before = max(T, HOT * float(values.max()) / model.components), None, None
+    temperature, found = max(T, HOT * float(values.max()) / model.components), None
+    before, coldest = None, False
     while found is None:
         S, _ = _measured(sampler, model, temperature, state, interval)
         resolved = contrast(top(S)) >= RESOLVED
-        row, column = peak(top(S))
-        here = {(row, column), (-row % L, -column % L)} if resolved else None
-        # Twice in a row at one place: one high peak among hundreds of wave vectors may be chance.
-        if (resolved and here == before) or temperature <= T:
-            found = Found(order_of(S, model.coupling), temperature, L, resolved, ())
+        # Twice in a row at one place, or at one that symmetry gives: one high peak of hundreds may be chance.
+        again = resolved and before is not None and at_order(peak(top(S)), before, L)
+        here = order_of(S, model.coupling) if resolved else None
+        if again or (temperature <= T and (coldest or not resolved)):
+            found = Found(order_of(S, model.coupling), temperature, L, again, ())
         else:
+            coldest = temperature <= T
             temperature, before = max(T, COOLING * temperature), here
     lost = _lost(model, found.order, T, L, sampler, state, interval, sequence)
     return Found(found.order, found.T, L, found.resolved, lost)

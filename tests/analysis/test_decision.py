@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -40,6 +41,7 @@ def test_ising_needs_every_part_of_its_rule():
         ({"inverse_nu": Estimate(1.1, 0.3)}, "undecided"),
         ({"inverse_nu": Estimate(1.5, 0.2)}, "undecided"),
         ({"inverse_nu": None}, "undecided"),
+        ({"inverse_nu": Estimate(1.5, math.nan)}, "undecided"),
         ({"shared": 1e-5}, "undecided"),
         ({"planes": plane("Ising", "rejected")}, OTHER),
         ({"planes": plane("Ising", "unclear")}, "undecided"),
@@ -61,6 +63,8 @@ def test_bkt_needs_every_part_of_its_rule():
         {"components": 4},
         {"eta": Estimate(0.6, 0.02)},
         {"eta": None},
+        {"eta": Estimate(0.3, 0.4)},
+        {"planes": None},
         {"planes": plane("XY", "rejected")},
         {"verdicts": {"binder": "merging", "xi_over_L": "undecided"}},
     ):
@@ -72,6 +76,8 @@ def test_no_transition_is_said_only_where_the_lowest_temperature_is_disordered()
     assert decide(none).kind == "none"
     assert decide(replace(none, trend=12.0)).kind == "undecided", "order everywhere is no answer"
     assert decide(replace(none, verdicts=dict.fromkeys(CROSS, "undecided"))).kind == "none"
+    merging = {"binder": "merging", "xi_over_L": "no-crossing"}
+    assert decide(replace(none, verdicts=merging)).kind == "undecided"
     assert decide(replace(none, trend=-1.0)).kind == "undecided"
 
 
