@@ -110,8 +110,8 @@ def test_ctrl_c_stops_every_long_command(tmp_path, words, engine):
     [
         "sweep-noise --L 32 --eta-range 0 0.4 9 --images 64",
         "train kuramoto --L 20 --steps 2 --seeds 0 1 --epochs 60 --pairs-per-epoch 64 --batch 4",
-        "train classify --network simple --seeds 0 1 2 --epochs 3000",
-        "replicas --networks simple --replicas 4 --epochs 3000",
+        "train classify --network simple --seeds 0 1 2 --epochs 1000",
+        "replicas --networks simple --replicas 8 --epochs 3000",
     ],
 )
 def test_what_ctrl_c_stopped_is_completed_to_the_same_digest(tmp_path, network_file, words):
@@ -161,7 +161,7 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_nobody(tmp_path, engine):
 
 @pytest.mark.slow
 def test_a_chain_stopped_again_and_again_gets_on_and_ends_with_the_same_data(tmp_path):
-    words = ["sweep-temperature", "--L", "32", "--T", "2.2", "--sweeps", "200000", "--chains", "1", "--jobs", "1"]
+    words = ["sweep-temperature", "--L", "32", "--T", "2.2", "--sweeps", "1000000", "--chains", "1", "--jobs", "1"]
     words += ["--algorithm", "metropolis", "--quiet", "--json"]
     answer = json.loads(start(tmp_path / "whole.h5", *words).communicate(timeout=120)[0])
     out, lengths = tmp_path / "cut.h5", []
@@ -175,7 +175,7 @@ def test_a_chain_stopped_again_and_again_gets_on_and_ends_with_the_same_data(tmp
         process.communicate(timeout=60)
         assert process.returncode == 3
         lengths += [len(read_part(path)["values"]) for path in Parts(out).folder.glob("*.h5")]
-    assert 0 < lengths[0] < lengths[1] < 200_000
+    assert 0 < lengths[0] < lengths[1] < 1_000_000
     cut = json.loads(start(out, *words).communicate(timeout=120)[0])
     assert cut["digest"] == answer["digest"]
 
