@@ -20,13 +20,13 @@ def ising(tmp_path_factory):
     found = []
     for seed in (0, 1):
         found.append(tmp_path_factory.mktemp("decide") / "ising.h5")
-        T = np.linspace(2.1, 2.5, 9).tolist()
-        api.sweep_temperature((8, 16, 32), out=found[-1], T=T, sweeps=4000, seed=seed, jobs=1)
+        T = np.linspace(2.14, 2.46, 7).tolist()
+        api.sweep_temperature((8, 16, 32), out=found[-1], T=T, sweeps=3000, seed=seed, jobs=1)
     return found
 
 
 def test_the_ising_model_is_decided_from_the_command_line(ising, tmp_path, capsys):
-    few = ["--resamples", "60"]
+    few = ["--resamples", "40"]
     assert run(["decide", *map(str, ising), "--json", *few]) == 0
     answer = json.loads(capsys.readouterr().out)
     for one in answer["files"]:
@@ -54,7 +54,7 @@ def test_two_observables_with_unlike_transitions_share_none(ising, monkeypatch):
             return replace(found, x=moved) if observable == "xi_over_L" else found
 
         monkeypatch.setattr(module, "sampled_curves", shifted)
-    evidence = decisions.evidence_of(ising[0], resamples=100)[1]
+    evidence = decisions.evidence_of(ising[0], resamples=60)[1]
     assert evidence.shared < 0.001 and decide(evidence).kind == "undecided"
 
 

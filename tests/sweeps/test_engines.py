@@ -70,7 +70,9 @@ def test_killed_workers_and_a_poison_task_cost_nothing_but_that_task(tmp_path, e
         assert accounts["attempts"]["3"] == accounts["attempts"]["7"] == 2 and tries["5"] == 3
     else:
         assert tries["3"] == 2 and tries["5"] in (3, 4)
-    assert sorted(p.suffix for p in parts.folder.iterdir()) == [".h5"] * 5 + [".json"] * 2
+    # What a killed worker was writing may lie there until the sweep is done.
+    left = [p.suffix for p in parts.folder.iterdir() if p.suffix != ".tmp"]
+    assert sorted(left) == [".h5"] * 5 + [".json"] * 2
 
 
 def ill(task, path, context):
