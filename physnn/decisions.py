@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
+from physnn.analysis.anomalous_dimension import anomalous_dimension
 from physnn.analysis.curves import Curves, disequilibrium
 from physnn.analysis.decision import Decision, Evidence, decide
-from physnn.analysis.estimate import Estimate
 from physnn.analysis.plane import Plane, on_plane
 from physnn.analysis.pooled import Pooled, pooled
 from physnn.analysis.structure import fits, written
@@ -34,8 +33,6 @@ LEAST = 2
 """Sizes that hold the order without which there is nothing to fit."""
 OBSERVABLES = ("binder", "xi_over_L")
 """What decides."""
-LARGEST = 3
-"""Sizes from which eta is taken."""
 
 
 @dataclass(frozen=True)
@@ -101,34 +98,28 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
     if disequilibrium(arrays, control):
         return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "non-equilibrium"))
     try:
-        return whole, _measured(source, whole, sweep, components, doubts, resamples, seed)
+        return whole, _measured(sweep, components, doubts, resamples, seed)
     except InputError as error:
         # Chains that are too short for their autocorrelation time decide nothing.
         return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "undecided"), {}, (*doubts, str(error)))
 
 
-def _measured(
-    source: str | Path,
-    whole: SweepFile,
-    sweep: SweepFile,
-    components: int,
-    doubts: tuple[str, ...],
-    resamples: int,
-    seed: int,
-) -> Evidence:
+def _measured(sweep: SweepFile, components: int, doubts: tuple[str, ...], resamples: int, seed: int) -> Evidence:
     """Return the evidence of chains that are long enough."""
-    answers = {name: fit(whole, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
+    answers = {name: fit(sweep, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
     verdicts = {name: answer.verdict for name, answer in answers.items()}
     point = nu = shared = eta = None
     if set(verdicts.values()) == {"crossing"}:
         # Without a common fit the rules have no exponent, and say so.
         with suppress(InputError):
-            both = fit_joint(source, ["xi_over_L"], "binder", resamples=resamples, seed=seed)
+            both = fit_joint(sweep, ["xi_over_L"], "binder", resamples=resamples, seed=seed)
             point, nu, shared = both.critical_point, both.inverse_nu, both.agreement
     elif verdicts["xi_over_L"] == "merging" and answers["xi_over_L"].merging:
         point = answers["xi_over_L"].merging.best.critical_point
+        at = point.value
         with suppress(InputError):
-            eta = _eta(sweep, point.value, resamples, seed)
+            each = anomalous_dimension(sampled_curves(sweep, "m_abs", resamples, rng.stream(seed, "bootstrap", "eta")))
+            eta = each[min(each, key=lambda T: abs(T - at))] if each else None
     binder, xi = (
         sampled_curves(sweep, name, resamples, rng.stream(seed, "bootstrap", "plane"), OBSERVABLES)
         for name in OBSERVABLES
@@ -148,20 +139,6 @@ def _trend(xi: Curves) -> float:
     a, b = (int(np.flatnonzero(xi.x[L] == common[0])[0]) for L in (first, last))
     draws = xi.samples[last][:, b] - xi.samples[first][:, a]
     return float((xi.y[last][b] - xi.y[first][a]) / max(draws.std(ddof=1), 1e-300))
-
-
-def _eta(sweep: SweepFile, T: float, resamples: int, seed: int) -> Estimate | None:
-    """Return eta from mean |psi| ~ L^(-eta/2) of the largest sizes at the temperature nearest to T."""
-    c = sampled_curves(sweep, "m_abs", resamples, rng.stream(seed, "bootstrap", "eta"))
-    sizes = c.sizes[-LARGEST:]
-    grids = [c.x[L] for L in sizes]
-    if any(len(g) != len(grids[0]) or (g != grids[0]).any() for g in grids):
-        return None
-    k = int(np.argmin(np.abs(grids[0] - T)))
-    x, y = np.log(sizes), np.log([c.y[L][k] for L in sizes])
-    samples = np.log(np.stack([c.samples[L][:, k] for L in sizes], axis=1))
-    slopes = np.polyfit(x, np.concatenate([y[None], samples]).T, 1)[0]
-    return Estimate(float(-2 * slopes[0]), float(2 * slopes[1:].std(ddof=1))) if math.isfinite(slopes[0]) else None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from physnn.analysis.tables import is_dimensionless
 from physnn.errors import InputError
 from physnn.report import default_observable, fit, loaded, sampled_curves
 from physnn.store.hdf5 import is_hdf5
-from physnn.store.sweep_file import read_sweep
+from physnn.store.sweep_file import SweepFile, read_sweep
 from physnn.store.table import read_table
 from physnn.sweeps.equilibrium_read import fitted_together
 from physnn.sweeps.preflight import check_fit
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def fit_joint(
-    source: str | Path,
+    source: str | Path | SweepFile,
     others: Sequence[str],
     observable: str | None = None,
     *,
@@ -37,7 +37,7 @@ def fit_joint(
 
     Parameters
     ----------
-    source : path
+    source : path or SweepFile
         A sweep file or a table.
     others : sequence of str
         Further observables of the sweep file, or further tables.
@@ -55,8 +55,8 @@ def fit_joint(
 
     generator = rng.stream(seed, "bootstrap", "joint fit")
     parts = []
-    if is_hdf5(Path(source)):
-        sweep = fitted_together(read_sweep(source))[0]
+    if isinstance(source, SweepFile) or is_hdf5(Path(source)):
+        sweep = fitted_together(source if isinstance(source, SweepFile) else read_sweep(source))[0]
         names = (observable or default_observable(sweep), *others)
         # The same stream for all: sample b draws the same networks and images, or bins, for every observable.
         found = [sampled_curves(sweep, n, resamples, rng.stream(seed, "bootstrap", "joint"), names) for n in names]

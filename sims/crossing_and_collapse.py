@@ -15,6 +15,7 @@ Sweeps are kept in ``sims/output``, so that it continues.
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from physnn.analysis.curves import Curves
 from physnn.analysis.exponents import Collapse, Settings, collapse
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.figures.style import look, new_figure, save
+from physnn.figures.fit import draw_collapse, draw_curves
+from physnn.figures.style import new_figure, save
 from physnn.store.network_file import read_networks
 
 SIZES, IMAGES = (32, 64, 128), 48
@@ -55,29 +57,6 @@ def conventions(eta: float, gamma: float) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in found.items())
 
 
-def draw_curves(axes, curves: Curves, title: str) -> None:
-    """Draw y against noise."""
-    for k, L in enumerate(curves.sizes):
-        colour, marker = look(k)
-        style = {"color": colour, "marker": marker, "ms": 4, "lw": 0.8, "label": f"L = {L}"}
-        axes.errorbar(curves.x[L], curves.y[L], curves.errors[L], **style)
-    axes.set(title=title, xlabel=r"noise $\eta$ (Langevin)", ylabel="mean RMSE of an image")
-    axes.legend(frameon=False, fontsize=8)
-
-
-def draw_collapse(axes, curves: Curves, found: Collapse | None, title: str) -> None:
-    """Draw y against (eta - eta_c) L^alpha."""
-    axes.set_title(title if found else f"{title}: none", fontsize=10)
-    if found is None:
-        return
-    x_c, alpha = found.critical_point.value, found.inverse_nu.value
-    for k, L in enumerate(curves.sizes):
-        colour, marker = look(k)
-        style = {"color": colour, "marker": marker, "ms": 4, "lw": 0.8}
-        axes.errorbar((curves.x[L] - x_c) * L**alpha, curves.y[L], curves.errors[L], **style)
-    axes.set_xlabel(r"$(\eta - \eta_c) L^\alpha$")
-
-
 def main() -> None:
     """Sweep all ensembles, print every answer, and draw curves and collapses of the paper's observable."""
     FOLDER.mkdir(exist_ok=True)
@@ -103,10 +82,13 @@ def main() -> None:
                     print(f"    alpha {label}: alpha = {found.inverse_nu}, eta_c = {found.critical_point}, "
                           f"chi2/dof = {found.chi2_per_dof:.2f}, p = {found.p_value:.1g}")  # fmt: skip
             if observable == OBSERVABLES[0]:
-                draw_curves(line[0], fit.curves, f"{name}: {fit.verdict}")
-                best = f"alpha = {free.inverse_nu}" if free else "alpha free"
-                draw_collapse(line[1], fit.curves, free, best)
-                draw_collapse(line[2], fit.curves, one, "alpha = 1")
+                draw_curves(line[0], fit)
+                line[0].set_title(f"{name}: {fit.verdict}", fontsize=10)
+                for axes, found in zip(line[1:], (free, one), strict=True):
+                    if found:
+                        draw_collapse(axes, replace(fit, collapse=found))
+                    else:
+                        axes.set_title("no collapse", fontsize=10)
     print(save(figure, FIGURE))
 
 

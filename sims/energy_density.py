@@ -17,7 +17,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from physnn import rng
 from physnn.bundled import resolve
 from physnn.figures.style import COLOURS, new_figure, save
-from physnn.models.kuramoto import VectorModel
+from physnn.models.couplings import from_weights
 from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
 from physnn.store.network_file import read_networks
 
@@ -29,6 +29,8 @@ DEPTH = 20
 NEAR = 3
 """Pixels on either side of the boundary that count as the wall."""
 FIGURE = Path("docs/figures/energy_density.png")
+Case = tuple[Architecture, dict[str, np.ndarray], int]
+"""Kind of network, its weights, and the number of steps."""
 
 
 def square() -> np.ndarray:
@@ -39,15 +41,13 @@ def square() -> np.ndarray:
     return image
 
 
-def state(network: KuramotoNetwork, image: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def state(case: Case, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return x of shape (L, L, N) after some steps, and the energy of every site."""
+    architecture, weights, steps = case
     with torch.no_grad():
-        x = network.evolve(torch.from_numpy(image)[None], steps)[0].double().numpy().transpose(1, 2, 0)
-        c = network.constant()
-        model = VectorModel(
-            network.symmetric_coupling().double().numpy(), np.empty(0) if c is None else c.double().numpy()
-        )
-    return x, model.energy_map(x)
+        x = KuramotoNetwork(architecture, weights).evolve(torch.from_numpy(image)[None], steps)
+    x = x[0].double().numpy().transpose(1, 2, 0)
+    return x, from_weights(weights, architecture.boundary).energy_map(x)
 
 
 def measured(x: np.ndarray, energy: np.ndarray, image: np.ndarray) -> dict[str, float]:
@@ -70,19 +70,19 @@ def measured(x: np.ndarray, energy: np.ndarray, image: np.ndarray) -> dict[str, 
     }
 
 
-def cases() -> dict[str, list[tuple[KuramotoNetwork, int]]]:
+def cases() -> dict[str, list[Case]]:
     """Return networks and depths: untrained ones, and all that are bundled and symmetric."""
     plain = Architecture()
-    found = {
+    found: dict[str, list[Case]] = {
         "untrained, symmetric": [
-            (KuramotoNetwork(plain, initial_weights(plain, rng.stream(seed, "weights"), 0.3)), DEPTH) for seed in SEEDS
+            (plain, initial_weights(plain, rng.stream(seed, "weights"), 0.3), DEPTH) for seed in SEEDS
         ]
     }
     for name in ("kuramoto_symmetric", "kuramoto_flow"):
         file = read_networks(resolve(name))
         architecture = Architecture(**file.architecture)
         found[f"trained, {name}"] = [
-            (KuramotoNetwork(architecture, {key: w[k] for key, w in file.weights.items()}), int(file.recipe["steps"]))
+            (architecture, {key: w[k] for key, w in file.weights.items()}, int(file.recipe["steps"]))
             for k in range(len(file.seeds))
         ]
     return found
@@ -95,7 +95,7 @@ def main() -> None:
     figure = new_figure(11, 3.2 * len(every))
     rows = figure.subplots(len(every), 3, squeeze=False)
     for line, (name, networks) in zip(rows, every.items(), strict=True):
-        found = [state(network, image, steps) for network, steps in networks]
+        found = [state(case, image) for case in networks]
         numbers = [measured(x, energy, image) for x, energy in found]
         print(f"{name}, {len(networks)} networks, median (least, most)")
         for key in numbers[0]:
@@ -106,7 +106,7 @@ def main() -> None:
         line[0].axhline(ROW, color=COLOURS[1], lw=1.5)
         line[0].set(title=f"{name}: input", xticks=[], yticks=[])
         drawn = line[1].imshow(energy, cmap="cividis", interpolation="nearest")
-        line[1].set(title=f"energy of a site, T = {networks[0][1]}", xticks=[], yticks=[])
+        line[1].set(title=f"energy of a site, T = {networks[0][2]}", xticks=[], yticks=[])
         figure.colorbar(drawn, ax=line[1], shrink=0.8)
         a, b = x[image > 0].mean(0), x[image < 0].mean(0)
         along = int(np.argmax(np.abs(a - b)))

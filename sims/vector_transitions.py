@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import physnn
+from physnn.analysis.anomalous_dimension import anomalous_dimension
 from physnn.analysis.estimate import Estimate
 from physnn.api import sweep_equilibrium
 from physnn.figures.style import look, new_figure, save
@@ -57,19 +58,6 @@ CASES = {
 ISING, XY = tuple(CASES)[:3], tuple(CASES)[3:]
 
 
-def eta(path: Path) -> dict[float, Estimate]:
-    """Return eta at every temperature, from <|m|> ~ L^(-eta / 2) over the three largest sizes."""
-    c = curves(path, "m_abs")
-    sizes = c.sizes[-3:]
-    x, found = np.log(sizes), {}
-    for t, T in enumerate(c.x[sizes[0]]):
-        y = np.log([c.y[L][t] for L in sizes])
-        samples = np.log(np.stack([c.samples[L][:, t] for L in sizes], axis=1))
-        slope = np.polyfit(x, np.concatenate([y[None], samples]).T, 1)[0]
-        found[float(T)] = Estimate(float(-2 * slope[0]), float(2 * slope[1:].std(ddof=1)))
-    return found
-
-
 def thermometer(path: Path) -> float:
     """Return t_conf / T, averaged over sizes, temperatures and chains."""
     sweep = physnn.read_sweep(path)
@@ -94,7 +82,7 @@ def tell(name: str, path: Path) -> None:
         factor, T_c = thermometer(path), both.critical_point
         print(f"  t_conf/T = {factor:.4f}, so T_c = {Estimate(factor * T_c.value, T_c.error)} on that thermometer")
     else:
-        print("  eta:", ", ".join(f"{e} at T = {T:g}" for T, e in eta(path).items()))
+        print("  eta:", ", ".join(f"{e} at T = {T:g}" for T, e in anomalous_dimension(curves(path, "m_abs")).items()))
         helicity = curves(path, "helicity")
         L = helicity.sizes[-1]
         for T, y, error in zip(helicity.x[L], helicity.y[L], helicity.errors[L], strict=True):
@@ -130,7 +118,7 @@ def draw(paths: dict[str, Path]) -> None:
     middle.set(ylabel=r"$\xi / L$")
     for k, name in enumerate(XY):
         colour, marker = look(k)
-        found = eta(paths[name])
+        found = anomalous_dimension(curves(paths[name], "m_abs"))
         y, error = [e.value for e in found.values()], [e.error for e in found.values()]
         right.errorbar(list(found), y, error, color=colour, marker=marker, capsize=3, label=name)
     right.axhline(0.25, color="0.5", ls="--", lw=1)

@@ -21,7 +21,7 @@ def ising(tmp_path_factory):
     for seed in (0, 1):
         found.append(tmp_path_factory.mktemp("decide") / "ising.h5")
         T = np.linspace(2.14, 2.46, 7).tolist()
-        api.sweep_temperature((8, 16, 32), out=found[-1], T=T, sweeps=3000, seed=seed, jobs=1)
+        api.sweep_temperature((8, 16, 32), out=found[-1], T=T, sweeps=12000, seed=seed, jobs=1)
     return found
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from physnn.analysis.observables import TEMPERATURE, Observable, rule_of
 from physnn.analysis.points import Points
+from physnn.analysis.resampling import shares, widened
 from physnn.analysis.thermometer import TOLERANCE, thermometer
 from physnn.errors import InputError
 
@@ -158,7 +159,7 @@ def curves_of(
     """
     rule = rule_of(observable, control, *(arrays for _, arrays in sizes.values()), components=components)
     networks = min(arrays[rule.raw[0]].shape[1] for _, arrays in sizes.values())
-    weights = _network_weights(networks, resamples, generator)
+    weights = widened(shares(networks, (resamples,), generator))
     x, y, samples, counts = {}, {}, {}, []
     members, member_errors = {}, {}
     for L in sorted(sizes):
@@ -194,24 +195,17 @@ def curves_of(
     )
 
 
-def _network_weights(networks: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
-    if networks == 1:
-        return np.ones((resamples, 1))
-    drawn = generator.multinomial(networks, np.full(networks, 1 / networks), resamples) / networks
-    return np.asarray(1 / networks + (drawn - 1 / networks) * np.sqrt(networks / (networks - 1)))
-
-
 def _resampled(
     rule: Observable, moments: tuple[np.ndarray, ...], weights: np.ndarray, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return bootstrap samples of the mean curve, and the networks' own curves with their errors from images."""
     networks, images = moments[0].shape[1:]
-    drawn = generator.multinomial(images, np.full(images, 1 / images), (len(weights), networks)) / images
-    scale = np.sqrt(images / (images - 1)) if images > 1 else 1.0
+    drawn = shares(images, (len(weights), networks), generator)
     curves = rule.combine(*(m.mean(2) for m in moments))
-    resampled = _drawn(rule, moments, 1 / images + (drawn - 1 / images) * scale)
+    resampled = _drawn(rule, moments, widened(drawn))
     if not (known := np.isfinite(resampled)).all():
         # Weights below 0 can make the mean of a few unlike squares negative: there the curve itself is scaled.
+        scale = np.sqrt(images / (images - 1))
         resampled = np.where(known, resampled, curves + (_drawn(rule, moments, drawn) - curves) * scale)
     samples = resampled.mean(2)
     within = resampled.var(0)

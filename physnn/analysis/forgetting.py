@@ -16,16 +16,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from physnn.analysis.estimate import ONE_SIGMA, Estimate
 from physnn.analysis.memory import LOST
+from physnn.analysis.resampling import shares, widened
 
 RESAMPLES = 400
 """Bootstrap samples of images, or of replicas."""
-
-
 WORDS = {"": "", "above": "> ", "below": "< "}
+"""How bounds are written; others are no numbers."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +110,6 @@ def _threshold(eta: np.ndarray, y: np.ndarray, draws: np.ndarray, count: int) ->
     return Threshold(Estimate.student(found, float(high - low) / 2, count - 1))
 
 
-def _weights(count: int, generator: np.random.Generator) -> np.ndarray:
-    """Return weights of draws in bootstrap samples, deviations scaled as n draws need it, ``(RESAMPLES, count)``."""
-    drawn = generator.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
-    return 1 / count + (drawn - 1 / count) * math.sqrt(count / max(1, count - 1))
-
-
 def task_threshold(
     eta: np.ndarray, squared: np.ndarray, foreground: np.ndarray, generator: np.random.Generator
 ) -> Threshold:
@@ -133,7 +126,7 @@ def task_threshold(
     generator : numpy.random.Generator
         Source of the resampling of images.
     """
-    weights = _weights(len(foreground), generator)
+    weights = widened(shares(len(foreground), (RESAMPLES,), generator))
     f = weights @ foreground
     y = squared.mean(1) - foreground.mean() * (1 - foreground.mean())
     return _threshold(eta, y, weights @ squared.T - (f * (1 - f))[:, None], len(foreground))
@@ -155,7 +148,8 @@ def order_threshold(eta: np.ndarray, m: np.ndarray, noiseless: float, generator:
     """
     replicas = m.shape[1]
     eta, m = np.concatenate([[0.0], eta]), np.concatenate([np.full((1, replicas), noiseless), m])
-    return _threshold(eta, LOST - m.mean(1), LOST - _weights(replicas, generator) @ m.T, replicas)
+    weights = widened(shares(replicas, (RESAMPLES,), generator))
+    return _threshold(eta, LOST - m.mean(1), LOST - weights @ m.T, replicas)
 
 
 def common_ratio(found: Sequence[Forgetting]) -> Estimate | None:
@@ -167,8 +161,7 @@ def common_ratio(found: Sequence[Forgetting]) -> Estimate | None:
     if len(logs) < 2:
         return None
     mean, deviation = float(np.mean(logs)), float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
-    half = deviation * float(stats.t.ppf((1 + ONE_SIGMA) / 2, len(logs) - 1))
-    return Estimate(math.exp(mean), math.exp(mean) * half, len(logs) - 1)
+    return Estimate.student(math.exp(mean), math.exp(mean) * deviation, len(logs) - 1)
 
 
 def in_words(found: Sequence[Forgetting], L: int) -> str:

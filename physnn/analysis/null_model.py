@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.special import poch
 
+from physnn.analysis.resampling import shares, widened
 from physnn.errors import InputError
 
 LEVEL = 0.003
@@ -192,10 +193,9 @@ def _equal(errors: Errors) -> np.ndarray:
 
 
 def _weights(errors: Errors, resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """Return weights of images in bootstrap samples, (resamples, networks, images), scaled as n draws need it."""
+    """Return weights of images in bootstrap samples, (resamples, networks, images)."""
     networks, images = errors.n_near.shape
-    drawn = generator.multinomial(images, np.full(images, 1 / images), (resamples, networks)) / images
-    return np.asarray(1 / images + (drawn - 1 / images) * np.sqrt(images / (images - 1)))
+    return widened(shares(images, (resamples, networks), generator))
 
 
 def _rates(errors: Errors, L: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

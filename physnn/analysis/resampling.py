@@ -89,6 +89,17 @@ def redrawn(bins: int, resamples: int, generator: np.random.Generator) -> np.nda
     return generator.multinomial(bins - 1, np.full(bins, 1 / bins), size=resamples) * (bins / (bins - 1))
 
 
+def shares(draws: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Return the share of each of n draws in bootstrap samples, n redrawn with replacement: ``(*shape, draws)``."""
+    return np.asarray(generator.multinomial(draws, np.full(draws, 1 / draws), shape) / draws)
+
+
+def widened(drawn: np.ndarray) -> np.ndarray:
+    """Return `shares` with deviations from 1/n times sqrt(n / (n - 1)): means vary by s^2 / n, also for few draws."""
+    n = drawn.shape[-1]
+    return np.asarray(1 / n + (drawn - 1 / n) * math.sqrt(n / max(1, n - 1)))
+
+
 def evaluate(function: Function, moments: np.ndarray) -> np.ndarray:
     """Return the function at mean moments of shape ``(moments, ...)``.
 

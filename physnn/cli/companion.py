@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from physnn.analysis.memory import MemoryAnswer
     from physnn.sweeps.memory_recipe import MemorySweep
     from physnn.sweeps.noise_recipe import NoiseSweep
+
+Answer = tuple[dict[str, Any], Callable[[], None]]
+"""What is said: as plain data, and what prints it."""
 
 
 def run_and_print_both(
@@ -51,19 +57,14 @@ def run_and_print_both(
         except InputError as error:
             other, lack = None, f"memory is not measured: {error}"
     if not (out.exists() and (other is None or place.exists())):
-        said = {
-            name: {"file": str(path), "tasks_run": counts[name][0], "missing": counts[name][1]}
-            for name, path in (("task", out), ("memory", place))
-            if name in counts
-        }
-        print_missing({"shard": run["shard"], **said.pop("task"), **said}, as_json)
+        said = {name: (path, *counts[name]) for name, path in (("task", out), ("memory", place)) if name in counts}
+        print_missing(run["shard"], said, as_json)
         return
-    more: dict[str, Any] = _answer(out, place) if other else {"memory": None, "memory_remark": lack}
+    plain, show = _answer(out, place) if other else _none(lack)
     name = observable or recipe.target_observable
-    added = {k: v for k, v in more.items() if k != "text"} if memory else None
-    print_sweep(out, name, counts["task"][0], as_json, added)
+    print_sweep(out, name, counts["task"][0], as_json, plain if memory else None)
     if memory and not as_json:
-        _print(more, place, lack)
+        show()
 
 
 def _companion(recipe: NoiseSweep, out: Path, extend: bool, restart: bool) -> tuple[MemorySweep | None, str]:
@@ -107,8 +108,12 @@ def _print_plans(plans: dict[str, Any], as_json: bool, print_plan: Any) -> None:
         print_plan(found, False)
 
 
-def _answer(out: Path, place: Path) -> dict[str, Any]:
-    """Return what both sweeps say, drawn, as plain data; ``text`` holds the rows to print."""
+def _none(lack: str) -> Answer:
+    return {"memory": None, "memory_remark": lack}, lambda: click.echo(lack)
+
+
+def _answer(out: Path, place: Path) -> Answer:
+    """Return what both sweeps say, drawn: as plain data, and what prints it."""
     from physnn import plots
     from physnn.analysis.forgetting import common_ratio, in_words
     from physnn.errors import InputError
@@ -126,24 +131,20 @@ def _answer(out: Path, place: Path) -> dict[str, Any]:
         L, found = forgetting(read_sweep(out), sweep)
     except InputError as error:
         remark = f"task and memory are not compared: {error}"
-        return {"memory": memory, "forgetting": None, "text": (answer, [], remark)}
+        return {"memory": memory, "forgetting": None}, partial(_print, answer, [], remark, place, figure)
     ratio = common_ratio(found)
     both = {"L": L, "networks": [f.as_json() for f in found], "ratio": ratio.as_json() if ratio else None}
     rows = [[f.network, str(f.task), str(f.order), str(f.ratio or "-")] for f in found]
-    return {"memory": memory, "forgetting": both, "text": (answer, rows, in_words(found, L))}
+    return {"memory": memory, "forgetting": both}, partial(_print, answer, rows, in_words(found, L), place, figure)
 
 
-def _print(more: dict[str, Any], place: Path, lack: str) -> None:
+def _print(answer: MemoryAnswer, rows: list[list[str]], sentence: str, place: Path, figure: str) -> None:
     from physnn.cli.memory import lifetime_rows
     from physnn.cli.output import print_table
 
-    if lack:
-        click.echo(lack)
-        return
-    answer, rows, sentence = more["text"]
     print_table("memory: lifetimes of a domain in steps", *lifetime_rows(answer))
     click.echo(answer.verdict)
     if rows:
         print_table("noise at which it is lost", ["network", "task", "order", "task / order"], rows)
     click.echo(sentence)
-    click.echo(f"data    {place}\nfigure  {more['memory']['figure']}")
+    click.echo(f"data    {place}\nfigure  {figure}")

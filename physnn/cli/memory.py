@@ -119,7 +119,7 @@ def memory(
         return
     count, missing = run_sweep_or_shard("memory", recipe, out, extend, quiet, **run)
     if missing:
-        print_missing({"file": str(out), "shard": run["shard"], "tasks_run": count, "missing": missing}, as_json)
+        print_missing(run["shard"], {"memory": (out, count, missing)}, as_json)
     else:
         _print(out, count, z or SCANS, after, table, as_json)
 

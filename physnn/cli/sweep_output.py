@@ -67,7 +67,7 @@ def run_and_print(
     """Run a sweep, or one shard of it, and print what it says; ``run`` as in `run_sweep_or_shard`."""
     count, missing = run_sweep_or_shard(title, recipe, out, extend, quiet, **run)
     if missing:
-        print_missing({"file": str(out), "shard": run["shard"], "tasks_run": count, "missing": missing}, as_json)
+        print_missing(run["shard"], {"task": (out, count, missing)}, as_json)
     else:
         print_sweep(out, observable or recipe.target_observable, count, as_json)
 
@@ -98,18 +98,22 @@ def run_sweep_or_shard(
         return run_shard(recipe, out, parse_shard(shard), progress=progress, extend=extend, engine=engine, **run)
 
 
-def print_missing(found: dict[str, Any], as_json: bool) -> None:
-    """Say that tasks of other shards are missing."""
+def print_missing(shard: str, sweeps: dict[str, tuple[Path, int, int]], as_json: bool) -> None:
+    """Say that tasks of other shards are missing: by sweep its file, tasks run and tasks that are missing.
+
+    In JSON the first of them stands at the top, others under their names.
+    """
     from physnn.cli.output import print_json
 
     if as_json:
-        print_json(found)
+        first, *others = (
+            {"file": str(out), "tasks_run": count, "missing": lack} for out, count, lack in sweeps.values()
+        )
+        print_json({"shard": shard, **first, **dict(zip(list(sweeps)[1:], others, strict=True))})
         return
-    for one in (found, found.get("memory")):
-        if one:
-            text = f"shard {found['shard']}: {one['tasks_run']} tasks run"
-            lack = f"; {one['missing']} tasks of other shards are missing for {one['file']}" if one["missing"] else ""
-            click.echo(text + lack)
+    for out, count, missing in sweeps.values():
+        lack = f"; {missing} tasks of other shards are missing for {out}" if missing else ""
+        click.echo(f"shard {shard}: {count} tasks run{lack}")
 
 
 def print_sweep(out: Path, observable: str, count: int, as_json: bool, more: dict[str, Any] | None = None) -> None:

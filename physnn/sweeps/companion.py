@@ -16,7 +16,10 @@ from physnn.errors import InputError
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile
 from physnn.sweeps.memory import NOISELESS
+from physnn.sweeps.memory_read import names
+from physnn.sweeps.memory_recipe import MemorySweep
 from physnn.sweeps.noise_recipe import NoiseSweep, noise_values
+from physnn.sweeps.validation import validated
 
 ETA = (0.1, 0.8, 8)
 """Noise values of the companion (low, high, number)."""
@@ -75,11 +78,12 @@ def forgetting(task: SweepFile, memory: SweepFile) -> tuple[int, list[Forgetting
     one, other = task.sizes[L], memory.sizes[L]
     if len(one["eta"].values) < 2:
         raise InputError("one noise value alone does not show where the task is lost")
-    ids, known = (_names(group["network"].values) for group in (one, other))
+    ids, known = (names(group["network"]) for group in (one, other))
     eta = np.asarray(one["eta"].values, float)
     squared = (one["se_near"].values + one["se_far"].values) / L**2
     foreground, m = one["target_sq"].values / L**2, other["memory"].values
-    noiseless = _noiseless(memory, L)
+    t = validated(MemorySweep, memory.recipe).time(L)
+    noiseless = np.mean([at_time(other["time"].values, other[name].values, t) for name in NOISELESS], axis=0)
     found = []
     for n, name in enumerate(ids):
         if name not in known:
@@ -91,15 +95,3 @@ def forgetting(task: SweepFile, memory: SweepFile) -> tuple[int, list[Forgetting
     if not found:
         raise InputError("the noise sweep and the memory sweep have no network in common")
     return L, found
-
-
-def _noiseless(memory: SweepFile, L: int) -> np.ndarray:
-    """Return m without noise at the time of ``memory``, mean over both ways to write the domain, shape (networks,)."""
-    t = float(memory.recipe["steps"]) * (L / float(memory.recipe["side"])) ** float(memory.recipe["scaling"])
-    group = memory.sizes[L]
-    both = [at_time(group["time"].values, group[name].values, max(1.0, t)) for name in NOISELESS]
-    return np.asarray(np.mean(both, axis=0))
-
-
-def _names(values: np.ndarray) -> list[str]:
-    return [v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist()]

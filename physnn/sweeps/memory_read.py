@@ -8,6 +8,7 @@ import numpy as np
 
 from physnn.analysis.memory import Memories, MemoryAnswer, at_time, memory_answer
 from physnn.errors import InputError
+from physnn.store.hdf5 import Variable
 from physnn.store.sweep_file import SweepFile
 from physnn.sweeps.memory import NOISELESS
 
@@ -17,8 +18,14 @@ def memory_of(sweep: SweepFile) -> MemoryAnswer | None:
     if sweep.recipe.get("kind") != "memory" or not sweep.sizes:
         return None
     group = next(iter(sweep.sizes.values()))
-    ids = [i.decode() if isinstance(i, bytes) else str(i) for i in group["network"].values.tolist()]
-    return memory_answer(group["eta"].values.tolist(), ids, group["gamma"].values.tolist(), memories(sweep))
+    return memory_answer(
+        group["eta"].values.tolist(), names(group["network"]), group["gamma"].values.tolist(), memories(sweep)
+    )
+
+
+def names(variable: Variable) -> list[str]:
+    """Return the names that a variable of a file holds."""
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in variable.values.tolist()]
 
 
 def memories(sweep: SweepFile) -> dict[int, Memories]:

@@ -110,15 +110,15 @@ def find_order(model: VectorModel, sizes: Sequence[int], T: float, seed: int, id
     before, coldest = None, False
     while found is None:
         S, _ = _measured(sampler, model, temperature, state, interval)
-        resolved = contrast(top(S)) >= RESOLVED
+        largest, here = top(S), order_of(S, model.coupling)
+        resolved = contrast(largest) >= RESOLVED
         # Twice in a row at one place, or at one that symmetry gives: one high peak of hundreds may be chance.
-        again = resolved and before is not None and at_order(peak(top(S)), before, L)
-        here = order_of(S, model.coupling) if resolved else None
+        again = resolved and before is not None and at_order(peak(largest), before, L)
         if again or (temperature <= T and (coldest or not resolved)):
-            found = Found(order_of(S, model.coupling), temperature, L, again, ())
+            found = Found(here, temperature, L, again, ())
         else:
             coldest = temperature <= T
-            temperature, before = max(T, COOLING * temperature), here
+            temperature, before = max(T, COOLING * temperature), here if resolved else None
     lost = _lost(model, found.order, T, L, sampler, state, interval, sequence)
     return Found(found.order, found.T, L, found.resolved, lost)
 
