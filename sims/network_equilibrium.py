@@ -6,23 +6,26 @@ Networks of the family `flow` go down an energy, so their noisy dynamics has an 
 do not, and are left out.
 
 For each network: where S(k) peaks first on cooling (k*, T*), sizes that hold k*, long runs about T* from ordered and
-from random starts, and the rules of `physnn decide`, which were written before.  Where no size holds k*, the usual
-ones: S(k) and both starts are told all the same.  One network is run again by Langevin dynamics at two steps, and a
-model whose answer is known (one coupled component, in the Ising class) goes through the same.
+from random starts, and the rules of `physnn decide`, which were written before.  Where no two sizes hold k*, the order
+is measured at quarters of a turn nearby, which they hold; S(k) tells whether it peaks there.  One network is run again
+by Langevin dynamics at two steps, and a model whose answer is known (one coupled component, in the Ising class) goes
+through the same.
 
-    python sims/network_equilibrium.py            three quarters of an hour on two cores
+    python sims/network_equilibrium.py            an hour on two cores
 
 Sweeps are kept in ``sims/output``, so that it continues.
 """
 
 import time
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from physnn.analysis.equilibrium import whole_zone
 from physnn.analysis.estimate import Estimate
-from physnn.analysis.structure import contrast, fitting_sizes, peak, written
+from physnn.analysis.structure import Order, contrast, fitting_sizes, peak, written
 from physnn.api import equilibrium_recipe, sweep_equilibrium
 from physnn.bundled import resolve
 from physnn.decisions import study
@@ -37,21 +40,32 @@ from physnn.sweeps.vector_models import identity, load_model
 NETWORKS = "kuramoto_flow"
 RANGE = (8, 18)
 """Sizes that are tried."""
-USUAL = (8, 12, 16)
-"""Sizes where none hold the order."""
+QUARTERS = 1 / 32
+"""Distance, in turns, up to which multiples of a quarter turn stand for a k* that no two sizes hold."""
 AROUND = np.linspace(0.85, 1.4, 7)
 """Temperatures, in units of T*."""
-LENGTHS = {"sampler": "metropolis", "chains": 4, "sweeps": 500, "thermalisation": 150, "jobs": 2}
+BELOW = np.linspace(0.3, 0.8, 7)
+"""Temperatures where no peak is resolved, in units of the mean-field transition."""
+LENGTHS = {"sampler": "metropolis", "chains": 4, "jobs": 2}
+LONG, FROZEN = ({"sweeps": 2000, "thermalisation": 400}, {"sweeps": 500, "thermalisation": 150})
+"""Measurements where all starts meet at the lowest temperature, and where they do not, nor would in longer runs."""
 CONTROL = (("diagonal", "1", "0"), (8, 12, 16, 24), np.linspace(1.2, 1.36, 7))
 FOLDER = Path("sims/output/network_equilibrium")
 FIGURE = Path("docs/figures/network_equilibrium.png")
 
 
+def held(order: Order) -> Order:
+    """Return an order, or that at the nearest quarters of a turn where no two sizes hold it."""
+    if len(fitting_sizes(order.wave_vectors, *RANGE)) > 1:
+        return order
+    near = tuple(tuple(Fraction(round(4 * turns), 4) for turns in k) for k in order.wave_vectors)
+    off = max(abs(a - b) for k, q in zip(order.wave_vectors, near, strict=True) for a, b in zip(k, q, strict=True))
+    return replace(order, wave_vectors=tuple((a % 1, b % 1) for a, b in near)) if off <= QUARTERS else order
+
+
 def sizes_for(waves) -> tuple[int, ...]:
-    """Return up to three sizes that hold an order over as wide a factor as there is, or the usual ones."""
+    """Return up to three sizes that hold an order, over as wide a factor as there is."""
     fitting = fitting_sizes(waves, *RANGE)
-    if len(fitting) < 2:
-        return USUAL
     low, high = fitting[0], fitting[-1]
     middle = min(fitting, key=lambda L: abs(np.log(L**2 / (low * high))))
     return tuple(sorted({low, middle, high}))
@@ -60,16 +74,17 @@ def sizes_for(waves) -> tuple[int, ...]:
 def place(words: tuple[str, ...]) -> tuple[list[float], tuple[int, ...], OrderRecord]:
     """Return temperatures about T*, sizes and order of a model, and print them."""
     model = load_model(words)
-    scale = float(np.linalg.eigvalsh(model.spectrum((16, 16))).max())
-    first = find_order(model, (16,), 0.3 * scale / model.components, 0, identity(model))
-    T = (first.T * AROUND).round(5).tolist()
+    mean_field = float(np.linalg.eigvalsh(model.spectrum((16, 16))).max()) / model.components
+    first = find_order(model, (16,), 0.3 * mean_field, 0, identity(model))
+    T = (first.T * AROUND if first.resolved else mean_field * BELOW).round(5).tolist()
     found = find_order(model, (16,), min(T), 0, identity(model))
-    waves = " and ".join(written(k) for k in found.order.wave_vectors)
-    sizes = sizes_for(found.order.wave_vectors)
+    order = held(found.order)
+    told = [" and ".join(written(k) for k in each.wave_vectors) for each in (found.order, order)]
     resolved = "resolved" if found.resolved else "not resolved"
-    print(f"{' '.join(words)}: k* / 2 pi = {waves}, {resolved} at T = {found.T:.4f}, n = {found.order.components}")
-    print(f"  L = {sizes}; at T = {min(T):.4f} {len(found.metastable)} starts stay elsewhere")
-    return T, sizes, record(found)
+    print(f"{' '.join(words)}: k* / 2 pi = {told[0]}, {resolved} at T = {found.T:.4f} of mean-field {mean_field:.4f}")
+    print(f"  measured at {told[1]}, n = {order.components}")
+    print(f"  at T = {min(T):.4f} {len(found.metastable)} starts stay elsewhere")
+    return T, sizes_for(order.wave_vectors), record(replace(found, order=order))
 
 
 def starts(sweep: SweepFile, L: int, T: int) -> tuple[Estimate, Estimate, Estimate, Estimate]:
@@ -156,17 +171,22 @@ def main() -> None:
         begun, words = time.perf_counter(), ("network", f"{NETWORKS}/{seed}")
         T, sizes, order = place(words)
         paths[f"seed {seed}"] = path = FOLDER / f"seed{seed}.h5"
-        sweep_equilibrium(sizes, T, out=path, model=words, order=order, **LENGTHS)
+        lengths = LENGTHS | (FROZEN if order.metastable else LONG)
+        sweep_equilibrium(sizes, T, out=path, model=words, order=order, **lengths)
         print(f"  {time.perf_counter() - begun:.0f} s")
         tell(path)
         if seed == 0:
             other_steps(words, sizes[0], T[-3:], path)
     control = FOLDER / "control.h5"
-    sweep_equilibrium(CONTROL[1], CONTROL[2].tolist(), out=control, model=CONTROL[0], **LENGTHS | {"sweeps": 4000})
+    sweep_equilibrium(CONTROL[1], CONTROL[2].tolist(), out=control, model=CONTROL[0], **LENGTHS | LONG)
     for name, path in (*paths.items(), ("control", control)):
         one = study([path]).files[0]
         print(f"{name}: k* / 2 pi = {one.order}, n = {one.evidence.components}")
         print(f"  {one.decision.kind}. {one.decision.reason}")
+        for observable, reason in (one.evidence.reasons or {}).items():
+            print(f"    {observable}: {one.evidence.verdicts[observable]}; {reason}")
+        for plane, met in (one.evidence.planes or {}).items():
+            print(f"    plane of {plane}: {met.as_json()}")
     together = study(list(paths.values()))
     print(f"T_c of all: {together.critical_point}; 1/nu: {together.inverse_nu}; eta: {together.eta}")
     draw(paths)
