@@ -70,7 +70,7 @@ def run_and_print_both(
 def _companion(recipe: NoiseSweep, out: Path, extend: bool, restart: bool) -> tuple[MemorySweep | None, str]:
     """Return the recipe of the memory sweep that goes with a noise sweep, or why there is none.
 
-    It has all that an older one beside the file has, unless all begins anew.
+    Its runs are as long as those of an older one beside the file, which it extends, unless all begins anew.
     """
     from physnn import api
     from physnn.errors import InputError
@@ -87,8 +87,6 @@ def _companion(recipe: NoiseSweep, out: Path, extend: bool, restart: bool) -> tu
     try:
         before = None if restart else recipe_on_disk(companion_path(out))
         if isinstance(before, MemorySweep):
-            for name in ("L", "eta"):
-                settings[name] = tuple(sorted({*settings[name], *getattr(before, name)}))
             settings["longest"] = max(settings["longest"], before.longest)
         return api.memory_recipe(**settings), ""
     except InputError as error:

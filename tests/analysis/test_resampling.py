@@ -7,7 +7,7 @@ import pytest
 
 from physnn import rng
 from physnn.analysis.estimate import Estimate
-from physnn.analysis.resampling import bin_sums, bootstrap, jackknife, linear_error, redrawn
+from physnn.analysis.resampling import bin_sums, bootstrap, jackknife, linear_error, redrawn, shares, widened
 from physnn.errors import InputError
 from tests.analysis.markov import Ising4, ar1, binder
 
@@ -91,6 +91,16 @@ def test_wrong_input_is_refused():
             method(variance, slow, slow**2)
     with pytest.raises(InputError, match="no series"):
         jackknife(binder)
+
+
+def test_widened_shares_of_few_draws_vary_as_the_mean_does():
+    y = np.array([0.3, 1.1, 2.0])
+    drawn = shares(len(y), (40_000,), rng.stream(0, "synthetic", "shares"))
+    assert np.allclose(drawn.sum(1), 1) and np.allclose(widened(drawn).sum(1), 1)
+    expected = y.var(ddof=1) / len(y)
+    assert (widened(drawn) @ y).var() == pytest.approx(expected, rel=0.03)
+    assert (drawn @ y).var() == pytest.approx(expected * 2 / 3, rel=0.03), "the control: too little without it"
+    assert np.array_equal(widened(shares(1, (5,), rng.stream(0, "synthetic", "one"))), np.ones((5, 1)))
 
 
 def test_the_error_of_a_mean_rests_on_one_degree_of_freedom_less_than_there_are_bins():
