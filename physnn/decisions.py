@@ -79,7 +79,7 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
     Raises
     ------
     InputError
-        If it is of another kind.
+        If it is of another kind, or a number is not finite.
     """
     whole = read_sweep(source)
     if whole.recipe.get("kind") not in KINDS:
@@ -95,6 +95,9 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
     sizes = tuple(sorted(sweep.sizes))
     doubts = tuple(r for r in remarks if not r.startswith(("L = ", "too short")))
     control, arrays = sampled_arrays(sweep)
+    for L, (_, series) in arrays.items():
+        if bad := next((name for name, values in series.items() if not np.isfinite(values).all()), None):
+            raise InputError(f"{source}: {bad} of L = {L} has values that are not finite")
     if disequilibrium(arrays, control):
         return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "non-equilibrium"))
     try:

@@ -248,6 +248,15 @@ def test_whatever_goes_wrong_there_is_no_traceback(monkeypatch, capsys):
     assert error.startswith("Error: this could not be done (KeyError") and error.count("\n") == 1
 
 
+def test_a_ctrl_c_that_compiled_code_wraps_is_one(monkeypatch, capsys):
+    def wrapped(*_args, **_kwargs):
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    monkeypatch.setattr(cli, "main", wrapped)
+    assert run(["show", "x"]) == 130
+    assert capsys.readouterr().err.startswith("Stopped: interrupted")
+
+
 def test_a_recipe_that_does_not_match_the_file_is_refused_and_can_be_restarted(here, network_file, capsys):
     words = ["sweep-noise", *TINY, "--networks", str(network_file), "--out", "s.h5"]
     assert run(words) == 0

@@ -12,6 +12,7 @@ from physnn import api, decisions, fits
 from physnn.analysis.decision import decide
 from physnn.cli import run
 from physnn.errors import InputError
+from physnn.store.sweep_file import read_sweep, write_sweep
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,16 @@ def test_a_disordered_range_has_no_transition_and_an_ordered_one_is_undecided(tm
         api.sweep_temperature((8, 16, 32), out=out, T=T.tolist(), sweeps=1000, jobs=1)
         assert run(["decide", str(out), "--json"]) == status
         assert json.loads(capsys.readouterr().out)["files"][0]["verdict"] == verdict
+
+
+def test_a_number_that_is_not_finite_is_refused(ising, tmp_path, capsys):
+    whole, bad = read_sweep(ising[0]), tmp_path / "nan.h5"
+    m2 = whole.sizes[8]["m2"]
+    values = m2.values.copy()
+    values[0, 0, 0] = np.nan
+    write_sweep(bad, whole.recipe, whole.sizes | {8: whole.sizes[8] | {"m2": replace(m2, values=values)}})
+    assert run(["decide", str(bad)]) == 2
+    assert "of L = 8 has values that are not finite" in capsys.readouterr().err
 
 
 def test_other_files_are_refused(capsys):

@@ -146,17 +146,24 @@ def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one re
         text = f"{error.filename or 'a file'}: {error.strerror or error}; what was finished is saved"
         return _stop(3, text, words, debug)
     except (KeyboardInterrupt, click.Abort):
-        return _stop(130, "interrupted; everything finished is saved, the same command continues", words, debug)
+        return _interrupted(words, debug)
     except MemoryError as error:
         text = f" ({error})" if str(error) else ""
         return _fail(2, f"memory is short{text}; what was finished is saved: take something smaller", debug)
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            # Compiled libraries wrap a Ctrl-C that meets them.
+            return _interrupted(words, debug)
         if _of_numbas_cache(error):
             advice = "remove it (__pycache__ beside physnn's kernels, or NUMBA_CACHE_DIR); it is made again"
             return _fail(2, f"the cache of compiled code is damaged ({type(error).__name__}): {advice}", debug)
         # A newcomer gets one line here too; what it was is one flag away.
         text = f"{type(error).__name__}: {error}"[:200]
         return _fail(2, f"this could not be done ({text}); --debug shows where, if the input looks right", debug)
+
+
+def _interrupted(words: list[str], debug: bool) -> int:
+    return _stop(130, "interrupted; everything finished is saved, the same command continues", words, debug)
 
 
 def _stop(status: int, message: str, words: list[str], debug: bool) -> int:
