@@ -23,14 +23,16 @@ from pathlib import Path
 
 import numpy as np
 
+from physnn.analysis.anomalous_dimension import anomalous_dimension
 from physnn.analysis.equilibrium import whole_zone
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.structure import Order, contrast, fitting_sizes, peak, written
 from physnn.api import equilibrium_recipe, sweep_equilibrium
 from physnn.bundled import resolve
 from physnn.decisions import study
-from physnn.figures.style import look, new_figure, save
-from physnn.report import equilibrium_checks
+from physnn.errors import InputError
+from physnn.figures.style import COLOURS, look, new_figure, save
+from physnn.report import curves, equilibrium_checks
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
 from physnn.sweeps.equilibrium_recipe import OrderRecord, record
@@ -49,6 +51,10 @@ BELOW = np.linspace(0.3, 0.8, 7)
 LENGTHS = {"sampler": "metropolis", "chains": 4, "jobs": 2}
 LONG, FROZEN = ({"sweeps": 2000, "thermalisation": 400}, {"sweeps": 500, "thermalisation": 150})
 """Measurements where all starts meet at the lowest temperature, and where they do not, nor would in longer runs."""
+SHORT = {"sampler": "metropolis", "start": "ordered", "chains": 4, "sweeps": 300, "interval": 4, "thermalisation": 0}
+"""Short runs from order at a larger size."""
+LARGE, EARLY, LATE = 28, (5, 25), (50, 300)
+"""That size, and the measurements between which powers of time are compared."""
 CONTROL = (("diagonal", "1", "0"), (8, 12, 16, 24), np.linspace(1.2, 1.36, 7))
 FOLDER = Path("sims/output/network_equilibrium")
 FIGURE = Path("docs/figures/network_equilibrium.png")
@@ -130,13 +136,42 @@ def other_steps(words: tuple[str, ...], L: int, T: list[float], reference: Path)
             print(f"  Langevin, {said}: E = {e}, {f}; Metropolis {g}, {h}")
 
 
+def power(m2: np.ndarray, between: tuple[int, int]) -> Estimate:
+    """Return the power of time with which |psi|^2 of shape (chains, measurements) decays, by chains."""
+    first, last = between
+    ends = [np.log(m2[:, a : round(1.5 * a)].mean(1)) for a in (first, round(last / 1.5))]
+    slopes = (ends[0] - ends[1]) / np.log(round(last / 1.5) / first)
+    return Estimate.student(float(slopes.mean()), float(slopes.std(ddof=1)) / len(slopes) ** 0.5, len(slopes) - 1)
+
+
+def relax(words: tuple[str, ...], T: list[float], order: OrderRecord, path: Path) -> None:
+    """Print how order decays in time at a size that does not come to equilibrium.
+
+    At a critical point |psi|^2 falls as t^(-eta / z); below it the power shrinks with time, above it grows.
+    """
+    sweep_equilibrium((LARGE,), T, out=path, model=words, order=order, jobs=2, **SHORT)
+    print(f"  L = {LARGE}, from order: power of time of |psi|^2, early and late")
+    for t, m2 in zip(T, read_sweep(path).sizes[LARGE]["m2"].values, strict=True):
+        print(f"    T = {t:.4f}: {power(m2, EARLY)}, {power(m2, LATE)}")
+
+
+def draw_relaxation(axes, path: Path) -> None:
+    """Draw |psi|^2 against time, one line a temperature."""
+    group = read_sweep(path).sizes[LARGE]
+    time_ = SHORT["interval"] * np.arange(1, SHORT["sweeps"] + 1)
+    for k, (T, m2) in enumerate(zip(group["T"].values, group["m2"].values, strict=True)):
+        axes.loglog(time_, m2.mean(0), color=COLOURS[k], lw=1.2, label=f"T = {T:.3f}")
+    axes.set(xlabel="time (sweeps)", title=f"from order, L = {LARGE}", ylim=(1e-3, 1.1))
+    axes.legend(frameon=False, fontsize=6)
+
+
 def draw(paths: dict[str, Path]) -> None:
-    """Draw |psi|^2 against temperature at the largest size, from both starts, one panel a network."""
-    figure = new_figure(3.2 * len(paths), 3.4)
-    for k, (axes, (name, path)) in enumerate(
-        zip(figure.subplots(1, len(paths), squeeze=False)[0], paths.items(), strict=True)
-    ):
+    """Draw |psi|^2 against temperature from both starts, and its decay from order, one column a network."""
+    figure = new_figure(3.2 * len(paths), 6.6)
+    rows = figure.subplots(2, len(paths), squeeze=False)
+    for k, (axes, below, (name, path)) in enumerate(zip(*rows, paths.items(), strict=True)):
         sweep = read_sweep(path)
+        draw_relaxation(below, path.with_name(f"{path.stem}_relax.h5"))
         for j, (L, group) in enumerate(sweep.sizes.items()):
             colour, marker = look(j)
             T = group["T"].values
@@ -160,6 +195,7 @@ def draw(paths: dict[str, Path]) -> None:
         axes.legend(frameon=False, fontsize=8)
         if not k:
             axes.set_ylabel(r"$|\psi|^2$; filled: ordered start, open: random")
+            below.set_ylabel(r"$|\psi|^2$")
     print(save(figure, FIGURE))
 
 
@@ -175,6 +211,7 @@ def main() -> None:
         sweep_equilibrium(sizes, T, out=path, model=words, order=order, **lengths)
         print(f"  {time.perf_counter() - begun:.0f} s")
         tell(path)
+        relax(words, T, order, path.with_name(f"{path.stem}_relax.h5"))
         if seed == 0:
             other_steps(words, sizes[0], T[-3:], path)
     control = FOLDER / "control.h5"
@@ -187,6 +224,11 @@ def main() -> None:
             print(f"    {observable}: {one.evidence.verdicts[observable]}; {reason}")
         for plane, met in (one.evidence.planes or {}).items():
             print(f"    plane of {plane}: {met.as_json()}")
+        try:
+            every = anomalous_dimension(curves(path, "m_abs"))
+            print("    eta of <|psi|> ~ L^(-eta/2):", ", ".join(f"{e} at T = {T:g}" for T, e in every.items()))
+        except InputError as error:
+            print(f"    eta: {error}")
     together = study(list(paths.values()))
     print(f"T_c of all: {together.critical_point}; 1/nu: {together.inverse_nu}; eta: {together.eta}")
     draw(paths)

@@ -72,10 +72,10 @@ def test_a_disordered_range_has_no_transition_and_an_ordered_one_is_undecided(tm
 
 def test_a_number_that_is_not_finite_is_refused(ising, tmp_path, capsys):
     whole, bad = read_sweep(ising[0]), tmp_path / "nan.h5"
-    m2 = whole.sizes[8]["m2"]
-    values = m2.values.copy()
+    energy = whole.sizes[8]["energy"]
+    values = energy.values.copy()
     values[0, 0, 0] = np.nan
-    write_sweep(bad, whole.recipe, whole.sizes | {8: whole.sizes[8] | {"m2": replace(m2, values=values)}})
+    write_sweep(bad, whole.recipe, whole.sizes | {8: whole.sizes[8] | {"energy": replace(energy, values=values)}})
     assert run(["decide", str(bad)]) == 2
     assert "of L = 8 has values that are not finite" in capsys.readouterr().err
 
