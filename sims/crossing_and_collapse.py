@@ -29,7 +29,7 @@ from physnn.figures.fit import draw_collapse, draw_curves
 from physnn.figures.style import new_figure, save
 from physnn.store.network_file import read_networks
 
-SIZES, IMAGES = (32, 64, 128), 48
+SIZES, IMAGES = (32, 64, 128), 32
 ETA = np.linspace(0, 0.12, 13).round(4).tolist()
 OBSERVABLES = ("rmse_per_image", "rmse")
 KINDS = ("kuramoto_symmetric", "kuramoto_flow", "kuramoto_broken", "kuramoto_flow_broken")

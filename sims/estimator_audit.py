@@ -41,7 +41,7 @@ from physnn.networks.tasks import Transmogrifier
 from physnn.store.network_file import read_networks
 
 NETWORKS = "kuramoto_symmetric"
-SIZES, ETA, IMAGES, BATCH = (32, 64, 128), np.linspace(0, 0.2, 11), 64, 8
+SIZES, ETA, IMAGES, BATCH = (32, 64, 128), np.linspace(0, 0.2, 11), 48, 8
 ESTIMATORS = {
     "pooled": ("plain", "rmse"),
     "per image": ("plain", "rmse_per_image"),

@@ -20,6 +20,7 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from physnn.bundled import resolve
 from physnn.decisions import study
 from physnn.errors import InputError
 from physnn.figures.style import COLOURS, look, new_figure, save
-from physnn.report import curves, equilibrium_checks
+from physnn.report import curves, equilibrium_checks, fit
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
 from physnn.sweeps.equilibrium_recipe import OrderRecord, record
@@ -46,6 +47,8 @@ QUARTERS = 1 / 32
 """Distance, in turns, up to which multiples of a quarter turn stand for a k* that no two sizes hold."""
 AROUND = np.linspace(0.85, 1.4, 7)
 """Temperatures, in units of T*."""
+CLOSE = np.array([0.97, 1.0, 1.03])
+"""Further ones, in units of the crossing of xi/L."""
 BELOW = np.linspace(0.3, 0.8, 7)
 """Temperatures where no peak is resolved, in units of the mean-field transition."""
 LENGTHS = {"sampler": "metropolis", "chains": 4, "jobs": 2}
@@ -93,6 +96,19 @@ def place(words: tuple[str, ...]) -> tuple[list[float], tuple[int, ...], OrderRe
     return T, sizes_for(order.wave_vectors), record(replace(found, order=order))
 
 
+def closer(path: Path, sizes: tuple[int, ...], T: list[float], settings: dict[str, Any]) -> None:
+    """Add temperatures where the curves of xi/L cross, if they do, once."""
+    if len(read_sweep(path).recipe["T"]) > len(T):
+        return
+    try:
+        collapse = fit(path, "xi_over_L").collapse
+    except InputError:
+        return
+    if collapse:
+        more = (collapse.critical_point.value * CLOSE).round(5).tolist()
+        sweep_equilibrium(sizes, sorted({*T, *more}), **settings)
+
+
 def starts(sweep: SweepFile, L: int, T: int) -> tuple[Estimate, Estimate, Estimate, Estimate]:
     """Return energy and |psi|^2 of chains that began ordered, and at random, over the second half of the run."""
     group, found = sweep.sizes[L], []
@@ -125,13 +141,15 @@ def other_steps(words: tuple[str, ...], L: int, T: list[float], reference: Path)
     """Print energies by Langevin dynamics at the default step and half of it, beside those of Metropolis."""
     base = equilibrium_recipe(L=(L,), T=T, model=words, order=read_sweep(reference).recipe["order"])
     assert base.gamma is not None
+    known = read_sweep(reference).sizes[L]["T"].values
     for factor in (1.0, 0.5):
         path = FOLDER / f"langevin_{factor:g}.h5"
         settings = {"order": base.order, "gamma": base.gamma * factor, "interval": round(100 / factor), "chains": 4}
         sweep_equilibrium((L,), T, out=path, jobs=2, model=words, sweeps=400, thermalisation=100, **settings)
         for t, value in enumerate(T):
             e, f = starts(read_sweep(path), L, t)[:2]
-            g, h = starts(read_sweep(reference), L, len(AROUND) - len(T) + t)[:2]
+            at = int(np.argmin(np.abs(known - value)))
+            g, h = starts(read_sweep(reference), L, at)[:2]
             said = f"gamma = {base.gamma * factor:.4g}, L = {L}, T = {value:.4f}"
             print(f"  Langevin, {said}: E = {e}, {f}; Metropolis {g}, {h}")
 
@@ -179,18 +197,8 @@ def draw(paths: dict[str, Path]) -> None:
             for begun, fill in ((0, colour), (1, "none")):
                 y, error = [b[begun].value for b in both], [b[begun].error for b in both]
                 label = f"L = {L}" if begun == 0 else None
-                axes.errorbar(
-                    T,
-                    y,
-                    error,
-                    color=colour,
-                    marker=marker,
-                    mfc=fill,
-                    ms=4,
-                    lw=1,
-                    capsize=2,
-                    label=label,
-                )
+                style = {"color": colour, "marker": marker, "mfc": fill, "ms": 4, "lw": 1, "capsize": 2}
+                axes.errorbar(T, y, error, label=label, **style)
         axes.set(xlabel="temperature $T$", title=name)
         axes.legend(frameon=False, fontsize=8)
         if not k:
@@ -208,14 +216,16 @@ def main() -> None:
         T, sizes, order = place(words)
         paths[f"seed {seed}"] = path = FOLDER / f"seed{seed}.h5"
         lengths = LENGTHS | (FROZEN if order.metastable else LONG)
-        sweep_equilibrium(sizes, T, out=path, model=words, order=order, **lengths)
+        settings = {"out": path, "model": words, "order": order, "extend": True, **lengths}
+        sweep_equilibrium(sizes, T, **settings)
+        closer(path, sizes, T, settings)
         print(f"  {time.perf_counter() - begun:.0f} s")
         tell(path)
         relax(words, T, order, path.with_name(f"{path.stem}_relax.h5"))
         if seed == 0:
             other_steps(words, sizes[0], T[-3:], path)
     control = FOLDER / "control.h5"
-    sweep_equilibrium(CONTROL[1], CONTROL[2].tolist(), out=control, model=CONTROL[0], **LENGTHS | LONG)
+    sweep_equilibrium(CONTROL[1], CONTROL[2].tolist(), out=control, model=CONTROL[0], **LENGTHS | LONG | {"sweeps": 8000})
     for name, path in (*paths.items(), ("control", control)):
         one = study([path]).files[0]
         print(f"{name}: k* / 2 pi = {one.order}, n = {one.evidence.components}")
