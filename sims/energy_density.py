@@ -100,7 +100,8 @@ def main() -> None:
         print(f"{name}, {len(networks)} networks, median (least, most)")
         for key in numbers[0]:
             values = [n[key] for n in numbers]
-            print(f"  {key}: {np.median(values):.3f} ({min(values):.3f}, {max(values):.3f})")
+            below = sum(value < 0 for value in values)
+            print(f"  {key}: {np.median(values):.3f} ({min(values):.3f}, {max(values):.3f}), below 0 in {below}")
         x, energy = found[0]
         line[0].imshow(image, cmap="gray", interpolation="nearest")
         line[0].axhline(ROW, color=COLOURS[1], lw=1.5)

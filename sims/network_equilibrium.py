@@ -85,8 +85,10 @@ def place(words: tuple[str, ...]) -> tuple[list[float], tuple[int, ...], OrderRe
     model = load_model(words)
     mean_field = float(np.linalg.eigvalsh(model.spectrum((16, 16))).max()) / model.components
     first = find_order(model, (16,), 0.3 * mean_field, 0, identity(model))
-    T = (first.T * AROUND if first.resolved else mean_field * BELOW).round(5).tolist()
+    T = (first.T * AROUND).round(5).tolist()
     found = find_order(model, (16,), min(T), 0, identity(model))
+    if not found.resolved:
+        T, found = (mean_field * BELOW).round(5).tolist(), first
     order = held(found.order)
     told = [" and ".join(written(k) for k in each.wave_vectors) for each in (found.order, order)]
     resolved = "resolved" if found.resolved else "not resolved"
@@ -225,7 +227,9 @@ def main() -> None:
         if seed == 0:
             other_steps(words, sizes[0], T[-3:], path)
     control = FOLDER / "control.h5"
-    sweep_equilibrium(CONTROL[1], CONTROL[2].tolist(), out=control, model=CONTROL[0], **LENGTHS | LONG | {"sweeps": 8000})
+    sweep_equilibrium(
+        CONTROL[1], CONTROL[2].tolist(), out=control, model=CONTROL[0], **LENGTHS | LONG | {"sweeps": 8000}
+    )
     for name, path in (*paths.items(), ("control", control)):
         one = study([path]).files[0]
         print(f"{name}: k* / 2 pi = {one.order}, n = {one.evidence.components}")

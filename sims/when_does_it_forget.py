@@ -14,6 +14,7 @@ Sweeps are kept in ``sims/output``, so that it continues.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,11 @@ from physnn import decisions
 from physnn.analysis.forgetting import in_words
 from physnn.api import sweep_memory
 from physnn.bundled import resolve
-from physnn.errors import InputError
 from physnn.figures.fit import draw_curves
 from physnn.figures.memory import draw_lifetimes
 from physnn.figures.style import COLOURS, look, new_figure, save
-from physnn.report import curves
-from physnn.store.sweep_file import read_sweep
+from physnn.report import curves, equilibrium_checks
+from physnn.store.sweep_file import SweepFile, read_sweep
 from physnn.sweeps.companion import forgetting
 from physnn.sweeps.diagnosis import diagnose
 from physnn.sweeps.equilibrium_read import fitted_together
@@ -38,6 +38,8 @@ NETWORKS, CONTROL = "kuramoto_flow", "kuramoto_flow_broken"
 SIZES, TASK_SIZES, IMAGES = (16, 32, 64, 128), (32, 64, 128), 32
 MEMORY_ETA = tuple(np.linspace(0.1, 0.8, 8).round(3).tolist())
 TASK_ETA = tuple(np.linspace(0, 0.3, 13).round(4).tolist())
+TIMES = 25
+"""Length of a chain in autocorrelation times without which its points are not drawn."""
 MEMORY = {"replicas": 8, "longest": 2048, "jobs": 2}
 FOLDER = Path("sims/output")
 EQUILIBRIUM = FOLDER / "network_equilibrium"
@@ -82,6 +84,21 @@ def first_steps() -> None:
             print(f"  {d.name}: noise of eta = {float(d.measured['eta']):.3g} in steps {text}")
 
 
+def long_enough(sweep: SweepFile) -> SweepFile | None:
+    """Return a sweep without the temperatures at which chains are too short to have errors; None if those are all."""
+    sizes = {}
+    for L, group in sweep.sizes.items():
+        checks = [c for c in equilibrium_checks(sweep) if c.L == L]
+        keep = [k for k, c in enumerate(checks) if c.tau * TIMES <= group["m2"].values.shape[2]]
+        if keep:
+            points = len(group["T"].values)
+            sizes[L] = {
+                name: replace(v, values=v.values[keep]) if v.values.shape[:1] == (points,) else v
+                for name, v in group.items()
+            }
+    return replace(sweep, sizes=sizes) if sizes else None
+
+
 def draw_plane(axes) -> None:
     """Draw U4 over its largest value against xi/L: known classes as lines, networks as points."""
     for k, plane in enumerate(decisions.planes()):
@@ -91,17 +108,16 @@ def draw_plane(axes) -> None:
             plane.xi, *((plane.binder + s * plane.error) / most for s in (-1, 1)), color=COLOURS[k], alpha=0.3
         )
     for k, path in enumerate(sorted(EQUILIBRIUM.glob("seed*.h5"))):
-        one = decisions.study([path]).files[0]
-        most = 2 / (one.evidence.components + 2)
-        try:
-            sweep = fitted_together(read_sweep(path))[0]
-            xi, binder = curves(sweep, "xi_over_L"), curves(sweep, "binder")
-        except InputError as error:
-            print(f"  {path.stem} is not drawn: {error}")
+        name, sweep = f"{NETWORKS}/{path.stem.removeprefix('seed')}", long_enough(fitted_together(read_sweep(path))[0])
+        if sweep is None:
+            print(f"  {name} is not drawn: no chain is long enough for its autocorrelation time")
             continue
+        n = decisions.evidence_of(path)[1].components
+        most, xi, binder = 2 / (n + 2), curves(sweep, "xi_over_L"), curves(sweep, "binder")
         colour, marker = look(k + 2)
         for j, L in enumerate(xi.sizes):
-            label = f"{path.stem}, n = {one.evidence.components}" if not j else None
+            print(f"  {name}, L = {L}: {len(xi.x[L])} temperatures from {min(xi.x[L]):.3f} to {max(xi.x[L]):.3f}")
+            label = f"{name}, n = {n}" if not j else None
             style = {"color": colour, "marker": marker, "ms": 3 + j, "ls": "none", "lw": 0.8, "label": label}
             axes.errorbar(xi.y[L], binder.y[L] / most, binder.errors[L] / most, xi.errors[L], **style)
     axes.set(xlabel=r"$\xi / L$", ylabel=r"$U_4$ over its largest value", xlim=(0, 1.2), ylim=(-0.3, 1.05))
@@ -124,6 +140,8 @@ def main() -> None:
     draw_lifetimes(left, memory_of(read_sweep(kept)))
     draw_curves(middle, physnn.fit(swept, "rmse"))
     draw_plane(right)
+    for axes, title in ((left, "memory"), (middle, "task, and its prediction from one size"), (right, "equilibrium")):
+        axes.set_title(title, fontsize=11)
     print(save(figure, FIGURE))
 
 
