@@ -84,11 +84,12 @@ def main() -> None:
             if observable == OBSERVABLES[0]:
                 draw_curves(line[0], fit)
                 line[0].set_title(f"{name}: {fit.verdict}", fontsize=10)
-                for axes, found in zip(line[1:], (free, one), strict=True):
+                for axes, found, how in zip(line[1:], (free, one), ("alpha free", "alpha = 1"), strict=True):
                     if found:
                         draw_collapse(axes, replace(fit, collapse=found))
                     else:
-                        axes.set_title("no collapse", fontsize=10)
+                        axes.axis("off")
+                        axes.text(0.5, 0.5, f"{how}: no stable collapse", ha="center", transform=axes.transAxes)
     print(save(figure, FIGURE))
 
 

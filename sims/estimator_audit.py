@@ -110,9 +110,12 @@ def measured(boundary: str, density: str) -> dict[int, dict[str, np.ndarray]]:
 def errors_of(sizes: dict[int, dict[str, np.ndarray]], how: str) -> dict[int, Errors]:
     """Return squared errors of an estimator, by L."""
     kind = "plain" if how == "normalised" else how
+    # Without a shape there is no norm: such images count with 0.
+    norm = {L: np.divide(L**2, a["target"], out=np.zeros(a["target"].shape), where=a["target"] > 0)
+            for L, a in sizes.items()}  # fmt: skip
     return {
         L: Errors(ETA, a[f"{kind}_near"], a[f"{kind}_far"], a["n_near"],
-                  np.sqrt(L**2 / a["target"]) if how == "normalised" else None)
+                  np.sqrt(norm[L]) if how == "normalised" else None)
         for L, a in sizes.items()
     }  # fmt: skip
 

@@ -59,6 +59,9 @@ SHORT = {"sampler": "metropolis", "start": "ordered", "chains": 4, "sweeps": 300
 LARGE, EARLY, LATE = 28, (5, 25), (50, 300)
 """That size, and the measurements between which powers of time are compared."""
 CONTROL = (("diagonal", "1", "0"), (8, 12, 16, 24), np.linspace(1.2, 1.36, 7))
+WIDE = (16, 5), (8, 12, 16), np.array([0.8, 0.9, 1.0, 1.1, 1.25])
+"""Components and side of a coupling that is the same for two of them and all neighbours; sizes; temperatures in units
+of the mean-field transition.  By symmetry it is the XY model."""
 FOLDER = Path("sims/output/network_equilibrium")
 FIGURE = Path("docs/figures/network_equilibrium.png")
 
@@ -209,6 +212,17 @@ def draw(paths: dict[str, Path]) -> None:
     print(save(figure, FIGURE))
 
 
+def wide(path: Path) -> None:
+    """Run the XY model with many neighbours and idle components: where are U4 and xi/L at these sizes?"""
+    (components, side), sizes, T = WIDE
+    J = np.zeros((components, components, side, side))
+    J[0, 0] = J[1, 1] = 1 / (side**2 - 1)
+    J[:, :, side // 2, side // 2] = 0
+    file = path.with_suffix(".npy")
+    np.save(file, J)
+    sweep_equilibrium(sizes, (T / components).tolist(), out=path, model=("coupling", str(file)), **LENGTHS | LONG)
+
+
 def main() -> None:
     """Run every network that has no file yet, and print what is found."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -230,7 +244,9 @@ def main() -> None:
     sweep_equilibrium(
         CONTROL[1], CONTROL[2].tolist(), out=control, model=CONTROL[0], **LENGTHS | LONG | {"sweeps": 8000}
     )
-    for name, path in (*paths.items(), ("control", control)):
+    two = FOLDER / "wide.h5"
+    wide(two)
+    for name, path in (*paths.items(), ("control", control), ("two of 16 components, 5 x 5", two)):
         one = study([path]).files[0]
         print(f"{name}: k* / 2 pi = {one.order}, n = {one.evidence.components}")
         print(f"  {one.decision.kind}. {one.decision.reason}")

@@ -28,6 +28,7 @@ from physnn.figures.fit import draw_curves
 from physnn.figures.memory import draw_lifetimes
 from physnn.figures.style import COLOURS, look, new_figure, save
 from physnn.report import curves, equilibrium_checks
+from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
 from physnn.sweeps.companion import forgetting
 from physnn.sweeps.diagnosis import diagnose
@@ -107,14 +108,15 @@ def draw_plane(axes) -> None:
         axes.fill_between(
             plane.xi, *((plane.binder + s * plane.error) / most for s in (-1, 1)), color=COLOURS[k], alpha=0.3
         )
-    for k, path in enumerate(sorted(EQUILIBRIUM.glob("seed*.h5"))):
-        name, sweep = f"{NETWORKS}/{path.stem.removeprefix('seed')}", long_enough(fitted_together(read_sweep(path))[0])
+    every = {f"{NETWORKS}/{k}": EQUILIBRIUM / f"seed{k}.h5" for k in read_networks(resolve(NETWORKS)).seeds}
+    for k, (name, path) in enumerate({**every, "XY, 5 x 5, N = 16": EQUILIBRIUM / "wide.h5"}.items()):
+        sweep = long_enough(fitted_together(read_sweep(path))[0])
         if sweep is None:
             print(f"  {name} is not drawn: no chain is long enough for its autocorrelation time")
             continue
         n = decisions.evidence_of(path)[1].components
         most, xi, binder = 2 / (n + 2), curves(sweep, "xi_over_L"), curves(sweep, "binder")
-        colour, marker = look(k + 2)
+        colour, marker = look(k)
         for j, L in enumerate(xi.sizes):
             print(f"  {name}, L = {L}: {len(xi.x[L])} temperatures from {min(xi.x[L]):.3f} to {max(xi.x[L]):.3f}")
             label = f"{name}, n = {n}" if not j else None
