@@ -8,7 +8,7 @@ The paper does not say what its eta multiplies; numbers are given in every conve
 
 A collapse is fitted whether or not curves cross: alpha free, and alpha = 1.  Nothing is tuned towards 0.3.
 
-    python sims/crossing_and_collapse.py            ten minutes on two cores
+    python sims/crossing_and_collapse.py            seven minutes on two cores
 
 Sweeps are kept in ``sims/output``, so that it continues.
 """
@@ -78,9 +78,11 @@ def main() -> None:
                     small, large = pair.sizes
                     print(f"    L = {small} and {large} at eta = {pair.x}: {conventions(pair.x.value, gamma)}")
             for label, found in (("free", free), ("1", one)):
-                if found:
-                    print(f"    alpha {label}: alpha = {found.inverse_nu}, eta_c = {found.critical_point}, "
-                          f"chi2/dof = {found.chi2_per_dof:.2f}, p = {found.p_value:.1g}")  # fmt: skip
+                if found is None:
+                    print(f"    alpha {label}: no stable collapse")
+                    continue
+                print(f"    alpha {label}: alpha = {found.inverse_nu}, eta_c = {found.critical_point}, "
+                      f"chi2/dof = {found.chi2_per_dof:.2f}, p = {found.p_value:.1g}")  # fmt: skip
             if observable == OBSERVABLES[0]:
                 draw_curves(line[0], fit)
                 line[0].set_title(f"{name}: {fit.verdict}", fontsize=10)

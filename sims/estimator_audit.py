@@ -5,13 +5,14 @@ curves intersect at eta_c, best collapse with alpha = 0.3) and its doubts in A.3
 images, averaged over images, in units of each image's target, clipped, thresholded; the paper's density of shapes and
 a density that is the same at all L; a torus, and neighbours beyond the border counted as zero.  For each: the verdict
 on the curves, the exponent of the best collapse, whether the null model (errors near and far from shapes measured at
-the largest L) explains the curves, and what a fit says of curves drawn from the null model alone.
+the largest L) explains the curves, and what a fit says of curves drawn from the null model alone.  Where there is a
+border, rates of error by distance from it, measured at the largest L, predict the curves of the others.
 
 Two readings of the paper's pixel values cannot matter: the error of pixels 0 and 1 is that of pixels -0.5 and 0.5, and
 curves of MSE cross where those of RMSE do.  Only the norm of a target knows the values of its pixels: it is constant
 for -0.5 and 0.5.
 
-    python sims/estimator_audit.py        a quarter of an hour on two cores
+    python sims/estimator_audit.py        five minutes on two cores
 
 Finished parts are kept in ``sims/output``, so that it continues.
 """
@@ -28,9 +29,12 @@ from scipy.stats import gamma
 
 from physnn import rng
 from physnn.analysis.curves import curves_of
+from physnn.analysis.estimate import Estimate
 from physnn.analysis.exponents import Settings, collapse
 from physnn.analysis.fit import fit_curves
+from physnn.analysis.forgetting import first_passage
 from physnn.analysis.null_model import Errors, null_model
+from physnn.analysis.resampling import shares, widened
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
@@ -40,6 +44,8 @@ from physnn.networks.noise import KeyedNoise
 from physnn.networks.tasks import Transmogrifier
 from physnn.store.network_file import read_networks
 
+EDGES = (1, 2, 4, 8, 16)
+"""Distances from the border, pixels, between which rates of error are taken to be the same."""
 NETWORKS = "kuramoto_symmetric"
 SIZES, ETA, IMAGES, BATCH = (32, 64, 128), np.linspace(0, 0.2, 11), 48, 8
 ESTIMATORS = {
@@ -72,6 +78,8 @@ def outputs(k: int, boundary: str, density: str, L: int, first: int) -> dict[str
     inputs, targets = np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
     near = maximum_filter(np.maximum(inputs, targets), (0, 2 * NEAR + 1, 2 * NEAR + 1), mode="wrap") > 0
     found: dict[str, list[np.ndarray]] = {f"{kind}_{part}": [] for kind in KINDS for part in ("near", "far")}
+    places = [near & zone for zone in zones(L)] + [~near & zone for zone in zones(L)]
+    found["zones"] = []
     for eta in ETA:
         noise = KeyedNoise(noise_keys(file.ids[k], batch), architecture.components, L) if eta else None
         x = network.evolve(torch.from_numpy(inputs), int(file.recipe["steps"]), noise, float(eta), LAYOUT)
@@ -80,8 +88,20 @@ def outputs(k: int, boundary: str, density: str, L: int, first: int) -> dict[str
             error = (rule(p) - targets) ** 2
             found[f"{kind}_near"].append(np.where(near, error, 0).sum((1, 2)))
             found[f"{kind}_far"].append(np.where(near, 0, error).sum((1, 2)))
+        found["zones"].append([np.where(place, (p - targets) ** 2, 0).sum((1, 2)) for place in places])
     arrays = {name: np.array(values) for name, values in found.items()}
-    return arrays | {"n_near": near.sum((1, 2)), "target": (targets + 0.5).sum((1, 2))}
+    return arrays | {
+        "n_zones": np.array([place.sum((1, 2)) for place in places]),
+        "n_near": near.sum((1, 2)),
+        "target": (targets + 0.5).sum((1, 2)),
+    }
+
+
+def zones(L: int) -> list[np.ndarray]:
+    """Return masks of pixels by their distance from the border."""
+    i = np.minimum(np.arange(L), L - 1 - np.arange(L))
+    distance = np.digitize(np.minimum(i[:, None], i[None, :]), EDGES)
+    return [distance == k for k in range(len(EDGES) + 1)]
 
 
 def measured(boundary: str, density: str) -> dict[int, dict[str, np.ndarray]]:
@@ -129,10 +149,12 @@ def drawn(errors: dict[int, Errors], generator: np.random.Generator) -> dict[int
     for L, e in errors.items():
         mean = a[:, :, None] * (L**2 - e.n_near), b[:, :, None] * e.n_near
         residual = top.far + top.near - a[:, :, None] * (largest**2 - top.n_near) - b[:, :, None] * top.n_near
-        k = (mean[0] + mean[1]) ** 2 / (residual.var(2, keepdims=True) * (L / largest) ** 2)
+        variance = np.broadcast_to(residual.var(2, keepdims=True) * (L / largest) ** 2, mean[0].shape)
+        spread = (variance > 0) & (mean[0] + mean[1] > 0)
+        k = np.divide((mean[0] + mean[1]) ** 2, variance, out=np.ones(mean[0].shape), where=spread)
         # The same quantile at every noise value, since images share their noise.
         factor = generator.random(e.n_near.shape)
-        each = gamma.ppf(factor, k) / k
+        each = np.where(spread, gamma.ppf(factor, k) / k, 1)
         found[L] = Errors(e.eta, mean[1] * each, mean[0] * each, e.n_near, e.scale)
     return found
 
@@ -155,6 +177,42 @@ def answer(errors: dict[int, Errors], observable: str, seed: int):
     return fit, found
 
 
+def from_border(sizes: dict[int, dict[str, np.ndarray]]) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
+    """Return pooled RMSE, and what rates of error by distance from border and shapes at the largest L predict.
+
+    Both of shape (1 + samples, noise): the first of all images, the others of images that are drawn anew.
+    """
+    generator, largest = np.random.default_rng(5), max(sizes)
+    rates, seen, predicted = np.zeros(0), {}, {}
+    for L in sorted(sizes, reverse=True):
+        squared, counts = sizes[L]["zones"], sizes[L]["n_zones"]
+        images = counts.shape[-1]
+        weights = np.concatenate([np.full((1, images), 1 / images), widened(shares(images, (400,), generator))])
+        sums = np.einsum("czni,bi->bczn", squared, weights)
+        number = np.einsum("zni,bi->bzn", counts, weights)[:, None]
+        if largest == L:
+            rates = np.divide(sums, number, out=np.zeros_like(sums), where=number > 0)
+        predicted[L] = np.sqrt(np.maximum(0, (rates * number).sum(2)) / L**2).mean(2)
+        seen[L] = np.sqrt(np.maximum(0, sums.sum(2)) / L**2).mean(2)
+    return seen, predicted
+
+
+def tell_border(sizes: dict[int, dict[str, np.ndarray]]) -> dict[int, np.ndarray]:
+    """Print where curves meet and how well the border explains it; return the predicted curves."""
+    seen, predicted = from_border(sizes)
+    largest = max(sizes)
+    for L in sorted(sizes)[:-1]:
+        differences, expected = seen[L] - seen[largest], predicted[L] - seen[largest]
+        meets = [first_passage(ETA, -d) for d in (differences, expected)]
+        off = differences - expected
+        z = np.abs(off[0] / off[1:].std(0, ddof=1))
+        places = [Estimate(float(m[0]), float(np.std(m[1:][np.isfinite(m[1:])], ddof=1))) for m in meets]
+        left = np.abs(off[0]).max() / np.abs(differences[0]).max()
+        print(f"  these networks: L = {L} and {largest} meet at eta = {places[0]}, the border predicts {places[1]}; "
+              f"it leaves {left:.0%} of the largest difference, {z.max():.1f} errors at most")  # fmt: skip
+    return {L: predicted[L][0] for L in predicted}
+
+
 def told(fit, found) -> str:
     """Return the verdict, crossings and the exponent of the best collapse in one line."""
     pair = max(fit.pairs, key=lambda p: p.sizes[1] / p.sizes[0])
@@ -170,13 +228,17 @@ def main() -> None:
     axes = figure.subplots(4, len(ESTIMATORS), sharex=True)
     for row, (density, boundary) in enumerate(product(("matched", "paper"), ("periodic", "zero"))):
         sizes = measured(boundary, density)
+        border = tell_border(sizes) if boundary == "zero" else {}
         for column, (name, (how, observable)) in enumerate(ESTIMATORS.items()):
             errors = errors_of(sizes, how)
             fit, found = answer(errors, observable, 1)
             null = null_model(errors, observable, np.random.default_rng(2))
             print(f"{density}, {boundary}, {name}\n  measured: {told(fit, found)}\n  {null.sentence()}")
             print(f"  null alone: {told(*answer(drawn(errors, np.random.default_rng(3)), observable, 4))}")
-            draw(axes[row, column], fit.curves, null, f"{density}, {boundary}\n{name}")
+            draw(axes[row, column], fit.curves, null, f"{density}, {boundary}\n{name}", border if not column else {})
+            # As if there were one network with all these images, the paper's case: errors of images alone.
+            one = {L: flattened(e) for L, e in errors.items()}
+            print(f"  errors of images alone: {told(*answer(one, observable, 1))}")
     for each in axes[-1]:
         each.set_xlabel(r"noise $\eta$")
     for each in axes[:, 0]:
@@ -185,13 +247,22 @@ def main() -> None:
     print(save(figure, FIGURE))
 
 
-def draw(axes, curves, null, title: str) -> None:
-    """Draw the curves of every L less that of the largest, and the null model's prediction."""
+def flattened(e: Errors) -> Errors:
+    """Return errors with the images of all networks as those of one."""
+    shape = (len(e.eta), 1, -1)
+    scale = None if e.scale is None else e.scale.reshape(1, -1)
+    return Errors(e.eta, e.near.reshape(shape), e.far.reshape(shape), e.n_near.reshape(1, -1), scale)
+
+
+def draw(axes, curves, null, title: str, border: dict[int, np.ndarray]) -> None:
+    """Draw the curves of every L less that of the largest, the null model's prediction, and that of the border."""
     largest = curves.sizes[-1]
     for k, L in enumerate(curves.sizes[:-1]):
         style = {"color": COLOURS[k], "marker": MARKERS[k], "ms": 3, "lw": 0.8, "capsize": 2}
         axes.errorbar(curves.x[L], curves.y[L] - curves.y[largest], null.errors[L], label=f"L = {L}", **style)
         axes.plot(null.eta, null.predicted[L] - curves.y[largest], color=COLOURS[k], ls=":", lw=2.5)
+        if border:
+            axes.plot(ETA, border[L] - curves.y[largest], color=COLOURS[k], ls="--", lw=1.5)
     axes.axhline(0, color="0.6", lw=0.8)
     axes.set_title(title, fontsize=8)
 

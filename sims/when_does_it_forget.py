@@ -8,7 +8,7 @@ Three panels, over the five networks of the family `flow`:
 2. RMSE by noise and L, with the curves that the null model predicts from the largest L without a parameter;
 3. U4 against xi/L of the networks in equilibrium, the Ising and XY models (from `network_equilibrium.py`, run first).
 
-    python sims/when_does_it_forget.py            three quarters of an hour on two cores
+    python sims/when_does_it_forget.py            16 minutes on two cores
 
 Sweeps are kept in ``sims/output``, so that it continues.
 """
