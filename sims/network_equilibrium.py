@@ -56,10 +56,10 @@ LONG, FROZEN = ({"sweeps": 2000, "thermalisation": 400}, {"sweeps": 500, "therma
 """Measurements where all starts meet at the lowest temperature, and where they do not, nor would in longer runs."""
 SHORT = {"sampler": "metropolis", "start": "ordered", "chains": 4, "sweeps": 300, "interval": 4, "thermalisation": 0}
 """Short runs from order at a larger size."""
-LARGE, EARLY, LATE = 28, (5, 25), (50, 300)
-"""That size, and the measurements between which powers of time are compared."""
+LARGE, TUNED, WINDOWS = 28, 1000, ((0, 75), (200, 300))
+"""That size, the sweeps before in which moves are tuned, and measurements between which a power of time is taken."""
 CONTROL = (("diagonal", "1", "0"), (8, 12, 16, 24), np.linspace(1.2, 1.36, 7))
-WIDE = (16, 5), (8, 12, 16), np.array([0.8, 0.9, 1.0, 1.1, 1.25])
+WIDE = (16, 5), (8, 16), np.array([0.8, 0.9, 1.0, 1.1, 1.25])
 """Components and side of a coupling that is the same for two of them and all neighbours; sizes; temperatures in units
 of the mean-field transition.  By symmetry it is the XY model."""
 FOLDER = Path("sims/output/network_equilibrium")
@@ -131,15 +131,19 @@ def tell(path: Path) -> None:
     """Print what is known of equilibrium, of both starts, and where S(k) peaks."""
     sweep = read_sweep(path)
     known = {(c.L, c.T): c for c in equilibrium_checks(sweep)}
-    print("  L, T, t_conf/T, tau, independent draws, hot - cold; E and m2, ordered and random starts; peak of S(k)")
+    print("  L, T, t_conf/T, tau, independent draws, hot - cold; E and m2, ordered and random starts; peak; U4, xi/L")
+    n = max(int(g["m2"].attrs.get("components", 1)) for g in sweep.sizes.values())
     for L, group in sweep.sizes.items():
         for t, T in enumerate(group["T"].values):
             c = known[L, float(T)]
             S = whole_zone(group["structure"].values[t].mean(0))
-            where = f"({peak(S)[0]}, {peak(S)[1]})/{L}, {contrast(S):.1f}"
-            e, f, m, n = starts(sweep, L, t)
+            e, f, m, r = starts(sweep, L, t)
+            m2, beside = group["m2"].values[t], group["s_kmin"].values[t]
+            binder = 1 - n / (n + 2) * np.mean(m2**2) / np.mean(m2) ** 2
+            xi = max(0, m2.mean() / beside.mean() - 1) ** 0.5 / (2 * np.sin(np.pi / L) * L)
+            where = f"({peak(S)[0]}, {peak(S)[1]})/{L}, {contrast(S):.1f}; {binder:.3f}, {xi:.2f}"
             print(f"  {L:3d} {T:7.4f} {c.thermometer.t_conf.value / T:8.4f} {c.tau:6.0f} {c.effective_samples:8.0f}"
-                  f" {c.hot_cold:10.1f}  {e!s:>14} {f!s:>14} {m.value:9.4f} {n.value:9.4f}  {where}")  # fmt: skip
+                  f" {c.hot_cold:10.1f}  {e!s:>14} {f!s:>14} {m.value:9.4f} {r.value:9.4f}  {where}")  # fmt: skip
 
 
 def other_steps(words: tuple[str, ...], L: int, T: list[float], reference: Path) -> None:
@@ -159,33 +163,34 @@ def other_steps(words: tuple[str, ...], L: int, T: list[float], reference: Path)
             print(f"  Langevin, {said}: E = {e}, {f}; Metropolis {g}, {h}")
 
 
-def power(m2: np.ndarray, between: tuple[int, int]) -> Estimate:
+def power(m2: np.ndarray) -> Estimate:
     """Return the power of time with which |psi|^2 of shape (chains, measurements) decays, by chains."""
-    first, last = between
-    ends = [np.log(m2[:, a : round(1.5 * a)].mean(1)) for a in (first, round(last / 1.5))]
-    slopes = (ends[0] - ends[1]) / np.log(round(last / 1.5) / first)
+    time_ = TUNED + SHORT["interval"] * np.arange(1, m2.shape[1] + 1)
+    ends = [slice(first, last) for first, last in WINDOWS]
+    logs = [np.log(m2[:, end].mean(1)) for end in ends]
+    slopes = (logs[0] - logs[1]) / np.log(time_[ends[1]].mean() / time_[ends[0]].mean())
     return Estimate.student(float(slopes.mean()), float(slopes.std(ddof=1)) / len(slopes) ** 0.5, len(slopes) - 1)
 
 
 def relax(words: tuple[str, ...], T: list[float], order: OrderRecord, path: Path) -> None:
     """Print how order decays in time at a size that does not come to equilibrium.
 
-    At a critical point |psi|^2 falls as t^(-eta / z); below it the power shrinks with time, above it grows.
+    At a critical point |psi|^2 falls as t^(-eta / z), below it stays, above it falls at last exponentially.
     """
     sweep_equilibrium((LARGE,), T, out=path, model=words, order=order, jobs=2, **SHORT)
-    print(f"  L = {LARGE}, from order: power of time of |psi|^2, early and late")
+    print(f"  L = {LARGE}, from order: power of time with which |psi|^2 falls")
     for t, m2 in zip(T, read_sweep(path).sizes[LARGE]["m2"].values, strict=True):
-        print(f"    T = {t:.4f}: {power(m2, EARLY)}, {power(m2, LATE)}")
+        print(f"    T = {t:.4f}: {power(m2)}")
 
 
 def draw_relaxation(axes, path: Path) -> None:
     """Draw |psi|^2 against time, one line a temperature."""
     group = read_sweep(path).sizes[LARGE]
-    time_ = SHORT["interval"] * np.arange(1, SHORT["sweeps"] + 1)
+    time_ = TUNED + SHORT["interval"] * np.arange(1, SHORT["sweeps"] + 1)
     for k, (T, m2) in enumerate(zip(group["T"].values, group["m2"].values, strict=True)):
-        axes.loglog(time_, m2.mean(0), color=COLOURS[k], lw=1.2, label=f"T = {T:.3f}")
-    axes.set(xlabel="time (sweeps)", title=f"from order, L = {LARGE}", ylim=(1e-3, 1.1))
-    axes.legend(frameon=False, fontsize=6)
+        axes.semilogy(time_, m2.mean(0), color=COLOURS[k], lw=1.2, label=f"T = {T:.3f}")
+    axes.set(xlabel="time (sweeps)", title=f"from order, L = {LARGE}", ylim=(1e-3, 1.1), xlim=(TUNED, 1.45 * time_[-1]))
+    axes.legend(frameon=False, fontsize=6, loc="upper right")
 
 
 def draw(paths: dict[str, Path]) -> None:
@@ -220,7 +225,9 @@ def wide(path: Path) -> None:
     J[:, :, side // 2, side // 2] = 0
     file = path.with_suffix(".npy")
     np.save(file, J)
-    sweep_equilibrium(sizes, (T / components).tolist(), out=path, model=("coupling", str(file)), **LENGTHS | LONG)
+    sweep_equilibrium(
+        sizes, (T / components).tolist(), out=path, model=("coupling", str(file)), **LENGTHS | LONG | {"interval": 4}
+    )
 
 
 def main() -> None:

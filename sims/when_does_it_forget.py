@@ -24,6 +24,7 @@ from physnn import decisions
 from physnn.analysis.forgetting import in_words
 from physnn.api import sweep_memory
 from physnn.bundled import resolve
+from physnn.errors import InputError
 from physnn.figures.fit import draw_curves
 from physnn.figures.memory import draw_lifetimes
 from physnn.figures.style import COLOURS, look, new_figure, save
@@ -115,7 +116,11 @@ def draw_plane(axes) -> None:
             print(f"  {name} is not drawn: no chain is long enough for its autocorrelation time")
             continue
         n = decisions.evidence_of(path)[1].components
-        most, xi, binder = 2 / (n + 2), curves(sweep, "xi_over_L"), curves(sweep, "binder")
+        try:
+            most, xi, binder = 2 / (n + 2), curves(sweep, "xi_over_L"), curves(sweep, "binder")
+        except InputError as error:
+            print(f"  {name} is not drawn: {error}")
+            continue
         colour, marker = look(k)
         for j, L in enumerate(xi.sizes):
             print(f"  {name}, L = {L}: {len(xi.x[L])} temperatures from {min(xi.x[L]):.3f} to {max(xi.x[L]):.3f}")
