@@ -43,7 +43,7 @@ def test_ising_needs_every_part_of_its_rule():
         ({"inverse_nu": None}, "undecided"),
         ({"inverse_nu": Estimate(1.5, math.nan)}, "undecided"),
         ({"shared": 1e-5}, "undecided"),
-        ({"planes": plane("Ising", "rejected")}, OTHER),
+        ({"planes": plane("Ising", "rejected")}, "undecided"),
         ({"planes": plane("Ising", "unclear")}, "undecided"),
         ({"planes": None}, "undecided"),
         ({"sizes": (8, 32)}, "undecided"),
