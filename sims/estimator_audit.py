@@ -78,7 +78,7 @@ def outputs(k: int, boundary: str, density: str, L: int, first: int) -> dict[str
     inputs, targets = np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
     near = maximum_filter(np.maximum(inputs, targets), (0, 2 * NEAR + 1, 2 * NEAR + 1), mode="wrap") > 0
     found: dict[str, list[np.ndarray]] = {f"{kind}_{part}": [] for kind in KINDS for part in ("near", "far")}
-    places = [near & zone for zone in zones(L)] + [~near & zone for zone in zones(L)]
+    places = [part & zone for part in (near, ~near) for zone in zones(L)]
     found["zones"] = []
     for eta in ETA:
         noise = KeyedNoise(noise_keys(file.ids[k], batch), architecture.components, L) if eta else None

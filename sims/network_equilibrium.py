@@ -8,10 +8,10 @@ do not, and are left out.
 For each network: where S(k) peaks first on cooling (k*, T*), sizes that hold k*, long runs about T* from ordered and
 from random starts, and the rules of `physnn decide`, which were written before.  Where no two sizes hold k*, the order
 is measured at quarters of a turn nearby, which they hold; S(k) tells whether it peaks there.  One network is run again
-by Langevin dynamics at two steps, and a model whose answer is known (one coupled component, in the Ising class) goes
-through the same.
+by Langevin dynamics at two steps, and two models whose answers are known go through the same: one coupled component,
+in the Ising class, and an XY model of as many neighbours and components as the networks have.
 
-    python sims/network_equilibrium.py            an hour on two cores
+    python sims/network_equilibrium.py            an hour and a quarter on two cores
 
 Sweeps are kept in ``sims/output``, so that it continues.
 """
@@ -114,16 +114,19 @@ def closer(path: Path, sizes: tuple[int, ...], T: list[float], settings: dict[st
         sweep_equilibrium(sizes, sorted({*T, *more}), **settings)
 
 
+def mean(values: np.ndarray) -> Estimate:
+    """Return the mean of independent values with Student's error."""
+    n = len(values)
+    return Estimate.student(float(values.mean()), float(values.std(ddof=1)) / n**0.5, n - 1)
+
+
 def starts(sweep: SweepFile, L: int, T: int) -> tuple[Estimate, Estimate, Estimate, Estimate]:
     """Return energy and |psi|^2 of chains that began ordered, and at random, over the second half of the run."""
     group, found = sweep.sizes[L], []
     for name in ("energy", "m2"):
         series = group[name].values[T]
         for begun in (0, 1):
-            means = series[begun::2, series.shape[1] // 2 :].mean(1)
-            found.append(
-                Estimate.student(float(means.mean()), float(means.std(ddof=1)) / len(means) ** 0.5, len(means) - 1)
-            )
+            found.append(mean(series[begun::2, series.shape[1] // 2 :].mean(1)))
     return tuple(found)
 
 
@@ -163,13 +166,18 @@ def other_steps(words: tuple[str, ...], L: int, T: list[float], reference: Path)
             print(f"  Langevin, {said}: E = {e}, {f}; Metropolis {g}, {h}")
 
 
+def short_times() -> np.ndarray:
+    """Return sweeps since the start at which short runs were measured."""
+    return TUNED + SHORT["interval"] * np.arange(1, SHORT["sweeps"] + 1)
+
+
 def power(m2: np.ndarray) -> Estimate:
     """Return the power of time with which |psi|^2 of shape (chains, measurements) decays, by chains."""
-    time_ = TUNED + SHORT["interval"] * np.arange(1, m2.shape[1] + 1)
+    time_ = short_times()
     ends = [slice(first, last) for first, last in WINDOWS]
     logs = [np.log(m2[:, end].mean(1)) for end in ends]
     slopes = (logs[0] - logs[1]) / np.log(time_[ends[1]].mean() / time_[ends[0]].mean())
-    return Estimate.student(float(slopes.mean()), float(slopes.std(ddof=1)) / len(slopes) ** 0.5, len(slopes) - 1)
+    return mean(slopes)
 
 
 def relax(words: tuple[str, ...], T: list[float], order: OrderRecord, path: Path) -> None:
@@ -186,7 +194,7 @@ def relax(words: tuple[str, ...], T: list[float], order: OrderRecord, path: Path
 def draw_relaxation(axes, path: Path) -> None:
     """Draw |psi|^2 against time, one line a temperature."""
     group = read_sweep(path).sizes[LARGE]
-    time_ = TUNED + SHORT["interval"] * np.arange(1, SHORT["sweeps"] + 1)
+    time_ = short_times()
     for k, (T, m2) in enumerate(zip(group["T"].values, group["m2"].values, strict=True)):
         axes.semilogy(time_, m2.mean(0), color=COLOURS[k], lw=1.2, label=f"T = {T:.3f}")
     axes.set(xlabel="time (sweeps)", title=f"from order, L = {LARGE}", ylim=(1e-3, 1.1), xlim=(TUNED, 1.45 * time_[-1]))
@@ -253,20 +261,20 @@ def main() -> None:
     )
     two = FOLDER / "wide.h5"
     wide(two)
-    for name, path in (*paths.items(), ("control", control), ("two of 16 components, 5 x 5", two)):
-        one = study([path]).files[0]
+    together, known = study(list(paths.values())), study([control, two])
+    every = {**paths, "control": control, "two of 16 components, 5 x 5": two}
+    for (name, path), one in zip(every.items(), (*together.files, *known.files), strict=True):
         print(f"{name}: k* / 2 pi = {one.order}, n = {one.evidence.components}")
         print(f"  {one.decision.kind}. {one.decision.reason}")
-        for observable, reason in (one.evidence.reasons or {}).items():
+        for observable, reason in one.evidence.reasons.items():
             print(f"    {observable}: {one.evidence.verdicts[observable]}; {reason}")
         for plane, met in (one.evidence.planes or {}).items():
             print(f"    plane of {plane}: {met.as_json()}")
         try:
-            every = anomalous_dimension(curves(path, "m_abs"))
-            print("    eta of <|psi|> ~ L^(-eta/2):", ", ".join(f"{e} at T = {T:g}" for T, e in every.items()))
+            etas = anomalous_dimension(curves(path, "m_abs"))
+            print("    eta of <|psi|> ~ L^(-eta/2):", ", ".join(f"{e} at T = {T:g}" for T, e in etas.items()))
         except InputError as error:
             print(f"    eta: {error}")
-    together = study(list(paths.values()))
     print(f"T_c of all: {together.critical_point}; 1/nu: {together.inverse_nu}; eta: {together.eta}")
     draw(paths)
 

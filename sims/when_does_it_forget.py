@@ -33,7 +33,7 @@ from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
 from physnn.sweeps.companion import forgetting
 from physnn.sweeps.diagnosis import diagnose
-from physnn.sweeps.equilibrium_read import fitted_together
+from physnn.sweeps.equilibrium_read import fitted_together, order_record
 from physnn.sweeps.memory_read import memory_of
 
 NETWORKS, CONTROL = "kuramoto_flow", "kuramoto_flow_broken"
@@ -88,10 +88,9 @@ def first_steps() -> None:
 
 def long_enough(sweep: SweepFile) -> SweepFile | None:
     """Return a sweep without the temperatures at which chains are too short to have errors; None if those are all."""
-    sizes = {}
+    sizes, checks = {}, equilibrium_checks(sweep)
     for L, group in sweep.sizes.items():
-        checks = [c for c in equilibrium_checks(sweep) if c.L == L]
-        keep = [k for k, c in enumerate(checks) if c.tau * TIMES <= group["m2"].values.shape[2]]
+        keep = [k for k, c in enumerate(c for c in checks if c.L == L) if c.tau * TIMES <= group["m2"].values.shape[2]]
         if keep:
             points = len(group["T"].values)
             sizes[L] = {
@@ -115,7 +114,7 @@ def draw_plane(axes) -> None:
         if sweep is None:
             print(f"  {name} is not drawn: no chain is long enough for its autocorrelation time")
             continue
-        n = decisions.evidence_of(path)[1].components
+        n = order_record(sweep).order().components
         try:
             most, xi, binder = 2 / (n + 2), curves(sweep, "xi_over_L"), curves(sweep, "binder")
         except InputError as error:
