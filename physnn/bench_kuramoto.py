@@ -1,4 +1,7 @@
-"""Time of a noisy step of the Kuramoto lattice, as ratios against eager torch and a convolution in the same run."""
+"""Time of a noisy step of the Kuramoto lattice, as ratios against eager torch and a convolution in the same run.
+
+And independent draws a second of Metropolis moves, with over-relaxation against without.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from physnn.analysis.series import estimate_time
+from physnn.analysis.structure import transform
 from physnn.bench import machine
+from physnn.bundled import resolve
 from physnn.kernels import kuramoto
 from physnn.models import couplings
 from physnn.models.kuramoto import normalised
 from physnn.networks.device import set_threads
 from physnn.networks.eager import eager_steps
 from physnn.networks.kuramoto import Architecture, initial_weights
-from physnn.rng import counter_key, stream
+from physnn.rng import counter_key, seed_sequence, stream
+from physnn.samplers.vector_reference import PlainMetropolis, VectorMetropolis, tuned
+from physnn.samplers.vectors import start
+from physnn.store.network_file import read_networks
 from physnn.sweeps.executors import available_cores
 from physnn.sweeps.run import Progress, silent
 
@@ -30,6 +39,9 @@ PAUSE = 0.01
 ROUNDS, SECONDS = 100, 15.0
 """Every run is made so many times, or for so long all together, by turns; the shortest counts: what else runs on the
 machine only makes it slower."""
+CHAIN = (12, 0.19, 3000, 8)
+"""Side, temperature, measurements, and sweeps between them, of Metropolis chains of a bundled network that hardly has
+order any more."""
 Run = Callable[[int], None]
 
 
@@ -41,8 +53,8 @@ def bench_kuramoto(progress: Progress = silent) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``machine``; ``rows``: name, value, unit, threads; ``ratios``: the fastest eager step over ours, and ours over
-        the fastest convolution alone; ``missing``: nothing.
+        ``machine``; ``rows``: name, value, unit, threads; ``ratios``: the fastest eager step over ours, ours over the
+        fastest convolution alone, and draws of |psi|^2 with over-relaxation over those without; ``missing``: nothing.
     """
     rows: list[dict[str, Any]] = []
     jobs = [(threads, L) for threads in sorted({1, available_cores()}) for L in SIZES]
@@ -54,9 +66,30 @@ def bench_kuramoto(progress: Progress = silent) -> dict[str, Any]:
             {"name": f"{name}, L = {L}", "value": 1e3 * t, "unit": "ms/step", "threads": threads}
             for name, t in times.items()
         ]
-        progress(k + 1, len(jobs), f"L = {L}, {threads} threads")
+        progress(k + 1, len(jobs) + 1, f"L = {L}, {threads} threads")
     set_threads(1)
-    return {"machine": machine(), "rows": rows, "ratios": _ratios(rows), "missing": []}
+    draws = [_draws(sampler) for sampler in (VectorMetropolis(), PlainMetropolis())]
+    progress(len(jobs) + 1, len(jobs) + 1, "Metropolis")
+    ratios = _ratios(rows) | {f"Metropolis with over-relaxation / without, L = {CHAIN[0]}": draws[0] / draws[1]}
+    rows += [
+        {"name": f"Metropolis {name} over-relaxation, L = {CHAIN[0]}", "value": n, "unit": "draws/s", "threads": 1}
+        for name, n in zip(("with", "without"), draws, strict=True)
+    ]
+    return {"machine": machine(), "rows": rows, "ratios": ratios, "missing": []}
+
+
+def _draws(sampler: VectorMetropolis) -> float:
+    """Return independent draws of |psi|^2 a second, at the wave vector (0, pi) where the network orders."""
+    (L, T, measurements, interval), file = CHAIN, read_networks(resolve("kuramoto_flow"))
+    model = couplings.from_weights({name: w[0] for name, w in file.weights.items()}, "periodic")
+    state = start(sampler, model, (L, L), "random", seed_sequence(0, "synthetic", "bench", sampler.kind))
+    sampler = tuned(sampler, model, T, state)
+    sampler.advance(model, T, state, measurements // 10, interval)
+    began = time.thread_time()
+    kept = sampler.advance(model, T, state, measurements, interval, keep=1).kept
+    seconds = time.thread_time() - began
+    m2 = (np.abs(transform(kept[0])[:, 0, L // 2]) ** 2).sum(-1)
+    return estimate_time(m2[None]).effective_samples / seconds
 
 
 def shortest(runs: dict[str, Run], n: int, clock: Callable[[], float]) -> dict[str, float]:

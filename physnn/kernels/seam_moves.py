@@ -28,7 +28,7 @@ def crossing_energy(x, coupling):
                 there = x[(r + coupling.displacements[t, 0]) % height, (c + coupling.displacements[t, 1]) % width]
                 for a in range(n):
                     for b in range(n):
-                        energy -= here[a] * J[a, b] * there[b]
+                        energy -= here[a] * J[b, a] * there[b]
     return energy
 
 
@@ -91,7 +91,7 @@ def exchange(x, generators, coupling, strengths, T, sizes, interval, shifts, fir
                 strengths[k],
             )
             for _ in range(interval):
-                accepted[k] += metropolis(x[k], generators[k], here, T, sizes[k])
+                accepted[k] += metropolis(x[k], generators[k], here, T, sizes[k], True)
             for r in range(height):
                 for c in range(width):
                     length = 0.0

@@ -3,7 +3,8 @@
 Both sample exp(-H / T) exactly, whatever their step; they are a reference for small lattices.  A coupling is a list of
 neighbours: displacements ``(n, 2)`` and matrices ``(n, 3, N, N)``, without the site itself, whose matrix is ``onsite``.
 Of the three matrices the second holds for a bond inside the torus, the others for one that crosses its border along
-``axis`` backwards and forwards, there times ``strength``: the seam of `physnn.models.seam`.
+``axis`` backwards and forwards, there times ``strength``: the seam of `physnn.models.seam`.  They are transposed, the
+component of the neighbour before that of the site, so that loops over the site's components run in vector units.
 Sums of a measurement are those of `physnn.kernels.kuramoto_loops`: x . f, c . x, |Pi_x f|^2, x . J_00 x.
 """
 
@@ -18,7 +19,7 @@ from numba import njit
 from physnn.kernels.kuramoto_loops import SUMS, measure
 from physnn.kernels.xoshiro import draw, uniform
 
-METROPOLIS, LANGEVIN = 0, 1
+METROPOLIS, LANGEVIN, PLAIN = 0, 1, 2
 Coupling = namedtuple("Coupling", "displacements matrices onsite bias periodic axis strength")
 """Arrays of a model, whether the lattice is a torus, and its seam."""
 
@@ -34,10 +35,25 @@ def fill_normals(generator, out):
             out[i + 1] = radius * math.sin(angle)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _add_product(J, x, factor, out):
+    """Add the product of x with a transposed matrix, times a factor, to ``out``."""
+    # Four rows at once: else every row waits for the last one to be stored.
+    fours = len(x) - len(x) % 4
+    for b in range(0, fours, 4):
+        p, q, u, v = factor * x[b], factor * x[b + 1], factor * x[b + 2], factor * x[b + 3]
+        for a in range(len(out)):
+            out[a] += (J[b, a] * p + J[b + 1, a] * q) + (J[b + 2, a] * u + J[b + 3, a] * v)
+    for b in range(fours, len(x)):
+        p = factor * x[b]
+        for a in range(len(out)):
+            out[a] += J[b, a] * p
+
+
 @njit(cache=True, nogil=True)
 def field_of_others(x, row, column, coupling, out):
     """Fill ``out`` with the field of a site, without what it does to itself."""
-    height, width, n = x.shape
+    height, width, _ = x.shape
     out[:] = coupling.bias
     for t in range(len(coupling.displacements)):
         r, c = row + coupling.displacements[t, 0], column + coupling.displacements[t, 1]
@@ -47,15 +63,7 @@ def field_of_others(x, row, column, coupling, out):
                 continue
             turn = r // height if coupling.axis == 0 else c // width
             r, c = r % height, c % width
-        there, J = x[r, c], coupling.matrices[t, 1 + turn]
-        if turn == 0 or coupling.strength == 1:
-            for a in range(n):
-                for b in range(n):
-                    out[a] += J[a, b] * there[b]
-        else:
-            for a in range(n):
-                for b in range(n):
-                    out[a] += coupling.strength * J[a, b] * there[b]
+        _add_product(coupling.matrices[t, 1 + turn], x[r, c], 1.0 if turn == 0 else coupling.strength, out)
 
 
 @njit(cache=True, nogil=True)
@@ -67,46 +75,64 @@ def all_fields(x, coupling, f):
         for c in range(width):
             here, out = x[r, c], f[r, c]
             field_of_others(x, r, c, coupling, out)
-            for a in range(n):
-                for b in range(n):
-                    out[a] += coupling.onsite[a, b] * here[b]
+            _add_product(coupling.onsite, here, 1.0, out)
             for a in range(n):
                 energy -= 0.5 * here[a] * (out[a] + coupling.bias[a])
     return energy
 
 
 @njit(cache=True, nogil=True)
-def _quadratic(J, x):
+def _own_energy(J, x, product):
+    """Return -x . J x / 2 of a symmetric matrix; ``product`` is overwritten."""
+    product[:] = 0
+    _add_product(J, x, 1.0, product)
     value = 0.0
     for a in range(len(x)):
-        for b in range(len(x)):
-            value += x[a] * J[a, b] * x[b]
+        value -= 0.5 * x[a] * product[a]
     return value
 
 
 @njit(cache=True, nogil=True)
-def metropolis(x, generator, coupling, T, size):
-    """Sweep a lattice: each site in turn is offered ``normalise(x + size xi)``; return the share that was accepted.
+def _taken(generator, gain, T):
+    return gain >= 0 or uniform(draw(generator)) < math.exp(gain / T)
 
-    The density of an offer depends on the angle alone, so it is symmetric.
+
+@njit(cache=True, nogil=True)
+def metropolis(x, generator, coupling, T, size, mirrored):
+    """Sweep a lattice: each site in turn is offered two new vectors; return the share of the second that was accepted.
+
+    First, if ``mirrored``, ``2 (g . x) g / |g|^2 - x``, with g the field of the others: over-relaxation, which changes
+    the energy by what the site does to itself alone, and is its own inverse.  Then ``normalise(x + size xi)``, whose
+    density depends on the angle alone.  Both offers are symmetric.  M. Creutz, Phys. Rev. D 36, 515 (1987).
     """
     height, width, n = x.shape
-    g, fresh, xi, accepted = np.empty(n), np.empty(n), np.empty(n), 0
+    g, fresh, xi, product, accepted = np.empty(n), np.empty(n), np.empty(n), np.empty(n), 0
     for r in range(height):
         for c in range(width):
             here = x[r, c]
             field_of_others(x, r, c, coupling, g)
+            own = _own_energy(coupling.onsite, here, product)
+            along = squared = 0.0
+            for a in range(n):
+                along += g[a] * here[a]
+                squared += g[a] * g[a]
+            if mirrored and squared > 0:
+                for a in range(n):
+                    fresh[a] = 2 * along / squared * g[a] - here[a]
+                other = _own_energy(coupling.onsite, fresh, product)
+                if _taken(generator, own - other, T):
+                    here[:] = fresh
+                    own = other
             fill_normals(generator, xi)
-            length = 0.0
+            length = along = 0.0
             for a in range(n):
                 fresh[a] = here[a] + size * xi[a]
-                length += fresh[a] ** 2
-            gain = 0.0
+                length += fresh[a] * fresh[a]
+            length = math.sqrt(length)
             for a in range(n):
-                fresh[a] /= math.sqrt(length)
-                gain += g[a] * (fresh[a] - here[a])
-            gain += 0.5 * (_quadratic(coupling.onsite, fresh) - _quadratic(coupling.onsite, here))
-            if gain >= 0 or uniform(draw(generator)) < math.exp(gain / T):
+                fresh[a] /= length
+                along += g[a] * (fresh[a] - here[a])
+            if _taken(generator, along + own - _own_energy(coupling.onsite, fresh, product), T):
                 here[:] = fresh
                 accepted += 1
     return accepted / (height * width)
@@ -166,7 +192,7 @@ def run(kind, x, generator, coupling, T, size, interval, rows, kept, every):
     Parameters
     ----------
     kind : int
-        `METROPOLIS` or `LANGEVIN`.
+        `METROPOLIS`, `PLAIN` (without over-relaxation) or `LANGEVIN`.
     x : ndarray of float64, shape (H, W, N)
         State; changed in place.
     generator : ndarray of uint64, shape (4,)
@@ -195,8 +221,8 @@ def run(kind, x, generator, coupling, T, size, interval, rows, kept, every):
             kept[m // every] = x
         accepted = 0.0
         for _ in range(interval):
-            if kind == METROPOLIS:
-                accepted += metropolis(x, generator, coupling, T, size)
+            if kind != LANGEVIN:
+                accepted += metropolis(x, generator, coupling, T, size, kind == METROPOLIS)
             else:
                 energy, yes = langevin(x, generator, coupling, T, size, f, energy, fresh, f_fresh, xi)
                 accepted += yes

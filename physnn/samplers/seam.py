@@ -61,7 +61,9 @@ def _tables(seam: Seam, shape: Shape) -> vector_moves.Coupling:
     seam.check(shape)
     half = seam.model.kernel // 2
     onsite = np.ascontiguousarray(seam.model.coupling[:, :, half, half])
-    return vector_moves.Coupling(*seam.bonds(), onsite, seam.model.bias.copy(), True, seam.axis, seam.strength)
+    displacements, matrices = seam.bonds()
+    transposed, bias = np.ascontiguousarray(matrices.swapaxes(2, 3)), seam.model.bias.copy()
+    return vector_moves.Coupling(displacements, transposed, onsite, bias, True, seam.axis, seam.strength)
 
 
 def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: int = COOLING) -> np.ndarray:
@@ -70,7 +72,7 @@ def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: i
     x, size = seam.model.initial("random", shape, rng.generator(rng.child(sequence))), 0.5
     top = float(np.linalg.eigvalsh(seam.model.spectrum(shape)).max())
     for T in np.geomspace(HOT * top, COLD * top, sweeps):
-        accepted = vector_moves.metropolis(x, generator, coupling, T, size)
+        accepted = vector_moves.metropolis(x, generator, coupling, T, size, True)
         size = min(10.0, size * math.exp(accepted - WANTED))
     return normalised(x)
 

@@ -26,7 +26,7 @@ def tables(model: VectorModel, shape: Shape) -> vector_moves.Coupling:
     """Return a model's coupling as the list of neighbours of `physnn.kernels.vector_moves`."""
     taps = {r: J for r, J in model.taps(shape).items() if r != (0, 0)}
     displacements = np.array(list(taps), np.int64).reshape(-1, 2)
-    matrices = np.array(list(taps.values()), np.float64).reshape(-1, 1, model.components, model.components)
+    matrices = np.array([J.T for J in taps.values()], np.float64).reshape(-1, 1, model.components, model.components)
     alike = np.ascontiguousarray(np.repeat(matrices, 3, axis=1))
     return vector_moves.Coupling(
         displacements, alike, model.onsite(shape), model.bias.copy(), model.boundary == "periodic", 0, 1.0
@@ -101,13 +101,23 @@ class _Exact:
 
 @dataclass(frozen=True)
 class VectorMetropolis(_Exact):
-    """Single-site Metropolis: offers ``normalise(x + size xi)`` to each site in turn; one move is one sweep.
+    """Single-site Metropolis with over-relaxation; one move is one sweep.
+
+    Each site in turn is offered its mirror image about the field of the others, which leaves all but its own energy as
+    it is, and then ``normalise(x + size xi)``.
 
     Parameters
     ----------
     size : float
         Spread of the offers; see `tuned`.
     """
+
+
+@dataclass(frozen=True)
+class PlainMetropolis(VectorMetropolis):
+    """Metropolis without over-relaxation, which forgets later: what the other is compared with."""
+
+    kind: ClassVar[int] = vector_moves.PLAIN
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.models.kuramoto import VectorModel, normalised
 from physnn.samplers.langevin import Langevin
-from physnn.samplers.vector_reference import Exchange, Mala, VectorMetropolis, exchange_streams, tuned
+from physnn.samplers.vector_reference import Exchange, Mala, PlainMetropolis, VectorMetropolis, exchange_streams, tuned
 from physnn.samplers.vectors import VectorState, start
 from physnn.store.network_file import read_networks
 
@@ -56,7 +56,7 @@ def in_field(N, h=1.0):
     return VectorModel(np.zeros((N, N, 1, 1)), np.eye(N)[0] * h)
 
 
-EXACT = [VectorMetropolis(), Mala()]
+EXACT = [VectorMetropolis(), Mala(), PlainMetropolis()]
 RULES = ["geodesic", "retract"]
 KNOWN = {
     # Model, shape, T, minus the energy per site.
@@ -156,17 +156,43 @@ def trained_model(name="kuramoto_symmetric"):
     return couplings.from_weights({k: w[0] for k, w in file.weights.items()}, file.architecture["boundary"])
 
 
+@pytest.mark.parametrize("field", [0.0, 0.6])
 @pytest.mark.parametrize("sampler", EXACT, ids=lambda s: type(s).__name__)
-def test_an_anisotropic_spin_has_its_exact_distribution(sampler):
-    J = np.diag([2.0, 0.0])
-    model = VectorModel(J[:, :, None, None])
-    rows, _ = run(sampler, model, (6, 6), 0.5, 1200, 4, "anisotropic")
-    weight = lambda a: np.exp(np.cos(a) ** 2 / 0.5)  # noqa: E731
-    exact = integrate.quad(lambda a: np.cos(a) ** 2 * weight(a), 0, np.pi)[0] / integrate.quad(weight, 0, np.pi)[0]
-    value, error = mean(-rows["energy"])
-    assert abs(value - exact) < LIMIT * error < 0.02
-    found = thermometer(rows["force"], rows["curvature"], 0.5)
-    assert abs(found.t_conf.value - 0.5) < LIMIT * found.t_conf.error
+def test_an_anisotropic_spin_has_its_exact_distribution(sampler, field):
+    # The field is oblique: an offer of its mirror image that leaves out what the spin does to itself is seen.
+    c, T = field * np.array([0.6, 0.8]), 0.5
+    model = VectorModel(np.diag([2.0, 0.0])[:, :, None, None], c)
+    rows, _ = run(sampler, model, (6, 6), T, 1200, 4, "anisotropic", field)
+    energy = lambda a: -(np.cos(a) ** 2) - c[0] * np.cos(a) - c[1] * np.sin(a)  # noqa: E731
+    weight = lambda a: np.exp(-energy(a) / T)  # noqa: E731
+    total, known = (integrate.quad(f, 0, 2 * np.pi)[0] for f in (weight, lambda a: energy(a) * weight(a)))
+    value, error = mean(rows["energy"])
+    assert abs(value - known / total) < LIMIT * error < 0.02
+    found = thermometer(rows["force"], rows["curvature"], T)
+    assert abs(found.t_conf.value - T) < LIMIT * found.t_conf.error
+
+
+@pytest.mark.parametrize("kernel", [{}, {"onsite": 1.5}])
+def test_mirror_images_keep_all_energy_but_the_own(kernel):
+    J = couplings.on(3).coupling.copy()
+    J[:, :, 1, 1] = np.diag([kernel.get("onsite", 0.0), 0, 0])
+    model, still = VectorModel(J), VectorMetropolis(1e-12)
+    state = start(still, model, (6, 6), "random", sequence("mirror"), 2)
+    before, rows = state.x.copy(), still.advance(model, 0.8, state, 20, 1)
+    assert np.abs((state.x * before).sum(-1)).mean() < 0.7
+    assert (np.ptp(rows["energy"], axis=1) < 1e-9).all() == (not kernel)
+    plain = start(still, model, (6, 6), "random", sequence("mirror"), 2)
+    PlainMetropolis(1e-12).advance(model, 0.8, plain, 20, 1)
+    assert np.allclose(plain.x, before, atol=1e-9)
+
+
+def test_mirror_images_forget_sooner():
+    model, tau = trained_model("kuramoto_flow"), []
+    for sampler in (PlainMetropolis(), VectorMetropolis()):
+        rows, _ = run(sampler, model, (8, 8), 0.19, 2000, 8, "sooner", kind="ordered", keep=1, warm=100)
+        m2 = np.abs(np.fft.fft2(rows.kept, axes=(2, 3))[:, :, 0, 4]) ** 2
+        tau.append(estimate_time(m2.sum(-1)).tau.value)
+    assert tau[0] > 3 * tau[1]
 
 
 @pytest.mark.parametrize(
