@@ -11,12 +11,25 @@ import numpy as np
 
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.series import estimate_time
-from physnn.analysis.structure import RESOLVED, Order, at_order, contrast, fits, fitting_sizes, peak, written
+from physnn.analysis.structure import (
+    FINENESS,
+    RESOLVED,
+    Order,
+    at_order,
+    contrast,
+    fits,
+    fitting_sizes,
+    peak,
+    placed,
+    written,
+)
 from physnn.analysis.thermometer import Thermometer, thermometer
 from physnn.errors import InputError
 
 WATCHED = ("energy", "m2")
 """Observables whose chains are looked at."""
+BESIDE = 0.001
+"""Probability, by Student's t over chains, below which S(k) peaks beside k* not by chance."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +156,48 @@ def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
                 k = written((Fraction(place[0], L), Fraction(place[1], L)))
                 found.append(f"at L = {L}, T = {T:.6g} S(k) peaks at {k}")
     return found
+
+
+def drifted(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> list[str]:
+    """Return whether S(k) of the largest size peaks beside k*, between the wave vectors of the lattice.
+
+    Looked at is the highest temperature with a clear peak at k*.  Order that is locked to the lattice below a
+    transition may melt into waves of another length, and exponents of sizes that cannot hold those are not of a class.
+
+    Parameters
+    ----------
+    order, structure
+        As in `strayed`.
+    """
+    held = [L for L in structure if fits(order.wave_vectors, L)]
+    if not held or len(structure[max(held)][1][0]) < 2:
+        return []
+    L = max(held)
+    values, traces = structure[L]
+    for T, trace in sorted(zip(values, traces, strict=True), key=lambda pair: -pair[0]):
+        S = np.array([whole_zone(chain) for chain in trace])
+        place = peak(S.mean(0))
+        if contrast(S.mean(0)) < RESOLVED or not at_order(place, order, L):
+            continue
+        # Of each chain apart: they are independent.
+        found = np.array([placed(chain, *place) for chain in S])
+        errors = found.std(0, ddof=1) / len(S) ** 0.5
+        k = [Estimate.student(m, e, len(S) - 1) for m, e in zip(found.mean(0), errors, strict=True)]
+        off = [
+            abs(one.value - at / L) * L > FINENESS and not _within(at / L, one.interval(1 - 2 * BESIDE))
+            for one, at in zip(k, place, strict=True)
+        ]
+        if any(off):
+            return [
+                f"at L = {L}, T = {T:.6g} S(k) peaks beside k*, at k / 2 pi = ({k[0]}, {k[1]}): order that the lattice"
+                " holds melts into other waves"
+            ]
+        return []
+    return []
+
+
+def _within(value: float, interval: tuple[float, float]) -> bool:
+    return interval[0] <= value <= interval[1]
 
 
 def whole_zone(half: np.ndarray) -> np.ndarray:

@@ -145,7 +145,10 @@ def order_of(S: np.ndarray, coupling: np.ndarray) -> Order:
         J.
     """
     L, (m, n) = len(S), peak(top(S))
-    k = _maximum(coupling, (m / L, n / L), L) or _placed(top(S), m, n)
+    k = _maximum(coupling, (m / L, n / L), L)
+    if k is None:
+        row, column = (_fraction(turns, FINENESS / L) for turns in placed(top(S), m, n))
+        k = row, column
     here = coupling_at(coupling, k)
     measured = np.linalg.eigh(S[m, n])[1][:, -1]
     basis = _eigenspace(here, measured)
@@ -214,16 +217,18 @@ def _rephased(v: np.ndarray, real: bool) -> np.ndarray:
     return np.asarray(v.real / np.linalg.norm(v.real) + 0j if real else v)
 
 
-def _placed(largest: np.ndarray, m: int, n: int) -> WaveVector:
-    """Return where a parabola through 1/S at a position and beside it has its minimum."""
+def placed(largest: np.ndarray, m: int, n: int) -> tuple[float, float]:
+    """Return k / 2 pi at which a parabola through 1/S at a position and beside it has its minimum.
+
+    That is where S peaks in a disordered phase (Ornstein and Zernike), between the wave vectors of the lattice.
+    """
     L, places = len(largest), []
     for axis, index in enumerate((m, n)):
         line = 1 / largest[:, n] if axis == 0 else 1 / largest[m, :]
         before, here, after = line[index - 1], line[index], line[(index + 1) % L]
         curvature = before - 2 * here + after
-        places.append((index + (0.5 * (before - after) / curvature if curvature > 0 else 0.0)) / L)
-    row, column = (_fraction(turns, FINENESS / L) for turns in places)
-    return row, column
+        places.append(float(index + (0.5 * (before - after) / curvature if curvature > 0 else 0.0)) / L)
+    return places[0], places[1]
 
 
 def _fraction(turns: float, accuracy: float) -> Fraction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from physnn.analysis.equilibrium import strayed, together
+from physnn.analysis.equilibrium import drifted, strayed, together
 from physnn.analysis.thermometer import thermometer
 from physnn.store.sweep_file import SweepFile
 from physnn.sweeps.equilibrium_recipe import OrderRecord
@@ -38,7 +38,7 @@ def fitted_together(sweep: SweepFile) -> tuple[SweepFile, tuple[str, ...]]:
     structure = {
         L: (group["T"].values, group["structure"].values) for L, group in sweep.sizes.items() if "structure" in group
     }
-    remarks += strayed(order, structure)
+    remarks += strayed(order, structure) + drifted(order, structure)
     open_points = [
         f"L = {L}, T = {T:.6g}"
         for L, group in sweep.sizes.items()

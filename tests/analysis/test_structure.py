@@ -9,7 +9,7 @@ import pytest
 
 from physnn import rng
 from physnn.analysis import structure
-from physnn.analysis.equilibrium import together
+from physnn.analysis.equilibrium import drifted, together, whole_zone
 from physnn.analysis.structure import Order
 from physnn.errors import InputError
 from physnn.models import couplings
@@ -154,3 +154,42 @@ def test_sizes_that_do_not_hold_whole_waves_are_kept_apart_and_fitting_ones_are_
 def test_a_wave_state_has_its_wave():
     x = normalised(waves((16, 16), [(2, 0)], [SPIRAL.vectors[0]], rng.stream(0, "synthetic", "wave")))
     assert structure.moments(structure.transform(x[None]), SPIRAL)[0] > 0.99
+
+
+def fluctuations(L, k, xi, error, chains=4):
+    """Return traces of S(k) (1, chains, L, L // 2 + 1) about +-k, with independent errors of each chain."""
+    row, column = np.arange(L)[:, None] / L, np.arange(L // 2 + 1) / L
+    S = 0.5
+    for sign in (1, -1):
+        far = 2 - np.cos(2 * np.pi * (row - sign * k[0])) - np.cos(2 * np.pi * (column - sign * k[1]))
+        S = S + 1 / (xi**-2 + 2 * far)
+    g = rng.stream(0, "synthetic", "structure", "drift", L, float(k[0]))
+    return S * (1 + error * g.normal(size=(1, chains, *S.shape)))
+
+
+@pytest.mark.parametrize(
+    ("off", "error", "chains", "seen"),
+    [(0.3, 0.02, 4, True), (0.3, 0.2, 2, False), (0.03, 0.001, 4, False), (0, 0.02, 4, False)],
+)
+def test_waves_of_another_length_above_an_order_are_seen(off, error, chains, seen):
+    quarter, L = order((Fraction(1, 4), HALF), (1, 0)), 32
+    traces = fluctuations(L, (0.25 + off / L, 0.5), 12.0, error, chains)
+    # Below, at T = 1, the lattice holds the order, and neighbours only fluctuate.
+    locked = fluctuations(L, (0.25, 0.5), 1.0, error, chains)
+    locked[..., 8, 16] = 200
+    found = drifted(
+        quarter, {16: (np.array([1.0]), locked), L: (np.array([1.0, 2.0]), np.concatenate([locked, traces]))}
+    )
+    assert bool(found) == seen
+    if seen:
+        assert "at L = 32, T = 2 S(k) peaks beside k*, at k / 2 pi = (0.25" in found[0]
+        assert not drifted(quarter, {L: (np.array([1.0]), locked)})
+        assert not drifted(quarter, {L: (np.array([2.0]), traces[:, :1])})
+
+
+def test_where_fluctuations_peak_between_wave_vectors_is_found():
+    for off in (0.0, 0.2, -0.4):
+        S = fluctuations(24, (0.25 + off / 24, 0.5), 5.0, 0.0)[0, 0]
+        row, column = structure.placed(whole_zone(S), 6, 12)
+        assert abs(row - 0.25 - off / 24) < 0.05 / 24
+        assert abs(column - 0.5) < 1e-9
