@@ -14,7 +14,7 @@ two steps; all are followed from order at a larger size by Langevin dynamics, wh
 whose answers are known go through the same: one coupled component, in the Ising class, and an XY model of as many
 neighbours and components as the networks have.
 
-    python sims/network_equilibrium.py            TIME on two cores
+    python sims/network_equilibrium.py            an hour and a quarter on two cores
     python sims/network_equilibrium.py 2 3        these networks alone
 
 Sweeps are kept in ``sims/output``, so that it continues.
@@ -28,11 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from physnn.analysis.anomalous_dimension import anomalous_dimension
 from physnn.analysis.equilibrium import whole_zone
 from physnn.analysis.estimate import Estimate
 from physnn.analysis.pooled import pooled
+from physnn.analysis.series import estimate_time
 from physnn.analysis.structure import Order, contrast, fitting_sizes, peak, placed, written
 from physnn.api import equilibrium_recipe, sweep_equilibrium
 from physnn.bundled import resolve
@@ -56,11 +58,13 @@ PAIR, AROUND = (8, 16), np.linspace(0.8, 1.25, 7)
 DISORDERED = 0.3
 """xi/L of the larger size below which temperatures need not go up further."""
 NEAR = np.linspace(0.955, 1.045, 6)
-"""Temperatures of the long runs, in units of the crossing of xi/L."""
+"""Temperatures of the long runs, in units of that at which short ones lose order or equilibrium."""
 METROPOLIS = {"sampler": "metropolis", "chains": 4, "jobs": 2, "interval": 8}
 FIRST = METROPOLIS | {"sweeps": 400, "thermalisation": 200}
 LONG, SLOWER = (METROPOLIS | {"sweeps": n, "thermalisation": dropped} for n, dropped in ((3000, 200), (2000, 400)))
 """The latter where chains forget slowly, so that neither would be long enough."""
+APART = 5
+"""Standard errors from which starts disagree."""
 SLOW = 40
 """Measurements of the short runs that an autocorrelation time is then longer than, somewhere about the crossing."""
 FROM_ORDER = {"start": "ordered", "chains": 4, "jobs": 2, "sweeps": 300, "interval": 100, "thermalisation": 0}
@@ -112,17 +116,23 @@ def plane(group, T: int, L: int) -> tuple[float, float]:
     return float(1 - n / (n + 2) * np.mean(m2**2) / np.mean(m2) ** 2), float(xi)
 
 
-def crossing(path: Path) -> float:
-    """Return the highest temperature below which xi/L of the larger size is larger, between those that were run."""
+def loss_of_order(path: Path) -> tuple[float, str]:
+    """Return where short runs lose order or equilibrium, and which.
+
+    That is the highest temperature below which xi/L of the larger size is larger, above all at which starts disagree;
+    or the end of the latter.
+    """
     sweep = read_sweep(path)
     T = sweep.sizes[PAIR[0]]["T"].values
     small, large = (np.log([plane(sweep.sizes[L], t, L)[1] for t in range(len(T))]) for L in PAIR)
-    difference = large - small
-    below = [k for k in range(len(T) - 1) if difference[k] > 0 >= difference[k + 1]]
-    if not below:
+    apart = [int(np.argmin(np.abs(T - c.T))) for c in equilibrium_checks(sweep) if abs(c.hot_cold) > APART]
+    first, difference = max(apart, default=-1), large - small
+    for k in range(len(T) - 2, first, -1):
+        if difference[k] > 0 >= difference[k + 1]:
+            return float(T[k] + (T[k + 1] - T[k]) * difference[k] / (difference[k] - difference[k + 1])), "xi/L crosses"
+    if first < 0:
         raise InputError(f"{path}: the curves of xi/L do not cross between T = {T[0]:g} and {T[-1]:g}")
-    k = below[-1]
-    return float(T[k] + (T[k + 1] - T[k]) * difference[k] / (difference[k] - difference[k + 1]))
+    return float(T[first] + T[first + 1]) / 2, "starts begin to agree"
 
 
 def place(words: tuple[str, ...], path: Path) -> tuple[list[float], tuple[int, ...], dict[str, Any], OrderRecord]:
@@ -137,10 +147,10 @@ def place(words: tuple[str, ...], path: Path) -> tuple[list[float], tuple[int, .
             break
         T += [round(T[-1] + step, 5), round(T[-1] + 2 * step, 5)]
     tell(path)
-    middle = crossing(path)
+    middle, what = loss_of_order(path)
     tau = max(c.tau for c in equilibrium_checks(read_sweep(path)) if abs(c.T - middle) < step)
     slow = tau > SLOW
-    print(f"  mean-field T = {mean_field:.4f}; xi/L crosses at about {middle:.4f}; tau up to {tau:.0f} measurements")
+    print(f"  mean-field T = {mean_field:.4f}; {what} at about {middle:.4f}; tau up to {tau:.0f} measurements")
     T = (middle * NEAR).round(5).tolist()
     order, _ = look_for(words, T[0])
     return T, sizes_for(order.order().wave_vectors, RANGE[slow]), SLOWER if slow else LONG, order
@@ -201,11 +211,12 @@ def other_steps(words: tuple[str, ...], L: int, T: list[float], reference: Path)
         settings = {"order": base.order, "gamma": base.gamma * factor, "interval": round(100 / factor), "chains": 4}
         sweep_equilibrium((L,), T, out=path, jobs=2, model=words, sweeps=400, thermalisation=100, **settings)
         for t, value in enumerate(T):
-            e, f = starts(read_sweep(path), L, t)[:2]
-            at = int(np.argmin(np.abs(known - value)))
-            g, h = starts(read_sweep(reference), L, at)[:2]
+            series = read_sweep(path).sizes[L]["energy"].values[t]
+            other = read_sweep(reference).sizes[L]["energy"].values[int(np.argmin(np.abs(known - value)))]
+            one, two = (estimate_time(s).mean for s in (series, other))
+            apart = (one.value - two.value) / np.hypot(one.error, two.error)
             said = f"gamma = {base.gamma * factor:.4g}, L = {L}, T = {value:.4f}"
-            print(f"  Langevin, {said}: E = {e}, {f}; Metropolis {g}, {h}")
+            print(f"  Langevin, {said}: E = {one}; Metropolis {two}; {apart:.1f} errors")
 
 
 def times(path: Path) -> np.ndarray:
@@ -262,6 +273,8 @@ def draw(paths: dict[str, Path]) -> None:
         middle.yaxis.set_major_formatter("{x:g}")
         middle.minorticks_off()
         bottom.set(xlabel="time $t$ ($1/J$)", title=f"from order, L = {LARGE}", ylim=(3e-3, 1.1))
+        for axes in (top, middle):
+            axes.xaxis.set_major_locator(MaxNLocator(4))
         for axes in (top, middle, bottom):
             axes.legend(frameon=False, fontsize=7)
         if not k:
@@ -279,8 +292,10 @@ def wide(path: Path) -> None:
     J[:, :, side // 2, side // 2] = 0
     file = path.with_suffix(".npy")
     np.save(file, J)
-    settings = LONG | {"interval": 4, "sweeps": 1500}
-    sweep_equilibrium(sizes, (T / components).tolist(), out=path, model=("coupling", str(file)), **settings)
+    settings = LONG | {"interval": 4, "sweeps": 2000}
+    sweep_equilibrium(
+        sizes, (T / components).tolist(), out=path, model=("coupling", str(file)), extend=True, **settings
+    )
 
 
 def scaled(name: str, path: Path, one: Decided) -> tuple[Estimate, Estimate] | None:

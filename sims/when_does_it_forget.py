@@ -146,7 +146,11 @@ def main() -> None:
     draw_lifetimes(left, memory_of(read_sweep(kept)))
     draw_curves(middle, physnn.fit(swept, "rmse"))
     draw_plane(right)
-    for axes, title in ((left, "memory"), (middle, "task, and its prediction from one size"), (right, "equilibrium")):
+    for axes, title in (
+        (left, "memory"),
+        (middle, "task, and its prediction from one size"),
+        (right, "equilibrium (larger marks: larger L)"),
+    ):
         axes.set_title(title, fontsize=11)
     print(save(figure, FIGURE))
 
