@@ -9,11 +9,11 @@ def test_every_row_is_there_and_steps_are_fast(monkeypatch):
     monkeypatch.setattr(bench_kuramoto, "SIZES", (32,))
     monkeypatch.setattr(bench_kuramoto, "ROUNDS", 8)
     monkeypatch.setattr(bench_kuramoto, "available_cores", lambda: 1)
-    monkeypatch.setattr(bench_kuramoto, "CHAIN", (6, 0.19, 2000, 8))
+    monkeypatch.setattr(bench_kuramoto, "CHAIN", (8, 0.205, 2000, 8))
     seen = []
     found = bench_kuramoto.bench_kuramoto(lambda done, total, name: seen.append((done, total)))
     assert set(found) == {"machine", "rows", "ratios", "missing"}
     assert seen == [(1, 2), (2, 2)]
     assert len(found["rows"]) == 13
     assert found["ratios"]["eager torch / physnn, L = 32, 1 thread"] > 1.2
-    assert found["ratios"]["Metropolis with over-relaxation / without, L = 6"] > 2
+    assert found["ratios"]["Metropolis with over-relaxation / without, L = 8"] > 2
