@@ -22,6 +22,7 @@ Sweeps are kept in ``sims/output``, so that it continues.
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -250,6 +251,9 @@ def draw(paths: dict[str, Path]) -> None:
     rows = figure.subplots(3, len(paths), squeeze=False)
     for k, (top, middle, bottom, (name, path)) in enumerate(zip(*rows, paths.items(), strict=True)):
         sweep, decay = read_sweep(path), path.with_name(f"{path.stem}_relax.h5")
+        found = None
+        with suppress(InputError):
+            found = curves(sweep, "xi_over_L")
         for j, (L, group) in enumerate(sweep.sizes.items()):
             colour, marker = look(j)
             T, style = group["T"].values, {"color": colour, "marker": marker, "ms": 4, "lw": 1, "capsize": 2}
@@ -257,10 +261,9 @@ def draw(paths: dict[str, Path]) -> None:
             for begun, fill in ((0, colour), (1, "none")):
                 y, error = [b[begun].value for b in both], [b[begun].error for b in both]
                 top.errorbar(T, y, error, label=f"L = {L}" if begun == 0 else None, mfc=fill, **style)
-            try:
-                found = curves(path, "xi_over_L")
+            if found:
                 middle.errorbar(T, found.y[L], found.errors[L], label=f"L = {L}", **style)
-            except InputError:
+            else:
                 xi = [plane(group, t, L)[1] for t in range(len(T))]
                 middle.plot(T, xi, marker, color=colour, mfc="none", ms=4, label=f"L = {L}, error unknown")
         for t, (T_, m2) in enumerate(
