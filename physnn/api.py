@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physnn.errors import InputError
+from physnn.jobs.executors import Engine, available_cores, job_numbers, parse_engine
+from physnn.jobs.locks import exclusive
+from physnn.jobs.notes import live_notes
+from physnn.jobs.progress import manifest
+from physnn.jobs.run import Progress, run_tasks, silent
+from physnn.jobs.stopping import stop_signals
 from physnn.networks.brought import located
+from physnn.samples.base import validated
+from physnn.samples.equilibrium.recipe import EquilibriumSweep
+from physnn.samples.files import clear, recipe_on_disk, run_sweep
+from physnn.samples.memory import medium
+from physnn.samples.memory.recipe import MemorySweep
+from physnn.samples.named import canonical_words, identity, load_model
+from physnn.samples.noise.recipe import NoiseSweep, bundled_names, noise_values
+from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.network_file import read_networks, write_networks
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import open_datatree
-from physnn.sweeps import memory_medium
-from physnn.sweeps.equilibrium_recipe import EquilibriumSweep
-from physnn.sweeps.executors import Engine, available_cores, job_numbers, parse_engine
-from physnn.sweeps.files import clear, recipe_on_disk, run_sweep
-from physnn.sweeps.locks import exclusive
-from physnn.sweeps.memory_recipe import MemorySweep
-from physnn.sweeps.noise_recipe import NoiseSweep, bundled_names, noise_values
-from physnn.sweeps.notes import live_notes
-from physnn.sweeps.run import Progress, run_tasks, silent
-from physnn.sweeps.status import manifest
-from physnn.sweeps.stopping import stop_signals
-from physnn.sweeps.temperature_recipe import TemperatureSweep
-from physnn.sweeps.validation import validated
-from physnn.sweeps.vector_models import canonical_words, identity, load_model
 
 if TYPE_CHECKING:
     import xarray
@@ -93,7 +93,7 @@ def memory_recipe(out: Path | None = None, extend: bool = False, **settings: Any
     """
     given = {key: value for key, value in settings.items() if value is not None}
     if "networks" in given:
-        given["networks"] = memory_medium.absolute(given["networks"])
+        given["networks"] = medium.absolute(given["networks"])
     old = recipe_on_disk(out) if extend and out is not None else None
     if isinstance(old, MemorySweep):
         given = old.model_dump(exclude={"network_ids"} if "networks" in given else set()) | given
@@ -135,7 +135,7 @@ def sweep_memory(
     out, jobs, extend, restart, progress, executor, insecure
         As in `sweep_noise`.
     **settings
-        Fields of `physnn.sweeps.memory_recipe.MemorySweep`: ``eta``, ``networks``, ``pattern``, ``replicas``,
+        Fields of `physnn.samples.memory.recipe.MemorySweep`: ``eta``, ``networks``, ``pattern``, ``replicas``,
         ``longest``, ``seed``, ...
 
     Returns
@@ -170,7 +170,7 @@ def sweep_equilibrium(
     out, jobs, extend, restart, progress, executor, insecure
         As in `sweep_noise`.
     **settings
-        Fields of `physnn.sweeps.equilibrium_recipe.EquilibriumSweep`: ``model``, ``sampler``, ``gamma``, ``start``,
+        Fields of `physnn.samples.equilibrium.recipe.EquilibriumSweep`: ``model``, ``sampler``, ``gamma``, ``start``,
         ``chains``, ``sweeps``, ``seed``, ...
 
     Returns
@@ -204,7 +204,7 @@ def sweep_temperature(
     out, jobs, extend, restart, progress, executor, insecure
         As in `sweep_noise`.
     **settings
-        Fields of `physnn.sweeps.temperature_recipe.TemperatureSweep`: ``T``, ``model``, ``q``, ``field``,
+        Fields of `physnn.samples.temperature.recipe.TemperatureSweep`: ``T``, ``model``, ``q``, ``field``,
         ``algorithm``, ``sweeps``, ``chains``, ``seed``, ...
 
     Returns
@@ -248,7 +248,7 @@ def sweep_noise(
     insecure : bool
         Use a scheduler on another machine without encryption.
     **settings
-        Fields of `physnn.sweeps.noise_recipe.NoiseSweep`: ``eta``, ``networks``, ``images``, ``steps``, ``seed``, ...
+        Fields of `physnn.samples.noise.recipe.NoiseSweep`: ``eta``, ``networks``, ``images``, ``steps``, ``seed``, ...
         With ``target_error`` a pilot with a quarter of the images decides noise values and images, so that the
         critical point of ``target_observable`` has this error, in units of eta; the recipe's ``stages`` say why.
 
@@ -288,16 +288,16 @@ def train_kuramoto(
     executor, insecure
         As in `sweep_noise`.
     **settings
-        Fields of `physnn.networks.training.TrainingRecipe`.
+        Fields of `physnn.networks.kuramoto.training.TrainingRecipe`.
 
     Returns
     -------
     Path
         ``out``.
     """
-    from physnn.networks.training import Seeds, TrainingRecipe
-    from physnn.sweeps.diagnosis import diagnose_weights
-    from physnn.sweeps.train import TrainTask, check_training, run_train_task
+    from physnn.networks.kuramoto.training import Seeds, TrainingRecipe
+    from physnn.samples.diagnosis import diagnose_weights
+    from physnn.samples.training.kuramoto import TrainTask, check_training, run_train_task
 
     out, engine = Path(out), parse_engine(executor, insecure)
     recipe = validated(TrainingRecipe, settings)
@@ -336,9 +336,9 @@ def train_kuramoto(
 def plan_kuramoto(
     seeds: Sequence[int] = (0,), *, out: str | Path, jobs: int | None = None, device: str = "cpu", **settings: Any
 ) -> dict[str, Any]:
-    """Return what `train_kuramoto` would take, see `physnn.sweeps.train.plan_training`; nothing is written."""
-    from physnn.networks.training import Seeds, TrainingRecipe
-    from physnn.sweeps.train import TrainTask, plan_training
+    """Return what `train_kuramoto` would take, see `plan_training`; nothing is written."""
+    from physnn.networks.kuramoto.training import Seeds, TrainingRecipe
+    from physnn.samples.training.kuramoto import TrainTask, plan_training
 
     recipe = validated(TrainingRecipe, settings)
     recipe.check()

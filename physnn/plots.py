@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from physnn.analysis.fit import Fit
+from physnn.analysis.verdict.fit import Fit
+from physnn.answers.equilibrium import order_record
+from physnn.answers.fit import default_observable, fit
+from physnn.answers.memory import memories, memory_of
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.report import default_observable, fit
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import read_sweep
-from physnn.sweeps.equilibrium_read import order_record
-from physnn.sweeps.memory_read import memories, memory_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from physnn.analysis.memory import MemoryAnswer
-    from physnn.analysis.universality import Comparison
+    from physnn.analysis.memory.contrast import MemoryAnswer
+    from physnn.analysis.verdict.universality import Comparison
 
 
 def plot_fit(answer: Fit, out: Path) -> Path:
@@ -101,7 +101,7 @@ def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, 
     L : int, optional
         Size; twice the training size by default.
     """
-    from physnn.networks.evaluate import example_images
+    from physnn.networks.kuramoto.evaluate import example_images
 
     path = resolve(name)
     file = read_networks(path)

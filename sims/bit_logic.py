@@ -15,8 +15,8 @@ from matplotlib.patches import Rectangle
 
 from physnn import rng
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
-from physnn.kernels.multispin import thresholds
-from physnn.kernels.multispin_code import COMMON, DIGITS, OWN
+from physnn.kernels.lattice.multispin import thresholds
+from physnn.kernels.lattice.multispin_code import COMMON, DIGITS, OWN
 from physnn.kernels.xoshiro import fill, seeded
 from physnn.models import Ising
 

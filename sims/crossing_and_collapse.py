@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 import physnn
-from physnn.analysis.curves import Curves
-from physnn.analysis.exponents import Collapse, Settings, collapse
+from physnn.analysis.collapse.exponents import Collapse, Settings, collapse
+from physnn.analysis.curves.curves import Curves
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.fit import draw_collapse, draw_curves

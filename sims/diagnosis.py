@@ -6,9 +6,9 @@ A.3, which calls the dynamics out of equilibrium.
 
 import time
 
-from physnn.analysis.diagnosis import table
+from physnn.analysis.order.diagnosis import table
 from physnn.bundled import bundled
-from physnn.sweeps.diagnosis import diagnose
+from physnn.samples.diagnosis import diagnose
 
 
 def main() -> None:

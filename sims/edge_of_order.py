@@ -16,9 +16,9 @@ import torch
 
 from physnn import rng
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
-from physnn.networks.evaluate import contrast
-from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
-from physnn.networks.tasks import Transmogrifier
+from physnn.networks.kuramoto.evaluate import contrast
+from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.tasks.transmogrifier import Transmogrifier
 
 L, SEEDS = 32, range(6)
 DEPTHS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60)

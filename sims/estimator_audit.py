@@ -28,20 +28,20 @@ from scipy.ndimage import maximum_filter
 from scipy.stats import gamma
 
 from physnn import rng
-from physnn.analysis.curves import curves_of
-from physnn.analysis.estimate import Estimate
-from physnn.analysis.exponents import Settings, collapse
-from physnn.analysis.fit import fit_curves
-from physnn.analysis.forgetting import first_passage
-from physnn.analysis.null_model import Errors, null_model
-from physnn.analysis.resampling import shares, widened
+from physnn.analysis.collapse.exponents import Settings, collapse
+from physnn.analysis.curves.curves import curves_of
+from physnn.analysis.memory.forgetting import first_passage
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.resampling import shares, widened
+from physnn.analysis.verdict.fit import fit_curves
+from physnn.analysis.verdict.null_model import Errors, null_model
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
-from physnn.networks.evaluate import LAYOUT, NEAR, Batch, noise_keys
-from physnn.networks.kuramoto import Architecture, KuramotoNetwork
-from physnn.networks.noise import KeyedNoise
-from physnn.networks.tasks import Transmogrifier
+from physnn.networks.kuramoto.evaluate import LAYOUT, NEAR, Batch, noise_keys
+from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork
+from physnn.networks.kuramoto.noise import KeyedNoise
+from physnn.networks.tasks.transmogrifier import Transmogrifier
 from physnn.store.network_file import read_networks
 
 EDGES = (1, 2, 4, 8, 16)

@@ -1,7 +1,7 @@
 """Do the error bars of a fit hold the truth as often as they say, and do verdicts err as rarely?
 
 Synthetic data with a known answer: 3 to 6 sizes, 15 to 41 points each, noise of 0.2 to 2 % of the range, logistic,
-tanh-like and asymmetric master curves (`physnn.analysis.planted`), fitted as ``physnn fit`` does.  An interval of 68 %
+tanh-like and asymmetric master curves (`tests.synthetic.planted`), fitted as ``physnn fit`` does.  An interval of 68 %
 must hold the truth in 68 % of the sets.  For scale: pyfssa 0.7.6, patched to run, gave NaN errors in 36 of 80 such
 sets, and optima 3.5 to 9 standard deviations off.
 """
@@ -16,8 +16,8 @@ import numpy as np
 from scipy import stats
 
 from physnn import rng
-from physnn.analysis.trials import Trial, trial
 from physnn.figures.style import COLOURS, new_figure, save
+from tests.synthetic.trials import Trial, trial
 
 SETS = 300
 KINDS = ("networks 5", "networks 10", "plain", "zeta", "corrected", "omega")

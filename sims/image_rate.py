@@ -3,7 +3,7 @@
 import time
 
 from physnn import rng
-from physnn.networks.tasks import Transmogrifier
+from physnn.networks.tasks.transmogrifier import Transmogrifier
 
 PAIRS = 2000
 

@@ -14,12 +14,12 @@ Trained networks are kept in ``sims/output`` (or the folder named by a third arg
 import sys
 from pathlib import Path
 
-from physnn.analysis.estimate import Estimate
-from physnn.analysis.paired import mean_over, paired_difference
-from physnn.ensembles import paired_tests, plot_ensembles, train_ensembles
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.paired import mean_over, paired_difference
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
-from physnn.networks.problems import ProblemRecipe
-from physnn.networks.replicas import ClassifierRecipe
+from physnn.networks.classifiers.replicas import ClassifierRecipe
+from physnn.networks.tasks.problem import ProblemRecipe
+from physnn.samples.training.classifiers import paired_tests, plot_ensembles, train_ensembles
 
 FIGURES = {
     "digits": "expansion_digits.png",

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import physnn
-from physnn import fits, report
+from physnn.answers import comparisons
+from physnn.answers import fit as report
 from physnn.figures.fit import fit_figure
 from physnn.figures.style import save
 
@@ -36,7 +37,7 @@ def main() -> None:
             print(f"  height of the crossing at L = infinity: {fit.drift.height}, drift {fit.drift.height_drift_error}")
         if observable == "binder":
             print(save(fit_figure(fit), FIGURE))
-            print(fits.compare(OUT).verdict)
+            print(comparisons.compare(OUT).verdict)
     joint = physnn.fit_joint(OUT, ["xi_over_L"])
     print(f"binder and xi_over_L together: T_c = {joint.critical_point}  1/nu = {joint.inverse_nu}")
     print(f"all: {time.perf_counter() - start:.0f} s")

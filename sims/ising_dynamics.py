@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from physnn import rng
-from physnn.analysis.estimate import Estimate
-from physnn.analysis.series import estimate_time
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.series import estimate_time
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, advance, start, thermalise

@@ -7,7 +7,7 @@ energy are exact here (transfer-matrix polynomials).
 
 from pathlib import Path
 
-from physnn.counting.ising_landscape import ising_landscape, random_energies
+from physnn.exact.ising.levels import ising_landscape, random_energies
 from physnn.figures.landscapes import ising_landscape_figure
 from physnn.figures.style import save
 

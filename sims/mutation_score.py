@@ -25,17 +25,21 @@ ROOT = Path(__file__).parent.parent
 SECONDS = 900
 """After which the tests of a bug are ended; a hang counts as caught."""
 PYTEST = ("-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-W", "default")
-SERIES = ("tests/analysis/test_series.py",)
-RESAMPLING = ("tests/analysis/test_resampling.py",)
-OBSERVABLES = ("tests/analysis/test_fit.py", "tests/analysis/test_chains.py", "tests/analysis/test_reweighting.py")
+SERIES = ("tests/analysis/statistics/test_series.py",)
+RESAMPLING = ("tests/analysis/statistics/test_resampling.py",)
+OBSERVABLES = (
+    "tests/analysis/verdict/test_fit.py",
+    "tests/analysis/curves/test_chains.py",
+    "tests/analysis/statistics/test_reweighting.py",
+)
 PHILOX = ("tests/kernels/test_philox.py",)
 XOSHIRO = ("tests/kernels/test_xoshiro.py",)
-LATTICE = ("tests/kernels/test_lattice.py", "tests/samplers/test_exact.py")
-MEASURED = ("tests/kernels/test_observables.py", "tests/samplers/test_exact.py")
-MULTISPIN = ("tests/kernels/test_multispin.py",)
-KURAMOTO = ("tests/kernels/test_kuramoto.py", "tests/samplers/test_vectors.py")
+LATTICE = ("tests/kernels/lattice/test_local.py", "tests/samplers/test_exact.py")
+MEASURED = ("tests/kernels/lattice/test_observables.py", "tests/samplers/test_exact.py")
+MULTISPIN = ("tests/kernels/lattice/test_multispin.py",)
+KURAMOTO = ("tests/kernels/vectors/test_langevin.py", "tests/samplers/test_vectors.py")
 REFLECTIONS = ("tests/samplers/test_reflections.py",)
-WALKS = ("tests/counting/test_wang_landau.py", "tests/counting/test_signs.py", "tests/samplers/test_recount.py")
+WALKS = ("tests/exact/signs/test_sampling.py", "tests/exact/signs/test_count.py", "tests/samplers/test_recount.py")
 
 
 class Bug(NamedTuple):
@@ -48,136 +52,149 @@ class Bug(NamedTuple):
 
 
 BUGS = [
-    Bug("analysis/series.py", "np.arange(length, 0, -1)", "length", SERIES),
-    Bug("analysis/series.py", "partial = 0.5 + np.cumsum", "partial = np.cumsum", SERIES),
-    Bug("analysis/series.py", "bias = 1 + (2 * window + 1) / samples", "bias = 1.0", SERIES),
-    Bug("analysis/series.py", "math.sqrt(2 * tau * variance / samples)", "math.sqrt(tau * variance / samples)", SERIES),
+    Bug("analysis/statistics/series.py", "np.arange(length, 0, -1)", "length", SERIES),
+    Bug("analysis/statistics/series.py", "partial = 0.5 + np.cumsum", "partial = np.cumsum", SERIES),
+    Bug("analysis/statistics/series.py", "bias = 1 + (2 * window + 1) / samples", "bias = 1.0", SERIES),
     Bug(
-        "analysis/series.py",
+        "analysis/statistics/series.py",
+        "math.sqrt(2 * tau * variance / samples)",
+        "math.sqrt(tau * variance / samples)",
+        SERIES,
+    ),
+    Bug(
+        "analysis/statistics/series.py",
         "return self.samples / (2 * self.tau.value)",
         "return self.samples / self.tau.value",
         SERIES,
     ),
-    Bug("analysis/series.py", "mean = chains.mean()\n", "mean = chains[0].mean()\n", SERIES),
-    Bug("analysis/resampling.py", "multinomial(bins - 1,", "multinomial(bins,", RESAMPLING),
-    Bug("analysis/resampling.py", "(count - 1) / count * float", "1 / count * float", RESAMPLING),
-    Bug("analysis/resampling.py", "full - (count - 1) * (float(left.mean()) - full)", "full", RESAMPLING),
-    Bug("analysis/resampling.py", "error, count - 1)", "error, count)", RESAMPLING),
-    Bug("analysis/resampling.py", "np.diff(edges, append=length)", "np.diff(edges, append=length - 1)", RESAMPLING),
-    Bug("analysis/observables.py", "1 - m4 / (3 * m2**2)", "1 - m4 / (2 * m2**2)", OBSERVABLES),
+    Bug("analysis/statistics/series.py", "mean = chains.mean()\n", "mean = chains[0].mean()\n", SERIES),
+    Bug("analysis/statistics/resampling.py", "multinomial(bins - 1,", "multinomial(bins,", RESAMPLING),
+    Bug("analysis/statistics/resampling.py", "(count - 1) / count * float", "1 / count * float", RESAMPLING),
+    Bug("analysis/statistics/resampling.py", "full - (count - 1) * (float(left.mean()) - full)", "full", RESAMPLING),
+    Bug("analysis/statistics/resampling.py", "error, count - 1)", "error, count)", RESAMPLING),
     Bug(
-        "analysis/observables.py", "1 / (2 * L * np.sin(np.pi / L))", "1 / (2 * L * np.sin(2 * np.pi / L))", OBSERVABLES
+        "analysis/statistics/resampling.py",
+        "np.diff(edges, append=length)",
+        "np.diff(edges, append=length - 1)",
+        RESAMPLING,
     ),
-    Bug("analysis/observables.py", "lambda m, m2: m2 - m**2", "lambda m, m2: m2 + m**2", OBSERVABLES),
-    Bug("analysis/observables.py", "scale=lambda L, x: L**2 / x**2", "scale=lambda L, x: L**2 / x", OBSERVABLES),
+    Bug("analysis/curves/observables.py", "1 - m4 / (3 * m2**2)", "1 - m4 / (2 * m2**2)", OBSERVABLES),
     Bug(
-        "analysis/observables.py",
+        "analysis/curves/observables.py",
+        "1 / (2 * L * np.sin(np.pi / L))",
+        "1 / (2 * L * np.sin(2 * np.pi / L))",
+        OBSERVABLES,
+    ),
+    Bug("analysis/curves/observables.py", "lambda m, m2: m2 - m**2", "lambda m, m2: m2 + m**2", OBSERVABLES),
+    Bug("analysis/curves/observables.py", "scale=lambda L, x: L**2 / x**2", "scale=lambda L, x: L**2 / x", OBSERVABLES),
+    Bug(
+        "analysis/curves/observables.py",
         "share = components / (components + 2)",
         "share = components / (components + 1)",
         OBSERVABLES,
     ),
-    Bug("analysis/observables.py", "(2 * L**2))", "(L**2))", OBSERVABLES),
-    Bug("kernels/philox.py", "uint32(p1 >> uint64(32)) ^ w1 ^ k0", "uint32(p1 >> uint64(32)) ^ w1 ^ k1", PHILOX),
-    Bug("kernels/philox.py", "k0 = uint32(k0 + _W0)", "k0 = uint32(k0 + _W1)", PHILOX),
-    Bug("kernels/philox.py", "p * z + np.float32(2 / 5)", "p * z + np.float32(2 / 4)", PHILOX),
-    Bug("kernels/philox.py", "negative_y = (quadrant == uint32(2))", "negative_y = (quadrant == uint32(1))", PHILOX),
+    Bug("analysis/curves/observables.py", "(2 * L**2))", "(L**2))", OBSERVABLES),
+    Bug("kernels/random.py", "uint32(p1 >> uint64(32)) ^ w1 ^ k0", "uint32(p1 >> uint64(32)) ^ w1 ^ k1", PHILOX),
+    Bug("kernels/random.py", "k0 = uint32(k0 + _W0)", "k0 = uint32(k0 + _W1)", PHILOX),
+    Bug("kernels/random.py", "p * z + np.float32(2 / 5)", "p * z + np.float32(2 / 4)", PHILOX),
+    Bug("kernels/random.py", "negative_y = (quadrant == uint32(2))", "negative_y = (quadrant == uint32(1))", PHILOX),
     Bug(
-        "kernels/philox.py", "words[1, lane] = uint32(lane // blocks)", "words[1, lane] = uint32(lane % blocks)", PHILOX
+        "kernels/random.py", "words[1, lane] = uint32(lane // blocks)", "words[1, lane] = uint32(lane % blocks)", PHILOX
     ),
     Bug("kernels/xoshiro.py", "c ^= a\n", "c ^= b\n", XOSHIRO),
     Bug("kernels/xoshiro.py", "(d << _45) | (d >> _19)", "(d << _45)", XOSHIRO),
     Bug("kernels/xoshiro.py", "word % uint64(n))", "word % uint64(n - 1))", XOSHIRO),
     Bug(
-        "kernels/lattice.py",
+        "kernels/lattice/local.py",
         "left = j - 1 if j > 0 else W - 1\n        right = j + 1 if j + 1 < W else 0\n        ones",
         "left = j - 1 if j > 0 else 0\n        right = j + 1 if j + 1 < W else 0\n        ones",
         LATTICE,
     ),
     Bug(
-        "kernels/lattice.py",
+        "kernels/lattice/local.py",
         "ones = up[j] + down[j] + row[left] + row[right]",
         "ones = up[j] + up[j] + row[left] + row[right]",
         LATTICE,
     ),
-    Bug("kernels/lattice.py", ">= pair[row[j], ones]", "> pair[row[j], 4 - ones]", LATTICE),
-    Bug("kernels/lattice.py", "(i + parity) & 1, pair, words)", "parity & 1, pair, words)", LATTICE),
+    Bug("kernels/lattice/local.py", ">= pair[row[j], ones]", "> pair[row[j], 4 - ones]", LATTICE),
+    Bug("kernels/lattice/local.py", "(i + parity) & 1, pair, words)", "parity & 1, pair, words)", LATTICE),
     Bug(
-        "kernels/lattice.py",
+        "kernels/lattice/local.py",
         "down = colours[i + 1 if i + 1 < H else 0, j]",
         "down = colours[i + 1 if i + 1 < H else i, j]",
         LATTICE,
     ),
     Bug(
-        "kernels/clusters.py",
+        "kernels/lattice/clusters.py",
         "if (word >> SHIFT) < active:\n                    colours",
         "if (word >> SHIFT) > active:\n                    colours",
         LATTICE,
     ),
     Bug(
-        "kernels/clusters.py",
+        "kernels/lattice/clusters.py",
         "y = i + 1 if i + 1 < H else 0\n            elif bond == 2",
         "y = i + 1 if i + 1 < H else i\n            elif bond == 2",
         LATTICE,
     ),
     Bug(
-        "kernels/clusters.py",
+        "kernels/lattice/clusters.py",
         "join(parent, i * W + j, below_i * W + j)",
         "join(parent, i * W + j, i * W + right)",
         LATTICE,
     ),
     Bug(
-        "kernels/clusters.py",
+        "kernels/lattice/clusters.py",
         "shifts[site] = (draw(state) >> uint64(63)) if q == 2",
         "shifts[site] = 1 if q == 2",
         LATTICE,
     ),
-    Bug("kernels/clusters.py", "shift = 1 + below(state, q - 1) if q > 2 else 1", "shift = 0", LATTICE),
-    Bug("kernels/vector_clusters.py", "factor = -2 * strengths[t]", "factor = -1 * strengths[t]", REFLECTIONS),
-    Bug("kernels/vector_clusters.py", "x[r, c, a] -= 2 * along", "x[r, c, a] -= along", REFLECTIONS),
-    Bug("kernels/vector_clusters.py", "right = (c + displacements[t, 1]) % W", "right = c", REFLECTIONS),
-    Bug("kernels/observables.py", "count = np.int64(row[W - 1] == row[0])", "count = np.int64(0)", MEASURED),
-    Bug("kernels/observables.py", "out[0] -= energies[2] * m", "out[0] += energies[2] * m", MEASURED),
-    Bug("kernels/observables.py", "norm = q / (q - 1) / N", "norm = 1 / N", MEASURED),
+    Bug("kernels/lattice/clusters.py", "shift = 1 + below(state, q - 1) if q > 2 else 1", "shift = 0", LATTICE),
+    Bug("kernels/vectors/reflected.py", "factor = -2 * strengths[t]", "factor = -1 * strengths[t]", REFLECTIONS),
+    Bug("kernels/vectors/reflected.py", "x[r, c, a] -= 2 * along", "x[r, c, a] -= along", REFLECTIONS),
+    Bug("kernels/vectors/reflected.py", "right = (c + displacements[t, 1]) % W", "right = c", REFLECTIONS),
+    Bug("kernels/lattice/observables.py", "count = np.int64(row[W - 1] == row[0])", "count = np.int64(0)", MEASURED),
+    Bug("kernels/lattice/observables.py", "out[0] -= energies[2] * m", "out[0] += energies[2] * m", MEASURED),
+    Bug("kernels/lattice/observables.py", "norm = q / (q - 1) / N", "norm = 1 / N", MEASURED),
     Bug(
-        "kernels/observables.py",
+        "kernels/lattice/observables.py",
         "out[4] = norm * _power(in_column, wave_x)",
         "out[4] = norm * _power(in_row, wave_x)",
         MEASURED,
     ),
     Bug(
-        "kernels/multispin_loops.py",
+        "kernels/lattice/multispin_loops.py",
         "two | some & masks[colour, 1, row - 1, k]",
         "two | some & masks[colour, 0, row - 1, k]",
         MULTISPIN,
     ),
     Bug(
-        "kernels/multispin_loops.py",
+        "kernels/lattice/multispin_loops.py",
         "ghost[k] = own[k] << uint64(1) | own[k] >> uint64(63)",
         "ghost[k] = own[k] << uint64(1)",
         MULTISPIN,
     ),
     Bug(
-        "kernels/multispin_loops.py",
+        "kernels/lattice/multispin_loops.py",
         "if row % 2 == 0 else words[1, row, :length]",
         "if row % 2 == 1 else words[1, row, :length]",
         MULTISPIN,
     ),
-    Bug("kernels/kuramoto_loops.py", "sums[2] += square - along**2", "sums[2] += square", KURAMOTO),
+    Bug("kernels/vectors/langevin_loops.py", "sums[2] += square - along**2", "sums[2] += square", KURAMOTO),
     Bug(
-        "kernels/kuramoto_loops.py",
+        "kernels/vectors/langevin_loops.py",
         "s = one - z * keep.dtype.type(1 / (2 * k * (2 * k + 1))) * s",
         "s = one - z * keep.dtype.type(1 / (2 * k * (2 * k - 1))) * s",
         KURAMOTO,
     ),
     Bug(
-        "kernels/kuramoto_loops.py",
+        "kernels/vectors/langevin_loops.py",
         "own[half + width + c] = own[half + c]",
         "own[half + width + c] = own[half + c + 1]",
         KURAMOTO,
     ),
-    Bug("kernels/wang_landau.py", "math.exp(log_g[at] - log_g[new])", "math.exp(log_g[new] - log_g[at])", WALKS),
-    Bug("kernels/wang_landau.py", "w[k] = -w[k]\n        for changed", "w[k] = w[k]\n        for changed", WALKS),
-    Bug("kernels/wang_landau.py", "row[p] += weight * fed[p]", "row[p] -= weight * fed[p]", WALKS),
+    Bug("kernels/signs/walk.py", "math.exp(log_g[at] - log_g[new])", "math.exp(log_g[new] - log_g[at])", WALKS),
+    Bug("kernels/signs/walk.py", "w[k] = -w[k]\n        for changed", "w[k] = w[k]\n        for changed", WALKS),
+    Bug("kernels/signs/walk.py", "row[p] += weight * fed[p]", "row[p] -= weight * fed[p]", WALKS),
 ]
 
 

@@ -31,23 +31,23 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from physnn.analysis.anomalous_dimension import anomalous_dimension
-from physnn.analysis.equilibrium import whole_zone
-from physnn.analysis.estimate import Estimate
-from physnn.analysis.pooled import pooled
-from physnn.analysis.series import estimate_time
-from physnn.analysis.structure import Order, contrast, fitting_sizes, peak, placed, written
+from physnn.analysis.order.anomalous_dimension import anomalous_dimension
+from physnn.analysis.order.equilibrium import whole_zone
+from physnn.analysis.order.structure import Order, contrast, fitting_sizes, peak, placed, written
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.pooled import pooled
+from physnn.analysis.statistics.series import estimate_time
+from physnn.answers.decide import Decided, study
+from physnn.answers.fit import curves, equilibrium_checks, fit
 from physnn.api import equilibrium_recipe, sweep_equilibrium
 from physnn.bundled import resolve
-from physnn.decisions import Decided, study
 from physnn.errors import InputError
 from physnn.figures.style import COLOURS, look, new_figure, save
-from physnn.report import curves, equilibrium_checks, fit
+from physnn.samples.equilibrium.order import find_order
+from physnn.samples.equilibrium.recipe import OrderRecord, record
+from physnn.samples.named import identity, load_model
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
-from physnn.sweeps.equilibrium_recipe import OrderRecord, record
-from physnn.sweeps.order import find_order
-from physnn.sweeps.vector_models import identity, load_model
 
 NETWORKS = "kuramoto_flow"
 RANGE = (8, 32), (8, 20)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from physnn.answers.fit import curves
 from physnn.api import sweep_equilibrium, sweep_temperature
-from physnn.report import curves
 
 FOLDER = Path("sims/output")
 TABLE = Path("data/planes.csv")

@@ -14,9 +14,9 @@ import torch
 from physnn import rng
 from physnn.figures.networks import image_figure
 from physnn.figures.style import save
-from physnn.networks.evaluate import contrast
-from physnn.networks.kuramoto import Architecture, KuramotoNetwork, initial_weights
-from physnn.networks.tasks import Transmogrifier
+from physnn.networks.kuramoto.evaluate import contrast
+from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.tasks.transmogrifier import Transmogrifier
 
 L, DEPTHS, SEEDS = 64, (5, 7, 15, 20), range(12)
 BIAS_SD = (0.05, 0.1, 0.2, 0.3, 0.5)

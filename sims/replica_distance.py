@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from physnn.analysis.embedding import Reduction
-from physnn.analysis.paired import mean_over
-from physnn.analysis.replica_metric import MetricComparison, compare_metrics
-from physnn.ensembles import train_ensembles
+from physnn.analysis.replicas.embedding import Reduction
+from physnn.analysis.replicas.metric import MetricComparison, compare_metrics
+from physnn.analysis.statistics.paired import mean_over
+from physnn.answers.replicas import HEADLINE, MEASUREMENTS, Measurement, ReplicaStudy, study_replicas
 from physnn.errors import InputError
 from physnn.figures.replicas import replicas_figure
 from physnn.figures.style import look, new_figure, save
-from physnn.networks.problems import ProblemRecipe
-from physnn.networks.replicas import ClassifierRecipe
-from physnn.replica_study import HEADLINE, MEASUREMENTS, Measurement, ReplicaStudy, study_replicas
+from physnn.networks.classifiers.replicas import ClassifierRecipe
+from physnn.networks.tasks.problem import ProblemRecipe
+from physnn.samples.training.classifiers import train_ensembles
 
 PAPER = ("simple", "dropout", "batchnorm", "flip", "rotation")
 TIED = ("flip_tied", "rotation_tied", "quarter_tied")

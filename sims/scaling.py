@@ -28,11 +28,11 @@ from typing import Any
 import numpy as np
 
 from physnn import api
+from physnn.jobs.executors import parse_engine
+from physnn.jobs.run import run_tasks
+from physnn.samples.files import merge, run_sweep
+from physnn.samples.temperature.work import tasks_of, work
 from physnn.store.parts import Parts, read_part, write_part
-from physnn.sweeps.executors import parse_engine
-from physnn.sweeps.files import merge, run_sweep
-from physnn.sweeps.run import run_tasks
-from physnn.sweeps.temperature import tasks_of, work
 
 SECOND = 1.0
 SLEEPERS = 20

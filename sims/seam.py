@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from physnn.analysis.estimate import Estimate
-from physnn.analysis.seam import stiffness
-from physnn.analysis.tables import fit_arrays
+from physnn.analysis.curves.tables import fit_arrays
+from physnn.analysis.order.seam import stiffness
+from physnn.analysis.statistics.estimate import Estimate
 from physnn.bundled import bundled
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.models import couplings
-from physnn.models.kuramoto import VectorModel
-from physnn.sweeps.seam import SeamResult, measure_seam, models_of
+from physnn.models.vectors import VectorModel
+from physnn.samples.seam import SeamResult, measure_seam, models_of
 
 ISING, XY = couplings.diagonal(np.array([1.0, 0.0])), couplings.on(2)
 GROWTH = ((ISING, (0.6, 1.6)), (XY, (0.5, 1.4)))

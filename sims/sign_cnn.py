@@ -6,7 +6,7 @@ Dimension Expansion".  What the paper leaves open is fixed in `physnn.models.sig
 
 from pathlib import Path
 
-from physnn.counting.sign_cnn import cnn_landscape
+from physnn.exact.signs.cnn import cnn_landscape
 from physnn.figures.landscapes import loss_landscape_figure
 from physnn.figures.style import save
 from physnn.models.sign_cnn import VARIANTS, SignCNN, images_table

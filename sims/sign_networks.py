@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from physnn.counting.landscape import Landscape
-from physnn.counting.signs import count_signs
 from physnn.errors import InputError
+from physnn.exact.landscape import Landscape
+from physnn.exact.signs.count import count_signs
 from physnn.figures.landscapes import loss_landscape_figure
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.models.signs import SignNetwork

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 import physnn
-from physnn.analysis.anomalous_dimension import anomalous_dimension
-from physnn.analysis.estimate import Estimate
+from physnn.analysis.order.anomalous_dimension import anomalous_dimension
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.answers.comparisons import fit_joint
+from physnn.answers.fit import curves
 from physnn.api import sweep_equilibrium
 from physnn.figures.style import look, new_figure, save
-from physnn.fits import fit_joint
-from physnn.report import curves
 
 ISING_T = (1.22, 1.24, 1.26, 1.28, 1.30, 1.32, 1.34)
 XY_T = (0.80, 0.85, 0.893, 0.94, 1.00, 1.05, 1.10)

@@ -20,21 +20,21 @@ from pathlib import Path
 import numpy as np
 
 import physnn
-from physnn import decisions
-from physnn.analysis.forgetting import in_words
+from physnn.analysis.memory.forgetting import in_words
+from physnn.answers import decide
+from physnn.answers.companion import forgetting
+from physnn.answers.equilibrium import fitted_together, order_record
+from physnn.answers.fit import curves, equilibrium_checks
+from physnn.answers.memory import memory_of
 from physnn.api import sweep_memory
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.fit import draw_curves
 from physnn.figures.memory import draw_lifetimes
 from physnn.figures.style import COLOURS, look, new_figure, save
-from physnn.report import curves, equilibrium_checks
+from physnn.samples.diagnosis import diagnose
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
-from physnn.sweeps.companion import forgetting
-from physnn.sweeps.diagnosis import diagnose
-from physnn.sweeps.equilibrium_read import fitted_together, order_record
-from physnn.sweeps.memory_read import memory_of
 
 NETWORKS, CONTROL = "kuramoto_flow", "kuramoto_flow_broken"
 SIZES, TASK_SIZES, IMAGES = (16, 32, 64, 128), (32, 64, 128), 32
@@ -102,7 +102,7 @@ def long_enough(sweep: SweepFile) -> SweepFile | None:
 
 def draw_plane(axes) -> None:
     """Draw U4 over its largest value against xi/L: known classes as lines, networks as points."""
-    for k, plane in enumerate(decisions.planes()):
+    for k, plane in enumerate(decide.planes()):
         most = 2 / (plane.components + 2)
         axes.plot(plane.xi, plane.binder / most, color=COLOURS[k], lw=1.8, label=plane.name)
         axes.fill_between(

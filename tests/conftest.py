@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.networks.kuramoto import Architecture, initial_weights
-from physnn.networks.training import TrainingRecipe
+from physnn.networks.kuramoto.network import Architecture, initial_weights
+from physnn.networks.kuramoto.training import TrainingRecipe
 from physnn.store.hdf5 import Variable
 from physnn.store.network_file import write_networks
 from physnn.store.sweep_file import SweepFile

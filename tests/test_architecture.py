@@ -107,7 +107,7 @@ def test_libraries_stay_where_they_belong():
 
 
 def test_gpu_kernels_load_torch_and_triton_only_when_used():
-    modules = "physnn.kernels.gpu, physnn.kernels.gpu.ising, physnn.kernels.gpu.instructions, physnn.bench_gpu"
+    modules = "physnn.kernels.gpu, physnn.kernels.gpu.ising, physnn.kernels.gpu.instructions, physnn.checks.gpu"
     assert not {"torch", "triton"} & loaded(f"import {modules}, physnn.samplers.multispin_gpu")
 
 
@@ -118,7 +118,7 @@ def loaded(code: str) -> set[str]:
 
 
 def test_analysis_and_figures_need_neither_torch_nor_numba():
-    modules = "physnn.report, physnn.figures.fit, physnn.figures.networks, physnn.analysis.fit"
+    modules = "physnn.answers.fit, physnn.figures.fit, physnn.figures.networks, physnn.analysis.verdict.fit"
     assert not {"torch", "numba"} & loaded(f"import {modules}")
 
 

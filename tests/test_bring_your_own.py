@@ -15,12 +15,14 @@ import physnn
 from physnn import api
 from physnn.cli import cli, run
 from physnn.errors import InputError
-from physnn.networks import brought, evaluate
+from physnn.networks import brought
+from physnn.networks.kuramoto import evaluate
+from physnn.samples import files
+from physnn.samples.files import merge, run_sweep
+from physnn.samples.noise import work
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
-from physnn.sweeps import files, noise
-from physnn.sweeps.files import merge, run_sweep
 from tests.networks.test_brought import AKORN
 
 SIZES = ["--L", "24", "32", "--images", "12", "--quiet", "--json"]
@@ -96,7 +98,7 @@ def test_a_diagnosis_says_what_it_cannot_know(here, capsys):
 def test_a_changed_file_is_not_mixed_with_what_the_old_one_left(here, monkeypatch, capsys):
     settings = {"L": (24,), "eta": [0.0, 0.5, 1.0], "images": 4, "networks": ["layer.safetensors"]}
     recipe = api.noise_recipe(module="my_net.py:AkornLayer", **settings)
-    measure, count = noise.run_noise_task, 0
+    measure, count = work.run_noise_task, 0
 
     def interrupted(task, paths):
         nonlocal count
@@ -105,17 +107,17 @@ def test_a_changed_file_is_not_mixed_with_what_the_old_one_left(here, monkeypatc
             raise KeyboardInterrupt
         return measure(task, paths)
 
-    monkeypatch.setattr(noise, "run_noise_task", interrupted)
+    monkeypatch.setattr(work, "run_noise_task", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_sweep(recipe, Path("s.h5"), jobs=1)
-    monkeypatch.setattr(noise, "run_noise_task", measure)
+    monkeypatch.setattr(work, "run_noise_task", measure)
     text = Path("my_net.py").read_text()
     Path("my_net.py").write_text(text.replace("return gamma if has_omega", "return  gamma if has_omega"))
     with pytest.raises(InputError, match=r"another recipe \(module_digest"):
         run_sweep(api.noise_recipe(module="my_net.py:AkornLayer", **settings), Path("s.h5"), jobs=1)
     forget_classes()
     with pytest.raises(InputError, match="has changed since"):
-        noise.run_noise_task(noise.tasks_of(recipe)[0], noise.context(recipe)["files"])
+        work.run_noise_task(work.tasks_of(recipe)[0], work.context(recipe)["files"])
     Path("moved").mkdir()
     Path("my_net.py").unlink()
     Path("moved/my_net.py").write_text(text)

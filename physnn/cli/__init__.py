@@ -24,7 +24,7 @@ COMMANDS = {
     ),
     "train": ("physnn.cli.train", "train", "Train an ensemble of networks."),
     "diagnose": (
-        "physnn.cli.diagnose",
+        "physnn.cli.networks",
         "diagnose",
         "What a trained network is: gradient flow or cycle, order, errors.",
     ),

@@ -51,10 +51,10 @@ def selftest(seed: int | None, as_json: bool, quiet: bool, debug: bool) -> int:
 
     Exit status 1 if one is wrong.
     """
-    from physnn.analysis.estimate import Estimate
+    from physnn.analysis.statistics.estimate import Estimate
+    from physnn.checks.selftest import LARGEST_Z
+    from physnn.checks.selftest import selftest as run
     from physnn.cli.output import print_json, print_table, progress_bar
-    from physnn.selftest import LARGEST_Z
-    from physnn.selftest import selftest as run
 
     with progress_bar("selftest", quiet) as progress:
         checks = run(seed or 0, progress)

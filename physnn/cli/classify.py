@@ -107,10 +107,10 @@ def classify(
     hence the same work.  Accuracies are compared over seeds by a paired t-test.
     """
     from physnn.cli.output import progress_bar
-    from physnn.ensembles import train_ensembles
-    from physnn.networks.problems import ProblemRecipe
-    from physnn.networks.replicas import ClassifierRecipe
-    from physnn.sweeps.validation import validated
+    from physnn.networks.classifiers.replicas import ClassifierRecipe
+    from physnn.networks.tasks.problem import ProblemRecipe
+    from physnn.samples.base import validated
+    from physnn.samples.training.classifiers import train_ensembles
 
     recipe = validated(ClassifierRecipe, {"network": network, "pooled": pooled} | _recipe(run))
     images = {"data": data, "train": train_images, "test": test_images, "data_seed": data_seed, "side": side}
@@ -147,9 +147,9 @@ def _running(run: dict[str, Any]) -> dict[str, Any]:
 
 def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
     """Print accuracies by form, their differences to raw images, and draw them."""
-    from physnn.analysis.paired import mean_over
+    from physnn.analysis.statistics.paired import mean_over
     from physnn.cli.output import print_json, print_table
-    from physnn.ensembles import paired_tests, plot_ensembles
+    from physnn.samples.training.classifiers import paired_tests, plot_ensembles
 
     measured = {name: e.measured for name, e in file.ensembles.items()}
     n = len(file.recipe["seeds"])
@@ -191,7 +191,7 @@ def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
 
 
 def _percent(estimate: Any) -> Any:
-    from physnn.analysis.estimate import Estimate
+    from physnn.analysis.statistics.estimate import Estimate
 
     return Estimate(100 * estimate.value, 100 * estimate.error, estimate.dof)
 
@@ -235,12 +235,12 @@ def replicas(
     Each network is trained from many seeds on the same few images (100 unless --train says otherwise).  Trained
     networks are kept beside --out, so that the same command continues, and other measurements need no training.
     """
-    from physnn.analysis.embedding import Reduction
+    from physnn.analysis.replicas.embedding import Reduction
+    from physnn.answers.replicas import MEASUREMENTS, save_distances, study_replicas, with_reduction
+    from physnn.answers.replicas import as_json as plain
     from physnn.cli.output import print_json, progress_bar
     from physnn.figures.replicas import replicas_figure
     from physnn.figures.style import save
-    from physnn.replica_study import MEASUREMENTS, save_distances, study_replicas, with_reduction
-    from physnn.replica_study import as_json as plain
 
     out = out or Path("replicas.h5")
     images = {"data": data, "train": train_images or 100, "test": test_images, "data_seed": data_seed, "side": side}
@@ -261,11 +261,11 @@ def _ensembles(
     networks: tuple[str, ...], count: int, run: dict[str, Any], images: dict[str, Any], out: Path, progress: Any
 ) -> tuple[EnsembleFile, Path]:
     """Return the ensembles of a file, or train those of the zoo, and where they are."""
-    from physnn.ensembles import train_ensembles
-    from physnn.networks.problems import ProblemRecipe
-    from physnn.networks.replicas import ClassifierRecipe
+    from physnn.networks.classifiers.replicas import ClassifierRecipe
+    from physnn.networks.tasks.problem import ProblemRecipe
+    from physnn.samples.base import validated
+    from physnn.samples.training.classifiers import train_ensembles
     from physnn.store.ensemble_file import read_ensembles
-    from physnn.sweeps.validation import validated
 
     if len(networks) == 1 and networks[0].endswith(".h5"):
         return read_ensembles(networks[0]), Path(networks[0])

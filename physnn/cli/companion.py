@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from physnn.analysis.memory import MemoryAnswer
-    from physnn.sweeps.memory_recipe import MemorySweep
-    from physnn.sweeps.noise_recipe import NoiseSweep
+    from physnn.analysis.memory.contrast import MemoryAnswer
+    from physnn.samples.memory.recipe import MemorySweep
+    from physnn.samples.noise.recipe import NoiseSweep
 
 Answer = tuple[dict[str, Any], Callable[[], None]]
 """What is said: as plain data, and what prints it."""
@@ -33,13 +33,13 @@ def run_and_print_both(
 ) -> None:
     """Run a noise sweep and, with ``memory``, the memory sweep that goes with it; print what they say.
 
-    ``run`` as in `physnn.cli.sweep_output.run_sweep_or_shard`.  What goes wrong with the second leaves the answer of
+    ``run`` as in `physnn.cli.answers.run_sweep_or_shard`.  What goes wrong with the second leaves the answer of
     the first as it is.
     """
-    from physnn.cli.sweep_output import print_missing, print_plan, print_sweep, run_sweep_or_shard
+    from physnn.answers.companion import companion_path
+    from physnn.cli.answers import print_missing, print_plan, print_sweep, run_sweep_or_shard
     from physnn.errors import InputError
-    from physnn.sweeps.companion import companion_path
-    from physnn.sweeps.files import plan
+    from physnn.samples.files import plan
 
     place = companion_path(out)
     other, lack = _companion(recipe, out, extend, run["restart"]) if memory else (None, "")
@@ -73,10 +73,10 @@ def _companion(recipe: NoiseSweep, out: Path, extend: bool, restart: bool) -> tu
     Its runs are as long as those of an older one beside the file, which it extends, unless all begins anew.
     """
     from physnn import api
+    from physnn.answers.companion import companion_path, companion_settings
     from physnn.errors import InputError
-    from physnn.sweeps.companion import companion_path, companion_settings
-    from physnn.sweeps.files import recipe_on_disk
-    from physnn.sweeps.memory_recipe import MemorySweep
+    from physnn.samples.files import recipe_on_disk
+    from physnn.samples.memory.recipe import MemorySweep
 
     if recipe.device == "cuda":
         return None, "memory is measured on the CPU: physnn memory"
@@ -113,12 +113,12 @@ def _none(lack: str) -> Answer:
 def _answer(out: Path, place: Path) -> Answer:
     """Return what both sweeps say, drawn: as plain data, and what prints it."""
     from physnn import plots
-    from physnn.analysis.forgetting import common_ratio, in_words
+    from physnn.analysis.memory.forgetting import common_ratio, in_words
+    from physnn.answers.companion import forgetting
+    from physnn.answers.memory import memory_of
     from physnn.errors import InputError
     from physnn.store.hdf5 import content_digest
     from physnn.store.sweep_file import read_sweep
-    from physnn.sweeps.companion import forgetting
-    from physnn.sweeps.memory_read import memory_of
 
     sweep = read_sweep(place)
     answer = memory_of(sweep)

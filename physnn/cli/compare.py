@@ -10,8 +10,8 @@ import click
 from physnn.cli.options import NumberOrFree, Whole, debug_option, json_option, one_thread, seed_option
 
 if TYPE_CHECKING:
-    from physnn.analysis.estimate import Estimate
-    from physnn.analysis.universality import Comparison, Equality
+    from physnn.analysis.statistics.estimate import Estimate
+    from physnn.analysis.verdict.universality import Comparison, Equality
 
 FREE = NumberOrFree()
 MOST = 100_000
@@ -49,7 +49,8 @@ def compare(
     Exit status 0: the question is answered; 3: undecided, or there is no exponent to compare.
     """
     one_thread()
-    from physnn import fits, plots
+    from physnn import plots
+    from physnn.answers import comparisons as fits
     from physnn.cli.output import print_json
 
     if options["resamples"] > MOST:
@@ -70,7 +71,7 @@ def compare(
 
 def _print(found: Comparison, files: list[Path]) -> None:
     """Print the estimates, the classes and the verdict."""
-    from physnn.analysis.universality import class_verdict
+    from physnn.analysis.verdict.universality import class_verdict
     from physnn.cli.output import print_table
 
     fits, names = list(found.fits.values()), list(found.names[: len(found.fits)])
@@ -90,7 +91,7 @@ def _print(found: Comparison, files: list[Path]) -> None:
 
 def _rows(found: Comparison) -> list[list[str]]:
     """Return critical point and exponents of the fits with what they differ by."""
-    from physnn.analysis.universality import exponents
+    from physnn.analysis.verdict.universality import exponents
 
     fits = list(found.fits.values())
     known = [exponents(fit) for fit in fits]
@@ -117,7 +118,7 @@ def _equality(found: Equality | None) -> list[str]:
 
 def _classes(found: Comparison) -> tuple[list[str], list[list[str]]] | None:
     """Return header and rows of all classes against the fits that have exponents; None where none has."""
-    from physnn.analysis.universality import CLASSES, scores
+    from physnn.analysis.verdict.universality import CLASSES, scores
 
     tables = {name: scores(fit) for fit, name in zip(found.fits.values(), found.names, strict=False)}
     columns: list[tuple[str, list[str]]] = []

@@ -10,7 +10,7 @@ import click
 from physnn.cli.options import ListCommand, ListOption, Whole, debug_option, json_option, quiet_option, seed_option
 
 if TYPE_CHECKING:
-    from physnn.counting.landscape import Landscape
+    from physnn.exact.landscape import Landscape
     from physnn.models.signs import SignNetwork, Threshold
 
 SHOWN = 12
@@ -82,10 +82,10 @@ def signs(
     physnn count signs --layers 1 3 3 2 1 --bias first --method brute-force
     """
     from physnn.cli.output import progress_bar
-    from physnn.counting.signs import count_signs
-    from physnn.counts import brute_force_signs, check_signs
+    from physnn.exact.signs.count import count_signs
+    from physnn.jobs.executors import available_cores
     from physnn.models.signs import SignNetwork, Threshold
-    from physnn.sweeps.executors import available_cores
+    from physnn.samples.landscape import brute_force_signs, check_signs
 
     chosen = layers or (1, 3, 3, 2, 1)
     check_signs(chosen, points, method, walkers, moves, jobs or available_cores())
@@ -111,10 +111,10 @@ def signs(
 
 def _sample(network: SignNetwork, task: Threshold, run: dict[str, Any], as_json: bool, quiet: bool) -> None:
     """Print the landscape that walkers estimate."""
-    from physnn.analysis.estimate import Estimate
+    from physnn.analysis.statistics.estimate import Estimate
     from physnn.cli.output import print_json, print_table, progress_bar
-    from physnn.counting.wang_landau import sample_landscape
-    from physnn.sweeps.executors import available_cores
+    from physnn.exact.signs.sampling import sample_landscape
+    from physnn.jobs.executors import available_cores
 
     threads = run["jobs"] or available_cores()
     with progress_bar("count signs", quiet) as progress:
@@ -165,8 +165,8 @@ def ising(
     physnn count ising --L 4 --field 0.1
     physnn count ising --L 5 --magnetisation --json
     """
-    from physnn import counts
-    from physnn.counting.ising_landscape import exact_number, ising_landscape
+    from physnn.exact.ising.levels import exact_number, ising_landscape
+    from physnn.samples import landscape as counts
 
     J = exact_number(coupling, "--coupling")
     if magnetisation:
@@ -184,8 +184,8 @@ def ising(
 def _print_joint(L: int, method: str, J: Any, as_json: bool) -> None:
     """Print g(E, M)."""
     from physnn.cli.output import print_json, print_table
-    from physnn.counting.ising_landscape import ising_counts
-    from physnn.counting.landscape import exact_json
+    from physnn.exact.ising.levels import ising_counts
+    from physnn.exact.landscape import exact_json
 
     found = ising_counts((L, L), True, method)
     assert found.magnetisation is not None
@@ -221,7 +221,7 @@ def cnn(
     physnn count cnn --variant baseline
     physnn count cnn --figure cnn.png
     """
-    from physnn.counting.sign_cnn import cnn_landscape
+    from physnn.exact.signs.cnn import cnn_landscape
     from physnn.models.sign_cnn import VARIANTS, SignCNN, images_table
 
     if images:
@@ -234,7 +234,7 @@ def cnn(
 
 
 def _drawn(found: dict[str, Landscape], loss: str, figure: Path | None) -> Path | None:
-    from physnn import counts
+    from physnn.samples import landscape as counts
 
     words = {"mse": "mean squared error (dimensionless)", "cross-entropy": "cross-entropy (nats)"}
     return counts.plot_losses(found, words[loss], figure) if figure else None

@@ -10,7 +10,7 @@ import click
 from physnn.cli.options import Whole, debug_option, json_option, one_thread, seed_option
 
 if TYPE_CHECKING:
-    from physnn.decisions import Study
+    from physnn.answers.decide import Study
 
 MOST = 100_000
 
@@ -35,8 +35,8 @@ def decide(files: tuple[Path, ...], resamples: int, seed: int | None, as_json: b
     Exit status 0: every file is decided; 3: at least one is undecided or not in equilibrium.
     """
     one_thread()
+    from physnn.answers.decide import study
     from physnn.cli.output import print_json
-    from physnn.decisions import study
 
     if resamples > MOST:
         raise click.UsageError(f"--resamples {resamples} is too many; {MOST} at most")

@@ -79,14 +79,14 @@ def sweep_equilibrium(
         As they are.
     """
     from physnn import api
-    from physnn.analysis.observables import check_observable
+    from physnn.analysis.curves.observables import check_observable
+    from physnn.cli.answers import print_plan, run_and_print
     from physnn.cli.config import read_config
-    from physnn.cli.sweep_output import print_plan, run_and_print
     from physnn.errors import InputError
-    from physnn.sweeps.equilibrium_recipe import EquilibriumSweep
-    from physnn.sweeps.files import plan
-    from physnn.sweeps.preflight import check_folder
-    from physnn.sweeps.validation import check_names
+    from physnn.preflight import check_folder
+    from physnn.samples.base import check_names
+    from physnn.samples.equilibrium.recipe import EquilibriumSweep
+    from physnn.samples.files import plan
 
     if wrong := [name for name in OF_TASKS if options.pop(name) is not None]:
         raise InputError(f"--{wrong[0].replace('_', '-')} belongs to --mode task")

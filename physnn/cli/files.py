@@ -17,10 +17,10 @@ file_argument = click.argument("file", type=click.Path(path_type=Path))
 @debug_option
 def show(file: str, as_json: bool, debug: bool) -> None:
     """What FILE (or a bundled ensemble) holds: kind, recipe, shapes, and the digest of its data."""
-    from physnn import report
+    from physnn.answers import fit
     from physnn.cli.output import print_json
 
-    facts = report.describe(file)
+    facts = fit.describe(file)
     if as_json:
         print_json(facts)
         return
@@ -70,7 +70,7 @@ def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, 
     elif format_name == "physnn-sweep":
         path = plots.plot_sweep(Path(files[0]), observable, out)
     elif format_name == "physnn-ensembles":
-        from physnn.ensembles import plot_ensembles
+        from physnn.samples.training.classifiers import plot_ensembles
         from physnn.store.ensemble_file import read_ensembles
 
         path = plot_ensembles(read_ensembles(files[0]), out or Path(files[0]).with_suffix(".png"))
@@ -84,7 +84,7 @@ def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, 
 @debug_option
 def merge(file: Path, debug: bool) -> None:
     """Assemble the finished parts beside FILE into it, where a sweep ended before it could."""
-    from physnn.sweeps.files import merge as merged
+    from physnn.samples.files import merge as merged
 
     click.echo(f"{merged(file)} tasks in {file}")
 

@@ -20,9 +20,9 @@ from physnn.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from physnn.analysis.exponents import Collapse
-    from physnn.analysis.fit import Fit
-    from physnn.analysis.joint import Joint
+    from physnn.analysis.collapse.exponents import Collapse
+    from physnn.analysis.collapse.joint import Joint
+    from physnn.analysis.verdict.fit import Fit
 
 FREE = NumberOrFree()
 
@@ -77,8 +77,10 @@ def fit(
     Exit status 0: crossing, merging, first-order or no-crossing; 3: undecided or non-equilibrium.
     """
     one_thread()
-    from physnn import fits, plots, report
-    from physnn.analysis.fit import DECIDED
+    from physnn import plots
+    from physnn.analysis.verdict.fit import DECIDED
+    from physnn.answers import comparisons
+    from physnn.answers import fit as report
     from physnn.cli.output import print_json
     from physnn.errors import InputError
 
@@ -92,7 +94,7 @@ def fit(
     refused = answer.verdict == "non-equilibrium"
     common = _joint(file, joint, options, seed or 0) if joint and not refused else None
     drawn = plots.plot_fit(answer, figure) if figure else None
-    text = fits.methods(answer) if methods else None
+    text = comparisons.methods(answer) if methods else None
     if as_json:
         extra = {"figure": str(drawn) if drawn else None} | ({"methods": text} if text else {})
         extra |= {"joint": common.as_json()} if common else {}
@@ -112,14 +114,14 @@ MOST = 100_000
 
 
 def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bool) -> int:
-    from physnn import fits
+    from physnn.answers import comparisons
     from physnn.cli.output import print_json
 
     for name in ("omega", "covariance"):
         if options[name] is not None:
             raise click.UsageError(f"--{name} cannot be used with --dynamic")
     names = ("zeta", "critical_point", "inverse_nu", "observable", "resamples")
-    answer = fits.fit_dynamic(file, z=z, seed=seed, **{name: options[name] for name in names})
+    answer = comparisons.fit_dynamic(file, z=z, seed=seed, **{name: options[name] for name in names})
     if as_json:
         print_json({"file": str(file), **answer.as_json()})
     else:
@@ -133,13 +135,13 @@ def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bo
 
 
 def _joint(file: Path, others: tuple[str, ...], options: dict[str, Any], seed: int) -> Joint:
-    from physnn import fits
+    from physnn.answers import comparisons
 
     for name in ("zeta", "critical_point", "inverse_nu", "covariance"):
         if options[name] is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} cannot be used with --joint")
     chosen = {name: options[name] for name in ("omega", "resamples")}
-    return fits.fit_joint(file, others, options["observable"], seed=seed, **chosen)
+    return comparisons.fit_joint(file, others, options["observable"], seed=seed, **chosen)
 
 
 def _joint_text(common: Joint) -> str:
@@ -191,7 +193,7 @@ def _collapse_lines(best: Collapse, control: str) -> list[str]:
     ]
     second = best.gaussian_process
     if second:
-        from physnn.analysis.estimate import Estimate
+        from physnn.analysis.statistics.estimate import Estimate
 
         point, slope = (Estimate(float(second.parameters[k]), float(second.covariance[k, k]) ** 0.5) for k in (0, 1))
         lines.append(f"Gaussian process on the same points: {control}_c = {point}, 1/nu = {slope}")

@@ -24,7 +24,7 @@ from physnn.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from physnn.analysis.memory import MemoryAnswer
+    from physnn.analysis.memory.contrast import MemoryAnswer
     from physnn.store.sweep_file import SweepFile
 
 DEFAULT_OUT = "memory.h5"
@@ -98,11 +98,11 @@ def memory(
     """
     one_thread()
     from physnn import api
+    from physnn.cli.answers import print_missing, print_plan, run_sweep_or_shard
     from physnn.cli.sweep import noise_range
-    from physnn.cli.sweep_output import print_missing, print_plan, run_sweep_or_shard
     from physnn.errors import InputError
-    from physnn.sweeps.files import plan
-    from physnn.sweeps.preflight import check_folder
+    from physnn.preflight import check_folder
+    from physnn.samples.files import plan
 
     if device == "cuda":
         raise InputError("memory sweeps run on the CPU; leave --device out")
@@ -126,8 +126,8 @@ def memory(
 
 def _settings(config: Path | None, flags: dict[str, Any]) -> dict[str, Any]:
     from physnn.cli.config import read_config
-    from physnn.sweeps.memory_recipe import MemorySweep
-    from physnn.sweeps.validation import check_names
+    from physnn.samples.base import check_names
+    from physnn.samples.memory.recipe import MemorySweep
 
     settings = read_config(config)
     check_names(MemorySweep, settings)
@@ -144,10 +144,10 @@ def _print(
 ) -> None:
     """Print and draw what a finished memory sweep says."""
     from physnn import plots
+    from physnn.answers.memory import curve_rows, memory_of
     from physnn.cli.output import print_json, print_table
     from physnn.store.hdf5 import content_digest
     from physnn.store.sweep_file import read_sweep
-    from physnn.sweeps.memory_read import curve_rows, memory_of
 
     sweep = read_sweep(out)
     answer = memory_of(sweep)
@@ -175,9 +175,9 @@ def _print(
 
 def _scan(sweep: SweepFile, z: float, c: float | None) -> dict[str, Any]:
     """Return where curves m(t = c L^z) of all sizes cross, if they do."""
-    from physnn import report
+    from physnn.answers import fit as report
+    from physnn.answers.memory import after
     from physnn.errors import InputError
-    from physnn.sweeps.memory_read import after
 
     try:
         fit = report.fit(after(sweep, z, c), "memory")

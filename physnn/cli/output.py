@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from physnn.sweeps.run import Progress, silent
+from physnn.jobs.run import Progress, silent
 
 PLAIN_INTERVAL = 30.0
 """Seconds between lines of progress where stderr is no terminal."""

@@ -78,8 +78,8 @@ def seam(
     """
     from physnn.cli.output import print_json, progress_bar
     from physnn.errors import InputError
-    from physnn.sweeps.seam import models_of, seams, stiffness_of
-    from physnn.sweeps.vector_models import load_model
+    from physnn.samples.named import load_model
+    from physnn.samples.seam import models_of, seams, stiffness_of
 
     if bool(networks) == bool(model):
         raise InputError("physnn seam needs either networks or --model NAME")
@@ -114,7 +114,7 @@ def _print(rows: list[dict[str, Any]], stiffnesses: list[dict[str, Any]]) -> Non
 
 
 def _number(found: dict[str, Any]) -> str:
-    from physnn.analysis.estimate import Estimate
+    from physnn.analysis.statistics.estimate import Estimate
 
     value, error = found["value"], found["error"]
     if 0 < value < SMALL:

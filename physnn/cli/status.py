@@ -24,7 +24,7 @@ def status(file: Path, as_json: bool, debug: bool) -> None:
     Works while it runs and after, for sweeps and trainings, and takes nothing from the run.
     """
     from physnn.cli.output import print_json, print_table
-    from physnn.sweeps.status import status as look
+    from physnn.jobs.progress import status as look
 
     found = look(file)
     if as_json:

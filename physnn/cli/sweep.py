@@ -138,10 +138,10 @@ def sweep_noise(
     A rerun continues where an interrupted one stopped.
     """
     from physnn import api
-    from physnn.analysis.observables import check_observable
+    from physnn.analysis.curves.observables import check_observable
     from physnn.cli.config import read_config
     from physnn.errors import InputError
-    from physnn.sweeps.preflight import check_folder
+    from physnn.preflight import check_folder
 
     if out is not None and out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
@@ -178,8 +178,8 @@ def sweep_noise(
 def _settings(settings: dict[str, Any], flags: dict[str, Any], observable: str | None, new_eta: bool) -> dict[str, Any]:
     """Return the settings of a configuration file with flags over them."""
     from physnn.errors import InputError
-    from physnn.sweeps.noise_recipe import NoiseSweep
-    from physnn.sweeps.validation import check_names
+    from physnn.samples.base import check_names
+    from physnn.samples.noise.recipe import NoiseSweep
 
     check_names(NoiseSweep, settings)
     if settings.get("module") and not flags["module"]:
@@ -200,7 +200,7 @@ def _settings(settings: dict[str, Any], flags: dict[str, Any], observable: str |
 def noise_range(given: Sequence[float]) -> list[float]:
     """Return the noise values of ``--eta-range LO HI N``."""
     from physnn.errors import InputError
-    from physnn.sweeps.noise_recipe import noise_values
+    from physnn.samples.noise.recipe import noise_values
 
     low, high, count = given
     if not (high > low and 2 <= count <= 10**5 and count == int(count)):

@@ -105,14 +105,14 @@ def sweep_temperature(
     A rerun continues where an interrupted one stopped.
     """
     from physnn import api
-    from physnn.analysis.observables import check_observable
+    from physnn.analysis.curves.observables import check_observable
+    from physnn.cli.answers import print_plan, run_and_print
     from physnn.cli.config import read_config
-    from physnn.cli.sweep_output import print_plan, run_and_print
     from physnn.errors import InputError
-    from physnn.sweeps.files import plan
-    from physnn.sweeps.preflight import check_folder
-    from physnn.sweeps.temperature_recipe import TemperatureSweep
-    from physnn.sweeps.validation import check_names
+    from physnn.preflight import check_folder
+    from physnn.samples.base import check_names
+    from physnn.samples.files import plan
+    from physnn.samples.temperature.recipe import TemperatureSweep
 
     check_observable(observable or "binder")
     out = out or Path(DEFAULT_OUT)

@@ -102,8 +102,8 @@ def kuramoto(
     from physnn import api
     from physnn.cli.config import read_config
     from physnn.cli.output import progress_bar
-    from physnn.networks.training import TrainingRecipe
-    from physnn.sweeps.validation import check_names
+    from physnn.networks.kuramoto.training import TrainingRecipe
+    from physnn.samples.base import check_names
 
     settings = read_config(config)
     check_names(TrainingRecipe, settings, "seeds", "kind", "device")

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from scipy.interpolate import PchipInterpolator
 
-from physnn.analysis.estimate import Estimate
-from physnn.analysis.fit import Fit
-from physnn.analysis.universality import CLASSES, Comparison, exponents, scores
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.verdict.fit import Fit
+from physnn.analysis.verdict.universality import CLASSES, Comparison, exponents, scores
 from physnn.figures.fit import draw_collapse, draw_curves
 from physnn.figures.style import COLOURS, MARKERS, new_figure
 

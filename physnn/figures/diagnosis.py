@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from physnn.analysis.diagnosis import Diagnosis
+from physnn.analysis.order.diagnosis import Diagnosis
 from physnn.figures.style import COLOURS, new_figure
 
 PATH = (("M", (1.0, 1.0)), ("0", (0.0, 0.0)), ("X", (0.0, 1.0)), ("M", (1.0, 1.0)))

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from physnn.analysis.crossing import difference
-from physnn.analysis.curves import Curves
-from physnn.analysis.exponents import Collapse
-from physnn.analysis.fit import Fit
-from physnn.analysis.scan import Candidate
+from physnn.analysis.collapse.exponents import Collapse
+from physnn.analysis.collapse.scan import Candidate
+from physnn.analysis.curves.crossing import difference
+from physnn.analysis.curves.curves import Curves
+from physnn.analysis.verdict.fit import Fit
 from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, look, new_figure
 
 SHOWN = 0.002

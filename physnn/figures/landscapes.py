@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from physnn.figures.style import COLOURS, MARKERS, new_figure
 
 if TYPE_CHECKING:
-    from physnn.counting.landscape import Landscape
+    from physnn.exact.landscape import Landscape
 
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 """Line styles, so that curves on top of each other can be told apart."""

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from physnn.analysis.estimate import Estimate
-from physnn.analysis.memory import LOST, Memories, MemoryAnswer, held
+from physnn.analysis.memory.contrast import LOST, Memories, MemoryAnswer, held
+from physnn.analysis.statistics.estimate import Estimate
 from physnn.figures.style import AXIS_LABELS, COLOURS, look, new_figure
 
 SHOWN = 3

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from physnn.figures.style import COLOURS, look, new_figure
 
 if TYPE_CHECKING:
-    from physnn.analysis.overlaps import OverlapDistribution
-    from physnn.analysis.paired import PairedDifference
-    from physnn.analysis.replica_metric import ReplicaMetric
-    from physnn.replica_study import ReplicaStudy
+    from physnn.analysis.replicas.metric import ReplicaMetric
+    from physnn.analysis.replicas.overlaps import OverlapDistribution
+    from physnn.analysis.statistics.paired import PairedDifference
+    from physnn.answers.replicas import ReplicaStudy
 
 HEADLINE = "wasserstein"
 TITLES = {

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from physnn.analysis.equilibrium import whole_zone
-from physnn.analysis.structure import WaveVector
+from physnn.analysis.order.equilibrium import whole_zone
+from physnn.analysis.order.structure import WaveVector
 from physnn.figures.style import COLOURS, new_figure
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.models.kuramoto import Boundary, VectorModel, nearest
+from physnn.models.vectors import Boundary, VectorModel, nearest
 
 
 def diagonal(strengths: np.ndarray, boundary: Boundary = "periodic", name: str = "") -> VectorModel:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.models.kuramoto import Shape, VectorModel
+from physnn.models.vectors import Shape, VectorModel
 
 PERIODIC, ANTIPERIODIC = 1.0, -1.0
 """Strengths s."""

@@ -20,7 +20,7 @@ class Stepper(Protocol):
 
 
 class Dynamics(Protocol):
-    """A network that can be followed step by step: `physnn.networks.kuramoto`, or one that was brought.
+    """A network that can be followed step by step: `physnn.networks.kuramoto.network`, or one that was brought.
 
     States have shape ``(images, components, rows, columns)``.
     """

@@ -54,7 +54,8 @@ class State:
 
 Drive = Callable[[int, int, np.ndarray, np.ndarray, np.ndarray, int], None]
 """``drive(interval, budget, progress, rows, snapshots, every)``: one compiled call that updates and measures until
-about ``budget`` sites are visited or the rows are full; `physnn.kernels.observables.record` describes the rest."""
+about ``budget`` sites are visited or the rows are full; `physnn.kernels.lattice.observables.record` describes the
+rest."""
 
 
 class Sampler(Protocol):

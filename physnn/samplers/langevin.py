@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.kernels import kuramoto
-from physnn.models.kuramoto import VectorModel
+from physnn.kernels.vectors import langevin
+from physnn.models.vectors import VectorModel
 from physnn.samplers.vectors import COLUMNS, VectorRows, VectorState, check, columns
 
 LAST = 2**32
@@ -19,7 +19,7 @@ LAST = 2**32
 
 @dataclass(frozen=True)
 class Langevin:
-    """Steps of `physnn.kernels.kuramoto` at eta = sqrt(2 T); its averages have a bias of order gamma.
+    """Steps of `physnn.kernels.vectors.langevin` at eta = sqrt(2 T); its averages have a bias of order gamma.
 
     Parameters
     ----------
@@ -92,6 +92,6 @@ class Langevin:
         arrays = model.coupling, model.near, model.onsite((H, W)), model.bias
         eta, rules = np.sqrt(2 * T), (self.rule == "geodesic", model.boundary == "periodic")
         first, state.step = state.step, state.step + steps
-        return kuramoto.advance(
+        return langevin.advance(
             state.x, *arrays, state.generator, first, steps, self.gamma, eta, *rules, every, threads
         )

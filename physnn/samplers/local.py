@@ -8,11 +8,12 @@ from functools import lru_cache
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.kernels import lattice, xoshiro
+from physnn.kernels import xoshiro
+from physnn.kernels.lattice import local
 from physnn.models.lattice import LatticeModel
 from physnn.samplers.chain import Drive, State
 
-ORDERS = {"checkerboard": lattice.CHECKERBOARD, "random": lattice.RANDOM}
+ORDERS = {"checkerboard": local.CHECKERBOARD, "random": local.RANDOM}
 Rule = Callable[[np.ndarray, float], np.ndarray]
 """Energies ``(keys, q)`` of a site by its neighbourhood and colour, and T, to probabilities ``(q, keys, q)`` of the new
 colour (last) given the old (first)."""
@@ -34,7 +35,7 @@ def site_energies(model: LatticeModel) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def transition_table(rule: Rule, model: LatticeModel, T: float) -> np.ndarray:
-    """Return the table of `physnn.kernels.lattice` for a rule, a model and a temperature."""
+    """Return the table of `physnn.kernels.lattice.local` for a rule, a model and a temperature."""
     cumulative = np.cumsum(rule(site_energies(model), T), axis=2)[:, :, :-1]
     table = np.ascontiguousarray(xoshiro.thresholds(cumulative))
     table.flags.writeable = False
@@ -67,7 +68,7 @@ def drive(rule: Rule, order: str, model: LatticeModel, T: float, state: State) -
     def sweeps(
         interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int
     ) -> None:
-        lattice.run(
+        local.run(
             state.colours,
             state.generator,
             table,

@@ -9,14 +9,14 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.kernels import multispin, observables
+from physnn.kernels.lattice import multispin, observables
 from physnn.models.lattice import LatticeModel
 from physnn.samplers.chain import Drive, State
 
 
 @dataclass(frozen=True)
 class Multispin:
-    """Metropolis of the Ising model on the bits of words, see `physnn.kernels.multispin`; one update is one sweep.
+    """Metropolis of the Ising model on the bits of words; one update is one sweep.
 
     A measurement, with its structure factor, costs as much as some twenty sweeps: so it is made after that many.
     """

@@ -10,7 +10,8 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.kernels import gpu, observables
+from physnn.kernels import gpu
+from physnn.kernels.lattice import observables
 from physnn.models.lattice import LatticeModel, check_temperature
 from physnn.samplers.chain import COLUMNS, Drive, Rows, State, check_block, check_state, fill
 
@@ -160,7 +161,7 @@ def _record(
     snapshots: np.ndarray,
     every: int,
 ) -> None:
-    """Measure every lattice, as `physnn.kernels.observables.record` does with colours."""
+    """Measure every lattice, as `physnn.kernels.lattice.observables.record` does with colours."""
     from physnn.kernels.gpu import ising
 
     row = progress[observables.ROW]

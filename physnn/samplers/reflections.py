@@ -13,9 +13,9 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 from physnn.kernels import xoshiro
-from physnn.kernels.vector_clusters import reflect
-from physnn.kernels.vector_moves import fill_normals
-from physnn.models.kuramoto import Shape, VectorModel
+from physnn.kernels.vectors.moves import fill_normals
+from physnn.kernels.vectors.reflected import reflect
+from physnn.models.vectors import Shape, VectorModel
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.vectors import COLUMNS, VectorRows, VectorSampler, VectorState, check
 

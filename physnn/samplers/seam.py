@@ -10,9 +10,11 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.kernels import seam_moves, vector_moves, xoshiro
-from physnn.models.kuramoto import Shape, normalised
+from physnn.kernels import xoshiro
+from physnn.kernels.vectors import moves
+from physnn.kernels.vectors import seam as seam_moves
 from physnn.models.seam import ANTIPERIODIC, PERIODIC, Seam
+from physnn.models.vectors import Shape, normalised
 from physnn.samplers.chain import SLICE
 
 FIRST_CHAINS = 5
@@ -57,13 +59,13 @@ class SeamSeries:
     swapped: np.ndarray
 
 
-def _tables(seam: Seam, shape: Shape) -> vector_moves.Coupling:
+def _tables(seam: Seam, shape: Shape) -> moves.Coupling:
     seam.check(shape)
     half = seam.model.kernel // 2
     onsite = np.ascontiguousarray(seam.model.coupling[:, :, half, half])
     displacements, matrices = seam.bonds()
     transposed, bias = np.ascontiguousarray(matrices.swapaxes(2, 3)), seam.model.bias.copy()
-    return vector_moves.Coupling(displacements, transposed, onsite, bias, True, seam.axis, seam.strength)
+    return moves.Coupling(displacements, transposed, onsite, bias, True, seam.axis, seam.strength)
 
 
 def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: int = COOLING) -> np.ndarray:
@@ -72,7 +74,7 @@ def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: i
     x, size = seam.model.initial("random", shape, rng.generator(rng.child(sequence))), 0.5
     top = float(np.linalg.eigvalsh(seam.model.spectrum(shape)).max())
     for T in np.geomspace(HOT * top, COLD * top, sweeps):
-        accepted = vector_moves.metropolis(x, generator, coupling, T, size, True)
+        accepted = moves.metropolis(x, generator, coupling, T, size, True)
         size = min(10.0, size * math.exp(accepted - WANTED))
     return normalised(x)
 

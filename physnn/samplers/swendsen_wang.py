@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from physnn.kernels import clusters, xoshiro
+from physnn.kernels import xoshiro
+from physnn.kernels.lattice import clusters
 from physnn.models.lattice import LatticeModel
 from physnn.samplers import cluster
 from physnn.samplers.chain import Drive, State

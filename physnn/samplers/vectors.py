@@ -10,7 +10,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.models.kuramoto import Shape, VectorModel
+from physnn.models.vectors import Shape, VectorModel
 
 COLUMNS = {
     "energy": "energy per site, -1/2 x . J x - c . x",

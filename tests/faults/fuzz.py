@@ -16,7 +16,7 @@ from physnn.errors import InputError
 from physnn.store import hdf5
 from physnn.store.ensemble_file import ENSEMBLES, read_ensembles
 from physnn.store.hdf5 import TRAILER_LENGTH, content_digest
-from physnn.store.images import read_images
+from physnn.store.images.layouts import read_images
 from physnn.store.network_file import FORMAT as NETWORKS
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import kind_of, read_sweep

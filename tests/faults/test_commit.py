@@ -15,10 +15,10 @@ import pytest
 
 from physnn import rng
 from physnn.errors import InputError, Unfinished
+from physnn.jobs.locks import exclusive
 from physnn.store import commit, hdf5
 from physnn.store.commit import previous, temporaries
 from physnn.store.parts import Parts, read_checkpoint, read_part, write_part, write_state
-from physnn.sweeps.locks import exclusive
 
 
 def forked(work: Callable[[], None]) -> int:

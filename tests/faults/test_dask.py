@@ -17,11 +17,11 @@ import pytest
 
 from physnn import api
 from physnn.errors import InputError, Unfinished
+from physnn.jobs import dask
+from physnn.jobs.executors import parse_engine
+from physnn.samples.files import run_sweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
-from physnn.sweeps import dask_executor
-from physnn.sweeps.executors import parse_engine
-from physnn.sweeps.files import run_sweep
 
 pytestmark = pytest.mark.slow
 SETTINGS = {"L": (16, 32), "T": [2.1, 2.3, 2.5], "chains": 1, "algorithm": "metropolis"}
@@ -165,7 +165,7 @@ def test_over_tls_only_those_with_a_certificate_of_ours_can_use_a_scheduler(tmp_
         found = {f"distributed.comm.tls.client.{kind}": file for kind, file in place.items()}
         return found | {"distributed.comm.tls.ca-file": f"{tmp_path}/{ca}.pem"}
 
-    monkeypatch.setattr(dask_executor, "REACH", 3.0)
+    monkeypatch.setattr(dask, "REACH", 3.0)
     wanted = digest(tmp_path / "here.h5", 100, jobs=1)
     with cluster(tmp_path, "--protocol", "tls", *words) as (file, *_):
         address = json.loads(file.read_text())["address"]

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from physnn import preflight
 from physnn.cli import run
+from physnn.jobs import executors
 from physnn.store.hdf5 import content_digest
-from physnn.sweeps import executors, preflight
 
 SMALL = ["sweep-temperature", "--T", "2", "2.2", "2.4", "3", "--chains", "1", "--thermalisation", "5", "--quiet"]
 SMALL += ["--algorithm", "metropolis", "--json"]
@@ -108,7 +109,7 @@ def test_a_limit_of_file_sizes(tmp_path, monkeypatch, capsys, whole):
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
         assert run(words(*LARGER)) == 2
         assert "ulimit -f" in one_line(capsys)
-        monkeypatch.setattr("physnn.sweeps.files.check_disk", lambda *_: None)
+        monkeypatch.setattr("physnn.samples.files.check_disk", lambda *_: None)
         assert run(words(*LARGER)) == 3
         error = one_line(capsys)
         assert "File too large" in error and "ulimit -f" in error

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from physnn import api, rng
+from physnn.samples.files import run_sweep
+from physnn.samples.temperature.work import tasks_of
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
-from physnn.sweeps.files import run_sweep
-from physnn.sweeps.temperature import tasks_of
 from tests.faults.processes import descendants, survivors, workers
 
 TEMPERATURES = (2.0, 2.1, 2.2, 2.3, 2.4, 2.5)

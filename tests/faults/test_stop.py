@@ -15,11 +15,12 @@ import pytest
 
 from physnn import api
 from physnn.errors import Unfinished
+from physnn.jobs import stopping
+from physnn.jobs.stopping import Checkpoints, Stopped, allowed_seconds, heeding, stop_flag, stop_signals
+from physnn.samples.files import run_sweep
+from physnn.samples.temperature import work
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
-from physnn.sweeps import stopping, temperature
-from physnn.sweeps.files import run_sweep
-from physnn.sweeps.stopping import Checkpoints, Stopped, allowed_seconds, heeding, stop_flag, stop_signals
 from tests.faults.processes import descendants, survivors, workers
 
 ALLOWED = 3.0
@@ -203,7 +204,7 @@ def test_how_often_the_state_is_saved_changes_nothing(tmp_path, monkeypatch, sec
 
     with monkeypatch.context() as often:
         often.setattr(stopping, "CHECKPOINT", seconds)
-        often.setattr(temperature, "BLOCK_SECONDS", 0.001 if seconds < 1 else 0.15)
+        often.setattr(work, "BLOCK_SECONDS", 0.001 if seconds < 1 else 0.15)
         changed = digest("changed")
     assert changed == digest("usual")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.fit import Fit
-from physnn.analysis.tables import fit_arrays
-from physnn.analysis.universality import CLASSES, compare_fits
+from physnn.analysis.curves.tables import fit_arrays
+from physnn.analysis.verdict.fit import Fit
+from physnn.analysis.verdict.universality import CLASSES, compare_fits
 from physnn.figures.compare import compare_figure
 from physnn.figures.style import save
 

@@ -5,7 +5,7 @@ import pytest
 
 from physnn.figures.diagnosis import diagnosis_figure
 from physnn.figures.style import save
-from tests.analysis.test_diagnosis import healthy, with_measured
+from tests.analysis.order.test_diagnosis import healthy, with_measured
 
 
 @pytest.mark.parametrize("diagnosis", [healthy(), with_measured(overlaps_far=1 - np.tile([0.4, 1e-3], 6))])

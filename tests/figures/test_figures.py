@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physnn import report
+from physnn.answers import fit as report
 from physnn.figures.fit import sweep_figure
 from physnn.figures.networks import image_figure, training_figure
 from physnn.figures.style import save

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physnn.counting.ising_landscape import ising_landscape, random_energies
-from physnn.counting.landscape import Landscape
+from physnn.exact.ising.levels import ising_landscape, random_energies
+from physnn.exact.landscape import Landscape
 from physnn.figures.landscapes import ising_landscape_figure, loss_landscape_figure
 from physnn.figures.style import save
 

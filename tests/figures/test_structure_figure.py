@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.equilibrium import whole_zone
+from physnn.analysis.order.equilibrium import whole_zone
 from physnn.figures.structure import structure_figure
 from physnn.figures.style import save
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 import pytest
 
 from physnn import api, rng
-from physnn.bench_gpu import HOPPER_GIGAHERTZ, TARGET, bench_ising_cuda, bench_kuramoto_cuda
+from physnn.checks.gpu import HOPPER_GIGAHERTZ, TARGET, bench_ising_cuda, bench_kuramoto_cuda
 from physnn.cli import run
 from physnn.cli.options import resolve_device
 from physnn.cli.temperature import _choose_device
@@ -129,7 +129,7 @@ STEP = """
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from physnn.kernels.gpu import kuramoto_code
+from physnn.kernels.gpu import vectors_code
 pointers = {"keys": "*i32", "clock": "*i64", "sums": "*fp64"}
 kinds = dict.fromkeys(("before", "after", "weights", "onsite", "bias", "scales"), "*fp32") | pointers
 kinds |= {"gamma": "fp32"} | dict.fromkeys(("ahead", "row_of_sums", "H", "W"), "i32")

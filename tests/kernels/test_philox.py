@@ -5,12 +5,12 @@ import pytest
 from scipy import stats
 
 from physnn import rng
-from physnn.kernels import philox
+from physnn.kernels import random
 
 
 def normals(keys: np.ndarray, step: int, L: int = 8, components: int = 16) -> np.ndarray:
     out = np.empty((len(keys), L, L, components), np.float32)
-    philox.fill_normals(keys, step, out)
+    random.fill_normals(keys, step, out)
     return out
 
 
@@ -33,7 +33,7 @@ def keys() -> np.ndarray:
 )
 def test_known_answers_of_the_published_generator(counter, key, words):
     lanes = np.repeat(np.array(counter, np.uint32)[:, None], 3, axis=1)
-    philox.philox(np.array(key, np.uint32), lanes)
+    random.philox(np.array(key, np.uint32), lanes)
     assert [f"{w:08x}" for w in lanes[:, 1]] == words.split()
 
 
@@ -63,7 +63,7 @@ def test_box_muller_is_accurate_to_single_precision():
     generator = rng.stream(0, "synthetic", "words")
     first, second = generator.integers(0, 2**32, (2, 5000), dtype=np.uint32)
     uniform, cosine, sine = (np.empty(5000, np.float32) for _ in range(3))
-    philox._box_muller(first, second, uniform, uniform.view(np.int32), cosine, sine)
+    random._box_muller(first, second, uniform, uniform.view(np.int32), cosine, sine)
     radius = np.sqrt(-2 * np.log(((first >> 8) + 0.5) * 2.0**-24))
     angle = 2 * np.pi * second / 2.0**32
     assert np.abs(cosine - radius * np.cos(angle)).max() < 3e-6

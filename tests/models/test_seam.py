@@ -11,8 +11,8 @@ import pytest
 from physnn import rng
 from physnn.errors import InputError
 from physnn.models import couplings
-from physnn.models.kuramoto import VectorModel, normalised
 from physnn.models.seam import Seam
+from physnn.models.vectors import VectorModel, normalised
 
 
 def random_model(N: int, k: int, bias: bool = False) -> VectorModel:

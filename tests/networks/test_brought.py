@@ -13,9 +13,9 @@ import physnn
 from physnn import rng
 from physnn.errors import InputError
 from physnn.networks.brought import BroughtNetwork, load_class, located, module_digest, probe, sources
-from physnn.networks.evaluate import Batch, noisy_run
-from physnn.networks.kuramoto import Architecture, KuramotoNetwork
-from physnn.networks.tasks import Transmogrifier
+from physnn.networks.kuramoto.evaluate import Batch, noisy_run
+from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork
+from physnn.networks.tasks.transmogrifier import Transmogrifier
 from physnn.store.network_file import read_networks
 
 PATH = Path(physnn.__file__).parents[1] / "docs" / "akorn_layer.py"
@@ -25,7 +25,7 @@ _spec.loader.exec_module(AKORN)
 
 OURS = '''
 import torch
-from physnn.networks.kuramoto import Architecture, KuramotoNetwork
+from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork
 
 class Ours(torch.nn.Module):
     """The Kuramoto network of physnn, as if somebody had brought it."""

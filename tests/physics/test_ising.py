@@ -7,7 +7,7 @@ import pytest
 
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, advance
-from tests.lattice_exact import GENERAL, chain
+from tests.synthetic.lattice_exact import GENERAL, chain
 
 T_C = Ising().critical_temperature
 ENERGY = {

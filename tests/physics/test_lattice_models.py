@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.observables import OBSERVABLES
-from physnn.analysis.resampling import linear_error
-from physnn.analysis.series import estimate_time
-from physnn.counting.kaufman import CRITICAL_TEMPERATURE, kaufman
+from physnn.analysis.curves.observables import OBSERVABLES
+from physnn.analysis.statistics.resampling import linear_error
+from physnn.analysis.statistics.series import estimate_time
+from physnn.exact.ising.kaufman import CRITICAL_TEMPERATURE, kaufman
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, advance, start, thermalise
 
 TEMPERATURES = (1.5, 2.0, 2.2, CRITICAL_TEMPERATURE, 2.3, 2.5, 3.0, 4.0)
 U4_CRITICAL = {8: 0.6130453849434, 12: 0.6119178222033}
-"""By transfer matrix, as `physnn.counting.transfer` gives them."""
+"""By transfer matrix, as `physnn.exact.ising.transfer` gives them."""
 XI_CRITICAL = 0.923686207112
 
 

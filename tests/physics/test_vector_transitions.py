@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import physnn
+from physnn.answers.comparisons import fit_joint
+from physnn.answers.fit import curves
 from physnn.api import sweep_equilibrium
-from physnn.fits import fit_joint
-from physnn.report import curves
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 ISING_T = (1.22, 1.24, 1.26, 1.28, 1.30, 1.32, 1.34)

@@ -8,7 +8,7 @@ from physnn.errors import InputError
 from physnn.models import Ising, Potts
 from physnn.samplers import SAMPLERS, State, advance, start, thermalise
 from physnn.samplers import chain as chain_module
-from tests.lattice_exact import GENERAL, chain
+from tests.synthetic.lattice_exact import GENERAL, chain
 
 
 def sequence(*words):

@@ -10,11 +10,13 @@ import pytest
 from numba import njit
 from scipy import stats
 
-from physnn.kernels import clusters, lattice, xoshiro
-from physnn.kernels.observables import DONE, ROW, SITES, record, scratch
+from physnn.kernels import xoshiro
+from physnn.kernels.lattice import clusters
+from physnn.kernels.lattice import local as lattice
+from physnn.kernels.lattice.observables import DONE, ROW, SITES, record, scratch
 from physnn.models import Ising, Potts
 from physnn.samplers import SAMPLERS, Metropolis, Wolff, advance, heat_bath, local, metropolis
-from tests.lattice_exact import GENERAL, chain, p_value, tau, thinned
+from tests.synthetic.lattice_exact import GENERAL, chain, p_value, tau, thinned
 
 LOCAL = ["metropolis", "metropolis-random", "heat-bath", "heat-bath-random"]
 ODD = ["metropolis-random", "heat-bath-random", "wolff", "swendsen-wang"]

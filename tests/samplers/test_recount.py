@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.counting import wang_landau
-from physnn.kernels import wang_landau as kernel
+from physnn.exact.signs import sampling
+from physnn.kernels.signs import walk as kernel
 from physnn.models import Ising, Potts, couplings
 from physnn.models.signs import SignNetwork, Threshold
 from physnn.samplers import SAMPLERS, advance, start
 from physnn.samplers.langevin import Langevin
-from physnn.samplers.vector_reference import Mala, VectorMetropolis
+from physnn.samplers.vector_metropolis import Mala, VectorMetropolis
 from physnn.samplers.vectors import start as start_vectors
-from tests.lattice_exact import GENERAL, energy_and_order
+from tests.synthetic.lattice_exact import GENERAL, energy_and_order
 
 
 def sequence(*words):
@@ -64,7 +64,7 @@ def test_energies_of_a_long_chain_of_vectors_are_those_of_its_state(sampler):
 
 def test_what_a_walker_through_levels_keeps_is_what_it_would_compute_anew():
     network, task = SignNetwork((1, 3, 3, 1)), Threshold(8)
-    walker = wang_landau._Walker(network, task, 0, 0, 2**10)
+    walker = sampling._Walker(network, task, 0, 0, 2**10)
     for done in range(0, 100_000, 10_000):
         walker._walk(10_000, done)
     units, inputs, activations, _, _, starts, _, _, w, acts, trial = walker.arguments

@@ -9,7 +9,7 @@ from physnn.errors import InputError
 from physnn.models.couplings import chain, diagonal, gauge_rotated_xy, on
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.reflections import Planes, Reflections
-from physnn.samplers.vector_reference import VectorMetropolis
+from physnn.samplers.vector_metropolis import VectorMetropolis
 from physnn.samplers.vectors import start
 from physnn.store.hdf5 import content_digest
 

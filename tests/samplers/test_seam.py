@@ -11,11 +11,11 @@ import pytest
 from scipy import special
 
 from physnn import rng
-from physnn.analysis.seam import seam_cost
+from physnn.analysis.order.seam import seam_cost
 from physnn.errors import InputError
 from physnn.models import couplings
-from physnn.models.kuramoto import VectorModel
 from physnn.models.seam import Seam
+from physnn.models.vectors import VectorModel
 from physnn.samplers.seam import cooled, sample
 
 LIMIT = 4

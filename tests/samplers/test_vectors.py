@@ -7,14 +7,14 @@ import pytest
 from scipy import integrate, special, stats
 
 from physnn import rng
-from physnn.analysis.series import estimate_time
-from physnn.analysis.thermometer import thermometer
+from physnn.analysis.order.thermometer import thermometer
+from physnn.analysis.statistics.series import estimate_time
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.models import couplings
-from physnn.models.kuramoto import VectorModel, normalised
+from physnn.models.vectors import VectorModel, normalised
 from physnn.samplers.langevin import Langevin
-from physnn.samplers.vector_reference import Exchange, Mala, PlainMetropolis, VectorMetropolis, exchange_streams, tuned
+from physnn.samplers.vector_metropolis import Exchange, Mala, PlainMetropolis, VectorMetropolis, exchange_streams, tuned
 from physnn.samplers.vectors import VectorState, start
 from physnn.store.network_file import read_networks
 

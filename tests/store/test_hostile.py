@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from physnn import report
+from physnn.answers import fit
 from physnn.errors import InputError
 from physnn.store import hdf5
 from physnn.store.network_file import read_networks
@@ -74,7 +74,7 @@ def test_sweeps_of_wrong_make_up_are_refused(tmp_path, name):
     path = tmp_path / "s.h5"
     write_sweep(path, {"kind": "planted"}, planted_sizes(0))
     with pytest.raises(InputError):
-        report.fit(edited(path, SWEEPS[name]))
+        fit.fit(edited(path, SWEEPS[name]))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -10,8 +10,12 @@ import h5py
 import numpy as np
 import pytest
 
-from physnn import report
+from physnn.answers import fit
 from physnn.errors import InputError
+from physnn.samples.files import stored
+from physnn.samples.kinds import KINDS
+from physnn.samples.noise import work
+from physnn.samples.temperature import work as temperature
 from physnn.store import hdf5
 from physnn.store.ensemble_file import read_distances, read_ensembles
 from physnn.store.hdf5 import content_digest
@@ -19,9 +23,6 @@ from physnn.store.inspect import read_everything
 from physnn.store.network_file import read_networks
 from physnn.store.parts import Parts, read_part
 from physnn.store.sweep_file import open_datatree, read_sweep
-from physnn.sweeps import noise, temperature
-from physnn.sweeps.files import stored
-from physnn.sweeps.kinds import KINDS
 
 FIXTURES = Path(__file__).parent / "fixtures" / "v1"
 DIGESTS = {
@@ -58,10 +59,10 @@ def test_what_files_of_version_1_hold_is_understood():
     matrices = read_distances(FIXTURES / "distance.h5")[1]
     assert np.array_equal(matrices["simple"]["wasserstein"], 2 * matrices["simple"]["euclid"])
     assert int(read_part(FIXTURES / "part.h5")["unfinished"]) == 1
-    assert report.default_observable(sweep) == "rmse"
+    assert fit.default_observable(sweep) == "rmse"
 
 
-@pytest.mark.parametrize(("name", "kind"), [("sweep", noise), ("temperature", temperature)])
+@pytest.mark.parametrize(("name", "kind"), [("sweep", work), ("temperature", temperature)])
 def test_sweeps_of_version_1_can_be_extended(name, kind):
     """Every task of the file is known by the key that the present code gives it."""
     recipe = kind.Recipe.model_validate(read_sweep(FIXTURES / f"{name}.h5").recipe)

@@ -1,7 +1,8 @@
 """Metropolis sweeps of the 2D Ising model (J > 0, h = 0) on a torus, 32 spins of one lattice to a word, on a GPU.
 
 Lattices of one shape lie in ``words[lattice, colour, c, k]``, 32-bit words on the device.  As in
-`physnn.kernels.multispin`, bit b is the spin (1 is up) in column x = c + b W/32 and row y = 2 k + (c + colour) % 2, so
+`physnn.kernels.lattice.multispin`, bit b is the spin (1 is up) in column x = c + b W/32 and row y = 2 k + (c +
+colour) % 2, so
 all four neighbours of a word are whole words of the other colour.  No ghosts: indices wrap around, and only at the
 edges of c the bits are rotated, by one.
 
@@ -32,7 +33,7 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.kernels import gpu
-from physnn.kernels.multispin import acceptance
+from physnn.kernels.lattice.multispin import acceptance
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,17 +9,17 @@ import pytest
 
 from physnn import api, rng
 from physnn.errors import InputError, Unfinished
+from physnn.jobs.stopping import Stopped
 from physnn.kernels import gpu
 from physnn.models import Ising
 from physnn.samplers import advance, start
 from physnn.samplers.multispin_gpu import MultispinGpu, advance_together
+from physnn.samples.files import run_sweep
+from physnn.samples.temperature import batch as temperature_batch
+from physnn.samples.temperature.work import tasks_of, work
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
 from physnn.store.sweep_file import read_sweep
-from physnn.sweeps import temperature_batch
-from physnn.sweeps.files import run_sweep
-from physnn.sweeps.stopping import Stopped
-from physnn.sweeps.temperature import tasks_of, work
 
 try:
     PLACE = gpu.place()

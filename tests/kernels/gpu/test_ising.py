@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from physnn import rng
-from physnn.counting.kaufman import kaufman
 from physnn.errors import InputError, Unfinished
-from physnn.kernels import gpu, multispin, observables
-from physnn.kernels import philox as reference
+from physnn.exact.ising.kaufman import kaufman
+from physnn.kernels import gpu
+from physnn.kernels import random as reference
 from physnn.kernels.gpu import ising
+from physnn.kernels.lattice import multispin, observables
 from physnn.models import Ising
 from physnn.samplers import State, advance, start
 from physnn.samplers.multispin_gpu import MultispinGpu

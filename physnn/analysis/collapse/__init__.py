@@ -1,0 +1,1 @@
+"""Scaling collapse: model, search, exponents."""

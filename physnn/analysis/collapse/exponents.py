@@ -1,0 +1,323 @@
+"""Critical point and exponents of curves that cross: collapse, errors, second opinions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from physnn.analysis.collapse.collapse import fit_from
+from physnn.analysis.collapse.gaussian_process import GaussianProcessFit, gaussian_process
+from physnn.analysis.collapse.groups import TwoLevel, differing, two_level
+from physnn.analysis.collapse.quality import quality
+from physnn.analysis.collapse.scan import Fixed, Scan, bootstrap, forms_of, scan
+from physnn.analysis.collapse.search import search
+from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.forms import Form, Solution
+from physnn.analysis.curves.points import Points
+from physnn.analysis.curves.roughness import Roughness, roughness, shared_correlation, thinned, width
+from physnn.analysis.statistics.estimate import Estimate
+
+FAVOURED = 6.0
+"""Gain in chi2 + 2 k + 2 n_cut from which a correction that nobody asked for is taken into the average."""
+TRIED_OMEGAS = (1.0, 2.0)
+"""Correction exponents that are tried where none is asked for."""
+EXCLUDED, MOVED = 12.0, 1.5
+"""Loss in the same criterion up to which such a correction is not excluded, and by how many errors it must move x_c to
+be worth a remark."""
+STABLE = 0.8
+"""Share of the bootstrap samples that must have a fit."""
+SPACING, LENGTH = 0.2, 0.5
+"""Points that share runs: how far apart they are kept, and their correlation length, in widths of the transition."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a fit is asked for.
+
+    Attributes
+    ----------
+    zeta : float, "free" or None
+        zeta/nu is held, fitted, or held at 0 where the observable is dimensionless.
+    omega : float, "free" or None
+        The correction L^-omega is there with omega held or fitted; with None only where the data demand it.
+    critical_point, inverse_nu : float or None
+        Values that are held.
+    resamples : int
+        Bootstrap samples.
+    second_method : bool
+        Whether the Gaussian process is fitted too.
+    """
+
+    zeta: float | Literal["free"] | None = None
+    omega: float | Literal["free"] | None = None
+    critical_point: float | None = None
+    inverse_nu: float | None = None
+    resamples: int = 200
+    second_method: bool = True
+
+    def fixed(self, dimensionless: bool) -> tuple[float | None, float | None, float | None]:
+        """Return the values of (x_c, 1/nu, zeta/nu) that are held."""
+        zeta = self.zeta if self.zeta is not None else 0.0 if dimensionless else "free"
+        return self.critical_point, self.inverse_nu, None if zeta == "free" else float(zeta)
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """Critical point and exponents with everything they rest on.
+
+    Attributes
+    ----------
+    critical_point, inverse_nu, zeta_over_nu, omega : Estimate
+        Averages over acceptable fits; error 0 where a value was held; omega is NaN without a correction.
+    scan : Scan
+        All fits.
+    points : Points
+        The points that were fitted.
+    samples : ndarray
+        Bootstrap samples of (x_c, 1/nu, zeta/nu, omega), shape ``(resamples, 4)``.
+    roughness : Roughness
+        Whether points scatter as their errors say.
+    networks : TwoLevel or None
+        Each network by itself, where the data are of several networks.
+    gaussian_process : GaussianProcessFit or None
+        The second method, on the points of the best fit.
+    quality : float
+        Houdayer and Hartmann's S of the best fit.
+    remarks : tuple of str
+        What a reader must know.
+    """
+
+    critical_point: Estimate
+    inverse_nu: Estimate
+    zeta_over_nu: Estimate
+    omega: Estimate
+    scan: Scan
+    points: Points
+    samples: np.ndarray
+    roughness: Roughness
+    networks: TwoLevel | None
+    gaussian_process: GaussianProcessFit | None
+    quality: float
+    remarks: tuple[str, ...]
+
+    @property
+    def best(self) -> Solution:
+        """The fit with the largest weight."""
+        return self.scan.best.solution
+
+    @property
+    def chi2_per_dof(self) -> float:
+        """chi2 over degrees of freedom of the best fit."""
+        return self.best.chi2_per_dof
+
+    @property
+    def p_value(self) -> float:
+        """Goodness of the best fit."""
+        return self.best.p_value
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """Control values of the best fit."""
+        x = self.points.x[self.scan.best.mask]
+        return float(x.min()), float(x.max())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the evidence as plain data; the estimates are given by `physnn.analysis.verdict.fit.Fit.as_json`."""
+        second = self.gaussian_process
+        return {
+            "omega": self.omega.as_json() if np.isfinite(self.omega.value) else None,
+            "quality": self.quality,
+            "roughness": {"ratio": self.roughness.ratio, "p_value": self.roughness.p_value},
+            "gaussian_process": {
+                name: {"value": float(second.parameters[k]), "error": float(np.sqrt(second.covariance[k, k]))}
+                for k, name in enumerate(("critical_point", "inverse_nu", "zeta_over_nu"))
+            }
+            if second
+            else None,
+            "networks": self.networks.as_json() if self.networks else None,
+            "scan": [
+                {
+                    "L_min": c.smallest,
+                    "window": c.window,
+                    "analytic": c.form.analytic,
+                    "omega": float(c.solution.parameters[3]) if c.form.corrected else None,
+                    "points": int(c.mask.sum()),
+                    "critical_point": float(c.solution.parameters[0]),
+                    "inverse_nu": float(c.solution.parameters[1]),
+                    "zeta_over_nu": float(c.solution.parameters[2]),
+                    "chi2_per_dof": c.solution.chi2_per_dof,
+                    "p_value": c.solution.p_value,
+                    "weight": c.weight,
+                }
+                for c in self.scan.candidates
+            ],
+        }
+
+
+def collapse(curves: Curves, settings: Settings, generator: np.random.Generator) -> Collapse | None:
+    """Fit critical point and exponents with errors; None where nothing can be fitted or the fit is unstable."""
+    fixed = settings.fixed(curves.dimensionless)
+    forms = forms_of(fixed, settings.omega)
+    one = differing(curves, replace(forms[0], corrected=False))
+    points = one or curves.points()
+    rough = roughness(points, generator)
+    start = search(points, replace(forms[0], corrected=False))
+    if start is None:
+        return None
+    remarks: list[str] = []
+    keep, correlation = np.ones(len(points), bool), None
+    if rough.smooth:
+        x_c, inverse_nu = start.parameters[:2]
+        span = width(points, x_c, inverse_nu)
+        keep = thinned(points, x_c, inverse_nu, SPACING * span)
+        points = points.chosen(keep)
+        if not curves.networks:
+            correlation = shared_correlation(points, x_c, inverse_nu, LENGTH * span)
+            remarks.append(
+                f"points scatter {np.sqrt(rough.ratio):.2g} times their errors: they share runs, so {keep.sum()} of "
+                f"{len(keep)} are kept and errors hold for points correlated within each L"
+            )
+    scanned = scan(points, forms, start, correlation)
+    if scanned is None:
+        return None
+    if settings.omega is None:
+        scanned, said = _corrected(points, fixed, scanned, correlation)
+        remarks += said
+    remarks += _fitness(scanned, len(points))
+    rows = curves.rows()[:, keep] if curves.networks and one is None else None
+    count = settings.resamples if rows is None else min(settings.resamples, len(rows))
+    samples = bootstrap(points, scanned, count, generator, rows, correlation)
+    samples = samples[np.isfinite(samples[:, :3]).all(1)]
+    if len(samples) < STABLE * count:
+        return None
+    own = two_level(curves, scanned, scanned.best.form)
+    if one is not None:
+        remarks.append("networks have critical points of their own: windows and chi2 are those of the middle one")
+        if own is None:
+            return None
+    estimates, said = _estimates(curves, scanned, samples, own)
+    best = scanned.best
+    inside = points.chosen(best.mask)
+    parameters = best.solution.parameters
+    return Collapse(
+        critical_point=estimates[0],
+        inverse_nu=estimates[1],
+        zeta_over_nu=estimates[2],
+        omega=estimates[3],
+        scan=scanned,
+        points=points,
+        samples=samples,
+        roughness=rough,
+        networks=own,
+        gaussian_process=gaussian_process(inside, fixed, parameters) if settings.second_method else None,
+        quality=quality(inside, *(float(p) for p in parameters[:3])),
+        remarks=(*remarks, *said),
+    )
+
+
+def _corrected(points: Points, fixed: Fixed, scanned: Scan, correlation: np.ndarray | None) -> tuple[Scan, list[str]]:
+    """Return the scan with corrections to scaling in it where the data demand them, and what to say."""
+    if len(points.sizes) < 3:
+        return scanned, []
+    best = min(_criterion(c.solution, len(points) - int(c.mask.sum())) for c in scanned.candidates)
+    forms = [f for omega in TRIED_OMEGAS for f in forms_of(fixed, omega)]
+    found = [(form, f) for form in forms if (f := fit_from(points, form, scanned.parameters))]
+    least = min((_criterion(f, 0) for _, f in found), default=np.inf)
+    if best - least < FAVOURED:
+        allowed = [f for form, f in found if not form.analytic and _criterion(f, 0) - best < EXCLUDED]
+        return scanned, _sensitivity(scanned, allowed)
+    wider = scan(points, [*forms_of(fixed, None), *forms], scanned.candidates[0].solution, correlation)
+    if wider is None:
+        return scanned, []
+    share = sum(c.weight for c in wider.candidates if c.form.corrected)
+    return wider, [
+        f"corrections to scaling are seen: terms L^-omega carry {share:.0%} of the weight; --omega free fits omega"
+    ]
+
+
+def _sensitivity(scanned: Scan, corrected: list[Solution]) -> list[str]:
+    """Return what to say of corrections that the data neither demand nor exclude."""
+    if not corrected or scanned.covariance[0, 0] == 0:
+        return []
+    error = float(np.sqrt(scanned.covariance[0, 0]))
+    worst = max(corrected, key=lambda f: abs(f.parameters[0] - scanned.parameters[0]))
+    shift = (worst.parameters[0] - scanned.parameters[0]) / error
+    if abs(shift) < MOVED:
+        return []
+    return [
+        f"corrections to scaling are neither seen nor excluded: a term L^-{worst.parameters[3]:g} would move the "
+        f"critical point by {shift:+.1f} of its errors; larger sizes or --omega decide"
+    ]
+
+
+def _criterion(solution: Solution, left_out: int) -> float:
+    return solution.chi2 + 2 * solution.coefficients + 2 * left_out
+
+
+def _fitness(scanned: Scan, count: int) -> list[str]:
+    """Return what to say of the goodness of the fits."""
+    best, whole = scanned.best, scanned.candidates[0]
+    if not scanned.acceptable:
+        return [
+            f"no window has an acceptable chi2 (best chi2/dof {best.solution.chi2_per_dof:.2f}): errors are widened by "
+            "its root; look for errors that are too small, or corrections to scaling"
+        ]
+    if best.mask.sum() < 0.9 * count and whole.solution.p_value < 0.05:
+        return [
+            f"all points do not collapse (chi2/dof = {whole.solution.chi2_per_dof:.2f}): the answer rests on "
+            f"|x - x_c| L^(1/nu) < {best.window:.3g} and L >= {best.smallest}"
+        ]
+    return []
+
+
+def _estimates(
+    curves: Curves, scanned: Scan, samples: np.ndarray, own: TwoLevel | None
+) -> tuple[list[Estimate], list[str]]:
+    """Return the estimates of all four parameters and what to say of their errors."""
+    remarks: list[str] = []
+    linear = np.sqrt(np.diag(scanned.covariance))
+    low, high = np.nanquantile(samples, [0.158655, 0.841345], axis=0)
+    resampled = (high - low) / 2
+    if curves.networks:
+        deviation = np.maximum(resampled, 1e-12 * np.abs(scanned.parameters))
+    else:
+        deviation = np.where(resampled > 1.25 * linear, resampled, linear)
+        if (resampled[:2] > 1.25 * linear[:2]).any():
+            remarks.append("the bootstrap scatters more than the covariance says: its errors are used")
+    held = scanned.best.form.fixed[:3]
+    estimates = []
+    for k in range(3):
+        value = float(scanned.parameters[k])
+        given = held[k]
+        if given is not None:
+            estimates.append(Estimate(given, 0.0))
+        elif own:
+            estimates.append((own.critical_point, own.inverse_nu, own.zeta_over_nu)[k].mean)
+        else:
+            estimates.append(Estimate.student(value, float(deviation[k]), curves.dof))
+    return [*estimates, _omega(scanned)], remarks
+
+
+def _omega(scanned: Scan) -> Estimate:
+    """Return the weighted mean of omega over the fits with its error; NaN where most of the weight is on none."""
+    corrected = [c for c in scanned.candidates if c.form.corrected]
+    share = np.array([c.weight for c in corrected])
+    if share.sum() < 0.5:
+        return Estimate(float("nan"), 0.0)
+    if (held := scanned.best.form.fixed[3]) is not None:
+        return Estimate(held, 0.0)
+    values = np.array([c.solution.parameters[3] for c in corrected])
+    mean = float(share @ values / share.sum())
+    within = np.array([c.solution.covariance[3, 3] for c in corrected])
+    return Estimate(mean, float(np.sqrt(share @ (within + (values - mean) ** 2) / share.sum())))
+
+
+def outside(points: Points, fixed: tuple[float | None, float | None, float | None]) -> float | None:
+    """Return the critical point of an acceptable collapse if it lies beyond the data, else None."""
+    found = search(points, Form((*fixed, None), reach=4.0))
+    if found is None or found.p_value < 0.01:
+        return None
+    x_c = float(found.parameters[0])
+    return None if points.x.min() <= x_c <= points.x.max() else x_c

@@ -1,0 +1,208 @@
+"""Networks with critical points of their own: a two-level model.
+
+Every network is fitted by itself, x_n with error s_n.  The population mean and its error follow the random-effects
+model x_n = mu + N(0, tau^2) + N(0, s_n^2): tau^2 after R. C. Paule and J. Mandel, J. Res. NBS 87 (1982) 377, the
+error of mu after G. Knapp and J. Hartung, Stat. Med. 22 (2003) 2693, which follows Student's distribution with one
+degree of freedom less than there are networks.  Whether tau^2 differs from 0 is Cochran's Q test.  Different windows
+shift all networks alike, so the spread between fits enters the error of the mean, not those of the networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+from physnn.analysis.collapse.collapse import fit_like
+from physnn.analysis.collapse.scan import Candidate, Scan
+from physnn.analysis.collapse.search import search
+from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.forms import Form, Solution
+from physnn.analysis.curves.points import Points
+from physnn.analysis.statistics.estimate import Estimate
+
+KEPT = 0.05
+"""Least weight of a fit of the mean curves that is repeated for every network."""
+LEVEL = 0.05
+"""Significance level of the heterogeneity test."""
+BEYOND_DOUBT = 1e-4
+"""Its p-value below which mean curves are not fitted."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """A parameter over a population of networks.
+
+    Attributes
+    ----------
+    mean : Estimate
+        Population mean with Student's error.
+    spread : float
+        Standard deviation between networks, tau.
+    p_value : float
+        Probability of differences at least as large if all networks shared one value.
+    values, errors : ndarray
+        Value and error of each network.
+    """
+
+    mean: Estimate
+    spread: float
+    p_value: float
+    values: np.ndarray
+    errors: np.ndarray
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "mean": self.mean.as_json(),
+            "spread": self.spread,
+            "p_value": self.p_value,
+            "values": self.values.tolist(),
+            "errors": self.errors.tolist(),
+        }
+
+
+def population(values: np.ndarray, errors: np.ndarray) -> Population:
+    """Return the random-effects mean of at least two values with their errors."""
+    count = len(values)
+
+    def generalised(tau2: float) -> tuple[float, float, np.ndarray]:
+        weights = 1 / (errors**2 + tau2)
+        mean = float(weights @ values / weights.sum())
+        return float(weights @ (values - mean) ** 2), mean, weights
+
+    q = generalised(0.0)[0]
+    tau2 = 0.0
+    if q > count - 1:
+        upper = float(np.ptp(values)) ** 2 * count + 1e-300
+        tau2 = float(optimize.brentq(lambda t: generalised(t)[0] - (count - 1), 0.0, upper))
+    scatter, mean, weights = generalised(tau2)
+    deviation = float(np.sqrt(scatter / ((count - 1) * weights.sum())))
+    return Population(
+        Estimate.student(mean, deviation, count - 1),
+        float(np.sqrt(tau2)),
+        float(stats.chi2.sf(q, count - 1)),
+        values,
+        errors,
+    )
+
+
+@dataclass(frozen=True)
+class TwoLevel:
+    """Critical point, 1/nu and zeta/nu of every network and of the population.
+
+    Attributes
+    ----------
+    critical_point, inverse_nu, zeta_over_nu : Population
+        The parameters; zeta/nu has no spread where it is fixed.
+    """
+
+    critical_point: Population
+    inverse_nu: Population
+    zeta_over_nu: Population
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "critical_point": self.critical_point.as_json(),
+            "inverse_nu": self.inverse_nu.as_json(),
+            "own_critical_points": self.critical_point.p_value < LEVEL,
+            "own_exponents": self.inverse_nu.p_value < LEVEL,
+        }
+
+
+def differing(curves: Curves, form: Form) -> Points | None:
+    """Return the points of the network in the middle if networks have critical points of their own beyond doubt.
+
+    Then the mean curves are smeared and collapse nowhere; windows and degrees must come from one network.
+    """
+    if curves.networks < 3 or not curves.member_errors or 0 not in form.free():
+        return None
+    members = [curves.member(n) for n in range(curves.networks)]
+    if not all((m.error > 0).all() for m in members):
+        return None
+    found = [search(m, form, most=2) for m in members]
+    if any(s is None for s in found):
+        return None
+    values = np.array([s.parameters[0] for s in found if s])
+    errors = np.sqrt(np.array([s.covariance[0, 0] * max(1.0, s.chi2_per_dof) for s in found if s]))
+    # Not for one fit that went astray either: the scatter of the middle half must exceed the errors.
+    scatter = float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.35
+    if population(values, errors).p_value > BEYOND_DOUBT or scatter < 2 * float(np.median(errors)):
+        return None
+    return members[int(np.argsort(values)[len(values) // 2])]
+
+
+def two_level(curves: Curves, scanned: Scan, form: Form) -> TwoLevel | None:
+    """Fit every network by itself; None where there is one network or the networks' own curves are too noisy.
+
+    Each network is fitted on the windows and from the smallest sizes that carry weight for the mean curves, the
+    window moved to its own critical point.
+    """
+    if curves.networks < 2 or not curves.member_errors:
+        return None
+    members = [curves.member(n) for n in range(curves.networks)]
+    if not all((m.error > 0).all() for m in members):
+        return None
+    fits: list[list[Solution]] = []
+    weights = []
+    for candidate in scanned.candidates:
+        found = [_moved(m, candidate) for m in members] if candidate.weight >= KEPT else []
+        complete = [s for s in found if s is not None]
+        if found and len(complete) == len(members):
+            fits.append(complete)
+            weights.append(candidate.weight)
+    if sum(weights) < 0.5:
+        return None
+    share = np.array(weights) / sum(weights)
+    results = [_averaged(fits, share, k, held=k not in form.free()) for k in range(3)]
+    # Networks that hardly know their own exponent would enter with biased ones.
+    slope = results[1]
+    if (slope.errors > 0.3 * np.abs(slope.values)).any():
+        return None
+    return TwoLevel(*results)
+
+
+def _averaged(fits: list[list[Solution]], share: np.ndarray, k: int, held: bool) -> Population:
+    """Return one parameter over the networks, averaged over fits (outer list) with their weights."""
+    values = np.array([[s.parameters[k] for s in row] for row in fits])
+    if held:
+        return Population(Estimate(float(values[0, 0]), 0.0), 0.0, 1.0, values[0], np.zeros(len(values[0])))
+    widen = np.array([[max(1.0, s.chi2_per_dof) if s.p_value < 0.05 else 1.0 for s in row] for row in fits])
+    errors = np.sqrt(np.array([[s.covariance[k, k] for s in row] for row in fits]) * widen)
+    each = [population(v, e) for v, e in zip(values, errors, strict=True)]
+    means = np.array([p.mean.value for p in each])
+    mean = float(share @ means)
+    between = float(share @ (means - mean) ** 2)
+    best = each[int(share.argmax())]
+    within = float(share @ np.array([p.mean.error**2 for p in each]))
+    return Population(
+        Estimate(mean, float(np.sqrt(within + between)), best.mean.dof),
+        float(share @ np.array([p.spread for p in each])),
+        best.p_value,
+        share @ values,
+        np.sqrt(share @ errors**2),
+    )
+
+
+def _moved(points: Points, candidate: Candidate) -> Solution | None:
+    """Return a fit of one network on the window of a fit of the mean curves, moved to the network's own x_c.
+
+    The master curve keeps its steepness and degree: chosen anew from fewer data it would be too smooth in all networks
+    alike, and their mean biased.
+    """
+    start = candidate.solution.parameters
+    solution = None
+    for _ in range(2):
+        scaled = np.abs(points.x - start[0]) * points.L ** start[1]
+        mask = (candidate.smallest <= points.L) & (scaled <= candidate.window * 1.05)
+        chosen = points.chosen(mask)
+        if len(chosen) <= candidate.solution.coefficients + 3 or len(chosen.sizes) < 2:
+            return None
+        solution = fit_like(chosen, candidate.form, candidate.solution, start)
+        if solution is None:
+            return None
+        start = np.concatenate([solution.parameters[:1], start[1:]])
+    return solution

@@ -1,0 +1,281 @@
+"""Several observables that share x_c and nu, each with a master curve and zeta/nu of its own.
+
+Every observable brings the forms, windows and smallest sizes that carry weight in its own average.  For every
+combination of them one x_c and one 1/nu are fitted, with a zeta/nu and an omega of each observable where those are
+fitted; the combinations are averaged as single fits are (`physnn.analysis.collapse.scan`).  Observables of the
+same runs are
+correlated, which chi2 leaves out but errors must not: they come from bootstrap samples that draw the same runs for all.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import linalg, optimize, stats
+
+from physnn.analysis.collapse.collapse import OMEGA_PRIOR, Model, like
+from physnn.analysis.collapse.exponents import Collapse
+from physnn.analysis.collapse.scan import ANALYTIC_COST, Candidate, model_weights
+from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.points import Points, draw, whiten
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.errors import InputError
+from physnn.machine import one_thread
+
+KEPT, MOST = 0.05, 3
+"""Fits of one observable that enter combinations: those with this share of its largest weight, and so many at most."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A common fit.
+
+    Attributes
+    ----------
+    observables : tuple of str
+        Names.
+    critical_point, inverse_nu : Estimate
+        Shared by all observables.
+    zeta_over_nu : tuple of Estimate
+        Of each observable; error 0 where it was held.
+    chi2_per_dof, p_value : float
+        Goodness of the combination with the largest weight.
+    agreement : float
+        p-value that all observables have one x_c and nu, from the increase of chi2 over fits one by one.
+    combinations : int
+        How many combinations of fits carry weight.
+    samples : ndarray
+        Bootstrap samples of (x_c, 1/nu), shape ``(resamples, 2)``.
+    """
+
+    observables: tuple[str, ...]
+    critical_point: Estimate
+    inverse_nu: Estimate
+    zeta_over_nu: tuple[Estimate, ...]
+    chi2_per_dof: float
+    p_value: float
+    agreement: float
+    combinations: int
+    samples: np.ndarray
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "observables": list(self.observables),
+            "critical_point": self.critical_point.as_json(),
+            "inverse_nu": self.inverse_nu.as_json(),
+            "zeta_over_nu": [z.as_json() for z in self.zeta_over_nu],
+            "chi2_per_dof": self.chi2_per_dof,
+            "p_value": self.p_value,
+            "agreement": self.agreement,
+            "combinations": self.combinations,
+        }
+
+
+class _Common:
+    """One fit of each observable: x_c and 1/nu in common, zeta/nu and omega of each where they are fitted."""
+
+    def __init__(self, points: list[Points], choice: tuple[Candidate, ...]) -> None:
+        self.choice = choice
+        self.points = [p.chosen(c.mask) for p, c in zip(points, choice, strict=True)]
+        self.models: list[Model] = [like(p, c.form, c.solution) for p, c in zip(self.points, choice, strict=True)]
+        own = [(k, name) for k, c in enumerate(choice) for name in c.form.free() if name > 1]
+        self.place = {key: 2 + position for position, key in enumerate(own)}
+        self.unit = np.array([self.models[0].half, *[1.0] * (1 + len(own))])
+
+    def start(self) -> np.ndarray:
+        """Return the mean of the single fits' parameters, weighted by their errors."""
+        values = np.array([c.solution.parameters[:2] for c in self.choice])
+        weights = np.array([1 / np.maximum(np.diag(c.solution.covariance)[:2], 1e-300) for c in self.choice])
+        own = [self.choice[k].solution.parameters[name] for k, name in self.place]
+        return np.array([*(values * weights).sum(0) / weights.sum(0), *own])
+
+    def residuals(
+        self, parameters: np.ndarray, targets: list[np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return whitened residuals of all observables, then those of the prior of omega, and their derivatives."""
+        rows, slopes = [], []
+        for k, (model, candidate) in enumerate(zip(self.models, self.choice, strict=True)):
+            full = candidate.solution.parameters.copy()
+            places = [name if name < 2 else self.place[k, name] for name in model.form.free()]
+            full[model.form.free()] = parameters[places]
+            full[3] = max(full[3], 1e-3)
+            rest, jacobian = model.residuals_and_jacobian(model.internal(full), targets[k] if targets else None)
+            slope = np.zeros((len(rest), len(parameters)))
+            slope[:, places] = jacobian
+            slope[:, 0] /= model.half
+            rows.append(rest)
+            slopes.append(slope)
+        median, deviation = OMEGA_PRIOR
+        for at in (place for (_, name), place in self.place.items() if name == 3):
+            omega = max(parameters[at], 1e-3)
+            rows.append(np.array([np.log(omega / median) / deviation]))
+            slopes.append(np.where(np.arange(len(parameters)) == at, 1 / (omega * deviation), 0.0)[None])
+        return np.concatenate(rows), np.vstack(slopes)
+
+    def solve(self, start: np.ndarray, targets: list[np.ndarray] | None = None) -> np.ndarray:
+        """Return the parameters of the least-squares solution."""
+        found = optimize.least_squares(
+            lambda v: self.residuals(v * self.unit, targets)[0],
+            start / self.unit,
+            lambda v: self.residuals(v * self.unit, targets)[1] * self.unit,
+            method="lm",
+            max_nfev=60,
+        )
+        return np.asarray(found.x * self.unit)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The solution of one combination; chi2 and dof without the prior of omega."""
+
+    common: _Common
+    parameters: np.ndarray
+    covariance: np.ndarray
+    chi2: float
+    dof: int
+    cost: float
+
+    @property
+    def alone(self) -> float:
+        """chi2 of the observables one by one."""
+        return sum(c.solution.chi2 for c in self.common.choice)
+
+
+def _fitted(points: list[Points], choice: tuple[Candidate, ...]) -> _Fitted:
+    common = _Common(points, choice)
+    best = common.solve(common.start())
+    residuals, jacobian = common.residuals(best)
+    count = sum(len(p) for p in common.points)
+    linear = sum(c.solution.coefficients - len(c.form.free()) for c in choice)
+    cost: float = 2 * (linear + len(best)) + 2 * (sum(len(p) for p in points) - count)
+    cost += ANALYTIC_COST * sum(c.form.analytic for c in choice)
+    chi2 = float(residuals[:count] @ residuals[:count])
+    return _Fitted(common, best, linalg.pinvh(jacobian.T @ jacobian), chi2, count - linear - len(best), cost)
+
+
+@one_thread
+def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.random.Generator) -> Joint:
+    """Fit x_c and 1/nu to several observables at once.
+
+    Parameters
+    ----------
+    parts : list of (Curves, Collapse)
+        The observables with their own fits; curves of networks or chains must be resampled with the same draws.
+    resamples, generator : int, numpy.random.Generator
+        Bootstrap samples and their source.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two observables, x_c or 1/nu is held, or networks have critical points of their own.
+    """
+    collapses = [c for _, c in parts]
+    if len(parts) < 2:
+        raise InputError("a common fit needs two observables at least")
+    if any(value is not None for c in collapses for value in c.scan.best.form.fixed[:2]):
+        raise InputError("a common fit fits the critical point and 1/nu: do not hold them")
+    points, rows = [c.points for c in collapses], [_rows(curves, c.points) for curves, c in parts]
+    fits = [_fitted(points, choice) for choice in itertools.product(*(_chosen(c) for c in collapses))]
+    weights, fine = model_weights(
+        np.array([f.chi2 for f in fits]),
+        np.array([f.dof for f in fits]),
+        np.array([f.cost for f in fits]),
+        np.array([any(c.form.corrected for c in f.common.choice) for f in fits]),
+    )
+    samples = _samples(fits, weights, rows, resamples, generator)
+    parameters = np.array([_five(f, f.parameters) for f in fits])
+    mean = weights @ parameters
+    widen = np.array([1.0 if fine else max(1.0, f.chi2 / f.dof) for f in fits])
+    within = (weights * widen) @ np.array([_five(f, np.diag(f.covariance), 0.0) for f in fits])
+    linear = np.sqrt(within + weights @ (parameters - mean) ** 2)
+    low, high = np.quantile(samples, [0.158655, 0.841345], axis=0)
+    resampled = (high - low) / 2 * (1.0 if fine else np.sqrt(weights @ widen))
+    drawn_together = all(r is not None for r in rows)
+    deviation = np.where(drawn_together | (resampled > 1.25 * linear), resampled, linear)
+    deviation[:2] *= max(_shared(c) for c in collapses)
+    freedom = min(curves.dof for curves, _ in parts)
+    estimates = [Estimate.student(float(v), float(d), freedom) for v, d in zip(mean, deviation, strict=True)]
+    best = fits[int(np.argmax(weights))]
+    return Joint(
+        tuple(curves.observable for curves, _ in parts),
+        estimates[0],
+        estimates[1],
+        tuple(
+            e if c.scan.best.form.fixed[2] is None else c.zeta_over_nu
+            for e, c in zip(estimates[2:], collapses, strict=True)
+        ),
+        best.chi2 / best.dof,
+        float(stats.chi2.sf(best.chi2, best.dof)),
+        float(stats.chi2.sf(max(0.0, best.chi2 - best.alone), 2 * (len(parts) - 1))),
+        int(np.count_nonzero(weights)),
+        samples[:, :2],
+    )
+
+
+def _chosen(found: Collapse) -> list[Candidate]:
+    """Return the fits of one observable that enter combinations, the one with the largest weight first."""
+    ordered = sorted(found.scan.candidates, key=lambda c: -c.weight)
+    return [c for c in ordered[:MOST] if c.weight >= KEPT * ordered[0].weight]
+
+
+def _shared(found: Collapse) -> float:
+    """Return by what points that share runs widen errors of x_c or 1/nu, 1 where they do not."""
+    if not found.roughness.smooth:
+        return 1.0
+    single = np.diag(found.best.covariance)[:2]
+    return float(np.sqrt(np.maximum(1.0, np.diag(found.scan.covariance)[:2] / single).max()))
+
+
+def _five(fit: _Fitted, values: np.ndarray, missing: float | None = None) -> np.ndarray:
+    """Return x_c, 1/nu and zeta/nu of every observable from a combination's values; held ones as they are held."""
+    zetas = [
+        values[fit.common.place[k, 2]]
+        if (k, 2) in fit.common.place
+        else c.solution.parameters[2]
+        if missing is None
+        else missing
+        for k, c in enumerate(fit.common.choice)
+    ]
+    return np.array([values[0], values[1], *zetas])
+
+
+def _rows(curves: Curves, points: Points) -> np.ndarray | None:
+    """Return the bootstrap samples of the points that were fitted; None for a table, whose points stand alone."""
+    if not (curves.networks or curves.chains):
+        return None
+    every = curves.points()
+    place = {key: k for k, key in enumerate(zip(every.L, every.x, strict=True))}
+    columns = [place[key] for key in zip(points.L, points.x, strict=True)]
+    if not np.array_equal(every.y[columns], points.y):
+        raise InputError("networks have critical points of their own: fit each observable by itself")
+    return curves.rows()[:, columns]
+
+
+def _samples(
+    fits: list[_Fitted],
+    weights: np.ndarray,
+    rows: list[np.ndarray | None],
+    count: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Return bootstrap samples of x_c, 1/nu and zeta/nu, combinations drawn in proportion to their weights."""
+    count = min([count, *(len(r) for r in rows if r is not None)])
+    samples: list[np.ndarray] = []
+    for fit, number in zip(fits, generator.multinomial(count, weights), strict=True):
+        common, used = fit.common, len(samples)
+        values = [
+            draw(points, candidate.solution.fitted, int(number), generator)
+            if row is None
+            else row[used : used + number][:, candidate.mask]
+            for points, candidate, row in zip(common.points, common.choice, rows, strict=True)
+        ]
+        for b in range(int(number)):
+            targets = [
+                whiten(m.factor, p.error, v[b]) for m, p, v in zip(common.models, common.points, values, strict=True)
+            ]
+            samples.append(_five(fit, common.solve(fit.parameters, targets)))
+    return np.array(samples)

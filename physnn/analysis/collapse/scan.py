@@ -1,0 +1,269 @@
+"""Collapses on many windows and from many smallest sizes, and their average.
+
+A collapse holds near the critical point and for large L only.  So it is fitted on a series of windows in the scaled
+control, from every smallest size that leaves enough, with and without a term for amplitudes that change smoothly with
+the control.  Acceptable fits are averaged with the weights exp(-(chi2 + 2 k + 2 n_cut)/2), k coefficients and n_cut
+points left out, and their spread enters the error (W. I. Jay and E. T. Neil, Phys. Rev. D 103 (2021) 114502).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from physnn.analysis.collapse.collapse import fit_from, refit
+from physnn.analysis.collapse.search import search
+from physnn.analysis.curves.forms import Form, Solution
+from physnn.analysis.curves.points import Points, draw
+
+SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
+"""Windows, as shares of the largest scaled distance from the critical point."""
+ACCEPTABLE = 0.05
+"""Least p-value of a fit that enters the average."""
+ANALYTIC_COST = 4.6
+"""What the analytic term adds to chi2 + 2 k + 2 n_cut: a prior weight of 0.1."""
+OCCAM = 0.05
+"""Fits with a correction leave the average (D. Madigan and A. E. Raftery, J. Am. Stat. Assoc. 89 (1994) 1535) if they
+have less than this share of the largest weight; where omega is fitted also if they have the analytic term and less
+weight than the same fit without.  With errors many times larger they would make up all of its error."""
+Fixed = tuple[float | None, float | None, float | None]
+"""Values of (x_c, 1/nu, zeta/nu) that are held; None is fitted."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One fit of a scan.
+
+    Attributes
+    ----------
+    form : Form
+        What was fitted.
+    smallest : int
+        Smallest size in it.
+    window : float
+        Largest |x - x_c| L^(1/nu) in it.
+    mask : ndarray
+        The points in it.
+    solution : Solution
+        The fit.
+    weight : float
+        Weight in the average; 0 if not acceptable.
+    """
+
+    form: Form
+    smallest: int
+    window: float
+    mask: np.ndarray
+    solution: Solution
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scan:
+    """All fits of a scan with their average.
+
+    Attributes
+    ----------
+    candidates : list of Candidate
+        All that could be fitted, the first one on all points.
+    parameters, covariance : ndarray
+        Average (x_c, 1/nu, zeta/nu, omega) and its covariance, the spread between fits in it.
+    acceptable : bool
+        Whether any fit has an acceptable chi2; otherwise errors are widened by sqrt(chi2/dof).
+    """
+
+    candidates: list[Candidate]
+    parameters: np.ndarray
+    covariance: np.ndarray
+    acceptable: bool
+
+    @property
+    def best(self) -> Candidate:
+        """The fit with the largest weight."""
+        return max(self.candidates, key=lambda c: c.weight)
+
+
+def scan(
+    points: Points, forms: Sequence[Form], start: Solution | None = None, correlation: np.ndarray | None = None
+) -> Scan | None:
+    """Fit all candidates and average them; None if nothing can be fitted.
+
+    Parameters
+    ----------
+    points : Points
+        The data.
+    forms : sequence of Form
+        Scaling forms to try, see `forms_of`.
+    start : Solution, optional
+        Where to start; by default the best of all minima of the first form.
+    correlation : ndarray, optional
+        Correlation of the points that enters errors but not the fit.
+    """
+    # From the best collapse without corrections: with them other minima would pass for a collapse.
+    start = start or search(points, replace(forms[0], corrected=False))
+    if start is None:
+        return None
+    candidates: list[Candidate] = []
+    sizes = points.sizes
+    for smallest in sizes[: max(1, len(sizes) - 2)]:
+        for form in forms:
+            candidates += _windows(points, form, smallest, start)
+    return average(candidates, len(points), correlation) if candidates else None
+
+
+def forms_of(fixed: Fixed, omega: float | Literal["free"] | None) -> list[Form]:
+    """Return the scaling forms to try: with and without the analytic term, and with the term L^-omega if asked for.
+
+    The first one is without either.
+    """
+    form = Form((*fixed, None if omega == "free" else omega), corrected=omega is not None)
+    return [form, replace(form, analytic=True)]
+
+
+def _windows(points: Points, form: Form, smallest: int, start: Solution) -> list[Candidate]:
+    candidates = []
+    parameters, before = start.parameters, -1
+    large = smallest <= points.L
+    scaled = np.abs(points.x - parameters[0]) * points.L ** parameters[1]
+    widest = float(scaled[large].max())
+    for share in SHARES:
+        mask = large & (scaled <= share * widest * (1 + 1e-12))
+        if mask.sum() == before:
+            continue
+        before = int(mask.sum())
+        chosen = points.chosen(mask)
+        counts = [np.count_nonzero(chosen.L == L) for L in points.sizes if smallest <= L]
+        if min(counts) < 2 or len(chosen) < 3 * len(form.free()) + 6:
+            break
+        found = fit_from(chosen, form, parameters)
+        if found is None or found.dof < 3:
+            continue
+        candidates.append(Candidate(form, smallest, share * widest, mask, found))
+        parameters = found.parameters
+    return candidates
+
+
+def average(candidates: list[Candidate], count: int, correlation: np.ndarray | None = None) -> Scan:
+    """Return the weighted average of fits to ``count`` points or fewer."""
+    solutions = [c.solution for c in candidates]
+    weights, fine = model_weights(
+        np.array([s.chi2 for s in solutions]),
+        np.array([s.dof for s in solutions]),
+        # The analytic term costs more than its coefficients: it is there for the data that demand it.
+        np.array(
+            [
+                2 * c.solution.coefficients + 2 * (count - c.mask.sum()) + ANALYTIC_COST * c.form.analytic
+                for c in candidates
+            ]
+        ),
+        np.array([c.form.corrected for c in candidates]),
+    )
+    weights = _simplest(candidates, weights)
+    candidates = [replace(c, weight=float(w)) for c, w in zip(candidates, weights, strict=True)]
+    parameters = np.array([s.parameters for s in solutions])
+    mean = weights @ parameters
+    widen = [1.0 if fine else max(1.0, s.chi2_per_dof) for s in solutions]
+    each = [_covariance(c, correlation) for c in candidates]
+    within = sum(w * f * covariance for w, f, covariance in zip(weights, widen, each, strict=True))
+    spread = (parameters - mean).T @ (weights[:, None] * (parameters - mean))
+    return Scan(candidates, mean, np.asarray(within + spread), fine)
+
+
+def _simplest(candidates: list[Candidate], weights: np.ndarray) -> np.ndarray:
+    """Return the weights without fits of omega and the analytic term where the same fit of omega has more weight."""
+    kept = weights.copy()
+    for k, c in enumerate(candidates):
+        if c.form.corrected and c.form.analytic and c.form.fixed[3] is None:
+            simpler = replace(c.form, analytic=False)
+            rivals = [
+                w for o, w in zip(candidates, weights, strict=True) if o.form == simpler and (o.mask == c.mask).all()
+            ]
+            if max(rivals, default=0.0) > weights[k]:
+                kept[k] = 0.0
+    return np.asarray(kept / kept.sum())
+
+
+def model_weights(
+    chi2: np.ndarray, dof: np.ndarray, cost: np.ndarray, corrected: np.ndarray
+) -> tuple[np.ndarray, bool]:
+    """Return the weights of fits in an average, and whether any has an acceptable chi2.
+
+    Parameters
+    ----------
+    chi2, dof : ndarray, shape ``(fits,)``
+        Goodness of the fits.
+    cost : ndarray
+        What is added to chi2 in the criterion: 2 k + 2 n_cut and whatever else.
+    corrected : ndarray of bool
+        Fits with a correction, which leave the average where they have hardly any weight.
+    """
+    acceptable = stats.chi2.sf(chi2, dof) > ACCEPTABLE
+    fine = bool(acceptable.any())
+    # Where no fit is acceptable the best chi2/dof stands for the errors' unknown scale.
+    criterion = chi2 / (1.0 if fine else (chi2 / dof).min()) + cost
+    criterion[~(acceptable | (not fine))] = np.inf
+    weights = np.exp(-(criterion - criterion.min()) / 2)
+    weights[(weights < OCCAM) & corrected] = 0.0
+    return weights / weights.sum(), fine
+
+
+def _covariance(candidate: Candidate, correlation: np.ndarray | None) -> np.ndarray:
+    """Return the covariance of a fit's parameters; with correlated points that of the same least-squares estimator."""
+    solution = candidate.solution
+    if correlation is None:
+        return solution.covariance
+    free = candidate.form.free()
+    mask = candidate.mask
+    estimator = solution.covariance[np.ix_(free, free)] @ solution.jacobian.T
+    correlated = solution.covariance.copy()
+    correlated[np.ix_(free, free)] = estimator @ correlation[np.ix_(mask, mask)] @ estimator.T
+    # Never below what independent points would give.
+    return correlated if np.trace(correlated) > np.trace(solution.covariance) else solution.covariance
+
+
+def bootstrap(
+    points: Points,
+    scanned: Scan,
+    count: int,
+    generator: np.random.Generator,
+    rows: np.ndarray | None = None,
+    correlation: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return bootstrap samples of the parameters, fits drawn in proportion to their weights, shape ``(count, 4)``.
+
+    Parameters
+    ----------
+    points, scanned : Points, Scan
+        The data and their fits.
+    count, generator : int, numpy.random.Generator
+        Number of samples and source of randomness.
+    rows : ndarray, optional
+        Bootstrap samples of the points' values, shape ``(count, points)``; by default values are drawn around each
+        fit with the points' errors, and ``correlation`` if given.
+
+    Returns
+    -------
+    ndarray
+        Rows without a fit are NaN.
+    """
+    if correlation is not None:
+        noise = replace(points, covariance=correlation * np.outer(points.error, points.error))
+    else:
+        noise = points
+    used = 0
+    weights = np.array([c.weight for c in scanned.candidates])
+    samples = []
+    for candidate, number in zip(scanned.candidates, generator.multinomial(count, weights), strict=True):
+        if number:
+            chosen, solution = points.chosen(candidate.mask), candidate.solution
+            if rows is None:
+                values = draw(noise.chosen(candidate.mask), solution.fitted, int(number), generator)
+            else:
+                values = rows[used : used + number][:, candidate.mask]
+                used += int(number)
+            samples.append(refit(chosen, candidate.form, solution, values))
+    return np.concatenate(samples)

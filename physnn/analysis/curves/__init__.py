@@ -1,0 +1,1 @@
+"""Curves y(x) of every size, with bootstrap samples."""

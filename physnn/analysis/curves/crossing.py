@@ -1,0 +1,301 @@
+"""Where the curves of two sizes cross, and whether they cross at all."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.interpolation import interpolation
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.errors import InputError
+
+LEVEL = 0.03
+"""Probability that curves without any difference show a significant one of a given sign, over all control values."""
+COARSE = 0.25
+"""Differences must be resolved to this share of the curves' range before `no-crossing` is claimed."""
+
+PairVerdict = Literal["crossing", "no-crossing", "many-crossings", "unresolved"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The comparison of two sizes.
+
+    Attributes
+    ----------
+    sizes : (int, int)
+        The smaller and the larger L.
+    verdict : str
+        ``crossing``: the difference is significantly positive on one side and negative on the other, once;
+        ``no-crossing``: it never takes both signs significantly; ``many-crossings``: it changes sign significantly
+        more than once; ``unresolved``: its errors exceed `COARSE` of the curves' range.
+    x, height : Estimate or None
+        Control value and height of the crossing.
+    p_value : float
+        Probability that curves without a difference of one sign or the other look so much like crossing.
+    positive, negative : float
+        Largest significance of either sign, as a share of the simultaneous threshold (above 1 is significant).
+    largest : float
+        Largest absolute difference, as a share of the curves' range.
+    resolution : float
+        Half width of the simultaneous band of the difference, as a share of the curves' range.
+    signs : ndarray
+        Sign of the difference at each control value compared, 0 where it is not significant.
+    at : ndarray
+        Those control values.
+    interpolated : str
+        How curves were interpolated.
+    samples, heights : ndarray or None
+        Crossing and its height in each bootstrap sample.
+    weaker, joined : float
+        Of a crossing: the largest significant difference of the weaker sign over that of the stronger, and the share of
+        the range that lies before the stronger sign is seen.
+    """
+
+    sizes: tuple[int, int]
+    verdict: PairVerdict
+    x: Estimate | None
+    height: Estimate | None
+    p_value: float
+    positive: float
+    negative: float
+    largest: float
+    resolution: float
+    signs: np.ndarray
+    at: np.ndarray
+    interpolated: str = ""
+    samples: np.ndarray | None = None
+    heights: np.ndarray | None = None
+    weaker: float = 1.0
+    joined: float = 0.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two curves, larger minus smaller size, with bootstrap samples (samples, points)."""
+
+    x: np.ndarray
+    values: np.ndarray
+    samples: np.ndarray
+    interpolated: str
+
+
+def crossings(curves: Curves) -> list[Pair]:
+    """Compare every pair of sizes; raises InputError if there are fewer than two."""
+    if len(curves.sizes) < 2:
+        raise InputError("a crossing needs at least two sizes; add one")
+    return [compare(curves, a, b) for a, b in itertools.combinations(curves.sizes, 2)]
+
+
+def difference(curves: Curves, small: int, large: int) -> Difference:
+    """Return the difference of two curves on common control values, or with the smaller size interpolated.
+
+    Raises
+    ------
+    InputError
+        If the ranges of the two sizes share fewer than four control values.
+    """
+    x, y = curves.x, curves.y
+    common = np.intersect1d(x[small], x[large])
+    low, high = max(x[small].min(), x[large].min()), min(x[small].max(), x[large].max())
+    inside = (x[large] >= low) & (x[large] <= high)
+    if len(common) >= 4 and len(common) >= 0.7 * inside.sum():
+        i, j = np.isin(x[small], common), np.isin(x[large], common)
+        return Difference(
+            common, y[large][j] - y[small][i], curves.samples[large][:, j] - curves.samples[small][:, i], ""
+        )
+    if inside.sum() < 4 or len(x[small]) < 4:
+        raise InputError(
+            f"L = {small} and L = {large} share {len(common)} values of {curves.control} and too little of its range; "
+            "measure at least 4 values of each size in the same range"
+        )
+    found = interpolation(x[small], y[small], curves.errors[small], x[large][inside])
+    smooth = curves.samples[small] @ found.matrix.T
+    mean = found.matrix @ y[small]
+    # Where leaving points out misses by more than their errors, interpolation adds an error of its own.
+    spread = (smooth - smooth.mean(0)) * np.sqrt(max(1.0, found.chi2))
+    samples = curves.samples[large][:, inside] - (mean + spread)
+    return Difference(x[large][inside], y[large][inside] - mean, samples, found.name)
+
+
+def compare(curves: Curves, small: int, large: int) -> Pair:
+    """Compare two sizes; see `Pair` for the rule.
+
+    Every run of 1, 2, 4, ... neighbouring control values is a test of its own, so that weak differences that persist
+    are seen.  The threshold is the ``1 - LEVEL`` quantile of the largest standardised deviation over all runs in the
+    bootstrap: it holds for all at once, correlated as they are.
+
+    Raises
+    ------
+    InputError
+        If the two sizes share too few control values.
+    """
+    found = difference(curves, small, large)
+    span = max(curves.span(), 1e-300)
+    error = found.samples.std(0, ddof=1)
+    # Where both curves are the same constant, nothing can be significant.
+    known = error > 1e-12 * span
+    error = np.where(known, error, np.inf)
+    runs = _runs(error)
+    total = runs @ np.where(known, found.values, 0)
+    null = (found.samples - found.samples.mean(0)) @ runs.T
+    deviation = null.std(0, ddof=1)
+    deviation = np.where(deviation > 0, deviation, np.inf)
+    threshold = float(np.quantile((null / deviation).max(1), 1 - LEVEL)) if known.any() else np.inf
+    widen = _small_sample(curves.dof)
+    z = total / deviation / max(threshold * widen, 1e-12)
+    resolution = threshold * widen * float(np.median(error[known])) / span if known.any() else 0.0
+    if not known.any() and curves.dof < 2:
+        resolution = np.inf
+    signs = _signs(runs, z, np.where(known, found.values, 0))
+    marked = signs[signs != 0]
+    changes = int((marked[1:] != marked[:-1]).sum())
+    verdict: PairVerdict = "no-crossing"
+    if changes == 1:
+        verdict = "crossing"
+    elif changes > 1:
+        verdict = "many-crossings"
+    elif resolution > COARSE:
+        verdict = "unresolved"
+    effective = LEVEL / float(stats.norm.sf(threshold)) if np.isfinite(threshold) else 1.0
+    both = min(float((total / deviation).max(initial=0)), float((-total / deviation).max(initial=0)))
+    p_value = float(min(1.0, effective * stats.t.sf(both, max(curves.dof, 1e-3))))
+    facts = (
+        p_value,
+        float(z.max(initial=0)),
+        float((-z).max(initial=0)),
+        float(np.abs(found.values).max()) / span,
+        resolution,
+        signs,
+        found.x,
+    )
+    if verdict != "crossing":
+        return Pair((small, large), verdict, None, None, *facts, interpolated=found.interpolated)
+    place = _locate(curves, small, large, found, signs)
+    if place is None:
+        return Pair((small, large), verdict, None, None, *facts, interpolated=found.interpolated)
+    root, height, roots, heights, name = place
+    weaker, joined = _weaker(found, signs)
+    return Pair(
+        (small, large),
+        verdict,
+        Estimate.student(root, _spread(roots), curves.dof),
+        Estimate.student(height, _spread(heights), curves.dof),
+        *facts,
+        interpolated=name,
+        samples=roots,
+        heights=heights,
+        weaker=weaker,
+        joined=joined,
+    )
+
+
+def _weaker(found: Difference, signs: np.ndarray) -> tuple[float, float]:
+    """Return how much weaker the one sign of a crossing is than the other, and its share of the range; see `Pair`."""
+    most = {sign: float(np.abs(found.values[signs == sign]).max()) for sign in (1, -1)}
+    strong = found.x[signs == max(most, key=most.__getitem__)]
+    before = max(strong.min() - found.x[0], found.x[-1] - strong.max())
+    return min(most.values()) / max(most.values()), float(before / np.ptp(found.x))
+
+
+def _spread(samples: np.ndarray) -> float:
+    """Return half the central 68.3 % range: samples that miss the crossing do not count as far away."""
+    low, high = np.quantile(samples, [0.158655, 0.841345])
+    return float(high - low) / 2
+
+
+def _runs(error: np.ndarray) -> np.ndarray:
+    """Return the weights of all runs of 1, 2, 4, ... neighbours, shape ``(runs, points)``."""
+    n, rows, length = len(error), [], 1
+    weights = np.where(np.isfinite(error), 1 / error**2, 0)
+    while length <= max(1, n // 2):
+        step = max(1, length // 4)
+        for first in sorted({*range(0, n - length + 1, step), n - length}):
+            row = np.zeros(n)
+            row[first : first + length] = weights[first : first + length]
+            rows.append(row)
+        length *= 2
+    return np.array(rows)
+
+
+def _signs(runs: np.ndarray, z: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the sign of each difference that is in a significant run of its own sign, 0 of the others.
+
+    Runs that hold a shorter significant one say nothing of their other points and are left out.
+    """
+    signs = np.zeros(runs.shape[1], int)
+    inside = runs > 0
+    kept: list[int] = []
+    for k in np.flatnonzero(np.abs(z) > 1):
+        # Runs come in order of length.
+        if any((inside[j] <= inside[k]).all() and z[j] * z[k] > 0 for j in kept):
+            continue
+        kept.append(int(k))
+        mine = inside[k] & (np.sign(values) == np.sign(z[k])) & (signs == 0)
+        signs[mine] = int(np.sign(z[k]))
+    return signs
+
+
+def _small_sample(dof: float) -> float:
+    """Return how much farther out Student's quantile lies than the normal one: errors from few draws are uncertain."""
+    if dof < 1:
+        return np.inf
+    return float(stats.t.ppf(1 - LEVEL, dof) / stats.norm.ppf(1 - LEVEL))
+
+
+def _locate(
+    curves: Curves, small: int, large: int, found: Difference, signs: np.ndarray
+) -> tuple[float, float, np.ndarray, np.ndarray, str] | None:
+    """Return crossing and height with their samples, from both curves interpolated between the significant regions."""
+    strong = np.flatnonzero(signs)
+    change = np.flatnonzero(signs[strong][1:] != signs[strong][:-1])[0]
+    # One point farther out on either side: the curves may cross beside the first significant difference.
+    low, high = found.x[max(0, strong[change] - 1)], found.x[min(len(signs) - 1, strong[change + 1] + 1)]
+    grid = np.linspace(low, high, 61)
+    mean, samples, names = [], [], []
+    for L in (small, large):
+        near = _near(curves.x[L], low, high)
+        if near.sum() < 3:
+            return None
+        smooth = interpolation(curves.x[L][near], curves.y[L][near], curves.errors[L][near], grid)
+        mean.append(smooth.matrix @ curves.y[L][near])
+        samples.append(curves.samples[L][:, near] @ smooth.matrix.T)
+        names.append(smooth.name)
+    root = _root(grid, (mean[1] - mean[0])[None], (low + high) / 2)[0]
+    if not np.isfinite(root):
+        return None
+    roots = _root(grid, samples[1] - samples[0], root)
+    kept = np.isfinite(roots)
+    if kept.sum() < max(3, 0.5 * len(roots)):
+        return None
+    heights = np.array([np.interp(r, grid, s) for r, s in zip(roots[kept], samples[1][kept], strict=True)])
+    # Samples without a crossing in between take the median, so that sample b still belongs to draw b.
+    full, tall = np.full(len(roots), np.median(roots[kept])), np.full(len(roots), np.median(heights))
+    full[kept], tall[kept] = roots[kept], heights
+    return float(root), float(np.interp(root, grid, mean[1])), full, tall, "; ".join(dict.fromkeys(names))
+
+
+def _near(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return the points between two values with as many on either side, 12 in all at least if there are."""
+    first, last = int(np.searchsorted(x, low)), int(np.searchsorted(x, high, "right"))
+    pad = max(2, (12 - (last - first)) // 2, (last - first) // 2)
+    mask = np.zeros(len(x), bool)
+    mask[max(0, first - pad) : last + pad] = True
+    return mask
+
+
+def _root(grid: np.ndarray, values: np.ndarray, near: float) -> np.ndarray:
+    """Return for each row the zero nearest to a value, from straight lines between grid points; NaN without one."""
+    change = np.signbit(values[:, 1:]) != np.signbit(values[:, :-1])
+    left, right = values[:, :-1], values[:, 1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = grid[:-1] + (grid[1:] - grid[:-1]) * left / (left - right)
+    distance = np.where(change, np.abs(at - near), np.inf)
+    best = distance.argmin(1)
+    rows = np.arange(len(values))
+    return np.where(np.isfinite(distance[rows, best]), at[rows, best], np.nan)

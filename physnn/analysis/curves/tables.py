@@ -1,0 +1,226 @@
+"""Curves from a plain table of values with errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from physnn import rng
+from physnn.analysis.collapse.exponents import Settings
+from physnn.analysis.collapse.search import search
+from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.forms import Form
+from physnn.analysis.curves.interpolation import interpolation
+from physnn.analysis.curves.observables import OBSERVABLES
+from physnn.analysis.curves.points import Points, draw
+from physnn.analysis.curves.roughness import roughness, shared_correlation, width
+from physnn.analysis.verdict.fit import Fit, fit_curves
+from physnn.errors import InputError
+
+LEAST_WITHOUT_ERRORS = 6
+"""Points of a size from which errors can be told from the scatter about a smooth curve."""
+SYMBOLS = {"t": "T", "temperature": "T", "beta": "beta", "eta": "eta", "p": "p", "k": "K"}
+KNOWN = {
+    "binder": ("binder", True),
+    "u4": ("binder", True),
+    "u_4": ("binder", True),
+    "xi_over_l": ("xi_over_L", True),
+    "xi/l": ("xi_over_L", True),
+    "rmse": ("rmse", True),
+    "overlap": ("overlap", True),
+    "m": ("m_abs", False),
+    "m_abs": ("m_abs", False),
+    "|m|": ("m_abs", False),
+    "chi": ("chi", False),
+    "c": ("c", False),
+}
+"""Names of observables, in small letters: what they are called here, and whether they are dimensionless."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of equal length, with names.
+
+    Attributes
+    ----------
+    L, x, y : ndarray
+        Size, control value and value of every point.
+    error : ndarray or None
+        Standard errors, if there are any.
+    control, observable : str
+        Names.
+    """
+
+    L: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    error: np.ndarray | None
+    control: str = "x"
+    observable: str = "value"
+
+
+def fit_arrays(
+    L: ArrayLike,
+    x: ArrayLike,
+    y: ArrayLike,
+    error: ArrayLike | None = None,
+    *,
+    covariance: ArrayLike | None = None,
+    control: str = "x",
+    observable: str = "value",
+    zeta: float | Literal["free"] | None = None,
+    omega: float | Literal["free"] | None = None,
+    critical_point: float | None = None,
+    inverse_nu: float | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Fit:
+    """Return the verdict on points (L, x, y), and where curves cross critical point and exponents.
+
+    This is what ``physnn fit TABLE`` does, on arrays; it needs numpy and scipy alone.
+
+    Parameters
+    ----------
+    L, x, y, error : array_like
+        Size, control value, value and standard error of every point, each of shape ``(points,)``.  Without errors
+        they are estimated from the scatter about smooth curves.
+    covariance : array_like, optional
+        Covariance of the values, shape ``(points, points)``; takes the place of the errors.
+    control, observable : str
+        Names.  Observables known not to be dimensionless (``m_abs``, ``chi``, ``c``) have zeta/nu fitted by default.
+    zeta, omega, critical_point, inverse_nu, resamples
+        As in `physnn.fit`.
+    seed : int
+        Seed of the resampling.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, numbers are not finite, errors or sizes not positive, points repeated, or there is one size.
+
+    Examples
+    --------
+    >>> answer = fit_arrays(L, T, U4, U4_error, control="T", observable="binder")
+    >>> print(answer.verdict, answer.collapse.critical_point)
+    """
+    sizes, places, values = (np.asarray(column, float).ravel() for column in (L, x, y))
+    errors = None if error is None else np.asarray(error, float).ravel()
+    table = Columns(sizes, places, values, errors, control, observable)
+    _check(table)
+    matrix = None if covariance is None else np.asarray(covariance, float)
+    if matrix is not None and (matrix.shape != (len(sizes),) * 2 or not np.isfinite(matrix).all()):
+        raise InputError(f"the covariance must be {len(sizes)} x {len(sizes)} finite numbers")
+    generator = rng.stream(seed, "bootstrap", "arrays")
+    curves, remarks = curves_of_table(table, matrix, max(1000, resamples), generator)
+    answer = fit_curves(curves, Settings(zeta, omega, critical_point, inverse_nu, resamples), generator)
+    return replace(answer, remarks=(*remarks, *answer.remarks))
+
+
+def _check(table: Columns) -> None:
+    L, x, y, error = table.L, table.x, table.y, table.error
+    given = [L, x, y] if error is None else [L, x, y, error]
+    if len({len(column) for column in given}) != 1 or not len(L):
+        raise InputError("L, x, y and error must have the same length, above 0")
+    if not all(np.isfinite(column).all() for column in given):
+        raise InputError("L, x, y and error must be finite; leave such points out")
+    if (L < 1).any() or (np.round(L) != L).any():
+        raise InputError("sizes L must be whole numbers from 1")
+    if error is not None and (error <= 0).any():
+        raise InputError("errors must be above 0; leave such points out")
+    if len(set(zip(L.tolist(), x.tolist(), strict=True))) < len(L):
+        raise InputError("points of equal L and x are repeated; average them first")
+
+
+def curves_of_table(
+    table: Columns,
+    covariance: np.ndarray | None,
+    resamples: int,
+    generator: np.random.Generator,
+) -> tuple[Curves, list[str]]:
+    """Return the curves of a table with samples drawn from its errors, and what was done to them.
+
+    Parameters
+    ----------
+    table : Columns
+        The columns, finite and without repetition.
+    covariance : ndarray, optional
+        Covariance of the values in the table's order; takes the place of the errors.
+    resamples : int
+        Number of samples.
+    generator : numpy.random.Generator
+        Source of the samples.
+
+    Raises
+    ------
+    InputError
+        If there is one size only, a size has too few points, or the covariance is not positive definite.
+    """
+    order = np.lexsort((table.x, table.L))
+    L, x, y = table.L[order].astype(float), table.x[order].astype(float), table.y[order].astype(float)
+    remarks: list[str] = []
+    sizes = tuple(int(s) for s in np.unique(L))
+    if len(sizes) < 2:
+        raise InputError(f"the table holds one size only, L = {sizes[0]}; finite-size scaling needs two, better four")
+    few = [s for s in sizes if np.count_nonzero(s == L) < 4]
+    if few:
+        raise InputError(f"L = {few[0]} has fewer than 4 points; measure more, or leave this size out")
+    if covariance is not None:
+        covariance = covariance[np.ix_(order, order)]
+        error = np.sqrt(np.diag(covariance))
+    elif table.error is not None:
+        error = table.error[order].astype(float)
+    else:
+        error = np.concatenate([_scatter(x[s == L], y[s == L], s) for s in sizes])
+        remarks.append("the table has no errors: they were estimated from the scatter about smooth curves")
+    points = Points(L, x, y, error, covariance)
+    known, dimensionless = KNOWN.get(table.observable.lower(), (table.observable, True))
+    noise = points
+    if roughness(points, generator).smooth:
+        noise = _sharing(points, dimensionless)
+    samples = draw(noise, y, resamples, generator)
+    mine = {s: s == L for s in sizes}
+    control = SYMBOLS.get(table.control.lower(), table.control)
+    return Curves(
+        sizes,
+        {s: x[m] for s, m in mine.items()},
+        {s: y[m] for s, m in mine.items()},
+        {s: samples[:, m] for s, m in mine.items()},
+        {s: error[m] for s, m in mine.items()},
+        0,
+        0,
+        control,
+        known,
+        OBSERVABLES[known].symbol if known in OBSERVABLES else known,
+        dimensionless,
+        covariance=covariance,
+    ), remarks
+
+
+def is_dimensionless(observable: str) -> bool:
+    """Return whether zeta is 0 by default: it is unless a name is known to be otherwise."""
+    return KNOWN.get(observable.lower(), (observable, True))[1]
+
+
+def _sharing(points: Points, dimensionless: bool) -> Points:
+    """Return points that share runs with the covariance this gives them, as far as the scale of it can be told."""
+    found = search(points, Form((None, None, 0.0 if dimensionless else None, None)))
+    if found is None:
+        return points
+    x_c, inverse_nu = found.parameters[:2]
+    correlation = shared_correlation(points, x_c, inverse_nu, width(points, x_c, inverse_nu) / 2)
+    correlation[np.diag_indices_from(correlation)] += 1e-6
+    return Points(points.L, points.x, points.y, points.error, correlation * np.outer(points.error, points.error))
+
+
+def _scatter(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
+    """Return one error for all points of a size, from residuals about the smooth curve of least prediction error."""
+    if len(x) < LEAST_WITHOUT_ERRORS:
+        raise InputError(f"L = {size} has {len(x)} points without errors: give a column of errors")
+    hat = interpolation(x, y, np.full(len(x), max(float(np.std(y)) * 1e-3, 1e-12)), x).matrix
+    rest = y - hat @ y
+    free = max(len(x) - float(np.trace(2 * hat - hat @ hat.T)), 1.0)
+    error = float(np.sqrt(rest @ rest / free))
+    return np.full(len(x), max(error, 1e-9 * max(float(np.ptp(y)), 1e-300)))

@@ -1,0 +1,1 @@
+"""Lifetimes of domains, and the noise at which they are lost."""

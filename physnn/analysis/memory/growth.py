@@ -1,0 +1,264 @@
+"""How a lifetime grows with the size L: exponentially, as a power, or not without limit; or that this cannot be told.
+
+The laws, for every network with constants of its own,
+
+    exponential:  ln tau = a + L / xi,      xi > 0,
+    power:        ln tau = a + z ln L,
+    saturation:   ln tau = a - b / L,       from below or from above,
+
+are compared by the likelihood of all lifetimes, censored ones with it (`physnn.analysis.memory.lifetimes`), with
+ln k = p + q ln L for the shape in all three.  Each has as many constants as the others, so that their AICc differ by
+their likelihoods alone; those of several networks add up.
+Source: K. P. Burnham and D. R. Anderson, "Model Selection and Multimodel Inference", 2nd ed., sections 2.4 and 2.6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+from physnn.analysis.memory.lifetimes import SHAPES, lifetime, log_likelihood
+from physnn.analysis.statistics.estimate import Estimate
+
+LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "exponential": lambda L: L,
+    "power": np.log,
+    "saturation": lambda L: -1 / L,
+}
+"""What is linear in ln tau."""
+LEAST_SIZES = 4
+"""Sizes from which on laws are told apart: with fewer, a correction to one law looks like another."""
+CONSTANTS = 4
+"""Of one network's law: two of tau(L), two of the shape.  With fewer losses AICc is not defined."""
+DECIDED = 6.0
+"""A law is best if all others have an AICc this much larger: odds of 20 to 1."""
+FLAT = 0.25
+"""Where tau ~ L^z has |z| below, at 95 %, it is said not to grow: doubling L gains less than a fifth."""
+UNFIT = 1e-3
+"""Smallest probability of deviations from the best law at which it is still accepted."""
+Data = Mapping[int, tuple[np.ndarray, np.ndarray]]
+"""Times and whether they are losses, for every L, of one network at one noise value."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How lifetimes grow with L.
+
+    Attributes
+    ----------
+    verdict : str
+        ``exponential``, ``power``, ``saturation``, ``shrinks`` (falls with L), ``kept`` (nothing was lost), ``no law``
+        (none fits), or ``undecided``.
+    reason : str
+        Why, in a sentence.
+    z : Estimate or None
+        Exponent of the best power law, mean over networks; None where too few sizes show losses.
+    aicc : mapping of str to float
+        AICc of every law above that of the best one.
+    p_value : float
+        Probability of larger deviations of tau(L) from the best law; NaN where it was not fitted.
+    """
+
+    verdict: str
+    reason: str
+    z: Estimate | None
+    aicc: Mapping[str, float]
+    p_value: float
+
+    @property
+    def grows(self) -> bool | None:
+        """Whether lifetimes grow with L beyond doubt, or were too long to end; None where that is open."""
+        if self.verdict in ("kept", "exponential", "power"):
+            return True
+        if self.verdict in ("saturation", "shrinks"):
+            return False
+        low, high = (math.nan, math.nan) if self.z is None else self.z.interval(0.95)
+        return True if low > FLAT else False if high < FLAT else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields for JSON."""
+        z = None if self.z is None else self.z.as_json()
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "z": z,
+            "aicc": dict(self.aicc),
+            "p_value": self.p_value,
+        }
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    log_likelihood: float
+    slope: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Fits:
+    """What growth rests on, of one network: the laws and the free fit, and how much was lost.
+
+    Attributes
+    ----------
+    laws : mapping
+        Best fit of every law; empty where memories were lost at fewer than two sizes, so that there is no slope.
+    free : float
+        ln of the likelihood with a tau of its own at every L.
+    sizes, lost : int
+        Number of sizes, and of losses at all of them.
+    """
+
+    laws: Mapping[str, _Fitted]
+    free: float
+    sizes: int
+    lost: int
+
+
+def fits_of(data: Data) -> Fits:
+    """Return the fits of one network."""
+    lost = [int(gone.sum()) for _, gone in data.values()]
+    if sum(n > 0 for n in lost) < 2:
+        return Fits({}, math.nan, len(data), sum(lost))
+    return Fits({law: _fit(data, law) for law in LAWS}, _free(data), len(data), sum(lost))
+
+
+def growth(networks: Sequence[Data]) -> Growth:
+    """Return how lifetimes grow with L.
+
+    Parameters
+    ----------
+    networks : sequence
+        For every network its times and losses by L; the same sizes for all.
+    """
+    return growth_of([fits_of(data) for data in networks])
+
+
+def growth_of(networks: Sequence[Fits]) -> Growth:
+    """Return how lifetimes grow with L, from the fits of every network."""
+    if not sum(fits.lost for fits in networks):
+        why = "nothing was lost at any size: run it longer to see how long it lasts"
+        return Growth("kept", why, None, {}, math.nan)
+    telling = [fits for fits in networks if fits.laws]
+    silent = len(networks) - len(telling)
+    if not telling:
+        where = "one size alone" if len(networks) == 1 else "one size alone in every network"
+        return Growth("undecided", f"memories were lost at {where}", None, {}, math.nan)
+    z = _mean([fits.laws["power"] for fits in telling])
+    raw = {law: -2 * sum(fits.laws[law].log_likelihood for fits in telling) for law in LAWS}
+    least = min(raw.values())
+    aicc = {law: value - least for law, value in raw.items()}
+    best, dof = min(aicc, key=lambda law: aicc[law]), sum(fits.sizes - 2 for fits in telling)
+    deviation = 2 * sum(fits.free for fits in telling) + least
+    p_value = float(stats.chi2.sf(max(0.0, deviation), dof)) if dof > 0 else math.nan
+    few = sum(fits.lost for fits in telling) <= CONSTANTS * len(telling) + 1
+    verdict, reason = _verdict(telling[0].sizes, z, aicc, best, p_value, few)
+    note = (
+        f"; {silent} of {len(networks)} networks lost memories at one size at most and are left out" if silent else ""
+    )
+    return Growth(verdict, reason + note, z, aicc, p_value)
+
+
+def _verdict(
+    sizes: int, z: Estimate, aicc: Mapping[str, float], best: str, p_value: float, few: bool
+) -> tuple[str, str]:
+    low, high = z.interval(0.95)
+    others = min(value for law, value in aicc.items() if law != best)
+    near = " or ".join(law for law, value in sorted(aicc.items(), key=lambda item: item[1]) if value < DECIDED)
+    rules = (
+        (p_value < UNFIT, "no law", f"no law fits (p = {p_value:.1g} for the best, {best})"),
+        (high < -FLAT and (best == "power" or others < DECIDED), "shrinks", "lifetimes fall with L"),
+        (max(abs(low), abs(high)) < FLAT, "saturation", "lifetimes do not grow with L"),
+        (sizes < LEAST_SIZES, "undecided", f"{sizes} sizes do not tell laws apart, {LEAST_SIZES} are needed"),
+        (few, "undecided", "fewer memories were lost than laws have constants: more replicas are needed"),
+        (others < DECIDED, "undecided", f"{near}: AICc differ by {others:.1f}, less than {DECIDED:g}"),
+        (best == "power" and high < 0, "shrinks", "a power below 0 fits best"),
+        (best == "power" and low <= 0, "undecided", "a power fits best, and networks do not agree on its sign"),
+        (True, best, f"{best} fits better than the others by {others:.1f} in AICc"),
+    )
+    verdict, reason = next((word, why) for holds, word, why in rules if holds)
+    return verdict, f"{reason}; tau ~ L^z has z = {z}"
+
+
+def _rows(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return L, time and loss of every lifetime."""
+    L = np.concatenate([np.full(len(times), float(L)) for L, (times, _) in data.items()])
+    return L, np.concatenate([t for t, _ in data.values()]), np.concatenate([g for _, g in data.values()]).astype(bool)
+
+
+def _fit(data: Data, law: str) -> _Fitted:
+    """Fit a law to the lifetimes of one network; the slope's error is from the curvature of the likelihood."""
+    L, t, gone = _rows(data)
+    x, scaled = LAWS[law](L), np.log(L)
+    middle, width = x.mean(), max(float(np.ptp(x)), 1e-12)
+    u, v = (x - middle) / width, scaled - scaled.mean()
+
+    def cost(p: np.ndarray) -> float:
+        shape = np.exp(np.clip(p[2] + p[3] * v, *np.log(SHAPES)))
+        return -log_likelihood(t, gone, p[0] + p[1] * u, shape) + 1e-6 * float(p[3] ** 2)
+
+    ends = {size: lifetime(*data[size]) for size in data}
+    places = (LAWS[law](np.array(list(ends), float)) - middle) / width
+    slope, level = np.polyfit(places, [cell.log_tau.value for cell in ends.values()], 1)
+    shapes = [cell.shape for cell in ends.values() if cell.lost]
+    start = np.array([level, slope, float(np.mean(np.log(shapes))) if shapes else 0.0, 0.0])
+    bounds = [(None, None), (0.0, None) if law == "exponential" else (None, None), tuple(np.log(SHAPES)), (-3.0, 3.0)]
+    start[1] = max(start[1], 0.0) if law == "exponential" else start[1]
+    best = optimize.minimize(cost, start, bounds=bounds, method="L-BFGS-B")
+    if not best.success:
+        other = optimize.minimize(cost, start * (1, 1, 0, 1), bounds=bounds, method="L-BFGS-B")
+        best = other if other.fun < best.fun else best
+    return _Fitted(-float(best.fun), float(best.x[1]) / width, _error(cost, best.x) / width)
+
+
+def _error(cost: Callable[[np.ndarray], float], at: np.ndarray) -> float:
+    """Return the standard error of the slope: from the second derivatives of the likelihood by level and slope."""
+    step, moves = 1e-3, np.eye(len(at))[:3]
+    second = np.array(
+        [
+            [sum(s * r * cost(at + step * (s * a + r * b)) for s in (1, -1) for r in (1, -1)) for a in moves]
+            for b in moves
+        ]
+    ) / (4 * step**2)
+    # The shape may lie at the end of its range, where it has no error.
+    for kept in (slice(3), slice(2)):
+        try:
+            inverse = np.linalg.inv(second[kept, kept])
+        except np.linalg.LinAlgError:
+            continue
+        if (np.diag(inverse) > 0).all():
+            return float(np.sqrt(inverse[1, 1]))
+    return math.inf
+
+
+def _free(data: Data) -> float:
+    """Return ln of the likelihood with a tau of its own at every L, the shape following its law."""
+    L, t, gone = _rows(data)
+    v = np.log(L) - np.log(L).mean()
+    place = np.searchsorted(sorted(data), L)
+    ends = [lifetime(*data[size]) for size in sorted(data)]
+    shapes = [cell.shape for cell in ends if cell.lost]
+    # Where nothing was lost the likelihood grows for ever with tau: it is as good as 1 far beyond the times.
+    start = [cell.log_tau.value + (10.0 if cell.bound else 0.0) for cell in ends]
+
+    def cost(p: np.ndarray) -> float:
+        shape = np.exp(np.clip(p[-2] + p[-1] * v, *np.log(SHAPES)))
+        return -log_likelihood(t, gone, p[:-2][place], shape)
+
+    first = np.array([*start, float(np.mean(np.log(shapes))) if shapes else 0.0, 0.0])
+    bounds = [(None, None)] * len(ends) + [tuple(np.log(SHAPES)), (-3.0, 3.0)]
+    return -float(optimize.minimize(cost, first, bounds=bounds, method="L-BFGS-B").fun)
+
+
+def _mean(fits: Sequence[_Fitted]) -> Estimate:
+    """Return the mean slope of all networks: its error is the larger of what replicas and networks give."""
+    slopes = np.array([fit.slope for fit in fits])
+    within = math.sqrt(float(np.sum([fit.error**2 for fit in fits]))) / len(fits)
+    if len(fits) == 1:
+        return Estimate(float(slopes[0]), within)
+    between = Estimate.student(float(slopes.mean()), float(slopes.std(ddof=1)) / math.sqrt(len(fits)), len(fits) - 1)
+    return between if between.error > within else Estimate(float(slopes.mean()), within)

@@ -1,0 +1,1 @@
+"""Order parameters, structure factors, walls, defects and equilibrium."""

@@ -1,0 +1,166 @@
+"""Rules by which equilibrium data of unit vectors are called Ising, BKT-like, first order, or none of these.
+
+The rules and their numbers were fixed before they were applied to any trained network, and nothing but this code
+applies them.  One was tightened since: a rejected plane, which models of many neighbours show on small lattices,
+gives no verdict by itself any more.  No network was decided before or after.  The first that holds decides; a rule
+whose evidence is missing does not hold.
+
+``not in equilibrium``
+    The configurational temperature differs from T, or starts disagree.
+``undecided``
+    Fewer than three sizes hold the order, or over less than a factor of 2; or the order was not resolved, is
+    metastable, or moves.
+``first order``
+    The fit of U4 or xi/L finds two phases: separate peaks at the largest size, or a U4 that falls below 0, the deeper
+    the larger L.
+``Ising``
+    n = 1; U4 and xi/L cross and share T_c and nu; 1/nu is 1 within 2 sigma and known to 0.2; the plane of Ising
+    agrees.
+``continuous, not Ising``
+    U4 and xi/L cross and share T_c and nu; 1/nu excludes 1 by 3 sigma.
+``BKT-like``
+    n = 2; xi/L merges; eta where it splits is known to 0.1 and off 1/4 by less than 0.1 plus 3 errors; the plane of XY
+    agrees.
+``none``
+    Neither U4 nor xi/L crosses or merges, and xi/L falls with L at the lowest T: disordered at all T measured.
+``undecided``
+    Everything else, with what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from physnn.analysis.order.plane import Comparison
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.verdict.universality import difference, significance
+
+Kind = Literal["Ising", "BKT-like", "first order", "continuous, not Ising", "none", "not in equilibrium", "undecided"]
+SIZES, FACTOR = 3, 2.0
+"""Sizes that hold the order, and the factor between the largest and the smallest, that a verdict needs."""
+AGREES, EXCLUDES = 2.0, 3.0
+"""Sigmas, by Student's distribution, within which 1/nu agrees with 1, and beyond which it excludes it."""
+KNOWN = 0.2
+"""Largest error of 1/nu of which agreement says something."""
+ETA, AROUND = 0.25, 0.1
+"""eta at a Kosterlitz-Thouless transition; by how much logarithms may move it, and the largest error it may have."""
+SHARED = 0.001
+"""p-value of U4 and xi/L having one T_c and nu below which they do not."""
+FALLS = 3.0
+"""Errors by which xi/L must fall with L."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What rules look at.
+
+    Attributes
+    ----------
+    components : int
+        n, real components of the order parameter.
+    sizes : tuple of int
+        Sizes that hold the order.
+    verdicts : mapping
+        Observable (``binder``, ``xi_over_L``) to the verdict of its fit.
+    reasons : mapping
+        Observable to what its fit says.
+    doubts : tuple of str
+        What speaks against one order parameter for all.
+    critical_point, inverse_nu : Estimate or None
+        Of both observables together where both cross, or of the one split where xi/L merges (no 1/nu).
+    shared : float or None
+        p-value of both having one T_c and nu.
+    eta : Estimate or None
+        From the mean of psi in absolute value, L^(-eta/2), where xi/L splits.
+    trend : float
+        Difference of xi/L between the largest and the smallest size at the lowest T that both have, in errors; 0 where
+        there is none.
+    planes : mapping
+        Class to comparison with its plane.
+    """
+
+    components: int
+    sizes: tuple[int, ...]
+    verdicts: Mapping[str, str]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
+    critical_point: Estimate | None = None
+    inverse_nu: Estimate | None = None
+    shared: float | None = None
+    eta: Estimate | None = None
+    trend: float = 0.0
+    planes: Mapping[str, Comparison] | None = None
+
+    def plane(self, name: str) -> str:
+        """Return the verdict on a plane, ``unclear`` where there is none."""
+        found = (self.planes or {}).get(name)
+        return found.verdict if found else "unclear"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict and the rule that made it."""
+
+    kind: Kind
+    reason: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"verdict": self.kind, "reason": self.reason}
+
+
+def decide(evidence: Evidence) -> Decision:
+    """Apply the rules of this module."""
+    e, verdicts = evidence, set(evidence.verdicts.values())
+    if (lack := _lacking(e)) is not None:
+        return lack
+    if "first-order" in verdicts:
+        name = next(name for name, verdict in e.verdicts.items() if verdict == "first-order")
+        return Decision("first order", f"{name}: {e.reasons.get(name, 'two phases')}")
+    if verdicts == {"crossing"}:
+        return _crossing(e)
+    if e.verdicts["xi_over_L"] == "merging":
+        return _merging(e)
+    if not verdicts & {"crossing", "merging"} and e.trend < -FALLS:
+        return Decision("none", f"xi/L falls with L at the lowest T already, by {-e.trend:.1f} errors")
+    said = ", ".join(f"{name} {verdict}" for name, verdict in e.verdicts.items())
+    return Decision("undecided", f"no rule holds: {said}")
+
+
+def _lacking(e: Evidence) -> Decision | None:
+    """Return what forbids any other verdict."""
+    if "non-equilibrium" in e.verdicts.values():
+        return Decision("not in equilibrium", "the configurational temperature differs from T, or starts disagree")
+    if len(e.sizes) < SIZES or e.sizes[-1] < FACTOR * e.sizes[0]:
+        held = ", ".join(map(str, e.sizes)) or "none"
+        return Decision(
+            "undecided", f"{SIZES} sizes over a factor of {FACTOR:g} must hold the order; those that do: {held}"
+        )
+    return Decision("undecided", "; ".join(e.doubts)) if e.doubts else None
+
+
+def _crossing(e: Evidence) -> Decision:
+    nu = e.inverse_nu
+    if nu is None or e.shared is None or not nu.error > 0:
+        return Decision("undecided", "U4 and xi/L cross, but have no common fit")
+    if e.shared < SHARED:
+        return Decision("undecided", f"U4 and xi/L cross, but do not share T_c and nu: p = {e.shared:.2g}")
+    z = significance(difference(nu, Estimate(1.0, 0.0)))[0]
+    plane = e.plane("Ising")
+    said = f"U4 and xi/L cross at one T_c, n = {e.components}, 1/nu = {nu}, plane of Ising: {plane}"
+    if e.components == 1 and abs(z) < AGREES and nu.error < KNOWN and plane == "agrees":
+        return Decision("Ising", said)
+    if abs(z) > EXCLUDES:
+        return Decision("continuous, not Ising", said)
+    return Decision("undecided", said)
+
+
+def _merging(e: Evidence) -> Decision:
+    plane = e.plane("XY")
+    said = f"xi/L merges, n = {e.components}, eta = {e.eta or 'unknown'} where it splits, plane of XY: {plane}"
+    known = e.eta is not None and 0 < e.eta.error < AROUND and abs(e.eta.value - ETA) < AROUND + 3 * e.eta.error
+    if e.components == 2 and known and plane == "agrees":
+        return Decision("BKT-like", said)
+    return Decision("undecided", said)

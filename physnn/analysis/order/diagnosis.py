@@ -1,0 +1,299 @@
+"""What a Kuramoto network is: fixed point or cycle, gradient flow or not, one answer or one moment.
+
+Steps of size gamma follow the gradient of the energy as long as the stability number s = gamma (h - lambda_min) / 2,
+with h the mean local field x . (J x + c) and lambda_min the smallest eigenvalue of J(q), is below 1: a deviation with
+eigenvalue lambda from a fixed point is multiplied by 1 + gamma (lambda - h) in each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physnn.analysis.order.spectrum import Spectrum
+
+REST = 1e-5
+"""A state rests if 1 - <x_t . x_(t+1)> is less: rounding leaves 1e-7."""
+RETURN = 0.1
+"""A cycle comes back at least so much nearer than one step leads away, measured by 1 - overlap."""
+SAME_ANSWER = 1.1
+"""Errors one step before and after T may be this many times the error at T."""
+LASTING = 1.5
+"""The error at twice the depth may be this many times the error at T."""
+EXACT = 1e-3
+"""Errors below count as this one where they are compared."""
+LEARNT = 0.95
+"""A network that has learnt has an error below this share of that of the best constant answer."""
+MOST_MODES = 16
+"""Leading modes that are written out with their vectors."""
+ROUNDING = 3e-6
+"""Energies may rise by this share of their size in single precision."""
+
+
+def period(overlaps: np.ndarray) -> int:
+    """Return the period of a motion from its overlaps <x_t . x_(t+1)>, <x_t . x_(t+2)>, ...: 1 at rest, 0 if none."""
+    away = 1 - np.asarray(overlaps, np.float64)
+    if away[0] < REST:
+        return 1
+    back = np.flatnonzero(away[1:] < max(RETURN * away[0], REST))
+    return int(back[0]) + 2 if len(back) else 0
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is known about one network.
+
+    Attributes
+    ----------
+    name, family : str
+        What it is called; ``paper``, ``flow``, or ``brought``.
+    gamma, steps : float or None, int
+        Step size, if it is known, and trained depth T.
+    c : float or None
+        |c|, length of the constant that breaks the symmetry x -> -x (the longest of all layers); None if unknown.
+    spectrum : Spectrum or None
+        Of J(q); None where layers have couplings of their own, or a network that was brought shows none.
+    measured : mapping of arrays
+        What `physnn.networks.kuramoto.diagnose` returns; what is not there is not known.
+    symmetry : str or None
+        ``Z2`` or ``U1``, that of the couplings; None if unknown.
+    """
+
+    name: str
+    family: str
+    gamma: float | None
+    steps: int
+    c: float | None
+    spectrum: Spectrum | None
+    measured: Mapping[str, np.ndarray]
+    symmetry: str | None = "Z2"
+
+    @property
+    def symmetric(self) -> bool | None:
+        """Whether c = 0."""
+        return None if self.c is None else self.c == 0
+
+    @property
+    def h(self) -> float | None:
+        """Mean local field at depth T, or at the last layer."""
+        if "layer_field" in self.measured:
+            return float(self.measured["layer_field"][-1])
+        return float(self.measured["field_mean"]) if "field_mean" in self.measured else None
+
+    @property
+    def s(self) -> float | None:
+        """Stability number gamma (h - lambda_min) / 2; where layers have their own couplings the largest."""
+        if "layer_s" in self.measured:
+            return float(self.measured["layer_s"].max())
+        return self._stability("field_mean")
+
+    @property
+    def s_local(self) -> float | None:
+        """The same with the largest local field of any site."""
+        return self._stability("field_max")
+
+    def _stability(self, field: str) -> float | None:
+        if self.spectrum is None or self.gamma is None or field not in self.measured:
+            return None
+        return self.gamma * (float(self.measured[field]) - self.spectrum.lambda_min) / 2
+
+    @property
+    def period(self) -> int | None:
+        """Period of the motion far beyond T: 1 for a fixed point, 0 where none is found, None where T is the end."""
+        return period(self.measured["overlaps_far"]) if "overlaps_far" in self.measured else None
+
+    @property
+    def rmse(self) -> dict[str, float]:
+        """Pooled RMSE around T, at 2 T and at the last depth followed, as far as these depths exist."""
+        errors, T = self.measured["rmse"], self.steps
+        depths = {"T-1": T - 1, "T": T, "T+1": T + 1, "2T": 2 * T, "far": len(errors) - 1}
+        # Where layers end at T, that is no depth far beyond it.
+        there = {name: depth for name, depth in depths.items() if depth < len(errors) and (name != "far" or depth > T)}
+        return {name: float(errors[depth]) for name, depth in there.items()}
+
+    @property
+    def energy_rise(self) -> float | None:
+        """Largest rise of an image's energy per site in any step followed, over the energy's size; 0 if none."""
+        if "energy_rise" not in self.measured:
+            return None
+        rise = float(self.measured["energy_rise"].max())
+        return max(0.0, rise) / max(1e-30, float(np.abs(self.measured["energy"]).max()))
+
+    @property
+    def damage_shares(self) -> np.ndarray:
+        """Share of each window of steps in the damage that noise does."""
+        damage = self.measured["damage"]
+        return damage / max(1e-300, float(damage.sum()))
+
+    @property
+    def findings(self) -> dict[str, str]:
+        """What was found, by a stable keyword, each in one sentence."""
+        return _motion(self) | _energy(self) | _order(self) | _answer(self) | _unknown(self)
+
+    @property
+    def verdict(self) -> str:
+        """The findings in words."""
+        return " ".join(self.findings.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers and words as what JSON can hold, null for what is not known; curves are left out."""
+        m, known = self.measured, self.spectrum
+        energy = m.get("energy")
+        return {
+            "name": self.name,
+            "family": self.family,
+            "symmetric": self.symmetric,
+            "symmetry": self.symmetry if self.symmetric is not False else "none",
+            "gamma": self.gamma,
+            "steps": self.steps,
+            "s": self.s,
+            "s_local": self.s_local,
+            "lambda_min": known.lambda_min if known else None,
+            "lambda_max": known.lambda_max if known else None,
+            "h": self.h,
+            "c": self.c,
+            "period": self.period,
+            "moving_sites": _number(m, "moving_sites"),
+            "overlaps": {"T": _list(m, "overlaps_at_depth"), "far": _list(m, "overlaps_far")},
+            "rmse": {name: self.rmse.get(name) for name in ("T-1", "T", "T+1", "2T", "far")},
+            "constant_rmse": float(m["target_sd"]),
+            "energy": None
+            if energy is None
+            else {"0": float(energy[0]), "T": float(energy[self.steps]), "far": float(energy[-1])},
+            "energy_rise": self.energy_rise,
+            "leading_modes": [
+                {"q": list(mode.wave_vector), "eigenvalue": mode.eigenvalue, "lift_overlap": mode.lift_overlap}
+                | {"vector": [[z.real, z.imag] for z in mode.vector.tolist()]}
+                for mode in (known.leading[:MOST_MODES] if known else ())
+            ],
+            "leading_count": len(known.leading) if known else None,
+            "wall_energy": _list(m, "wall_energy"),
+            "wall_profile": _list(m, "wall_profile"),
+            "bulk_energy": _list(m, "bulk_energy"),
+            "vortices": _list(m, "vortices"),
+            "layer_s": _list(m, "layer_s"),
+            "damage": {
+                "eta": float(m["eta"]),
+                "windows": m["windows"].tolist(),
+                "shares": self.damage_shares.tolist(),
+                "mean_square": m["damage"].tolist(),
+                "all_steps": float(m["damage_all"]),
+            },
+            "findings": list(self.findings),
+            "verdict": self.verdict,
+        }
+
+
+def _number(measured: Mapping[str, np.ndarray], name: str) -> float | None:
+    return float(measured[name]) if name in measured else None
+
+
+def _list(measured: Mapping[str, np.ndarray], name: str) -> Any:
+    return measured[name].tolist() if name in measured else None
+
+
+def as_json(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
+    """Return the machine-readable form of a file's diagnosis."""
+    return {"networks": [diagnosis.to_json() for diagnosis in diagnoses]}
+
+
+def table(diagnoses: Sequence[Diagnosis]) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows, one network each."""
+    headings = ["network", "family", "s", "h", "lambda_min", "lambda_max", "period", "RMSE T-1", "T", "T+1", "2T"]
+    rows = []
+    for d in diagnoses:
+        bands = (d.spectrum.lambda_min, d.spectrum.lambda_max) if d.spectrum else (None, None)
+        numbers = ["-" if v is None else f"{v:.3g}" for v in (d.s, d.h, *bands)]
+        errors = [f"{d.rmse[name]:.4f}" if name in d.rmse else "-" for name in ("T-1", "T", "T+1", "2T")]
+        rows.append([d.name, d.family, *numbers, {None: "-", 0: "none"}.get(d.period, str(d.period)), *errors])
+    return [*headings, "found"], [[*row, ", ".join(d.findings)] for row, d in zip(rows, diagnoses, strict=True)]
+
+
+def _motion(d: Diagnosis) -> dict[str, str]:
+    if d.period is None:
+        return {}
+    one, two = d.measured["overlaps_far"][:2]
+    if d.period == 1:
+        return {"fixed_point": "Far beyond its depth the network rests in a fixed point."}
+    if d.period > 1:
+        share = float(d.measured["moving_sites"])
+        return {
+            "cycle": f"Far beyond its depth it runs in a cycle of {d.period} steps (<x_t.x_(t+1)> = {one:.4f}, "
+            f"<x_t.x_(t+2)> = {two:.4f}; {share:.1%} of the sites take part): change T by multiples of {d.period} only."
+        }
+    return {"moving": f"Far beyond its depth it still moves without a period (<x_t.x_(t+1)> = {one:.6f})."}
+
+
+def _energy(d: Diagnosis) -> dict[str, str]:
+    found = {}
+    layers = " in its worst layer" if "layer_s" in d.measured else ""
+    if d.s is not None and d.gamma is not None and d.s >= 1:
+        found["overshoots"] = (
+            f"Its steps are too long for a gradient flow: s = {d.s:.2f}{layers}, and gamma < {d.gamma / d.s:.3g} would "
+            "be needed; temperatures T = eta^2 / 2 do not hold."
+        )
+    elif d.s is not None:
+        found["gradient"] = f"Its steps follow the gradient of the energy on average: s = {d.s:.2f}{layers} < 1."
+        if d.s_local is not None and d.s_local >= 1:
+            found["locally_overshoots"] = f"Single sites overshoot: s = {d.s_local:.2f} at the largest local field."
+    if d.energy_rise is not None and d.energy_rise > ROUNDING:
+        found["energy_rises"] = f"Its energy rises without noise, by up to {d.energy_rise:.1e} of its size in a step."
+    return found
+
+
+def _order(d: Diagnosis) -> dict[str, str]:
+    found = {}
+    if d.spectrum is not None:
+        top, middle = d.spectrum.leading[0], len(d.spectrum.bands) // 2
+        if top.eigenvalue - d.spectrum.bands[middle, middle, -1] > 1e-6 * abs(top.eigenvalue):
+            row, column = (q / np.pi for q in top.wave_vector)
+            found["wave"] = f"What it orders into is a wave: J(q) is largest at q = ({row:.3g}, {column:.3g}) pi."
+        else:
+            found["uniform"] = "What it orders into is uniform: J(q) is largest at q = 0."
+    if d.c and d.h is not None:
+        found["broken"] = f"A constant of |c| = {d.c:.3g} ({d.c / abs(d.h):.2g} h) breaks the symmetry x -> -x."
+    if d.symmetry == "U1":
+        found["vortices"] = (
+            "It is symmetric under rotations of a plane, so that its defects are vortices and walls can unwind: "
+            f"{float(d.measured['vortices'][d.steps]):.2g} vortices per site at T."
+        )
+    walls = d.measured.get("wall_energy")
+    if walls is not None and walls.min() < 0:
+        found["no_tension"] = (
+            f"Straight walls between the two uniform states cost less than nothing ({walls.min():.2g} per length): "
+            "those are not its states of lowest energy."
+        )
+    return found
+
+
+def _answer(d: Diagnosis) -> dict[str, str]:
+    r, constant = d.rmse, float(d.measured["target_sd"])
+    if r["T"] > LEARNT * constant:
+        return {"constant": f"It has not learnt: RMSE {r['T']:.3f}, and a constant answer has {constant:.3f}."}
+    if "T+1" not in r:
+        return {}
+    found = {}
+    least = max(r["T"], EXACT)
+    if max(r["T-1"], r["T+1"]) > SAME_ANSWER * least:
+        found["one_depth"] = (
+            f"Its answer is a moment: RMSE {r['T-1']:.4f}, {r['T']:.4f}, {r['T+1']:.4f} at T - 1, T, T + 1."
+        )
+    if r["2T"] > LASTING * least:
+        found["fades"] = f"Its answer does not last: RMSE {r['T']:.4f} at T, {r['2T']:.4f} at 2 T."
+    return found or {"lasting": f"Its answer lasts: RMSE {r['T']:.4f} at T, {r['2T']:.4f} at 2 T."}
+
+
+def _unknown(d: Diagnosis) -> dict[str, str]:
+    """Say what is left out, and why."""
+    if "layer_s" in d.measured:
+        return {
+            "layers": "Every step has a coupling of its own: there is no one spectrum and no depth beyond T, so that "
+            "leading modes, cycles and whether the answer lasts are left out."
+        }
+    if d.spectrum is not None:
+        return {}
+    what = ["spectrum, stability number and wall energy"] + (["energy"] if "energy" not in d.measured else [])
+    return {"unknown": f"The network was brought along and does not show its couplings; left out: {', '.join(what)}."}

@@ -1,0 +1,208 @@
+"""Whether long runs were in equilibrium: the thermometer, the length of chains, and starts that must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from physnn.analysis.order.structure import (
+    FINENESS,
+    RESOLVED,
+    Order,
+    at_order,
+    contrast,
+    fits,
+    fitting_sizes,
+    peak,
+    placed,
+    written,
+)
+from physnn.analysis.order.thermometer import Thermometer, thermometer
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.series import estimate_time
+from physnn.errors import InputError
+
+WATCHED = ("energy", "m2")
+"""Observables whose chains are looked at."""
+BESIDE = 0.001
+"""Probability, by Student's t over chains, below which S(k) peaks beside k* not by chance."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is known of the chains of one size and temperature.
+
+    Attributes
+    ----------
+    L, T : int, float
+        Where.
+    thermometer : Thermometer
+        Configurational temperature and verdict.
+    tau, effective_samples : float
+        The longest integrated autocorrelation time of the energy and of |psi|^2, in measurements, and how many
+        independent draws all chains together are worth by it.
+    hot_cold : float
+        Difference of the means from random and from ordered starts, in standard errors: the larger one of both
+        observables; NaN where all chains began alike.
+    """
+
+    L: int
+    T: float
+    thermometer: Thermometer
+    tau: float
+    effective_samples: float
+    hot_cold: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers as plain data."""
+        found = self.thermometer
+        ratio = {"value": found.t_conf.value / self.T, "error": found.t_conf.error / self.T}
+        numbers = {"tau": self.tau, "effective_samples": self.effective_samples}
+        z = None if np.isnan(self.hot_cold) else self.hot_cold
+        return {
+            "L": self.L,
+            "T": self.T,
+            "t_conf_over_T": ratio,
+            "thermometer": found.verdict,
+            **numbers,
+            "hot_cold_z": z,
+        }
+
+
+def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], both: bool) -> list[Check]:
+    """Return what is known of the chains of every size and temperature.
+
+    Parameters
+    ----------
+    sizes : mapping
+        L to (temperatures, raw arrays by name, each ``(temperatures, chains, measurements)``).
+    both : bool
+        Whether chains of even number began ordered and the others at random.
+    """
+    found = []
+    for L in sorted(sizes):
+        values, arrays = sizes[L]
+        for k, T in enumerate(values):
+            series = [np.asarray(arrays[name][k], float) for name in WATCHED]
+            slowest = max((estimate_time(s) for s in series), key=lambda time: time.tau.value)
+            split = both and len(series[0]) > 1
+            z = max((_apart(s[::2], s[1::2]) for s in series), key=abs) if split else np.nan
+            reading = thermometer(arrays["force"][k], arrays["curvature"][k], float(T))
+            found.append(Check(L, float(T), reading, slowest.tau.value, slowest.effective_samples, float(z)))
+    return found
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    first, second = estimate_time(one).mean, estimate_time(other).mean
+    error = float(np.hypot(first.error, second.error))
+    return (first.value - second.value) / error if error > 0 else 0.0
+
+
+def rows(found: list[Check]) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of a table of checks."""
+    headings = ["L", "T", "t_conf / T", "tau", "independent", "hot - cold", "thermometer"]
+    lines = []
+    for c in found:
+        ratio = Estimate(c.thermometer.t_conf.value / c.T, c.thermometer.t_conf.error / c.T)
+        z = "" if np.isnan(c.hot_cold) else f"{c.hot_cold:.1f} sigma"
+        numbers = [f"{c.tau:.3g}", f"{c.effective_samples:.0f}", z]
+        lines.append([str(c.L), f"{c.T:.6g}", str(ratio), *numbers, c.thermometer.verdict])
+    return headings, lines
+
+
+def together(order: Order, sizes: list[int]) -> tuple[list[int], str]:
+    """Return the sizes that may be fitted together, and what is said of the others.
+
+    Raises
+    ------
+    InputError
+        If fewer than two of several sizes are left.
+    """
+    left = [L for L in sizes if fits(order.wave_vectors, L)]
+    lost = [L for L in sizes if L not in left]
+    if not lost:
+        return left, ""
+    waves = " and ".join(written(k) for k in dict.fromkeys(order.wave_vectors))
+    others = ", ".join(map(str, fitting_sizes(order.wave_vectors, 4, max(32, 2 * max(sizes)))))
+    text = (
+        f"L = {', '.join(map(str, lost))} {'does' if len(lost) == 1 else 'do'} not hold whole waves of the order, "
+        f"k* / 2 pi = {waves}, and {'is' if len(lost) == 1 else 'are'} not fitted with other sizes"
+    )
+    if len(left) < 2 <= len(sizes):
+        raise InputError(f"{text}: take sizes such as L = {others or 'multiples of the wave length'}")
+    return left, f"{text}; sizes such as L = {others} fit"
+
+
+def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> list[str]:
+    """Return where S(k) peaks elsewhere than at k* although it has a clear peak.
+
+    Parameters
+    ----------
+    order : Order
+        What was measured.
+    structure : mapping
+        L to (temperatures, trace of S(k) ``(temperatures, chains, L, L // 2 + 1)``).
+    """
+    found = []
+    for L, (values, traces) in structure.items():
+        for T, trace in zip(values, traces.mean(1), strict=True):
+            full = whole_zone(trace)
+            place = peak(full)
+            if contrast(full) >= RESOLVED and not at_order(place, order, L):
+                k = written((Fraction(place[0], L), Fraction(place[1], L)))
+                found.append(f"at L = {L}, T = {T:.6g} S(k) peaks at {k}")
+    return found
+
+
+def drifted(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> list[str]:
+    """Return whether S(k) of the largest size peaks beside k*, between the wave vectors of the lattice.
+
+    Looked at is the highest temperature with a clear peak at k*.  Order that is locked to the lattice below a
+    transition may melt into waves of another length, and exponents of sizes that cannot hold those are not of a class.
+
+    Parameters
+    ----------
+    order, structure
+        As in `strayed`.
+    """
+    held = [L for L in structure if fits(order.wave_vectors, L)]
+    if not held or len(structure[max(held)][1][0]) < 2:
+        return []
+    L = max(held)
+    values, traces = structure[L]
+    for T, trace in sorted(zip(values, traces, strict=True), key=lambda pair: -pair[0]):
+        S = np.array([whole_zone(chain) for chain in trace])
+        place = peak(S.mean(0))
+        if contrast(S.mean(0)) < RESOLVED or not at_order(place, order, L):
+            continue
+        # Of each chain apart: they are independent.
+        found = np.array([placed(chain, *place) for chain in S])
+        errors = found.std(0, ddof=1) / len(S) ** 0.5
+        k = [Estimate.student(m, e, len(S) - 1) for m, e in zip(found.mean(0), errors, strict=True)]
+        off = [
+            abs(one.value - at / L) * L > FINENESS and not _within(at / L, one.interval(1 - 2 * BESIDE))
+            for one, at in zip(k, place, strict=True)
+        ]
+        if any(off):
+            return [
+                f"at L = {L}, T = {T:.6g} S(k) peaks beside k*, at k / 2 pi = ({k[0]}, {k[1]}): order that the lattice"
+                " holds melts into other waves"
+            ]
+        return []
+    return []
+
+
+def _within(value: float, interval: tuple[float, float]) -> bool:
+    return interval[0] <= value <= interval[1]
+
+
+def whole_zone(half: np.ndarray) -> np.ndarray:
+    """Return an even function of k, shape (L, L), from its columns 0 to L // 2."""
+    L = half.shape[0]
+    columns = np.arange(L)
+    mirrored = half[-np.arange(L) % L][:, np.minimum(columns, L - columns)]
+    return np.where(columns <= L // 2, half[:, np.minimum(columns, L - columns)], mirrored)

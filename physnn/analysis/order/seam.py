@@ -1,0 +1,153 @@
+"""The free energy of a seam, from measurements at several of its strengths.
+
+The energy is linear in the strength s, E(s) = E_0 + s H, so at one temperature the strengths relate like temperatures
+do: with s / T for an inverse temperature and H for the energy, the multi-histogram equations of
+`physnn.analysis.statistics.mbar`
+give f(s) = -ln Z(s), and
+
+    Delta F = T (f(-1) - f(1)),        P_anti / P_per = Z(-1) / Z(1) = exp(-Delta F / T).
+
+All measurements enter, and nothing is integrated over s, so there is no error of a rule of integration.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from physnn.analysis.statistics import mbar
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.levels import energy_levels
+from physnn.analysis.statistics.resampling import bin_count, bin_edges
+from physnn.analysis.statistics.series import estimate_time
+from physnn.errors import InputError
+
+LEVELS = 2048
+"""Levels of H that are kept apart: the factors of neighbouring levels differ by far less than their noise."""
+LEAST_BLOCKS = 5
+"""Blocks of ten autocorrelation times below which an error says little."""
+
+
+@dataclass(frozen=True)
+class SeamCost:
+    """What a seam costs at one temperature.
+
+    Attributes
+    ----------
+    cost : Estimate
+        Delta F, in units of the coupling.
+    ratio : Estimate
+        P_anti / P_per = exp(-Delta F / T), dimensionless.
+    overlap : float
+        Least overlap of neighbouring strengths, 0 to 1.
+    tau : float
+        Longest autocorrelation time of H over the strengths, in measurements.
+    blocks : int
+        Blocks of measurements that the error rests on.
+    """
+
+    cost: Estimate
+    ratio: Estimate
+    overlap: float
+    tau: float
+    blocks: int
+
+
+def seam_cost(T: float, strengths: np.ndarray, crossing: np.ndarray) -> SeamCost:
+    """Return the free energy of a seam, with an error from leaving out blocks of all strengths at once.
+
+    Parameters
+    ----------
+    T : float
+        Temperature, in units of the coupling.
+    strengths : ndarray, shape (states,)
+        s, one of them 1 and one -1.
+    crossing : ndarray, shape (states, measurements)
+        H = dE/ds of measurements at each strength, after thermalisation, at equal times.
+
+    Raises
+    ------
+    InputError
+        If series are too short for five blocks of ten autocorrelation times, or neighbouring strengths do not overlap.
+    """
+    s, H = np.asarray(strengths, float), np.asarray(crossing, float)
+    if H.ndim != 2 or len(H) != len(s) or not (T > 0 and np.isfinite(H).all()):
+        raise InputError("a seam needs T > 0 and one finite series for each of its strengths")
+    ends = [int(np.argmin(np.abs(s - end))) for end in (1.0, -1.0)]
+    if np.abs(s[ends] - (1.0, -1.0)).max() > 1e-12:
+        raise InputError("a seam is measured at strengths from 1 to -1, both included")
+    length = H.shape[1]
+    tau = max(estimate_time(row).tau.value for row in H)
+    blocks = min(bin_count(tau, 1, length), 32)
+    if blocks < LEAST_BLOCKS:
+        need = math.ceil(10 * LEAST_BLOCKS * tau)
+        raise InputError(f"{length} measurements of a seam are too few at tau = {tau:.3g}; take {need} or more")
+    level, index = energy_levels(H.ravel(), float(np.ptp(s)) / T, LEVELS)
+    state = np.repeat(np.arange(len(s)), length)
+    block = np.tile(np.searchsorted(bin_edges(length, blocks), np.arange(length), side="right") - 1, len(s))
+    parts = np.zeros((blocks, len(s), len(level)))
+    np.add.at(parts, (block, state, index), 1.0)
+    total = parts.sum(axis=0)
+    overlap = _overlap(s / T, level, total)
+    pooled = mbar.solve(s / T, level, total)
+    left = total - parts
+    free = pooled.free + mbar.newton(pooled.boltzmann, left.sum(axis=1), left.sum(axis=2))
+    differences = free[:, ends[1]] - free[:, ends[0]]
+    value = float(pooled.free[ends[1]] - pooled.free[ends[0]])
+    spread = math.sqrt((blocks - 1) / blocks * float(((differences - differences.mean()) ** 2).sum()))
+    difference, ratio = Estimate.student(value, spread, blocks - 1), math.exp(-value)
+    return SeamCost(
+        Estimate(T * value, T * difference.error, difference.dof),
+        Estimate(ratio, ratio * difference.error, difference.dof),
+        overlap,
+        tau,
+        blocks,
+    )
+
+
+def _overlap(beta: np.ndarray, level: np.ndarray, counts: np.ndarray) -> float:
+    """Return the least overlap of neighbouring strengths, or refuse."""
+    found = []
+    for i, j in pairwise(np.argsort(-beta)):
+        found.append(mbar.neighbours(beta[[i, j]], level, counts[[i, j]])[1])
+        if found[-1] < mbar.LEAST_OVERLAP:
+            raise InputError(
+                f"the seam's energies at neighbouring strengths overlap by {found[-1]:.2g} only (at least "
+                f"{mbar.LEAST_OVERLAP} is needed); add a strength between them"
+            )
+    return min(found)
+
+
+def stiffness(sizes: np.ndarray, cost: np.ndarray, error: np.ndarray | None = None) -> Estimate | None:
+    """Return theta of Delta F ~ L^theta: 1 for walls of a discrete symmetry, 0 for U(1), below 0 without order (2D).
+
+    The slope of ln Delta F by weighted least squares (W. L. McMillan, J. Phys. C 17, 3179 (1984)).
+
+    Parameters
+    ----------
+    sizes, cost : ndarray, shape (n,)
+        L and Delta F.
+    error : ndarray, shape (n,), optional
+        Errors of Delta F; without them the error of theta is that of the scatter, or infinite for two sizes.
+
+    Returns
+    -------
+    Estimate or None
+        None where there are fewer than two sizes or a cost is not above zero (by two of its errors).
+    """
+    L, F = np.asarray(sizes, float), np.asarray(cost, float)
+    sigma = np.zeros(len(F)) if error is None else np.asarray(error, float)
+    if len(np.unique(L)) < 2 or not (2 * sigma < F).all() or not (F > 0).all():
+        return None
+    weight = np.ones(len(F)) if error is None else (F / sigma) ** 2
+    x = np.log(L) - np.average(np.log(L), weights=weight)
+    slope = float((weight * x * np.log(F)).sum() / (weight * x**2).sum())
+    if error is not None:
+        return Estimate(slope, float((weight * x**2).sum() ** -0.5))
+    if len(F) < 3:
+        return Estimate(slope, math.inf)
+    rest = np.log(F) - np.log(F).mean() - slope * x
+    return Estimate(slope, math.sqrt(float((rest**2).sum()) / (len(F) - 2) / float((x**2).sum())))

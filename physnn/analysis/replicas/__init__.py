@@ -1,0 +1,1 @@
+"""Distances, overlaps and embeddings of replicas of a network."""

@@ -1,0 +1,227 @@
+"""The replica-distance metric: how far apart an architecture's replicas end, on average, and which ends furthest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from physnn import rng
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.pairs import as_pairs, pair_mean, pair_values, resampled_means
+from physnn.errors import InputError
+
+GRID = 512
+"""Points at which a smoothed density is given."""
+REACH = 5.0
+"""How far beyond the data a density is given, in bandwidths; 1e-6 of the density lies further."""
+
+
+@dataclass(frozen=True)
+class Density:
+    """A histogram smoothed by a Gaussian.
+
+    Attributes
+    ----------
+    edges, counts : ndarray
+        Histogram of the pairs.
+    x, density : ndarray
+        Smoothed density (per unit of x), of integral 1; some of it lies below zero if distances come within a few
+        bandwidths of it.
+    bandwidth : float
+        Standard deviation of the Gaussian.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    x: np.ndarray
+    density: np.ndarray
+    bandwidth: float
+
+    @property
+    def mean(self) -> float:
+        """Return int x p(x) dx."""
+        return float(np.trapezoid(self.x * self.density, self.x))
+
+
+@dataclass(frozen=True)
+class ReplicaMetric:
+    """The metric of one architecture.
+
+    Attributes
+    ----------
+    estimate : Estimate
+        Mean distance, in units of the distances.
+    samples : ndarray, shape (resamples,)
+        The metric in ensembles with redrawn replicas, spread by the standard error.
+    replicas : int
+        Number of replicas.
+    density : Density or None
+        Of the distances of all pairs; None where all are equal.
+    """
+
+    estimate: Estimate
+    samples: np.ndarray
+    replicas: int
+    density: Density | None
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """Architectures side by side.
+
+    Attributes
+    ----------
+    names : tuple of str
+        From the largest metric to the smallest.
+    differences : dict
+        Metric of the first of two names less that of the second, the one with the larger metric first.
+    above : dict
+        Probability that the first of the two is above the second.
+    orderings : dict
+        Probability of each ordering, largest metric first, most probable ordering first; the fraction of resamples.
+    """
+
+    names: tuple[str, ...]
+    differences: dict[tuple[str, str], Estimate]
+    above: dict[tuple[str, str], float]
+    orderings: dict[tuple[str, ...], float]
+
+
+def scott_bandwidth(data: np.ndarray) -> float:
+    """Return s N^(-1/5) for N numbers of standard deviation s (D. W. Scott, Multivariate Density Estimation, 1992).
+
+    Pairs count as N independent numbers, which they are not: curves are smoothed somewhat less than is best.
+    """
+    return float(np.std(data, ddof=1) * len(data) ** -0.2)
+
+
+def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -> Density:
+    """Return the density p(x) = sum_i exp(-(x - d_i)^2 / 2 h^2) / (N h sqrt(2 pi)) of N numbers.
+
+    The Gaussian is symmetric, so the mean of the density is that of the numbers, whatever the bandwidth h.  Numbers
+    are put on a grid of h / 8 or finer first, each shared by its two neighbours, which keeps the mean and adds at most
+    (h / 16)^2 to the variance.
+
+    Parameters
+    ----------
+    data : array, shape (N,)
+    bandwidth : float or None
+        Standard deviation of the Gaussian; Scott's rule if None.
+    bins : int
+        Bins of the histogram.
+
+    Raises
+    ------
+    InputError
+        If all numbers are equal, or the bandwidth is less than 1e-5 of their range or not finite.
+    """
+    data = np.asarray(data, dtype=float).ravel()
+    if not _spread(data):
+        raise InputError("a density needs at least two different numbers")
+    h = scott_bandwidth(data) if bandwidth is None else float(bandwidth)
+    if not 1e-5 * np.ptp(data) <= h < np.inf:
+        raise InputError(f"the bandwidth must be at least {1e-5 * np.ptp(data):.2g} for these numbers, not {bandwidth}")
+    low, high = data.min() - REACH * h, data.max() + REACH * h
+    points = max(GRID, int(np.ceil(8 * (high - low) / h)) + 1)
+    x = np.linspace(low, high, points)
+    step = x[1] - x[0]
+    place = (data - low) / step
+    left = np.minimum(place.astype(int), points - 2)
+    share = place - left
+    weights = np.bincount(left, 1 - share, points) + np.bincount(left + 1, share, points)
+    reach = np.arange(-int(REACH * h / step), int(REACH * h / step) + 1) * step
+    kernel = np.exp(-0.5 * (reach / h) ** 2)
+    density = np.convolve(weights, kernel, "same") / (kernel.sum() * len(data) * step)
+    counts, edges = np.histogram(data, bins)
+    return Density(edges, counts, x, density, h)
+
+
+def _spread(data: np.ndarray) -> bool:
+    """Return whether numbers differ by more than rounding."""
+    return len(data) > 1 and bool(np.ptp(data) > 1e-12 * np.abs(data).max())
+
+
+def replica_metric(
+    distances: np.ndarray, bandwidth: float | None = None, resamples: int = 1000, seed: int = 0, name: str = ""
+) -> ReplicaMetric:
+    """Return the mean of the smoothed density of distances between replicas, with the error over replicas.
+
+    The mean over pairs a < b; smoothing does not change it (see `smoothed`).  The error is that of redrawn replicas,
+    without their bias (see `physnn.analysis.statistics.pairs`); redrawn pairs would make it several times too small.
+
+    Parameters
+    ----------
+    distances : array, shape (replicas, replicas)
+        Symmetric; see `physnn.analysis.replicas.distances.replica_distances`.
+    bandwidth : float or None
+        Of the smoothed density, in units of a distance; Scott's rule if None.
+    resamples : int
+        Number of resamples.
+    seed : int
+        Root seed of the resamples.
+    name : str
+        Name of the architecture; each has a stream of its own.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 8 replicas, or the distances are not symmetric, finite and >= 0.
+
+    References
+    ----------
+    The metric of replica distances: symmetry breaking in neural networks by expanded inputs, section 6.8.
+    """
+    pairs = as_pairs(distances)
+    if (pairs < 0).any():
+        raise InputError("distances must not be negative")
+    samples = resampled_means(pairs, resamples, rng.stream(seed, "bootstrap", "replica distance", name))
+    data = pair_values(pairs)
+    density = smoothed(data, bandwidth) if _spread(data) else None
+    return ReplicaMetric(pair_mean(pairs), samples, len(pairs), density)
+
+
+def compare_metrics(metrics: Mapping[str, ReplicaMetric]) -> MetricComparison:
+    """Return differences of metrics with errors, and probabilities of orderings.
+
+    Ensembles count as independent of each other.  Errors add in squares; degrees of freedom as by Welch and
+    Satterthwaite.  Probabilities are fractions of resamples, so none is resolved below 1 / resamples.  Where replica k
+    of two ensembles was made from one seed, `physnn.analysis.statistics.pairs.pair_mean` of the difference of
+    their distances
+    makes use of it.
+
+    Parameters
+    ----------
+    metrics : mapping of ReplicaMetric
+        By name of the architecture.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two, or their numbers of resamples differ.
+    """
+    if len(metrics) < 2 or len({len(m.samples) for m in metrics.values()}) != 1:
+        raise InputError("a comparison needs at least two metrics, with the same number of resamples")
+    names = tuple(sorted(metrics, key=lambda n: -metrics[n].estimate.value))
+    # Rolled, so that two of one stream do not meet in the same resample, as if they shared their replicas.
+    table = np.array([np.roll(metrics[n].samples, k) for k, n in enumerate(names)])
+    differences, above = {}, {}
+    for (i, first), (j, second) in combinations(enumerate(names), 2):
+        differences[first, second] = _difference(metrics[first], metrics[second])
+        apart = table[i] - table[j]
+        above[first, second] = float(np.mean(apart > 0) + np.mean(apart == 0) / 2)
+    found = Counter(tuple(names[k] for k in order) for order in np.argsort(-table, axis=0, kind="stable").T)
+    orderings = {order: count / table.shape[1] for order, count in found.most_common()}
+    return MetricComparison(names, differences, above, orderings)
+
+
+def _difference(one: ReplicaMetric, two: ReplicaMetric) -> Estimate:
+    variances = np.array([np.var(m.samples, ddof=1) for m in (one, two)])
+    value = one.estimate.value - two.estimate.value
+    if not variances.any():
+        return Estimate(value, 0.0)
+    dof = variances.sum() ** 2 / (variances**2 / (np.array([one.replicas, two.replicas]) - 1)).sum()
+    return Estimate.student(value, float(np.sqrt(variances.sum())), float(dof))

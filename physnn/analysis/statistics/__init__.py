@@ -1,0 +1,1 @@
+"""Errors of series, resampling, reweighting, differences."""

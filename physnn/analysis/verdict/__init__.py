@@ -1,0 +1,1 @@
+"""Verdicts: from curves to crossing, merging, first order, none or undecided."""

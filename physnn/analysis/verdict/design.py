@@ -1,0 +1,125 @@
+"""Where to measure: control values near a crossing, and what they gain over those of a pilot."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from physnn.analysis.collapse.collapse import STEEPNESS, Model
+from physnn.analysis.collapse.exponents import Collapse
+from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.forms import Form, Solution
+from physnn.analysis.curves.points import Points
+from physnn.analysis.verdict.fit import Fit
+
+INSIDE, AROUND = 9, 9
+"""Least number of control values in the steep region of the largest size, and in that of the smallest."""
+DEGREE = 5
+"""Degree of the master curve that plans rest on."""
+
+
+def values_of(curves: Curves) -> tuple[float, ...]:
+    """Return the control values of all sizes."""
+    return tuple(sorted({float(x) for L in curves.sizes for x in curves.x[L]}))
+
+
+@dataclass(frozen=True)
+class Master:
+    """The master curve that plans rest on: at the answer's parameters, of low degree and without corrections.
+
+    Curves averaged over networks with critical points of their own do not collapse, and the best fit to them may be
+    whatever has the most coefficients; a plan needs no more than the slope.
+
+    Attributes
+    ----------
+    points : Points
+        The points of the best fit's window, in order of size and control.
+    form : Form
+        The scaling form.
+    solution : Solution
+        The curve with its derivatives and the covariance that follows.
+    u, y : ndarray
+        Control less x_c and value on the curve of every point, scaled to the largest size.
+    """
+
+    points: Points
+    form: Form
+    solution: Solution
+    u: np.ndarray
+    y: np.ndarray
+
+
+def master_curve(found: Collapse) -> Master:
+    """Return the master curve of a collapse."""
+    inside = np.flatnonzero(found.scan.best.mask)
+    points = found.points.chosen(inside[np.lexsort((found.points.x[inside], found.points.L[inside]))])
+    form = Form((*found.scan.best.form.fixed[:3], None))
+    x_c, inverse_nu, zeta_over_nu = (e.value for e in (found.critical_point, found.inverse_nu, found.zeta_over_nu))
+    parameters = np.array([x_c, inverse_nu, zeta_over_nu, 1.0])
+    size = points.L / points.L.max()
+    u = (points.x - x_c) * size**inverse_nu
+    curves = [_curve(points, form, parameters, steepness / float(np.abs(u).max())) for steepness in STEEPNESS]
+    best = min(curves, key=lambda solution: solution.chi2)
+    return Master(points, form, best, u, best.fitted * size**-zeta_over_nu)
+
+
+def _curve(points: Points, form: Form, parameters: np.ndarray, steepness: float) -> Solution:
+    """Return the curve of low degree at given parameters, with a steepness per unit of the control."""
+    model = Model(points, form)
+    model.steepness, model.degree = steepness * model.half, DEGREE
+    return model.solution(model.internal(parameters))
+
+
+def steep(found: Collapse) -> float:
+    """Return half the width of the transition at the largest size: the range of the curve over its steepest slope."""
+    master = master_curve(found)
+    same = np.diff(master.points.L) == 0
+    slope = float(np.abs(np.diff(master.y)[same] / np.diff(master.u)[same]).max())
+    half = float(np.ptp(master.y)) / slope / 2 if slope > 0 else float(np.abs(master.u).max())
+    return max(half, 3 * found.critical_point.error)
+
+
+def grid_near(fit: Fit) -> tuple[float, ...]:
+    """Return control values near the crossing: the pilot's, their intervals halved until enough values are inside.
+
+    Enough are `INSIDE` in the steep region of the largest size and `AROUND` in that of the smallest.  Of the pilot's
+    values beyond the next one on either side is kept.
+    """
+    found, sizes, values = fit.collapse, fit.curves.sizes, values_of(fit.curves)
+    assert found is not None
+    x_c, inner = found.critical_point.value, steep(found)
+    outer = inner * (sizes[-1] / sizes[0]) ** found.inverse_nu.value
+    chosen: set[float] = set()
+    for half, least in ((inner, INSIDE), (outer, AROUND)):
+        low, high = max(x_c - half, values[0]), min(x_c + half, values[-1])
+        fine = np.array(values)
+        while np.count_nonzero((fine >= low) & (fine <= high)) < least and len(fine) < 10**6:
+            fine = np.sort(np.concatenate([fine, (fine[1:] + fine[:-1]) / 2]))
+        chosen |= {float(f"{x:.12g}") for x in fine[(fine >= low) & (fine <= high)]}
+    below, above = [x for x in values if x < min(chosen)], [x for x in values if x > max(chosen)]
+    return tuple(sorted({*chosen, *below[-1:], *above[:1]}))
+
+
+def design_gain(found: Collapse, values: tuple[float, ...]) -> float:
+    """Return the variance of the critical point on other control values, over that on the pilot's, per draw.
+
+    It is that of the same master curve without scatter, with the pilot's errors.
+    """
+    master = master_curve(found)
+    pilot, before = master.points, master.solution
+    x_c, inverse_nu, zeta_over_nu = before.parameters[:3]
+    order, grid, rows = np.argsort(master.u), np.array(values), []
+    for size in pilot.sizes:
+        mine = np.equal(pilot.L, size)
+        scale = size / pilot.L.max()
+        u = (grid - x_c) * scale**inverse_nu
+        near = (u >= master.u.min()) & (u <= master.u.max())
+        clean = np.interp(u[near], master.u[order], master.y[order]) * scale**zeta_over_nu
+        error = np.interp(grid[near], pilot.x[mine], pilot.error[mine])
+        rows.append((np.full(len(clean), float(size)), grid[near], clean, error))
+    design = Points(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+    planned = _curve(design, master.form, before.parameters, before.steepness / Model(pilot, master.form).half)
+    gain = float(planned.covariance[0, 0] / before.covariance[0, 0])
+    return gain if math.isfinite(gain) and gain > 0 else 1.0

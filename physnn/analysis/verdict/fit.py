@@ -1,0 +1,278 @@
+"""From curves to an answer: which verdict, and where there is a crossing, the critical point and exponents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from physnn.analysis.collapse.exponents import Collapse, Settings, collapse, outside
+from physnn.analysis.curves.crossing import LEVEL, Pair, crossings
+from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.drift import Drift, drift
+from physnn.analysis.curves.points import Points
+from physnn.analysis.verdict.first_order import dip
+from physnn.analysis.verdict.merging import JOINED, Merging, merging
+from physnn.analysis.verdict.null_model import NullModel
+from physnn.machine import one_thread
+
+Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
+SLIGHT = 0.03
+"""Differences on one side of a crossing, over those on the other, that corrections to scaling may make."""
+DECIDED = ("crossing", "merging", "first-order", "no-crossing")
+"""Verdicts that answer the question."""
+CLEAR = 1.5
+"""Significance, over the threshold, from which a difference of one sign is asked where it comes from."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The answer to "is this a phase transition, and where?".
+
+    Attributes
+    ----------
+    curves : Curves
+        What was fitted.
+    pairs : list of Pair
+        All pairs of sizes; of y L^(-zeta/nu) where zeta is not 0.
+    verdict, reason : str
+        The answer and its evidence in one sentence.
+    verdict_p_value : float
+        Probability of pairs that look so much like crossing without crossing.
+    collapse : Collapse or None
+        Where the verdict is ``crossing`` (or ``first-order`` with curves that cross).
+    drift : Drift or None
+        Crossings extrapolated, where there are enough.
+    merging : Merging or None
+        Power law against Kosterlitz-Thouless form, where the verdict is ``merging``.
+    remarks : tuple of str
+        What a reader must know.
+    null : NullModel or None
+        For a task's error: whether curves of all sizes follow from one of them.
+    """
+
+    curves: Curves
+    pairs: list[Pair]
+    verdict: Verdict
+    reason: str
+    verdict_p_value: float
+    collapse: Collapse | None = None
+    drift: Drift | None = None
+    merging: Merging | None = None
+    remarks: tuple[str, ...] = ()
+    null: NullModel | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer as plain data; estimates are null where the verdict does not allow them."""
+        best = self.collapse
+        point = best.critical_point if best else self.merging.best.critical_point if self.merging else None
+        return {
+            "observable": self.curves.observable,
+            "control": self.curves.control,
+            "method": "crossings; collapse by variable projection averaged over windows and sizes; bootstrap",
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "verdict_p_value": self.verdict_p_value,
+            "critical_point": point.as_json() if point else None,
+            "inverse_nu": best.inverse_nu.as_json() if best else None,
+            "zeta_over_nu": best.zeta_over_nu.as_json() if best else None,
+            "chi2_per_dof": best.chi2_per_dof if best else None,
+            "p_value": best.p_value if best else None,
+            "sizes": list(self.curves.sizes),
+            "window": list(best.window) if best else None,
+            "n_bootstrap": len(best.samples) if best else len(next(iter(self.curves.samples.values()))),
+            "n_networks": self.curves.networks,
+            "n_images": self.curves.images,
+            "crossings": [
+                {"L": list(p.sizes), "value": p.x.value, "error": p.x.error, "height": p.height.value}
+                | {"height_error": p.height.error}
+                for p in self.pairs
+                if p.x and p.height
+            ],
+            "drift": {
+                "critical_point": self.drift.critical_point.as_json(),
+                "drift_error": self.drift.drift_error,
+                "height": self.drift.height.as_json(),
+                "height_drift_error": self.drift.height_drift_error,
+            }
+            if self.drift
+            else None,
+            "merging": self.merging.as_json() if self.merging else None,
+            "null_model": self.null.as_json() if self.null else None,
+            "evidence": best.as_json() if best else None,
+            "warnings": list(self.remarks),
+        }
+
+
+def widest(pairs: list[Pair]) -> Pair:
+    """Return the pair of the smallest and the largest size."""
+    return max(pairs, key=lambda p: p.sizes[1] / p.sizes[0])
+
+
+def decide(pairs: list[Pair]) -> tuple[Verdict, str]:
+    """Return verdict and reason from the pairs of sizes.
+
+    ``crossing`` if the smallest and the largest size cross, or another pair does beyond doubt when all pairs are
+    counted, unless the differences on one side are slight; ``undecided`` if they cross many times or are unresolved, or
+    if others cross within doubt; else ``no-crossing``.
+    """
+    pair = widest(pairs)
+    name = f"L = {pair.sizes[0]} and {pair.sizes[1]}"
+    if pair.verdict == "crossing":
+        return _crossing(pair, name)
+    if pair.verdict == "many-crossings":
+        return "undecided", f"{name} differ significantly with both signs, changing more than once"
+    others = [p for p in pairs if p.verdict == "crossing"]
+    sure = [p for p in others if p.p_value * len(pairs) < LEVEL]
+    if sure and all(p.verdict != "many-crossings" for p in pairs):
+        return "crossing", f"L = {sure[0].sizes[0]} and {sure[0].sizes[1]} differ significantly with both signs"
+    if pair.verdict == "unresolved":
+        return "undecided", f"{name} are known to {pair.resolution:.0%} of the curves' range only: add measurements"
+    if others:
+        return "undecided", f"L = {others[0].sizes[0]} and {others[0].sizes[1]} cross, but {name} do not"
+    sign = "positive" if pair.positive > 1 else "negative" if pair.negative > 1 else ""
+    seen = f"a significant difference has one sign only ({sign})" if sign else "no difference is significant"
+    return "no-crossing", (
+        f"between {name} {seen}; the largest is {pair.largest:.1%} of the curves' range, "
+        f"differences above {pair.resolution:.1%} would show"
+    )
+
+
+def _crossing(pair: Pair, name: str) -> tuple[Verdict, str]:
+    if pair.weaker < SLIGHT and pair.joined >= JOINED:
+        return "no-crossing", (
+            f"{name} differ on one side by {pair.weaker:.1%} at most of what they differ by on the other, as curves "
+            "that join do if there are corrections to scaling"
+        )
+    return "crossing", f"{name} differ significantly with both signs, changing once"
+
+
+def against(answer: Fit, null: NullModel) -> Fit:
+    """Return an answer beside the null model: curves that it explains do not show a transition, crossing or not."""
+    if null.rejected or answer.verdict not in ("crossing", "merging", "first-order"):
+        return replace(answer, null=null)
+    reason = f"{answer.reason}; but {null.sentence()}"
+    return replace(
+        answer, verdict="no-crossing", reason=reason, collapse=None, drift=None, merging=None, null=null
+    )  # fmt: skip
+
+
+def usual_omega(found: Curves) -> Literal["free"] | None:
+    """Return whether corrections to scaling are fitted unless something else is asked for.
+
+    Those of a lattice model are there at every size, and move a critical point before chi2 shows them.  With a free
+    zeta/nu as well they would leave little that is known.
+    """
+    return "free" if found.chains and found.dimensionless and len(found.sizes) > 2 else None
+
+
+@one_thread
+def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generator, peaks: str = "") -> Fit:
+    """Return the verdict on curves and, where they cross, critical point and exponents.
+
+    Parameters
+    ----------
+    curves : Curves
+        The data with bootstrap samples.
+    settings : Settings
+        What is held and what is fitted.
+    generator : numpy.random.Generator
+        Source of the resampling.
+    peaks : str
+        Evidence of distributions with two peaks, see `physnn.analysis.verdict.first_order.two_peaks`.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two sizes, or the sizes have no range of control values in common.
+    """
+    zeta = settings.fixed(curves.dimensionless)[2]
+    found = None
+    pairs = crossings(curves)
+    if zeta is None:
+        found = collapse(curves, settings, generator)
+        if found is None:
+            return Fit(curves, pairs, "undecided", "no collapse with a free zeta/nu was found", 1.0)
+        pairs = crossings(curves.scaled(found.zeta_over_nu.value))
+    elif zeta:
+        pairs = crossings(curves.scaled(zeta))
+    verdict, reason = decide(pairs)
+    p_value = widest(pairs).p_value
+    if found is not None and verdict != "crossing":
+        verdict, reason = _scaled(pairs, found, verdict, reason)
+    if curves.equilibrium:
+        return Fit(curves, pairs, "non-equilibrium", curves.equilibrium, p_value)
+    signs = "; ".join(part for part in (dip(curves) if zeta == 0 else "", peaks) if part)
+    if signs:
+        return _first_order(curves, pairs, signs, found or collapse(curves, settings, generator), p_value)
+    if verdict == "no-crossing":
+        return _without_crossing(curves, pairs, reason, p_value, settings)
+    if verdict == "undecided":
+        return Fit(curves, pairs, verdict, reason, p_value)
+    return _with_crossing(curves, pairs, reason, p_value, found or collapse(curves, settings, generator))
+
+
+def _scaled(pairs: list[Pair], found: Collapse, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
+    """Return the verdict where zeta/nu was fitted: scaled peaks need not change sign, they narrow instead.
+
+    So a collapse that is good and knows its exponent is a crossing if there is any difference that it explains.
+    """
+    differ = any(max(p.positive, p.negative) > 1 for p in pairs)
+    known = found.inverse_nu.error == 0 or found.inverse_nu.value > 3 * found.inverse_nu.error
+    if differ and known and found.scan.acceptable:
+        return "crossing", "curves of y L^(-zeta/nu) differ significantly and collapse"
+    if differ:
+        return "undecided", f"{reason}; with a free zeta/nu no acceptable collapse with a known 1/nu was found"
+    return verdict, reason
+
+
+def _first_order(curves: Curves, pairs: list[Pair], signs: str, found: Collapse | None, p_value: float) -> Fit:
+    if found and found.inverse_nu.error < 0.3 * found.inverse_nu.value:
+        signs += f"; 1/nu = {found.inverse_nu}, to be compared with the dimension d"
+    return Fit(curves, pairs, "first-order", signs, p_value, found, remarks=found.remarks if found else ())
+
+
+def _without_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: float, settings: Settings) -> Fit:
+    pair = widest(pairs)
+    if max(pair.positive, pair.negative) > CLEAR:
+        points = curves.points()
+        beyond = outside(points, settings.fixed(curves.dimensionless))
+        if beyond is not None:
+            text = f"{reason}; but they collapse with a critical point near {beyond:.4g}, so extend the range"
+            return Fit(curves, pairs, "undecided", text, p_value)
+        joined, least = _joined(curves, points, pairs)
+        if joined:
+            best = joined.best
+            of = f" of L >= {least}" if least > curves.sizes[0] else ""
+            text = (
+                f"the curves{of} differ on one side of about {best.critical_point} and are joined on the other; "
+                f"chi2/dof is {joined.power.chi2 / joined.power.dof:.2f} for a power law, "
+                f"{joined.kosterlitz_thouless.chi2 / joined.kosterlitz_thouless.dof:.2f} for exp(b/sqrt t)"
+                + (f": {joined.favoured} is favoured" if joined.favoured else ": neither is favoured")
+            )
+            return Fit(curves, pairs, "merging", text, p_value, merging=joined)
+    # What crosses, if slightly, and does not join is neither.
+    return Fit(curves, pairs, "undecided" if pair.verdict == "crossing" else "no-crossing", reason, p_value)
+
+
+def _joined(curves: Curves, points: Points, pairs: list[Pair]) -> tuple[Merging | None, int]:
+    """Return the forms that join all curves, or those of three sizes at least, and the smallest size taken."""
+    largest = curves.sizes[-1]
+    for least in curves.sizes[:-2] or curves.sizes[:1]:
+        pair = next(p for p in pairs if p.sizes == (least, largest))
+        if found := merging(points.chosen(np.greater_equal(points.L, least)), pair):
+            return found, least
+    return None, largest
+
+
+def _with_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: float, found: Collapse | None) -> Fit:
+    if found is None:
+        return Fit(curves, pairs, "undecided", f"{reason}; but no stable collapse was found around it", p_value)
+    x_c = found.critical_point.value
+    covered = [L for L in curves.sizes if curves.x[L].min() <= x_c <= curves.x[L].max()]
+    if len(covered) < 2:
+        text = f"{reason}; but the collapse puts the critical point at {x_c:.4g}, beyond the data: extend the range"
+        return Fit(curves, pairs, "undecided", text, p_value, remarks=found.remarks)
+    moved = drift(pairs, curves.sizes, found.inverse_nu.value)
+    return Fit(curves, pairs, "crossing", reason, p_value, found, moved, remarks=found.remarks)

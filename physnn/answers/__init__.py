@@ -1,0 +1,1 @@
+"""What a file of samples says, as figures and commands show it."""

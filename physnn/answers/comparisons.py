@@ -1,0 +1,159 @@
+"""Fits beyond one observable of one file: common fits, dynamic scaling, comparisons, and their description."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from physnn import rng
+from physnn.analysis.collapse.exponents import Settings, collapse
+from physnn.analysis.curves.tables import is_dimensionless
+from physnn.analysis.verdict.fit import Fit, usual_omega
+from physnn.answers.equilibrium import fitted_together
+from physnn.answers.fit import default_observable, fit, loaded, sampled_curves
+from physnn.errors import InputError
+from physnn.preflight import check_fit
+from physnn.store.hdf5 import is_hdf5
+from physnn.store.sweep_file import SweepFile, read_sweep
+from physnn.store.table import read_table
+
+if TYPE_CHECKING:
+    from physnn.analysis.collapse.dynamic import DynamicFit
+    from physnn.analysis.collapse.joint import Joint
+    from physnn.analysis.verdict.universality import Comparison
+
+
+def fit_joint(
+    source: str | Path | SweepFile,
+    others: Sequence[str],
+    observable: str | None = None,
+    *,
+    omega: float | Literal["free"] | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Joint:
+    """Fit one critical point and one 1/nu to several observables.
+
+    Parameters
+    ----------
+    source : path or SweepFile
+        A sweep file or a table.
+    others : sequence of str
+        Further observables of the sweep file, or further tables.
+    observable : str, optional
+        The first observable, as in `fit`.
+    omega, resamples, seed
+        As in `fit`.  Every observable has zeta/nu fitted if it is known not to be dimensionless.
+
+    Raises
+    ------
+    InputError
+        If an observable has no collapse of its own, or is given twice.
+    """
+    from physnn.analysis.collapse.joint import joint
+
+    generator = rng.stream(seed, "bootstrap", "joint fit")
+    parts = []
+    if isinstance(source, SweepFile) or is_hdf5(Path(source)):
+        sweep = fitted_together(source if isinstance(source, SweepFile) else read_sweep(source))[0]
+        names = (observable or default_observable(sweep), *others)
+        # The same stream for all: sample b draws the same networks and images, or bins, for every observable.
+        found = [sampled_curves(sweep, n, resamples, rng.stream(seed, "bootstrap", "joint"), names) for n in names]
+    else:
+        names = (str(source), *others)
+        found = [loaded(n, observable if n == str(source) else None, None, resamples, seed)[0] for n in names]
+    if said := next((each.equilibrium for each in found if each.equilibrium), ""):
+        raise InputError(f"these are no equilibrium data, so they have no static exponents: {said}")
+    if len(set(names)) < len(names):
+        raise InputError(f"the common fit has {', '.join(names)}: give each observable once")
+    omega = usual_omega(found[0]) if omega is None else omega
+    settings = Settings(omega=omega, resamples=resamples, second_method=False)
+    for name, each in zip(names, found, strict=True):
+        answer = collapse(each, settings, generator)
+        if answer is None:
+            raise InputError(f"{name} has no stable collapse of its own, so it cannot enter a common fit")
+        parts.append((each, answer))
+    return joint(parts, resamples, generator)
+
+
+def fit_dynamic(
+    source: str | Path,
+    *,
+    z: float | Literal["free"] | None = None,
+    zeta: float | Literal["free"] | None = None,
+    critical_point: float | None = None,
+    inverse_nu: float | None = None,
+    observable: str | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> DynamicFit:
+    """Fit critical point, exponents and z to a table with a column of times.
+
+    Parameters
+    ----------
+    source : path
+        Table with columns L, control, t, value and error, named in its header; see `physnn.store.table`.
+    z, zeta, critical_point, inverse_nu : float or "free", optional
+        Values that are held; zeta/nu is held at 0 for observables not known to have a dimension.
+    observable, resamples, seed
+        As in `fit`.
+
+    Raises
+    ------
+    InputError
+        If the table has no times or errors, or does not determine what is asked for.
+    """
+    from physnn.analysis.collapse.dynamic import dynamic_scaling
+    from physnn.analysis.collapse.dynamic_model import DynamicPoints
+
+    table = read_table(Path(source))
+    check_fit(len(table.y), resamples)
+    if table.t is None or table.error is None:
+        missing = "times" if table.t is None else "errors"
+        raise InputError(f"{source} has no column of {missing}: name columns in a header, as in L,T,t,value,error")
+    if zeta is None:
+        zeta = 0.0 if is_dimensionless(observable or table.observable) else "free"
+    held = [None if value in (None, "free") else float(value) for value in (critical_point, inverse_nu, zeta, z)]
+    points = DynamicPoints(table.L, table.x, table.t, table.y, table.error)
+    generator = rng.stream(seed, "bootstrap", "dynamic")
+    return dynamic_scaling(points, (held[0], held[1], held[2], held[3]), resamples, generator=generator)
+
+
+def compare(
+    a: str | Path,
+    b: str | Path | None = None,
+    *,
+    observable: str | None = None,
+    observable_b: str | None = None,
+    zeta: float | Literal["free"] | None = None,
+    omega: float | Literal["free"] | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Comparison:
+    """Fit one or two files and compare exponents with each other and with the table of universality classes.
+
+    Parameters
+    ----------
+    a, b : path
+        Sweep files or tables; without ``b`` only the classes are compared with.
+    observable, observable_b : str, optional
+        Observables; ``observable_b`` is ``observable`` by default.
+    zeta, omega, resamples, seed
+        As in `fit`, for both.
+    """
+    from physnn.analysis.verdict.universality import compare_fits
+
+    first = fit(a, observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
+    names = Path(a).stem, Path(b).stem if b else "B"
+    if b is None:
+        return compare_fits(first, None, names)
+    second = fit(b, observable_b or observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
+    return compare_fits(first, second, names if names[0] != names[1] else ("A", "B"))
+
+
+def methods(answer: Fit) -> dict[str, str]:
+    """Return a methods paragraph of a fit and the BibTeX entries of what it used."""
+    from physnn.analysis.verdict.methods import methods as written
+
+    return written(answer)

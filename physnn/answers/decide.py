@@ -1,0 +1,196 @@
+"""The kind of transition that files of equilibrium sweeps show, one network each, and what they share."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn import rng
+from physnn.analysis.curves.curves import Curves, disequilibrium
+from physnn.analysis.order.anomalous_dimension import anomalous_dimension
+from physnn.analysis.order.decision import Decision, Evidence, decide
+from physnn.analysis.order.plane import Plane, on_plane
+from physnn.analysis.order.structure import fits, written
+from physnn.analysis.statistics.pooled import Pooled, pooled
+from physnn.answers.comparisons import fit_joint
+from physnn.answers.equilibrium import fitted_together, order_record
+from physnn.answers.fit import fit, sampled_arrays, sampled_curves
+from physnn.bundled import data_folder
+from physnn.errors import InputError
+from physnn.store.hdf5 import content_digest
+from physnn.store.sweep_file import SweepFile, read_sweep
+
+KINDS = ("equilibrium", "temperature")
+"""Sweeps that can be decided: of unit vectors, and of lattice models, the control."""
+LEAST = 2
+"""Sizes that hold the order without which there is nothing to fit."""
+OBSERVABLES = ("binder", "xi_over_L")
+"""What decides."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A file with its evidence, and the rule that decides it; ``order`` is k* / 2 pi in words."""
+
+    name: str
+    order: str
+    evidence: Evidence
+    decision: Decision
+
+    @property
+    def decided(self) -> bool:
+        """Whether a rule gave an answer."""
+        return self.decision.kind not in ("undecided", "not in equilibrium")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        e = self.evidence
+        numbers = {
+            name: value.as_json() if value else None
+            for name, value in (("critical_point", e.critical_point), ("inverse_nu", e.inverse_nu), ("eta", e.eta))
+        }
+        facts = {"components": e.components, "sizes": list(e.sizes), "verdicts": dict(e.verdicts)}
+        planes = {name: found.as_json() for name, found in (e.planes or {}).items()}
+        return {"file": self.name, "order": self.order, **facts, **numbers, "planes": planes, **self.decision.as_json()}
+
+
+def planes(path: Path | None = None) -> tuple[Plane, ...]:
+    """Return U4 against xi/L of the classes that are known, from the bundled table or one like it."""
+    with (path or data_folder() / "planes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    found = []
+    for name in dict.fromkeys(row["class"] for row in rows):
+        own = sorted((r for r in rows if r["class"] == name), key=lambda r: float(r["xi_over_L"]))
+        xi, binder, error = (np.array([float(r[c]) for r in own]) for c in ("xi_over_L", "binder", "error"))
+        found.append(Plane(name, int(own[0]["components"]), xi, binder, error))
+    return tuple(found)
+
+
+def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> tuple[SweepFile, Evidence]:
+    """Return a sweep of unit vectors or of a lattice model, and what the rules of a decision look at.
+
+    Raises
+    ------
+    InputError
+        If it is of another kind, or a number is not finite.
+    """
+    whole = read_sweep(source)
+    if whole.recipe.get("kind") not in KINDS:
+        raise InputError(
+            f"{source} holds no equilibrium: take files of sweep-noise --mode equilibrium or sweep-temperature"
+        )
+    record = order_record(whole)
+    if record and len(held := [L for L in whole.sizes if fits(record.order().wave_vectors, L)]) < LEAST:
+        return whole, Evidence(record.order().components, tuple(held), {})
+    sweep, remarks = fitted_together(whole)
+    variables = [v for group in sweep.sizes.values() for v in group.values()]
+    components = record.order().components if record else max(int(v.attrs.get("components", 1)) for v in variables)
+    sizes = tuple(sorted(sweep.sizes))
+    doubts = tuple(r for r in remarks if not r.startswith(("L = ", "too short")))
+    control, arrays = sampled_arrays(sweep)
+    for L, (_, series) in arrays.items():
+        if bad := next((name for name, values in series.items() if not np.isfinite(values).all()), None):
+            raise InputError(f"{source}: {bad} of L = {L} has values that are not finite")
+    if disequilibrium(arrays, control):
+        return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "non-equilibrium"))
+    try:
+        return whole, _measured(sweep, components, doubts, resamples, seed)
+    except InputError as error:
+        # Chains that are too short for their autocorrelation time decide nothing.
+        return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "undecided"), {}, (*doubts, str(error)))
+
+
+def _measured(sweep: SweepFile, components: int, doubts: tuple[str, ...], resamples: int, seed: int) -> Evidence:
+    """Return the evidence of chains that are long enough."""
+    answers = {name: fit(sweep, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
+    verdicts = {name: answer.verdict for name, answer in answers.items()}
+    point = nu = shared = eta = None
+    if set(verdicts.values()) == {"crossing"}:
+        # Without a common fit the rules have no exponent, and say so.
+        with suppress(InputError):
+            both = fit_joint(sweep, ["xi_over_L"], "binder", resamples=resamples, seed=seed)
+            point, nu, shared = both.critical_point, both.inverse_nu, both.agreement
+    elif verdicts["xi_over_L"] == "merging" and answers["xi_over_L"].merging:
+        point = answers["xi_over_L"].merging.best.critical_point
+        at = point.value
+        with suppress(InputError):
+            each = anomalous_dimension(sampled_curves(sweep, "m_abs", resamples, rng.stream(seed, "bootstrap", "eta")))
+            eta = each[min(each, key=lambda T: abs(T - at))] if each else None
+    binder, xi = (
+        sampled_curves(sweep, name, resamples, rng.stream(seed, "bootstrap", "plane"), OBSERVABLES)
+        for name in OBSERVABLES
+    )
+    return Evidence(
+        components, tuple(sorted(sweep.sizes)), verdicts, {name: a.reason for name, a in answers.items()}, doubts,
+        point, nu, shared, eta, _trend(xi), {p.name: on_plane(binder, xi, components, p) for p in planes()},
+    )  # fmt: skip
+
+
+def _trend(xi: Curves) -> float:
+    """Return xi/L of the largest size less that of the smallest at their lowest common T, in errors; 0 if none."""
+    first, last = xi.sizes[0], xi.sizes[-1]
+    common = np.intersect1d(xi.x[first], xi.x[last])
+    if not len(common):
+        return 0.0
+    a, b = (int(np.flatnonzero(xi.x[L] == common[0])[0]) for L in (first, last))
+    draws = xi.samples[last][:, b] - xi.samples[first][:, a]
+    return float((xi.y[last][b] - xi.y[first][a]) / max(draws.std(ddof=1), 1e-300))
+
+
+@dataclass(frozen=True)
+class Study:
+    """Files with their decisions, and T_c, 1/nu and eta of those that are decided and have them.
+
+    A common value is None where fewer than two do.
+    """
+
+    files: tuple[Decided, ...]
+    critical_point: Pooled | None
+    inverse_nu: Pooled | None
+    eta: Pooled | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        common = {name: getattr(self, name) for name in ("critical_point", "inverse_nu", "eta")}
+        return {"files": [one.as_json() for one in self.files]} | {
+            name: found.as_json() if found else None for name, found in common.items()
+        }
+
+
+def study(sources: Sequence[str | Path], *, resamples: int = 200, seed: int = 0) -> Study:
+    """Decide every file, and pool what they have in common.
+
+    Parameters
+    ----------
+    sources : sequence of path
+        Equilibrium sweeps, one network (or model) each.
+    resamples, seed
+        As in `physnn.fit`.
+
+    Raises
+    ------
+    InputError
+        If a file is of another kind, or two hold the same data: they would count as independent.
+    """
+    found: list[Decided] = []
+    seen: dict[str, str | Path] = {}
+    for source in sources:
+        if (same := seen.setdefault(content_digest(source), source)) != source:
+            raise InputError(f"{source} holds the same data as {same}: give each network once")
+        sweep, evidence = evidence_of(source, resamples=resamples, seed=seed)
+        record = order_record(sweep)
+        waves = record.order().wave_vectors if record else ((Fraction(0), Fraction(0)),)
+        words = " and ".join(written(k) for k in dict.fromkeys(waves))
+        found.append(Decided(str(source), words, evidence, decide(evidence)))
+    common = {
+        name: pooled([v for one in found if one.decided and (v := getattr(one.evidence, name)) and v.error > 0])
+        for name in ("critical_point", "inverse_nu", "eta")
+    }
+    return Study(tuple(found), **common)

@@ -1,0 +1,50 @@
+"""What the file of an equilibrium sweep says about its order, and which of its sizes belong together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from physnn.analysis.order.equilibrium import drifted, strayed, together
+from physnn.analysis.order.thermometer import thermometer
+from physnn.samples.base import validated
+from physnn.samples.equilibrium.recipe import OrderRecord
+from physnn.store.sweep_file import SweepFile
+
+
+def order_record(sweep: SweepFile) -> OrderRecord | None:
+    """Return the order parameter that an equilibrium sweep was measured on; None for other sweeps."""
+    found = sweep.recipe.get("order")
+    return validated(OrderRecord, found) if isinstance(found, dict) else None
+
+
+def fitted_together(sweep: SweepFile) -> tuple[SweepFile, tuple[str, ...]]:
+    """Return a sweep with the sizes that hold its order without strain, and what is to be said of its order.
+
+    Raises
+    ------
+    InputError
+        If fewer than two of several sizes are left.
+    """
+    found = order_record(sweep)
+    if found is None:
+        return sweep, ()
+    order = found.order()
+    left, said = together(order, list(sweep.sizes))
+    remarks = [said] if said else []
+    if not found.resolved:
+        remarks.append(f"no peak of S(k) was resolved at T = {found.T:.4g} and above: the order parameter is a guess")
+    if found.metastable:
+        remarks.append(f"metastable starts at the lowest temperature: {'; '.join(found.metastable)}")
+    structure = {
+        L: (group["T"].values, group["structure"].values) for L, group in sweep.sizes.items() if "structure" in group
+    }
+    remarks += strayed(order, structure) + drifted(order, structure)
+    open_points = [
+        f"L = {L}, T = {T:.6g}"
+        for L, group in sweep.sizes.items()
+        for k, T in enumerate(group["T"].values)
+        if thermometer(group["force"].values[k], group["curvature"].values[k], float(T)).verdict == "undecided"
+    ]
+    if open_points:
+        remarks.append(f"too short for the thermometer to tell: {len(open_points)} points, {open_points[0]} first")
+    return replace(sweep, sizes={L: sweep.sizes[L] for L in left}), tuple(remarks)

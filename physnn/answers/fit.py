@@ -1,0 +1,258 @@
+"""The calls that read files: fits and descriptions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from physnn import rng
+from physnn.analysis.collapse.exponents import Settings
+from physnn.analysis.curves.chains import curves_of_chains
+from physnn.analysis.curves.curves import Curves, curves_of
+from physnn.analysis.curves.observables import available, with_moments
+from physnn.analysis.curves.tables import Columns, curves_of_table
+from physnn.analysis.order.equilibrium import Check, checks
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.verdict.first_order import two_peaks
+from physnn.analysis.verdict.fit import Fit, against, fit_curves, usual_omega
+from physnn.analysis.verdict.null_model import LEAST, OBSERVABLES, Errors, NullModel, null_model
+from physnn.answers.equilibrium import fitted_together, order_record
+from physnn.bundled import resolve
+from physnn.errors import InputError
+from physnn.preflight import check_fit
+from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
+from physnn.store.hdf5 import Variable, content_digest, is_hdf5
+from physnn.store.network_file import FORMAT as NETWORKS
+from physnn.store.network_file import read_networks
+from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
+from physnn.store.table import read_covariance, read_table
+
+
+def fit(
+    source: str | Path | SweepFile,
+    observable: str | None = None,
+    *,
+    zeta: float | Literal["free"] | None = None,
+    omega: float | Literal["free"] | None = None,
+    critical_point: float | None = None,
+    inverse_nu: float | None = None,
+    covariance: str | Path | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Fit:
+    """Decide whether curves of several sizes cross; if so, estimate critical point and exponents.
+
+    Parameters
+    ----------
+    source : path or SweepFile
+        A sweep file, of ours or made with `physnn.write_sweep`, or a plain table with columns L, control, value and
+        error, see `physnn.store.table`.
+    observable : str, optional
+        A name of `physnn.analysis.curves.observables.OBSERVABLES` that the file's arrays allow, by default ``rmse`` of
+        networks and ``binder`` of lattice models; for a table
+        what its values are, by default the name in its header.
+    zeta : float or "free", optional
+        zeta/nu is held or fitted; by default fitted where the observable is known not to be dimensionless, else 0.
+    omega : float or "free", optional
+        The correction term L^-omega, held or fitted; by default it is fitted for dimensionless observables of lattice
+        models at three sizes or more, and otherwise there only where the data demand it.
+    critical_point, inverse_nu : float, optional
+        Values that are held.
+    covariance : path, optional
+        Covariance of a table's values.
+    resamples : int
+        Bootstrap samples.
+    seed : int
+        Root seed of the resampling.
+
+    Returns
+    -------
+    physnn.analysis.verdict.fit.Fit
+        ``verdict``, ``reason``, ``curves``, ``pairs``, ``collapse``; ``as_json()`` is what the command prints.
+
+    Raises
+    ------
+    InputError
+        If the file is unusable, has one size only, or lacks the observable.
+    """
+    found, peaks, remarks = loaded(source, observable, covariance, resamples, seed)
+    omega = usual_omega(found) if omega is None else omega
+    settings = Settings(zeta, omega, critical_point, inverse_nu, resamples)
+    answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
+    answer = replace(answer, remarks=(*remarks, *answer.remarks))
+    null = null_of(source, found, seed)
+    return answer if null is None else against(answer, null)
+
+
+def null_of(source: str | Path | SweepFile, found: Curves, seed: int = 0) -> NullModel | None:
+    """Return the null model of a noise sweep's error; None where there is none."""
+    if found.observable not in OBSERVABLES or found.images < LEAST or len(found.sizes) < 2:
+        return None
+    sweep = source if isinstance(source, SweepFile) else read_sweep(source)
+    names = (found.control, "se_near", "se_far", "n_near")
+    if any(name not in group for group in sweep.sizes.values() for name in names):
+        return None
+    sizes = {L: Errors(*(group[name].values for name in names)) for L, group in sweep.sizes.items()}
+    return null_model(sizes, found.observable, rng.stream(seed, "bootstrap", "null model", found.observable))
+
+
+def loaded(
+    source: str | Path | SweepFile, observable: str | None, covariance: str | Path | None, resamples: int, seed: int
+) -> tuple[Curves, str, tuple[str, ...]]:
+    """Return the curves of a file, evidence of two peaks in it, and what was done to its numbers."""
+    if isinstance(source, str | Path) and not is_hdf5(Path(source)):
+        table = read_table(Path(source))
+        if table.t is not None:
+            raise InputError(f"{source} has a column of times: fit it with --dynamic")
+        check_fit(len(table.y), resamples)
+        matrix = read_covariance(Path(covariance), len(table.y)) if covariance else None
+        generator = rng.stream(seed, "bootstrap", "table")
+        columns = Columns(table.L, table.x, table.y, table.error, table.control, observable or table.observable)
+        found, said = curves_of_table(columns, matrix, max(1000, resamples), generator)
+        return found, "", (*table.remarks, *said)
+    if covariance:
+        raise InputError("a covariance belongs to a plain table; a sweep file has its own resampling")
+    sweep = source if isinstance(source, SweepFile) else read_sweep(source)
+    sweep, remarks = fitted_together(sweep)
+    found = curves(sweep, observable, resamples=resamples, seed=seed)
+    return found, two_peaks({L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}), remarks
+
+
+def equilibrium_checks(sweep: SweepFile) -> list[Check]:
+    """Return thermometer, autocorrelation and agreement of starts of an equilibrium sweep; none of other sweeps."""
+    if order_record(sweep) is None:
+        return []
+    return checks(sampled_arrays(sweep)[1], both=sweep.recipe.get("start") == "both")
+
+
+def curves(
+    source: str | Path | SweepFile, observable: str | None = None, *, resamples: int = 200, seed: int = 0
+) -> Curves:
+    """Return the curves of an observable of a sweep with bootstrap samples; parameters and errors as in `fit`."""
+    sweep = source if isinstance(source, SweepFile) else read_sweep(source)
+    observable = observable or default_observable(sweep)
+    check_fit(sum(len(x) for x, _ in sampled_arrays(sweep)[1].values()), resamples)
+    return sampled_curves(sweep, observable, resamples, rng.stream(seed, "bootstrap", observable))
+
+
+def sampled_curves(
+    sweep: SweepFile, observable: str, resamples: int, generator: np.random.Generator, together: Sequence[str] = ()
+) -> Curves:
+    """Return the curves of an observable of networks or of Markov chains.
+
+    Observables with the same ``together``, all their names, and equal generators are resampled with the same draws.
+    """
+    control, sizes = sampled_arrays(sweep)
+    group = next(iter(sweep.sizes.values()))
+    if not _of_chains(group):
+        components = int(group["n_order"].values.max()) if "n_order" in group else 1
+        return curves_of(sizes, observable, control, resamples, generator, components)
+    components = max(int(v.attrs.get("components", 1)) for v in group.values())
+    return curves_of_chains(sizes, observable, control, resamples, generator, components, together)
+
+
+def default_observable(sweep: SweepFile) -> str:
+    """Return what is fitted unless something else is asked for: the cumulant of lattice models, RMSE of networks."""
+    control, sizes = sampled_arrays(sweep)
+    allowed = available(next(iter(sizes.values()))[1], control)
+    return next((name for name in ("rmse", "binder", *allowed) if name in allowed), "rmse")
+
+
+def _of_chains(group: Mapping[str, Variable]) -> bool:
+    return any(v.dims[1:] == ("chain", "measurement") for v in group.values())
+
+
+def curve_rows(found: Curves) -> list[list[str]]:
+    """Return the curves as rows of text: control value, then value and error of every size."""
+    values = sorted({float(x) for L in found.sizes for x in found.x[L]})
+    rows = []
+    for x in values:
+        row = [f"{x:.6g}"]
+        for L in found.sizes:
+            at = np.flatnonzero(found.x[L] == x)
+            row.append(str(Estimate(float(found.y[L][at[0]]), float(found.errors[L][at[0]]))) if len(at) else "")
+        rows.append(row)
+    return rows
+
+
+def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]]:
+    """Return the control's name and, for every L, its values and the arrays (control, network, image).
+
+    Raises
+    ------
+    InputError
+        If a group has no control coordinate or no such arrays.
+    """
+    sizes = {}
+    control = ""
+    for L, every in sweep.sizes.items():
+        # The states of chains are no observables.
+        group = {name: v for name, v in every.items() if not name.startswith(("state_", "snapshots"))}
+        names = {v.dims[0] for v in group.values() if len(v.dims) == 3 and v.dims[0] in group}
+        if len(names) != 1:
+            raise InputError(f"group L{L} of the sweep holds no observables with one control parameter")
+        control = names.pop()
+        x = group[control].values
+        arrays = {name: v.values for name, v in group.items() if len(v.dims) == 3 and v.dims[0] == control}
+        real = all(v.dtype.kind in "fiu" for v in (x, *arrays.values()))
+        shapes = {v.shape for v in arrays.values()}
+        if not real or len(shapes) != 1 or x.shape != min(shapes)[:1] or not min(min(shapes)):
+            raise InputError(f"group L{L} of the sweep is not made of real arrays ({control}, network, image)")
+        if not np.isfinite(x).all() or len(set(x.tolist())) != len(x):
+            raise InputError(f"{control} of L = {L} must be finite and without repetition")
+        sizes[L] = x, with_moments(arrays, L)
+    if not sizes:
+        raise InputError("the sweep holds no sizes")
+    return control, sizes
+
+
+def describe(name: str | Path) -> dict[str, Any]:
+    """Return what a file holds: format, digest, recipe and, by kind, sizes and observables or networks.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or it is not whole.
+    """
+    path = resolve(str(name))
+    format_name, attrs = kind_of(path)
+    facts: dict[str, Any] = {"file": str(path), "format": format_name, "digest": content_digest(path)}
+    if format_name == NETWORKS:
+        file = read_networks(path)
+        facts["networks"] = {
+            network: f"seed {seed}, validation RMSE {rmse:.4f}"
+            for network, seed, rmse in zip(file.ids, file.seeds, file.validation_rmse, strict=True)
+        }
+    elif format_name in (ENSEMBLES, DISTANCES):
+        facts |= _describe_ensembles(path, format_name)
+    else:
+        sweep = read_sweep(path)
+        facts["sizes"] = {
+            f"L{L}": ", ".join(f"{k}{list(v.values.shape)}" for k, v in group.items())
+            for L, group in sweep.sizes.items()
+        }
+        control, sizes = sampled_arrays(sweep)
+        facts["observables"] = ", ".join(available(sizes[next(iter(sizes))][1], control))
+    facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
+    names = ("physnn_version", "git_commit", "command", "created", "platform", "libraries")
+    return facts | {key: attrs[key] for key in names if attrs.get(key)}
+
+
+def _describe_ensembles(path: Path, format_name: str) -> dict[str, Any]:
+    if format_name == DISTANCES:
+        found = read_distances(path)[1]
+        return {
+            "distances": {name: f"{len(m)} kinds, {len(next(iter(m.values())))} replicas" for name, m in found.items()}
+        }
+    return {
+        "ensembles": {
+            name: f"{len(e.seeds)} replicas of {sum(v[0].size for v in e.weights.values()):,} numbers, "
+            f"test accuracy {100 * e.measured['test_accuracy'].mean():.2f} %"
+            for name, e in read_ensembles(path).ensembles.items()
+        }
+    }

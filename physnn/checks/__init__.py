@@ -1,0 +1,1 @@
+"""Self-tests against exact results, and benchmarks against baselines of the same run."""

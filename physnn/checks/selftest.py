@@ -1,0 +1,118 @@
+"""Is this installation right?  Every sampler against exact results, as a table of z-scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from physnn import rng
+from physnn.analysis.statistics.resampling import linear_error
+from physnn.exact.ising.oracle import exact
+from physnn.jobs.run import Progress, silent
+from physnn.models import Ising, Potts
+from physnn.samplers import SAMPLERS, advance, start, thermalise
+
+LARGEST_Z = 4.5
+"""|z| from which a result counts as wrong: in 100 right ones it is exceeded with a probability of 0.0007."""
+QUANTITIES: dict[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]] = {
+    "energy": lambda e, m: (e,),
+    "m_abs": lambda e, m: (np.abs(m),),
+    "m2": lambda e, m: (m**2,),
+    "m4": lambda e, m: (m**4,),
+}
+"""What is compared: functions of the series of energy and magnetisation, by the name of the exact result."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A lattice, a temperature and a sampler, with the number of measurements to make."""
+
+    model: Ising | Potts
+    L: int
+    T: float
+    sampler: str
+    sweeps: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison with an exact result.
+
+    Attributes
+    ----------
+    case, quantity : Case, str
+        What was compared.
+    value, error, exact : float
+        The measurement with its error, and the exact value.
+    source : str
+        Where the exact value comes from.
+    """
+
+    case: Case
+    quantity: str
+    value: float
+    error: float
+    exact: float
+    source: str
+
+    @property
+    def z(self) -> float:
+        """(value - exact)/error."""
+        return (self.value - self.exact) / self.error
+
+    @property
+    def right(self) -> bool:
+        """Whether the measurement agrees."""
+        return abs(self.z) < LARGEST_Z
+
+
+def cases() -> list[Case]:
+    """Return what is checked: small lattices by enumeration, larger ones by transfer matrix and Kaufman's sum."""
+    found = []
+    for name in SAMPLERS:
+        if name == "multispin":
+            found += [Case(Ising(), 128, T, name, 4000) for T in (2.0, 2.5)]
+            continue
+        found += [Case(Ising(), 4, T, name, 40_000) for T in (1.8, 2.27, 3.0)]
+        found += [Case(Ising(), 8, Ising().critical_temperature, name, 40_000), Case(Ising(), 32, 2.5, name, 8000)]
+        # An odd side is no checkerboard.
+        side = 3 if name in ("wolff", "swendsen-wang") or name.endswith("random") else 2
+        found.append(Case(Potts(3), side, 1.0, name, 40_000))
+    return found
+
+
+def run_case(case: Case, seed: int = 0) -> list[Check]:
+    """Return the comparisons of one case."""
+    sampler = SAMPLERS[case.sampler]
+    words = (case.model.name, case.model.q, case.model.bond, case.model.field, case.sampler, case.L, case.T)
+    state = start(sampler, case.model, (case.L, case.L), case.T, rng.seed_sequence(seed, "chain", *words, "selftest"))
+    interval = thermalise(sampler, case.model, case.T, state, max(200, case.sweeps // 20))
+    rows = advance(sampler, case.model, case.T, state, case.sweeps, interval)
+    truth = exact(case.model.name, case.L, case.T, q=case.model.q)
+    found = []
+    for name, moments in QUANTITIES.items():
+        if name in truth.values:
+            estimate = linear_error(lambda y: y, *moments(rows["energy"], rows["m"]))
+            found.append(Check(case, name, estimate.value, estimate.error, truth.values[name], truth.sources[name]))
+    return found
+
+
+def selftest(seed: int = 0, progress: Progress = silent) -> list[Check]:
+    """Compare every sampler with exact results; about a minute.
+
+    Parameters
+    ----------
+    seed : int
+        Root seed of the chains.
+    progress : callable
+        Called with (done, total, text).
+    """
+    todo = cases()
+    found: list[Check] = []
+    for k, case in enumerate(todo):
+        progress(k, len(todo), f"{case.sampler}, {case.model.name}, L = {case.L}")
+        found += run_case(case, seed)
+    progress(len(todo), len(todo), "")
+    return found

@@ -1,0 +1,1 @@
+"""Exact results of the Ising and Potts models."""

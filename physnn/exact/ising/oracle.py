@@ -1,0 +1,91 @@
+"""One question, all exact answers there are: what a simulation of a lattice model must reproduce."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from physnn.errors import InputError
+from physnn.exact.ising.enumeration import ising_enumeration
+from physnn.exact.ising.histogram import LARGEST
+from physnn.exact.ising.kaufman import kaufman
+from physnn.exact.ising.potts import potts_enumeration
+from physnn.exact.ising.torus import check_shape
+from physnn.exact.ising.transfer import ising_transfer
+
+OBSERVABLES = ("energy", "c", "m_abs", "m2", "m4", "binder", "s_kmin", "xi_over_L")
+"""What may be known exactly, in the order of the answers."""
+ENUMERATED = 2**16
+"""Most configurations that are enumerated for an answer: instantly."""
+TRANSFERRED = 10
+"""Longest short side for which the transfer matrix is used: up to a second."""
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Exact averages and where they come from.
+
+    Attributes
+    ----------
+    values : dict of str to float
+        Averages by name, energies and moments per site; see `ising_enumeration` for their definitions.
+    sources : dict of str to str
+        The method behind each value.
+    """
+
+    values: dict[str, float]
+    sources: dict[str, str]
+
+
+def exact(model: str, size: int | tuple[int, int], T: float, J: float = 1.0, q: int = 3) -> Exact:
+    """Return every exact average that is known of a lattice model without field on a torus.
+
+    Parameters
+    ----------
+    model : {"ising", "potts"}
+        H = -J sum_<ij> s_i s_j, or H = -J sum_<ij> delta(s_i, s_j).
+    size : int or tuple of int
+        Side L of a square, or both sides, each 2 or more.
+    T, J : float
+        Temperature and coupling in units of the same energy (k_B = 1).
+    q : int
+        Number of states of the Potts model; not used for Ising.
+
+    Returns
+    -------
+    Exact
+        All of `OBSERVABLES` up to 16 Ising spins, or 65,536 Potts configurations, by enumeration.  Ising at J > 0:
+        all of them as well for a short side up to 10, energy and c for any size.
+
+    Raises
+    ------
+    InputError
+        If the model is unknown, nothing exact is known for the size, or a parameter makes no sense.
+    """
+    shape = check_shape((size, size) if isinstance(size, int) else size)
+    sites = shape[0] * shape[1]
+    if model == "potts":
+        return _exact_potts(shape, sites, T, J, q)
+    if model != "ising":
+        raise InputError(f"No exact results for a model {model!r}; use ising or potts.")
+    if 2**sites <= ENUMERATED or (J < 0 and 2**sites <= LARGEST):
+        return _answer((ising_enumeration(shape, T, J), "enumeration"))
+    thermal = kaufman(shape, T, J)
+    closed = {"energy": thermal.energy, "c": thermal.c}, "Kaufman 1949"
+    if J > 0 and min(shape) <= TRANSFERRED:
+        return _answer((ising_transfer(shape, T, J), "transfer matrix"), closed)
+    return _answer(closed)
+
+
+def _exact_potts(shape: tuple[int, int], sites: int, T: float, J: float, q: int) -> Exact:
+    if q > 1 and q**sites > LARGEST:
+        raise InputError(
+            f"No exact results for the {q}-state Potts model on {sites} sites; use at most {LARGEST} configurations."
+        )
+    return _answer((potts_enumeration(shape, q, T, J), "enumeration"))
+
+
+def _answer(*parts: tuple[dict[str, float], str]) -> Exact:
+    """Put the results of several methods together; a later one wins."""
+    values = {name: float(part[name]) for name in OBSERVABLES for part, _ in parts if name in part}
+    sources = {name: source for name in OBSERVABLES for part, source in parts if name in part}
+    return Exact(values, sources)

@@ -1,0 +1,1 @@
+"""Exact counts of networks with weights -1 and +1."""

@@ -1,0 +1,257 @@
+"""Loss landscapes of +-1 networks by visiting every configuration: the check of the counting over functions."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physnn.errors import InputError
+from physnn.exact.landscape import Landscape
+from physnn.kernels.signs import losses as kernel
+from physnn.models.signs import ACTIVATIONS, LOSSES, SignNetwork, Threshold
+
+METHOD = "brute force"
+LIMIT = 36
+"""Weights: an hour of one core where scalar products serve, a day where outputs are evaluated point by point."""
+SPEED = 2e7
+"""Configurations per second of one core, to say how long something would take."""
+SLICE = 0.1
+"""Seconds of one compiled call, so that an interruption gets through."""
+KEEP = 30.0
+"""Seconds between two calls of ``keep``."""
+WIDTH, GAP = 1e-12, 1e-11
+"""Over 1 + loss: widest spread of a level by rounding, and the least gap between two levels that can be told apart."""
+TABLE = 2**22
+"""Largest number of codes of a unit: its table holds that many times points."""
+GRAM = 2**8
+"""Largest table of which all scalar products are taken."""
+COLUMNS = ("keys", "counts", "low", "high")
+
+Progress = Callable[[float, float, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """What has been counted so far; all a later call needs to continue.
+
+    Attributes
+    ----------
+    done : int
+        Steps done, of ``2^weights / (configurations per step)``.
+    keys, counts, low, high : ndarray, shape (bins,)
+        Bins of the loss in use: number, configurations (int64), least and largest loss.
+    """
+
+    done: int
+    keys: np.ndarray
+    counts: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def silent(done: float, total: float, text: str) -> None:
+    """Show no progress."""
+
+
+def brute_force(
+    network: SignNetwork,
+    task: Threshold | None = None,
+    threads: int = 1,
+    progress: Progress = silent,
+    resume: Tally | None = None,
+    keep: Callable[[Tally], None] | None = None,
+) -> Landscape:
+    """Return every distinct loss with its number of configurations, each configuration evaluated.
+
+    Losses are sorted into bins of 2^-38; bins that touch are joined.  A level is what lies within rounding, `WIDTH`:
+    levels closer than that count as one.  Others must lie further apart than `GAP`; otherwise nothing is returned.
+
+    Parameters
+    ----------
+    network, task
+        As for `physnn.exact.signs.count.count_signs`.
+    threads : int
+        Compute threads.  The result does not depend on it.
+    progress : callable
+        Called with configurations done, all configurations, and a text.
+    resume : Tally, optional
+        Continue from here.
+    keep : callable, optional
+        Called with the tally every half minute.
+
+    Raises
+    ------
+    InputError
+        If there are more than `LIMIT` weights or a unit has too many, or levels lie closer than rounding can tell.
+    """
+    task = task or Threshold()
+    refuse(network)
+    if len(network.layers) == 2:
+        return _few(network, task)
+    kinds = kernel_arguments(network, task)
+    steps, each = _steps(network)
+    tallies = [Slots.empty(network) for _ in range(max(1, threads))]
+    if resume is not None:
+        tallies[0].restore(resume)
+    done, size, kept = (
+        resume.done if resume is not None else 0,
+        max(1, 5_000_000 // (each * task.points)),
+        time.monotonic(),
+    )
+    pool = ThreadPoolExecutor(max(1, threads))
+    try:
+        while done < steps:
+            began = time.perf_counter()
+            starts = [done + k * size for k in range(len(tallies)) if done + k * size < steps]
+            jobs = [(t, s, min(size, steps - s)) for t, s in zip(tallies, starts, strict=False)]
+            for _ in pool.map(lambda job: job[0].visit(kinds, job[1], job[2]), jobs):
+                pass
+            done = min(steps, done + size * len(tallies))
+            size = max(1, round(size * min(4.0, SLICE / max(1e-4, time.perf_counter() - began))))
+            progress(done * each, steps * each, f"{2**network.weights:.3g} configurations")
+            if keep is not None and (time.monotonic() - kept > KEEP or done == steps):
+                keep(collect(tallies, done))
+                kept = time.monotonic()
+    finally:
+        # A thread that compiles cannot be stopped: whoever interrupts does not wait for it.
+        pool.shutdown(wait=done >= steps, cancel_futures=True)
+    return _landscape(network, collect(tallies, done))
+
+
+def refuse(network: SignNetwork) -> None:
+    """Raise InputError with the time and memory it would take if brute force is out of reach."""
+    if network.weights > LIMIT:
+        years = 2.0**network.weights / SPEED / 3.156e7
+        memory = min(2.0**network.weights, 1e300) * 64 / 1e9
+        raise InputError(
+            f"brute force over {network.weights} weights would take about {years:.1g} years of one core and, if every"
+            f" loss differs, {memory:.1g} GB; the limit is {LIMIT} weights, so count over functions instead"
+        )
+    widest = max(network.inputs[:-1], default=0)
+    if 2**widest > TABLE:
+        raise InputError(
+            f"a hidden unit with {widest} weights has too many choices for brute force (at most"
+            f" {TABLE.bit_length() - 1} weights), so count over functions instead"
+        )
+
+
+def kernel_arguments(network: SignNetwork, task: Threshold) -> dict[str, Any]:
+    """Return network and task as the kernels take them."""
+    layers = len(network.layers) - 1
+    output = kernel.TANH if network.output == "tanh" else kernel.LINEAR
+    return {
+        "units": np.array(network.layers[1:], np.int64),
+        "inputs": np.array(network.inputs, np.int64),
+        "biased": np.array([network.has_bias(k) for k in range(layers)], np.int64),
+        "activations": np.array([ACTIVATIONS.index(network.hidden)] * (layers - 1) + [output], np.int64),
+        "loss": LOSSES.index(task.loss),
+        "x": task.x,
+        "y": task.y,
+        "constant": float(network.constant or 0),
+    }
+
+
+def _steps(network: SignNetwork) -> tuple[int, int]:
+    """Return the number of steps and the configurations of each."""
+    inner = network.inputs[-2] + network.inputs[-1]
+    return 2 ** (network.weights - inner), 2**inner
+
+
+class Slots:
+    """The hash table of one thread."""
+
+    def __init__(self, places: int) -> None:
+        self.used = 0
+        self.arrays = (
+            np.full(places, kernel.EMPTY, np.int64),
+            np.zeros(places, np.int64),
+            np.zeros(places),
+            np.zeros(places),
+        )
+
+    @classmethod
+    def empty(cls, network: SignNetwork) -> Slots:
+        """Return a table that holds at least two steps."""
+        return cls(max(2**12, 8 * _steps(network)[1]))
+
+    def visit(self, kinds: dict[str, Any], first: int, steps: int) -> None:
+        """Count some steps."""
+        names = ("units", "inputs", "biased", "activations", "loss", "y")
+        rows = [kinds["x"], np.full_like(kinds["x"], kinds["constant"]), np.ones_like(kinds["x"])]
+        bias, fed = int(kinds["biased"][0]), int(kinds["inputs"][0])
+        fixed = (*(kinds[name] for name in names), np.array(rows[: fed - bias] + rows[2:] * bias))
+        gram = bool(
+            kinds["loss"] == kernel.MSE
+            and kinds["activations"][-1] == kernel.LINEAR
+            and kinds["units"][-2] > 1
+            and 2 ** kinds["inputs"][-2] <= GRAM
+        )
+        while steps:
+            arguments = (*fixed, first, steps, gram, self.used, self.arrays)
+            done, self.used = kernel.visit(*arguments)
+            first, steps = first + done, steps - done
+            if steps:
+                self._grow()
+
+    def _grow(self) -> None:
+        larger = Slots(2 * len(self.arrays[0]))
+        kernel.absorb(*self.arrays, *larger.arrays)
+        self.arrays, self.used = larger.arrays, int((larger.arrays[0] != kernel.EMPTY).sum())
+
+    def restore(self, tally: Tally) -> None:
+        """Take in what was counted before."""
+        while len(self.arrays[0]) < 4 * len(tally.keys):
+            self._grow()
+        kernel.absorb(tally.keys, tally.counts, tally.low, tally.high, *self.arrays)
+        self.used = int((self.arrays[0] != kernel.EMPTY).sum())
+
+
+def collect(tallies: list[Slots], done: int) -> Tally:
+    """Return the sum of the threads' tallies."""
+    filled = [t.arrays[0] != kernel.EMPTY for t in tallies]
+    keys, counts, low, high = (
+        np.concatenate([t.arrays[k][f] for t, f in zip(tallies, filled, strict=True)]) for k in range(4)
+    )
+    order = np.argsort(keys, kind="stable")
+    keys, counts, low, high = keys[order], counts[order], low[order], high[order]
+    starts = np.flatnonzero(np.append(True, np.diff(keys) > 0)) if len(keys) else np.zeros(0, np.int64)
+    if not len(keys):
+        return Tally(done, keys, counts, low, high)
+    return Tally(
+        done,
+        keys[starts],
+        np.add.reduceat(counts, starts),
+        np.minimum.reduceat(low, starts),
+        np.maximum.reduceat(high, starts),
+    )
+
+
+def _landscape(network: SignNetwork, tally: Tally) -> Landscape:
+    """Join bins that touch into levels, and check that levels can be told apart."""
+    scale = 1 + np.abs(tally.high)
+    apart = tally.low[1:] - tally.high[:-1]
+    starts = np.flatnonzero(np.append(True, apart > WIDTH * scale[1:]))
+    low, high = np.minimum.reduceat(tally.low, starts), np.maximum.reduceat(tally.high, starts)
+    widest = float(((high - low) / (1 + high)).max())
+    nearest = float(((low[1:] - high[:-1]) / (1 + high[1:])).min(initial=math.inf))
+    if widest > WIDTH or nearest < GAP:
+        raise InputError(
+            f"levels of this network lie closer than rounding lets brute force tell apart (gap {nearest:.1g}, width"
+            f" {widest:.1g}), so count over functions instead"
+        )
+    return Landscape.build(network.weights, (low + high) / 2, np.add.reduceat(tally.counts, starts), METHOD)
+
+
+def _few(network: SignNetwork, task: Threshold) -> Landscape:
+    """Return the landscape of a network without hidden layers: eight configurations at most."""
+    every = network.configuration(np.arange(2**network.weights))
+    losses = task.losses(network.outputs(every, task.x))
+    order = np.argsort(losses)
+    keys, ones = np.arange(len(losses)), np.ones(len(losses), np.int64)
+    return _landscape(network, Tally(1, keys, ones, losses[order], losses[order]))

@@ -1,0 +1,245 @@
+"""Densities of levels of +-1 networks too large to count: independent Wang-Landau and multicanonical walkers."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physnn import rng
+from physnn.errors import InputError
+from physnn.exact.landscape import exact_json
+from physnn.exact.signs.brute import GAP, kernel_arguments, silent
+from physnn.kernels import xoshiro
+from physnn.kernels.signs import losses as kernel
+from physnn.kernels.signs import walk
+from physnn.models.signs import SignNetwork, Threshold
+
+SLICE = 10_000
+"""Moves of one compiled call."""
+START = 1.0
+"""First ln f."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampledLandscape:
+    """Levels that walkers found, with the estimated fraction of configurations on each.
+
+    Attributes
+    ----------
+    weights : int
+        Number of +-1 parameters.
+    levels : ndarray of float64, shape (distinct,)
+        Losses found by any walker, ascending.
+    fractions : ndarray of float64, shape (walkers, distinct)
+        Estimates of each walker, which sum to 1; 0 for a level that it did not visit while measuring.
+    visits : ndarray of int64, shape (walkers, distinct)
+        Measurements on each level.
+    refinement : ndarray of float64, shape (walkers,)
+        Last ``ln f`` before measuring.
+    inverse_time : ndarray of bool, shape (walkers,)
+        Whether the walker reached the 1/t stage: all levels known were visited at every ``ln f`` before it.
+    """
+
+    weights: int
+    levels: np.ndarray
+    fractions: np.ndarray
+    visits: np.ndarray
+    refinement: np.ndarray
+    inverse_time: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Fraction of configurations on each level, averaged over walkers."""
+        return np.asarray(self.fractions.mean(axis=0))
+
+    @property
+    def error(self) -> np.ndarray:
+        """Standard error of `mean`, from the scatter of the walkers."""
+        walkers = len(self.fractions)
+        return np.asarray(self.fractions.std(axis=0, ddof=1) / math.sqrt(walkers))
+
+    @property
+    def found_by(self) -> np.ndarray:
+        """How many walkers measured on each level."""
+        return np.asarray((self.visits > 0).sum(axis=0))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every walker reached the 1/t stage and measured on every level that any walker found.
+
+        That no level is missing for all of them cannot be known from inside.
+        """
+        return bool(self.inverse_time.all() and (self.visits > 0).all())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data; counts are fractions times 2^weights, as far as float64 holds them."""
+        scale = 2.0**self.weights if self.weights < 1000 else math.inf
+        columns = zip(self.levels.tolist(), self.mean.tolist(), self.error.tolist(), self.found_by, strict=True)
+        return {
+            "weights": self.weights,
+            "configurations": exact_json(2**self.weights),
+            "distinct": len(self.levels),
+            "max_degeneracy": float(self.mean.max()) * scale,
+            "method": "sampling",
+            "walkers": len(self.fractions),
+            "complete": self.complete,
+            "levels": [
+                {"loss": loss, "count": share * scale, "fraction": share, "error": error, "walkers": int(walkers)}
+                for loss, share, error, walkers in columns
+            ],
+        }
+
+
+def sample_landscape(
+    network: SignNetwork,
+    task: Threshold | None = None,
+    *,
+    walkers: int = 16,
+    moves: int = 4_000_000,
+    measured: int = 4_000_000,
+    seed: int = 0,
+    threads: int = 1,
+    max_levels: int = 2**16,
+    progress: Callable[[float, float, str], None] = silent,
+) -> SampledLandscape:
+    """Estimate the fraction of configurations on every level of the loss.
+
+    Each walker flips single weights and is accepted with ``min(1, g(old) / g(new))``.  While it learns, ``ln g`` of
+    the level visited grows by ln f, which starts at 1, is halved whenever every level known has been visited, and is
+    ``levels / moves`` once that is larger (F. Wang, D. P. Landau, Phys. Rev. Lett. 86, 2050 (2001); R. E. Belardinelli,
+    V. D. Pereyra, Phys. Rev. E 75, 046701 (2007)).  Then g is fixed and visits H are counted, so that the fraction of
+    a level is proportional to ``H g`` without the bias of a g that still changes (B. A. Berg, T. Neuhaus, Phys. Rev.
+    Lett. 68, 9 (1992)).
+
+    Parameters
+    ----------
+    network, task
+        As for `physnn.exact.signs.count.count_signs`.
+    walkers : int
+        Independent walkers, at least two: errors come from their scatter.
+    moves, measured : int
+        Moves of each walker while it learns and while it measures.
+    seed : int
+        Root seed.
+    threads : int
+        Compute threads; the result does not depend on it.
+    max_levels : int
+        Levels that a walker has room for.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two walkers, no moves, more levels than ``max_levels``, or levels too close to be told
+        apart.
+    """
+    if walkers < 2 or moves < 1 or measured < 1:
+        raise InputError("sampling needs at least 2 walkers and some moves to learn and to measure; try 16 walkers")
+    task = task or Threshold()
+    found: list[_Walker] = [_Walker(network, task, seed, n, max_levels) for n in range(walkers)]
+    stop = threading.Event()
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        try:
+            for n, _ in enumerate(pool.map(lambda walker: walker.run(moves, measured, stop), found)):
+                progress(n + 1, walkers, f"walker {n + 1} of {walkers}")
+        finally:
+            stop.set()
+    return _combine(network, found)
+
+
+class _Walker:
+    """One walker and what it learned."""
+
+    def __init__(self, network: SignNetwork, task: Threshold, seed: int, number: int, room: int) -> None:
+        kinds = kernel_arguments(network, task)
+        units, inputs = kinds["units"], kinds["inputs"]
+        starts = np.concatenate([[0], np.cumsum(units * inputs)[:-1]])
+        layer_of = np.repeat(np.arange(len(units)), units * inputs)
+        unit_of = np.concatenate([np.repeat(np.arange(n), m) for n, m in zip(units, inputs, strict=True)])
+        sequence = rng.seed_sequence(seed, "chain", "signs", repr(network), repr(task), "wang-landau", number)
+        self.generator = xoshiro.seeded(sequence)
+        w = rng.generator(rng.child(sequence)).choice([-1.0, 1.0], network.weights)
+        acts = np.ones((len(units) + 1, max(inputs.max(), 1), task.points))
+        acts[0, 0] = task.x
+        if network.constant is not None:
+            acts[0, 1] = network.constant
+        fixed = (units, inputs, kinds["activations"])
+        walk.propagate(*fixed, starts, w, acts, 0, -1)
+        self.arguments = (*fixed, kinds["loss"], kinds["y"], starts, layer_of, unit_of, w, acts, acts.copy())
+        places = 1 << (4 * room - 1).bit_length()
+        self.table: tuple[Any, ...] = (
+            np.full(places, kernel.EMPTY, np.int64),
+            np.zeros(places, np.int64),
+            np.zeros(room),
+            np.zeros(room),
+            np.zeros(room, np.int64),
+            np.zeros(1, np.int64),
+        )
+        self.at, self.log_f, self.inverse = -1, START, False
+
+    def run(self, moves: int, measured: int, stop: threading.Event) -> None:
+        """Learn, then measure, unless told to stop."""
+        done, visits = 0, self.table[4]
+        while done < moves and not stop.is_set():
+            n = min(SLICE, moves - done)
+            self._walk(n, done)
+            done += n
+            known = int(self.table[5][0])
+            if not self.inverse and (visits[:known] > 0).all():
+                visits[:] = 0
+                self.log_f /= 2
+                self.inverse = self.log_f <= known / done
+            if self.inverse:
+                self.log_f = known / done
+        visits[:] = 0
+        learned, self.log_f, self.inverse = (self.log_f, self.inverse), 0.0, False
+        for first in range(0, measured, SLICE):
+            if stop.is_set():
+                return
+            self._walk(min(SLICE, measured - first), 0)
+        self.log_f, self.inverse = learned
+
+    def _walk(self, moves: int, done: int) -> None:
+        schedule = (moves, done, self.log_f, self.inverse)
+        self.at = walk.walk(*self.arguments, self.generator, self.table, self.at, schedule)
+        if self.at < 0:
+            raise InputError(f"a walker found more than {len(self.table[3])} levels; raise max_levels")
+
+    def result(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return losses, fractions and visits of the levels found."""
+        known = int(self.table[5][0])
+        _, _, losses, log_g, visits, _ = (array[:known] for array in self.table)
+        seen = visits > 0
+        logs = np.full(known, -np.inf)
+        logs[seen] = np.log(visits[seen]) + log_g[seen]
+        fractions = np.exp(logs - logs.max())
+        return losses, fractions / fractions.sum(), visits
+
+
+def _combine(network: SignNetwork, walkers: list[_Walker]) -> SampledLandscape:
+    results = [walker.result() for walker in walkers]
+    every = np.sort(np.concatenate([losses for losses, _, _ in results]))
+    gaps = np.diff(every) / (1 + np.abs(every[1:]))
+    if ((gaps > GAP / 10) & (gaps < GAP)).any():
+        raise InputError("levels of this network lie closer than rounding lets walkers tell apart; use other data")
+    levels = every[np.append(True, gaps >= GAP)]
+    fractions = np.zeros((len(walkers), len(levels)))
+    visits = np.zeros(fractions.shape, np.int64)
+    edges = (levels[1:] + levels[:-1]) / 2
+    for n, (losses, fraction, visit) in enumerate(results):
+        at = np.searchsorted(edges, losses)
+        np.add.at(fractions[n], at, fraction)
+        np.add.at(visits[n], at, visit)
+    return SampledLandscape(
+        network.weights,
+        levels,
+        fractions,
+        visits,
+        np.array([walker.log_f for walker in walkers]),
+        np.array([walker.inverse for walker in walkers]),
+    )

@@ -1,0 +1,1 @@
+"""Running tasks: executors, locks, stopping, progress; no physics."""

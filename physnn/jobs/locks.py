@@ -1,0 +1,228 @@
+"""Who writes a file: a lock held by the operating system, with host, process and time inside for people to read."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from physnn.errors import InputError
+from physnn.jobs.stopping import raise_pending
+from physnn.preflight import check_folder
+
+NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+"""What a file system says that cannot lock."""
+PATIENCE = 600.0
+"""Seconds to wait for another shard that starts or puts the file together."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock.
+
+    ``since`` is in seconds since 1970; ``born`` is the start of the process in ticks since the machine started, so
+    that a number that was given to another process later is not taken for it.
+    """
+
+    host: str
+    pid: int
+    since: float
+    born: int | None
+    what: str
+
+    def alive(self) -> bool | None:
+        """Whether the process runs; None if it belongs to another machine and only that one knows."""
+        if self.host != socket.gethostname():
+            return None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (PermissionError, OverflowError):
+            pass
+        return self.born is None or _born(self.pid) in (self.born, None)
+
+    def __str__(self) -> str:
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        return f"process {self.pid} on {self.host}, since {since}"
+
+
+class Locked(RuntimeError):
+    """A live process holds a lock."""
+
+    def __init__(self, holder: Holder | None) -> None:
+        super().__init__(str(holder) if holder else "it just started")
+        self.holder = holder
+
+
+def _born(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def read_holder(path: Path) -> Holder | None:
+    """Return who a lock file names, alive or not; None if there is no such file, or nothing in it."""
+    try:
+        found = json.loads(path.read_text())
+        born = found["born"]
+        return Holder(
+            str(found["host"]),
+            int(found["pid"]),
+            float(found["since"]),
+            None if born is None else int(born),
+            str(found["what"]),
+        )
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _try_lock(path: Path) -> int | None:
+    """Return the descriptor of a lock that is ours now, or None if another process holds it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it before may have removed the file after we opened it: then it locks nothing any more.
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            holder = read_holder(path)
+            if error.errno in NO_LOCKS and (holder is None or holder.alive() is False):
+                return descriptor
+            os.close(descriptor)
+            if error.errno in NO_LOCKS:
+                return None
+            raise
+        os.close(descriptor)
+
+
+@contextmanager
+def hold(path: Path, what: str, wait: float = 0.0) -> Iterator[None]:
+    """Hold the lock at ``path``, after waiting for it for ``wait`` seconds at most if what its holder does is brief.
+
+    The lock of a process that died is no obstacle: the operating system released it.
+
+    Raises
+    ------
+    Locked
+        If another process holds it.
+    OSError
+        If the file cannot be made.
+    """
+    end = time.monotonic() + wait
+    while (descriptor := _try_lock(path)) is None:
+        holder = read_holder(path)
+        if time.monotonic() > end or (holder and holder.what == "run"):
+            raise Locked(holder)
+        raise_pending()
+        time.sleep(0.05)
+    try:
+        holder = Holder(socket.gethostname(), os.getpid(), time.time(), _born(os.getpid()), what)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(asdict(holder)).encode())
+        yield
+    finally:
+        # Removed while still held: removed afterwards, it might be another process's lock.
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _busy(path: Path) -> Locked | None:
+    """Return who holds a lock, after removing it if nobody does."""
+    descriptor = _try_lock(path)
+    if descriptor is None:
+        return Locked(read_holder(path))
+    path.unlink(missing_ok=True)
+    os.close(descriptor)
+    return None
+
+
+def _main_lock(target: Path) -> Path:
+    return target.with_name(f".{target.name}.lock")
+
+
+def _shard_locks(target: Path) -> list[Path]:
+    start, end = f".{target.name}.", ".shard.lock"
+    with suppress(OSError):
+        return sorted(p for p in target.parent.iterdir() if p.name.startswith(start) and p.name.endswith(end))
+    return []
+
+
+def holders(target: Path) -> list[Holder]:
+    """Return who writes a file now, as far as this machine can know: a whole run, or shards."""
+    found = [read_holder(path) for path in (_main_lock(target), *_shard_locks(target))]
+    return [holder for holder in found if holder and holder.alive() is not False]
+
+
+@contextmanager
+def _checked(target: Path) -> Iterator[None]:
+    """Turn what stands in the way of a lock into one sentence."""
+    if not target.name or target.is_dir():
+        raise InputError(f"'{target}' is not the name of a file; choose another --out")
+    check_folder(target)
+    try:
+        yield
+    except Locked as locked:
+        raise InputError(
+            f"another process is writing {target} ({locked}); wait for it or choose another --out"
+        ) from None
+
+
+@contextmanager
+def _lock_of(target: Path, path: Path, what: str, wait: float = 0.0) -> Iterator[None]:
+    with _checked(target):
+        lock = hold(path, what, wait)
+        try:
+            lock.__enter__()
+        except OSError as error:
+            raise InputError(f"cannot write in {target.parent} ({error.strerror}); choose another --out") from None
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+@contextmanager
+def exclusive(target: Path) -> Iterator[None]:
+    """Hold the lock of a file under construction, alone.
+
+    Raises
+    ------
+    InputError
+        If its folder is missing or cannot be written, or another process writes the file, alone or as a shard.
+    """
+    with _lock_of(target, _main_lock(target), "run"):
+        with _checked(target):
+            for path in _shard_locks(target):
+                if (locked := _busy(path)) is not None:
+                    raise locked
+        yield
+
+
+@contextmanager
+def sharing(target: Path, shard: str) -> Iterator[None]:
+    """Hold the lock of one shard of a file; others of other shards may be held at the same time."""
+    name = f".{target.name}.{shard.replace('/', '-of-')}.shard.lock"
+    with _lock_of(target, target.with_name(name), f"shard {shard}"):
+        yield
+
+
+@contextmanager
+def briefly(target: Path) -> Iterator[None]:
+    """Hold the lock of a file for a moment, as a shard does to start and to put the file together; others wait."""
+    with _lock_of(target, _main_lock(target), "brief", PATIENCE):
+        yield

@@ -1,0 +1,1 @@
+"""Compiled training of small convolutional classifiers."""

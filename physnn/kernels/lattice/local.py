@@ -1,0 +1,139 @@
+"""Single-spin updates of colours on a torus: any rule, given as a table of transition probabilities.
+
+A table holds, for the old colour and the colours of the four neighbours, the cumulative probabilities of the new colour
+as 53-bit integers (`physnn.kernels.xoshiro.thresholds`): ``table[old, key, a]`` for "new colour <= a", where ``key``
+packs the neighbours, two bits each.  Metropolis and heat bath differ in their tables alone.
+
+`checkerboard` updates the even sublattice, then the odd one; no two sites of one sublattice are neighbours, so the
+order within it does not matter.  That needs even sides.  `random_sites` updates N sites drawn with replacement, which
+is right on every lattice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, uint64
+
+from physnn.kernels.lattice.observables import DONE, ROW, SITES, record, scratch
+from physnn.kernels.xoshiro import SHIFT, draw, fill
+
+CHECKERBOARD, RANDOM = 0, 1
+
+
+@njit(cache=True, nogil=True)
+def two_colours(table):
+    """Return the thresholds of colour 0 by old colour and number of neighbours of colour 1, uint64 (2, 5)."""
+    pair = np.empty((2, 5), np.uint64)
+    for old in range(2):
+        for ones in range(5):
+            pair[old, ones] = table[old, (4**ones - 1) // 3, 0]
+    return pair
+
+
+@njit(cache=True, nogil=True)
+def _row_of_two(up, row, down, start, pair, words):
+    W = row.shape[0]
+    for k in range(words.shape[0]):
+        j = start + 2 * k
+        left = j - 1 if j > 0 else W - 1
+        right = j + 1 if j + 1 < W else 0
+        ones = up[j] + down[j] + row[left] + row[right]
+        row[j] = (words[k] >> SHIFT) >= pair[row[j], ones]
+
+
+@njit(cache=True, nogil=True)
+def _new_colour(word, old, a, b, c, d, table):
+    key = a | (b << 2) | (c << 4) | (d << 6)
+    level = word >> SHIFT
+    new = 0
+    for colour in range(table.shape[2]):
+        new += level >= table[old, key, colour]
+    return new
+
+
+@njit(cache=True, nogil=True)
+def _row_of_many(up, row, down, start, table, words):
+    W = row.shape[0]
+    for k in range(words.shape[0]):
+        j = start + 2 * k
+        left = j - 1 if j > 0 else W - 1
+        right = j + 1 if j + 1 < W else 0
+        row[j] = _new_colour(words[k], row[j], up[j], down[j], row[left], row[right], table)
+
+
+@njit(cache=True, nogil=True)
+def checkerboard(colours, state, table, pair, words):
+    """Update every site once, the even sublattice first.
+
+    Parameters
+    ----------
+    colours : ndarray of int8, shape (H, W)
+        The configuration, both sides even; updated in place.
+    state : ndarray of uint64, shape (4,)
+        The generator; one word per site is drawn.
+    table : ndarray of uint64, shape (q, 256, q - 1)
+        Transition thresholds.
+    pair : ndarray of uint64, shape (2, 5)
+        `two_colours` of the table; used where q = 2.
+    words : ndarray of uint64, shape (W // 2,)
+        Work space.
+    """
+    H = colours.shape[0]
+    for parity in range(2):
+        for i in range(H):
+            fill(state, words)
+            up = colours[i - 1 if i > 0 else H - 1]
+            down = colours[i + 1 if i + 1 < H else 0]
+            if table.shape[0] == 2:
+                _row_of_two(up, colours[i], down, (i + parity) & 1, pair, words)
+            else:
+                _row_of_many(up, colours[i], down, (i + parity) & 1, table, words)
+
+
+@njit(cache=True, nogil=True)
+def random_sites(colours, state, table):
+    """Update N sites drawn uniformly with replacement; parameters as in `checkerboard`, any sides >= 2."""
+    H, W = colours.shape
+    N = uint64(H * W)
+    for _ in range(H * W):
+        # Unequal chances of the sites, 2^-32 of each, would not matter: they do not depend on the configuration.
+        site = np.int64(((draw(state) >> uint64(32)) * N) >> uint64(32))
+        i = site // W
+        j = site - i * W
+        up = colours[i - 1 if i > 0 else H - 1, j]
+        down = colours[i + 1 if i + 1 < H else 0, j]
+        left = colours[i, j - 1 if j > 0 else W - 1]
+        right = colours[i, j + 1 if j + 1 < W else 0]
+        colours[i, j] = _new_colour(draw(state), colours[i, j], up, down, left, right, table)
+
+
+@njit(cache=True, nogil=True)
+def run(colours, state, table, order, energies, interval, budget, progress, rows, snapshots, every):
+    """Make sweeps and measure after each ``interval``, until ``budget`` sites are visited or ``rows`` is full.
+
+    Parameters
+    ----------
+    colours, state, table
+        As in `checkerboard`.
+    order : int
+        `CHECKERBOARD` or `RANDOM`.
+    interval, budget : int
+        Sweeps per measurement, and sites to visit, by updates and measurements, before this call ends.
+    energies, progress, rows, snapshots, every
+        As in `physnn.kernels.lattice.observables.record`.
+    """
+    space = scratch(table.shape[0], colours.shape[0], colours.shape[1])
+    pair = two_colours(table)
+    words = np.empty(colours.shape[1] // 2, np.uint64)
+    spent = 0
+    while spent < budget and progress[ROW] < rows.shape[0]:
+        if order == CHECKERBOARD:
+            checkerboard(colours, state, table, pair, words)
+        else:
+            random_sites(colours, state, table)
+        progress[DONE] += 1
+        progress[SITES] += colours.size
+        spent += colours.size
+        if progress[DONE] == interval:
+            record(colours, energies, space, progress, rows, snapshots, every)
+            spent += colours.size

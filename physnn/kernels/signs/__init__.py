@@ -1,0 +1,1 @@
+"""Compiled loops over weights of -1 and +1."""

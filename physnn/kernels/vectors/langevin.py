@@ -1,0 +1,153 @@
+"""Langevin steps of N-component unit vectors on a lattice, for any coupling of finite range.
+
+One step of size gamma at noise eta, with ``Pi_x(y) = y - (x . y) x`` and independent standard normals xi, is
+
+    v = Pi_x(gamma (J * x + c) + eta sqrt(gamma) xi),
+    x <- (x + v) / |x + v|                      (retract),
+    x <- cos |v| x + sin |v| v / |v|            (geodesic).
+
+States lie with the components of a site side by side, inside a border of copies (torus) or of zeros.  Row by row, the
+field is summed in registers, normals are made from counters, and the new row is stored: memory is passed over once.
+Every band of rows waits for its two neighbours only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from physnn.kernels.primitives import APART
+from physnn.kernels.vectors.langevin_loops import SUMS, run
+from physnn.kernels.vectors.winograd import KERNELS, OUTPUTS, transformed
+
+OPERATIONS = 10**9
+"""Multiplications of one compiled call: less than 0.2 seconds, so that signals get through."""
+ROWS_PER_BAND = 8
+"""Rows of the lattice that a thread is worth."""
+
+LEAST_COMPONENTS = 8
+"""Components from which on `physnn.kernels.vectors.winograd` is used."""
+
+
+def padded(x: np.ndarray, half: int, periodic: bool) -> np.ndarray:
+    """Return states ``(lattices, H, W, N)`` inside a border of ``half`` sites, of copies or of zeros."""
+    return np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)), "wrap" if periodic else "constant")
+
+
+def bands_of(lattices: int, height: int, half: int, threads: int) -> int:
+    """Return into how many bands of rows each lattice is divided: a band never reaches beyond its neighbours."""
+    return max(1, min(threads // lattices, height // max(half, ROWS_PER_BAND)))
+
+
+def serves(x: np.ndarray, kernel: np.ndarray) -> bool:
+    """Return whether transformed rows are worth their cost: single precision, enough components and columns."""
+    return x.dtype == np.float32 and x.shape[3] >= LEAST_COMPONENTS and x.shape[2] >= OUTPUTS and len(kernel) in KERNELS
+
+
+def _together(calls: Sequence[Callable[[], None]], threads: int, meetings: np.ndarray) -> None:
+    if threads == 1 or len(calls) == 1:
+        for call in calls:
+            call()
+        return
+    with ThreadPoolExecutor(min(threads, len(calls))) as pool:
+        try:
+            tasks = [pool.submit(call) for call in calls]
+        except BaseException:
+            meetings[:, -1] = 1  # the threads that did start would wait for the others for ever
+            raise
+        for task in tasks:
+            task.result()
+
+
+def advance(
+    x: np.ndarray,
+    coupling: np.ndarray,
+    near: np.ndarray,
+    onsite: np.ndarray,
+    bias: np.ndarray,
+    keys: np.ndarray,
+    first: int,
+    steps: int,
+    gamma: float,
+    eta: float | np.ndarray,
+    geodesic: bool = True,
+    periodic: bool = True,
+    every: int = 0,
+    threads: int = 1,
+    fewer: bool = True,
+) -> np.ndarray:
+    """Take Langevin steps, in place, and measure; the result does not depend on ``threads``.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64, shape (lattices, H, W, N)
+        Unit vectors, contiguous; changed in place.
+    coupling : ndarray, shape (N, N, k, k)
+        J, k odd: component of the field, component of the neighbour, its row and column minus (k - 1) / 2.
+    near : ndarray, shape (N,) or (0,)
+        If ``coupling`` is diagonal and reaches the four nearest neighbours alone, k = 3, its diagonal; else empty.
+    onsite : ndarray, shape (N, N)
+        J_00, for the measurements.
+    bias : ndarray, shape (N,)
+        c.
+    keys : ndarray of uint32, shape (lattices, 2)
+        Keys of the noise: normals as `physnn.kernels.random.fill_normals` gives them for the number of the step.
+    first, steps : int
+        Number of the first step, and how many.
+    gamma : float
+        Step size (dimensionless).
+    eta : float or array of shape (lattices,)
+        Noise.
+    geodesic, periodic : bool
+        Step rule and boundary.
+    every : int
+        Steps between measurements, made before steps 0, every, 2 every, ...; 0 for none.
+    threads : int
+        Most threads to use: over lattices, and over bands of rows where there are more threads than lattices.
+    fewer : bool
+        Whether `physnn.kernels.vectors.winograd` saves multiplications where it can; rounding of the field is then
+        some five
+        times larger at the worst site, and about 1e-7 of it in the mean.
+
+    Returns
+    -------
+    ndarray of float64, shape (lattices, measurements, 4)
+        Sums over sites of x . f, c . x, |Pi_x f|^2 and x . J_00 x, with f = J * x + c.
+    """
+    lattices, height, width, n = x.shape
+    half, dtype = coupling.shape[2] // 2, x.dtype
+    kernel = np.ascontiguousarray(coupling.transpose(2, 3, 1, 0), dtype)
+    near, onsite = np.ascontiguousarray(near, dtype), np.ascontiguousarray(onsite, np.float64)
+    constants, use = tuple(np.asarray(bias, dtype)), fewer and not len(near) and serves(x, kernel)
+    fast = transformed(kernel) if use else np.empty((0, 0, 0, 0), dtype)
+    taps = (0,) * (len(kernel) if use else 1)
+    scales = np.broadcast_to(np.asarray(eta * np.sqrt(gamma), dtype), lattices)
+    before = padded(x, half, periodic)
+    after = np.zeros_like(before)
+    bands = bands_of(lattices, height, half, threads)
+    rows = np.zeros((lattices, -(-steps // every) if every else 0, bands, SUMS))
+    each = height * width * n * (4 if len(near) else kernel.shape[0] ** 2 * n) + 50 * height * width * n
+    size, done = max(1, OPERATIONS // each), 0
+    while done < steps:
+        count = min(size, steps - done)
+        fresh = -(-done // every) if every else 0
+        since = done % every if every else 0
+        numbers = (first + done, count, max(every, 1), since, dtype.type(gamma))
+        meetings = np.zeros((lattices, APART * bands + 1), np.int64)
+
+        def call(i: int, band: int) -> None:
+            couplings = kernel, fast, taps, near, onsite, constants
+            rules = (*numbers, scales[i]), geodesic, periodic  # noqa: B023
+            place = rows[i, fresh:], band, bands, meetings[i]  # noqa: B023
+            run(before[i], after[i], *couplings, keys[i], *rules, *place)  # noqa: B023
+
+        calls = [partial(call, i, band) for i in range(lattices) for band in range(bands)]
+        _together(calls, threads, meetings)
+        if count % 2:
+            before, after = after, before
+        done += count
+    x[:] = before[:, half : half + height, half : half + width]
+    return np.asarray(rows.sum(axis=2))

@@ -1,0 +1,186 @@
+# mypy: disable-error-code="call-arg"
+"""The compiled loops of `physnn.kernels.vectors.langevin`, where arrays and algorithm are explained."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from physnn.kernels.primitives import APART, arrive, wait
+from physnn.kernels.random import row_normals
+from physnn.kernels.vectors.langevin_code import fields, gather, moved, products, spread, tangents
+from physnn.kernels.vectors.winograd import OUTPUTS
+
+SMALL = 2.5
+"""Largest squared angle for which the series of cosine and sine are used."""
+TERMS = 10
+SUMS = 4
+"""Sums of a measurement: x . f, c . x, |Pi_x f|^2 and x . J_00 x."""
+
+
+@njit(cache=True, nogil=True)
+def near_fields(source, start, stride, near, bias, out, width):
+    """Fill ``out`` with the fields of a row under a diagonal coupling ``near (N,)`` to the four neighbours."""
+    n = len(bias)
+    size = width * n
+    above, row, below = source[start + n :], source[start + stride :], source[start + 2 * stride + n :]
+    constants = np.empty(n, near.dtype)
+    for m in range(n):
+        constants[m] = bias[m]
+    for i in range(size):
+        out[i] = (row[i] + row[i + 2 * n]) + (above[i] + below[i])
+    for site in range(width):
+        for m in range(n):
+            out[site * n + m] = near[m] * out[site * n + m] + constants[m]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def factors(length2, geodesic, keep, go):
+    """Fill the factors of state and tangent step: 1 and 1, or cos |v| and sin |v| / |v| along a geodesic."""
+    one = keep.dtype.type(1)
+    if not geodesic:
+        keep[:] = one
+        go[:] = one
+        return
+    largest = keep.dtype.type(0)
+    for i in range(len(length2)):
+        z = length2[i]
+        largest = max(largest, z)
+        c = s = one
+        # Both series from the end: cos = 1 - z/2 (1 - z/12 (...)), sin / |v| = 1 - z/6 (1 - z/20 (...)).
+        for k in range(TERMS, 0, -1):
+            c = one - z * keep.dtype.type(1 / (2 * k * (2 * k - 1))) * c
+            s = one - z * keep.dtype.type(1 / (2 * k * (2 * k + 1))) * s
+        keep[i] = c
+        go[i] = s
+    if largest > SMALL:
+        for i in range(len(length2)):
+            if length2[i] > SMALL:
+                angle = math.sqrt(length2[i])
+                keep[i] = math.cos(angle)
+                go[i] = math.sin(angle) / angle
+
+
+@njit(cache=True, nogil=True)
+def measure(x, start, field, onsite, bias, width, sums):
+    """Add a row's sums of x . f, c . x, |Pi_x f|^2 and x . J_00 x, in double precision."""
+    n = len(bias)
+    constants, image = np.empty(n), np.empty(n)
+    for m in range(n):
+        constants[m] = bias[m]
+    for site in range(width):
+        here, f = x[start + site * n : start + (site + 1) * n], field[site * n : (site + 1) * n]
+        along = square = constant = own = 0.0
+        image[:] = 0
+        for m in range(n):
+            for other in range(n):
+                image[other] += here[m] * onsite[m, other]
+        for m in range(n):
+            along += np.float64(here[m]) * np.float64(f[m])
+            square += np.float64(f[m]) ** 2
+            constant += constants[m] * np.float64(here[m])
+            own += image[m] * here[m]
+        sums[0] += along
+        sums[1] += constant
+        sums[2] += square - along**2
+        sums[3] += own
+
+
+@njit(cache=True, nogil=True)
+def close(padded, row, half, periodic):
+    """Renew the copies of a row of the torus in the border."""
+    if not periodic or half == 0:
+        return
+    height, width = padded.shape[0] - 2 * half, padded.shape[1] - 2 * half
+    own = padded[half + row]
+    # On a lattice narrower than the border, copies are copies of copies.
+    for c in range(half):
+        own[half + width + c] = own[half + c]
+    for c in range(half - 1, -1, -1):
+        own[c] = own[c + width]
+    for r in range((half + row) % height, height + 2 * half, height):
+        if r != half + row:
+            padded[r] = own
+
+
+@njit(cache=True, nogil=True)
+def run(
+    before, after, kernel, fast, taps, near, onsite, bias, key, numbers, geodesic, periodic, rows, band, bands, meeting
+):
+    """Take Langevin steps with one band of rows of one lattice; see `physnn.kernels.vectors.langevin.advance`.
+
+    Parameters
+    ----------
+    before, after : ndarray, shape (H + 2h, W + 2h, N)
+        Padded states before and after a step, by turns; the first has the state at the beginning.
+    kernel : ndarray, shape (k, k, N, N)
+        Coupling by row and column of the neighbour, component of the neighbour, component of the field.
+    fast : ndarray of float32, shape (k + 3, k, N, N) or (0, 0, 0, 0)
+        The kernel transformed by `physnn.kernels.vectors.winograd`, where it is to be used.
+    taps : tuple of k numbers
+        Tells the compiler k; one number where ``fast`` is empty.
+    near : ndarray, shape (N,) or (0,)
+        Diagonal coupling to the four neighbours; if there is one, ``kernel`` has k = 3 and is not used.
+    onsite : ndarray of float64, shape (N, N)
+        J_00.
+    bias : tuple of N numbers
+        c.
+    key : ndarray of uint32, shape (2,)
+        Key of the noise.
+    numbers : tuple
+        First step, steps, steps between measurements, steps since the last one (0: one is due), gamma and
+        eta sqrt(gamma); the last two of the states' type.
+    geodesic, periodic : bool
+        Step rule and boundary.
+    rows : ndarray of float64, shape (measurements, bands, SUMS)
+        Filled in turn, each before a step; empty for no measurements.
+    band, bands : int
+        Which of how many bands.
+    meeting : ndarray of int64
+        Steps done by each band, `APART` apart, and last a sign to give up.
+    """
+    first, steps, every, since, gamma, scale = numbers
+    half, n = kernel.shape[0] // 2, len(bias)
+    height, width = before.shape[0] - 2 * half, before.shape[1] - 2 * half
+    stride, blocks = before.shape[1] * n, (n + 3) // 4
+    words, normals = np.empty((4, width * blocks), np.uint32), np.zeros((4, width * blocks), np.float32)
+    uniform, field = np.empty(width * blocks, np.float32), np.empty(width * n, before.dtype)
+    length2, keep, go = np.empty((3, width), before.dtype)
+    w, w_fast, row = kernel.reshape(-1), fast.reshape(-1), 0
+    # Transformed rows are kept while they are neighbours: k of them in turns.
+    tiles = (width + OUTPUTS - 1) // OUTPUTS if fast.size else 0
+    size = fast.shape[0] * tiles * n
+    ring, parts = np.empty(fast.shape[1] * size, before.dtype), np.empty(size, before.dtype)
+    top, bottom = height * band // bands, height * (band + 1) // bands
+    for t in range(steps):
+        if bands > 1 and not wait(meeting, band, bands, t):
+            return
+        due = row < len(rows) and (since + t) % every == 0
+        old, new = before.reshape(-1), after.reshape(-1)
+        if tiles:
+            for y in range(top, top + 2 * half):
+                spread(old, y * stride, taps, bias, ring, y % len(taps) * size, tiles, width)
+        for y in range(top, bottom):
+            here = (y + half) * stride + half * n
+            if len(near):
+                near_fields(old, y * stride, stride, near, bias, field, width)
+            elif tiles:
+                newest = y + 2 * half
+                spread(old, newest * stride, taps, bias, ring, newest % len(taps) * size, tiles, width)
+                products(ring, y % len(taps), w_fast, taps, bias, parts, tiles)
+                gather(parts, taps, bias, field, tiles, width)
+            else:
+                fields(old, y * stride, stride, w, kernel.shape[0], bias, field, width)
+            if due:
+                measure(old, here, field, onsite, bias, width, rows[row, band])
+            if scale != 0:
+                row_normals(key, y, first + t, blocks, words, uniform, normals)
+            tangents(old, here, field, normals, bias, gamma, scale, length2, width)
+            factors(length2, geodesic, keep, go)
+            moved(old, here, field, keep, go, bias, new, width)
+            close(after, y, half, periodic)
+        row += due
+        before, after = after, before
+        arrive(meeting, APART * band)

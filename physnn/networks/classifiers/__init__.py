@@ -1,0 +1,1 @@
+"""Image classifiers trained as replicas (torch, and compiled loops)."""

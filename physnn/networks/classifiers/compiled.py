@@ -1,0 +1,217 @@
+"""Training replicas of the small networks in compiled code, one after the other within the cache of a core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from physnn.kernels.cnn.train import predict, train
+from physnn.machine import one_thread
+from physnn.networks.classifiers.equivariant import TiedCNN, act
+from physnn.networks.classifiers.replicas import (
+    STATISTICS,
+    UNITS,
+    Arrays,
+    ClassifierRecipe,
+    Replicas,
+    batches,
+    dropout_factors,
+    dropout_rate,
+    image_order,
+)
+from physnn.networks.classifiers.zoo import AugmentedCNN, BatchNormCNN, SimpleCNN
+from physnn.networks.tasks.problem import Problem
+
+
+def suits(network: nn.Module, side: int) -> bool:
+    """Whether compiled code knows a network: two convolutions, a hidden layer, and places that divide evenly."""
+    if isinstance(network, SimpleCNN):
+        return network.grid is None or (side // 4) % network.grid == 0
+    return isinstance(network, TiedCNN)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network's trained weights, one after the other by ``names``, become those of `physnn.kernels.cnn.train`."""
+
+    names: tuple[str, ...]
+    tie: np.ndarray
+    scale: np.ndarray
+    norm: bool
+    widths: tuple[int, int, int, int, int]
+
+
+def plan(network: nn.Module, channels: int, side: int, classes: int) -> Plan:
+    """Return the plan of a network that `suits`."""
+    grid = (network.grid if isinstance(network, SimpleCNN) else None) or side // 4
+    numbers, ones = _numbered(network, first=1.0), _numbered(network, first=None)
+    reference = SimpleCNN(channels, side, classes, grid)
+    indices, scales = [], []
+    for name in _kernel_order(reference):
+        if name in numbers:
+            scales.append(_kernel_layout(name, ones[name], grid))
+            indices.append(_kernel_layout(name, numbers[name], grid) / scales[-1] - 1)
+        else:
+            size = _absent(name, reference)
+            scales.append(np.zeros(size))
+            indices.append(np.zeros(size))
+    tie = np.rint(np.concatenate(indices)).astype(np.int64)
+    scale = np.concatenate(scales).astype(np.float32)
+    widths = (reference.first.out_channels, reference.second.out_channels, UNITS, classes, grid)
+    names = tuple(name for name, _ in network.named_parameters())
+    return Plan(names, tie, scale, isinstance(network, BatchNormCNN), widths)
+
+
+def _kernel_order(reference: SimpleCNN) -> list[str]:
+    norms = [f"norms.{k}.{part}" for k in (0, 1) for part in ("weight", "bias")]
+    return [
+        *("first.weight", "first.bias", "second.weight", "second.bias"),
+        *norms,
+        *("hidden.weight", "hidden.bias", "output.weight", "output.bias"),
+    ]
+
+
+def _absent(name: str, reference: SimpleCNN) -> int:
+    """Return the length of a part that a network lacks: constants, or gains and shifts of its maps."""
+    layer = reference.first if name.startswith(("first", "norms.0")) else reference.second
+    return layer.out_channels
+
+
+def _numbered(network: nn.Module, first: float | None) -> dict[str, np.ndarray]:
+    """Return weights of the untied network if its trained ones are first, first + 1, ..., or all 1 for None."""
+    copies, at = {}, 0
+    for name, values in network.named_parameters():
+        size = values.numel()
+        row = torch.ones(size) if first is None else torch.arange(size) + at + first
+        copies[name] = row.double().reshape(values.shape)
+        at += size
+    if isinstance(network, TiedCNN):
+        own = {f"net.{name}": v for name, v in copies.items()}
+        copies = torch.func.functional_call(_Tied(network), own, ())
+    return {name: v.detach().numpy() for name, v in copies.items()}
+
+
+class _Tied(nn.Module):
+    """The weights of a tied network as what a module returns, so that others can be put in their place."""
+
+    def __init__(self, net: TiedCNN) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self) -> dict[str, torch.Tensor]:
+        return self.net.tied()
+
+
+def _kernel_layout(name: str, values: np.ndarray, grid: int) -> np.ndarray:
+    """Return an array in the order of the compiled code: (row, column, maps in, maps out), images channels last."""
+    if name in ("first.weight", "second.weight"):
+        return values.transpose(2, 3, 1, 0).reshape(-1)
+    if name == "hidden.weight":
+        return values.reshape(len(values), -1, grid, grid).transpose(2, 3, 1, 0).reshape(-1)
+    return values.T.reshape(-1) if name == "output.weight" else values.reshape(-1)
+
+
+def _flat(arrays: Arrays, names: tuple[str, ...], r: int) -> np.ndarray:
+    return np.concatenate([arrays[name][r].reshape(-1) for name in names])
+
+
+def _split(flat: np.ndarray, names: tuple[str, ...], like: Arrays) -> Arrays:
+    """Return rows ``(replicas, P)`` as arrays with the shapes of others."""
+    ends = np.cumsum([like[name][0].size for name in names])[:-1]
+    parts = np.split(flat, ends, axis=1)
+    return {name: part.reshape(like[name].shape).copy() for name, part in zip(names, parts, strict=True)}
+
+
+RUNNING = tuple(f"norms.{layer}.{kind}" for layer in (0, 1) for kind in STATISTICS)
+"""Names of running statistics in the order of the compiled code's rows."""
+
+
+def _running(replicas: Replicas, r: int, maps: int) -> np.ndarray:
+    """Return running statistics as the compiled code wants them, shape (4, maps)."""
+    running = np.zeros((4, maps), np.float32)
+    for row, name in zip(running, RUNNING, strict=True):
+        if name in replicas.statistics:
+            values = replicas.statistics[name][r]
+            row[: len(values)] = values
+    return running
+
+
+def _images(network: nn.Module, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Return images with channels last and labels, followed by the transformed images if the network wants them."""
+    images, labels = _channels_last(problem.images), problem.labels
+    if not isinstance(network, AugmentedCNN):
+        return images, labels
+    turned = act(network.group, 1, torch.from_numpy(problem.images)).numpy()
+    return np.concatenate([images, _channels_last(turned)]), np.concatenate([labels, labels])
+
+
+def _channels_last(images: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+
+
+def _augmented(order: np.ndarray, batch: int, augmented: bool) -> np.ndarray:
+    """Return an order in which the first half of every batch is taken from the transformed images."""
+    order = order.copy()
+    for s in batches(len(order), batch) if augmented else ():
+        order[s.start : s.start + (s.stop - s.start) // 2] += len(order)
+    return order
+
+
+@one_thread
+def advance(
+    recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, epochs: int, device: str = "cpu"
+) -> tuple[Replicas, np.ndarray]:
+    """Return replicas after some more epochs, and the mean cross-entropy of each epoch, shape (replicas, epochs)."""
+    network = recipe.build(problem)
+    p = plan(network, problem.channels, problem.side, len(problem.classes))
+    images, labels = _images(network, problem)
+    n, rate = len(problem.images), dropout_rate(network)
+    batch = min(recipe.batch, n)
+    steps = len(batches(n, batch))
+    loss = np.zeros((len(replicas.seeds), epochs))
+    rows: dict[str, list[np.ndarray]] = {"weights": [], "mean": [], "square": [], "running": []}
+    for r, seed in enumerate(replicas.seeds):
+        own, mean, square = (_flat(a, p.names, r) for a in (replicas.weights, replicas.mean, replicas.square))
+        running = _running(replicas, r, max(p.widths[:2]))
+        for e in range(epochs):
+            epoch = replicas.epoch + e
+            order = image_order(seed, epoch, n)
+            keep = dropout_factors(seed, epoch, n, UNITS, rate)
+            loss[r, e] = train(
+                *(own, p.tie, p.scale, mean, square, running, epoch * steps, images, labels),
+                *(_augmented(order, batch, len(images) > n), keep, batch),
+                *(recipe.lr, recipe.weight_decay, p.norm, p.widths),
+            )
+        for name, row in zip(rows, (own, mean, square, running), strict=True):
+            rows[name].append(row)
+    stacked = {name: np.stack(values) for name, values in rows.items()}
+    statistics = {
+        name: stacked["running"][:, k, : replicas.statistics[name].shape[1]].copy()
+        for k, name in enumerate(RUNNING)
+        if name in replicas.statistics
+    }
+    return replace(
+        replicas,
+        weights=_split(stacked["weights"], p.names, replicas.weights),
+        statistics=statistics,
+        mean=_split(stacked["mean"], p.names, replicas.mean),
+        square=_split(stacked["square"], p.names, replicas.square),
+        epoch=replicas.epoch + epochs,
+    ), loss
+
+
+@one_thread
+def logits(
+    recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
+) -> np.ndarray:
+    """Return logits of images, shape (replicas, n, classes)."""
+    p = plan(recipe.build(problem), problem.channels, problem.side, len(problem.classes))
+    turned = _channels_last(images)
+    found = []
+    for r in range(len(replicas.seeds)):
+        own, running = _flat(replicas.weights, p.names, r), _running(replicas, r, max(p.widths[:2]))
+        found.append(predict(own, p.tie, p.scale, running, turned, 64, p.norm, p.widths))
+    return np.stack(found)

@@ -1,0 +1,153 @@
+"""Training replicas from their seeds to their test accuracies, resumable every few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import numpy as np
+
+from physnn.errors import InputError
+from physnn.networks.classifiers import compiled, loop, stacked
+from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Engine, Replicas, untrained
+from physnn.networks.device import check_device
+from physnn.networks.tasks.problem import Problem
+from physnn.store.parts import read_checkpoint, write_part
+
+Report = Callable[[int, int, float], None]
+"""Called with (epochs done, epochs in all, mean loss of the latest)."""
+Known = Literal["compiled", "stacked", "loop"]
+BLOCK_SECONDS = 0.25
+"""About how long is trained, in whole epochs, before the question whether to write the state."""
+ENGINES: dict[str, ModuleType] = {"compiled": compiled, "stacked": stacked, "loop": loop}
+KINDS = ("weights", "statistics", "mean", "square")
+
+
+def resolve_engine(engine: Engine, recipe: ClassifierRecipe, problem: Problem, device: str) -> Known:
+    """Return the engine that trains a network: the one asked for, or the fastest there is for it.
+
+    Raises
+    ------
+    InputError
+        If the engine asked for does not know the network or the device.
+    """
+    known = device == "cpu" and compiled.suits(recipe.build(problem), problem.side)
+    if engine == "auto":
+        # On a CPU, vmap runs no faster than one network after the other.
+        return "compiled" if known else ("loop" if device == "cpu" else "stacked")
+    if engine == "compiled" and not known:
+        raise InputError(f"compiled code does not know {recipe.network} on {device}; take --engine auto")
+    return engine
+
+
+def train_replicas(
+    recipe: ClassifierRecipe,
+    problem: Problem,
+    seeds: Sequence[int],
+    checkpoint: Path,
+    engine: Engine = "auto",
+    device: str = "cpu",
+    report: Report | None = None,
+    due: Callable[[], bool] = lambda: True,
+) -> Arrays:
+    """Train replicas, or continue from their checkpoint, and return weights, losses and accuracies.
+
+    Parameters
+    ----------
+    recipe, problem : ClassifierRecipe, Problem
+        What to train, on what.
+    seeds : sequence of int
+        One replica each.
+    checkpoint : Path
+        File with the state so far, of the same recipe, problem, seeds and engine; read if it exists, replaced when it
+        is due; the state before is kept.
+    engine : {"auto", "compiled", "stacked", "loop"}
+        What trains; results agree to rounding.
+    device : str
+        ``"cpu"`` or ``"cuda"``.
+    report : callable, optional
+        Called after every block of epochs.
+    due : callable, optional
+        Called after every block of epochs; says whether to write the state, or raises.
+
+    Returns
+    -------
+    dict
+        Weights and running statistics by name, ``loss (replicas, epochs)``, ``train_accuracy``, ``test_accuracy``,
+        ``test_loss (replicas,)`` and ``predictions (replicas, test images)``.
+
+    Raises
+    ------
+    InputError
+        If the engine does not know the network, there is no such device, or a replica diverges.
+    """
+    check_device(device)
+    run = ENGINES[resolve_engine(engine, recipe, problem, device)]
+    state = read_checkpoint(checkpoint) or {}
+    if state and not int(state["unfinished"]):
+        return _result(state)
+    replicas = _restored(state, seeds) if state else untrained(recipe.build(problem), seeds)
+    loss = state.get("loss", np.empty((len(seeds), 0)))
+    block = 1
+    while replicas.epoch < recipe.epochs:
+        start = time.monotonic()
+        block = min(block, recipe.epochs - replicas.epoch)
+        replicas, more = run.advance(recipe, problem, replicas, block, device)
+        _check_finite(replicas.seeds, more, *replicas.weights.values(), *replicas.statistics.values())
+        loss = np.concatenate([loss, more], axis=1)
+        seconds = time.monotonic() - start
+        block = max(1, int(block * min(8.0, BLOCK_SECONDS / max(seconds, 1e-3))))
+        if replicas.epoch < recipe.epochs and due():
+            write_part(checkpoint, _stored(replicas, loss) | {"unfinished": np.array(1)}, keep_previous=True)
+        if report:
+            report(replicas.epoch, recipe.epochs, float(more[:, -1].mean()))
+    found = _stored(replicas, loss) | _tested(run, recipe, problem, replicas, device) | {"unfinished": np.array(0)}
+    write_part(checkpoint, {name: v for name, v in found.items() if not name.startswith(("mean:", "square:"))})
+    return _result(found)
+
+
+def _check_finite(seeds: Sequence[int], *arrays: np.ndarray) -> None:
+    """Raise InputError if arrays, one row per replica, hold numbers that are not finite."""
+    for r, seed in enumerate(seeds):
+        if not all(np.isfinite(values[r]).all() for values in arrays):
+            raise InputError(
+                f"the replica of seed {seed} diverged: not all its numbers are finite; take a smaller --lr"
+            )
+
+
+def _stored(replicas: Replicas, loss: np.ndarray) -> Arrays:
+    arrays = {f"{kind}:{name}": v for kind in KINDS for name, v in getattr(replicas, kind).items()}
+    return arrays | {"epoch": np.array(replicas.epoch), "loss": loss}
+
+
+def _restored(state: Arrays, seeds: Sequence[int]) -> Replicas:
+    parts = {
+        kind: {name.removeprefix(f"{kind}:"): v for name, v in state.items() if name.startswith(f"{kind}:")}
+        for kind in KINDS
+    }
+    return Replicas(tuple(seeds), **parts, epoch=int(state["epoch"]))
+
+
+def _tested(run: ModuleType, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, device: str) -> Arrays:
+    """Return accuracies on training and test images, mean cross-entropy on test images, and the predicted classes."""
+    train = run.logits(recipe, problem, replicas, problem.images, device).argmax(-1)
+    logits = run.logits(recipe, problem, replicas, problem.test_images, device).astype(np.float64)
+    _check_finite(replicas.seeds, logits)
+    highest = logits.max(-1, keepdims=True)
+    norm = np.log(np.exp(logits - highest).sum(-1)) + highest[..., 0]
+    right = np.take_along_axis(logits, problem.test_labels[None, :, None], axis=-1)[..., 0]
+    predictions = logits.argmax(-1)
+    return {
+        "train_accuracy": (train == problem.labels).mean(1),
+        "test_accuracy": (predictions == problem.test_labels).mean(1),
+        "test_loss": (norm - right).mean(1),
+        "predictions": predictions.astype(np.int32),
+    }
+
+
+def _result(state: Arrays) -> Arrays:
+    hidden = {"epoch", "unfinished"} | {name for name in state if name.startswith(("mean:", "square:"))}
+    return {name.split(":", 1)[-1]: v for name, v in state.items() if name not in hidden}

@@ -1,0 +1,1 @@
+"""The Kuramoto network: layers, training, noisy evaluation (torch)."""

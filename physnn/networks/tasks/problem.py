@@ -1,0 +1,107 @@
+"""What a classifier is trained and tested on: labelled images, raw, expanded or enlarged, and normalised."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from physnn.errors import InputError
+from physnn.networks.tasks.expansion import expand, upsample
+from physnn.networks.tasks.images import DIGITS, ImageSet, Normalisation, train_and_test
+
+Form = Literal["raw", "expanded", "upsampled"]
+"""Images as they are; with pixels at even spacing and a fill between them; enlarged by nearest neighbours."""
+
+
+class ProblemRecipe(BaseModel):
+    """Which images a network learns, and in what form.
+
+    ``data`` is ``"digits"`` or the path of a data set; ``train`` and ``test`` are numbers of images, None for all that
+    there are.  ``factor`` and ``fill`` matter for forms other than ``raw``; pixels and fill are normalised together,
+    by mean and standard deviation of the raw training images, so that pixels are the same numbers in every form.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    data: str = DIGITS
+    train: Annotated[int, Field(ge=1)] | None = None
+    test: Annotated[int, Field(ge=1)] | None = None
+    data_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    side: Annotated[int, Field(ge=1)] | None = None
+    form: Form = "raw"
+    factor: Annotated[int, Field(ge=2, le=5)] = 2
+    fill: float | Literal["random", "pattern"] = 0.5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Normalised images, float32 ``(n, channels, side, side)``, with the class of each.
+
+    Attributes
+    ----------
+    images, labels : ndarray
+        To train on.
+    test_images, test_labels : ndarray
+        To test on.
+    classes : tuple of str
+        Names of the classes.
+    raw_side : int
+        Side of the images before they were expanded or enlarged.
+    identity : str
+        16 hexadecimal digits of a SHA-256 over images and labels.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    classes: tuple[str, ...]
+    raw_side: int
+    identity: str
+
+    @property
+    def channels(self) -> int:
+        """Channels of every image."""
+        return int(self.images.shape[1])
+
+    @property
+    def side(self) -> int:
+        """Side of every image in pixels."""
+        return int(self.images.shape[2])
+
+
+@functools.lru_cache(maxsize=2)
+def load_problem(recipe: ProblemRecipe) -> Problem:
+    """Return the images of a recipe; those of the latest recipes are kept in memory.
+
+    Raises
+    ------
+    InputError
+        If the images cannot be read, are not square, or are too few.
+    """
+    train, test = train_and_test(recipe.data, recipe.train, recipe.test, recipe.data_seed, recipe.side)
+    _, height, width = train.shape
+    if height != width or test.shape != train.shape:
+        raise InputError(f"{train.name} has images of {height} x {width} pixels; square ones of one size are needed")
+    normalisation = Normalisation.of(train.images)
+
+    def prepared(part: ImageSet) -> np.ndarray:
+        # A random fill has numbers of its own for the test images.
+        seed = recipe.data_seed + (recipe.fill == "random" and part is test)
+        formed = {
+            "raw": lambda: part.images,
+            "expanded": lambda: expand(part.images, recipe.factor, recipe.fill, seed),
+            "upsampled": lambda: upsample(part.images, recipe.factor),
+        }[recipe.form]()
+        return normalisation.apply(formed)
+
+    images, test_images = prepared(train), prepared(test)
+    sha = hashlib.sha256()
+    for array in (images, train.labels, test_images, test.labels):
+        sha.update(f"{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return Problem(images, train.labels, test_images, test.labels, train.classes, height, sha.hexdigest()[:16])

@@ -1,0 +1,1 @@
+"""Samples of unit vectors in equilibrium."""

@@ -1,0 +1,237 @@
+"""The recipe of an equilibrium sweep of unit vectors, and its tasks: some chains at one size and temperature each."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from physnn.analysis.order.structure import Order
+from physnn.errors import InputError
+from physnn.models.vectors import VectorModel
+from physnn.networks.tasks.transmogrifier import Transmogrifier
+from physnn.samples.named import canonical_words, checked_model, identity, load_model
+
+if TYPE_CHECKING:
+    from physnn.samples.equilibrium.order import Found
+
+Temperature = Annotated[float, Field(gt=0, le=1e6)]
+Sampler = Literal["langevin", "metropolis", "mala"]
+Start = Literal["both", "ordered", "random", "image"]
+GAMMA = 0.005
+"""Default step of Langevin dynamics in units of 4 / |J|, |J| the largest eigenvalue: that of the XY model, where the
+configurational temperature is then 1.1 % high."""
+TIME = 0.5
+"""Default time between measurements at L = `UNIT`, in the same units; eight sweeps of Metropolis or steps of MALA."""
+UNIT = 16
+"""Size beyond which the time between measurements grows like L^2."""
+
+
+class OrderRecord(BaseModel):
+    """The order parameter of a sweep, the same for every size and temperature, and what it rests on.
+
+    ``wave_vectors`` are k / 2 pi of its modes, as fractions; ``vectors`` are real and imaginary parts; ``T`` and ``L``
+    say where it was measured, ``resolved`` whether a peak of S(k) was, and ``metastable`` which starts ended elsewhere.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    wave_vectors: tuple[tuple[str, str], ...]
+    vectors: tuple[tuple[tuple[float, float], ...], ...]
+    T: float
+    L: int
+    resolved: bool = True
+    metastable: tuple[str, ...] = ()
+
+    def order(self) -> Order:
+        """Return the order parameter."""
+        parts = np.array(self.vectors)
+        wave_vectors = tuple((Fraction(row), Fraction(column)) for row, column in self.wave_vectors)
+        return Order(wave_vectors, parts[..., 0] + 1j * parts[..., 1])
+
+
+def record(found: Found) -> OrderRecord:
+    """Return an order parameter as plain data, numbers to ten digits."""
+    return OrderRecord(
+        wave_vectors=tuple((str(row), str(column)) for row, column in found.order.wave_vectors),
+        vectors=tuple(tuple((round(z.real, 10), round(z.imag, 10)) for z in v) for v in found.order.vectors.tolist()),
+        T=found.T,
+        L=found.L,
+        resolved=found.resolved,
+        metastable=found.metastable,
+    )
+
+
+class EquilibriumSweep(BaseModel):
+    """The recipe of an equilibrium sweep.
+
+    ``model`` are the words of `physnn.samples.named.load_model` and ``model_id`` the content identity of what
+    they name; only the identity decides the result.  There are ``sweeps`` measurements in a chain, ``interval`` moves
+    apart (steps of size ``gamma``, or sweeps of Metropolis), after ``thermalisation`` further ones that are dropped.
+    Without ``interval`` it is `TIME` up to L = `UNIT` and grows like L^2 beyond.  With ``start`` ``both``, chains of
+    even number begin ordered and the others at random.  ``order`` is measured when the recipe is resolved.  With
+    ``clusters`` the moves before every measurement end with a reflection of clusters, see
+    `physnn.samplers.reflections`, and intervals do not grow.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Literal["equilibrium"] = "equilibrium"
+    L: Annotated[tuple[Annotated[int, Field(ge=3, le=2**12)], ...], Field(min_length=1)] = (8, 16, 32)
+    T: Annotated[tuple[Temperature, ...], Field(min_length=1)]
+    model: tuple[str, ...] = ("xy",)
+    model_id: str = ""
+    sampler: Sampler = "langevin"
+    gamma: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    rule: Literal["geodesic", "retract"] = "geodesic"
+    start: Start = "both"
+    chains: Annotated[int, Field(ge=1, le=10**4)] = 4
+    sweeps: Annotated[int, Field(ge=4, le=10**9)] = 2000
+    interval: Annotated[int, Field(ge=1, le=10**7)] | None = None
+    thermalisation: Annotated[int, Field(ge=0, le=10**9)] = 400
+    noiseless: bool = False
+    clusters: bool = False
+    order: OrderRecord | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    undecided: ClassVar[bool] = False
+    stages: ClassVar[tuple[()]] = ()
+    target_observable: ClassVar[str] = "binder"
+
+    @field_validator("L", "T")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted(set(values)))
+
+    def resolved(self) -> EquilibriumSweep:
+        """Return the recipe with the identity of its model, a step size, and the order parameter, measured if need be.
+
+        Raises
+        ------
+        InputError
+            If the model is not usable, or settings do not go together.
+        """
+        words = canonical_words(self.model)
+        model = load_model(words)
+        found = identity(model)
+        if self.model_id not in ("", found):
+            raise InputError(f"{' '.join(self.model)} is not the model of the recipe any more; restore it")
+        if self.start == "image" and words[0] != "network":
+            raise InputError(
+                "--start image needs a trained network: --model network FILE; others start ordered or random"
+            )
+        if self.start == "image":
+            for L in self.L:
+                Transmogrifier(L)
+        if self.sampler != "langevin" and self.gamma is not None:
+            raise InputError(
+                f"--gamma belongs to --sampler langevin; {self.sampler} finds the size of its moves itself"
+            )
+        if self.clusters and self.noiseless:
+            raise InputError(
+                "--noiseless follows the moves of a chain without noise, and --clusters are not such moves"
+            )
+        update: dict[str, Any] = {"model": words, "model_id": found}
+        if self.sampler == "langevin" and self.gamma is None:
+            update["gamma"] = usual_step(model)
+        from physnn.samples.equilibrium.order import find_order, planes
+
+        order = self.order or record(find_order(model, self.L, self.T[0], self.seed, found))
+        if self.clusters:
+            for L in self.L:
+                planes(order.order()).bonds(model, (L, L))
+        return self.model_copy(update=update | {"order": order})
+
+    def lattice(self) -> VectorModel:
+        """Return the model of a resolved recipe."""
+        return checked_model(self.model, self.model_id)
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the recipe as plain data for JSON."""
+        return self.model_dump(mode="json")
+
+    def moves(self, L: int) -> int:
+        """Return the number of moves between measurements of one size, of a resolved recipe."""
+        if self.interval is not None:
+            return self.interval
+        time = 1.0 if self.clusters else max(1.0, (L / UNIT) ** 2)
+        if self.sampler == "langevin":
+            assert self.gamma is not None
+            return max(1, round(time * TIME * GAMMA / usual_step(self.lattice()) / self.gamma))
+        return round(8 * time)
+
+
+@functools.lru_cache(maxsize=4)
+def usual_step(model: VectorModel) -> float:
+    """Return the step `GAMMA` in the units of a model."""
+    largest = float(np.abs(np.linalg.eigvalsh(model.spectrum((16, 16)))).max())
+    return float(f"{GAMMA * 4 / (largest or 4.0):.3g}")
+
+
+class EquilibriumTask(BaseModel):
+    """The chains of one size and temperature; what a worker gets."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recipe: EquilibriumSweep
+    L: int
+    T: float
+
+    @property
+    def key(self) -> str:
+        """Stable name of the task: a hash of what its chains depend on, and of their length."""
+        kept = self.recipe.model_dump(mode="json", exclude={"kind", "L", "T", "model", "order", "interval"})
+        order = self.recipe.order
+        measured = None if order is None else [order.wave_vectors, order.vectors]
+        own = {"L": self.L, "T": self.T, "order": measured, "moves": self.moves}
+        return hashlib.sha256(json.dumps(own | {"recipe": kept}, sort_keys=True).encode()).hexdigest()[:24]
+
+    @property
+    def moves(self) -> int:
+        """Number of moves between measurements."""
+        return self.recipe.moves(self.L)
+
+    @property
+    def cost(self) -> float:
+        """Work, in moves of one site."""
+        recipe = self.recipe
+        return float(self.L**2 * (recipe.sweeps + recipe.thermalisation) * recipe.chains * self.moves)
+
+
+def tasks_of(recipe: EquilibriumSweep) -> list[EquilibriumTask]:
+    """Return all tasks of a recipe, the largest sizes first."""
+    return [EquilibriumTask(recipe=recipe, L=L, T=T) for L, T in itertools.product(reversed(recipe.L), recipe.T)]
+
+
+def merged(old: EquilibriumSweep, new: EquilibriumSweep, extend: bool) -> EquilibriumSweep:
+    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
+
+    Raises
+    ------
+    InputError
+        If they differ and ``extend`` is off, or differ in more than sizes, temperatures and sweeps.
+    """
+    extendable: dict[str, Any] = {
+        "L": tuple(sorted({*old.L, *new.L})),
+        "T": tuple(sorted({*old.T, *new.T})),
+        "sweeps": new.sweeps,
+    }
+    before, after = old.canonical(), new.canonical()
+    different = [name for name in before if name != "model" and before[name] != after[name]]
+    fixed = [name for name in different if name not in extendable] + (["sweeps"] if new.sweeps < old.sweeps else [])
+    if fixed or (different and not extend):
+        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
+        name = (fixed or different)[0]
+        change = f"{name} {_short(before[name])}, now {_short(after[name])}"
+        raise InputError(f"the file holds another recipe ({change}): {advice}")
+    return old.model_copy(update=extendable) if different else old
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,1 @@
+"""Samples of domains that decay in noise."""

@@ -1,0 +1,172 @@
+"""The recipe of a memory sweep, and its tasks: all replicas of a domain in one network at one size and noise."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from physnn.errors import InputError
+from physnn.samples.memory.medium import Medium, common_period, coupling_id, coupling_medium, network_medium, places
+from physnn.samples.named import canonical_words
+
+Side = Annotated[int, Field(ge=4, le=2**13)]
+Noise = Annotated[float, Field(gt=0, le=1e6)]
+
+
+class MemorySweep(BaseModel):
+    """The recipe of a memory sweep.
+
+    ``networks`` are files, names of bundled ensembles, or one network of them, FILE/SEED; ``network_ids`` their
+    content identities, which alone decide the result.  With ``model``, the words of a known coupling, there are none,
+    and ``gamma`` is its step.  Domains relax for ``steps`` (the trained depth) and are then followed for ``longest``
+    steps in noise, looked at after whole ``period`` s.  ``memory`` of the file is m at the time
+    steps (L / ``side``)^``scaling``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Literal["memory"] = "memory"
+    L: Annotated[tuple[Side, ...], Field(min_length=1)] = (16, 32, 64, 128)
+    eta: Annotated[tuple[Noise, ...], Field(min_length=1)]
+    networks: tuple[str, ...] = ()
+    network_ids: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    gamma: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    pattern: Literal["half", "box"] = "half"
+    replicas: Annotated[int, Field(ge=2, le=10**4)] = 8
+    longest: Annotated[int, Field(ge=2, le=2**31)] = 2048
+    steps: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    period: Annotated[int, Field(ge=1, le=10**4)] | None = None
+    side: Annotated[int, Field(ge=1)] | None = None
+    scaling: Annotated[float, Field(ge=0, le=10)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    undecided: ClassVar[bool] = False
+    stages: ClassVar[tuple[()]] = ()
+    target_observable: ClassVar[str] = "memory"
+
+    @field_validator("L", "eta")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted(set(values)))
+
+    def resolved(self) -> MemorySweep:
+        """Return the recipe with identities, depth, period and scale of the sizes filled in.
+
+        Raises
+        ------
+        InputError
+            If a network is not usable, networks and a known coupling are both given or neither is, or the runs are
+            shorter than the time at which ``memory`` is kept.
+        """
+        if bool(self.networks) == bool(self.model):
+            raise InputError("name networks, or a known coupling with --model, and not both")
+        if self.model and self.model[0] == "network":
+            raise InputError("networks are named without --model, as in: physnn memory kuramoto_symmetric")
+        if self.networks and self.gamma is not None:
+            raise InputError("networks have a step of their own; --gamma belongs to --model")
+        update: dict[str, Any] = {"model": canonical_words(self.model) if self.model else ()}
+        named = self.model_copy(update=update)
+        ids = self.network_ids or tuple(places(self.networks) if self.networks else (coupling_id(named.model),))
+        media = [named.medium(i) for i in ids]
+        depths, sides = sorted({m.steps for m in media}), sorted({m.side or min(self.L) for m in media})
+        if self.steps is None and len(depths) > 1:
+            raise InputError(f"the networks were trained at depths {depths}; choose one with --steps")
+        update |= {"network_ids": ids, "steps": self.steps or depths[0], "side": self.side or sides[0]}
+        update["period"] = self.period or (common_period(self.networks) if self.networks else 1)
+        update["gamma"] = media[0].gamma if self.model else None
+        found = self.model_copy(update=update)
+        if (late := found.time(max(self.L))) > self.longest:
+            raise InputError(
+                f"memory at L = {max(self.L)} is kept after {late} steps, and runs have {self.longest}: take --longest "
+                f"{late} or more, or a smaller --scaling"
+            )
+        return found
+
+    def medium(self, network_id: str) -> Medium:
+        """Return what a network identity stands for."""
+        if self.model:
+            if self.network_ids and coupling_id(self.model) != network_id:
+                raise InputError(f"{' '.join(self.model)} is not the coupling of the recipe any more; restore it")
+            return coupling_medium(self.model, self.gamma)
+        known = places(self.networks)
+        if network_id not in known:
+            raise InputError(
+                f"network {network_id} of the recipe is in none of {', '.join(self.networks)}; name its file"
+            )
+        return network_medium(*known[network_id])
+
+    def time(self, L: int) -> int:
+        """Return the number of steps after which ``memory`` is kept, at least one, of a resolved recipe."""
+        assert self.steps is not None and self.side is not None
+        steps: float = self.steps * (L / self.side) ** self.scaling
+        return max(1, round(steps))
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the recipe as plain data for JSON."""
+        return self.model_dump(mode="json")
+
+
+class MemoryTask(BaseModel):
+    """One network, size and noise value (0 for the run without); what a worker gets."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recipe: MemorySweep
+    network_id: str
+    L: int
+    eta: float
+
+    @property
+    def key(self) -> str:
+        """Stable name of the task: a hash of what its numbers depend on."""
+        names = ("gamma", "pattern", "replicas", "longest", "steps", "period", "seed")
+        kept = {name: getattr(self.recipe, name) for name in names}
+        own = {"kind": "memory", "network": self.network_id, "L": self.L, "eta": self.eta}
+        return hashlib.sha256(json.dumps(kept | own, sort_keys=True).encode()).hexdigest()[:24]
+
+    @property
+    def replicas(self) -> int:
+        """Lattices side by side: every other one has the states exchanged; without noise there are two."""
+        return self.recipe.replicas if self.eta else 2
+
+    @property
+    def cost(self) -> float:
+        """Work at most, in steps of one site."""
+        return float(self.L**2 * self.replicas * self.recipe.longest)
+
+
+def tasks_of(recipe: MemorySweep) -> list[MemoryTask]:
+    """Return all tasks of a resolved recipe, the largest sizes and the least noise first."""
+    every = itertools.product(reversed(recipe.L), (0.0, *recipe.eta), recipe.network_ids)
+    return [MemoryTask(recipe=recipe, network_id=i, L=L, eta=e) for L, e, i in every]
+
+
+def merged(old: MemorySweep, new: MemorySweep, extend: bool) -> MemorySweep:
+    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
+
+    Raises
+    ------
+    InputError
+        If they differ and ``extend`` is off, or differ in more than sizes, noise values, networks and length.
+    """
+    extendable: dict[str, Any] = {
+        "L": tuple(sorted({*old.L, *new.L})),
+        "eta": tuple(sorted({*old.eta, *new.eta})),
+        "networks": tuple(dict.fromkeys((*old.networks, *new.networks))),
+        "network_ids": tuple(dict.fromkeys((*old.network_ids, *new.network_ids))),
+        "longest": new.longest,
+    }
+    before, after = old.canonical(), new.canonical()
+    # Where files lie does not matter, what is in them does.
+    different = [name for name in before if name != "networks" and before[name] != after[name]]
+    fixed = [name for name in different if name not in extendable] + (["longest"] if new.longest < old.longest else [])
+    if fixed or (different and not extend):
+        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
+        name = (fixed or different)[0]
+        change = f"{name} {json.dumps(before[name])[:60]}, now {json.dumps(after[name])[:60]}"
+        raise InputError(f"the file holds another recipe ({change}): {advice}")
+    return old.model_copy(update=extendable) if different else old

@@ -1,0 +1,302 @@
+"""The recipe of a noise sweep and its tasks.
+
+A recipe says what is measured; it expands into tasks whose keys are hashes of their content.  The result depends on
+the recipe alone, so files can be extended by the tasks that are new.
+
+A recipe with a target error has two stages: a pilot with a share of the images, and what is decided from it.  The
+decision depends on the pilot's data and the recipe alone, and is then part of the recipe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from physnn.bundled import resolve
+from physnn.errors import InputError
+from physnn.networks.brought import Source, module_digest, probe, sources
+from physnn.networks.tasks.transmogrifier import Transmogrifier
+from physnn.store.network_file import read_networks
+
+IMAGES_FOR_PERIOD = 8
+"""Images that show the period of a network whose file does not have it."""
+Images = Annotated[int, Field(ge=1, le=10**7)]
+
+
+class Stage(BaseModel):
+    """What was measured at one time, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)]
+    images: Images
+    why: str
+
+
+class NoiseSweep(BaseModel):
+    """The recipe of a noise sweep.
+
+    ``networks`` are files (or names of bundled ensembles) and ``network_ids`` the content identities of what is in
+    them; only the identities decide the result.  ``batch`` images are evolved together, and stay together, because
+    the bits of a convolution may depend on it.
+
+    With ``steps_scaling`` z the depth grows like (L / ``training_side``)^z, from ``steps`` in whole periods of the
+    networks, see `depth`.
+
+    With ``target_error``, the error wanted of the critical point of ``target_observable`` in units of eta, ``eta`` and
+    ``images`` are what is asked for until there are ``stages``; then they are what was decided, and ``asked_images``
+    are the images asked for.
+
+    ``module`` names a class of networks that are brought, ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS``, see
+    `physnn.networks.brought`; ``networks`` are then files of weights, or none, and ``module_digest`` says what the
+    class was.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Literal["noise"] = "noise"
+    L: Annotated[tuple[Annotated[int, Field(ge=1, le=10**8)], ...], Field(min_length=1)]
+    eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)]
+    networks: tuple[str, ...] = ("kuramoto_symmetric",)
+    module: str | None = None
+    module_digest: str | None = None
+    network_ids: tuple[str, ...] = ()
+    images: Images = 32
+    steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    steps_scaling: Annotated[float, Field(ge=0, le=10)] | None = None
+    training_side: Annotated[int, Field(ge=1)] | None = None
+    period: Annotated[int, Field(ge=1)] | None = None
+    density: Literal["matched", "paper"] = "matched"
+    radius: Annotated[int, Field(ge=2)] = 4
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    batch: Annotated[int, Field(ge=1)] = 8
+    device: Literal["cpu", "cuda"] = "cpu"
+    target_error: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    target_observable: Literal["rmse", "rmse_per_image", "overlap", "energy"] = "rmse"
+    asked_images: Images | None = None
+    stages: tuple[Stage, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_bundled_weights(cls, given: Any) -> Any:
+        return {"networks": ()} | given if isinstance(given, dict) and given.get("module") else given
+
+    @model_validator(mode="after")
+    def _some_network(self) -> NoiseSweep:
+        if not self.networks and not self.module:
+            raise ValueError("networks must name at least one file")
+        return self
+
+    @field_validator("L", "eta")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted(set(values)))
+
+    def resolved(self) -> NoiseSweep:
+        """Return the recipe with network identities and depth filled in from the network files.
+
+        Raises
+        ------
+        InputError
+            If a size is too small for the shapes, a file is unusable, the networks were trained at different depths
+            and ``steps`` is not given, a recorded identity is in none of the files, or there is too little to compare
+            for a target error.
+        """
+        if self.undecided and (len(self.L) < 2 or len(self.eta) < 4):
+            raise InputError("a target error needs at least 2 sizes and 4 noise values, or nothing can cross")
+        for L in self.L:
+            Transmogrifier(L, self.density, self.radius)
+        if self.module:
+            return self._resolved_brought()
+        files = [read_networks(resolve(name)) for name in self.networks]
+        ids = self.network_ids or tuple(dict.fromkeys(i for file in files for i in file.ids))
+        lost = [i for i in ids if not any(i in file.ids for file in files)]
+        if lost:
+            raise InputError(f"network {lost[0]} of the recipe is in none of {', '.join(self.networks)}")
+        depths = sorted({int(file.recipe["steps"]) for file in files})
+        if self.steps is None and len(depths) > 1:
+            raise InputError(f"the networks were trained at depths {depths}; choose one with --steps")
+        update: dict[str, Any] = {"network_ids": ids, "steps": self.steps or depths[0]}
+        if self.steps_scaling is not None:
+            sides = sorted({int(file.recipe["L"]) for file in files})
+            if self.training_side is None and len(sides) > 1:
+                raise InputError(f"the networks were trained at L = {sides}: their depth has no common scale")
+            update["training_side"] = self.training_side or sides[0]
+            update["period"] = self.period or _common_period(self.networks)
+        found = self.model_copy(update=update)
+        deepest = max(found.depth(L) for L in found.L)
+        layers = [int(file.architecture.get("layers", 0)) for file in files]
+        if least := [n for n in layers if 0 < n < deepest]:
+            raise InputError(
+                f"a network has {min(least)} layers of its own, so there is no depth {deepest}; take --steps less"
+            )
+        return found
+
+    def depth(self, L: int) -> int:
+        """Return the number of steps at one size, of a resolved recipe: ``steps`` and whole periods more or less."""
+        assert self.steps is not None
+        if self.steps_scaling is None:
+            return self.steps
+        assert self.training_side is not None and self.period is not None
+        more: float = self.steps * ((L / self.training_side) ** self.steps_scaling - 1) / self.period
+        if not more < 10**9:
+            raise InputError(f"--steps-scaling {self.steps_scaling:g} makes too many steps at L = {L}; take less")
+        return self.steps + self.period * max(round(more), -((self.steps - 1) // self.period))
+
+    def _resolved_brought(self) -> NoiseSweep:
+        """Return the recipe for networks that were brought, after one step of each."""
+        assert self.module is not None
+        if self.steps_scaling is not None:
+            raise InputError("--steps-scaling needs the period and the side of a training of ours; give --steps")
+        digest = module_digest(self.module)
+        if self.module_digest not in (None, digest):
+            raise InputError(
+                f"{self.module} has changed since the recipe was made: use --restart to begin anew, or another --out"
+            )
+        found = self.model_copy(update={"module_digest": digest})
+        sources = brought_sources(found)
+        depths = {probe(source, self.L[0], self.device).steps for source in sources.values()}
+        steps = self.steps or (depths.pop() if len(depths) == 1 else None)
+        if steps is None or steps < 1:
+            raise InputError(f"{self.module} does not say one depth for its networks; give it with --steps")
+        lost = [i for i in self.network_ids if i not in sources]
+        if lost:
+            raise InputError(f"network {lost[0]} of the recipe is in none of {', '.join(self.networks) or self.module}")
+        return found.model_copy(update={"network_ids": self.network_ids or tuple(sources), "steps": steps})
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the recipe as plain data for JSON, without what a sweep with no target error does not have."""
+        unused = set() if self.stages else {"asked_images", "stages"}
+        if self.target_error is None:
+            unused = {"target_error", "target_observable", "asked_images", "stages"}
+        if self.steps_scaling is None:
+            unused |= {"steps_scaling", "training_side", "period"}
+        if self.module is None:
+            unused |= {"module", "module_digest"}
+        return self.model_dump(mode="json", exclude=unused)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a pilot must decide what to measure."""
+        return self.target_error is not None and not self.stages
+
+
+class NoiseTask(BaseModel):
+    """One network, size, noise and batch of images; what a worker gets."""
+
+    model_config = ConfigDict(frozen=True)
+
+    L: int
+    eta: float
+    network_id: str
+    first: int
+    count: int
+    steps: int
+    density: Literal["matched", "paper"]
+    radius: int
+    seed: int
+    device: str
+
+    @property
+    def key(self) -> str:
+        """Stable name of the task: a hash of its content."""
+        text = json.dumps(self.model_dump(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def group(self) -> str:
+        """What tasks share that need the same run without noise, which a worker keeps."""
+        return f"{self.L}-{self.network_id}-{self.first}"
+
+    @property
+    def cost(self) -> float:
+        """Work, in steps of one site."""
+        return float(self.L**2 * self.count * self.steps)
+
+
+def tasks_of(recipe: NoiseSweep) -> list[NoiseTask]:
+    """Return all tasks of a resolved recipe, the largest sizes first, noise values of one batch together."""
+    common = {name: getattr(recipe, name) for name in ("density", "radius", "seed", "device")}
+    steps = {L: recipe.depth(L) for L in recipe.L}
+    firsts = range(0, recipe.images, recipe.batch)
+    return [
+        NoiseTask(
+            L=L, eta=e, network_id=i, first=f, count=min(recipe.batch, recipe.images - f), steps=steps[L], **common
+        )
+        for L, i, f, e in itertools.product(reversed(recipe.L), recipe.network_ids, firsts, recipe.eta)
+    ]
+
+
+def _common_period(networks: Sequence[str]) -> int:
+    """Return the number of steps after which all networks are where they were, far beyond their depth."""
+    from physnn.samples.diagnosis import diagnose, stored_diagnosis
+
+    found = [d for name in networks for d in (stored_diagnosis(name) or diagnose(name, images=IMAGES_FOR_PERIOD))]
+    if lost := [d.name for d in found if not d.period]:
+        raise InputError(f"{lost[0]} moves without a period, so its depth cannot change by whole ones; use --steps")
+    return math.lcm(*(d.period for d in found if d.period))
+
+
+def brought_sources(recipe: NoiseSweep, files: tuple[str, ...] | None = None) -> dict[str, Source]:
+    """Return class and weights of every network that was brought, by identity; ``files`` of the recipe's, or all."""
+    assert recipe.module is not None and recipe.module_digest is not None
+    return sources(recipe.module, recipe.module_digest, recipe.networks if files is None else files)
+
+
+def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
+    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
+
+    Raises
+    ------
+    InputError
+        If they differ and ``extend`` is off, or differ in more than sizes, noise values, images and networks.
+    """
+    if old.stages:
+        # What was asked for stands for what came of it.
+        asked = {"eta": old.stages[0].eta, "images": old.asked_images}
+        same = [name for name, value in asked.items() if getattr(new, name) == value]
+        same += ["stages", "asked_images"] if not new.stages and new.target_error == old.target_error else []
+        new = new.model_copy(update={name: getattr(old, name) for name in same})
+    extendable: dict[str, Any] = {
+        "L": tuple(sorted({*old.L, *new.L})),
+        "eta": tuple(sorted({*old.eta, *new.eta})),
+        "images": max(old.images, new.images),
+        "networks": tuple(dict.fromkeys((*old.networks, *new.networks))),
+        "network_ids": tuple(dict.fromkeys((*old.network_ids, *new.network_ids))),
+    }
+    before, after = old.canonical(), new.canonical()
+    # Where a class or its weights lie does not matter, what they are does.
+    names = sorted({*before, *after} - {"networks", "module"}, key=lambda name: (name != "target_error", name))
+    different = [name for name in names if before.get(name) != after.get(name)]
+    fixed = [name for name in different if name not in extendable]
+    if fixed or (different and not extend):
+        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
+        name = (fixed or different)[0]
+        change = f"{name} {_short(before.get(name))}, now {_short(after.get(name))}"
+        raise InputError(f"the file holds another recipe ({change}): {advice}")
+    if new.module:
+        old = old.model_copy(update={"module": new.module, "networks": new.networks})
+    return old.model_copy(update=extendable) if different else old
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def noise_values(low: float, high: float, count: int) -> list[float]:
+    """Return ``count`` evenly spaced noise values, rounded to 12 digits so that a printed value names the same task."""
+    return [float(f"{value:.12g}") for value in np.linspace(low, high, count)]
+
+
+def bundled_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return network files as absolute paths, bundled names as they are, so that a recipe works from any folder."""
+    return tuple(str(Path(name).resolve()) if Path(name).is_file() else name for name in names)

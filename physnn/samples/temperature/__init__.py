@@ -1,0 +1,1 @@
+"""Samples of lattice models at several temperatures."""

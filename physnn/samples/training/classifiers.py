@@ -1,0 +1,199 @@
+"""Ensembles of classifiers: train them, compare them, and measure how far apart their replicas are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn.analysis.statistics.paired import PairedDifference, paired_difference
+from physnn.errors import InputError
+from physnn.jobs.executors import job_numbers, parse_engine
+from physnn.jobs.locks import exclusive
+from physnn.jobs.notes import live_notes
+from physnn.jobs.progress import manifest
+from physnn.jobs.run import Progress, run_tasks, silent
+from physnn.jobs.stopping import stop_signals
+from physnn.networks.classifiers import stacked
+from physnn.networks.classifiers.engines import resolve_engine
+from physnn.networks.classifiers.replicas import ClassifierRecipe, Engine
+from physnn.networks.device import check_device
+from physnn.networks.kuramoto.training import Seeds
+from physnn.networks.tasks.problem import ProblemRecipe, load_problem
+from physnn.preflight import BASE, PART, check_bytes, check_disk
+from physnn.samples.base import validated
+from physnn.samples.files import clear
+from physnn.samples.training.replicas import GROUP, ReplicaTask, run_replica_task
+from physnn.store.ensemble_file import ENSEMBLES, MEASURED, Ensemble, EnsembleFile, read_ensembles, write_ensembles
+from physnn.store.parts import Parts
+
+PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))
+"""Forms of images whose accuracies are compared."""
+NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
+"""What an ensemble may be called: its name becomes part of the names of files."""
+
+
+def train_ensembles(
+    members: Mapping[str, tuple[ClassifierRecipe, ProblemRecipe]],
+    seeds: Sequence[int],
+    *,
+    out: str | Path,
+    engine: Engine = "auto",
+    jobs: int | None = None,
+    device: str = "cpu",
+    restart: bool = False,
+    max_time: float | None = None,
+    progress: Progress = silent,
+    executor: str = "process",
+    insecure: bool = False,
+) -> EnsembleFile:
+    """Train one ensemble for every member, all with the same seeds, and write them as one file.
+
+    Parameters
+    ----------
+    members : mapping
+        Name (of letters, digits, ``.``, ``+``, ``-`` and ``_``) to what is trained and on what images.
+    seeds : sequence of int
+        One replica each; a replica does not depend on the others.
+    out : path
+        The ensemble file.  Interrupted, the same call continues; a finished file of the same recipe is only read.
+    engine : {"auto", "compiled", "stacked", "loop"}
+        What trains; see `physnn.networks.classifiers.replicas`.
+    jobs, device, restart, max_time, progress
+        Processes side by side, ``"cpu"`` or ``"cuda"``, begin anew, seconds allowed, progress callback.
+    executor, insecure
+        As in `physnn.sweep_noise`.
+
+    Raises
+    ------
+    InputError
+        If images cannot be read, a network does not suit them, memory is short, or ``out`` holds something else.
+    TasksFailed, Unfinished
+        If trainings failed, or the run was stopped.
+    """
+    out, running = Path(out), parse_engine(executor, insecure)
+    if out.suffix == ".png":
+        raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
+    for name in members:
+        if not NAME.fullmatch(name):
+            raise InputError(f"an ensemble cannot be called {name!r}; use up to 64 letters, digits, ., +, - and _")
+    if not members:
+        raise InputError("there are no ensembles to train; name at least one network")
+    load_problem.cache_clear()  # Images on the disk may have changed since the last call.
+    chosen = tuple(sorted(set(validated(Seeds, {"seeds": tuple(seeds)}).seeds)))
+    tasks = [t for name, (r, p) in members.items() for t in _tasks(name, r, p, chosen, engine, device)]
+    recipe = _plain(tasks, chosen, device)
+    _check_memory(tasks, min(job_numbers(jobs, running)[0], len(tasks)))
+    check_disk(out, sum(_task_disk(task) for task in tasks), "fewer --seeds or replicas")
+    with exclusive(out), stop_signals(max_time):
+        parts = Parts(out)
+        if restart:
+            clear(out, ENSEMBLES)
+        if out.exists():
+            file = read_ensembles(out)
+            if file.recipe != recipe:
+                raise InputError(f"{out} holds other ensembles: use --restart to begin anew, or another --out")
+            return file
+        if (found := parts.recipe()) is not None and found != recipe:
+            raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
+        check_device(device)
+        parts.begin(recipe)
+        parts.manifest(manifest(tasks))
+        live = live_notes(parts, tasks)
+        run_tasks(tasks, run_replica_task, {}, parts, job_numbers(jobs, running)[0], progress, live, running)
+        write_ensembles(out, recipe, {name: _assembled(parts, tasks, name) for name in members})
+        parts.remove()
+    return read_ensembles(out)
+
+
+def paired_tests(file: EnsembleFile) -> dict[tuple[str, str], PairedDifference]:
+    """Return differences of test accuracy between forms of images, the first of two less the second, over seeds."""
+    measured = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}
+    return {
+        (a, b): paired_difference(measured[a], measured[b])
+        for a, b in PAIRS
+        if a in measured and b in measured and len(measured[a]) > 1
+    }
+
+
+def plot_ensembles(file: EnsembleFile, out: Path) -> Path:
+    """Draw training curves, accuracies by seed and differences between forms; return the figure's path."""
+    from physnn.figures.replicas import forms_figure
+    from physnn.figures.style import save
+
+    accuracies = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}
+    losses = {name: e.measured["loss"] for name, e in file.ensembles.items()}
+    return save(forms_figure(accuracies, losses, paired_tests(file)), out)
+
+
+def _tasks(
+    name: str, recipe: ClassifierRecipe, problem: ProblemRecipe, seeds: Sequence[int], engine: Engine, device: str
+) -> list[ReplicaTask]:
+    loaded = load_problem(problem)
+    found = resolve_engine(engine, recipe, loaded, device)
+    # Long trainings go one by one, so that the last of them do not leave cores idle; short ones spare their start.
+    images = recipe.epochs * len(loaded.images) * (loaded.side / 8) ** 2
+    at_once = stacked.replicas_at_once(recipe, loaded) if found == "stacked" else GROUP if images < 1e6 else 1
+    groups = -(-len(seeds) // at_once)
+    size = -(-len(seeds) // groups) if found == "stacked" else at_once
+    return [
+        ReplicaTask(
+            ensemble=name,
+            recipe=recipe,
+            problem=problem,
+            identity=loaded.identity,
+            seeds=tuple(seeds[k : k + size]),
+            engine=found,
+            device=device,
+        )
+        for k in range(0, len(seeds), size)
+    ]
+
+
+def _check_memory(tasks: Sequence[ReplicaTask], workers: int) -> None:
+    """Raise InputError if this machine cannot hold the images of all processes, and the stacks they train."""
+    needs = []
+    for task in {(t.problem, t.recipe, t.engine): t for t in tasks}.values():
+        loaded = load_problem(task.problem)
+        images = loaded.images.nbytes + loaded.test_images.nbytes
+        stack = len(task.seeds) * stacked.replica_bytes(task.recipe, loaded) if task.engine == "stacked" else 0
+        # As they are, with channels last, and turned or flipped.
+        needs.append(BASE + 3.0 * images + stack)
+    check_bytes(workers * max(needs), "fewer --train or --test images, a smaller --expand, or fewer --jobs", workers)
+
+
+def _task_disk(task: ReplicaTask) -> float:
+    """Return about how much space a task takes: its newest state, the one before, one being written, and the file."""
+    problem = load_problem(task.problem)
+    network = task.recipe.build(problem)
+    weights = sum(int(values.numel()) for values in network.state_dict().values())
+    return PART + len(task.seeds) * (3 * 3 * 4.0 * weights + 2 * 4.0 * (weights + len(problem.test_images)))
+
+
+def _plain(tasks: Sequence[ReplicaTask], seeds: Sequence[int], device: str) -> dict[str, Any]:
+    """Return the recipe that the file records."""
+    members = {}
+    for task in tasks:
+        plain = task.model_dump(mode="json", include={"recipe", "problem", "identity", "engine"})
+        problem = load_problem(task.problem)
+        # So that networks can be built, and their first weights made again, without the images.
+        plain["images"] = {
+            "channels": problem.channels,
+            "side": problem.side,
+            "raw_side": problem.raw_side,
+            "classes": list(problem.classes),
+        }
+        members[task.ensemble] = plain
+    return {"kind": "train-classify", "seeds": list(seeds), "device": device, "ensembles": members}
+
+
+def _assembled(parts: Parts, tasks: Sequence[ReplicaTask], name: str) -> Ensemble:
+    mine = [task for task in tasks if task.ensemble == name]
+    rows = [run_replica_task(task, parts.path(task.key), {}) for task in mine]
+    arrays = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+    seeds = np.array([seed for task in mine for seed in task.seeds], np.int64)
+    measured = {key: arrays.pop(key) for key in MEASURED}
+    return Ensemble(seeds, arrays, measured)

@@ -1,0 +1,138 @@
+"""Autocorrelation times and errors of means are those of AR(1) chains, and short chains are refused."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from physnn import rng
+from physnn.analysis.statistics.series import autocorrelation, autocovariance, binning, estimate_time, tau_int
+from physnn.errors import InputError
+from tests.synthetic.markov import ar1
+
+
+def test_the_autocovariance_is_that_of_its_definition():
+    x = rng.stream(0, "synthetic", "covariance").normal(size=(3, 17)) + 5
+    d = x - x.mean()
+    direct = [np.mean(d[:, : 17 - t] * d[:, t:]) for t in range(17)]
+    np.testing.assert_allclose(autocovariance(x), direct, atol=1e-12)
+    np.testing.assert_allclose(autocorrelation(x), np.array(direct) / direct[0], atol=1e-12)
+
+
+@pytest.mark.parametrize(("tau", "chains", "length"), [(0.5, 1, 1000), (5.0, 1, 5000), (5.0, 4, 1500), (20.0, 2, 6000)])
+def test_tau_is_unbiased_and_errors_cover(tau, chains, length):
+    """240 data sets each; |z| < 4 for the bias of tau; 60 to 76 % coverage; controls that must fail the same test."""
+    generator = rng.stream(1, "synthetic", "ar1", tau, chains)
+    found = [tau_int(ar1(generator, (chains, length), tau)) for _ in range(240)]
+    taus = np.array([f.tau.value for f in found])
+    assert abs(taus.mean() - tau) < 4 * taus.std(ddof=1) / np.sqrt(240)
+    means, errors = np.array([(f.mean.value, f.mean.error) for f in found]).T
+    tau_errors = np.array([f.tau.error for f in found])
+    assert 0.60 < np.mean(np.abs(taus - tau) < tau_errors) < 0.76
+    assert 0.60 < np.mean(np.abs(means) < errors) < 0.76
+    # 95 % widths reported as sigma cover too often, errors of independent draws too rarely.
+    assert np.mean(np.abs(means) < 1.96 * errors) > 0.9
+    if tau > 1:
+        naive = np.sqrt([f.variance / f.samples for f in found])
+        assert np.mean(np.abs(means) < naive) < 0.45
+        wrong = 1.15 * taus
+        assert abs(wrong.mean() - tau) > 4 * wrong.std(ddof=1) / np.sqrt(240)
+
+
+def test_the_convention_is_one_half_for_independent_draws():
+    found = tau_int(rng.stream(2, "synthetic", "white").normal(size=(4, 20000)))
+    assert abs(found.tau.value - 0.5) < 4 * found.tau.error
+    assert found.effective_samples == pytest.approx(80000, rel=0.1)
+
+
+@pytest.mark.parametrize("length", [50, 150, 500])
+def test_a_chain_shorter_than_50_tau_is_refused_with_the_length_it_needs(length):
+    generator = rng.stream(3, "synthetic", "short", length)
+    refused = 0
+    for _ in range(100):
+        try:
+            tau_int(ar1(generator, (1, length), 50.0))
+        except InputError as error:
+            refused += 1
+            assert "run at least" in str(error) and "50 tau" in str(error)
+    assert refused >= 98
+    tau_int(ar1(generator, (1, 200 * 50), 50.0))
+
+
+def test_chains_that_stay_apart_are_refused_though_each_alone_looks_fine():
+    generator = rng.stream(4, "synthetic", "apart")
+    x = ar1(generator, (2, 4000), 2.0)
+    assert tau_int(x).tau.value < 3
+    x[1] += 20
+    assert tau_int(x[:1]).tau.value < 3 and tau_int(x[1:]).tau.value < 3
+    with pytest.raises(InputError, match="too short for its autocorrelation time"):
+        tau_int(x)
+
+
+def test_a_constant_series_says_so():
+    for value in (0.0, 0.1, 1 / 3):
+        found = tau_int(np.full((2, 30), value))
+        assert (found.tau.value, found.mean.value, found.mean.error) == (0.5, value, 0.0)
+        assert "constant" in found.note
+    assert binning(np.full(30, 0.1)).errors.tolist() == [0.0]
+    assert autocorrelation(np.full(5, 0.1)).tolist() == [1, 0, 0, 0, 0]
+    with pytest.raises(InputError, match="too short"):
+        tau_int(np.array([np.zeros(100), np.ones(100)]))
+
+
+def test_a_single_change_gives_numbers():
+    x = np.zeros(1000)
+    x[500] = 1.0
+    found = estimate_time(x)
+    assert np.isfinite([found.tau.value, found.tau.error, found.mean.error]).all() and found.mean.error > 0
+    alternating = estimate_time(np.tile([1.0, -1.0], 500))
+    assert np.isfinite([alternating.tau.value, alternating.mean.error]).all()
+
+
+def test_wrong_input_is_refused():
+    with pytest.raises(InputError, match="at least 4"):
+        tau_int(np.zeros(3))
+    with pytest.raises(InputError, match="shape"):
+        tau_int(np.zeros((2, 5, 5)))
+    with pytest.raises(InputError, match="not finite"):
+        tau_int(np.array([1.0, np.nan, 2.0, 3.0, 4.0]))
+
+
+def test_bins_reach_a_plateau_where_the_chain_is_long_enough():
+    generator = rng.stream(5, "synthetic", "bins")
+    exact = np.sqrt(2 * 10.0 / 200000)
+    ratios = []
+    for _ in range(30):
+        found = binning(ar1(generator, (2, 100000), 10.0))
+        assert found.errors[0] < 0.3 * exact
+        if found.plateau is not None:
+            assert "plateau from bins of" in found.statement
+            ratios.append(found.plateau.value / exact)
+    # Noise of the largest bins hides a plateau now and then.
+    assert len(ratios) >= 27
+    assert 0.9 < np.mean(ratios) < 1.03
+    for _ in range(30):
+        found = binning(ar1(generator, (1, 5000), 100.0))
+        assert found.plateau is None and found.statement.startswith("no plateau")
+
+
+def test_a_million_measurements_take_less_than_a_second():
+    x = ar1(rng.stream(6, "synthetic", "long"), (1, 1_000_000), 20.0)
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        tau_int(x)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1
+
+
+def test_tau_of_short_chains_is_corrected_for_the_mean_that_was_subtracted():
+    """Of n = 20 independent draws rho(1) is -1/n on average: without the correction tau would be 0.45."""
+    draws = rng.stream(0, "synthetic", "short").normal(size=(2000, 20))
+    found = np.array([estimate_time(x) for x in draws], object)
+    tau = np.array([e.tau.value for e in found if e.window == 1])
+    rho = np.array([autocorrelation(x)[1] for x, e in zip(draws, found, strict=True) if e.window == 1])
+    np.testing.assert_allclose(tau, np.maximum((0.5 + rho) * (1 + 3 / 20), 0.5 / 20))
+    assert len(tau) > 500

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import physnn
+import physnn.answers.fit
+from physnn import api
+from physnn.cli import run as command
+from physnn.errors import InputError
+from physnn.exact.ising.kaufman import kaufman
+from physnn.jobs import stopping
+from physnn.samplers import advance, chain
+from physnn.samples.files import recipe_on_disk, run_sweep
+from physnn.samples.temperature import work
+from physnn.samples.temperature.recipe import TemperatureSweep, tasks_of
+from physnn.store.hdf5 import content_digest
+from physnn.store.parts import Parts
+from physnn.store.sweep_file import read_sweep
+
+SMALL = {"T": (2.0, 2.27, 2.6), "sweeps": 300, "thermalisation": 50, "chains": 2}
+
+
+def run(out, L=(4, 6), extend=False, jobs=1, **settings):
+    return run_sweep(api.temperature_recipe(out, extend, L=L, **settings), out, extend=extend, jobs=jobs)
+
+
+def test_the_library_and_any_number_of_workers_give_the_same_numbers(tmp_path):
+    one, two = tmp_path / "one.h5", tmp_path / "two.h5"
+    assert run(one, **SMALL) == 2 * 3 * 2
+    run(two, jobs=2, **SMALL)
+    assert content_digest(one) == content_digest(two)
+    tree = physnn.sweep_temperature((4, 6), **SMALL)
+    group = read_sweep(one).sizes[6]
+    assert group["energy"].dims == ("T", "chain", "measurement")
+    assert np.array_equal(tree["L6"]["energy"].values, group["energy"].values)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one.h5", "two.h5"], "no parts, no locks"
+
+
+def test_chains_are_different_and_known_by_their_content(tmp_path):
+    out = tmp_path / "s.h5"
+    run(out, **SMALL)
+    m = read_sweep(out).sizes[6]["m"].values
+    rows = m.reshape(-1, m.shape[-1])
+    assert len(np.unique(rows, axis=0)) == len(rows), "equal seeds would give equal chains"
+    keys = {t.key for t in tasks_of(TemperatureSweep(L=(4,), T=(2.0,), sweeps=9, chains=1))}
+    assert keys < {t.key for t in tasks_of(TemperatureSweep(L=(4, 8), T=(2.0, 2.5), sweeps=9, chains=3))}
+    assert not keys & {t.key for t in tasks_of(TemperatureSweep(L=(4,), T=(2.0,), sweeps=9, chains=1, seed=1))}
+    assert not keys & {
+        t.key for t in tasks_of(TemperatureSweep(L=(4,), T=(2.0,), sweeps=9, chains=1, algorithm="metropolis"))
+    }
+
+
+@pytest.mark.parametrize("algorithm", ["wolff", "metropolis"])
+def test_extending_equals_running_at_once(tmp_path, algorithm):
+    parts, whole = tmp_path / "parts.h5", tmp_path / "whole.h5"
+    settings = SMALL | {"algorithm": algorithm, "snapshots": 40}
+    run(parts, L=(4,), **settings | {"T": (2.0, 2.6), "sweeps": 150, "chains": 1})
+    assert run(parts, L=(4,), extend=True, **settings | {"sweeps": 150, "chains": 1}) == 1
+    assert run(parts, L=(4,), extend=True, **settings | {"chains": 1}) == 3, "longer chains continue"
+    assert run(parts, L=(4, 6), extend=True, chains=2) == 3 + 6
+    with pytest.raises(InputError, match="sweeps 300, now 200"):
+        run(parts, L=(4, 6), extend=True, sweeps=200)
+    run(whole, **settings)
+    assert content_digest(parts) == content_digest(whole)
+    assert read_sweep(whole).sizes[4]["snapshots"].values.shape == (3, 2, 7, 4, 4)
+
+
+def test_a_second_run_does_nothing_and_another_recipe_is_refused(tmp_path, network_file):
+    out = tmp_path / "s.h5"
+    run(out, **SMALL)
+    assert run(out, **SMALL) == 0
+    for change in ({"sweeps": 301}, {"seed": 1}, {"field": 0.1, "algorithm": "metropolis"}, {"model": "potts"}):
+        with pytest.raises(InputError, match="another recipe"):
+            run(out, **SMALL | change)
+    noise = api.noise_recipe(networks=[str(network_file)], L=(20,), eta=[0.0], images=1)
+    with pytest.raises(InputError, match="holds a temperature sweep"):
+        run_sweep(noise, out)
+
+
+def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
+    run(tmp_path / "whole.h5", **SMALL)
+    out = tmp_path / "cut.h5"
+    # A checkpoint after every block, and an interruption after every third.
+    monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
+    monkeypatch.setattr(work, "BLOCK", 40)
+    count = 0
+
+    def interrupted(*arguments):
+        nonlocal count
+        count += 1
+        if count % 3 == 0:
+            raise KeyboardInterrupt
+        return advance(*arguments)
+
+    monkeypatch.setattr(work, "advance", interrupted)
+    for _ in range(200):
+        try:
+            run(out, **SMALL)
+            break
+        except KeyboardInterrupt:
+            assert Parts(out).recipe()
+    assert count > 12 * 2
+    assert content_digest(out) == content_digest(tmp_path / "whole.h5")
+
+
+def test_compiled_calls_are_short(monkeypatch):
+    recipe = TemperatureSweep(L=(128,), T=(2.27,), sweeps=9, algorithm="metropolis")
+    task = tasks_of(recipe)[0]
+    state, lengths, clock = work.begin(task), [], chain.time.perf_counter
+
+    class Clock:
+        last = 0.0
+
+        @staticmethod
+        def perf_counter():
+            now = clock()
+            lengths.append(now - Clock.last)
+            Clock.last = now
+            return now
+
+    monkeypatch.setattr(chain, "time", Clock)
+    advance(chain_sampler(recipe), recipe.lattice(), 2.27, state, 2000)
+    # Load of the machine may stretch one call, not most of them.
+    assert len(lengths) > 4
+    assert np.median(lengths[1:]) < 0.2
+
+
+def chain_sampler(recipe):
+    return work.ALGORITHMS[recipe.algorithm]
+
+
+def test_small_sizes_are_measured_longer_unless_asked_for_otherwise():
+    usual = TemperatureSweep(model="potts").resolved()
+    assert [usual.measurements(L) for L in (16, 128, 256)] == [160_000, 20_000, 20_000]
+    assert TemperatureSweep(sweeps=10).resolved().measurements(16) == 10
+
+
+def test_default_temperatures_surround_the_transition():
+    for model, exact in (("ising", 2.269185), ("potts", 0.994973)):
+        recipe = TemperatureSweep(model=model).resolved()
+        for L in recipe.L:
+            T = np.array(recipe.temperatures(L))
+            assert T.min() < exact < T.max()
+            assert np.ptp(T) * L == pytest.approx(2 * 0.8 * T.mean())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--L 5 --algorithm metropolis", "even"),
+        ("--L 64 --algorithm multispin", "metropolis"),
+        ("--L 8 --field 0.1 --T 2 3", "field"),
+        ("--L 8 --field 0.1", "--T"),
+        ("--L 8 --algorithm quantum", "choose one of"),
+        ("--L 8 --model potts --field 1 --T 1 2", "Ising"),
+        ("--L 8 --model potts --q 5", "4"),
+        ("--L 1", "2"),
+        ("--L 8 --T 0 1", "greater than 0"),
+        ("--L 8 --coupling 0 --T 1 2", "J"),
+        ("--L 8 --model potts --coupling -1 --T 1 2", "J"),
+        ("--L 8 --observable rmsd", "observable"),
+        ("--L 8 --out nowhere/x.h5", "folder"),
+        ("--L 8 --sweeps 1000000000 --chains 10000", "memory"),
+        ("--L 8 --window 20", "below T = 0"),
+        ("--L 8 --algorithm wolff --device cuda", "GPU"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command(["sweep-temperature", *words.split()]) == 2
+    text = capsys.readouterr().err.strip().splitlines()
+    assert text[-1].startswith("Error: ")
+    assert said in text[-1]
+    assert not list(tmp_path.glob("*.h5"))
+
+
+def test_the_command_prints_an_answer_and_draws_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["sweep-temperature", "--L", "4", "8", "12", "--sweeps", "400", "--chains", "2", "--jobs", "1", "--quiet"]
+    assert command([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["fit"]["observable"] == "binder"
+    assert found["fit"]["control"] == "T"
+    assert found["sizes"] == [4, 8, 12]
+    assert (tmp_path / "sweep-temperature.png").is_file()
+    assert command(words) == 0
+    assert "all is done" in capsys.readouterr().out
+    assert command(["fit", "sweep-temperature.h5", "--observable", "xi_over_L"]) in (0, 3)
+    capsys.readouterr()
+    assert command(["sweep-temperature", "--dry-run", "--json", "--L", "8"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["tasks"] == 13 * 4
+
+
+def test_observables_agree_with_exact_ones(tmp_path):
+    """Energy and specific heat of L = 8 against Kaufman, through the file and the curves."""
+    out = tmp_path / "s.h5"
+    run(out, L=(8,), T=(2.0, 2.5, 3.0), sweeps=20_000, thermalisation=200, chains=2)
+    for name in ("energy", "c"):
+        found = physnn.answers.fit.curves(out, name)
+        exact = np.array([getattr(kaufman((8, 8), T), name) for T in found.x[8]])
+        z = (found.y[8] - exact) / found.errors[8]
+        assert np.abs(z).max() < 4, (name, z)
+        assert np.abs((found.y[8] * 1.05 - exact) / found.errors[8]).max() > 4, "5 % off would be seen"
+
+
+def test_a_target_error_is_a_pilot_and_longer_chains_of_the_same_kind(tmp_path):
+    T = (2.1, 2.2, 2.25, 2.3, 2.35, 2.4, 2.5)
+    asked = {"L": (8, 16, 24), "T": T, "sweeps": 1200, "chains": 2, "thermalisation": 50}
+    recipe = api.temperature_recipe(**asked, target_error=0.012)
+    assert recipe.undecided
+    heard = []
+    assert run_sweep(recipe, tmp_path / "a.h5", jobs=1, announce=lambda stage, plan: heard.append(stage)) > 20
+    found = recipe_on_disk(tmp_path / "a.h5")
+    pilot, last = found.stages
+    assert [s.sweeps for s in heard] == [pilot.sweeps, last.sweeps] and pilot.sweeps == 500
+    assert last.sweeps > pilot.sweeps and len(last.T) > len(pilot.T) and "around T" in last.why
+    plain = api.temperature_recipe(**asked | {"T": found.T, "sweeps": found.sweeps})
+    run_sweep(plain, tmp_path / "b.h5", jobs=1)
+    for L, group in read_sweep(tmp_path / "b.h5").sizes.items():
+        for name, variable in read_sweep(tmp_path / "a.h5").sizes[L].items():
+            assert np.array_equal(variable.values, group[name].values)
+    # The same command again has nothing to do; another target is another recipe.
+    assert run_sweep(recipe, tmp_path / "a.h5", jobs=1) == 0
+    with pytest.raises(InputError, match="target_error"):
+        run_sweep(recipe.model_copy(update={"target_error": 0.02}), tmp_path / "a.h5", jobs=1)
+    with pytest.raises(InputError, match="2 sizes and 4 temperatures"):
+        api.temperature_recipe(L=(8,), target_error=0.01)
