@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 from physnn.errors import InputError
 from physnn.jobs.executors import Engine, available_cores, job_numbers, parse_engine
 from physnn.jobs.locks import exclusive
-from physnn.jobs.notes import live_notes
-from physnn.jobs.progress import manifest
+from physnn.jobs.progress import live_notes, manifest
 from physnn.jobs.run import Progress, run_tasks, silent
 from physnn.jobs.stopping import stop_signals
 from physnn.networks.brought import located
 from physnn.samples.base import validated
 from physnn.samples.equilibrium.recipe import EquilibriumSweep
 from physnn.samples.files import clear, recipe_on_disk, run_sweep
-from physnn.samples.memory import medium
+from physnn.samples.memory import recipe as medium
 from physnn.samples.memory.recipe import MemorySweep
 from physnn.samples.named import canonical_words, identity, load_model
 from physnn.samples.noise.recipe import NoiseSweep, bundled_names, noise_values

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import resource
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
+
+from physnn.errors import InputError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -30,3 +35,154 @@ def one_thread(function: Function) -> Function:
             return function(*args, **kwargs)
 
     return run  # type: ignore[return-value]
+
+
+ARRAYS_PER_TASK = 8
+"""State, padded state, field, noise and temporary arrays of one noisy step, and the noiseless state kept beside."""
+BASE = 400e6
+"""Bytes a worker takes with its libraries loaded."""
+PER_TASK = 5e3
+"""Bytes that the loop keeps of every task: its description, its result and its name."""
+PART = 16e3
+"""Bytes on the disk of a part beside its numbers: headers, and blocks that are not full."""
+COPIES_OF_SAMPLES, MATRICES = 4, 5
+"""Arrays (bootstrap samples, points) and matrices (points, points) of a fit, measured at 200 to 2,000 rows."""
+LONGEST = 10 * 3.156e7
+"""Seconds after which no answer is waited for: ten years."""
+
+
+def check_folder(out: Path) -> None:
+    """Raise InputError if the folder that a file goes into is not there."""
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
+
+
+def available_memory() -> float:
+    """Return the bytes this machine still has for us: free memory, and what control groups allow."""
+    return max(0.0, min((*_free_memory(), *_control_groups()), default=float("inf")))
+
+
+def own_limit() -> float:
+    """Return the bytes that one process may still take (ulimit -v, ulimit -d)."""
+    size, _, _, _, _, data = [*_numbers("/proc/self/statm"), *6 * [0.0]][:6]
+    found = float("inf")
+    for kind, used in ((resource.RLIMIT_AS, size), (resource.RLIMIT_DATA, data)):
+        soft, _ = resource.getrlimit(kind)
+        if soft != resource.RLIM_INFINITY:
+            found = min(found, max(0.0, soft - used * resource.getpagesize()))
+    return found
+
+
+def _supply(workers: int) -> float:
+    return min(available_memory(), workers * own_limit())
+
+
+def _free_memory() -> Iterator[float]:
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            yield float(line.split()[1]) * 1024
+
+
+def _control_groups() -> Iterator[float]:
+    """Yield what the groups that this process is in, and those above them, still allow."""
+    for line in ["0::/", "0:memory:/", *_lines("/proc/self/cgroup")]:
+        _, kinds, group = line.split(":", 2)
+        if kinds not in ("", "memory"):
+            continue
+        root = Path("/sys/fs/cgroup/memory" if kinds else "/sys/fs/cgroup")
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if kinds else ("memory.max", "memory.current")
+        folder = root / group.lstrip("/")
+        for place in (folder, *folder.parents):
+            if not place.is_relative_to(root):
+                break
+            top, now = (_numbers(str(place / name)) for name in names)
+            if top and now:
+                yield top[0] - now[0] + _cached(place / "memory.stat")
+
+
+def _cached(statistics: Path) -> float:
+    """Return the bytes of a group that are copies of files, which the kernel gives back when asked."""
+    for line in _lines(str(statistics)):
+        name, _, value = line.partition(" ")
+        if name in ("inactive_file", "total_inactive_file"):
+            return float(value)
+    return 0.0
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _numbers(path: str) -> list[float]:
+    return [float(word) for line in _lines(path)[:1] for word in line.split() if word.isdigit()]
+
+
+def task_bytes(L: int, batch: int, components: int) -> float:
+    """Return the memory one task of a noise sweep takes, in bytes."""
+    return 4.0 * L**2 * batch * components * ARRAYS_PER_TASK
+
+
+def check_memory(sizes: Iterable[int], batch: int, components: int, jobs: int) -> float:
+    """Return the bytes the tasks of a noise sweep need at most.
+
+    Raises
+    ------
+    InputError
+        If this machine does not have them; the message names need, supply and the largest L that fits.
+    """
+    largest = max(sizes)
+    need, have = jobs * (BASE + task_bytes(largest, batch, components)), _supply(jobs)
+    if need > have:
+        fits = int((max(0.0, have / jobs - BASE) / task_bytes(1, batch, components)) ** 0.5)
+        raise InputError(
+            f"L = {largest} needs {need / 1e9:.3g} GB of memory for the states of {jobs} tasks of {batch} images; "
+            f"{have / 1e9:.3g} GB are available: take L <= {fits}, or a smaller --batch or --jobs"
+        )
+    return need
+
+
+def check_bytes(need: float, advice: str, workers: int = 1) -> float:
+    """Return the bytes needed; raises InputError with advice if this machine does not have them."""
+    have = _supply(workers)
+    if need > have:
+        raise InputError(f"this needs {need / 1e9:.3g} GB of memory, {have / 1e9:.3g} GB are available: take {advice}")
+    return need
+
+
+def check_disk(out: Path, need: float, advice: str) -> None:
+    """Raise InputError with advice if a file of so many bytes, its parts with it, does not fit where it should go."""
+    try:
+        have = float(shutil.disk_usage(out.absolute().parent).free)
+    except OSError:
+        return  # That the folder cannot be used is said where it is used.
+    if need > have:
+        raise InputError(
+            f"{out} and its parts need {need / 1e9:.3g} GB on the disk, {have / 1e9:.3g} GB are free there: "
+            f"take {advice}, or another --out"
+        )
+    largest, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if resource.RLIM_INFINITY != largest < need / 2:
+        raise InputError(
+            f"{out} needs {need / 2e9:.3g} GB, this process may write files of {largest / 1e9:.3g} GB (ulimit -f): "
+            f"allow more, or take {advice}"
+        )
+
+
+def sweep_disk(file_bytes: float, tasks: int) -> float:
+    """Return the bytes on the disk when a sweep is put together: every number in a part and in the file."""
+    return 2 * file_bytes + PART * tasks
+
+
+def check_seconds(least: float, advice: str) -> None:
+    """Raise InputError with advice if even the least time that something takes is beyond waiting for."""
+    if least > LONGEST:
+        raise InputError(f"this takes {least / 3.156e7:.2g} years or more: take {advice}")
+
+
+def check_fit(points: int, resamples: int) -> float:
+    """Return the bytes that a fit of so many points needs; raises InputError if this machine does not have them."""
+    need = 8.0 * points * (COPIES_OF_SAMPLES * max(1000, resamples) + MATRICES * points)
+    return check_bytes(need, f"fewer --resamples, or average neighbouring points (there are {points:,})")

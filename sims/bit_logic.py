@@ -17,7 +17,7 @@ from physnn import rng
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.kernels.lattice.multispin import thresholds
 from physnn.kernels.lattice.multispin_code import COMMON, DIGITS, OWN
-from physnn.kernels.xoshiro import fill, seeded
+from physnn.kernels.random import fill, seeded
 from physnn.models import Ising
 
 BITS, BLOCKS, PAIRS = 4, 4, 3

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.statistics.paired import mean_over, paired_difference
+from physnn.analysis.statistics.pairs import mean_over, paired_difference
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 from physnn.networks.tasks.problem import ProblemRecipe

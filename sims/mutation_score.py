@@ -101,9 +101,9 @@ BUGS = [
     Bug(
         "kernels/random.py", "words[1, lane] = uint32(lane // blocks)", "words[1, lane] = uint32(lane % blocks)", PHILOX
     ),
-    Bug("kernels/xoshiro.py", "c ^= a\n", "c ^= b\n", XOSHIRO),
-    Bug("kernels/xoshiro.py", "(d << _45) | (d >> _19)", "(d << _45)", XOSHIRO),
-    Bug("kernels/xoshiro.py", "word % uint64(n))", "word % uint64(n - 1))", XOSHIRO),
+    Bug("kernels/random.py", "c ^= a\n", "c ^= b\n", XOSHIRO),
+    Bug("kernels/random.py", "(d << _45) | (d >> _19)", "(d << _45)", XOSHIRO),
+    Bug("kernels/random.py", "word % uint64(n))", "word % uint64(n - 1))", XOSHIRO),
     Bug(
         "kernels/lattice/local.py",
         "left = j - 1 if j > 0 else W - 1\n        right = j + 1 if j + 1 < W else 0\n        ones",

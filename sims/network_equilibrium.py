@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from physnn.analysis.order.anomalous_dimension import anomalous_dimension
+from physnn.analysis.order.decision import anomalous_dimension
 from physnn.analysis.order.equilibrium import whole_zone
 from physnn.analysis.order.structure import Order, contrast, fitting_sizes, peak, placed, written
 from physnn.analysis.statistics.estimate import Estimate

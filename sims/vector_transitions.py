@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import physnn
-from physnn.analysis.order.anomalous_dimension import anomalous_dimension
+from physnn.analysis.order.decision import anomalous_dimension
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.answers.comparisons import fit_joint
 from physnn.answers.fit import curves

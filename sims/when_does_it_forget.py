@@ -22,10 +22,9 @@ import numpy as np
 import physnn
 from physnn.analysis.memory.forgetting import in_words
 from physnn.answers import decide
-from physnn.answers.companion import forgetting
 from physnn.answers.equilibrium import fitted_together, order_record
 from physnn.answers.fit import curves, equilibrium_checks
-from physnn.answers.memory import memory_of
+from physnn.answers.memory import forgetting, memory_of
 from physnn.api import sweep_memory
 from physnn.bundled import resolve
 from physnn.errors import InputError

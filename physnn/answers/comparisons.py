@@ -13,7 +13,7 @@ from physnn.analysis.verdict.fit import Fit, usual_omega
 from physnn.answers.equilibrium import fitted_together
 from physnn.answers.fit import default_observable, fit, loaded, sampled_curves
 from physnn.errors import InputError
-from physnn.preflight import check_fit
+from physnn.machine import check_fit
 from physnn.store.hdf5 import is_hdf5
 from physnn.store.sweep_file import SweepFile, read_sweep
 from physnn.store.table import read_table

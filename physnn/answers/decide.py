@@ -14,9 +14,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.curves.curves import Curves, disequilibrium
-from physnn.analysis.order.anomalous_dimension import anomalous_dimension
-from physnn.analysis.order.decision import Decision, Evidence, decide
-from physnn.analysis.order.plane import Plane, on_plane
+from physnn.analysis.order.decision import Decision, Evidence, Plane, anomalous_dimension, decide, on_plane
 from physnn.analysis.order.structure import fits, written
 from physnn.analysis.statistics.pooled import Pooled, pooled
 from physnn.answers.comparisons import fit_joint

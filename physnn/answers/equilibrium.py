@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from physnn.analysis.order.equilibrium import drifted, strayed, together
-from physnn.analysis.order.thermometer import thermometer
+from physnn.analysis.order.equilibrium import drifted, strayed, thermometer, together
 from physnn.samples.base import validated
 from physnn.samples.equilibrium.recipe import OrderRecord
 from physnn.store.sweep_file import SweepFile

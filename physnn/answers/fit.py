@@ -24,7 +24,7 @@ from physnn.analysis.verdict.null_model import LEAST, OBSERVABLES, Errors, NullM
 from physnn.answers.equilibrium import fitted_together, order_record
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.preflight import check_fit
+from physnn.machine import check_fit
 from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
 from physnn.store.hdf5 import Variable, content_digest, is_hdf5
 from physnn.store.network_file import FORMAT as NETWORKS

@@ -183,7 +183,7 @@ def _waiting(run: Callable[[int], None], device: str) -> Callable[[int], None]:
 
 def kuramoto_runs(L: int, device: str) -> dict[str, Callable[[int], None]]:
     """Return functions that take n steps of a lattice, n a multiple of `kuramoto.RECORDED`, by name."""
-    from physnn.checks.eager import eager_steps
+    from physnn.checks.kuramoto import eager_steps
     from physnn.networks.kuramoto.network import Architecture, initial_weights
 
     architecture = Architecture(components=COMPONENTS, kernel=KERNEL, gamma=GAMMA)

@@ -48,7 +48,7 @@ COMMANDS = {
         "What kind of transition equilibrium sweeps show: Ising, BKT-like, or else.",
     ),
     "show": ("physnn.cli.files", "show", "What a physnn file holds, with the digest of its data."),
-    "status": ("physnn.cli.status", "status", "How far the run that makes a file is, from any terminal."),
+    "status": ("physnn.cli.files", "status", "How far the run that makes a file is, from any terminal."),
     "plot": ("physnn.cli.files", "plot", "Draw a sweep file or the training curves of network files."),
     "merge": ("physnn.cli.files", "merge", "Assemble the finished parts of a sweep into its file."),
     "verify": ("physnn.cli.files", "verify", "Check that files are whole and unchanged."),

@@ -36,7 +36,7 @@ def run_and_print_both(
     ``run`` as in `physnn.cli.answers.run_sweep_or_shard`.  What goes wrong with the second leaves the answer of
     the first as it is.
     """
-    from physnn.answers.companion import companion_path
+    from physnn.answers.memory import companion_path
     from physnn.cli.answers import print_missing, print_plan, print_sweep, run_sweep_or_shard
     from physnn.errors import InputError
     from physnn.samples.files import plan
@@ -73,7 +73,7 @@ def _companion(recipe: NoiseSweep, out: Path, extend: bool, restart: bool) -> tu
     Its runs are as long as those of an older one beside the file, which it extends, unless all begins anew.
     """
     from physnn import api
-    from physnn.answers.companion import companion_path, companion_settings
+    from physnn.answers.memory import companion_path, companion_settings
     from physnn.errors import InputError
     from physnn.samples.files import recipe_on_disk
     from physnn.samples.memory.recipe import MemorySweep
@@ -114,8 +114,7 @@ def _answer(out: Path, place: Path) -> Answer:
     """Return what both sweeps say, drawn: as plain data, and what prints it."""
     from physnn import plots
     from physnn.analysis.memory.forgetting import common_ratio, in_words
-    from physnn.answers.companion import forgetting
-    from physnn.answers.memory import memory_of
+    from physnn.answers.memory import forgetting, memory_of
     from physnn.errors import InputError
     from physnn.store.hdf5 import content_digest
     from physnn.store.sweep_file import read_sweep

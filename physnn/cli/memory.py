@@ -101,7 +101,7 @@ def memory(
     from physnn.cli.answers import print_missing, print_plan, run_sweep_or_shard
     from physnn.cli.sweep import noise_range
     from physnn.errors import InputError
-    from physnn.preflight import check_folder
+    from physnn.machine import check_folder
     from physnn.samples.files import plan
 
     if device == "cuda":
@@ -125,7 +125,7 @@ def memory(
 
 
 def _settings(config: Path | None, flags: dict[str, Any]) -> dict[str, Any]:
-    from physnn.cli.config import read_config
+    from physnn.cli.options import read_config
     from physnn.samples.base import check_names
     from physnn.samples.memory.recipe import MemorySweep
 

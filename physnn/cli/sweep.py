@@ -139,9 +139,9 @@ def sweep_noise(
     """
     from physnn import api
     from physnn.analysis.curves.observables import check_observable
-    from physnn.cli.config import read_config
+    from physnn.cli.options import read_config
     from physnn.errors import InputError
-    from physnn.preflight import check_folder
+    from physnn.machine import check_folder
 
     if out is not None and out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")

@@ -107,9 +107,9 @@ def sweep_temperature(
     from physnn import api
     from physnn.analysis.curves.observables import check_observable
     from physnn.cli.answers import print_plan, run_and_print
-    from physnn.cli.config import read_config
+    from physnn.cli.options import read_config
     from physnn.errors import InputError
-    from physnn.preflight import check_folder
+    from physnn.machine import check_folder
     from physnn.samples.base import check_names
     from physnn.samples.files import plan
     from physnn.samples.temperature.recipe import TemperatureSweep

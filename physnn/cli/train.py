@@ -100,7 +100,7 @@ def kuramoto(
     Killed or stopped, the same command continues after the last full epoch of each network.
     """
     from physnn import api
-    from physnn.cli.config import read_config
+    from physnn.cli.options import read_config
     from physnn.cli.output import progress_bar
     from physnn.networks.kuramoto.training import TrainingRecipe
     from physnn.samples.base import check_names

@@ -14,7 +14,7 @@ from physnn.figures.style import COLOURS, look, new_figure
 if TYPE_CHECKING:
     from physnn.analysis.replicas.metric import ReplicaMetric
     from physnn.analysis.replicas.overlaps import OverlapDistribution
-    from physnn.analysis.statistics.paired import PairedDifference
+    from physnn.analysis.statistics.pairs import PairedDifference
     from physnn.answers.replicas import ReplicaStudy
 
 HEADLINE = "wasserstein"

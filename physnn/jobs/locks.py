@@ -15,7 +15,7 @@ from pathlib import Path
 
 from physnn.errors import InputError
 from physnn.jobs.stopping import raise_pending
-from physnn.preflight import check_folder
+from physnn.machine import check_folder
 
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """What a file system says that cannot lock."""

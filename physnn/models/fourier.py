@@ -53,3 +53,21 @@ def stability_bound(J: np.ndarray, c: np.ndarray | None, gamma: float, L: int) -
     """
     low, high = spectral_range(J, L)
     return gamma * (high - low + (float(np.linalg.norm(c)) if c is not None else 0.0)) / 2
+
+
+def winding_numbers(angles: np.ndarray, periodic: bool = True) -> np.ndarray:
+    """Return the winding number of every plaquette, shape ``(..., H, W)``, or ``(..., H - 1, W - 1)`` with a border.
+
+    Parameters
+    ----------
+    angles : ndarray, shape (..., H, W)
+        Radians.
+    periodic : bool
+        Whether the lattice is a torus, where all of them add up to 0.
+    """
+    theta = np.asarray(angles, np.float64)
+    down, right = (np.roll(theta, -1, axis) - theta for axis in (-2, -1))
+    down, right = ((step + np.pi) % (2 * np.pi) - np.pi for step in (down, right))
+    around = right + np.roll(down, -1, -1) - np.roll(right, -1, -2) - down
+    found: np.ndarray = np.rint(around / (2 * np.pi)).astype(np.int64)
+    return found if periodic else found[..., :-1, :-1]

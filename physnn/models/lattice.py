@@ -6,8 +6,9 @@ an array of colours ``0 .. q-1`` and ``s = 1 - 2 * colour`` where there are two.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -118,3 +119,114 @@ def initial_colours(model: LatticeModel, shape: tuple[int, int], rng: np.random.
     if model.critical_temperature > T and even:
         return np.asarray(np.indices(shape).sum(axis=0) % 2, np.int8)
     return rng.integers(0, model.q, shape, np.int8)
+
+
+@dataclass(frozen=True)
+class Ising:
+    """``H = -J sum_<ij> s_i s_j - h sum_i s_i`` with s = +-1 on an H x W torus; k_B = 1.
+
+    A state is an int8 array of colours, 0 for spin up and 1 for spin down: ``s = 1 - 2 * colour``.  Since
+    ``s_i s_j = 2 delta_ij - 1``, this is the Potts model of two colours with the bond ``2 J``.
+
+    Parameters
+    ----------
+    J : float
+        Coupling; negative for an antiferromagnet.
+    h : float
+        Field, in the units of J.
+
+    Raises
+    ------
+    InputError
+        If J or h is not finite, or J is 0.
+    """
+
+    J: float = 1.0
+    h: float = 0.0
+
+    name: ClassVar[str] = "ising"
+    q: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.J) and math.isfinite(self.h)) or self.J == 0:
+            raise InputError(
+                f"the Ising model needs a finite J other than 0 and a finite h, not J={self.J}, h={self.h}"
+            )
+
+    @property
+    def bond(self) -> float:
+        """Energy gained by a like bond: 2 J."""
+        return 2 * self.J
+
+    @property
+    def offset(self) -> float:
+        """Energy per site with no like bond: 2 J, one for each of the two bonds per site."""
+        return 2 * self.J
+
+    @property
+    def field(self) -> float:
+        """Energy gained by an up spin: h."""
+        return self.h
+
+    @property
+    def critical_temperature(self) -> float:
+        """``2 |J| / ln(1 + sqrt 2)``, the critical temperature at h = 0 (L. Onsager, Phys. Rev. 65, 117 (1944))."""
+        return 2 * abs(self.J) / math.log1p(math.sqrt(2))
+
+    def initial(self, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
+        """Return colours of the given shape: ordered below `critical_temperature`, random elsewhere.
+
+        An antiferromagnet starts staggered where both sides are even, else random.
+        """
+        return initial_colours(self, shape, rng, T)
+
+
+@dataclass(frozen=True)
+class Potts:
+    """``H = -J sum_<ij> delta(s_i, s_j)`` with colours s = 0 .. q-1 on an H x W torus; k_B = 1.
+
+    Parameters
+    ----------
+    q : int
+        Number of colours: 2, 3 or 4, where the transition is continuous.
+    J : float
+        Coupling.
+
+    Raises
+    ------
+    InputError
+        If q is none of these, or J is 0 or not finite.
+    """
+
+    q: int = 3
+    J: float = 1.0
+
+    name: ClassVar[str] = "potts"
+    offset: ClassVar[float] = 0.0
+    field: ClassVar[float] = 0.0
+
+    def __post_init__(self) -> None:
+        if self.q not in (2, 3, 4):
+            raise InputError(f"the Potts model has 2, 3 or 4 colours here, not {self.q}; above 4 it is first order")
+        if not math.isfinite(self.J) or self.J == 0:
+            raise InputError(f"the Potts model needs a finite J other than 0, not {self.J}")
+
+    @property
+    def bond(self) -> float:
+        """Energy gained by a like bond: J."""
+        return self.J
+
+    @property
+    def critical_temperature(self) -> float:
+        """``J / ln(1 + sqrt q)`` (R. B. Potts, Proc. Camb. Phil. Soc. 48, 106 (1952)).
+
+        For J < 0 it is the same with ``|J|`` at q = 2; the antiferromagnet of three colours is critical at T = 0 only
+        and that of four is always disordered, so 0 is returned.
+        """
+        if self.J < 0 and self.q > 2:
+            return 0.0
+        return abs(self.J) / math.log1p(math.sqrt(self.q))
+
+    def initial(self, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
+        """Return colours of the given shape: ordered below `critical_temperature`, random elsewhere."""
+        return initial_colours(self, shape, rng, T)

@@ -1,12 +1,9 @@
 """How a state moves: one small class per algorithm, and the chain that all of them drive."""
 
 from physnn.samplers.chain import COLUMNS, Rows, Sampler, State, advance, start, thermalise
-from physnn.samplers.heat_bath import HeatBath
-from physnn.samplers.metropolis import Metropolis
-from physnn.samplers.multispin import Multispin
-from physnn.samplers.multispin_gpu import MultispinGpu
-from physnn.samplers.swendsen_wang import SwendsenWang
-from physnn.samplers.wolff import Wolff
+from physnn.samplers.cluster import SwendsenWang, Wolff
+from physnn.samplers.local import HeatBath, Metropolis
+from physnn.samplers.multispin import Multispin, MultispinGpu
 
 _ALL: tuple[Sampler, ...] = (
     Metropolis(),

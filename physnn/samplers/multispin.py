@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.kernels import gpu
 from physnn.kernels.lattice import multispin, observables
-from physnn.models.lattice import LatticeModel
-from physnn.samplers.chain import Drive, State
+from physnn.models.lattice import LatticeModel, check_temperature
+from physnn.samplers.chain import COLUMNS, Drive, Rows, State, check_block, check_state, fill
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -59,3 +64,160 @@ class Multispin:
             state.colours[:] = (1 - multispin.unpack(words)) // 2
 
         return sweeps
+
+
+CLOCK_BITS = 62
+"""The sweeps of a chain are counted in a signed 64-bit number."""
+
+
+@dataclass(frozen=True)
+class MultispinGpu:
+    """Metropolis of the Ising model on the bits of words, see `physnn.kernels.gpu.ising`; one update is one sweep.
+
+    It serves what `physnn.samplers.Multispin` does, and widths that are multiples of 64.  The two follow the same
+    rules with other random numbers: their chains agree in distribution.  A chain does not depend on the kind of GPU.
+    Counting is done on the device too, and with its transfer costs some sweeps: so it is done after twenty.
+
+    Parameters
+    ----------
+    device : str
+        "cuda" or "cuda:N".  Where TRITON_INTERPRET=1 is set, Triton's interpreter takes its place, for tests.
+    """
+
+    device: str = "cuda"
+    name: ClassVar[str] = "multispin-gpu"
+    warm_up: ClassVar[None] = None
+    interval: ClassVar[int] = 20
+
+    def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
+        """Raise `physnn.errors.InputError` unless it is the ferromagnet without field on a lattice that fits."""
+        from physnn.kernels.gpu import ising
+
+        if model.name != "ising" or model.bond <= 0 or model.field:
+            raise InputError(
+                "multispin-gpu serves the Ising model with J > 0 and no field; use metropolis on the CPU for this one"
+            )
+        ising.check_shape(*shape)
+        ising.thresholds(model.bond / 2 / T)
+        gpu.check(self.device)
+
+    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
+        """Return the key of a chain and the sweeps that it has done, uint64 of shape (2,)."""
+        key = rng.generator(sequence).integers(1, 2**64, dtype=np.uint64, endpoint=False)
+        return np.array([key, 0], np.uint64)
+
+    def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
+        """Return the function that sweeps a state in place."""
+        together = self.drive_together(model, (T,), (state,))
+
+        def sweeps(
+            interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int
+        ) -> None:
+            together(interval, budget, progress, rows[None], snapshots[None], every)
+
+        return sweeps
+
+    def drive_together(self, model: LatticeModel, temperatures: Sequence[float], states: Sequence[State]) -> Drive:
+        """Return the function that sweeps states of one shape and clock in place; rows and snapshots by state."""
+        from physnn.kernels.gpu import ising
+
+        if any(s.generator.shape != (2,) or s.generator[1] >= 2**CLOCK_BITS for s in states):
+            raise InputError("a state for multispin-gpu needs a generator of two words, a key and the sweeps done")
+        if len({(s.colours.shape, int(s.generator[1])) for s in states}) != 1:
+            raise InputError("chains move together only if their lattices are equal and have done the same sweeps")
+        energies = np.array([model.bond, model.offset, model.field])
+        H, W = states[0].colours.shape
+        waves = observables.waves(W), observables.waves(H)
+        p, N = np.stack([ising.thresholds(model.bond / 2 / T) for T in temperatures]), H * W
+        keys = np.array([s.generator[0] for s in states])
+        words, *rest = ising.upload(np.stack([s.colours for s in states]), keys, 0, p, self.device)
+        clock, run = rest[1], ising.repeated(words, *rest)
+
+        def sweeps(
+            interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int
+        ) -> None:
+            # The memory stays the same, because launches are recorded with it.
+            ising.replace(words, clock, np.stack([s.colours for s in states]), int(states[0].generator[1]))
+            while budget > 0 and progress[observables.ROW] < rows.shape[1]:
+                n = min(max(1, budget // (N * len(states))), interval - int(progress[observables.DONE]))
+                run(n)
+                budget -= n * N * len(states)
+                progress[observables.DONE] += n
+                progress[observables.SITES] += n * N
+                if progress[observables.DONE] == interval:
+                    _record(words, energies, waves, progress, rows, snapshots, every)
+            for state, colours in zip(states, ising.unpack(words).cpu().numpy(), strict=True):
+                state.colours[:] = colours
+                state.generator[1] = clock.item()
+
+        return sweeps
+
+
+def advance_together(
+    sampler: MultispinGpu,
+    model: LatticeModel,
+    temperatures: Sequence[float],
+    states: Sequence[State],
+    measurements: int,
+    interval: int = 1,
+    snapshot_every: int = 0,
+) -> list[Rows]:
+    """Move chains of one lattice size side by side, in place, and measure them.
+
+    Each of them moves as `physnn.samplers.advance` would move it alone, to the last bit.
+
+    Parameters
+    ----------
+    sampler, model
+        How they move, and what.
+    temperatures, states
+        Temperature (J / k_B) and state of each chain; all have done the same number of sweeps.
+    measurements, interval, snapshot_every
+        As in `physnn.samplers.advance`.
+
+    Returns
+    -------
+    list of Rows
+        The raw observables of each chain.
+
+    Raises
+    ------
+    InputError
+        If the sampler does not serve this model, the lattices or a temperature.
+    Unfinished
+        If there is no GPU here.
+    """
+    check_block(measurements, interval, snapshot_every)
+    for T, state in zip(temperatures, states, strict=True):
+        check_state(model, state)
+        check_temperature(T)
+        sampler.check(model, state.colours.shape, T)
+    kept = measurements // snapshot_every if snapshot_every else 0
+    rows = np.zeros((len(states), measurements, len(COLUMNS)))
+    snapshots = np.empty((len(states), kept, *states[0].colours.shape), np.int8)
+    drive = sampler.drive_together(model, temperatures, states)
+    fill(drive, measurements, interval, rows, snapshots, snapshot_every)
+    return [Rows(*both) for both in zip(rows, snapshots, strict=True)]
+
+
+def _record(
+    words: Tensor,
+    energies: np.ndarray,
+    waves: tuple[np.ndarray, np.ndarray],
+    progress: np.ndarray,
+    rows: np.ndarray,
+    snapshots: np.ndarray,
+    every: int,
+) -> None:
+    """Measure every lattice, as `physnn.kernels.lattice.observables.record` does with colours."""
+    from physnn.kernels.gpu import ising
+
+    row = progress[observables.ROW]
+    for k, (like, in_row, in_column) in enumerate(zip(*ising.observe(words), strict=True)):
+        H, W = len(in_row), len(in_column)
+        by_row, by_column = np.stack([in_row, W - in_row]), np.stack([in_column, H - in_column])
+        observables.combine(int(like), energies, by_row, by_column, waves[0], waves[1], rows[k, row])
+        rows[k, row, 6] = progress[observables.SITES] / (H * W)
+    if every > 0 and (row + 1) % every == 0:
+        snapshots[:, (row + 1) // every - 1] = ising.unpack(words).cpu().numpy()
+    progress[observables.DONE], progress[observables.SITES], progress[observables.ROW] = 0, 0, row + 1

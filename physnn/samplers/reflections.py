@@ -12,7 +12,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.kernels import xoshiro
+from physnn.kernels import random
 from physnn.kernels.vectors.moves import fill_normals
 from physnn.kernels.vectors.reflected import reflect
 from physnn.models.vectors import Shape, VectorModel
@@ -106,7 +106,7 @@ class Reflections:
 
     def joined(self, others: np.ndarray, sequence: np.random.SeedSequence) -> np.ndarray:
         """Return the same with a given state of the other sampler."""
-        own = [xoshiro.seeded(rng.child(sequence, 5, chain)) for chain in range(len(others))]
+        own = [random.seeded(rng.child(sequence, 5, chain)) for chain in range(len(others))]
         return np.concatenate([np.stack(own), others.astype(np.uint64)], axis=1)
 
     def advance(

@@ -10,7 +10,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.kernels import xoshiro
+from physnn.kernels import random
 from physnn.kernels.vectors import moves
 from physnn.kernels.vectors import seam as seam_moves
 from physnn.models.seam import ANTIPERIODIC, PERIODIC, Seam
@@ -70,7 +70,7 @@ def _tables(seam: Seam, shape: Shape) -> moves.Coupling:
 
 def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: int = COOLING) -> np.ndarray:
     """Return a state ``(H, W, N)`` cooled from a random one, at temperatures that fall by a constant factor."""
-    coupling, generator = _tables(seam, shape), xoshiro.seeded(rng.child(sequence, 1))
+    coupling, generator = _tables(seam, shape), random.seeded(rng.child(sequence, 1))
     x, size = seam.model.initial("random", shape, rng.generator(rng.child(sequence))), 0.5
     top = float(np.linalg.eigvalsh(seam.model.spectrum(shape)).max())
     for T in np.geomspace(HOT * top, COLD * top, sweeps):
@@ -90,11 +90,11 @@ class _Chains:
         one = model.initial("ordered", shape, rng.generator(rng.child(sequence)))
         self.x = np.repeat(one[None], FIRST_CHAINS, axis=0)
         self.generators = [self._generator(k) for k in range(FIRST_CHAINS)]
-        self.swaps = xoshiro.seeded(rng.child(sequence, 2))
+        self.swaps = random.seeded(rng.child(sequence, 2))
         self.sizes = np.full(FIRST_CHAINS, 0.5)
 
     def _generator(self, number: int) -> np.ndarray:
-        return xoshiro.seeded(rng.child(self.sequence, 1, number))
+        return random.seeded(rng.child(self.sequence, 1, number))
 
     def advance(self, measurements: int, interval: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return dE/ds (measurements, chains), and shares of accepted moves and swaps."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.kernels import xoshiro
+from physnn.kernels import random
 from physnn.kernels.vectors import moves as vector_moves
 from physnn.kernels.vectors.langevin_loops import SUMS
 from physnn.models.vectors import Shape, VectorModel
@@ -47,7 +47,7 @@ class _Exact:
 
     def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
         """Return the state of each chain's generator."""
-        return np.stack([xoshiro.seeded(child) for child in _children(sequence, chains)])
+        return np.stack([random.seeded(child) for child in _children(sequence, chains)])
 
     def advance(
         self,

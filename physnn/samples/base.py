@@ -6,9 +6,10 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from physnn.errors import InputError
+from physnn.errors import InputError, NotFinite
 
 Recipe = TypeVar("Recipe", bound=BaseModel)
 
@@ -45,3 +46,32 @@ def _sentence(kind: type[BaseModel], mistake: Any) -> str:
         return f"unknown setting {place!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     text = mistake["msg"]
     return f"{place}: {text[0].lower()}{text[1:]}, not {mistake['input']!r}"
+
+
+def check_finite(columns: Mapping[str, np.ndarray], where: str, axis: str, first: int = 0) -> None:
+    """Look at what a task measured, before it is stored.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray
+        What was measured, by name; the last axis of each counts what ``axis`` names.
+    where : str
+        Which task it is, for the message.
+    axis : str
+        ``measurement`` or ``image``.
+    first : int
+        Number of the first one of these.
+
+    Raises
+    ------
+    NotFinite
+        If a number is NaN or infinite; the message names the first one.
+    """
+    for name, values in columns.items():
+        if values.dtype.kind == "f" and not (sound := np.isfinite(values)).all():
+            place = int(np.argmin(sound.reshape(-1, sound.shape[-1]).all(axis=0)))
+            number = values[..., place][~sound[..., place]].flat[0]
+            raise NotFinite(
+                f"{name} is {number} at {axis} {first + place} ({where}); what was saved before stays, and nothing "
+                "after it is stored: check the couplings, the step size and the noise"
+            )

@@ -13,7 +13,7 @@ from physnn.jobs.locks import exclusive
 from physnn.jobs.progress import manifest
 from physnn.jobs.run import Progress, Task, run_tasks, silent, single_thread
 from physnn.jobs.stopping import stop_signals
-from physnn.preflight import check_disk, sweep_disk
+from physnn.machine import check_disk, sweep_disk
 from physnn.samples.base import validated
 from physnn.samples.kinds import KINDS, Kind, Results
 from physnn.samples.temperature.batch import batched

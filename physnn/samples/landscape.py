@@ -14,8 +14,8 @@ from physnn.exact.landscape import Landscape
 from physnn.exact.signs.brute import COLUMNS, Tally, brute_force
 from physnn.jobs.locks import exclusive
 from physnn.jobs.run import Progress, silent
+from physnn.machine import check_bytes, check_seconds
 from physnn.models.signs import SignNetwork, Threshold
-from physnn.preflight import check_bytes, check_seconds
 from physnn.store.commit import previous
 from physnn.store.parts import read_checkpoint, write_state
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from physnn.checks import kuramoto_training as bench
-from physnn.checks.training_speed import optimiser_steps
+from physnn.checks import kuramoto as bench
+from physnn.checks.kuramoto import optimiser_steps
 from physnn.networks.kuramoto.training import TrainingRecipe
 
 SMALL = TrainingRecipe(L=24, steps=6)

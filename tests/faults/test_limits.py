@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from physnn import preflight
+from physnn import machine
 from physnn.cli import run
 from physnn.jobs import executors
 from physnn.store.hdf5 import content_digest
@@ -74,7 +74,7 @@ def test_a_disk_that_fills_up_stops_the_sweep_and_loses_nothing(disk, monkeypatc
     assert run(words("--L", "4", "6", "--sweeps", "40")) == 0
     before = content_digest("s.h5")
     capsys.readouterr()
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 0, 2**40))
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 0, 2**40))
     assert run(words(*LARGER, "--extend")) == 3
     error = one_line(capsys)
     assert "No space left on device" in error and "free some space" in error
@@ -155,7 +155,7 @@ POOR = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCE
 
 def shell(command: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run physnn from a shell without a terminal."""
-    above = str(Path(preflight.__file__).parent.parent.parent)
+    above = str(Path(machine.__file__).parent.parent)
     return subprocess.run(
         ["/bin/bash", "-c", command.replace("physnn", f"exec '{sys.executable}' -m physnn", 1)],
         cwd=folder, env=POOR | {"PYTHONPATH": above} | more, stdin=subprocess.DEVNULL, capture_output=True, text=True,

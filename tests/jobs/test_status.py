@@ -12,8 +12,7 @@ import pytest
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs.locks import exclusive
-from physnn.jobs.notes import write_note
-from physnn.jobs.progress import manifest, status
+from physnn.jobs.progress import manifest, status, write_note
 from physnn.store.parts import Parts, write_part
 from tests.conftest import make_networks
 

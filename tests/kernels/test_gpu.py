@@ -21,7 +21,7 @@ from physnn.kernels.gpu import ising
 from physnn.kernels.gpu.instructions import Instructions
 from physnn.models import Ising
 from physnn.samplers import advance, start
-from physnn.samplers.multispin_gpu import MultispinGpu
+from physnn.samplers.multispin import MultispinGpu
 
 CODE = """
 import json

@@ -10,12 +10,12 @@ import pytest
 from numba import njit
 from scipy import stats
 
-from physnn.kernels import xoshiro
+from physnn.kernels import random
 from physnn.kernels.lattice import clusters
 from physnn.kernels.lattice import local as lattice
 from physnn.kernels.lattice.observables import DONE, ROW, SITES, record, scratch
 from physnn.models import Ising, Potts
-from physnn.samplers import SAMPLERS, Metropolis, Wolff, advance, heat_bath, local, metropolis
+from physnn.samplers import SAMPLERS, Metropolis, Wolff, advance, local
 from tests.synthetic.lattice_exact import GENERAL, chain, p_value, tau, thinned
 
 LOCAL = ["metropolis", "metropolis-random", "heat-bath", "heat-bath-random"]
@@ -60,13 +60,13 @@ def test_two_per_cent_of_temperature_are_seen(name, factor):
 def three_neighbours(energies, T):
     """Metropolis that forgets the fourth neighbour (J = 1)."""
     last = np.arange(256)[:, None] >> 6
-    return metropolis.probabilities(energies + 2.0 * (np.minimum(last, 1) == np.arange(2)), T)
+    return local.metropolis_probabilities(energies + 2.0 * (np.minimum(last, 1) == np.arange(2)), T)
 
 
 def wrong_corner(energies, T):
     """Metropolis with exp(-4 J / T) where exp(-8 J / T) belongs."""
-    good = metropolis.probabilities(energies, T)
-    weak = metropolis.probabilities(energies / 2, T)
+    good = local.metropolis_probabilities(energies, T)
+    weak = local.metropolis_probabilities(energies / 2, T)
     cost = np.abs(energies[:, 1] - energies[:, 0])
     return np.where((cost == 8)[None, :, None], weak, good)
 
@@ -88,7 +88,7 @@ def shared_words(colours, state, pair, energies, interval, budget, progress, row
             return
         for parity in range(2):
             for i in range(4):
-                words[:] = xoshiro.draw(state)
+                words[:] = random.draw(state)
                 lattice._row_of_two(colours[i - 1], colours[i], colours[(i + 1) % 4], (i + parity) & 1, pair, words)
         progress[DONE] += 1
         progress[SITES] += 16
@@ -98,7 +98,7 @@ def shared_words(colours, state, pair, energies, interval, budget, progress, row
 
 class WordsTwice(Metropolis):
     def drive(self, model, T, state):
-        pair = lattice.two_colours(local.transition_table(heat_bath.probabilities, model, T))
+        pair = lattice.two_colours(local.transition_table(local.heat_bath_probabilities, model, T))
         energies = np.array([model.bond, model.offset, model.field])
         return lambda *rest: shared_words(state.colours, state.generator, pair, energies, *rest)
 
@@ -113,7 +113,7 @@ class WrongClusters(Wolff):
     warm_up: ClassVar[None] = None
 
     def drive(self, model, T, state):
-        active = xoshiro.thresholds(-np.expm1(-self.scale * np.abs([model.bond]) / T))[0]
+        active = random.thresholds(-np.expm1(-self.scale * np.abs([model.bond]) / T))[0]
         energies = np.array([model.bond, model.offset, model.field])
         return lambda *rest: clusters.run(
             self.kind, state.colours, state.generator, active, self.unlike, model.q, energies, *rest
@@ -139,7 +139,7 @@ def test_broken_samplers_do_not_agree(what):
 
 @pytest.mark.parametrize(
     "sampler",
-    [WithRule(rule=metropolis.probabilities), WrongClusters(), WrongClusters(1)],
+    [WithRule(rule=local.metropolis_probabilities), WrongClusters(), WrongClusters(1)],
     ids=["local", "Wolff", "Swendsen-Wang"],
 )
 def test_the_harness_of_the_broken_samplers_is_right_itself(sampler):

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from physnn import rng
-from physnn.analysis.order.thermometer import thermometer
+from physnn.analysis.order.equilibrium import thermometer
 from physnn.analysis.statistics.series import estimate_time
 from physnn.bundled import resolve
 from physnn.errors import InputError

@@ -16,10 +16,10 @@ from physnn.jobs import stopping
 from physnn.networks.kuramoto.network import KuramotoNetwork
 from physnn.networks.kuramoto.training import TrainingRecipe, train_network
 from physnn.networks.tasks.transmogrifier import Transmogrifier
+from physnn.samples.base import check_finite
 from physnn.samples.equilibrium import work
 from physnn.samples.equilibrium.recipe import OrderRecord
 from physnn.samples.files import run_sweep
-from physnn.samples.finite import check_finite
 from physnn.samples.temperature import work as temperature
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy import linalg, optimize
 
-from physnn.analysis.curves.forms import Form, Solution
-from physnn.analysis.curves.points import Points, solve_upper, whiten
+from physnn.analysis.curves.points import Form, Points, Solution, solve_upper, whiten
 
 STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """The scaled control of the outermost point over the width of the tanh; chosen by information criterion."""

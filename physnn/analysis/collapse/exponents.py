@@ -14,8 +14,7 @@ from physnn.analysis.collapse.quality import quality
 from physnn.analysis.collapse.scan import Fixed, Scan, bootstrap, forms_of, scan
 from physnn.analysis.collapse.search import search
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.curves.forms import Form, Solution
-from physnn.analysis.curves.points import Points
+from physnn.analysis.curves.points import Form, Points, Solution
 from physnn.analysis.curves.roughness import Roughness, roughness, shared_correlation, thinned, width
 from physnn.analysis.statistics.estimate import Estimate
 

@@ -19,8 +19,7 @@ from physnn.analysis.collapse.collapse import fit_like
 from physnn.analysis.collapse.scan import Candidate, Scan
 from physnn.analysis.collapse.search import search
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.curves.forms import Form, Solution
-from physnn.analysis.curves.points import Points
+from physnn.analysis.curves.points import Form, Points, Solution
 from physnn.analysis.statistics.estimate import Estimate
 
 KEPT = 0.05

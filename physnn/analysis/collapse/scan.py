@@ -17,8 +17,7 @@ from scipy import stats
 
 from physnn.analysis.collapse.collapse import fit_from, refit
 from physnn.analysis.collapse.search import search
-from physnn.analysis.curves.forms import Form, Solution
-from physnn.analysis.curves.points import Points, draw
+from physnn.analysis.curves.points import Form, Points, Solution, draw
 
 SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
 """Windows, as shares of the largest scaled distance from the critical point."""

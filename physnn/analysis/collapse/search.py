@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from physnn.analysis.collapse.collapse import STEEPNESS, Model, fit_from
-from physnn.analysis.curves.forms import Form, Solution
-from physnn.analysis.curves.points import Points
+from physnn.analysis.curves.points import Form, Points, Solution
 
 
 def search(points: Points, form: Form, most: int = 6) -> Solution | None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from physnn.analysis.curves.observables import TEMPERATURE, Observable, rule_of
 from physnn.analysis.curves.points import Points
-from physnn.analysis.order.thermometer import TOLERANCE, thermometer
+from physnn.analysis.order.equilibrium import TOLERANCE, thermometer
 from physnn.analysis.statistics.resampling import shares, widened
 from physnn.errors import InputError
 

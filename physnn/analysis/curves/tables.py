@@ -12,10 +12,9 @@ from physnn import rng
 from physnn.analysis.collapse.exponents import Settings
 from physnn.analysis.collapse.search import search
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.curves.forms import Form
 from physnn.analysis.curves.interpolation import interpolation
 from physnn.analysis.curves.observables import OBSERVABLES
-from physnn.analysis.curves.points import Points, draw
+from physnn.analysis.curves.points import Form, Points, draw
 from physnn.analysis.curves.roughness import roughness, shared_correlation, width
 from physnn.analysis.verdict.fit import Fit, fit_curves
 from physnn.errors import InputError

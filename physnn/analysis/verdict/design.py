@@ -10,8 +10,7 @@ import numpy as np
 from physnn.analysis.collapse.collapse import STEEPNESS, Model
 from physnn.analysis.collapse.exponents import Collapse
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.curves.forms import Form, Solution
-from physnn.analysis.curves.points import Points
+from physnn.analysis.curves.points import Form, Points, Solution
 from physnn.analysis.verdict.fit import Fit
 
 INSIDE, AROUND = 9, 9

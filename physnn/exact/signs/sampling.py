@@ -15,7 +15,7 @@ from physnn import rng
 from physnn.errors import InputError
 from physnn.exact.landscape import exact_json
 from physnn.exact.signs.brute import GAP, kernel_arguments, silent
-from physnn.kernels import xoshiro
+from physnn.kernels import random
 from physnn.kernels.signs import losses as kernel
 from physnn.kernels.signs import walk
 from physnn.models.signs import SignNetwork, Threshold
@@ -162,7 +162,7 @@ class _Walker:
         layer_of = np.repeat(np.arange(len(units)), units * inputs)
         unit_of = np.concatenate([np.repeat(np.arange(n), m) for n, m in zip(units, inputs, strict=True)])
         sequence = rng.seed_sequence(seed, "chain", "signs", repr(network), repr(task), "wang-landau", number)
-        self.generator = xoshiro.seeded(sequence)
+        self.generator = random.seeded(sequence)
         w = rng.generator(rng.child(sequence)).choice([-1.0, 1.0], network.weights)
         acts = np.ones((len(units) + 1, max(inputs.max(), 1), task.points))
         acts[0, 0] = task.x

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit, uint64
 
 from physnn.kernels.lattice.observables import DONE, ROW, SITES, record, scratch
-from physnn.kernels.xoshiro import SHIFT, below, draw, step
+from physnn.kernels.random import SHIFT, below, draw, step
 
 WOLFF, SWENDSEN_WANG = 0, 1
 MARK = 4

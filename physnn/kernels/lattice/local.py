@@ -1,7 +1,7 @@
 """Single-spin updates of colours on a torus: any rule, given as a table of transition probabilities.
 
 A table holds, for the old colour and the colours of the four neighbours, the cumulative probabilities of the new colour
-as 53-bit integers (`physnn.kernels.xoshiro.thresholds`): ``table[old, key, a]`` for "new colour <= a", where ``key``
+as 53-bit integers (`physnn.kernels.random.thresholds`): ``table[old, key, a]`` for "new colour <= a", where ``key``
 packs the neighbours, two bits each.  Metropolis and heat bath differ in their tables alone.
 
 `checkerboard` updates the even sublattice, then the odd one; no two sites of one sublattice are neighbours, so the
@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit, uint64
 
 from physnn.kernels.lattice.observables import DONE, ROW, SITES, record, scratch
-from physnn.kernels.xoshiro import SHIFT, draw, fill
+from physnn.kernels.random import SHIFT, draw, fill
 
 CHECKERBOARD, RANDOM = 0, 1
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
+from physnn.kernels.random import below, draw, uniform
 from physnn.kernels.signs.losses import EMPTY, PER_LOSS, activate, point_loss
-from physnn.kernels.xoshiro import below, draw, uniform
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 

@@ -16,8 +16,8 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
+from physnn.kernels.random import draw, uniform
 from physnn.kernels.vectors.langevin_loops import SUMS, measure
-from physnn.kernels.xoshiro import draw, uniform
 
 METROPOLIS, LANGEVIN, PLAIN = 0, 1, 2
 Coupling = namedtuple("Coupling", "displacements matrices onsite bias periodic axis strength")
@@ -196,7 +196,7 @@ def run(kind, x, generator, coupling, T, size, interval, rows, kept, every):
     x : ndarray of float64, shape (H, W, N)
         State; changed in place.
     generator : ndarray of uint64, shape (4,)
-        See `physnn.kernels.xoshiro`; changed in place.
+        See `physnn.kernels.random`; changed in place.
     coupling : Coupling
         The model.
     T, size : float

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from physnn.kernels.lattice.clusters import find_root, join
-from physnn.kernels.xoshiro import draw, uniform
+from physnn.kernels.random import draw, uniform
 
 
 @njit(cache=True, nogil=True)
@@ -32,7 +32,7 @@ def reflect(x, u, displacements, strengths, T, generator):
     T : float
         Temperature.
     generator : ndarray of uint64, shape (4,)
-        See `physnn.kernels.xoshiro`; changed in place.
+        See `physnn.kernels.random`; changed in place.
     """
     H, W, N = x.shape
     along, parent, turned = np.zeros((H, W)), np.empty(H * W, np.int32), np.empty(H * W, np.bool_)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
+from physnn.kernels.random import draw, uniform
 from physnn.kernels.vectors.moves import Coupling, metropolis
-from physnn.kernels.xoshiro import draw, uniform
 
 
 @njit(cache=True, nogil=True)
@@ -57,7 +57,7 @@ def exchange(x, generators, coupling, strengths, T, sizes, interval, shifts, fir
     x : ndarray of float64, shape (chains, H, W, N)
         States by strength; changed in place.
     generators : ndarray of uint64, shape (chains + 1, 4)
-        See `physnn.kernels.xoshiro`; the last one decides swaps.
+        See `physnn.kernels.random`; the last one decides swaps.
     coupling : Coupling
         The model; its own strength is not used.
     strengths : ndarray, shape (chains,)

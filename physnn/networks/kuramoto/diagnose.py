@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from physnn.models.fourier import spectral_range
-from physnn.models.vortices import winding_numbers
+from physnn.models.fourier import spectral_range, winding_numbers
 from physnn.networks.dynamics import Dynamics
 from physnn.networks.kuramoto.network import KuramotoNetwork, turned
 from physnn.networks.kuramoto.noise import KeyedNoise

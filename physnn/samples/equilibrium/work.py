@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
-from physnn.jobs.notes import Note
+from physnn.jobs.progress import Note
 from physnn.jobs.stopping import Checkpoints
+from physnn.machine import PER_TASK, check_bytes
 from physnn.models.vectors import normalised
 from physnn.networks.tasks.transmogrifier import Transmogrifier
-from physnn.preflight import PER_TASK, check_bytes
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.reflections import Planes, Reflections
 from physnn.samplers.vector_metropolis import Mala, VectorMetropolis, tuned
 from physnn.samplers.vectors import VectorSampler, VectorState
+from physnn.samples.base import check_finite
 from physnn.samples.equilibrium.columns import Measuring
 from physnn.samples.equilibrium.order import planes, start_state
 from physnn.samples.equilibrium.recipe import EquilibriumSweep, EquilibriumTask, merged, tasks_of, usual_step
-from physnn.samples.finite import check_finite
 from physnn.samples.named import lift
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_checkpoint, write_part

@@ -15,13 +15,12 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.memory.contrast import LOST, at_time, contrast, domain, losses, sample_times, wall_width
-from physnn.jobs.notes import Note
+from physnn.jobs.progress import Note
 from physnn.jobs.stopping import Checkpoints
-from physnn.preflight import PER_TASK, check_bytes
+from physnn.machine import PER_TASK, check_bytes
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.vectors import VectorState
-from physnn.samples.memory.medium import Medium
-from physnn.samples.memory.recipe import MemorySweep, MemoryTask, merged, tasks_of
+from physnn.samples.memory.recipe import Medium, MemorySweep, MemoryTask, merged, tasks_of
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_checkpoint, write_part
 

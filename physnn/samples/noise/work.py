@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from physnn import preflight, rng
+from physnn import machine, rng
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.networks.brought import Source, probe
-from physnn.samples.finite import check_finite
+from physnn.samples.base import check_finite
 from physnn.samples.noise.recipe import NoiseSweep, NoiseTask, Stage, brought_sources, merged, tasks_of
 from physnn.store.hdf5 import Variable
 from physnn.store.network_file import read_networks
@@ -199,15 +199,15 @@ def continued(old: NoiseSweep, recipe: NoiseSweep, done: Results) -> Iterator[tu
 def need(recipe: NoiseSweep, jobs: int) -> float:
     """Return the bytes a recipe needs at most; raises InputError if this machine does not have them."""
     components, count = _components(recipe), task_count(recipe)
-    states = preflight.check_memory(recipe.L, recipe.batch, components, jobs)
-    held = preflight.PER_TASK * count + 3e6 * file_megabytes(recipe)
-    preflight.check_bytes(held, f"fewer --images, noise values or --L (there are {count:,} tasks)")
+    states = machine.check_memory(recipe.L, recipe.batch, components, jobs)
+    held = machine.PER_TASK * count + 3e6 * file_megabytes(recipe)
+    machine.check_bytes(held, f"fewer --images, noise values or --L (there are {count:,} tasks)")
     work = sum(L**2 * recipe.depth(L) for L in recipe.L) * len(recipe.eta) * len(recipe.network_ids) * recipe.images
     kernel = _largest(recipe, "kernel")
-    preflight.check_seconds(
+    machine.check_seconds(
         2.0 * work * (components * kernel) ** 2 / OPERATIONS, "fewer --steps, --images or noise values"
     )
-    return preflight.check_bytes(states + held, "fewer --images, noise values or --L, or fewer --jobs")
+    return machine.check_bytes(states + held, "fewer --images, noise values or --L, or fewer --jobs")
 
 
 def task_count(recipe: NoiseSweep) -> int:
@@ -245,7 +245,7 @@ def seconds_per_cost(recipe: NoiseSweep, tasks: Sequence[NoiseTask]) -> float:
 
 def task_megabytes(recipe: NoiseSweep, L: int) -> float:
     """Return the memory one task of a size takes."""
-    return preflight.task_bytes(L, recipe.batch, _components(recipe)) / 1e6
+    return machine.task_bytes(L, recipe.batch, _components(recipe)) / 1e6
 
 
 def file_megabytes(recipe: NoiseSweep) -> float:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from physnn.jobs.notes import Note
+from physnn.jobs.progress import Note
 from physnn.jobs.run import Task, Work
 from physnn.jobs.stopping import Checkpoints
 from physnn.samplers import GPU_SAMPLERS
-from physnn.samplers.multispin_gpu import advance_together
+from physnn.samplers.multispin import advance_together
 from physnn.samples.temperature.recipe import ChainTask, TemperatureSweep
 from physnn.samples.temperature.work import BLOCK, Chain, begin, next_block, resumed
 from physnn.store.parts import Parts

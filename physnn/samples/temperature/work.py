@@ -18,12 +18,12 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.jobs.notes import Note
+from physnn.jobs.progress import Note
 from physnn.jobs.stopping import Checkpoints
+from physnn.machine import PER_TASK, check_bytes
 from physnn.models import QUANTITIES
-from physnn.preflight import PER_TASK, check_bytes
 from physnn.samplers import COLUMNS, Rows, State, advance, start, thermalise
-from physnn.samples.finite import check_finite
+from physnn.samples.base import check_finite
 from physnn.samples.temperature.recipe import (
     ALGORITHMS,
     ChainTask,

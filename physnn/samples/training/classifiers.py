@@ -2,33 +2,84 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
-from physnn.analysis.statistics.paired import PairedDifference, paired_difference
+from physnn.analysis.statistics.pairs import PairedDifference, paired_difference
 from physnn.errors import InputError
 from physnn.jobs.executors import job_numbers, parse_engine
 from physnn.jobs.locks import exclusive
-from physnn.jobs.notes import live_notes
-from physnn.jobs.progress import manifest
+from physnn.jobs.progress import Note, live_notes, manifest
 from physnn.jobs.run import Progress, run_tasks, silent
-from physnn.jobs.stopping import stop_signals
+from physnn.jobs.stopping import Checkpoints, stop_signals
+from physnn.machine import BASE, PART, check_bytes, check_disk
 from physnn.networks.classifiers import stacked
-from physnn.networks.classifiers.engines import resolve_engine
+from physnn.networks.classifiers.engines import resolve_engine, train_replicas
 from physnn.networks.classifiers.replicas import ClassifierRecipe, Engine
 from physnn.networks.device import check_device
 from physnn.networks.kuramoto.training import Seeds
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
-from physnn.preflight import BASE, PART, check_bytes, check_disk
 from physnn.samples.base import validated
 from physnn.samples.files import clear
-from physnn.samples.training.replicas import GROUP, ReplicaTask, run_replica_task
 from physnn.store.ensemble_file import ENSEMBLES, MEASURED, Ensemble, EnsembleFile, read_ensembles, write_ensembles
 from physnn.store.parts import Parts
+
+GROUP = 8
+"""Seeds in one task on a CPU; no result depends on it."""
+
+
+class ReplicaTask(BaseModel):
+    """Some replicas of one ensemble to train."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ensemble: str
+    recipe: ClassifierRecipe
+    problem: ProblemRecipe
+    identity: str
+    seeds: tuple[int, ...]
+    engine: Literal["compiled", "stacked", "loop"]
+    device: str
+
+    @property
+    def key(self) -> str:
+        """Stable name: a hash of the content; ensemble and first seed stay readable."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return f"{self.ensemble}-{self.seeds[0]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    @property
+    def label(self) -> str:
+        """What a table of tasks calls it."""
+        return self.ensemble
+
+    @property
+    def cost(self) -> float:
+        """Work: images seen, expanded ones as many times as they are larger, and a little for testing."""
+        size = 1 if self.problem.form == "raw" else self.problem.factor**2
+        return float(size * len(self.seeds) * (self.recipe.epochs + 1))
+
+
+def run_replica_task(task: ReplicaTask, path: Path, context: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Train the replicas of a task, or continue them, and return their arrays; the part at ``path`` is their state."""
+    note = Note(path)
+
+    def report(done: int, total: int, loss: float) -> None:
+        note(done / total, f"{task.ensemble}: loss {loss:.3g}")
+
+    problem = load_problem(task.problem)
+    if problem.identity != task.identity:
+        raise InputError(
+            f"the images of {task.problem.data} changed while they were in use; run the same command again"
+        )
+    return train_replicas(task.recipe, problem, task.seeds, path, task.engine, task.device, report, Checkpoints().due)
+
 
 PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))
 """Forms of images whose accuracies are compared."""

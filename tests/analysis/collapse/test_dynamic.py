@@ -13,8 +13,7 @@ from physnn.analysis.collapse.dynamic import DynamicFit, dynamic_scaling
 from physnn.analysis.collapse.dynamic_model import DynamicModel, DynamicPoints
 from physnn.analysis.collapse.dynamic_search import search
 from physnn.analysis.collapse.search import search as search_collapse
-from physnn.analysis.curves.forms import Form
-from physnn.analysis.curves.points import Points
+from physnn.analysis.curves.points import Form, Points
 from physnn.errors import InputError
 
 X_C, INVERSE_NU, ZETA, Z = 0.45, 0.9, -0.125, 2.0

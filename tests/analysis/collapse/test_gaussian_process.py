@@ -9,8 +9,7 @@ from physnn import rng
 from physnn.analysis.collapse import gaussian_process as module
 from physnn.analysis.collapse.gaussian_process import Likelihood, gaussian_process
 from physnn.analysis.collapse.search import search
-from physnn.analysis.curves.forms import Form
-from physnn.analysis.curves.points import Points
+from physnn.analysis.curves.points import Form, Points
 from physnn.errors import InputError
 
 TRUTH = (0.45, 0.8)

@@ -7,7 +7,7 @@ import pytest
 
 from physnn import rng
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.order.anomalous_dimension import anomalous_dimension
+from physnn.analysis.order.decision import anomalous_dimension
 
 SIZES = (4, 8, 16, 32)
 

@@ -10,8 +10,7 @@ import pytest
 
 from physnn import rng
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.order.decision import Evidence, decide
-from physnn.analysis.order.plane import Comparison, Plane, on_plane
+from physnn.analysis.order.decision import Comparison, Evidence, Plane, decide, on_plane
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.pooled import pooled
 

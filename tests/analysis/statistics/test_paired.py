@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from physnn import rng
-from physnn.analysis.statistics.paired import mean_over, paired_difference
+from physnn.analysis.statistics.pairs import mean_over, paired_difference
 from physnn.errors import InputError
 
 

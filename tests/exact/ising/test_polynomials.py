@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physnn.exact.ising.enumeration import ising_density_of_states
-from physnn.exact.ising.polynomials import kaufman_counts, transfer_counts
-from physnn.exact.ising.residues import combine, coprime_moduli, primes_with_roots
+from physnn.exact.ising.polynomials import combine, coprime_moduli, kaufman_counts, primes_with_roots, transfer_counts
 
 
 @settings(max_examples=30, deadline=None)

@@ -13,7 +13,7 @@ from physnn.jobs.stopping import Stopped
 from physnn.kernels import gpu
 from physnn.models import Ising
 from physnn.samplers import advance, start
-from physnn.samplers.multispin_gpu import MultispinGpu, advance_together
+from physnn.samplers.multispin import MultispinGpu, advance_together
 from physnn.samples.files import run_sweep
 from physnn.samples.temperature import batch as temperature_batch
 from physnn.samples.temperature.work import tasks_of, work

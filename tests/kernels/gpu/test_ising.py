@@ -18,7 +18,7 @@ from physnn.kernels.gpu import ising
 from physnn.kernels.lattice import multispin, observables
 from physnn.models import Ising
 from physnn.samplers import State, advance, start
-from physnn.samplers.multispin_gpu import MultispinGpu
+from physnn.samplers.multispin import MultispinGpu
 
 try:
     PLACE = gpu.place()

@@ -9,13 +9,13 @@ import pytest
 from scipy import stats
 
 from physnn import rng
-from physnn.kernels import xoshiro
+from physnn.kernels import random
 from physnn.kernels.lattice import local as lattice
 from physnn.models import Ising, Potts
-from physnn.samplers import heat_bath, local, metropolis
+from physnn.samplers import local
 from tests.synthetic.lattice_exact import configurations, energy_and_order
 
-RULES = {"metropolis": metropolis.probabilities, "heat-bath": heat_bath.probabilities}
+RULES = {"metropolis": local.metropolis_probabilities, "heat-bath": local.heat_bath_probabilities}
 
 
 def site_matrix(rule, model, shape, T, site) -> np.ndarray:
@@ -65,8 +65,8 @@ def test_a_sweep_keeps_the_boltzmann_distribution_and_reaches_everything(rule, T
 
 
 def test_metropolis_that_always_accepts_is_not_ergodic(monkeypatch):
-    monkeypatch.setattr(metropolis, "ACCEPTANCE", 1.0)
-    matrix = sweep_matrix(metropolis.probabilities, Ising(), (2, 2), math.inf, "checkerboard")
+    monkeypatch.setattr(local, "ACCEPTANCE", 1.0)
+    matrix = sweep_matrix(local.metropolis_probabilities, Ising(), (2, 2), math.inf, "checkerboard")
     assert ((matrix == 0) | (matrix == 1)).all()
     assert (np.linalg.matrix_power(matrix + np.eye(16), 16) > 0).sum(axis=1).max() == 2
 
@@ -77,7 +77,7 @@ def test_the_compiled_sweep_has_this_matrix(rule, model, shape, order):
     T, n = 1.3 * model.critical_temperature, 20_000
     exact = sweep_matrix(RULES[rule], model, shape, T, order)
     table = local.transition_table(RULES[rule], model, T)
-    generator = xoshiro.seeded(rng.seed_sequence(2, "synthetic", rule, order))
+    generator = random.seeded(rng.seed_sequence(2, "synthetic", rule, order))
     configuration = configurations(model.q, *shape)[7]
     counts, pair, words = np.zeros(len(exact)), lattice.two_colours(table), np.empty(shape[1] // 2, np.uint64)
     power = model.q ** np.arange(configuration.size)

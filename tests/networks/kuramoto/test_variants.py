@@ -10,8 +10,7 @@ import torch
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.models.fourier import stability_bound
-from physnn.models.vortices import winding_numbers
+from physnn.models.fourier import stability_bound, winding_numbers
 from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights, turned
 from physnn.networks.kuramoto.relaxation import Relaxation, relax
 from physnn.networks.kuramoto.training import (

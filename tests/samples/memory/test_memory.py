@@ -14,8 +14,7 @@ from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.samples.files import plan, run_sweep
 from physnn.samples.memory import work
-from physnn.samples.memory.medium import coupling_medium, network_medium, places
-from physnn.samples.memory.recipe import MemoryTask
+from physnn.samples.memory.recipe import MemoryTask, coupling_medium, network_medium, places
 from physnn.samples.shards import Shard, run_shard
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import physnn
-from physnn import api, preflight
+from physnn import api, machine
 from physnn.errors import InputError
 from physnn.samples import files
 from physnn.samples.base import validated
@@ -134,10 +134,10 @@ def test_all_mistakes_are_told_at_once_and_unknown_keys_with_a_suggestion():
 
 
 def test_memory_is_checked_before_anything_is_allocated(monkeypatch):
-    monkeypatch.setattr(preflight, "available_memory", lambda: 2e9)
-    preflight.check_memory([128], 8, 16, 1)
+    monkeypatch.setattr(machine, "available_memory", lambda: 2e9)
+    machine.check_memory([128], 8, 16, 1)
     with pytest.raises(InputError, match=r"L = 4096 needs .* 2 GB are available: take L <= \d+"):
-        preflight.check_memory([128, 4096], 8, 16, 1)
+        machine.check_memory([128, 4096], 8, 16, 1)
 
 
 def test_networks_of_different_depth_need_an_explicit_one(tmp_path, network_file):

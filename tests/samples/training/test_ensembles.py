@@ -206,7 +206,7 @@ def test_wrong_input_is_refused_before_anything_is_written(tmp_path, monkeypatch
     )
     refused("no device 'tpu'", device="tpu", engine="loop")
     refused("no folder", out=tmp_path / "none" / "e.h5")
-    monkeypatch.setattr("physnn.preflight.available_memory", lambda: 1e6)
+    monkeypatch.setattr("physnn.machine.available_memory", lambda: 1e6)
     refused("GB of memory")
     assert names(tmp_path) == []
 

@@ -7,11 +7,11 @@ import pytest
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.jobs.notes import live_notes, write_note
+from physnn.jobs.progress import live_notes, write_note
 from physnn.networks.classifiers import engines
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
-from physnn.samples.training.replicas import ReplicaTask, run_replica_task
+from physnn.samples.training.classifiers import ReplicaTask, run_replica_task
 from physnn.store.parts import Parts, read_part
 
 FEW = ProblemRecipe(train=40, test=30)

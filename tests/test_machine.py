@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physnn import preflight
+from physnn import machine
 from physnn.cli import run
 from physnn.errors import InputError
 from physnn.networks.kuramoto.training import TrainingRecipe
-from physnn.samples.training.cost import training_bytes
+from physnn.samples.training.kuramoto import training_bytes
 
 TOO_MUCH = {
     "noise: L": ("sweep-noise --L 10000000", r"GB are available: take L <="),
@@ -82,37 +82,37 @@ def test_control_groups_are_heeded(tmp_path, monkeypatch):
         "/sys/fs/cgroup/c/memory.current": ["1"],
         "/proc/meminfo": ["MemTotal: 9 kB", "MemAvailable: 2000000 kB"],
     }
-    monkeypatch.setattr(preflight, "_lines", lambda path: files.get(path, []))
-    assert preflight.available_memory() == 1.5e9
+    monkeypatch.setattr(machine, "_lines", lambda path: files.get(path, []))
+    assert machine.available_memory() == 1.5e9
     files["/sys/fs/cgroup/c/memory.max"] = ["1000001"]
-    assert preflight.available_memory() == 1e6
+    assert machine.available_memory() == 1e6
     del files["/sys/fs/cgroup/c/memory.max"], files["/sys/fs/cgroup/memory/a/memory.limit_in_bytes"]
-    assert preflight.available_memory() == 2000000 * 1024
+    assert machine.available_memory() == 2000000 * 1024
 
 
 def test_limits_of_the_process_are_heeded():
-    assert preflight.own_limit() > 1e12 or resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    assert machine.own_limit() > 1e12 or resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
     before = resource.getrlimit(resource.RLIMIT_AS)
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     try:
         resource.setrlimit(resource.RLIMIT_AS, (size + 2 * 10**9, before[1]))
-        assert 1.5e9 < preflight.own_limit() < 2.1e9
-        preflight.check_bytes(3e9, "less", workers=2)
+        assert 1.5e9 < machine.own_limit() < 2.1e9
+        machine.check_bytes(3e9, "less", workers=2)
         with pytest.raises(InputError, match="GB are available: take less"):
-            preflight.check_bytes(3e9, "less")
+            machine.check_bytes(3e9, "less")
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_a_fit_beyond_memory_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(preflight, "available_memory", lambda: 4e8)
+    monkeypatch.setattr(machine, "available_memory", lambda: 4e8)
     table = tmp_path / "t.csv"
     rows = [f"{L} {x:.4f} {np.tanh((x - 0.5) * L**0.5):.5f} 0.01" for L in (4, 8, 16) for x in np.linspace(0, 1, 50)]
     table.write_text("\n".join(rows))
     assert run(["fit", str(table), "--resamples", "100000"]) == 2
     error = capsys.readouterr().err
     assert "fewer --resamples" in error and "0.48" in error
-    preflight.check_fit(150, 20_000)
+    machine.check_fit(150, 20_000)
 
 
 def test_the_estimate_of_a_training_follows_what_was_measured():
