@@ -287,14 +287,14 @@ def train_kuramoto(
     executor, insecure
         As in `sweep_noise`.
     **settings
-        Fields of `physnn.networks.kuramoto.training.TrainingRecipe`.
+        Fields of `physnn.networks.kuramoto.recipe.TrainingRecipe`.
 
     Returns
     -------
     Path
         ``out``.
     """
-    from physnn.networks.kuramoto.training import Seeds, TrainingRecipe
+    from physnn.networks.kuramoto.recipe import Seeds, TrainingRecipe
     from physnn.samples.diagnosis import diagnose_weights
     from physnn.samples.training.kuramoto import TrainTask, check_training, run_train_task
 
@@ -336,7 +336,7 @@ def plan_kuramoto(
     seeds: Sequence[int] = (0,), *, out: str | Path, jobs: int | None = None, device: str = "cpu", **settings: Any
 ) -> dict[str, Any]:
     """Return what `train_kuramoto` would take, see `plan_training`; nothing is written."""
-    from physnn.networks.kuramoto.training import Seeds, TrainingRecipe
+    from physnn.networks.kuramoto.recipe import Seeds, TrainingRecipe
     from physnn.samples.training.kuramoto import TrainTask, plan_training
 
     recipe = validated(TrainingRecipe, settings)

@@ -26,7 +26,8 @@ from physnn.models import couplings
 from physnn.models.vectors import normalised
 from physnn.networks.device import set_threads
 from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
-from physnn.networks.kuramoto.training import TrainingRecipe, start_training, train_batch
+from physnn.networks.kuramoto.recipe import TrainingRecipe
+from physnn.networks.kuramoto.training import start_training, train_batch
 from physnn.rng import counter_key, seed_sequence, stream
 from physnn.samplers.vector_metropolis import PlainMetropolis, VectorMetropolis, tuned
 from physnn.samplers.vectors import start

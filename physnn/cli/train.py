@@ -102,7 +102,7 @@ def kuramoto(
     from physnn import api
     from physnn.cli.options import read_config
     from physnn.cli.output import progress_bar
-    from physnn.networks.kuramoto.training import TrainingRecipe
+    from physnn.networks.kuramoto.recipe import TrainingRecipe
     from physnn.samples.base import check_names
 
     settings = read_config(config)

@@ -15,18 +15,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from physnn import rng
-from physnn.errors import InputError, NotFinite
+from physnn.errors import NotFinite
 from physnn.models.fourier import stability_bound
-from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.kuramoto.network import KuramotoNetwork, initial_weights
+from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.networks.kuramoto.relaxation import relax
-from physnn.networks.tasks.transmogrifier import Transmogrifier
 from physnn.store.parts import read_checkpoint, write_part
 
 Report = Callable[[int, int, float], None]
@@ -35,110 +33,8 @@ Report = Callable[[int, int, float], None]
 Evolve = Callable[[KuramotoNetwork, torch.Tensor, int], torch.Tensor]
 """What takes a network, images and a depth to the final state."""
 
-FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3, "depth_ramp": 0.5}
-"""Defaults of the family ``flow`` where they differ."""
 RAMP_START = 0.1
 """Share of T at which the depth begins where it grows."""
-FAMILY_FIELDS = ("family", "stability", "depth_spread", "depth_ramp")
-"""Fields that recipes of the family ``paper`` leave out when written, as recipes did before there were families."""
-USUAL: dict[str, Any] = {"symmetry": "Z2", "layers": "shared"}
-"""Values of fields that are left out when written, as recipes did before there were variants."""
-
-
-class TrainingRecipe(BaseModel):
-    """Everything that decides what a trained network will be, its seed apart.
-
-    One epoch is ``pairs_per_epoch`` fresh image pairs.  The learning rate rises linearly from ``lr / 25`` to ``lr``
-    over the first ``warm_up`` of all batches and falls along half a cosine to ``lr / 1e4``.  Gradients
-    longer than ``clip`` are shortened to it: without that, single steep batches were seen to throw the network into a
-    constant output for good.
-
-    The family ``flow`` alone has ``stability`` (the largest bound on s, dimensionless), ``depth_spread`` (the loss is
-    taken at a depth drawn uniformly from ``steps +- depth_spread``) and ``depth_ramp`` (over this share of all batches
-    the depth grows from a tenth of ``steps``: where the depth was full from the start, networks were seen to relax
-    to one uniform state before they had learnt anything, from which no gradient leads away).
-
-    With ``layers`` unshared every step has a coupling (and constant c) of its own, ``steps`` of them, so that depths
-    beyond ``steps`` do not exist and ``depth_spread`` is 0; ``flow`` keeps every one of them below ``stability``.
-    ``symmetry`` U1 keeps J commuting with the rotation of a plane; see `physnn.networks.kuramoto.network`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    L: Annotated[int, Field(ge=1)] = 32
-    steps: Annotated[int, Field(ge=1)] = 15
-    components: Annotated[int, Field(ge=2)] = 16
-    kernel: Annotated[int, Field(ge=1)] = 5
-    gamma: Annotated[float, Field(gt=0)] = 0.25
-    broken: bool = False
-    bias_sd: Annotated[float, Field(ge=0)] = 0.3
-    boundary: Literal["periodic", "zero"] = "periodic"
-    density: Literal["matched", "paper"] = "matched"
-    radius: Annotated[int, Field(ge=2)] = 4
-    epochs: Annotated[int, Field(ge=1)] = 12
-    pairs_per_epoch: Annotated[int, Field(ge=1)] = 5632
-    batch: Annotated[int, Field(ge=1)] = 16
-    lr: Annotated[float, Field(gt=0)] = 2e-3
-    warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    clip: Annotated[float, Field(gt=0)] = 0.1
-    validation_pairs: Annotated[int, Field(ge=1)] = 1024
-    family: Literal["paper", "flow"] = "paper"
-    stability: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    depth_spread: Annotated[int, Field(ge=0)] = 0
-    depth_ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
-    symmetry: Literal["Z2", "U1"] = "Z2"
-    layers: Literal["shared", "unshared"] = "shared"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _family_defaults(cls, given: Any) -> Any:
-        if not (isinstance(given, dict) and given.get("family") == "flow"):
-            return given
-        return FLOW | ({"depth_spread": 0} if given.get("layers") == "unshared" else {}) | given
-
-    @model_serializer(mode="wrap")
-    def _leave_out_families(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        plain: dict[str, Any] = handler(self)
-        hidden = {name for name, value in USUAL.items() if plain[name] == value}
-        hidden |= set() if self.family == "flow" else {*FAMILY_FIELDS}
-        return {name: value for name, value in plain.items() if name not in hidden}
-
-    @property
-    def architecture(self) -> Architecture:
-        """The untrained part of the network."""
-        layers = self.steps if self.layers == "unshared" else 0
-        shape = self.components, self.kernel, self.gamma, self.broken, self.boundary
-        return Architecture(*shape, self.symmetry, layers)
-
-    @property
-    def task(self) -> Transmogrifier:
-        """The source of training images."""
-        return Transmogrifier(self.L, self.density, self.radius)
-
-    def check(self) -> None:
-        """Raise InputError if parts cannot be built, the kernel would wrap round the image, or families are mixed."""
-        _ = self.architecture, self.task
-        if self.family == "paper" and (self.depth_spread, self.depth_ramp, self.stability) != (0, 0, 0.9):
-            raise InputError(
-                "stability, depth_spread and depth_ramp are for the family flow; leave them out or take it"
-            )
-        if self.layers == "unshared" and self.depth_spread:
-            raise InputError("layers with weights of their own have no depth beyond T; leave out depth_spread")
-        if self.depth_spread >= self.steps:
-            raise InputError(f"a depth spread of {self.depth_spread} needs more than {self.steps} steps; take less")
-        if self.kernel > self.L:
-            raise InputError(f"a kernel of side {self.kernel} is too large for L = {self.L}; take a smaller one")
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """Optimiser steps in one epoch; a last incomplete batch is not drawn."""
-        return max(1, self.pairs_per_epoch // self.batch)
-
-
-class Seeds(BaseModel):
-    """The seeds of an ensemble, one network each; they fit a signed 64-bit integer, as files store them."""
-
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)]
 
 
 def learning_rate(recipe: TrainingRecipe, batch: int) -> float:

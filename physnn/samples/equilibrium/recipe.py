@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from physnn.analysis.order.structure import Order
 from physnn.errors import InputError
-from physnn.models.vectors import VectorModel
-from physnn.networks.tasks.transmogrifier import Transmogrifier
-from physnn.samples.named import canonical_words, checked_model, identity, load_model
 
 if TYPE_CHECKING:
+    from physnn.analysis.order.structure import Order
+    from physnn.models.vectors import VectorModel
     from physnn.samples.equilibrium.order import Found
 
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
@@ -51,6 +49,8 @@ class OrderRecord(BaseModel):
 
     def order(self) -> Order:
         """Return the order parameter."""
+        from physnn.analysis.order.structure import Order
+
         parts = np.array(self.vectors)
         wave_vectors = tuple((Fraction(row), Fraction(column)) for row, column in self.wave_vectors)
         return Order(wave_vectors, parts[..., 0] + 1j * parts[..., 1])
@@ -83,20 +83,38 @@ class EquilibriumSweep(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["equilibrium"] = "equilibrium"
-    L: Annotated[tuple[Annotated[int, Field(ge=3, le=2**12)], ...], Field(min_length=1)] = (8, 16, 32)
-    T: Annotated[tuple[Temperature, ...], Field(min_length=1)]
-    model: tuple[str, ...] = ("xy",)
+    L: Annotated[tuple[Annotated[int, Field(ge=3, le=2**12)], ...], Field(min_length=1)] = Field(
+        default=(8, 16, 32), description="Sizes."
+    )
+    T: Annotated[tuple[Temperature, ...], Field(min_length=1)] = Field(
+        examples=["0.8 0.9"], description="Temperatures."
+    )
+    model: tuple[str, ...] = Field(
+        default=("xy",),
+        title="NAME...",
+        examples=["xy"],
+        description="What runs: xy | on N | diagonal K1 K2... | rotated P/Q P/Q | coupling FILE.npy | "
+        "network FILE[/SEED].",
+    )
     model_id: str = ""
-    sampler: Sampler = "langevin"
-    gamma: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    rule: Literal["geodesic", "retract"] = "geodesic"
-    start: Start = "both"
-    chains: Annotated[int, Field(ge=1, le=10**4)] = 4
-    sweeps: Annotated[int, Field(ge=4, le=10**9)] = 2000
-    interval: Annotated[int, Field(ge=1, le=10**7)] | None = None
-    thermalisation: Annotated[int, Field(ge=0, le=10**9)] = 400
-    noiseless: bool = False
-    clusters: bool = False
+    sampler: Sampler = Field(default="langevin", description="How it moves.")
+    gamma: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None, description="Step of langevin [default: 0.02 over the largest eigenvalue of J]."
+    )
+    rule: Literal["geodesic", "retract"] = Field(default="geodesic", description="Step rule.")
+    start: Start = Field(default="both", description="First state; both: half of the chains ordered, half random.")
+    chains: Annotated[int, Field(ge=1, le=10**4)] = Field(default=4, description="Chains per size and temperature.")
+    sweeps: Annotated[int, Field(ge=4, le=10**9)] = Field(default=2000, description="Measurements per chain.")
+    interval: Annotated[int, Field(ge=1, le=10**7)] | None = Field(
+        default=None, description="Moves between measurements [default: grows like L^2 from L = 16]."
+    )
+    thermalisation: Annotated[int, Field(ge=0, le=10**9)] = Field(
+        default=400, description="Measurements dropped first."
+    )
+    noiseless: bool = Field(default=False, description="Follow the noiseless trajectory of every chain, for overlaps.")
+    clusters: bool = Field(
+        default=False, description="Reflect clusters before every measurement, for xy, on, diagonal and rotated."
+    )
     order: OrderRecord | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     undecided: ClassVar[bool] = False
@@ -116,6 +134,10 @@ class EquilibriumSweep(BaseModel):
         InputError
             If the model is not usable, or settings do not go together.
         """
+        from physnn.networks.tasks.transmogrifier import Transmogrifier
+        from physnn.samples.equilibrium.order import find_order, planes
+        from physnn.samples.named import canonical_words, identity, load_model
+
         words = canonical_words(self.model)
         model = load_model(words)
         found = identity(model)
@@ -139,8 +161,6 @@ class EquilibriumSweep(BaseModel):
         update: dict[str, Any] = {"model": words, "model_id": found}
         if self.sampler == "langevin" and self.gamma is None:
             update["gamma"] = usual_step(model)
-        from physnn.samples.equilibrium.order import find_order, planes
-
         order = self.order or record(find_order(model, self.L, self.T[0], self.seed, found))
         if self.clusters:
             for L in self.L:
@@ -149,6 +169,8 @@ class EquilibriumSweep(BaseModel):
 
     def lattice(self) -> VectorModel:
         """Return the model of a resolved recipe."""
+        from physnn.samples.named import checked_model
+
         return checked_model(self.model, self.model_id)
 
     def canonical(self) -> dict[str, Any]:

@@ -10,17 +10,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.models.vectors import VectorModel
-from physnn.samples.named import Words, canonical_words, identity, load_model
 from physnn.samples.noise.recipe import bundled_names
-from physnn.store.network_file import read_networks
+
+if TYPE_CHECKING:
+    from physnn.models.vectors import VectorModel
+    from physnn.samples.named import Words
 
 IMAGES_FOR_PERIOD = 8
 """Images that show the period of a network whose file does not have it."""
@@ -67,6 +68,8 @@ def absolute(networks: Sequence[str]) -> Words:
 
 def places(networks: Sequence[str]) -> dict[str, tuple[str, int]]:
     """Return file and number in it of every network, by identity."""
+    from physnn.store.network_file import read_networks
+
     found: dict[str, tuple[str, int]] = {}
     for name in networks:
         path, seed = split(name)
@@ -83,6 +86,7 @@ def places(networks: Sequence[str]) -> dict[str, tuple[str, int]]:
 def network_medium(path: str, k: int) -> Medium:
     """Return a network of a file as a medium; kept for the next task."""
     from physnn.networks.kuramoto.lattice import lattice_model
+    from physnn.store.network_file import read_networks
 
     file = read_networks(path)
     return Medium(*lattice_model(path, k), int(file.recipe["steps"]), int(file.recipe["L"]))
@@ -91,6 +95,8 @@ def network_medium(path: str, k: int) -> Medium:
 @functools.lru_cache(maxsize=4)
 def coupling_medium(words: Words, gamma: float | None) -> Medium:
     """Return a known coupling as a medium: its two states begin uniform, along the largest mode of J at k = 0."""
+    from physnn.samples.named import load_model
+
     model = load_model(words)
     vectors = np.linalg.eigh(model.spectrum((1, 1))[0, 0].real)[1]
     largest = float(np.abs(np.linalg.eigvalsh(model.spectrum((16, 16)))).max()) or 1.0
@@ -101,6 +107,8 @@ def coupling_medium(words: Words, gamma: float | None) -> Medium:
 
 def coupling_id(words: Words) -> str:
     """Return the content identity of a known coupling."""
+    from physnn.samples.named import identity, load_model
+
     return identity(load_model(words))
 
 
@@ -130,19 +138,30 @@ class MemorySweep(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["memory"] = "memory"
-    L: Annotated[tuple[Side, ...], Field(min_length=1)] = (16, 32, 64, 128)
-    eta: Annotated[tuple[Noise, ...], Field(min_length=1)]
+    L: Annotated[tuple[Side, ...], Field(min_length=1)] = Field(default=(16, 32, 64, 128), description="Sizes.")
+    eta: Annotated[tuple[Noise, ...], Field(min_length=1)] = Field(examples=["0.3 0.5"], description="Noise values.")
     networks: tuple[str, ...] = ()
     network_ids: tuple[str, ...] = ()
-    model: tuple[str, ...] = ()
-    gamma: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    pattern: Literal["half", "box"] = "half"
-    replicas: Annotated[int, Field(ge=2, le=10**4)] = 8
-    longest: Annotated[int, Field(ge=2, le=2**31)] = 2048
-    steps: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    model: tuple[str, ...] = Field(
+        default=(),
+        title="NAME...",
+        examples=["diagonal 1 0"],
+        description="Instead of networks: xy | on N | diagonal K1 K2... | coupling FILE.npy.",
+    )
+    gamma: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None, description="Step of --model [default: 0.16 over the largest eigenvalue of J]."
+    )
+    pattern: Literal["half", "box"] = Field(default="half", description="Half-plane, or box of side L/2.")
+    replicas: Annotated[int, Field(ge=2, le=10**4)] = Field(default=8, description="Runs with noise of their own.")
+    longest: Annotated[int, Field(ge=2, le=2**31)] = Field(default=2048, description="Steps after which a run ends.")
+    steps: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
+        default=None, description="Steps in which walls form first [default: the trained depth]."
+    )
     period: Annotated[int, Field(ge=1, le=10**4)] | None = None
     side: Annotated[int, Field(ge=1)] | None = None
-    scaling: Annotated[float, Field(ge=0, le=10)] = 1.0
+    scaling: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=1.0, title="Z", description="memory of the file is m at steps (L / training L)^Z."
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     undecided: ClassVar[bool] = False
     stages: ClassVar[tuple[()]] = ()
@@ -162,6 +181,8 @@ class MemorySweep(BaseModel):
             If a network is not usable, networks and a known coupling are both given or neither is, or the runs are
             shorter than the time at which ``memory`` is kept.
         """
+        from physnn.samples.named import canonical_words
+
         if bool(self.networks) == bool(self.model):
             raise InputError("name networks, or a known coupling with --model, and not both")
         if self.model and self.model[0] == "network":

@@ -15,16 +15,16 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.networks.brought import Source, module_digest, probe, sources
-from physnn.networks.tasks.transmogrifier import Transmogrifier
-from physnn.store.network_file import read_networks
+
+if TYPE_CHECKING:
+    from physnn.networks.brought import Source
 
 IMAGES_FOR_PERIOD = 8
 """Images that show the period of a network whose file does not have it."""
@@ -63,23 +63,44 @@ class NoiseSweep(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["noise"] = "noise"
-    L: Annotated[tuple[Annotated[int, Field(ge=1, le=10**8)], ...], Field(min_length=1)]
-    eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)]
-    networks: tuple[str, ...] = ("kuramoto_symmetric",)
+    L: Annotated[tuple[Annotated[int, Field(ge=1, le=10**8)], ...], Field(min_length=1)] = Field(
+        examples=["32 64 128"], description="Sizes, in pixels [default: 32 64 128]."
+    )
+    eta: Annotated[tuple[Annotated[float, Field(ge=0, le=1e6)], ...], Field(min_length=1)] = Field(
+        examples=["0 0.1 0.2"], description="Noise values."
+    )
+    networks: tuple[str, ...] = Field(
+        default=("kuramoto_symmetric",),
+        title="FILE...",
+        examples=["mine.h5"],
+        description="Network files, or names of bundled ensembles [default: kuramoto_symmetric; with --module: none].",
+    )
     module: str | None = None
     module_digest: str | None = None
     network_ids: tuple[str, ...] = ()
-    images: Images = 32
-    steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
-    steps_scaling: Annotated[float, Field(ge=0, le=10)] | None = None
+    images: Images = Field(default=32, description="Images per network and size.")
+    steps: Annotated[int, Field(ge=1, le=10**9)] | None = Field(
+        default=None, description="Depth [default: the trained one]."
+    )
+    steps_scaling: Annotated[float, Field(ge=0, le=10)] | None = Field(
+        default=None,
+        title="Z",
+        description="Let the depth grow like (L / training L)^Z, in whole periods of the networks.",
+    )
     training_side: Annotated[int, Field(ge=1)] | None = None
     period: Annotated[int, Field(ge=1)] | None = None
-    density: Literal["matched", "paper"] = "matched"
+    density: Literal["matched", "paper"] = Field(default="matched", description="Density of shapes.")
     radius: Annotated[int, Field(ge=2)] = 4
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    batch: Annotated[int, Field(ge=1)] = 8
+    batch: Annotated[int, Field(ge=1)] = Field(default=8, description="Images evolved together; part of the recipe.")
     device: Literal["cpu", "cuda"] = "cpu"
-    target_error: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    target_error: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None,
+        title="ERROR",
+        description="Measure until the critical point has this error, in units of the Langevin eta (absolute; half "
+        "its 68 % interval): a pilot with a quarter of --images decides noise values and images, at most 64 times its "
+        "cost.",
+    )
     target_observable: Literal["rmse", "rmse_per_image", "overlap", "energy"] = "rmse"
     asked_images: Images | None = None
     stages: tuple[Stage, ...] = ()
@@ -112,6 +133,9 @@ class NoiseSweep(BaseModel):
         """
         if self.undecided and (len(self.L) < 2 or len(self.eta) < 4):
             raise InputError("a target error needs at least 2 sizes and 4 noise values, or nothing can cross")
+        from physnn.networks.tasks.transmogrifier import Transmogrifier
+        from physnn.store.network_file import read_networks
+
         for L in self.L:
             Transmogrifier(L, self.density, self.radius)
         if self.module:
@@ -153,6 +177,8 @@ class NoiseSweep(BaseModel):
 
     def _resolved_brought(self) -> NoiseSweep:
         """Return the recipe for networks that were brought, after one step of each."""
+        from physnn.networks.brought import module_digest, probe
+
         assert self.module is not None
         if self.steps_scaling is not None:
             raise InputError("--steps-scaling needs the period and the side of a training of ours; give --steps")
@@ -247,6 +273,8 @@ def _common_period(networks: Sequence[str]) -> int:
 
 def brought_sources(recipe: NoiseSweep, files: tuple[str, ...] | None = None) -> dict[str, Source]:
     """Return class and weights of every network that was brought, by identity; ``files`` of the recipe's, or all."""
+    from physnn.networks.brought import sources
+
     assert recipe.module is not None and recipe.module_digest is not None
     return sources(recipe.module, recipe.module_digest, recipe.networks if files is None else files)
 

@@ -5,23 +5,30 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from physnn.errors import InputError
 from physnn.models import Ising, Potts
-from physnn.samplers import GPU_SAMPLERS, SAMPLERS, Sampler
 
-ALGORITHMS: dict[str, Sampler] = {**SAMPLERS, **GPU_SAMPLERS}
-"""Every sampler by name; that of a GPU is an algorithm of its own, so that devices cannot mix in one file."""
+if TYPE_CHECKING:
+    from physnn.samplers import Sampler
+
 SWEEPS = {"ising": 5000, "potts": 20_000}
 """Measurements in a chain at L >= 128 by model, unless asked for otherwise: clusters of Potts models decorrelate more
 slowly, and corrections to scaling are larger."""
 OF_TARGETS = {"target_error", "target_observable", "asked_sweeps", "stages"}
 """Fields that belong to sweeps with a target error."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
+
+
+def algorithms() -> dict[str, Sampler]:
+    """Every sampler by name; that of a GPU is an algorithm of its own, so that devices cannot mix in one file."""
+    from physnn.samplers import GPU_SAMPLERS, SAMPLERS
+
+    return {**SAMPLERS, **GPU_SAMPLERS}
 
 
 class TemperatureStage(BaseModel):
@@ -50,22 +57,48 @@ class TemperatureSweep(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["temperature"] = "temperature"
-    L: Annotated[tuple[Annotated[int, Field(ge=2, le=2**15)], ...], Field(min_length=1)] = (16, 32, 64, 128)
-    T: tuple[Temperature, ...] | None = None
-    points: Annotated[int, Field(ge=2, le=1000)] = 13
-    window: Annotated[float, Field(gt=0, le=1e3)] = 0.8
-    model: Literal["ising", "potts"] = "ising"
-    q: Annotated[int, Field(ge=2, le=4)] = 3
-    coupling: float = 1.0
-    field: float = 0.0
-    algorithm: str = "wolff"
-    sweeps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    L: Annotated[tuple[Annotated[int, Field(ge=2, le=2**15)], ...], Field(min_length=1)] = Field(
+        default=(16, 32, 64, 128), description="Sizes: sides of the square torus."
+    )
+    T: tuple[Temperature, ...] | None = Field(default=None, examples=["2.2 2.3"], description="Temperatures, J/k_B.")
+    points: Annotated[int, Field(ge=2, le=1000)] = Field(
+        default=13, description="Temperatures of every size where --T is not given."
+    )
+    window: Annotated[float, Field(gt=0, le=1e3)] = Field(
+        default=0.8,
+        description="They are T_0 (1 + u/L), |u| up to this; T_0 is the critical temperature to two places.",
+    )
+    model: Literal["ising", "potts"] = Field(default="ising", description="Lattice model.")
+    q: Annotated[int, Field(ge=2, le=4)] = Field(default=3, description="Colours of the Potts model, 2 to 4.")
+    coupling: float = Field(default=1.0, description="Coupling J.")
+    field: float = Field(default=0.0, description="Field h of the Ising model.")
+    algorithm: str = Field(
+        default="wolff",
+        description="wolff, swendsen-wang, metropolis or heat-bath (even L), metropolis-random, heat-bath-random, or "
+        "multispin (L a multiple of 128; with --device cuda of 64) [default: wolff; with --device cuda multispin].",
+    )
+    sweeps: Annotated[int, Field(ge=1, le=10**9)] | None = Field(
+        default=None,
+        description="Measurements per chain, a sweep apart, 20 sweeps for multispin [default: 5000, Potts 20000, and "
+        "128/L times as many at L < 128].",
+    )
     longer_if_small: bool = False
-    thermalisation: Annotated[int, Field(ge=0, le=10**9)] = 400
-    chains: Annotated[int, Field(ge=1, le=10**4)] = 4
-    snapshots: Annotated[int, Field(ge=0)] = 0
+    thermalisation: Annotated[int, Field(ge=0, le=10**9)] = Field(
+        default=400, description="Sweeps before the first measurement."
+    )
+    chains: Annotated[int, Field(ge=1, le=10**4)] = Field(
+        default=4, description="Independent chains per size and temperature."
+    )
+    snapshots: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Keep the configuration of every so many measurements."
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    target_error: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    target_error: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None,
+        title="ERROR",
+        description="Measure until the critical temperature has this error (absolute; half its 68 % interval): a pilot "
+        "with a quarter of --sweeps decides sweeps, and with --T also temperatures, at most 64 times its cost.",
+    )
     target_observable: Literal["binder", "xi_over_L", "m_abs", "chi"] = "binder"
     asked_sweeps: Annotated[int, Field(ge=1, le=10**9)] | None = None
     stages: tuple[TemperatureStage, ...] = ()
@@ -107,13 +140,14 @@ class TemperatureSweep(BaseModel):
             raise InputError("a target error needs at least 2 sizes and 4 temperatures, or nothing can cross")
         if self.T is None and (self.coupling < 0 or self.field):
             raise InputError("default temperatures are those of a ferromagnet without field; give yours with --T")
-        if self.algorithm not in ALGORITHMS:
-            raise InputError(f"there is no algorithm {self.algorithm!r}; choose one of {', '.join(ALGORITHMS)}")
+        samplers = algorithms()
+        if self.algorithm not in samplers:
+            raise InputError(f"there is no algorithm {self.algorithm!r}; choose one of {', '.join(samplers)}")
         for L in self.L:
             for T in (min(self.temperatures(L)), max(self.temperatures(L))):
                 if T <= 0:
                     raise InputError(f"the window reaches below T = 0 at L = {L}; make it smaller, or give --T")
-                ALGORITHMS[self.algorithm].check(model, (L, L), T)
+                samplers[self.algorithm].check(model, (L, L), T)
         if self.sweeps is None:
             return self.model_copy(update={"sweeps": SWEEPS[self.model], "longer_if_small": True})
         return self
@@ -131,7 +165,7 @@ class TemperatureSweep(BaseModel):
     @property
     def on_gpu(self) -> bool:
         """Whether chains run on a GPU."""
-        return self.algorithm in GPU_SAMPLERS
+        return self.algorithm == "multispin-gpu"
 
     @property
     def undecided(self) -> bool:
@@ -166,7 +200,7 @@ class ChainTask(BaseModel):
     @property
     def cost(self) -> float:
         """Work, in updates of one site."""
-        sweeps = self.measurements * ALGORITHMS[self.recipe.algorithm].interval + self.recipe.thermalisation
+        sweeps = self.measurements * algorithms()[self.recipe.algorithm].interval + self.recipe.thermalisation
         return float(self.L**2 * sweeps)
 
 

@@ -25,10 +25,10 @@ from physnn.models import QUANTITIES
 from physnn.samplers import COLUMNS, Rows, State, advance, start, thermalise
 from physnn.samples.base import check_finite
 from physnn.samples.temperature.recipe import (
-    ALGORITHMS,
     ChainTask,
     TemperatureStage,
     TemperatureSweep,
+    algorithms,
     merged,
     tasks_of,
 )
@@ -56,7 +56,7 @@ Recipe = TemperatureSweep
 
 def work(task: ChainTask, path: Path, context: Mapping[str, Any]) -> None:
     """Run the chain of a task, or continue it from the checkpoint at ``path``, and leave its part there."""
-    model, sampler = task.recipe.lattice(), ALGORITHMS[task.recipe.algorithm]
+    model, sampler = task.recipe.lattice(), algorithms()[task.recipe.algorithm]
     chain = resumed(task, path)
     if chain is None:
         interval = thermalise(sampler, model, task.T, state := begin(task), task.recipe.thermalisation)
@@ -136,7 +136,7 @@ def begin(task: ChainTask) -> State:
     recipe = task.recipe
     what = [recipe.model, recipe.q if recipe.model == "potts" else 2, recipe.coupling, recipe.field, recipe.algorithm]
     seeds = rng.seed_sequence(recipe.seed, "chain", *what, task.L, task.T, task.chain)
-    return start(ALGORITHMS[recipe.algorithm], recipe.lattice(), (task.L, task.L), task.T, seeds)
+    return start(algorithms()[recipe.algorithm], recipe.lattice(), (task.L, task.L), task.T, seeds)
 
 
 def context(recipe: TemperatureSweep) -> dict[str, Any]:
@@ -286,7 +286,7 @@ def task_count(recipe: TemperatureSweep) -> int:
 def seconds_per_cost(recipe: TemperatureSweep, tasks: Sequence[ChainTask]) -> float:
     """Return the seconds that one unit of a task's cost takes here, from short runs of the largest size."""
     task = max(tasks, key=lambda t: t.L)
-    model, sampler = recipe.lattice(), ALGORITHMS[recipe.algorithm]
+    model, sampler = recipe.lattice(), algorithms()[recipe.algorithm]
     state = begin(task)
     interval = thermalise(sampler, model, task.T, state, 5)
     count = max(2, math.ceil(1e6 / task.L**2))

@@ -24,7 +24,7 @@ from physnn.networks.classifiers import stacked
 from physnn.networks.classifiers.engines import resolve_engine, train_replicas
 from physnn.networks.classifiers.replicas import ClassifierRecipe, Engine
 from physnn.networks.device import check_device
-from physnn.networks.kuramoto.training import Seeds
+from physnn.networks.kuramoto.recipe import Seeds
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.samples.base import validated
 from physnn.samples.files import clear

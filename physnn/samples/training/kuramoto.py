@@ -18,7 +18,8 @@ from physnn.jobs.progress import Note
 from physnn.jobs.run import single_thread
 from physnn.jobs.stopping import Checkpoints
 from physnn.machine import BASE, PART, check_bytes, check_disk, check_seconds
-from physnn.networks.kuramoto.training import TrainingRecipe, mean_depth_share, train_network
+from physnn.networks.kuramoto.recipe import TrainingRecipe
+from physnn.networks.kuramoto.training import mean_depth_share, train_network
 
 
 def training_bytes(recipe: TrainingRecipe) -> float:
