@@ -107,7 +107,7 @@ def test_libraries_stay_where_they_belong():
 
 
 def test_gpu_kernels_load_torch_and_triton_only_when_used():
-    modules = "physnn.kernels.gpu, physnn.kernels.gpu.ising, physnn.kernels.gpu.instructions, physnn.checks.gpu"
+    modules = "physnn.kernels.gpu, physnn.kernels.gpu.ising, physnn.checks.gpu"
     assert not {"torch", "triton"} & loaded(f"import {modules}, physnn.samplers.multispin")
 
 

@@ -1,44 +1,162 @@
-"""Speed of this installation on this machine, as ratios against a named baseline measured in the same run."""
+"""Benchmark harness: timed cases, and speeds as ratios against a named baseline measured in the same run."""
 
 from __future__ import annotations
 
-import functools
-import importlib
 import math
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from physnn import rng
-from physnn.analysis.statistics.series import estimate_time
 from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
-from physnn.kernels.lattice import multispin
-from physnn.kernels.lattice.plain import plain_sweeps
-from physnn.models import Ising
-from physnn.samplers import SAMPLERS, State, advance, start, thermalise
 
-SIZES = (128, 1024, 2048, 4096)
-"""Sides of the lattices for kernels that depend on it."""
-SAMPLED = 64
-"""Side of the lattice for effective samples."""
-MEASURED = {"metropolis": 400_000, "heat-bath": 400_000, "wolff": 20_000, "swendsen-wang": 20_000}
-"""Sweeps behind the independent samples of each sampler: hundreds of its autocorrelation times."""
-WARM_UP = 200
-"""Sweeps before a measured run, of clusters or by the package measured."""
-REPEATS = 12
-"""The best of so many short runs counts: what else runs on a machine only makes it slower."""
-TARGET = 0.15
-"""Seconds of one short run."""
 BASELINE = "plain loop"
+"""Name of the rows that others are compared with: one piece of work after another, as a textbook writes it."""
+ROUNDS = 12
+"""Timed calls of a case, of which the fastest counts: what else runs on a machine only makes it slower."""
+TARGET = 0.15
+"""Seconds of one timed call: far above the clock's resolution, short enough to fall between interruptions."""
+PAUSE = 0.01
+"""Seconds before a timed call, in which threads of the call before stop looking for work."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Measured call, and the row of the table that its time becomes.
+
+    Attributes
+    ----------
+    name, unit : str
+        Of the row.
+    run : callable
+        ``run(n)`` does n pieces of work; the value may depend on what it returns.
+    value : callable
+        Number in the row, from the seconds of one piece of work and what the call returned.
+    threads : int
+        Compute threads that the call uses.
+    pieces : int
+        Pieces of work of a timed call; 0: as many as take `TARGET` seconds.
+    rounds : int
+        Timed calls, of which the fastest counts; 0: `ROUNDS`.
+    clock : callable
+        Time in seconds: on the wall, or a thread's own.
+    more : callable
+        Further columns of the row, from what the call returned.
+    """
+
+    name: str
+    unit: str
+    run: Callable[[int], Any]
+    value: Callable[[float, Any], float]
+    threads: int = 1
+    pieces: int = 0
+    rounds: int = 0
+    clock: Callable[[], float] = time.perf_counter
+    more: Callable[[Any], Row] = lambda found: {}
+
+
+def per_second(work: float) -> Callable[[float, Any], float]:
+    """Value of a `Case` whose unit is pieces of work, each worth ``work``, per second."""
+    return lambda seconds, _: work / seconds
+
+
+def per_nanosecond(work: float) -> Callable[[float, Any], float]:
+    """Value of a `Case` whose unit is pieces of work, each worth ``work``, per nanosecond."""
+    return lambda seconds, _: 1e-9 * work / seconds
+
+
+def timed(cases: Sequence[Case], progress: Progress = silent, seconds: float = math.inf) -> list[Row]:
+    """Rows of cases: name, value, unit and threads, each from the fastest of some calls.
+
+    Cases are called by turns, so that whatever slows the machine down for a while slows down all of them.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        What is measured.
+    progress : callable
+        Called with calls done, all calls and the name of the case.
+    seconds : float
+        Time after which no further round begins.
+    """
+    best: list[tuple[float, Any]] = [(math.inf, None)] * len(cases)
+    pieces, rounds = [case.pieces or _pieces(case) for case in cases], [case.rounds or ROUNDS for case in cases]
+    done, end = 0, time.perf_counter() + seconds
+    for turn in range(max(rounds)):
+        for k, case in enumerate(cases):
+            if turn < rounds[k]:
+                best[k] = min(best[k], _call(case, pieces[k]), key=lambda call: call[0])
+                done += 1
+                progress(done, sum(rounds), case.name)
+        if time.perf_counter() > end:
+            break
+    progress(sum(rounds), sum(rounds), "")
+    return [
+        {"name": case.name, "value": float(case.value(*call)), "unit": case.unit, "threads": case.threads}
+        | case.more(call[1])
+        for case, call in zip(cases, best, strict=True)
+    ]
+
+
+def _call(case: Case, pieces: int) -> tuple[float, Any]:
+    """Seconds of one piece of work, and what the call returned."""
+    time.sleep(PAUSE)
+    began = case.clock()
+    found = case.run(pieces)
+    return (case.clock() - began) / pieces, found
+
+
+def _pieces(case: Case) -> int:
+    """Pieces of work that take `TARGET` seconds."""
+    case.run(1)  # Kernels are compiled.
+    n, elapsed = 1, 0.0
+    while elapsed < TARGET / 4:
+        began = time.perf_counter()
+        case.run(n)
+        elapsed = time.perf_counter() - began
+        n = n if elapsed >= TARGET / 4 else max(n + 1, math.ceil(n * min(8.0, TARGET / 3 / max(elapsed, 1e-6))))
+    return max(1, round(n * TARGET / elapsed))
+
+
+def over(rows: Sequence[Row], base: str) -> dict[str, float]:
+    """Ratios of rows on one thread over the first row whose name begins with ``base``, where units agree."""
+    below = next(row for row in rows if row["name"].startswith(base))
+    return {
+        f"{row['name']} / {base.split(', ', maxsplit=1)[0]}": row["value"] / below["value"]
+        for row in rows
+        if row["threads"] == 1 and row["unit"] == below["unit"] and row is not below
+    }
+
+
+def over_one_thread(rows: Sequence[Row]) -> dict[str, float]:
+    """Ratios of rows on several threads over the same on one thread."""
+    single = {row["name"]: row["value"] for row in rows if row["threads"] == 1}
+    return {
+        f"{row['name']}: {row['threads']} threads / 1": row["value"] / single[row["name"]]
+        for row in rows
+        if row["threads"] > 1 and row["name"] in single
+    }
+
+
+def report(rows: list[Row], ratios: dict[str, float], missing: Sequence[str] = (), **more: str) -> dict[str, Any]:
+    """Result of a benchmark, ready for JSON.
+
+    Returns
+    -------
+    dict
+        ``machine``: this one in words; ``rows``: name, value, unit, threads; ``ratios``: quotients of rows by name;
+        ``missing``: what could not be measured; and what else is given.
+    """
+    return {"machine": machine(), **more, "rows": rows, "ratios": ratios, "missing": list(missing)}
 
 
 def machine() -> str:
-    """Return processor, cores and Python of this machine in words."""
+    """Processor, cores and Python of this machine in words."""
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -46,153 +164,3 @@ def machine() -> str:
     except (OSError, StopIteration):
         pass
     return f"{model}, {available_cores()} cores available, Python {platform.python_version()}, {platform.system()}"
-
-
-def rate(run: Callable[[int], object], work: float) -> float:
-    """Return units of work per nanosecond of ``run(n)``, which does n times ``work``: the best of short runs."""
-    run(1)
-    n, elapsed = 1, 0.0
-    while elapsed < TARGET / 4:
-        began = time.perf_counter()
-        run(n)
-        elapsed = time.perf_counter() - began
-        n = n if elapsed >= TARGET / 4 else max(n + 1, math.ceil(n * min(8.0, TARGET / 3 / max(elapsed, 1e-6))))
-    n = max(1, round(n * TARGET / elapsed))
-    best = math.inf
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        run(n)
-        best = min(best, time.perf_counter() - began)
-    return work * n / best / 1e9
-
-
-def bench_ising(progress: Progress = silent) -> dict[str, Any]:
-    """Return attempted flips per nanosecond of every kernel and effective samples per second of every sampler.
-
-    Returns
-    -------
-    dict
-        ``machine``; ``rows``: name, value, unit, threads; ``ratios``: speeds over the plain loop's, of two threads
-        (or all) over one, and effective samples over those of Metropolis; ``missing``: packages that were not found.
-    """
-    jobs: list[Callable[[], list[dict[str, Any]]]] = [_baseline]
-    jobs += [lambda L=L: _multispin(L) for L in SIZES]  # type: ignore[misc]
-    jobs += [lambda name=name: _sampler(name) for name in SAMPLERS if name != "multispin"]  # type: ignore[misc]
-    jobs += [lambda name=name, n=n: _effective(name, n) for name, n in MEASURED.items()]  # type: ignore[misc]
-    others, missing = _others()
-    jobs += others
-    rows: list[dict[str, Any]] = []
-    for k, job in enumerate(jobs):
-        rows += job()
-        progress(k + 1, len(jobs), rows[-1]["name"])
-    return {"machine": machine(), "rows": rows, "ratios": _ratios(rows), "missing": missing}
-
-
-def _row(name: str, value: float, unit: str = "flips/ns", threads: int = 1) -> dict[str, Any]:
-    return {"name": name, "value": float(value), "unit": unit, "threads": threads}
-
-
-@functools.cache
-def _equilibrium(L: int) -> np.ndarray:
-    """Return colours near equilibrium at T_c: in an ordered lattice loops run faster, decisions being predictable."""
-    T, sampler = Ising().critical_temperature, SAMPLERS["swendsen-wang"]
-    state = start(sampler, Ising(), (L, L), T, rng.seed_sequence(0, "synthetic", "bench", "equilibrium", L))
-    thermalise(sampler, Ising(), T, state, WARM_UP)
-    return state.colours
-
-
-def _chain(name: str, L: int) -> tuple[State, int]:
-    """Return a chain near equilibrium at T_c and the updates that make a sweep."""
-    T, sampler = Ising().critical_temperature, SAMPLERS[name]
-    state = start(sampler, Ising(), (L, L), T, rng.seed_sequence(0, "synthetic", "bench", name, L))
-    state.colours[:] = _equilibrium(L)
-    return state, thermalise(sampler, Ising(), T, state, 20)
-
-
-def _baseline() -> list[dict[str, Any]]:
-    L, beta = 1024, 1 / Ising().critical_temperature
-    spins = 1 - 2 * _equilibrium(L)
-    acceptance = np.minimum(1, np.exp(-2 * beta * np.arange(-4, 5, 2)))
-    return [_row(f"{BASELINE}, L = {L}", rate(lambda n: plain_sweeps(spins, acceptance, n), L * L))]
-
-
-def _multispin(L: int) -> list[dict[str, Any]]:
-    p = multispin.thresholds(1 / Ising().critical_temperature)
-    found = []
-    for threads in sorted({1, available_cores()}):
-        words = multispin.pack(np.tile(1 - 2 * _equilibrium(min(L, 1024)), (max(1, L // 1024), max(1, L // 1024))))
-        generator = multispin.generator_state(L, L, rng.stream(0, "synthetic", "bench", L))
-        multispin.sweeps(words, generator, p, 50, threads)
-        speed = rate(lambda n: multispin.sweeps(words, generator, p, n, threads), L * L)  # noqa: B023
-        found.append(_row(f"multispin, L = {L}", speed, threads=threads))
-    return found
-
-
-def _sampler(name: str, L: int = 512) -> list[dict[str, Any]]:
-    """Return the speed without measurements in between: flips attempted, for clusters sites put into clusters."""
-    model, sampler = Ising(), SAMPLERS[name]
-    T, (state, interval) = model.critical_temperature, _chain(name, L)
-    work = float(advance(sampler, model, T, state, 1, 10 * interval)["work"][0]) / 10
-
-    def run(n: int) -> None:
-        advance(sampler, model, T, state, 1, n * interval)
-
-    return [_row(f"{name}, L = {L}", rate(run, work * L * L))]
-
-
-def _effective(name: str, sweeps: int) -> list[dict[str, Any]]:
-    """Return the independent samples of m^2 per second at T_c, 1 / (2 tau) of the measurements made."""
-    model, sampler = Ising(), SAMPLERS[name]
-    T, (state, interval) = model.critical_temperature, _chain(name, SAMPLED)
-    began = time.perf_counter()
-    rows = advance(sampler, model, T, state, sweeps, interval)
-    seconds = time.perf_counter() - began
-    found = estimate_time(rows["m2"])
-    return [_row(f"{name}, m2 at L = {SAMPLED}", found.effective_samples / seconds, "independent samples/s")]
-
-
-def _others() -> tuple[list[Callable[[], list[dict[str, Any]]]], list[str]]:
-    """Return jobs for other packages that are installed, and the names of those that are not."""
-    jobs: list[Callable[[], list[dict[str, Any]]]] = []
-    missing = []
-    for name, job in (("mcising", _mcising), ("peapods", _peapods)):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            missing.append(name)
-        else:
-            jobs.append(job)
-    return jobs, missing
-
-
-def _mcising(L: int = 512) -> list[dict[str, Any]]:
-    mcising = importlib.import_module("mcising")
-    T = Ising().critical_temperature
-    lattice = mcising.IsingSimulation(L, 1.0, 0.0, 0.0, 0.0, 1)
-    lattice.sweep(5 * WARM_UP, temperature=T)
-    return [_row(f"mcising, L = {L}", rate(lambda n: lattice.sweep(n, temperature=T), L * L))]
-
-
-def _peapods(L: int = 512) -> list[dict[str, Any]]:
-    peapods = importlib.import_module("peapods")
-    lattice = peapods.Ising((L, L), temperatures=np.array([Ising().critical_temperature]))
-    run = lambda n: lattice.sample(n_sweeps=n, sweep_mode="metropolis", warmup_ratio=0.0)  # noqa: E731
-    run(5 * WARM_UP)
-    return [_row(f"peapods (measures every sweep), L = {L}", rate(run, L * L))]
-
-
-def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
-    speeds = {(r["name"], r["threads"]): r["value"] for r in rows if r["unit"] == "flips/ns"}
-    base = next(value for (name, _), value in speeds.items() if name.startswith(BASELINE))
-    found = {
-        f"{name} / {BASELINE}": value / base
-        for (name, threads), value in speeds.items()
-        if threads == 1 and not name.startswith(BASELINE)
-    }
-    for (name, threads), value in speeds.items():
-        if threads > 1:
-            found[f"{name}: {threads} threads / 1"] = value / speeds[name, 1]
-    effective = {r["name"]: r["value"] for r in rows if r["unit"] == "independent samples/s"}
-    slow = next((v for n, v in effective.items() if n.startswith("metropolis")), math.nan)
-    found |= {f"{name} / metropolis": v / slow for name, v in effective.items() if not name.startswith("metropolis")}
-    return found

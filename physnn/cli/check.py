@@ -11,33 +11,33 @@ from physnn.cli.options import debug_option, json_option, quiet_option, seed_opt
 
 BENCHES = {
     "ising": (
-        "bench",
+        "ising",
         "bench_ising",
         "Flips per nanosecond of every Ising kernel, and independent samples per second of every sampler at T_c.",
     ),
     "count": (
-        "bench_count",
+        "count",
         "bench_count",
         "Configurations per second of brute force over +-1 networks, and the time of counting over functions.",
     ),
     "train": (
-        "bench_train",
+        "train",
         "bench_train",
         "Replicas times steps per second of every engine that trains classifiers, against plain loops over them.",
     ),
     "kuramoto": (
-        "bench_kuramoto",
+        "kuramoto",
         "bench_kuramoto",
         "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
     ),
     "train-kuramoto": (
-        "bench_kuramoto_training",
+        "kuramoto",
         "bench_kuramoto_training",
         "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
     ),
 }
 """Commands of ``bench``: module, function and help text."""
-ON_GPU = {"ising": ("bench_gpu", "bench_ising_cuda"), "kuramoto": ("bench_gpu", "bench_kuramoto_cuda")}
+ON_GPU = {"ising": ("gpu", "bench_ising_cuda"), "kuramoto": ("gpu", "bench_kuramoto_cuda")}
 """Those that measure a GPU too, with --device cuda: module and function."""
 
 
@@ -117,7 +117,7 @@ def _add_bench(name: str, module: str, function: str, text: str) -> None:
         from physnn.cli.output import print_json, progress_bar
 
         where = ON_GPU[name] if device == "cuda" else (module, function)
-        measure = getattr(import_module(f"physnn.{where[0]}"), where[1])
+        measure = getattr(import_module(f"physnn.checks.{where[0]}"), where[1])
         with progress_bar(f"bench {name}", quiet) as progress:
             found = measure(progress)
         if as_json:

@@ -12,9 +12,9 @@ from physnn.networks.device import set_threads
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(train, "DIGITS", (64, 3))
-    monkeypatch.setattr(train, "COLOURED", (32, 2))
-    monkeypatch.setattr(train, "ROUNDS", 1)
+    monkeypatch.setattr(train, "SMALL_IMAGES", (64, 3))
+    monkeypatch.setattr(train, "COLOURED_IMAGES", (32, 2))
+    monkeypatch.setattr(train, "EPOCHS", 1)
 
 
 def losses(found: dict, case: str) -> list[float]:
@@ -50,10 +50,10 @@ def test_every_way_is_there_and_does_the_same_work(small):
 
 
 def test_other_work_would_be_seen(small):
-    case, problem, replicas = train._cases()[0]
-    same = {way.work(way.replicas).mean() for way in train._ways(case, problem, replicas)}
+    case, problem, replicas = train._problems()[0]
+    same = {way.run(1) for way in train._ways(case, problem, replicas)}
     assert max(same) - min(same) < 1e-5
-    fewer = train._pooled(problem, replicas.take([0, 1]), 1).mean()
+    fewer = train.pooled(problem, 1)(replicas.take([0, 1])).mean()
     assert abs(fewer - max(same)) > 1e-4
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from physnn.checks import bench, selftest
+from physnn.checks import bench, ising, selftest
 from physnn.cli import run as command
 from physnn.models import Ising
 
@@ -49,11 +49,10 @@ def test_every_sampler_is_in_the_selftest():
 
 
 def test_the_benchmark_names_its_baseline_and_its_ratios(monkeypatch, capsys):
-    monkeypatch.setattr(bench, "SIZES", (128,))
+    monkeypatch.setattr(ising, "SIDES", (128,))
     monkeypatch.setattr(bench, "TARGET", 0.002)
-    monkeypatch.setattr(bench, "REPEATS", 1)
-    effective = bench._effective
-    monkeypatch.setattr(bench, "_effective", lambda name, sweeps: effective(name, 2000))
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    monkeypatch.setattr(ising, "SAMPLED_SWEEPS", dict.fromkeys(ising.SAMPLED_SWEEPS, 2000))
     assert command(["bench", "ising", "--json", "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found) == {"machine", "rows", "ratios", "missing"}
