@@ -53,7 +53,7 @@ LANES = 64
 VECTOR_SIDES = (64, 128, 256, 512)
 """Sides of the lattices of 16 components under a 5 x 5 kernel."""
 COMPONENTS, KERNEL, GAMMA, NOISE = 16, 5, 0.25, 0.2
-"""Components, side of the kernel, step size and noise of the vectors: those of the bundled networks."""
+"""Components, side of the kernel, step size and noise of the vectors: a convention, the same as on the CPU."""
 HOPPER_GIGAHERTZ = 1.98
 """Clock assumed if torch does not tell it."""
 
