@@ -1,8 +1,7 @@
-"""Ensemble files: the weights of replicas, one group for every ensemble; and distance files: how far apart they are."""
+"""Ensemble files: weights of replicas, one group for every ensemble; and distance files: matrices over their pairs."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.store.hdf5 import Variable, malformed, open_sealed, read_attrs, read_group, write_sealed
-from physnn.store.provenance import provenance
+from physnn.store.hdf5 import Variable, malformed, numbered
+from physnn.store.result_file import read_result, write_result
 
-ENSEMBLES, DISTANCES, VERSION = "physnn-ensembles", "physnn-distances", 1
+ENSEMBLES = "physnn-ensembles"
+"""Kind of an ensemble file."""
+DISTANCES = "physnn-distances"
+"""Kind of a distance file."""
 MEASURED = {
     "loss": (("replica", "epoch"), "mean cross-entropy over one epoch of training"),
     "train_accuracy": (("replica",), "share of the training images classified rightly"),
@@ -23,7 +25,7 @@ MEASURED = {
     "test_loss": (("replica",), "mean cross-entropy on the test images"),
     "predictions": (("replica", "test_image"), "class predicted for each test image"),
 }
-"""What is known of replicas besides their weights: dimensions and meaning."""
+"""Arrays of replicas besides their weights: dimensions and meaning."""
 
 
 @dataclass(frozen=True)
@@ -47,38 +49,41 @@ class Ensemble:
 
 @dataclass(frozen=True)
 class EnsembleFile:
-    """What an ensemble file holds: its recipe and the ensembles by name."""
+    """Ensembles of one file by name, with their recipe."""
 
     recipe: dict[str, Any]
     ensembles: dict[str, Ensemble]
 
 
 def write_ensembles(path: Path, recipe: Mapping[str, Any], ensembles: Mapping[str, Ensemble]) -> None:
-    """Write ensembles as one sealed file, atomically."""
+    """Write ensembles as one sealed file, atomically.
+
+    Raises
+    ------
+    Unfinished, InputError
+        If the file cannot be written.
+    """
     groups = {}
     for name, ensemble in ensembles.items():
         group = {"seed": Variable(("replica",), ensemble.seeds, {"long_name": "training seed"})}
         for key, (dims, meaning) in MEASURED.items():
             group[key] = Variable(dims, ensemble.measured[key], {"long_name": meaning})
-        for key, values in ensemble.weights.items():
-            dims = ("replica", *(f"{key}_{k}" for k in range(1, values.ndim)))
-            group[key] = Variable(dims, values)
-        groups[f"/{name}"] = group
-    _write(path, ENSEMBLES, recipe, groups)
+        groups[f"/{name}"] = group | {key: numbered(key, v, "replica") for key, v in ensemble.weights.items()}
+    write_result(path, ENSEMBLES, recipe, groups)
 
 
 def read_ensembles(path: str | os.PathLike[str]) -> EnsembleFile:
-    """Read an ensemble file.
+    """Ensembles of a file.
 
     Raises
     ------
     InputError
         If the file is missing, damaged, of another kind, or its arrays do not belong together.
     """
-    recipe, groups = _read(path, ENSEMBLES)
+    found = read_result(path, ENSEMBLES)
     ensembles = {}
     with malformed(path):
-        for name, group in groups.items():
+        for name, group in found.groups.items():
             arrays = {key: v.values for key, v in group.items() if v.dims != (key,)}
             seeds = arrays.pop("seed")
             ensemble = Ensemble(seeds, arrays, {key: arrays.pop(key) for key in MEASURED})
@@ -87,7 +92,7 @@ def read_ensembles(path: str | os.PathLike[str]) -> EnsembleFile:
             ensembles[name] = ensemble
     if not ensembles:
         raise InputError(f"{path} holds no ensembles; train some with physnn train classify")
-    return EnsembleFile(recipe, ensembles)
+    return EnsembleFile(found.recipe, ensembles)
 
 
 def _sound(ensemble: Ensemble) -> bool:
@@ -108,44 +113,33 @@ def _sound(ensemble: Ensemble) -> bool:
 
 
 def write_distances(path: Path, recipe: Mapping[str, Any], distances: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Write matrices over pairs of replicas, by ensemble and kind of distance, as one sealed file, atomically."""
+    """Write matrices over pairs of replicas, by ensemble and kind of distance, as one sealed file, atomically.
+
+    Raises
+    ------
+    Unfinished, InputError
+        If the file cannot be written.
+    """
     groups = {
         f"/{name}": {kind: Variable(("replica", "other"), matrix) for kind, matrix in matrices.items()}
         for name, matrices in distances.items()
     }
-    _write(path, DISTANCES, recipe, groups)
+    write_result(path, DISTANCES, recipe, groups)
 
 
 def read_distances(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-    """Return recipe and matrices of a distance file.
+    """Recipe and matrices of a distance file, by ensemble and kind of distance.
 
     Raises
     ------
     InputError
         If the file is missing, damaged, of another kind, or its matrices do not belong together.
     """
-    recipe, groups = _read(path, DISTANCES)
-    matrices = {
-        name: {kind: v.values for kind, v in group.items() if v.dims == ("replica", "other")}
-        for name, group in groups.items()
-    }
-    for name, found in matrices.items():
-        sides = {side for matrix in found.values() for side in matrix.shape}
-        if len(sides) != 1 or any(matrix.dtype.kind != "f" for matrix in found.values()):
+    found, distances = read_result(path, DISTANCES), {}
+    for name, group in found.groups.items():
+        matrices = {kind: v.values for kind, v in group.items() if v.dims == ("replica", "other")}
+        sides = {side for matrix in matrices.values() for side in matrix.shape}
+        if len(sides) != 1 or any(matrix.dtype.kind != "f" for matrix in matrices.values()):
             raise InputError(f"{path} is not a valid distance file: matrices of {name} do not belong together")
-    return recipe, matrices
-
-
-def _write(path: Path, kind: str, recipe: Mapping[str, Any], groups: Mapping[str, Mapping[str, Variable]]) -> None:
-    attrs = {"format": kind, "format_version": VERSION, "recipe": json.dumps(dict(recipe), sort_keys=True)}
-    write_sealed(path, groups, attrs | provenance())
-
-
-def _read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, dict[str, Variable]]]:
-    with open_sealed(path, kind, VERSION) as file:
-        attrs = read_attrs(file)
-        groups = {name: read_group(file[name]) for name in file}
-        recipe = json.loads(str(attrs["recipe"]))
-        if not isinstance(recipe, dict):
-            raise InputError(f"{path} holds no recipe; it was not written by physnn")
-    return recipe, groups
+        distances[name] = matrices
+    return found.recipe, distances

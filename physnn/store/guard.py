@@ -1,4 +1,4 @@
-"""What a file may hold before any of its numbers is read; a seal proves that a file is whole, not that it means well.
+"""Limits of what a file may hold, checked before any number is read: a seal proves wholeness, not good will.
 
 A file of ours is a shallow tree of groups and arrays of plain numbers or fixed-length text, each stored once, in the
 file itself and without compression.  So nothing in it can be longer than the file, and all else is refused unread:
@@ -9,29 +9,31 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-
-import h5py
+from typing import TYPE_CHECKING
 
 from physnn.errors import InputError
 
+if TYPE_CHECKING:
+    import h5py
+
 LARGEST_DATASET = 2**34
-"""Bytes one dataset may declare."""
+"""Largest size that one dataset may declare, in bytes (16 GiB); a convention, far above any sweep."""
 MOST_OBJECTS = 20_000
-"""Groups and datasets in one file; the largest ensemble of the zoo has some thousands."""
+"""Largest number of groups and datasets in one file; the largest ensemble of the zoo has some thousands."""
 DEEPEST = 4
-"""Groups within groups; ours are one deep."""
+"""Largest depth of groups within groups; those of physnn are one deep."""
 MOST_ATTRIBUTES = 200
-"""Attributes of one group or dataset."""
+"""Largest number of attributes of one group or dataset; those of physnn have fewer than 20."""
 PLAIN = "biufS"
 """Kinds of dtypes that an array may have: Booleans, numbers and fixed-length text."""
-ALLOWED_FILTERS = {h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_SHUFFLE}
-"""Checksums and the order of bytes; no compression."""
+ALLOWED_FILTERS = {2, 3}
+"""Numbers of HDF5's filters ``shuffle`` and ``fletcher32``: order of bytes and checksums; no compression."""
 OF_SCALES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
 """Attributes that mark dimension scales: for other readers, and for files of version 1 without ``dimensions``."""
 
 
 class Guard:
-    """The checks of one open file.
+    """Checks of one open file.
 
     Parameters
     ----------
@@ -47,17 +49,15 @@ class Guard:
         self.seen: set[int] = set()
 
     def refuse(self, what: str) -> InputError:
-        """Return the error that refuses the file."""
+        """Error that refuses the file."""
         return InputError(f"{self.path} {what}; refused")
 
     def attributes(self, item: h5py.Group | h5py.Dataset, name: str) -> None:
         """Check the attributes of a group or dataset without reading them."""
-        count = h5py.h5a.get_num_attrs(item.id)
-        if not count:
-            return
+        count = len(item.attrs)
         if count > MOST_ATTRIBUTES:
             raise self.refuse(f"has more than {MOST_ATTRIBUTES} attributes at {_shown(name)}")
-        for key in item.attrs:
+        for key in item.attrs if count else ():
             if key in OF_SCALES:
                 continue
             found = item.attrs.get_id(key)
@@ -72,6 +72,8 @@ class Guard:
         InputError
             If something leads outside the file or in circles, is no plain array, or is larger than the file.
         """
+        import h5py
+
         self.objects += len(group)
         if self.objects > MOST_OBJECTS or depth > DEEPEST:
             raise self.refuse(f"holds more than {MOST_OBJECTS} objects, or more than {DEEPEST} levels of groups")

@@ -1,8 +1,9 @@
-"""One way to write an HDF5 file and one way to read it.
+"""Sealed HDF5 files: one way to write them and one way to read them.
 
-A file is written under a temporary name in its own folder, sealed by a line after the HDF5 end that carries the
-SHA-256 of everything before it, synced, and renamed; so a name that exists is a whole file.  A reader checks the seal
-before libhdf5 sees a byte.  Groups follow the netCDF-4 conventions (dimension scales), so xarray opens them.
+A file is written under a temporary name in its own folder and sealed by a line after the HDF5 end, which carries the
+SHA-256 of everything before it.  Then it is synced and renamed; so a name that exists is a whole file.  A reader
+checks the seal before libhdf5 sees a byte.  Groups follow the netCDF-4 conventions (dimension scales), so xarray opens
+them.  h5py is imported where a file is opened: commands that read plain tables do without it.
 """
 
 from __future__ import annotations
@@ -15,20 +16,25 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from physnn.errors import InputError
 from physnn.store.commit import PatientStream, Publish, commit
 from physnn.store.guard import OF_SCALES, Guard
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
-TRAILER_LENGTH = 106
-DIMENSIONS = "dimensions"
-"""Attribute with the names of an array's dimensions as a JSON list: unlike those of scales it needs no references."""
+if TYPE_CHECKING:
+    import h5py
 
+VERSION = 1
+"""Newest format version of every kind of file."""
+MAGIC = b"\x89HDF\r\n\x1a\n"
+"""First bytes of an HDF5 file (HDF5 File Format Specification, section II.A)."""
+TRAILER_LENGTH = 106
+"""Length of the sealing line in bytes: mark, 64 hexadecimal digits, length of the body, line ends."""
+DIMENSION_NAMES = "dimensions"
+"""Attribute with the names of an array's dimensions as a JSON list: unlike those of scales it needs no references."""
 
 Attributes = Mapping[str, Any]
 """Text and numbers by name."""
@@ -36,7 +42,7 @@ Attributes = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Variable:
-    """An array with named dimensions and text or number attributes; a coordinate is named like its dimension."""
+    """Array with named dimensions and text or number attributes; a coordinate is named like its dimension."""
 
     dims: tuple[str, ...]
     values: np.ndarray
@@ -44,6 +50,12 @@ class Variable:
 
 
 Group = Mapping[str, Variable]
+"""Variables of one HDF5 group by name."""
+
+
+def numbered(name: str, values: np.ndarray, *first: str) -> Variable:
+    """Variable with named first dimensions and numbered others: ``first..., name_1, name_2, ...``."""
+    return Variable((*first, *(f"{name}_{k}" for k in range(len(first), np.ndim(values)))), np.asarray(values))
 
 
 def _trailer(digest: str, length: int) -> bytes:
@@ -68,13 +80,9 @@ def check_seal(path: Path) -> None:
         If there is no such file, it is not HDF5, it has no seal, or its contents do not match the seal.
     """
     try:
-        there = path.is_file()
-    except OSError as error:
-        raise InputError(f"cannot read {path} ({error.strerror})") from None
-    if not there:
-        raise InputError(f"there is no file {path}; check the name" if not path.exists() else f"{path} is not a file")
-    size = path.stat().st_size
-    try:
+        if not path.is_file():
+            raise InputError(f"{path} is not a file" if path.exists() else f"there is no file {path}; check the name")
+        size = path.stat().st_size
         with path.open("rb") as stream:
             start = stream.read(len(MAGIC))
             stream.seek(max(0, size - TRAILER_LENGTH))
@@ -136,6 +144,7 @@ def write_sealed(
     InputError
         If there can be no such file.
     """
+    import h5py
 
     def write(temporary: Path) -> None:
         with temporary.open("w+b") as raw:
@@ -171,13 +180,13 @@ def _write_group(group: h5py.Group, variables: Group, with_scales: bool) -> None
         dataset = _write_array(group, name, values)
         _set_attrs(dataset, variable.attrs)
         if with_scales:
-            _set_attrs(dataset, {DIMENSIONS: json.dumps(variable.dims)})
+            _set_attrs(dataset, {DIMENSION_NAMES: json.dumps(variable.dims)})
     if not with_scales:
         return
     scales = {}
     for dim, size in sizes.items():
         if dim not in variables:
-            _set_attrs(_write_array(group, dim, np.arange(size)), {DIMENSIONS: json.dumps([dim])})
+            _set_attrs(_write_array(group, dim, np.arange(size)), {DIMENSION_NAMES: json.dumps([dim])})
         scales[dim] = group[dim]
         scales[dim].make_scale(dim)
     for name, variable in variables.items():
@@ -187,7 +196,9 @@ def _write_group(group: h5py.Group, variables: Group, with_scales: bool) -> None
 
 
 def _write_array(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
-    """Write an array so that a checksum covers its bytes: its own, or for a single number that of its header."""
+    """Dataset whose bytes a checksum covers: its own, or for a single number that of its header."""
+    import h5py
+
     if values.ndim:
         options = {"chunks": True, "fletcher32": True} if values.size else {}
         return group.create_dataset(name, data=values, track_times=False, **options)
@@ -222,8 +233,8 @@ def is_hdf5(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int) -> Iterator[h5py.File]:
-    """Open a physnn file for reading after checking its seal, its format and that it refers to nothing outside.
+def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int = VERSION) -> Iterator[h5py.File]:
+    """Open physnn file, after checks of its seal and its format, and that it refers to nothing outside.
 
     Parameters
     ----------
@@ -239,6 +250,8 @@ def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int) ->
     InputError
         If the file is missing, damaged, of another kind or newer, or holds links or storage outside itself.
     """
+    import h5py
+
     path = Path(path)
     check_seal(path)
     with malformed(path), h5py.File(path, "r") as file:
@@ -261,39 +274,35 @@ def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int) ->
 
 
 def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, str | int | float]:
-    """Return the text and number attributes of a group or dataset, without those that mark dimension scales."""
-    hidden = OF_SCALES | {DIMENSIONS}
-    if not h5py.h5a.get_num_attrs(item.id):
-        return {}
-    found: dict[str, str | int | float] = {}
-    for key in item.attrs:
-        if key not in hidden:
-            value = item.attrs[key]
-            found[key] = (
-                value.decode() if isinstance(value, bytes) else value.item() if hasattr(value, "item") else value
-            )
-    return found
-
-
-def read_group(group: h5py.Group) -> dict[str, Variable]:
-    """Return the variables of a group with the names of their dimensions."""
+    """Text and number attributes of a group or dataset, without those that mark dimension scales."""
+    hidden = OF_SCALES | {DIMENSION_NAMES}
+    values = {key: item.attrs[key] for key in item.attrs if key not in hidden} if len(item.attrs) else {}
     return {
-        name: Variable(_dims(name, item), item[()], read_attrs(item))
-        for name, item in group.items()
-        if isinstance(item, h5py.Dataset)
+        key: value.decode() if isinstance(value, bytes) else value.item() if hasattr(value, "item") else value
+        for key, value in values.items()
     }
 
 
+def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    import h5py
+
+    return ((name, item) for name, item in group.items() if isinstance(item, h5py.Dataset))
+
+
+def read_group(group: h5py.Group) -> dict[str, Variable]:
+    """Variables of a group with the names of their dimensions."""
+    return {name: Variable(_dims(name, item), item[()], read_attrs(item)) for name, item in _datasets(group)}
+
+
 def read_arrays(group: h5py.Group) -> dict[str, np.ndarray]:
-    """Return the arrays of a group without names of dimensions and attributes, where thousands of files are read."""
-    found = ((name, item) for name, item in group.items() if isinstance(item, h5py.Dataset))
-    return {name: item[()] for name, item in found if not item.is_scale}
+    """Arrays of a group without names of dimensions and attributes: for tasks, of which a sweep has thousands."""
+    return {name: item[()] for name, item in _datasets(group) if not item.is_scale}
 
 
 def _dims(name: str, item: h5py.Dataset) -> tuple[str, ...]:
-    """Return the names of dimensions: as written beside the array, else, in older files, from its scales."""
-    if DIMENSIONS in item.attrs:
-        named = json.loads(item.attrs[DIMENSIONS])
+    """Names of dimensions: as written beside the array, else, in older files, from its scales."""
+    if DIMENSION_NAMES in item.attrs:
+        named = json.loads(item.attrs[DIMENSION_NAMES])
         if not isinstance(named, list) or len(named) != item.ndim or not all(isinstance(n, str) for n in named):
             raise ValueError(f"the dimensions of {name} are not those of its shape")
         return tuple(named)
@@ -303,10 +312,17 @@ def _dims(name: str, item: h5py.Dataset) -> tuple[str, ...]:
 
 
 def content_digest(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 over sorted dataset paths, dtypes, shapes and bytes of a sealed file; attributes are left out.
+    """SHA-256 over sorted dataset paths, dtypes, shapes and bytes of a sealed file; attributes are left out.
 
     Two files with the same digest hold the same data, whenever and by however many workers they were made.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or holds what no physnn file does.
     """
+    import h5py
+
     path = Path(path)
     check_seal(path)
     sha = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Network files: the weights of an ensemble trained by one recipe, with their history, in one sealed HDF5 file."""
+"""Network files: weights of an ensemble trained by one recipe, with their history, in one sealed HDF5 file."""
 
 from __future__ import annotations
 
@@ -15,37 +15,34 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.store.hdf5 import Group, Variable, malformed, open_sealed, read_attrs, read_group, write_sealed
-from physnn.store.provenance import provenance
+from physnn.store.hdf5 import Group, Variable, malformed, numbered
+from physnn.store.result_file import read_result, write_result
 
-FORMAT, VERSION = "physnn-networks", 1
-DIAGNOSIS = "/diagnosis"
+FORMAT = "physnn-networks"
+"""Kind of a network file."""
 WEIGHTS = ("lift", "coupling", "readout", "readout_bias", "bias")
-_DIMS = {
-    "lift": ("network", "component"),
-    "coupling": ("network", "component", "component_in", "row", "column"),
-    "readout": ("network", "component"),
-    "readout_bias": ("network", "output"),
-    "bias": ("network", "component"),
-    "loss": ("network", "epoch"),
-    "validation_rmse": ("network",),
-}
+"""Names of the trained arrays; ``bias`` only where the symmetry is broken."""
+_DIAGNOSIS = "diagnosis"
 _LAYERED = {"coupling", "bias"}
 """Arrays that have a dimension ``layer`` after ``network`` where layers have weights of their own."""
-_LONG_NAMES = {
-    "lift": "input image to components",
-    "coupling": "raw coupling kernel; the coupling in use is its symmetric part",
-    "readout": "components to output image",
-    "readout_bias": "constant of the output image",
-    "bias": "constant c that breaks the symmetry x -> -x",
-    "loss": "mean squared error over one epoch of training",
-    "validation_rmse": "pooled RMSE on fresh images at the training size and depth, pixels 0 and 1",
+_ARRAYS = {
+    "lift": ("component", "input image to components"),
+    "coupling": (
+        "component component_in row column",
+        "raw coupling kernel; the coupling in use is its symmetric part",
+    ),
+    "readout": ("component", "components to output image"),
+    "readout_bias": ("output", "constant of the output image"),
+    "bias": ("component", "constant c that breaks the symmetry x -> -x"),
+    "loss": ("epoch", "mean squared error over one epoch of training"),
+    "validation_rmse": ("", "pooled RMSE on fresh images at the training size and depth, pixels 0 and 1"),
 }
+"""Dimensions after ``network``, and meaning, of every array."""
 
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """What a network file holds.
+    """Trained networks of one file.
 
     Attributes
     ----------
@@ -58,9 +55,9 @@ class NetworkFile:
     weights : dict of ndarray
         By name, network first.
     loss, validation_rmse : ndarray
-        ``(network, epoch)`` and ``(network,)``.
+        Training loss ``(network, epoch)`` and error on fresh images ``(network,)``.
     measured : dict of ndarray
-        What the diagnosis after training measured, network first; empty in older files.
+        Arrays of the diagnosis after training, network first; empty in older files.
     """
 
     architecture: dict[str, Any]
@@ -74,7 +71,7 @@ class NetworkFile:
 
 
 def network_id(architecture: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> str:
-    """Return the content identity of one network."""
+    """Content identity of one network: 16 hexadecimal digits of a SHA-256 over architecture and weights."""
     sha = hashlib.sha256(json.dumps(dict(architecture), sort_keys=True).encode())
     for name in sorted(weights):
         sha.update(f"{name}{weights[name].shape}".encode() + np.ascontiguousarray(weights[name], "<f4").tobytes())
@@ -91,35 +88,42 @@ def write_networks(
 ) -> None:
     """Write an ensemble: one mapping of arrays per seed (weights, ``loss``, ``validation_rmse``).
 
-    ``measured`` is what a diagnosis of each network rests on, if there is one.
+    Parameters
+    ----------
+    path : Path
+        Where.
+    architecture, recipe : mapping
+        Keyword arguments of the architecture; the training recipe.
+    seeds : sequence of int
+        One per network.
+    trained : sequence of mapping
+        Arrays of every network by name.
+    measured : sequence of mapping, optional
+        Arrays that a diagnosis of each network rests on.
+
+    Raises
+    ------
+    Unfinished, InputError
+        If the file cannot be written.
     """
     own = bool(architecture.get("layers"))
-    group = {
-        name: Variable(
-            (dims[0], "layer", *dims[1:]) if own and name in _LAYERED else dims,
-            np.stack([t[name] for t in trained]),
-            {"long_name": _LONG_NAMES[name]},
-        )
-        for name, dims in _DIMS.items()
-        if name in trained[0]
-    }
-    group["seed"] = Variable(("network",), np.array(seeds, np.int64), {"long_name": "training seed"})
-    attrs = {
-        "architecture": json.dumps(dict(architecture), sort_keys=True),
-        "recipe": json.dumps(dict(recipe), sort_keys=True),
-    }
-    groups: dict[str, Group] = {"/": group}
+    root = {}
+    for name, (dims, meaning) in _ARRAYS.items():
+        if name in trained[0]:
+            first = ("network", "layer") if own and name in _LAYERED else ("network",)
+            values = np.stack([t[name] for t in trained])
+            root[name] = Variable((*first, *dims.split()), values, {"long_name": meaning})
+    root["seed"] = Variable(("network",), np.array(seeds, np.int64), {"long_name": "training seed"})
+    groups: dict[str, Group] = {"/": root}
     if measured:
-        arrays = {name: np.stack([m[name] for m in measured]) for name in measured[0]}
-        groups[DIAGNOSIS] = {
-            name: Variable(("network", *(f"{name}_{k}" for k in range(1, values.ndim))), values)
-            for name, values in arrays.items()
+        groups[_DIAGNOSIS] = {
+            name: numbered(name, np.stack([m[name] for m in measured]), "network") for name in measured[0]
         }
-    write_sealed(path, groups, {"format": FORMAT, "format_version": VERSION} | attrs | provenance())
+    write_result(path, FORMAT, recipe, groups, {"architecture": json.dumps(dict(architecture), sort_keys=True)})
 
 
 def read_networks(path: str | os.PathLike[str]) -> NetworkFile:
-    """Read a network file.
+    """Networks of a file; those of the latest files are kept in memory.
 
     Raises
     ------
@@ -132,44 +136,44 @@ def read_networks(path: str | os.PathLike[str]) -> NetworkFile:
 
 @functools.lru_cache(maxsize=8)
 def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
-    with open_sealed(path, FORMAT, VERSION) as file:
-        attrs, group = read_attrs(file), read_group(file)
-        measured = read_group(file[DIAGNOSIS]) if DIAGNOSIS in file else {}
+    found = read_result(path, FORMAT, rooted=True)
     with malformed(path):
-        architecture, recipe = json.loads(str(attrs["architecture"])), json.loads(str(attrs["recipe"]))
+        architecture, group = json.loads(str(found.attrs["architecture"])), found.root
         weights = {name: group[name].values for name in WEIGHTS if name in group}
-        n, k = operator.index(architecture["components"]), operator.index(architecture["kernel"])
-        count = len(group["seed"].values)
-        layers, symmetry = operator.index(architecture.get("layers", 0)), architecture.get("symmetry", "Z2")
-        own = (layers,) if layers else ()
-        shapes = {"lift": (n,), "coupling": (*own, n, n, k, k), "readout": (n,), "readout_bias": (1,)}
-        if architecture["broken"]:
-            shapes["bias"] = (*own, n)
+        seeds, loss, rmse = (group[name].values for name in ("seed", "loss", "validation_rmse"))
+        measured = found.groups.get(_DIAGNOSIS, {})
         sound = (
-            set(weights) == set(shapes)
-            and count > 0
-            and set(architecture) - {"layers", "symmetry"} == {"components", "kernel", "gamma", "broken", "boundary"}
-            and (layers == 0 or layers >= operator.index(recipe["steps"]))
-            and (symmetry == "Z2" or (symmetry == "U1" and n % 2 == 0 and not architecture["broken"]))
-            and all(weights[name].shape == (count, *shape) for name, shape in shapes.items())
-            and all(w.dtype == np.float32 and np.isfinite(w).all() for w in weights.values())
-            and 0 < float(architecture["gamma"]) < np.inf
-            and operator.index(recipe["steps"]) > 0
-            and group["loss"].values.shape[:1] == group["validation_rmse"].values.shape == (count,)
-            and all(len(v.values) == count for v in measured.values() if v.dims[:1] == ("network",))
-            and group["loss"].values.dtype.kind == group["validation_rmse"].values.dtype.kind == "f"
+            len(seeds) > 0
+            and _fits(architecture, found.recipe, weights, len(seeds))
+            and loss.shape[:1] == rmse.shape == (len(seeds),)
+            and loss.dtype.kind == rmse.dtype.kind == "f"
+            and all(len(v.values) == len(seeds) for v in measured.values() if v.dims[:1] == ("network",))
         )
         if not sound:
             raise InputError(f"{path} is not a valid network file: its arrays do not belong together; train it again")
-        ids = tuple(network_id(architecture, {name: w[i] for name, w in weights.items()}) for i in range(count))
-        return NetworkFile(
-            architecture,
-            recipe,
-            tuple(group["seed"].values.tolist()),
-            ids,
-            weights,
-            group["loss"].values,
-            group["validation_rmse"].values,
-            {name: v.values for name, v in measured.items() if v.dims != (name,)},
-        )
+        ids = tuple(network_id(architecture, {name: w[i] for name, w in weights.items()}) for i in range(len(seeds)))
+        diagnosed = {name: v.values for name, v in measured.items() if v.dims != (name,)}
+        return NetworkFile(architecture, found.recipe, tuple(seeds.tolist()), ids, weights, loss, rmse, diagnosed)
     raise AssertionError("not reached")
+
+
+def _fits(
+    architecture: Mapping[str, Any], recipe: Mapping[str, Any], weights: Mapping[str, np.ndarray], count: int
+) -> bool:
+    """Whether an architecture is one that physnn has, and weights of a number of networks have its shapes."""
+    n, k = operator.index(architecture["components"]), operator.index(architecture["kernel"])
+    layers, symmetry = operator.index(architecture.get("layers", 0)), architecture.get("symmetry", "Z2")
+    own = (layers,) if layers else ()
+    shapes = {"lift": (n,), "coupling": (*own, n, n, k, k), "readout": (n,), "readout_bias": (1,)}
+    if architecture["broken"]:
+        shapes["bias"] = (*own, n)
+    return (
+        set(weights) == set(shapes)
+        and set(architecture) - {"layers", "symmetry"} == {"components", "kernel", "gamma", "broken", "boundary"}
+        and operator.index(recipe["steps"]) > 0
+        and (layers == 0 or layers >= operator.index(recipe["steps"]))
+        and (symmetry == "Z2" or (symmetry == "U1" and n % 2 == 0 and not architecture["broken"]))
+        and all(weights[name].shape == (count, *shape) for name, shape in shapes.items())
+        and all(w.dtype == np.float32 and bool(np.isfinite(w).all()) for w in weights.values())
+        and 0 < float(architecture["gamma"]) < np.inf
+    )

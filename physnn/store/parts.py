@@ -1,4 +1,4 @@
-"""The folder beside an unfinished file: its recipe and one sealed file for every finished task."""
+"""Parts of an unfinished file: a folder with its recipe and one sealed file for every finished task."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ import numpy as np
 
 from physnn.errors import Contested, InputError
 from physnn.store.commit import Publish, previous, replace, temporaries
-from physnn.store.hdf5 import Variable, is_sealed, open_sealed, read_arrays, write_bytes, write_sealed
+from physnn.store.hdf5 import VERSION, is_sealed, numbered, open_sealed, read_arrays, write_bytes, write_sealed
 
-FORMAT, VERSION = "physnn-part", 1
-NOTE, MISMATCH = ".progress", ".mismatch"
-"""Endings of what lies beside a part: while it is a checkpoint, and where a second result differs."""
+FORMAT = "physnn-part"
+"""Kind of a part."""
+NOTE = ".progress"
+"""Ending of the note beside a part that is a checkpoint."""
+MISMATCH = ".mismatch"
+"""Ending of a second result of a task that differs from the first."""
 _written: dict[Path, tuple[int, int]] = {}
-"""Checkpoints that this process wrote: inode and time, so that it need not read them to replace them."""
+"""Inodes and times of checkpoints that this process wrote, so that it need not read them to replace them."""
 
 
 def write_state(
@@ -29,17 +32,19 @@ def write_state(
     """Write named arrays to ``path``, atomically, over whatever is there: the state of something long.
 
     With ``keep_previous`` the state that is replaced stays beside it, for `read_checkpoint`.
+
+    Raises
+    ------
+    Unfinished, InputError
+        If the file cannot be written.
     """
-    group = {
-        name: Variable(tuple(f"{name}_{k}" for k in range(np.ndim(values))), np.asarray(values))
-        for name, values in arrays.items()
-    }
+    group = {name: numbered(name, values) for name, values in arrays.items()}
     attrs = {"format": FORMAT, "format_version": VERSION}
     write_sealed(path, {"/": group}, attrs, scales=False, keep_previous=keep_previous, publish=publish)
 
 
 def write_part(path: Path, arrays: Mapping[str, np.ndarray], keep_previous: bool = False) -> None:
-    """Write named arrays to ``path``, atomically: what a finished task leaves, or a long one needs to continue.
+    """Write the arrays of a finished task, or the checkpoint of a long one, to ``path``, atomically.
 
     With ``keep_previous`` the state that is replaced stays beside it, for `read_checkpoint`.
 
@@ -87,7 +92,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _settled(temporary: Path, path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
-    """Return whether the part at ``path`` stays where ``arrays`` are to be written; raises Contested, see there."""
+    """Whether the part at ``path`` stays where ``arrays`` are to be written; raises Contested, see `write_part`."""
     try:
         there = read_part(path)
     except InputError:
@@ -112,18 +117,18 @@ def _same(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> 
 
 
 def read_part(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a part; raises InputError if it is damaged."""
-    with open_sealed(path, FORMAT, VERSION) as file:
+    """Arrays of a part by name; raises InputError if it is damaged."""
+    with open_sealed(path, FORMAT) as file:
         return read_arrays(file)
 
 
 def read_checkpoint(path: Path) -> dict[str, np.ndarray] | None:
-    """Return the newest state of a long task, or the one before if the newest is damaged; None if there is none.
+    """Newest state of a long task, or the one before if the newest is damaged; None if there is none.
 
     Raises
     ------
     InputError
-        If all there is is damaged, or was written by a newer physnn.
+        If every state that is there is damaged, or was written by a newer physnn.
     """
     spare = previous(path)
     if not path.exists():
@@ -140,28 +145,28 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def _readable(path: Path) -> dict[str, np.ndarray] | None:
-    """Return the arrays of a part, or None if there is none or it is damaged."""
+    """Arrays of a part, or None if there is none or it is damaged."""
     return read_part(path) if path.exists() and is_sealed(path) else None
 
 
 class Parts:
-    """The parts of one file: ``sweep.h5.parts/`` for ``sweep.h5``.
+    """Parts of one file: the folder ``sweep.h5.parts/`` for ``sweep.h5``.
 
     Parameters
     ----------
     target : Path
-        The file that the parts will be assembled into.
+        File that the parts will be assembled into.
     """
 
     def __init__(self, target: Path) -> None:
         self.folder = target.with_name(target.name + ".parts")
 
     def path(self, key: str) -> Path:
-        """Return where the task ``key`` leaves its result."""
+        """Path of the result of the task ``key``."""
         return self.folder / f"{key}.h5"
 
     def recipe(self) -> dict[str, Any] | None:
-        """Return the recipe that the parts belong to, or None if there are none."""
+        """Recipe that the parts belong to, or None if there are none; raises InputError if it is damaged."""
         try:
             found = json.loads((self.folder / "recipe.json").read_text())
         except FileNotFoundError:
@@ -192,7 +197,7 @@ class Parts:
         (self.folder / f"{name}.json").unlink(missing_ok=True)
 
     def facts(self, pattern: str) -> list[Any]:
-        """Return what is recorded under names of a pattern; what cannot be read is left out."""
+        """Facts recorded under names of a pattern; what cannot be read is left out."""
         found = []
         for file in sorted(self.folder.glob(f"{pattern}.json")):
             try:
@@ -202,11 +207,11 @@ class Parts:
         return found
 
     def contested(self) -> set[str]:
-        """Return the keys of tasks that were done twice with different results."""
+        """Keys of tasks that were done twice with different results."""
         return {file.stem for file in self.folder.glob(f"*{MISMATCH}")}
 
     def listing(self) -> tuple[dict[str, float], dict[str, str]]:
-        """Return, without opening parts, when finished ones were written by key, and the notes of unfinished ones."""
+        """Times at which finished parts were written, and notes of unfinished ones, by key; opens no part."""
         times: dict[str, float] = {}
         notes: dict[str, str] = {}
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -10,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physnn.errors import InputError
-from physnn.store.hdf5 import Variable, open_sealed, read_attrs, read_group, write_sealed
-from physnn.store.provenance import provenance
+from physnn.store.hdf5 import Variable, open_sealed, read_attrs
+from physnn.store.result_file import read_result, write_result
 
 if TYPE_CHECKING:
     import xarray
 
-FORMAT, VERSION = "physnn-sweep", 1
+FORMAT = "physnn-sweep"
+"""Kind of a sweep file."""
 
 
 @dataclass(frozen=True)
 class SweepFile:
-    """What a sweep file holds: the recipe and, for every size L, the variables of its group."""
+    """Sweep: its recipe and, for every size L, the variables of its group."""
 
     recipe: dict[str, Any]
     sizes: dict[int, dict[str, Variable]]
@@ -37,39 +36,56 @@ def write_sweep(path: Path, recipe: Mapping[str, Any], sizes: Mapping[int, Mappi
     path : Path
         Where.
     recipe : mapping
-        The resolved recipe; ``recipe["seed"]`` becomes the attribute ``root_seed``.
+        Resolved recipe; ``recipe["seed"]`` becomes the attribute ``root_seed``.
     sizes : mapping
-        For every L the variables of its group, coordinates first; asked for one after the other.
+        Variables of every L, coordinates first; asked for one after the other.
+
+    Raises
+    ------
+    Unfinished, InputError
+        If the file cannot be written.
     """
     groups = ((f"/L{L}", sizes[L]) for L in sorted(sizes))
-    attrs = {"format": FORMAT, "format_version": VERSION, "recipe": json.dumps(dict(recipe), sort_keys=True)}
-    write_sealed(path, groups, attrs | {"root_seed": int(recipe.get("seed", 0))} | provenance())
+    write_result(path, FORMAT, recipe, groups, {"root_seed": int(recipe.get("seed", 0))})
 
 
 def read_sweep(path: str | os.PathLike[str]) -> SweepFile:
-    """Read a whole sweep file into memory; raises InputError if it is missing, damaged or of another kind."""
-    with open_sealed(path, FORMAT, VERSION) as file:
-        attrs = read_attrs(file)
-        names = [name for name in file if re.fullmatch("L[1-9][0-9]{0,8}", name)]
-        sizes = {int(name[1:]): read_group(file[name]) for name in names}
-        recipe = json.loads(str(attrs["recipe"]))
-        if not isinstance(recipe, dict):
-            raise InputError(f"{path} holds no recipe; it was not written by physnn")
-    return SweepFile(recipe, dict(sorted(sizes.items())), attrs)
+    """Whole sweep file in memory.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another kind.
+    """
+    found = read_result(path, FORMAT)
+    sizes = {int(name[1:]): group for name, group in found.groups.items() if re.fullmatch("L[1-9][0-9]{0,8}", name)}
+    return SweepFile(found.recipe, dict(sorted(sizes.items())), found.attrs)
 
 
 def kind_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, str | int | float]]:
-    """Return the format and the root attributes of any physnn file; raises InputError if it is not whole."""
-    with open_sealed(path, None, VERSION) as file:
+    """Format and root attributes of any physnn file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or was not written by physnn.
+    """
+    with open_sealed(path, None) as file:
         attrs = read_attrs(file)
     return str(attrs.get("format", "unknown")), attrs
 
 
 def open_datatree(path: str | os.PathLike[str]) -> xarray.DataTree:
-    """Return the file as an xarray DataTree in memory, one node ``/L32`` per size, after checking the seal."""
+    """Sweep file as an xarray DataTree in memory, one node ``/L32`` per size.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or of another kind.
+    """
     import xarray
 
-    with open_sealed(path, FORMAT, VERSION):
+    with open_sealed(path, FORMAT):
         pass  # sealed and harmless: what follows does not look
     with xarray.open_datatree(path, engine="h5netcdf") as tree:
         return tree.load()

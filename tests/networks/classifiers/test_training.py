@@ -133,10 +133,10 @@ from physnn.networks.classifiers import engines
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 
-replica_training.BLOCK_SECONDS = 0.0
+engines.BLOCK_SECONDS = 0.0
 recipe = ClassifierRecipe(epochs=int(sys.argv[2]), batch=16)
 problem = load_problem(ProblemRecipe(train=40, test=30))
-replica_training.train_replicas(recipe, problem, (3,), Path(sys.argv[1]))
+engines.train_replicas(recipe, problem, (3,), Path(sys.argv[1]))
 """
 
 
