@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from physnn.errors import InputError, Unfinished
+from physnn.jobs.workers import WorkerDied, start_tracker
 
 if TYPE_CHECKING:
     from physnn.jobs.executors import Engine
@@ -124,8 +125,6 @@ class DaskExecutor(Executor):
 
 
 def _pass_on(done: Future[Any], outer: Future[Any]) -> None:
-    from physnn.jobs.executors import WorkerDied
-
     try:
         error = done.exception()
     except CancelledError as cancelled:
@@ -195,8 +194,6 @@ def dask_executor(engine: Engine, jobs: int) -> Iterator[tuple[Executor, Callabl
 @contextmanager
 def _own_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
     """Yield a cluster of processes on the loopback address; leaving stops them at once, idle or not."""
-    from physnn.jobs.executors import start_tracker
-
     start_tracker()
     settings = {"distributed.scheduler.allowed-failures": OURS["allowed_failures"]}
     with import_module("dask").config.set(settings):

@@ -11,7 +11,7 @@ from typing import Any
 
 from physnn.errors import InputError
 from physnn.jobs.locks import holders
-from physnn.jobs.run import Live, Task
+from physnn.jobs.run import Live, Runnable
 from physnn.store.parts import NOTE, Parts
 from physnn.store.sweep_file import kind_of
 
@@ -48,7 +48,7 @@ class Note:
             write_note(self._path, share, text)
 
 
-def live_notes(parts: Parts, tasks: Sequence[Task]) -> Live:
+def live_notes(parts: Parts, tasks: Sequence[Runnable]) -> Live:
     """Return what tells the loop how far running tasks are."""
     costs = {task.key: task.cost for task in tasks}
 
@@ -66,12 +66,12 @@ def live_notes(parts: Parts, tasks: Sequence[Task]) -> Live:
     return look
 
 
-def manifest(tasks: Iterable[Task]) -> list[tuple[str, float, str]]:
+def manifest(tasks: Iterable[Runnable]) -> list[tuple[str, float, str]]:
     """Return (key, cost, label) of tasks; the label is what a table calls them."""
     return [(task.key, task.cost, _label(task)) for task in tasks]
 
 
-def _label(task: Task) -> str:
+def _label(task: Runnable) -> str:
     L = getattr(task, "L", None)
     return str(getattr(task, "label", "all" if L is None else f"L{L}"))
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from physnn.errors import Contested, InputError, NotFinite, TasksFailed, Unfinished
-from physnn.jobs.executors import PROCESS, Engine, Slots, WorkerDied, check_arguments, executor, portable
+from physnn.jobs.executors import PROCESS, Engine, Slots, executor
 from physnn.jobs.stopping import GRACE, Stopped, heeding, pending, raise_pending, stop_flag
+from physnn.jobs.workers import WorkerDied, check_arguments, portable
 from physnn.store.parts import Parts
 
 ATTEMPTS = 3
@@ -24,7 +22,7 @@ LISTED = 20
 """Failed tasks that a message names."""
 
 
-class Task(Protocol):
+class Runnable(Protocol):
     """What the loop needs to know of a task."""
 
     @property
@@ -54,7 +52,7 @@ NEVER_BEGAN = (
 )
 FINAL = Contested | NotFinite
 """What another attempt would only repeat."""
-Try = tuple[Task, int]
+Try = tuple[Runnable, int]
 """A task and which attempt at it this is, counted from 1."""
 
 
@@ -62,27 +60,11 @@ def silent(done: float, total: float, text: str) -> None:
     """Show no progress."""
 
 
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """Give tensor operations one compute thread, as in every executor: their bits depend on the number."""
-    if os.environ.get("OMP_NUM_THREADS") == "1" and "torch" not in sys.modules:
-        # They will have one if they are used at all; a worker that runs lattice models starts faster without them.
-        yield
-        return
-    from physnn.networks.device import set_threads
-
-    before = set_threads(1)
-    try:
-        yield
-    finally:
-        set_threads(before)
-
-
-def _do(work: Work, task: Task, path: Path, context: Mapping[str, Any], flag: Path, attempt: int) -> None:
+def _do(work: Work, task: Runnable, path: Path, context: Mapping[str, Any], flag: Path, attempt: int) -> None:
     mark = _mark(path, attempt)
     mark.touch()
     try:
-        with single_thread(), heeding(flag):
+        with heeding(flag):
             work(task, path, context)
     except Exception as error:
         if portable(error) is error:
@@ -121,7 +103,7 @@ class _Accounts:
 
 
 def run_tasks(
-    tasks: Sequence[Task],
+    tasks: Sequence[Runnable],
     work: Work,
     context: Mapping[str, Any],
     parts: Parts,
@@ -194,7 +176,7 @@ def run_tasks(
     return sum(len(getattr(task, "tasks", (task,))) for task in todo)
 
 
-def _check_sending(work: Work, task: Task, context: Mapping[str, Any], sent: bool) -> None:
+def _check_sending(work: Work, task: Runnable, context: Mapping[str, Any], sent: bool) -> None:
     """Raise InputError if tasks go to workers and cannot; all tasks of a run are of one kind."""
     if sent:
         check_arguments(work, task, context)

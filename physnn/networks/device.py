@@ -35,6 +35,16 @@ def check_device(device: str) -> None:
 
 
 @contextmanager
+def single_thread() -> Iterator[None]:
+    """Give tensor operations one compute thread, as every task has: their bits depend on the number."""
+    before = set_threads(1)
+    try:
+        yield
+    finally:
+        set_threads(before)
+
+
+@contextmanager
 def full_precision() -> Iterator[None]:
     """Keep convolutions on a GPU in single precision: by default torch rounds their factors to ten bits (TF32)."""
     before = torch.backends.cudnn.allow_tf32

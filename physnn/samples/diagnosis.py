@@ -16,7 +16,7 @@ from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
 from physnn.networks.brought import BroughtNetwork, Source, located, module_digest, probe, sources
-from physnn.networks.device import set_threads
+from physnn.networks.device import single_thread
 from physnn.networks.dynamics import Dynamics
 from physnn.networks.kuramoto.diagnose import measure_damage, measure_depths, measure_walls
 from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork
@@ -150,12 +150,9 @@ def _measure(
     drawn = [task.pair(rng.stream(seed, "image", identity, task.density, task.L, k)) for k in range(images)]
     inputs, targets = np.stack([d[0] for d in drawn]), np.stack([d[1] for d in drawn])
     keys = np.stack([rng.counter_key(seed, "noise", identity, k) for k in range(images)])
-    before = set_threads(1)
-    try:
+    with single_thread():
         measured = measure_depths(network, inputs, targets, steps) | measure_walls(network, task.L, steps)
         return measured | measure_damage(network, inputs, keys, steps, eta, windows)
-    finally:
-        set_threads(before)
 
 
 def stored_diagnosis(networks: str | Path) -> tuple[Diagnosis, ...]:

@@ -11,7 +11,7 @@ from physnn.errors import InputError
 from physnn.jobs.executors import PROCESS, Engine, available_cores, job_numbers
 from physnn.jobs.locks import exclusive
 from physnn.jobs.progress import manifest
-from physnn.jobs.run import Progress, Task, run_tasks, silent, single_thread
+from physnn.jobs.run import Progress, Runnable, run_tasks, silent
 from physnn.jobs.stopping import stop_signals
 from physnn.machine import check_disk, sweep_disk
 from physnn.samples.base import validated
@@ -273,12 +273,11 @@ def plan(recipe: Any, jobs: int | None = None) -> dict[str, Any]:
     return found | {"stage": stage.model_dump(mode="json"), "second_stage_at_most": bounds | {"times_pilot": CAP}}
 
 
-def _cost(recipe: Any, tasks: Sequence[Task], jobs: int) -> dict[str, Any]:
+def _cost(recipe: Any, tasks: Sequence[Runnable], jobs: int) -> dict[str, Any]:
     """Return what tasks of a recipe will take, see `plan`."""
     kind = KINDS[recipe.kind]
     need = kind.need(recipe, jobs)
-    with single_thread():
-        per_cost = kind.seconds_per_cost(recipe, tasks)
+    per_cost = kind.seconds_per_cost(recipe, tasks)
     rows = []
     for L in recipe.L:
         costs = [task.cost for task in tasks if getattr(task, "L", None) == L]

@@ -16,7 +16,7 @@ from physnn.errors import InputError
 from physnn.jobs.executors import PROCESS, Engine, job_numbers
 from physnn.jobs.locks import briefly, sharing
 from physnn.jobs.progress import manifest
-from physnn.jobs.run import Progress, Task, run_tasks, silent
+from physnn.jobs.run import Progress, Runnable, run_tasks, silent
 from physnn.jobs.stopping import stop_signals
 from physnn.samples.files import assemble, begin_longer, recipe_to_run, stored
 from physnn.samples.kinds import KINDS
@@ -37,9 +37,9 @@ class Shard:
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
 
-    def share(self, tasks: Sequence[Task]) -> list[Task]:
+    def share(self, tasks: Sequence[Runnable]) -> list[Runnable]:
         """Return this shard's tasks in their order; all shards together have each task once, and about equal costs."""
-        groups: dict[str, list[Task]] = {}
+        groups: dict[str, list[Runnable]] = {}
         for task in tasks:
             groups.setdefault(str(getattr(task, "group", task.key)), []).append(task)
         if len(groups) < GROUPS_ENOUGH * self.count:
@@ -114,7 +114,7 @@ def run_shard(
     return count, missing
 
 
-def _start(recipe: Any, out: Path, shard: Shard, jobs: int, extend: bool) -> tuple[Any, list[Task]]:
+def _start(recipe: Any, out: Path, shard: Shard, jobs: int, extend: bool) -> tuple[Any, list[Runnable]]:
     """Return the recipe to run and the tasks of this shard that are left, after making the parts folder."""
     kind, parts = KINDS[recipe.kind], Parts(out)
     begun = parts.recipe()

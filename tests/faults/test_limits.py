@@ -16,7 +16,7 @@ import pytest
 
 from physnn import machine
 from physnn.cli import run
-from physnn.jobs import executors
+from physnn.jobs import workers
 from physnn.store.hdf5 import content_digest
 
 SMALL = ["sweep-temperature", "--T", "2", "2.2", "2.4", "3", "--chains", "1", "--thermalisation", "5", "--quiet"]
@@ -191,7 +191,7 @@ def test_without_shared_memory_workers_are_refused_in_one_line_and_one_job_does(
         raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(executors, "ProcessPoolExecutor", none)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", none)
     assert run(words("--L", "4", "6", "--sweeps", "40", "--jobs", "2")) == 2
     error = one_line(capsys)
     assert "/dev/shm" in error and "use --jobs 1" in error

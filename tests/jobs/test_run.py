@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from physnn.errors import InputError, TasksFailed, Unfinished
-from physnn.jobs.executors import LARGEST, PROCESS, Engine
+from physnn.jobs.executors import PROCESS, Engine
 from physnn.jobs.locks import exclusive
 from physnn.jobs.run import run_tasks
 from physnn.jobs.stopping import stop_signals
+from physnn.jobs.workers import LARGEST
 from physnn.store.parts import Parts, read_part, write_part
 
 

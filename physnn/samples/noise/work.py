@@ -55,10 +55,12 @@ PILOT_SHARE, PILOT_LEAST = 4, 8
 
 def run_noise_task(task: NoiseTask, files: Mapping[str, str | Source]) -> dict[str, np.ndarray]:
     """Do a task, given where every network is; what a worker calls."""
+    from physnn.networks.device import single_thread
     from physnn.networks.kuramoto.evaluate import Batch, noisy_run
 
     batch = Batch(task.L, task.density, task.radius, task.seed, task.first, task.count)
-    return noisy_run(files[task.network_id], task.network_id, task.device, batch, task.steps, task.eta)
+    with single_thread():
+        return noisy_run(files[task.network_id], task.network_id, task.device, batch, task.steps, task.eta)
 
 
 def network_paths(recipe: NoiseSweep) -> dict[str, str | Source]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from physnn.jobs.progress import Note
-from physnn.jobs.run import Task, Work
+from physnn.jobs.run import Runnable, Work
 from physnn.jobs.stopping import Checkpoints
 from physnn.samplers import GPU_SAMPLERS
 from physnn.samplers.multispin import advance_together
@@ -46,12 +46,12 @@ class ChainBatch:
         return sum(task.cost for task in self.tasks)
 
 
-def batched(recipe: Any, tasks: Sequence[Task], work: Work, parts: Parts) -> tuple[Sequence[Task], Work]:
+def batched(recipe: Any, tasks: Sequence[Runnable], work: Work, parts: Parts) -> tuple[Sequence[Runnable], Work]:
     """Return tasks and what does them; where chains run on a GPU, batches of those that are left."""
     if not isinstance(recipe, TemperatureSweep) or not recipe.on_gpu:
         return tasks, work
     left = [task for task in tasks if isinstance(task, ChainTask) and not parts.finished(task.key)]
-    found: list[Task] = []
+    found: list[Runnable] = []
     for L, same in itertools.groupby(sorted(left, key=lambda task: -task.L), key=lambda task: task.L):
         chains, count = tuple(same), max(1, SITES // L**2)
         found += [ChainBatch(chains[k : k + count]) for k in range(0, len(chains), count)]

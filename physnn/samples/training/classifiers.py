@@ -23,7 +23,7 @@ from physnn.machine import BASE, PART, check_bytes, check_disk
 from physnn.networks.classifiers import stacked
 from physnn.networks.classifiers.engines import resolve_engine, train_replicas
 from physnn.networks.classifiers.replicas import ClassifierRecipe, Engine
-from physnn.networks.device import check_device
+from physnn.networks.device import check_device, single_thread
 from physnn.networks.kuramoto.recipe import Seeds
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.samples.base import validated
@@ -78,7 +78,10 @@ def run_replica_task(task: ReplicaTask, path: Path, context: Mapping[str, Any]) 
         raise InputError(
             f"the images of {task.problem.data} changed while they were in use; run the same command again"
         )
-    return train_replicas(task.recipe, problem, task.seeds, path, task.engine, task.device, report, Checkpoints().due)
+    with single_thread():
+        return train_replicas(
+            task.recipe, problem, task.seeds, path, task.engine, task.device, report, Checkpoints().due
+        )
 
 
 PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))

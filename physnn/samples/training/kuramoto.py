@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from physnn.jobs.progress import Note
-from physnn.jobs.run import single_thread
 from physnn.jobs.stopping import Checkpoints
 from physnn.machine import BASE, PART, check_bytes, check_disk, check_seconds
+from physnn.networks.device import single_thread
 from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.networks.kuramoto.training import mean_depth_share, train_network
 
@@ -82,7 +82,8 @@ def run_train_task(task: TrainTask, path: Path, context: Mapping[str, Any]) -> d
     def report(done: int, total: int, loss: float) -> None:
         note(done / total, f"seed {task.seed}: RMSE {loss**0.5:.4f}")
 
-    return train_network(task.recipe, task.seed, path, task.device, report, Checkpoints().due)
+    with single_thread():
+        return train_network(task.recipe, task.seed, path, task.device, report, Checkpoints().due)
 
 
 def check_training(tasks: Sequence[TrainTask], out: Path, jobs: int) -> float:
