@@ -13,7 +13,7 @@ from physnn.jobs.locks import exclusive
 from physnn.jobs.progress import live_notes, manifest
 from physnn.jobs.run import Progress, run_tasks, silent
 from physnn.jobs.stopping import stop_signals
-from physnn.networks.brought import located
+from physnn.networks.source import located
 from physnn.samples.base import validated
 from physnn.samples.equilibrium.recipe import EquilibriumSweep
 from physnn.samples.files import clear, recipe_on_disk, run_sweep

@@ -164,7 +164,8 @@ def _steps(name: str, L: int, run: Callable[[int], None], device: str) -> Case:
 def kuramoto_runs(L: int, device: str) -> dict[str, Callable[[int], None]]:
     """Functions that take n steps of a lattice, n a multiple of `vectors.RECORDED`, by name."""
     from physnn.checks.kuramoto import eager_steps
-    from physnn.networks.kuramoto.network import Architecture, initial_weights
+    from physnn.networks.kuramoto.architecture import Architecture
+    from physnn.networks.kuramoto.network import initial_weights
 
     architecture = Architecture(components=COMPONENTS, kernel=KERNEL, gamma=GAMMA)
     runs = {f"torch {name}": run for name, run in eager_steps(L, architecture, NOISE, gpu.place(device)).items()}

@@ -25,7 +25,8 @@ from physnn.kernels.vectors import langevin
 from physnn.models import couplings
 from physnn.models.vectors import normalised
 from physnn.networks.device import set_threads
-from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.kuramoto.architecture import Architecture
+from physnn.networks.kuramoto.network import KuramotoNetwork, initial_weights
 from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.networks.kuramoto.training import start_training, train_batch
 from physnn.rng import counter_key, seed_sequence, stream

@@ -16,9 +16,7 @@ Only a class that somebody names is imported, never one that a file mentions.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
-import importlib.util
 import sys
 import types
 from dataclasses import dataclass
@@ -29,67 +27,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.networks.dynamics import Noise, Stepper
-from physnn.store.weights_file import read_weights, weights_digest
+from physnn.networks.source import Source, located, module_digest, sources
+from physnn.store.weights_file import read_weights
 
 NEEDED = ("lift", "step", "read_out")
-FORM = "my_net.py:MyNet or package.module:MyNet"
-
-
-@dataclass(frozen=True)
-class Source:
-    """One network that was brought.
-
-    Attributes
-    ----------
-    module, digest : str
-        The class, as `located` returns it, and `module_digest` of it.
-    file, name : str
-        Weight file, and which of its networks; empty without weights.
-    """
-
-    module: str
-    digest: str
-    file: str = ""
-    name: str = ""
-
-
-def located(module: str) -> str:
-    """Return the name of a class in a form that means the same in any folder: a file's path becomes absolute.
-
-    Raises
-    ------
-    InputError
-        If it is not of the form ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS``, or there is no such file.
-    """
-    place, colon, name = module.rpartition(":")
-    if not (colon and place and name.isidentifier()):
-        raise InputError(f"a module is named as {FORM}, not {module!r}")
-    if not place.endswith(".py"):
-        return module
-    if not Path(place).is_file():
-        raise InputError(f"there is no file {place} with the class {name}; check the name")
-    return f"{Path(place).resolve()}:{name}"
-
-
-def module_digest(module: str) -> str:
-    """Return the SHA-256 of the file that defines a class and of the class's name, as 64 hexadecimal digits."""
-    place, _, name = module.rpartition(":")
-    return hashlib.sha256(_file_of(place).read_bytes() + f":{name}".encode()).hexdigest()
-
-
-def _file_of(place: str) -> Path:
-    if place.endswith(".py"):
-        return Path(place)
-    try:
-        found = importlib.util.find_spec(place)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"there is no module {place} ({error}); name one as {FORM}") from None
-    if found is None or not found.origin or not Path(found.origin).is_file():
-        raise InputError(f"there is no module {place}; name one as {FORM}")
-    return Path(found.origin)
 
 
 @functools.lru_cache(maxsize=8)
@@ -128,19 +71,6 @@ def _imported(place: str, digest: str) -> types.ModuleType:
 
 def _told(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def sources(module: str, digest: str, files: tuple[str, ...]) -> dict[str, Source]:
-    """Return the networks that a class makes of weight files, by identity; one without weights if there are no files.
-
-    The identity is 16 hexadecimal digits of a SHA-256 over the class's digest and the weights.
-    """
-    found = {}
-    for file in [str(resolve(file)) for file in files] or [""]:
-        for name, weights in (read_weights(Path(file)) if file else {"": {}}).items():
-            sha = hashlib.sha256(f"{digest}{weights_digest(weights)}".encode())
-            found[sha.hexdigest()[:16]] = Source(module, digest, file, name)
-    return found
 
 
 class BroughtNetwork:

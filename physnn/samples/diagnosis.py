@@ -15,11 +15,13 @@ from physnn.analysis.order.spectrum import spectrum
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
-from physnn.networks.brought import BroughtNetwork, Source, located, module_digest, probe, sources
+from physnn.networks.brought import BroughtNetwork, probe
 from physnn.networks.device import single_thread
 from physnn.networks.dynamics import Dynamics
+from physnn.networks.kuramoto.architecture import Architecture
 from physnn.networks.kuramoto.diagnose import measure_damage, measure_depths, measure_walls
-from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork
+from physnn.networks.kuramoto.network import KuramotoNetwork
+from physnn.networks.source import Source, located, module_digest, sources
 from physnn.networks.tasks.transmogrifier import Transmogrifier
 from physnn.store.network_file import WEIGHTS, network_id, read_networks
 

@@ -12,9 +12,11 @@ from safetensors.numpy import save_file
 import physnn
 from physnn import rng
 from physnn.errors import InputError
-from physnn.networks.brought import BroughtNetwork, load_class, located, module_digest, probe, sources
-from physnn.networks.kuramoto.evaluate import Batch, noisy_run
+from physnn.networks.brought import BroughtNetwork, load_class, probe
+from physnn.networks.kuramoto.batch import Batch
+from physnn.networks.kuramoto.evaluate import noisy_run
 from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork
+from physnn.networks.source import located, module_digest, sources
 from physnn.networks.tasks.transmogrifier import Transmogrifier
 from physnn.store.network_file import read_networks
 

@@ -89,8 +89,8 @@ def advance(
         J, k odd: component of the field, component of the neighbour, its row and column minus (k - 1) / 2.
     near : ndarray, shape (N,) or (0,)
         If ``coupling`` is diagonal and reaches the four nearest neighbours alone, k = 3, its diagonal; else empty.
-    onsite : ndarray, shape (N, N)
-        J_00, for the measurements.
+    onsite : ndarray, shape (N, N) or (0, 0)
+        J_00, for the measurements; where it is empty, the sums of x . J_00 x are 0.
     bias : ndarray, shape (N,)
         c.
     keys : ndarray of uint32, shape (lattices, 2)

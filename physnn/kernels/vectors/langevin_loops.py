@@ -74,7 +74,7 @@ def measure(x, start, field, onsite, bias, width, sums):
         here, f = x[start + site * n : start + (site + 1) * n], field[site * n : (site + 1) * n]
         along = square = constant = own = 0.0
         image[:] = 0
-        for m in range(n):
+        for m in range(len(onsite)):
             for other in range(n):
                 image[other] += here[m] * onsite[m, other]
         for m in range(n):
@@ -123,8 +123,8 @@ def run(
         Tells the compiler k; one number where ``fast`` is empty.
     near : ndarray, shape (N,) or (0,)
         Diagonal coupling to the four neighbours; if there is one, ``kernel`` has k = 3 and is not used.
-    onsite : ndarray of float64, shape (N, N)
-        J_00.
+    onsite : ndarray of float64, shape (N, N) or (0, 0)
+        J_00; where it is empty, nothing is measured of it.
     bias : tuple of N numbers
         c.
     key : ndarray of uint32, shape (2,)

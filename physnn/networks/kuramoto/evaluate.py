@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import maximum_filter
 from torch import Tensor
 
-from physnn import rng
-from physnn.networks.brought import BroughtNetwork, Source
+from physnn.networks.brought import BroughtNetwork
 from physnn.networks.device import full_precision
 from physnn.networks.dynamics import Dynamics
-from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork
+from physnn.networks.kuramoto.architecture import Architecture
+from physnn.networks.kuramoto.batch import Batch, noise_keys, output_errors, shown
+from physnn.networks.kuramoto.network import KuramotoNetwork
 from physnn.networks.kuramoto.noise import KeyedNoise
-from physnn.networks.tasks.transmogrifier import Density, Transmogrifier
+from physnn.networks.source import Source
 from physnn.store.network_file import read_networks
-
-NEAR = 3
-"""A pixel is near a shape if input or target has a foreground pixel within this Chebyshev distance (pixels)."""
 
 LAYOUT = torch.channels_last
 """Memory layout of states in a sweep: the faster one, and that in which noise is drawn."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Which images are shown: numbers ``first .. first + count - 1`` of a network's own series at one L."""
-
-    L: int
-    density: Density
-    radius: int
-    seed: int
-    first: int
-    count: int
 
 
 @functools.lru_cache(maxsize=4)
@@ -61,20 +45,9 @@ def clean_run(
 ) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray]:
     """Return x(steps) without noise, inputs, targets and numbers of shapes; kept for the next noise level."""
     network = load_dynamics(source, network_id, device)
-    task = Transmogrifier(batch.L, batch.density, batch.radius)
-    drawn = [
-        task.pair(rng.stream(batch.seed, "image", network_id, batch.density, batch.L, k))
-        for k in range(batch.first, batch.first + batch.count)
-    ]
-    inputs, targets = np.stack([d[0] for d in drawn]), np.stack([d[1] for d in drawn])
-    clean = network.evolve(torch.from_numpy(inputs).to(device), steps, layout=LAYOUT)
-    return clean, inputs, targets, np.array([d[2] for d in drawn], np.int64)
-
-
-def noise_keys(network_id: str, batch: Batch) -> np.ndarray:
-    """Return the counter keys of a batch's noise, shape ``(count, 2)``; the same at every L and noise level."""
-    numbers = range(batch.first, batch.first + batch.count)
-    return np.stack([rng.counter_key(batch.seed, "noise", network_id, k) for k in numbers])
+    images = shown(network_id, batch)
+    clean = network.evolve(torch.from_numpy(images.inputs).to(device), steps, layout=LAYOUT)
+    return clean, images.inputs, images.targets, images.shapes
 
 
 @full_precision()
@@ -99,29 +72,18 @@ def noisy_run(
     Returns
     -------
     dict of arrays, each of shape ``(count,)``
-        ``rmse``: root of the mean squared error of this image, foreground 1, background 0; ``se_near``, ``se_far``:
-        sums of squared errors near and far from shapes; ``n_near``: number of near pixels; ``target_sq``: sum of the
-        squared target; ``n_shapes``; ``overlap``: mean of x . x_clean over sites; ``energy``: per site, where the
-        network has one; ``m_abs``, ``m2``, ``m4``: powers of the length of its order parameter, and
-        ``n_order``, its components, where it has one.
+        Those of `physnn.networks.kuramoto.batch.output_errors`; ``overlap``: mean of x . x_clean over sites;
+        ``energy``: per site, where the network has one; ``m_abs``, ``m2``, ``m4``: powers of the length of its order
+        parameter, and ``n_order``, its components, where it has one.
     """
     network = load_dynamics(source, network_id, device)
-    clean, inputs, targets, n_shapes = clean_run(source, network_id, device, batch, steps)
+    clean, inputs, _, _ = clean_run(source, network_id, device, batch, steps)
     x = clean
     if eta > 0:
         noise = KeyedNoise(noise_keys(network_id, batch), clean.shape[1], clean.shape[2], device)
         x = network.evolve(torch.from_numpy(inputs).to(device), steps, noise, eta, LAYOUT)
-    error = (network.read_out(x).double().cpu().numpy() - targets) ** 2
-    near = maximum_filter(np.maximum(inputs, targets), (0, 2 * NEAR + 1, 2 * NEAR + 1), mode="wrap") > 0
-    return {
-        "rmse": np.sqrt(error.mean((1, 2))),
-        "se_near": np.where(near, error, 0).sum((1, 2)),
-        "se_far": np.where(near, 0, error).sum((1, 2)),
-        "n_near": near.sum((1, 2)).astype(np.int64),
-        "target_sq": ((targets + 0.5) ** 2).sum((1, 2), dtype=np.float64),
-        "n_shapes": n_shapes,
-        "overlap": network.overlap(x, clean).cpu().numpy(),
-    } | _order(network, x, steps)
+    found = output_errors(network.read_out(x).cpu().numpy(), shown(network_id, batch))
+    return found | {"overlap": network.overlap(x, clean).cpu().numpy()} | _order(network, x, steps)
 
 
 def _order(network: Dynamics, x: Tensor, steps: int) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from physnn.errors import InputError
 
 if TYPE_CHECKING:
-    from physnn.networks.kuramoto.network import Architecture
+    from physnn.networks.kuramoto.architecture import Architecture
     from physnn.networks.tasks.transmogrifier import Transmogrifier
 
 FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3, "depth_ramp": 0.5}
@@ -95,7 +95,7 @@ class TrainingRecipe(BaseModel):
     @property
     def architecture(self) -> Architecture:
         """The untrained part of the network."""
-        from physnn.networks.kuramoto.network import Architecture
+        from physnn.networks.kuramoto.architecture import Architecture
 
         layers = self.steps if self.layers == "unshared" else 0
         shape = self.components, self.kernel, self.gamma, self.broken, self.boundary

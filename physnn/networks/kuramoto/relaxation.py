@@ -16,7 +16,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from physnn.kernels.vectors import relaxation as kernels
-from physnn.networks.kuramoto.network import Boundary, KuramotoNetwork
+from physnn.networks.kuramoto.architecture import Boundary
+from physnn.networks.kuramoto.network import KuramotoNetwork
 
 LAYOUT = torch.channels_last
 MOST_STEPS = 8

@@ -14,6 +14,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from physnn.bundled import resolve
 from physnn.errors import InputError
 
 if TYPE_CHECKING:
-    from physnn.networks.brought import Source
+    from physnn.networks.source import Source
 
 IMAGES_FOR_PERIOD = 8
 """Images that show the period of a network whose file does not have it."""
@@ -54,6 +55,9 @@ class NoiseSweep(BaseModel):
     With ``target_error``, the error wanted of the critical point of ``target_observable`` in units of eta, ``eta`` and
     ``images`` are what is asked for until there are ``stages``; then they are what was decided, and ``asked_images``
     are the images asked for.
+
+    ``engine`` takes the steps: the compiled ``kernel``, on a CPU or a GPU, for networks whose layers share a coupling,
+    else ``torch``.  Files of a time without kernel do not say, and mean torch.
 
     ``module`` names a class of networks that are brought, ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS``, see
     `physnn.networks.brought`; ``networks`` are then files of weights, or none, and ``module_digest`` says what the
@@ -94,6 +98,7 @@ class NoiseSweep(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     batch: Annotated[int, Field(ge=1)] = Field(default=8, description="Images evolved together; part of the recipe.")
     device: Literal["cpu", "cuda"] = "cpu"
+    engine: Literal["kernel", "torch"] | None = None
     target_error: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         default=None,
         title="ERROR",
@@ -107,8 +112,12 @@ class NoiseSweep(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_bundled_weights(cls, given: Any) -> Any:
-        return {"networks": ()} | given if isinstance(given, dict) and given.get("module") else given
+    def _implied(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        if given.get("network_ids") and not given.get("engine"):
+            given = given | {"engine": "torch"}  # resolved before there was a choice
+        return {"networks": ()} | given if given.get("module") else given
 
     @model_validator(mode="after")
     def _some_network(self) -> NoiseSweep:
@@ -162,6 +171,11 @@ class NoiseSweep(BaseModel):
             raise InputError(
                 f"a network has {min(least)} layers of its own, so there is no depth {deepest}; take --steps less"
             )
+        if self.engine == "kernel" and any(layers):
+            raise InputError("networks with layers of their own are stepped by torch; leave the engine out")
+        if self.engine is None:
+            serves = not any(layers) and (self.device == "cpu" or find_spec("triton") is not None)
+            found = found.model_copy(update={"engine": "kernel" if serves else "torch"})
         return found
 
     def depth(self, L: int) -> int:
@@ -177,7 +191,8 @@ class NoiseSweep(BaseModel):
 
     def _resolved_brought(self) -> NoiseSweep:
         """Return the recipe for networks that were brought, after one step of each."""
-        from physnn.networks.brought import module_digest, probe
+        from physnn.networks.brought import probe
+        from physnn.networks.source import module_digest
 
         assert self.module is not None
         if self.steps_scaling is not None:
@@ -187,7 +202,7 @@ class NoiseSweep(BaseModel):
             raise InputError(
                 f"{self.module} has changed since the recipe was made: use --restart to begin anew, or another --out"
             )
-        found = self.model_copy(update={"module_digest": digest})
+        found = self.model_copy(update={"module_digest": digest, "engine": "torch"})
         sources = brought_sources(found)
         depths = {probe(source, self.L[0], self.device).steps for source in sources.values()}
         steps = self.steps or (depths.pop() if len(depths) == 1 else None)
@@ -207,6 +222,8 @@ class NoiseSweep(BaseModel):
             unused |= {"steps_scaling", "training_side", "period"}
         if self.module is None:
             unused |= {"module", "module_digest"}
+        if self.engine != "kernel":
+            unused |= {"engine"}
         return self.model_dump(mode="json", exclude=unused)
 
     @property
@@ -230,11 +247,12 @@ class NoiseTask(BaseModel):
     radius: int
     seed: int
     device: str
+    engine: str
 
     @property
     def key(self) -> str:
-        """Stable name of the task: a hash of its content."""
-        text = json.dumps(self.model_dump(), sort_keys=True)
+        """Stable name of the task: a hash of its content, without the engine of files that do not say it."""
+        text = json.dumps(self.model_dump(exclude={"engine"} if self.engine == "torch" else None), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property
@@ -251,6 +269,7 @@ class NoiseTask(BaseModel):
 def tasks_of(recipe: NoiseSweep) -> list[NoiseTask]:
     """Return all tasks of a resolved recipe, the largest sizes first, noise values of one batch together."""
     common = {name: getattr(recipe, name) for name in ("density", "radius", "seed", "device")}
+    common["engine"] = recipe.engine or "torch"
     steps = {L: recipe.depth(L) for L in recipe.L}
     firsts = range(0, recipe.images, recipe.batch)
     return [
@@ -273,7 +292,7 @@ def _common_period(networks: Sequence[str]) -> int:
 
 def brought_sources(recipe: NoiseSweep, files: tuple[str, ...] | None = None) -> dict[str, Source]:
     """Return class and weights of every network that was brought, by identity; ``files`` of the recipe's, or all."""
-    from physnn.networks.brought import sources
+    from physnn.networks.source import sources
 
     assert recipe.module is not None and recipe.module_digest is not None
     return sources(recipe.module, recipe.module_digest, recipe.networks if files is None else files)
@@ -287,6 +306,7 @@ def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
     InputError
         If they differ and ``extend`` is off, or differ in more than sizes, noise values, images and networks.
     """
+    new = new.model_copy(update={"engine": old.engine})  # a file goes on as it began
     if old.stages:
         # What was asked for stands for what came of it.
         asked = {"eta": old.stages[0].eta, "images": old.asked_images}

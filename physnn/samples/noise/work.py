@@ -13,7 +13,7 @@ import numpy as np
 from physnn import machine, rng
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.networks.brought import Source, probe
+from physnn.networks.source import Source
 from physnn.samples.base import check_finite
 from physnn.samples.noise.recipe import NoiseSweep, NoiseTask, Stage, brought_sources, merged, tasks_of
 from physnn.store.hdf5 import Variable
@@ -55,12 +55,17 @@ PILOT_SHARE, PILOT_LEAST = 4, 8
 
 def run_noise_task(task: NoiseTask, files: Mapping[str, str | Source]) -> dict[str, np.ndarray]:
     """Do a task, given where every network is; what a worker calls."""
-    from physnn.networks.device import single_thread
-    from physnn.networks.kuramoto.evaluate import Batch, noisy_run
+    from physnn.networks.kuramoto.batch import Batch, kernel_run
 
     batch = Batch(task.L, task.density, task.radius, task.seed, task.first, task.count)
+    place, run = files[task.network_id], (task.network_id, task.device, batch, task.steps, task.eta)
+    if task.engine == "kernel" and not isinstance(place, Source):
+        return kernel_run(place, *run)
+    from physnn.networks.device import single_thread
+    from physnn.networks.kuramoto.evaluate import noisy_run
+
     with single_thread():
-        return noisy_run(files[task.network_id], task.network_id, task.device, batch, task.steps, task.eta)
+        return noisy_run(place, *run)
 
 
 def network_paths(recipe: NoiseSweep) -> dict[str, str | Source]:
@@ -222,6 +227,8 @@ def _components(recipe: NoiseSweep) -> int:
     """Return the numbers that a state has for every pixel, at most."""
     if not recipe.module:
         return _largest(recipe, "components")
+    from physnn.networks.brought import probe
+
     brought = [source for source in network_paths(recipe).values() if isinstance(source, Source)]
     return math.ceil(max(probe(source, recipe.L[0], recipe.device).numbers for source in brought))
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from physnn.networks.kuramoto.evaluate import Batch, clean_run, load_network, noise_keys, noisy_run
+from physnn.networks.kuramoto.batch import Batch, noise_keys
+from physnn.networks.kuramoto.evaluate import clean_run, load_network, noisy_run
 from physnn.networks.kuramoto.noise import KeyedNoise
 from physnn.store.network_file import read_networks
 

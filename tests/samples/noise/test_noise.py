@@ -172,3 +172,26 @@ def test_a_network_without_a_period_has_no_scale_of_depth(network_file, monkeypa
     monkeypatch.setattr("physnn.samples.diagnosis.stored_diagnosis", lambda name: ())
     with pytest.raises(InputError, match="without a period"):
         api.noise_recipe(L=(20,), networks=[str(network_file)], steps_scaling=1.0, **SMALL)
+
+
+def test_new_sweeps_step_with_the_kernel_and_old_ones_go_on_with_torch(tmp_path, network_file):
+    out, old = tmp_path / "new.h5", tmp_path / "old.h5"
+    settings = {"eta": [0.0, 0.2], "images": 2}
+    run(out, network_file, **settings)
+    assert read_sweep(out).recipe["engine"] == "kernel"
+    run(old, network_file, engine="torch", **settings)
+    assert "engine" not in read_sweep(old).recipe, "as files of version 1"
+    assert run(old, network_file, **settings) == 0, "the same command goes on with the file as it began"
+    assert run(old, network_file, extend=True, L=(26,)) == 2 * 2
+    assert "engine" not in read_sweep(old).recipe
+    run(out, network_file, extend=True, L=(26,))
+    for L, group in read_sweep(old).sizes.items():
+        for name in ("rmse", "overlap", "energy"):
+            assert np.allclose(group[name].values, read_sweep(out).sizes[L][name].values, rtol=1e-4), name
+
+
+def test_an_engine_is_named_in_a_task_only_if_it_is_not_torch():
+    common = {"L": (32,), "eta": (0.1,), "network_ids": ("a",), "steps": 3, "images": 8}
+    old, new = (work.tasks_of(NoiseSweep(**common, **more)) for more in ({}, {"engine": "kernel"}))
+    assert (old[0].engine, new[0].engine) == ("torch", "kernel")
+    assert old[0].key != new[0].key

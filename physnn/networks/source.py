@@ -1,0 +1,81 @@
+"""Where a network that users bring comes from: a class that they name, weights from a file, and its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from physnn.bundled import resolve
+from physnn.errors import InputError
+from physnn.store.weights_file import read_weights, weights_digest
+
+FORM = "my_net.py:MyNet or package.module:MyNet"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One network that was brought.
+
+    Attributes
+    ----------
+    module, digest : str
+        The class, as `located` returns it, and `module_digest` of it.
+    file, name : str
+        Weight file, and which of its networks; empty without weights.
+    """
+
+    module: str
+    digest: str
+    file: str = ""
+    name: str = ""
+
+
+def located(module: str) -> str:
+    """Return the name of a class in a form that means the same in any folder: a file's path becomes absolute.
+
+    Raises
+    ------
+    InputError
+        If it is not of the form ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS``, or there is no such file.
+    """
+    place, colon, name = module.rpartition(":")
+    if not (colon and place and name.isidentifier()):
+        raise InputError(f"a module is named as {FORM}, not {module!r}")
+    if not place.endswith(".py"):
+        return module
+    if not Path(place).is_file():
+        raise InputError(f"there is no file {place} with the class {name}; check the name")
+    return f"{Path(place).resolve()}:{name}"
+
+
+def module_digest(module: str) -> str:
+    """Return the SHA-256 of the file that defines a class and of the class's name, as 64 hexadecimal digits."""
+    place, _, name = module.rpartition(":")
+    return hashlib.sha256(_file_of(place).read_bytes() + f":{name}".encode()).hexdigest()
+
+
+def _file_of(place: str) -> Path:
+    if place.endswith(".py"):
+        return Path(place)
+    try:
+        found = importlib.util.find_spec(place)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"there is no module {place} ({error}); name one as {FORM}") from None
+    if found is None or not found.origin or not Path(found.origin).is_file():
+        raise InputError(f"there is no module {place}; name one as {FORM}")
+    return Path(found.origin)
+
+
+def sources(module: str, digest: str, files: tuple[str, ...]) -> dict[str, Source]:
+    """Return the networks that a class makes of weight files, by identity; one without weights if there are no files.
+
+    The identity is 16 hexadecimal digits of a SHA-256 over the class's digest and the weights.
+    """
+    found = {}
+    for file in [str(resolve(file)) for file in files] or [""]:
+        for name, weights in (read_weights(Path(file)) if file else {"": {}}).items():
+            sha = hashlib.sha256(f"{digest}{weights_digest(weights)}".encode())
+            found[sha.hexdigest()[:16]] = Source(module, digest, file, name)
+    return found
