@@ -9,10 +9,11 @@ from physnn import rng
 from physnn.analysis.curves.observables import OBSERVABLES
 from physnn.analysis.statistics.resampling import linear_error
 from physnn.analysis.statistics.series import estimate_time
-from physnn.exact.ising.kaufman import CRITICAL_TEMPERATURE, kaufman
+from physnn.exact.ising.kaufman import kaufman
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, advance, start, thermalise
 
+CRITICAL_TEMPERATURE = Ising().critical_temperature
 TEMPERATURES = (1.5, 2.0, 2.2, CRITICAL_TEMPERATURE, 2.3, 2.5, 3.0, 4.0)
 U4_CRITICAL = {8: 0.6130453849434, 12: 0.6119178222033}
 """By transfer matrix, as `physnn.exact.ising.transfer` gives them."""

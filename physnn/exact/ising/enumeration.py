@@ -1,7 +1,10 @@
-"""Ising model on a small torus by enumeration of all configurations.
+"""Ising and Potts models on small tori by enumeration of all configurations.
 
-H = -J sum_<ij> s_i s_j - h sum_i s_i with k_B = 1.  Every site has one bond to its right and one to its lower
-neighbour, so a side of 2 has two bonds between the same two sites.
+Ising: H = -J sum_<ij> s_i s_j - h sum_i s_i.  Potts: H = -J sum_<ij> delta(s_i, s_j) with q states; at q = 2 this is
+the Ising model at coupling J/2 plus a constant.  The squared order parameter of Potts is
+m^2 = q/(q-1) sum_a (rho_a - 1/q)^2 with the fraction rho_a of sites in state a; it has q - 1 components.  k_B = 1.
+Every site has one bond to its right and one to its lower neighbour, so a side of 2 has two bonds between the same two
+sites.
 """
 
 from __future__ import annotations
@@ -12,13 +15,22 @@ from functools import lru_cache
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.exact.ising.histogram import Floats, Histogram, Integers, States, enumerate_levels
-from physnn.exact.ising.torus import binder, check_shape, check_temperature, longest_axes, plane_waves, xi_over_length
+from physnn.exact.ising.histogram import Histogram, States, enumerate_levels
+from physnn.exact.ising.torus import (
+    Floats,
+    Integers,
+    binder,
+    longest_axes,
+    plane_waves,
+    reduced_coupling,
+    torus_sides,
+    xi_over_length,
+)
 
 
 @lru_cache(maxsize=16)
 def ising_density_of_states(shape: tuple[int, int]) -> Histogram:
-    """Count the configurations of an H x W torus by energy and magnetisation.
+    """Numbers of configurations of an H x W torus by energy and magnetisation.
 
     Parameters
     ----------
@@ -37,7 +49,7 @@ def ising_density_of_states(shape: tuple[int, int]) -> Histogram:
     InputError
         If a side is below 2 or the lattice is too large.
     """
-    H, W = check_shape(shape)
+    H, W = torus_sides(shape)
     waves = np.stack([wave.ravel() for wave in plane_waves((H, W))], axis=1)
     axes = len(longest_axes((H, W)))
 
@@ -52,24 +64,24 @@ def ising_density_of_states(shape: tuple[int, int]) -> Histogram:
 
 
 def ising_probabilities(shape: tuple[int, int], T: float, J: float = 1.0, h: float = 0.0) -> Floats:
-    """Return the probability of each level (E, M) of `ising_density_of_states` in equilibrium.
+    """Probability of each level of `ising_density_of_states` in equilibrium.
 
-    p(E, M) = g(E, M) exp((J B + h M)/T) / Z with B = ``bonds`` and M = ``magnetisation``.
+    p = g exp((J B + h M)/T) / Z with B = ``bonds`` and M = ``magnetisation``.
 
     Raises
     ------
     InputError
         If the temperature is not positive, or J or h is not finite.
     """
-    K = check_temperature(T, J)
+    K = reduced_coupling(T, J)
     if not math.isfinite(h):
         raise InputError(f"The field h is {h}; give a finite one.")
-    states = ising_density_of_states(check_shape(shape))
+    states = ising_density_of_states(torus_sides(shape))
     return states.probabilities(K * states.column("bonds") + h / T * states.column("magnetisation"))
 
 
 def ising_enumeration(shape: tuple[int, int], T: float, J: float = 1.0, h: float = 0.0) -> dict[str, float]:
-    """Return exact averages of the Ising model on a small torus.
+    """Exact averages of the Ising model on a small torus.
 
     Parameters
     ----------
@@ -91,21 +103,106 @@ def ising_enumeration(shape: tuple[int, int], T: float, J: float = 1.0, h: float
         If the lattice is too large or too small, or a parameter is not finite.
     """
     p = ising_probabilities(shape, T, J, h)
-    states = ising_density_of_states(check_shape(shape))
-    sites = math.prod(shape)
+    states = ising_density_of_states(torus_sides(shape))
     total = states.column("magnetisation")
+    m = total / math.prod(shape)
     energy = -(J * states.column("bonds") + h * total)
-    mean = float(p @ energy)
-    m = total / sites
-    m2, m4, s_kmin = float(p @ m**2), float(p @ m**4), float(p @ states.means["s_kmin"])
+    return {"m": float(p @ m)} | _averages(shape, T, p, energy, abs(m), states.means["s_kmin"])
+
+
+@lru_cache(maxsize=16)
+def potts_density_of_states(shape: tuple[int, int], q: int) -> Histogram:
+    """Numbers of configurations of an H x W torus with q states by energy and order parameter.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Sides H, W >= 2; q**(H W) must not exceed 2**22.
+    q : int
+        Number of states.
+
+    Returns
+    -------
+    Histogram
+        Levels ``bonds`` = sum_<ij> delta(s_i, s_j), that is -E at J = 1, and ``squares`` = sum_a n_a^2 with the number
+        n_a of sites in state a, so m^2 = (q squares/N^2 - 1)/(q - 1); means ``s_kmin`` =
+        ``q/(q-1) sum_a |sum_i delta(s_i, a) exp(i k.r_i)|^2 / N`` at the smallest wave vector k, averaged over both
+        axes if H = W.
+
+    Raises
+    ------
+    InputError
+        If a side or q is below 2 or there are too many configurations.
+    """
+    H, W = torus_sides(shape)
+    waves = np.stack([wave.ravel() for wave in plane_waves((H, W))], axis=1)
+    factor = _check_states(q) / ((q - 1) * H * W * len(longest_axes((H, W))))
+
+    def properties(chosen: States) -> tuple[Integers, dict[str, Floats]]:
+        spins = chosen.reshape(-1, H, W)
+        bonds = sum((spins == np.roll(spins, 1, axis)).sum(axis=(1, 2)) for axis in (1, 2))
+        squares = np.zeros(len(chosen), np.int64)
+        power = np.zeros(len(chosen))
+        for a in range(q):
+            here = chosen == a
+            squares += here.sum(axis=1) ** 2
+            power += ((here @ waves) ** 2).sum(axis=1)
+        return np.stack([np.asarray(bonds), squares], axis=1), {"s_kmin": factor * power}
+
+    return enumerate_levels(H * W, q, ("bonds", "squares"), properties)
+
+
+def potts_enumeration(shape: tuple[int, int], q: int, T: float, J: float = 1.0) -> dict[str, float]:
+    """Exact averages of the Potts model on a small torus.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Sides H, W >= 2; q**(H W) must not exceed 2**22.
+    q : int
+        Number of states.
+    T, J : float
+        Temperature and coupling of either sign in units of the same energy (k_B = 1).
+
+    Returns
+    -------
+    dict of str to float
+        ``energy`` <H>/N, ``c`` = var(H)/(N T^2), ``m_abs`` = <sqrt(m^2)>, ``m2``, ``m4``, ``binder`` =
+        1 - n m4/((n + 2) m2^2) with n = q - 1, ``s_kmin`` (see `potts_density_of_states`) and ``xi_over_L`` (second
+        moment, from S(0) = N m2, over the longest side; not a number where S does not peak at zero).
+
+    Raises
+    ------
+    InputError
+        If there are too many configurations, a side or q is below 2, or a parameter is not finite.
+    """
+    K = reduced_coupling(T, J)
+    states = potts_density_of_states(torus_sides(shape), _check_states(q))
+    bonds = states.column("bonds").astype(np.float64)
+    squared = np.maximum((q * states.column("squares") / math.prod(shape) ** 2 - 1) / (q - 1), 0.0)
+    p = states.probabilities(K * bonds)
+    return _averages(shape, T, p, -J * bonds, np.sqrt(squared), states.means["s_kmin"], q - 1)
+
+
+def _check_states(q: int) -> int:
+    if int(q) != q or q < 2:
+        raise InputError(f"A Potts model with q = {q} states does not exist; give a whole number of 2 or more.")
+    return int(q)
+
+
+def _averages(
+    shape: tuple[int, int], T: float, p: Floats, energy: Floats, m: Floats, s_kmin: Floats, components: int = 1
+) -> dict[str, float]:
+    """Averages over levels of probability p with energies, moduli m of the order parameter and structure factors."""
+    sites, mean, squared = math.prod(shape), float(p @ energy), m**2
+    m2, m4, s = float(p @ squared), float(p @ squared**2), float(p @ s_kmin)
     return {
         "energy": mean / sites,
         "c": float(p @ (energy - mean) ** 2) / (sites * T**2),
-        "m": float(p @ m),
-        "m_abs": float(p @ abs(m)),
+        "m_abs": float(p @ m),
         "m2": m2,
         "m4": m4,
-        "binder": binder(m2, m4),
-        "s_kmin": s_kmin,
-        "xi_over_L": xi_over_length(sites * m2, s_kmin, max(shape)),
+        "binder": binder(m2, m4, components),
+        "s_kmin": s,
+        "xi_over_L": xi_over_length(sites * m2, s, max(shape)),
     }

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physnn.errors import InputError
+from physnn.exact.ising.torus import Floats, Integers
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 States = NDArray[np.int8]
 
 LARGEST = 2**22
@@ -57,22 +56,6 @@ class Histogram:
         kept = np.stack([self.column(name) for name in names], axis=1)
         sums = {name: mean * self.counts for name, mean in self.means.items()}
         return _merge(names, kept, self.counts, sums)
-
-    def table(self, first: str, second: str) -> tuple[Integers, Integers, Integers]:
-        """Return the joint density of states of two properties, such as g(E, M).
-
-        Returns
-        -------
-        rows, columns : ndarray of int64
-            The values of the two properties that occur, ascending.
-        counts : ndarray of int64, shape (len(rows), len(columns))
-            Number of configurations with both values.
-        """
-        rows, row = np.unique(self.column(first), return_inverse=True)
-        columns, column = np.unique(self.column(second), return_inverse=True)
-        counts = np.zeros((len(rows), len(columns)), np.int64)
-        np.add.at(counts, (row, column), self.counts)
-        return rows, columns, counts
 
     def probabilities(self, log_weight: Floats) -> Floats:
         """Return the probability of each level, p = g exp(w) / sum g exp(w).

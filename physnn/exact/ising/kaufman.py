@@ -15,16 +15,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import integrate, special
 
 from physnn.errors import InputError
-from physnn.exact.ising.torus import check_shape, check_temperature
+from physnn.exact.ising.torus import Floats, reduced_coupling, torus_sides
 
-Floats = NDArray[np.float64]
-
-CRITICAL_TEMPERATURE = 2 / math.log1p(math.sqrt(2))
-"""T_c/J = 2/ln(1 + sqrt 2) = 2.269185..., dimensionless.  H. A. Kramers and G. H. Wannier, Phys. Rev. 60 (1941) 252."""
 LOWEST = 0.01
 """Smallest T/|J|: below, sinh 2K leaves the range of double precision (and nothing happens)."""
 
@@ -49,7 +44,7 @@ class Thermal:
 
 
 def _reduced(T: float, J: float) -> float:
-    K = check_temperature(T, J)
+    K = reduced_coupling(T, J)
     if K == 0:
         raise InputError("The coupling J is 0, so the spins are independent; give a coupling other than 0.")
     if abs(K) > 1 / LOWEST:
@@ -161,7 +156,7 @@ def kaufman(shape: tuple[int, int], T: float, J: float = 1.0) -> Thermal:
     Absolute rounding errors are about 1e-16 max(1, T/J) J for the energy and 1e-14 for c, up to sides of thousands.
     Source: B. Kaufman, Phys. Rev. 76 (1949) 1232.
     """
-    H, W = sorted(check_shape(shape))
+    H, W = sorted(torus_sides(shape))
     K = _reduced(T, J)
     if K < 0 and (H % 2 or W % 2):
         raise InputError(

@@ -20,7 +20,7 @@ from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_density_of_states
 from physnn.exact.ising.histogram import LARGEST
 from physnn.exact.ising.polynomials import kaufman_counts, transfer_counts
-from physnn.exact.ising.torus import check_shape
+from physnn.exact.ising.torus import torus_sides
 from physnn.exact.landscape import Landscape
 
 METHODS = ("auto", "enumeration", "transfer", "kaufman")
@@ -64,13 +64,6 @@ class IsingCounts:
     magnetisation: tuple[int, ...] | None
     counts: tuple[int, ...]
     method: str
-
-    def without_field(self) -> IsingCounts:
-        """Return g(E): the sums over the magnetisation."""
-        total: dict[int, int] = {}
-        for bonds, count in zip(self.bonds, self.counts, strict=True):
-            total[bonds] = total.get(bonds, 0) + count
-        return IsingCounts(self.shape, tuple(total), None, tuple(total.values()), self.method)
 
 
 @dataclass(frozen=True)
@@ -116,16 +109,14 @@ def ising_counts(shape: tuple[int, int], field: bool = False, method: str = "aut
         If a side is below 2, the lattice is too large for the method, or the method is unknown or cannot count by
         magnetisation.
     """
-    H, W = check_shape(shape)
+    H, W = torus_sides(shape)
     chosen = _choose(H, W, field, method)
     sites = H * W
     found: dict[tuple[int, int], int]
     if chosen == "enumeration":
         states = ising_density_of_states((H, W))
-        found = {}
-        for (bonds, m), count in zip(states.levels.tolist(), states.counts.tolist(), strict=True):
-            level = (bonds, m if field else 0)
-            found[level] = found.get(level, 0) + count
+        states = states if field else states.marginal("bonds")
+        found = {(b, *(m or [0])): n for (b, *m), n in zip(states.levels.tolist(), states.counts.tolist(), strict=True)}
     elif chosen == "kaufman":
         found = {(2 * sites - 4 * k, 0): count for k, count in enumerate(kaufman_counts((H, W)))}
     else:
@@ -281,7 +272,7 @@ def random_energies(
     InputError
         If a side is below 2, no configuration is asked for, or J or a field is not finite.
     """
-    H, W = check_shape(shape)
+    H, W = torus_sides(shape)
     if configurations < 1:
         raise InputError(f"The number of configurations is {configurations}; give one or more.")
     if not np.isfinite([J, *fields]).all():

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from physnn.errors import InputError
-from physnn.exact.ising.enumeration import ising_enumeration
+from physnn.exact.ising.enumeration import ising_enumeration, potts_enumeration
 from physnn.exact.ising.histogram import LARGEST
 from physnn.exact.ising.kaufman import kaufman
-from physnn.exact.ising.potts import potts_enumeration
-from physnn.exact.ising.torus import check_shape
+from physnn.exact.ising.torus import torus_sides
 from physnn.exact.ising.transfer import ising_transfer
 
 OBSERVABLES = ("energy", "c", "m_abs", "m2", "m4", "binder", "s_kmin", "xi_over_L")
@@ -61,7 +60,7 @@ def exact(model: str, size: int | tuple[int, int], T: float, J: float = 1.0, q: 
     InputError
         If the model is unknown, nothing exact is known for the size, or a parameter makes no sense.
     """
-    shape = check_shape((size, size) if isinstance(size, int) else size)
+    shape = torus_sides((size, size) if isinstance(size, int) else size)
     sites = shape[0] * shape[1]
     if model == "potts":
         return _exact_potts(shape, sites, T, J, q)

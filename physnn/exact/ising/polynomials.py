@@ -29,9 +29,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
+from physnn.exact.ising.torus import Integers
 
 
 def coprime_moduli(bits: int, bound: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What all exact results on an H x W torus share: checked input, smallest wave vector, moments."""
+"""Sides, reduced coupling, smallest wave vector and moments of a model on an H x W torus."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 from physnn.errors import InputError
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
-def check_shape(shape: tuple[int, int], smallest: int = 2) -> tuple[int, int]:
-    """Return the two sides of a torus as integers, or raise InputError."""
-    if len(shape) != 2 or any(int(side) != side or side < smallest for side in shape):
-        raise InputError(f"A lattice of shape {shape} is no torus: give two whole sides of {smallest} or more.")
+def torus_sides(shape: tuple[int, int]) -> tuple[int, int]:
+    """Sides H and W of a torus as integers; raises `InputError` unless they are two, whole and at least 2."""
+    if len(shape) != 2 or any(int(side) != side or side < 2 for side in shape):
+        raise InputError(f"A lattice of shape {shape} is no torus: give two whole sides of 2 or more.")
     return int(shape[0]), int(shape[1])
 
 
-def check_temperature(T: float, J: float = 1.0) -> float:
-    """Return the reduced coupling K = J/T, or raise InputError."""
+def reduced_coupling(T: float, J: float = 1.0) -> float:
+    """Reduced coupling K = J/T (k_B = 1, dimensionless); raises `InputError` unless T > 0 and both are finite."""
     if not (math.isfinite(T) and T > 0):
         raise InputError(f"The temperature is {T}; give a positive, finite one.")
     if not math.isfinite(J):
@@ -29,12 +30,12 @@ def check_temperature(T: float, J: float = 1.0) -> float:
 
 
 def longest_axes(shape: tuple[int, int]) -> list[int]:
-    """Return the axes along which the smallest wave vector 2 pi / max(H, W) lies: both for a square."""
+    """Axes along which the smallest wave vector 2 pi / max(H, W) lies: both for a square."""
     return [axis for axis in (0, 1) if shape[axis] == max(shape)]
 
 
 def plane_waves(shape: tuple[int, int]) -> list[Floats]:
-    """Return cos(k.r) and sin(k.r), each of shape (H, W), for the smallest wave vectors along the longest axes."""
+    """Plane waves cos(k.r) and sin(k.r), each of shape (H, W), for the smallest wave vectors along the longest axes."""
     waves = []
     for axis in longest_axes(shape):
         phase = 2 * math.pi * np.indices(shape)[axis] / shape[axis]
@@ -43,12 +44,12 @@ def plane_waves(shape: tuple[int, int]) -> list[Floats]:
 
 
 def binder(m2: float, m4: float, components: int = 1) -> float:
-    """Return U4 = 1 - n <m^4> / ((n + 2) <m^2>^2) of an order parameter with n components."""
+    """Binder parameter U4 = 1 - n <m^4> / ((n + 2) <m^2>^2) of an order parameter with n components."""
     return 1 - components * m4 / ((components + 2) * m2**2)
 
 
 def xi_over_length(s_zero: float, s_kmin: float, length: int) -> float:
-    """Return xi/length, xi = sqrt(S(0)/S(k) - 1) / (2 sin(k/2)) the second-moment correlation length, k = 2 pi/length.
+    """Second-moment correlation length over the length: xi = sqrt(S(0)/S(k) - 1) / (2 sin(k/2)), k = 2 pi/length.
 
     Not a number where S(k) is larger than S(0), so that the correlations do not peak at zero wave vector.
     """

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from physnn.errors import InputError
-from physnn.exact.ising.torus import binder, check_shape, check_temperature, xi_over_length
+from physnn.exact.ising.torus import Floats, binder, reduced_coupling, torus_sides, xi_over_length
 
-Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
 WIDEST = 13
@@ -87,13 +86,13 @@ def _blocks(width: int, K: float) -> tuple[list[_Block], float]:
 
 def _torus(shape: tuple[int, int], T: float, J: float) -> tuple[int, int, float]:
     """Return the short side, along which the rows lie, the long side, and K."""
-    width, length = sorted(check_shape(shape))
+    width, length = sorted(torus_sides(shape))
     if width > WIDEST:
         raise InputError(
             f"The transfer matrix of a torus {width} wide is too large: use a shorter side of {WIDEST} or less, or "
             "kaufman() for energies."
         )
-    K = check_temperature(T, J)
+    K = reduced_coupling(T, J)
     if K <= 0:
         raise InputError(f"The transfer matrix is for positive couplings, J is {J}; use ising_enumeration().")
     return width, length, K

@@ -69,16 +69,6 @@ def cnn_landscape(network: SignCNN) -> Landscape:
     return Landscape.build(network.free_weights, losses, list(merged.values()), "brute force")
 
 
-def cnn_losses(network: SignCNN, numbers: Integers) -> NDArray[np.float64]:
-    """Return the losses of single configurations given by their numbers, shape (n,), in nats."""
-    losses = np.empty(len(numbers))
-    for place, number in enumerate(np.asarray(numbers).tolist()):
-        margins = filter_margins(network, number // 4096)
-        row = _histograms(margins, slice(number % 4096, number % 4096 + 1))[0]
-        losses[place] = _loss(_canonical(row, margins.scale_squared)) / (12 * int(margins.mask_weights.sum()))
-    return losses
-
-
 def _histograms(margins: Margins, chosen: slice = slice(None)) -> Integers:
     """Return n_k for k = 0 .. 32 and S of every configuration, shape (n, 34)."""
     halves = margins.halves[chosen]

@@ -7,14 +7,7 @@ import numpy as np
 import pytest
 
 from physnn.errors import InputError
-from physnn.exact.ising.enumeration import ising_enumeration
-from physnn.exact.ising.kaufman import CRITICAL_TEMPERATURE
-from physnn.exact.ising.potts import (
-    potts_critical_energy,
-    potts_critical_temperature,
-    potts_density_of_states,
-    potts_enumeration,
-)
+from physnn.exact.ising.enumeration import ising_enumeration, potts_density_of_states, potts_enumeration
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 3), (3, 4)])
@@ -72,14 +65,6 @@ def test_specific_heat_is_the_slope_of_the_energy():
     assert potts_enumeration((3, 3), 3, 1.0)["c"] == pytest.approx(slope, rel=1e-6)
 
 
-def test_critical_points():
-    # F. Y. Wu, Rev. Mod. Phys. 54 (1982) 235.
-    assert potts_critical_temperature(3) == pytest.approx(0.994972861071817, rel=1e-14)
-    assert potts_critical_temperature(2, J=2.0) == pytest.approx(CRITICAL_TEMPERATURE, rel=1e-15)
-    assert potts_critical_energy(2, J=2.0) == pytest.approx(-math.sqrt(2) - 2, rel=1e-15)
-    assert potts_critical_energy(3) == pytest.approx(-1 - 1 / math.sqrt(3), rel=1e-15)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -87,8 +72,6 @@ def test_critical_points():
         (lambda: potts_enumeration((3, 3), 1, 1.0), "q = 1 states does not exist"),
         (lambda: potts_enumeration((3, 1), 3, 1.0), "two whole sides of 2 or more"),
         (lambda: potts_enumeration((3, 3), 3, -1.0), "temperature is -1.0"),
-        (lambda: potts_critical_temperature(2.5), "q = 2.5 states does not exist"),
-        (lambda: potts_critical_energy(3, J=-1.0), "known for a positive coupling; J is -1.0"),
     ],
 )
 def test_bad_input(call, message):

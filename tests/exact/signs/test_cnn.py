@@ -9,8 +9,9 @@ import torch
 from torch.nn import functional
 
 from physnn import rng
-from physnn.exact.signs.cnn import cnn_landscape, cnn_losses
-from physnn.models.sign_cnn import VARIANTS, SignCNN, two_by_two_images
+from physnn.exact.signs import cnn
+from physnn.exact.signs.cnn import cnn_landscape
+from physnn.models.sign_cnn import VARIANTS, SignCNN, filter_margins, two_by_two_images
 
 NETWORKS = [SignCNN(variant) for variant in VARIANTS] + [SignCNN("dropout", mask_seed=1)]
 # Distinct losses, largest degeneracy, configurations at the minimum, and the minimum: a record of this program, which
@@ -56,6 +57,16 @@ def torch_loss(network, filter_, hidden, output):
         probabilities = [0.7 ** sum(kept) * 0.3 ** (4 - sum(kept)) for kept in bits]
     losses = [functional.cross_entropy(torch.relu(y * m @ A.T) @ B.T, target).item() for m in masks]
     return math.fsum(p * loss for p, loss in zip(probabilities, losses, strict=True))
+
+
+def cnn_losses(network, numbers):
+    """Losses of single configurations given by their numbers."""
+    losses = np.empty(len(numbers))
+    for place, number in enumerate(numbers.tolist()):
+        margins = filter_margins(network, number // 4096)
+        row = cnn._histograms(margins, slice(number % 4096, number % 4096 + 1))[0]
+        losses[place] = cnn._loss(cnn._canonical(row, margins.scale_squared)) / (12 * int(margins.mask_weights.sum()))
+    return losses
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=name)
