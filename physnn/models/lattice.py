@@ -1,63 +1,27 @@
-"""What the lattice models have in common: colours on a torus, and an energy that counts bonds of like colours.
+"""Ising and Potts models: colours on a torus, and an energy that counts bonds between like colours.
 
-Every model here has the energy ``E = offset * N - bond * (number of like bonds) - field * sum_i s_i``, where a state is
-an array of colours ``0 .. q-1`` and ``s = 1 - 2 * colour`` where there are two.  So one set of kernels serves all.
+Both have the energy ``E = offset * N - bond * (number of like bonds) - field * sum_i s_i`` on H x W sites with four
+neighbours each, where a state is an array of colours ``0 .. q-1`` and ``s = 1 - 2 * colour`` where there are two.  So
+one set of kernels serves both.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
 from physnn.errors import InputError
 
 MAX_SIDE = 32768
-"""Sites are counted with 32 bits in the kernels."""
-
-
-class LatticeModel(Protocol):
-    """A model with ``q`` colours on the sites of an H x W torus, each site bonded to four neighbours.
-
-    Attributes
-    ----------
-    name : str
-        Name in `physnn.models.MODELS`.
-    q : int
-        Number of colours.
-    bond : float
-        Energy gained by a bond whose two ends have the same colour, in units of J.
-    offset : float
-        Energy per site with no like bond and no field.
-    field : float
-        Energy gained by a site of colour 0 (spin up), lost by one of colour 1; 0 unless q = 2.
-    critical_temperature : float
-        Exact, without a field; 0 where there is no transition at finite temperature.
-    """
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def q(self) -> int: ...  # noqa: D102
-    @property
-    def bond(self) -> float: ...  # noqa: D102
-    @property
-    def offset(self) -> float: ...  # noqa: D102
-    @property
-    def field(self) -> float: ...  # noqa: D102
-    @property
-    def critical_temperature(self) -> float: ...  # noqa: D102
-
-    def __hash__(self) -> int: ...
-    def initial(self, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
-        """Return colours, int8 of the given shape: ordered below the critical temperature, random elsewhere."""
+"""Longest side, in sites: kernels count sites with 32 bits."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a column of measurements holds: its symbol, unit and meaning."""
+    """Symbol, unit and meaning of a column of measurements."""
 
     symbol: str
     unit: str
@@ -82,43 +46,15 @@ two colours these are the square of the magnetisation and ``N |m_k|^2``.
 
 
 def check_shape(shape: tuple[int, int]) -> None:
-    """Refuse a lattice that is no torus of four neighbours.
-
-    Raises
-    ------
-    InputError
-        If a side is below 2 or above `MAX_SIDE`.
-    """
+    """Raise `InputError` unless a lattice has two sides of 2 to `MAX_SIDE`."""
     if len(shape) != 2 or not all(2 <= side <= MAX_SIDE for side in shape):
         raise InputError(f"a lattice needs two sides of 2 to {MAX_SIDE}, not {' x '.join(map(str, shape))}")
 
 
 def check_temperature(T: float) -> None:
-    """Refuse what is no temperature.
-
-    Raises
-    ------
-    InputError
-        If T is not above 0 (infinity is allowed).
-    """
+    """Raise `InputError` unless T is above 0; infinity is allowed."""
     if not T > 0:
         raise InputError(f"a temperature must be above 0, not {T:g}; give it in units of J / k_B")
-
-
-def initial_colours(model: LatticeModel, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
-    """Return the ground state of a model below its critical temperature, independent random colours elsewhere.
-
-    Two antiferromagnetic colours alternate where both sides are even; an odd side frustrates them, so the start is
-    then random.  A field chooses the colour of the ferromagnetic ground state.
-    """
-    check_shape(shape)
-    check_temperature(T)
-    even = all(side % 2 == 0 for side in shape)
-    if model.critical_temperature > T and model.bond > 0:
-        return np.full(shape, 1 if model.field < 0 else 0, np.int8)
-    if model.critical_temperature > T and even:
-        return np.asarray(np.indices(shape).sum(axis=0) % 2, np.int8)
-    return rng.integers(0, model.q, shape, np.int8)
 
 
 @dataclass(frozen=True)
@@ -174,11 +110,11 @@ class Ising:
         return 2 * abs(self.J) / math.log1p(math.sqrt(2))
 
     def initial(self, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
-        """Return colours of the given shape: ordered below `critical_temperature`, random elsewhere.
+        """Colours of the given shape, int8: ordered below `critical_temperature`, random elsewhere.
 
         An antiferromagnet starts staggered where both sides are even, else random.
         """
-        return initial_colours(self, shape, rng, T)
+        return _initial(self, shape, rng, T)
 
 
 @dataclass(frozen=True)
@@ -228,5 +164,25 @@ class Potts:
         return abs(self.J) / math.log1p(math.sqrt(self.q))
 
     def initial(self, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
-        """Return colours of the given shape: ordered below `critical_temperature`, random elsewhere."""
-        return initial_colours(self, shape, rng, T)
+        """Colours of the given shape, int8: ordered below `critical_temperature`, random elsewhere."""
+        return _initial(self, shape, rng, T)
+
+
+LatticeModel = Ising | Potts
+"""Model of q colours on a torus: ``name``, ``q``, ``bond``, ``offset``, ``field`` and ``critical_temperature``."""
+
+
+def _initial(model: LatticeModel, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
+    """Ground state of a model below its critical temperature, independent random colours elsewhere.
+
+    Two antiferromagnetic colours alternate where both sides are even; an odd side frustrates them, so the start is
+    then random.  A field chooses the colour of the ferromagnetic ground state.
+    """
+    check_shape(shape)
+    check_temperature(T)
+    even = all(side % 2 == 0 for side in shape)
+    if model.critical_temperature > T and model.bond > 0:
+        return np.full(shape, 1 if model.field < 0 else 0, np.int8)
+    if model.critical_temperature > T and even:
+        return np.asarray(np.indices(shape).sum(axis=0) % 2, np.int8)
+    return rng.integers(0, model.q, shape, np.int8)

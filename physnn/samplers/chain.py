@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar
 
 import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.kernels import random
 from physnn.models.lattice import QUANTITIES, LatticeModel, check_shape, check_temperature
 
 COLUMNS = tuple(QUANTITIES)
@@ -18,13 +20,14 @@ COLUMNS = tuple(QUANTITIES)
 SLICE = 0.1
 """Seconds aimed at for one compiled call, so that signals get through; a single longer update is not divided."""
 FIRST_SLICE_SITES = 200_000
+"""Sites visited by the first compiled call: below a hundredth of a second on any machine."""
 PILOT_SWEEPS = 8
-"""Length of the pilot that counts clusters per sweep."""
+"""Sweeps of the pilot that counts clusters per sweep, so that their number is known to about a tenth."""
 
 
 @dataclass
 class State:
-    """Where a chain is; moved in place by `advance`.
+    """State of a chain; moved in place by `advance`.
 
     Attributes
     ----------
@@ -41,13 +44,13 @@ class State:
     extra: dict[str, np.ndarray] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return copies of all arrays by name; `from_arrays` continues from them bit for bit."""
+        """Copies of all arrays by name; `from_arrays` continues from them bit for bit."""
         named = {"colours": self.colours, "generator": self.generator, **self.extra}
         return {name: array.copy() for name, array in named.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> State:
-        """Return the state that `arrays` described."""
+        """State that `arrays` described."""
         named = {name: np.array(array) for name, array in arrays.items()}
         return cls(named.pop("colours"), named.pop("generator"), named)
 
@@ -58,8 +61,9 @@ about ``budget`` sites are visited or the rows are full; `physnn.kernels.lattice
 rest."""
 
 
-class Sampler(Protocol):
-    """How a state moves; a frozen dataclass of few options.
+@dataclass(frozen=True)
+class Sampler(ABC):
+    """Markov chain Monte Carlo algorithm; a frozen dataclass of few options.
 
     Attributes
     ----------
@@ -72,26 +76,35 @@ class Sampler(Protocol):
         Updates between measurements that are worth their cost, where an update is a sweep.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def warm_up(self) -> Sampler | None: ...  # noqa: D102
-    @property
-    def interval(self) -> int: ...  # noqa: D102
+    warm_up: ClassVar[Sampler | None] = None
+    interval: ClassVar[int] = 1
 
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name in `physnn.samplers.SAMPLERS`."""
+
+    @abstractmethod
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `InputError` if the sampler is not right for this model, lattice or temperature."""
 
-    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
-        """Return the initial state of the generators of a chain."""
-
+    @abstractmethod
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
-        """Return the function that updates ``state`` in place."""
+        """Function that updates ``state`` in place."""
+
+    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
+        """Initial state of the generators of a chain: by default one of four words."""
+        return random.seeded(sequence)
+
+
+def energies_of(model: LatticeModel) -> np.ndarray:
+    """Energies of a like bond, of a site without any, and of the field, as kernels take them: float64 (3,)."""
+    return np.array([model.bond, model.offset, model.field])
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A block of measurements.
+    """Block of measurements.
 
     Attributes
     ----------
@@ -105,14 +118,14 @@ class Rows:
     snapshots: np.ndarray
 
     def __getitem__(self, column: str) -> np.ndarray:
-        """Return one column by name."""
+        """One column by name."""
         return np.asarray(self.values[:, COLUMNS.index(column)])
 
 
 def start(
     sampler: Sampler, model: LatticeModel, shape: tuple[int, int], T: float, sequence: np.random.SeedSequence
 ) -> State:
-    """Return the first state of a chain.
+    """First state of a chain.
 
     Parameters
     ----------
@@ -200,11 +213,11 @@ def advance(
     rows = np.zeros((measurements, len(COLUMNS)))
     kept = measurements // snapshot_every if snapshot_every else 0
     snapshots = np.empty((kept, *state.colours.shape), np.int8)
-    fill(sampler.drive(model, T, state), measurements, interval, rows, snapshots, snapshot_every)
+    run_slices(sampler.drive(model, T, state), measurements, interval, rows, snapshots, snapshot_every)
     return Rows(rows, snapshots)
 
 
-def fill(
+def run_slices(
     drive: Drive, measurements: int, interval: int, rows: np.ndarray, snapshots: np.ndarray, snapshot_every: int
 ) -> None:
     """Call ``drive``, about `SLICE` seconds at a time, until all measurements are made."""

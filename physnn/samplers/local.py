@@ -1,10 +1,11 @@
-"""What the single-spin samplers share: neighbourhoods, tables of transition probabilities, orders of update."""
+"""Samplers that update one site at a time, by a table of transition probabilities: Metropolis and heat bath."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar
 
 import numpy as np
@@ -13,16 +14,17 @@ from physnn.errors import InputError
 from physnn.kernels import random
 from physnn.kernels.lattice import local
 from physnn.models.lattice import LatticeModel
-from physnn.samplers.chain import Drive, State
+from physnn.samplers.chain import Drive, Sampler, State, energies_of
 
-ORDERS = {"checkerboard": local.CHECKERBOARD, "random": local.RANDOM}
+UPDATE_ORDERS = {"checkerboard": local.CHECKERBOARD, "random": local.RANDOM}
+"""Orders of update by name, as kernels number them."""
 Rule = Callable[[np.ndarray, float], np.ndarray]
 """Energies ``(keys, q)`` of a site by its neighbourhood and colour, and T, to probabilities ``(q, keys, q)`` of the new
 colour (last) given the old (first)."""
 
 
 def site_energies(model: LatticeModel) -> np.ndarray:
-    """Return the energy of a site by neighbourhood and colour, float64 of shape (256, q), in units of J.
+    """Energy of a site by neighbourhood and colour, float64 of shape (256, q), in units of J.
 
     A neighbourhood is a number of four base-4 digits, the colours of the neighbours; digits that are no colour are
     read as the last one.
@@ -37,54 +39,11 @@ def site_energies(model: LatticeModel) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def transition_table(rule: Rule, model: LatticeModel, T: float) -> np.ndarray:
-    """Return the table of `physnn.kernels.lattice.local` for a rule, a model and a temperature."""
+    """Table of `physnn.kernels.lattice.local` for a rule, a model and a temperature."""
     cumulative = np.cumsum(rule(site_energies(model), T), axis=2)[:, :, :-1]
     table = np.ascontiguousarray(random.thresholds(cumulative))
     table.flags.writeable = False
     return table
-
-
-def check_order(name: str, order: str, shape: tuple[int, int]) -> None:
-    """Refuse a checkerboard where a side is odd.
-
-    Raises
-    ------
-    InputError
-        If the order does not exist, or not on this lattice.
-    """
-    if order not in ORDERS:
-        raise InputError(f"unknown order of update {order!r}; there are {', '.join(ORDERS)}")
-    if order == "checkerboard" and any(side % 2 for side in shape):
-        sides = " x ".join(map(str, shape))
-        raise InputError(
-            f"a checkerboard needs even sides, not {sides}; "
-            f"use {name}-random, wolff or swendsen-wang, or sizes that are even"
-        )
-
-
-def drive(rule: Rule, order: str, model: LatticeModel, T: float, state: State) -> Drive:
-    """Return the function that sweeps a state with a rule."""
-    table = transition_table(rule, model, T)
-    energies = np.array([model.bond, model.offset, model.field])
-
-    def sweeps(
-        interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int
-    ) -> None:
-        local.run(
-            state.colours,
-            state.generator,
-            table,
-            ORDERS[order],
-            energies,
-            interval,
-            budget,
-            progress,
-            rows,
-            snapshots,
-            every,
-        )
-
-    return sweeps
 
 
 ACCEPTANCE = 15 / 16
@@ -99,7 +58,7 @@ sweeps per autocorrelation time.
 
 
 def metropolis_probabilities(energies: np.ndarray, T: float) -> np.ndarray:
-    """Return ``P[old, key, new] = ACCEPTANCE / (q-1) min(1, exp(-(E_new - E_old) / T))`` for new != old.
+    """Probabilities ``P[old, key, new] = ACCEPTANCE / (q-1) min(1, exp(-(E_new - E_old) / T))`` for new != old.
 
     Parameters
     ----------
@@ -122,9 +81,50 @@ def metropolis_probabilities(energies: np.ndarray, T: float) -> np.ndarray:
     return move
 
 
+def heat_bath_probabilities(energies: np.ndarray, T: float) -> np.ndarray:
+    """Probabilities ``P[old, key, new] = exp(-E_new / T) / sum_a exp(-E_a / T)``; shapes as for Metropolis."""
+    q = energies.shape[1]
+    weights = np.exp(-(energies - energies.min(axis=1, keepdims=True)) / T)
+    return np.repeat((weights / weights.sum(axis=1, keepdims=True))[None], q, axis=0)
+
+
 @dataclass(frozen=True)
-class Metropolis:
-    """Proposes another colour, all alike, and accepts it with probability ``15/16 min(1, exp(-dE / T))``.
+class _SingleSite(Sampler):
+    """Sweeps of single-site updates by a rule."""
+
+    order: str = "checkerboard"
+    kind: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def rule(energies: np.ndarray, T: float) -> np.ndarray:
+        """Transition probabilities, see `Rule`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the sampler: its kind, with -random in random order."""
+        return self.kind if self.order == "checkerboard" else f"{self.kind}-{self.order}"
+
+    def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
+        """Raise `InputError` for an order of update that does not exist, and a checkerboard with an odd side."""
+        if self.order not in UPDATE_ORDERS:
+            raise InputError(f"unknown order of update {self.order!r}; there are {', '.join(UPDATE_ORDERS)}")
+        if self.order == "checkerboard" and any(side % 2 for side in shape):
+            sides = " x ".join(map(str, shape))
+            raise InputError(
+                f"a checkerboard needs even sides, not {sides}; "
+                f"use {self.kind}-random, wolff or swendsen-wang, or sizes that are even"
+            )
+
+    def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
+        """Function that sweeps a state in place."""
+        table, order = transition_table(self.rule, model, T), UPDATE_ORDERS[self.order]
+        return partial(local.run_local, state.colours, state.generator, table, order, energies_of(model))
+
+
+@dataclass(frozen=True)
+class Metropolis(_SingleSite):
+    """Metropolis sampler: another colour, all alike, is accepted with probability ``15/16 min(1, exp(-dE / T))``.
 
     N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953).  One update is one sweep.
 
@@ -134,40 +134,15 @@ class Metropolis:
         ``checkerboard``, which needs even sides, or ``random``: N sites drawn with replacement.
     """
 
-    order: str = "checkerboard"
-    warm_up: ClassVar[None] = None
-    interval: ClassVar[int] = 1
-
-    @property
-    def name(self) -> str:
-        """Name of the sampler: metropolis or metropolis-random."""
-        return "metropolis" if self.order == "checkerboard" else f"metropolis-{self.order}"
-
-    def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
-        """Raise `physnn.errors.InputError` for a checkerboard with an odd side."""
-        check_order("metropolis", self.order, shape)
-
-    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
-        """Return the state of the one generator."""
-        return random.seeded(sequence)
-
-    def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
-        """Return the function that sweeps a state in place."""
-        return drive(metropolis_probabilities, self.order, model, T, state)
-
-
-def heat_bath_probabilities(energies: np.ndarray, T: float) -> np.ndarray:
-    """Return ``P[old, key, new] = exp(-E_new / T) / sum_a exp(-E_a / T)``; shapes as for Metropolis."""
-    q = energies.shape[1]
-    weights = np.exp(-(energies - energies.min(axis=1, keepdims=True)) / T)
-    return np.repeat((weights / weights.sum(axis=1, keepdims=True))[None], q, axis=0)
+    kind: ClassVar[str] = "metropolis"
+    rule = staticmethod(metropolis_probabilities)
 
 
 @dataclass(frozen=True)
-class HeatBath:
-    """Draws each colour from its distribution given the neighbours; R. J. Glauber, J. Math. Phys. 4, 294 (1963).
+class HeatBath(_SingleSite):
+    """Heat bath: each colour is drawn from its distribution given the neighbours.
 
-    One update is one sweep.
+    R. J. Glauber, J. Math. Phys. 4, 294 (1963).  One update is one sweep.
 
     Parameters
     ----------
@@ -175,23 +150,5 @@ class HeatBath:
         ``checkerboard``, which needs even sides, or ``random``: N sites drawn with replacement.
     """
 
-    order: str = "checkerboard"
-    warm_up: ClassVar[None] = None
-    interval: ClassVar[int] = 1
-
-    @property
-    def name(self) -> str:
-        """Name of the sampler: heat-bath or heat-bath-random."""
-        return "heat-bath" if self.order == "checkerboard" else f"heat-bath-{self.order}"
-
-    def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
-        """Raise `physnn.errors.InputError` for a checkerboard with an odd side."""
-        check_order("heat-bath", self.order, shape)
-
-    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
-        """Return the state of the one generator."""
-        return random.seeded(sequence)
-
-    def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
-        """Return the function that sweeps a state in place."""
-        return drive(heat_bath_probabilities, self.order, model, T, state)
+    kind: ClassVar[str] = "heat-bath"
+    rule = staticmethod(heat_bath_probabilities)

@@ -1,4 +1,4 @@
-"""The multi-spin coded Metropolis sampler."""
+"""Multi-spin coded Metropolis samplers of the Ising ferromagnet, on a CPU and on a GPU."""
 
 from __future__ import annotations
 
@@ -13,38 +13,52 @@ from physnn.errors import InputError
 from physnn.kernels import gpu
 from physnn.kernels.lattice import multispin, observables
 from physnn.models.lattice import LatticeModel, check_temperature
-from physnn.samplers.chain import COLUMNS, Drive, Rows, State, check_block, check_state, fill
+from physnn.samplers.chain import (
+    COLUMNS,
+    Drive,
+    Rows,
+    Sampler,
+    State,
+    check_block,
+    check_state,
+    energies_of,
+    run_slices,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+def check_ferromagnet(name: str, model: LatticeModel, other: str) -> None:
+    """Raise `InputError`, which names another sampler, unless a model is the Ising ferromagnet without a field."""
+    if model.name != "ising" or model.bond <= 0 or model.field:
+        raise InputError(f"{name} serves the Ising model with J > 0 and no field; use {other} for this one")
+
+
 @dataclass(frozen=True)
-class Multispin:
+class Multispin(Sampler):
     """Metropolis of the Ising model on the bits of words; one update is one sweep.
 
     A measurement, with its structure factor, costs as much as some twenty sweeps: so it is made after that many.
     """
 
     name: ClassVar[str] = "multispin"
-    warm_up: ClassVar[None] = None
     interval: ClassVar[int] = 20
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
-        """Raise `physnn.errors.InputError` unless it is the ferromagnet without field on a lattice that fits."""
-        if model.name != "ising" or model.bond <= 0 or model.field:
-            raise InputError("multispin serves the Ising model with J > 0 and no field; use metropolis for this one")
+        """Raise `InputError` unless it is the ferromagnet without field on a lattice that fits."""
+        check_ferromagnet(self.name, model, "metropolis")
         multispin.check_shape(*shape)
         multispin.thresholds(model.bond / 2 / T)
 
     def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
-        """Return the states of the generators, those of every column block."""
+        """States of the generators, those of every column block."""
         return multispin.generator_state(*shape, rng.generator(sequence))
 
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
-        """Return the function that sweeps a state in place."""
+        """Function that sweeps a state in place."""
         p = multispin.thresholds(model.bond / 2 / T)
-        energies = np.array([model.bond, model.offset, model.field])
+        energies = energies_of(model)
         space = observables.scratch(2, *state.colours.shape)
 
         def sweeps(
@@ -67,11 +81,11 @@ class Multispin:
 
 
 CLOCK_BITS = 62
-"""The sweeps of a chain are counted in a signed 64-bit number."""
+"""Bits of the number of sweeps of a chain, which is a signed 64-bit number on the device."""
 
 
 @dataclass(frozen=True)
-class MultispinGpu:
+class MultispinGpu(Sampler):
     """Metropolis of the Ising model on the bits of words, see `physnn.kernels.gpu.ising`; one update is one sweep.
 
     It serves what `physnn.samplers.Multispin` does, and widths that are multiples of 64.  The two follow the same
@@ -86,28 +100,24 @@ class MultispinGpu:
 
     device: str = "cuda"
     name: ClassVar[str] = "multispin-gpu"
-    warm_up: ClassVar[None] = None
     interval: ClassVar[int] = 20
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
-        """Raise `physnn.errors.InputError` unless it is the ferromagnet without field on a lattice that fits."""
+        """Raise `InputError` unless it is the ferromagnet without field on a lattice that fits."""
         from physnn.kernels.gpu import ising
 
-        if model.name != "ising" or model.bond <= 0 or model.field:
-            raise InputError(
-                "multispin-gpu serves the Ising model with J > 0 and no field; use metropolis on the CPU for this one"
-            )
+        check_ferromagnet(self.name, model, "metropolis on the CPU")
         ising.check_shape(*shape)
         ising.thresholds(model.bond / 2 / T)
         gpu.check(self.device)
 
     def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
-        """Return the key of a chain and the sweeps that it has done, uint64 of shape (2,)."""
+        """Key of a chain and the sweeps that it has done, uint64 of shape (2,)."""
         key = rng.generator(sequence).integers(1, 2**64, dtype=np.uint64, endpoint=False)
         return np.array([key, 0], np.uint64)
 
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
-        """Return the function that sweeps a state in place."""
+        """Function that sweeps a state in place."""
         together = self.drive_together(model, (T,), (state,))
 
         def sweeps(
@@ -118,14 +128,14 @@ class MultispinGpu:
         return sweeps
 
     def drive_together(self, model: LatticeModel, temperatures: Sequence[float], states: Sequence[State]) -> Drive:
-        """Return the function that sweeps states of one shape and clock in place; rows and snapshots by state."""
+        """Function that sweeps states of one shape and clock in place; rows and snapshots by state."""
         from physnn.kernels.gpu import ising
 
         if any(s.generator.shape != (2,) or s.generator[1] >= 2**CLOCK_BITS for s in states):
             raise InputError("a state for multispin-gpu needs a generator of two words, a key and the sweeps done")
         if len({(s.colours.shape, int(s.generator[1])) for s in states}) != 1:
             raise InputError("chains move together only if their lattices are equal and have done the same sweeps")
-        energies = np.array([model.bond, model.offset, model.field])
+        energies = energies_of(model)
         H, W = states[0].colours.shape
         waves = observables.waves(W), observables.waves(H)
         p, N = np.stack([ising.thresholds(model.bond / 2 / T) for T in temperatures]), H * W
@@ -196,7 +206,7 @@ def advance_together(
     rows = np.zeros((len(states), measurements, len(COLUMNS)))
     snapshots = np.empty((len(states), kept, *states[0].colours.shape), np.int8)
     drive = sampler.drive_together(model, temperatures, states)
-    fill(drive, measurements, interval, rows, snapshots, snapshot_every)
+    run_slices(drive, measurements, interval, rows, snapshots, snapshot_every)
     return [Rows(*both) for both in zip(rows, snapshots, strict=True)]
 
 

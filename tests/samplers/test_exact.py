@@ -75,9 +75,6 @@ def wrong_corner(energies, T):
 class WithRule(Metropolis):
     rule: object = None
 
-    def drive(self, model, T, state):
-        return local.drive(self.rule, self.order, model, T, state)
-
 
 @njit
 def shared_words(colours, state, pair, energies, interval, budget, progress, rows, snapshots, every):
@@ -115,7 +112,7 @@ class WrongClusters(Wolff):
     def drive(self, model, T, state):
         active = random.thresholds(-np.expm1(-self.scale * np.abs([model.bond]) / T))[0]
         energies = np.array([model.bond, model.offset, model.field])
-        return lambda *rest: clusters.run(
+        return lambda *rest: clusters.run_clusters(
             self.kind, state.colours, state.generator, active, self.unlike, model.q, energies, *rest
         )
 

@@ -150,7 +150,7 @@ def recolour(colours, state, q, parent, shifts):
 
 
 @njit(cache=True, nogil=True)
-def run(kind, colours, state, active, unlike, q, energies, interval, budget, progress, rows, snapshots, every):
+def run_clusters(kind, colours, state, active, unlike, q, energies, interval, budget, progress, rows, snapshots, every):
     """Make updates and measure after each ``interval``, until ``budget`` sites are visited or ``rows`` is full.
 
     Parameters

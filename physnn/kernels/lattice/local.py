@@ -108,7 +108,7 @@ def random_sites(colours, state, table):
 
 
 @njit(cache=True, nogil=True)
-def run(colours, state, table, order, energies, interval, budget, progress, rows, snapshots, every):
+def run_local(colours, state, table, order, energies, interval, budget, progress, rows, snapshots, every):
     """Make sweeps and measure after each ``interval``, until ``budget`` sites are visited or ``rows`` is full.
 
     Parameters

@@ -3,10 +3,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from physnn.exact.ising.potts import potts_enumeration
 
 from physnn.errors import InputError
-from physnn.exact.ising.enumeration import ising_enumeration
+from physnn.exact.ising.enumeration import ising_enumeration, potts_enumeration
 from physnn.exact.ising.kaufman import kaufman
 from physnn.exact.ising.oracle import OBSERVABLES, exact
 from physnn.exact.ising.transfer import ising_transfer

@@ -45,7 +45,7 @@ def test_known_moments_of_the_widest_lattice():
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (2, 3), (3, 3), (5, 3), (4, 4), (2, 9)])
-@pytest.mark.parametrize(("T", "J"), [(1.0, 1.0), (1.0), (1.1, 0.5), (9.0, 1.0)])
+@pytest.mark.parametrize(("T", "J"), [(1.0, 1.0), (CRITICAL_TEMPERATURE, 1.0), (1.1, 0.5), (9.0, 1.0)])
 def test_enumeration_agrees(shape, T, J):
     found, counted = ising_transfer(shape, T, J), ising_enumeration(shape, T, J)
     for name in ("energy", "m_abs", "m2", "m4", "binder", "s_kmin", "xi_over_L"):
@@ -58,7 +58,7 @@ def test_enumeration_agrees(shape, T, J):
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (4, 128), (8, 128), (7, 20)])
-@pytest.mark.parametrize("T", [1.5, 2.2, 3.0])
+@pytest.mark.parametrize("T", [1.5, 2.2, CRITICAL_TEMPERATURE, 3.0])
 def test_kaufman_agrees(shape, T):
     found, closed = ising_correlations(shape, T), kaufman(shape, T)
     assert (found["energy"], found["log_z"]) == pytest.approx((closed.energy, closed.log_z), rel=1e-12)
