@@ -163,8 +163,8 @@ BUGS = [
     ),
     Bug(
         "kernels/lattice/multispin_loops.py",
-        "two | some & masks[colour, 1, row - 1, k]",
-        "two | some & masks[colour, 0, row - 1, k]",
+        "shifted = same + (1 if (row - 1 + colour) % 2 else -1)",
+        "shifted = same + (-1 if (row - 1 + colour) % 2 else 1)",
         MULTISPIN,
     ),
     Bug(
@@ -175,8 +175,8 @@ BUGS = [
     ),
     Bug(
         "kernels/lattice/multispin_loops.py",
-        "if row % 2 == 0 else words[1, row, :length]",
-        "if row % 2 == 1 else words[1, row, :length]",
+        "ghost[k] = own[k] >> uint64(1) | own[k] << uint64(63)",
+        "ghost[k] = own[k] >> uint64(1)",
         MULTISPIN,
     ),
     Bug("kernels/vectors/langevin_loops.py", "sums[2] += square - along**2", "sums[2] += square", KURAMOTO),

@@ -25,21 +25,8 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.kernels.lattice.multispin_code import BITS, DIGITS, LANES, OWN
-from physnn.kernels.lattice.multispin_loops import measure, record, sweep_part, sweep_with_masks
+from physnn.kernels.lattice.multispin_loops import sweep_part
 from physnn.kernels.primitives import APART
-
-__all__ = [
-    "check_shape",
-    "digits",
-    "generator_state",
-    "measure",
-    "pack",
-    "record",
-    "sweep_with_masks",
-    "sweeps",
-    "thresholds",
-    "unpack",
-]
 
 SPINS_PER_THREAD = 2**19
 """Below this a second thread costs more, in waiting and in moving words between cores, than it brings."""

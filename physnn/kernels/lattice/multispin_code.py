@@ -158,16 +158,6 @@ def draw(typing, generator, first):
 
 
 @intrinsic
-def ones(typing, word):
-    """Return the number of ones in a word."""
-
-    def code(context, b, signature, args):
-        return b.ctpop(args[0])
-
-    return types.uint64(types.uint64), code
-
-
-@intrinsic
 def lowest(typing, word):
     """Return the index of the lowest one of a word that is not zero."""
 

@@ -19,6 +19,7 @@ from physnn.kernels.lattice import multispin, observables
 from physnn.models import Ising
 from physnn.samplers import State, advance, start
 from physnn.samplers.multispin import MultispinGpu
+from tests.kernels.lattice import probes
 
 try:
     PLACE = gpu.place()
@@ -134,7 +135,7 @@ def test_words_from_a_table_move_it_like_the_compiled_kernel():
     one, none = decisions(table, (H, W), Fraction(math.exp(-4 * beta_j)), Fraction(math.exp(-8 * beta_j)))
     inner = lambda mask: multispin.pack(2 * mask.astype(np.int8) - 1)[:, 1:-1, 1:-1]  # noqa: E731
     for ones, nones in zip(one, none, strict=True):
-        multispin.sweep_with_masks(words, np.stack([inner(nones), inner(ones)], axis=1))
+        probes.sweep_with_masks(words, np.stack([inner(nones), inner(ones)], axis=1))
     assert np.array_equal(found, (1 - multispin.unpack(words)) // 2)
 
 

@@ -11,6 +11,7 @@ from physnn.kernels.lattice import multispin
 from physnn.kernels.lattice.multispin_code import COMMON, DIGITS, OWN, SHARE, VECTOR
 from physnn.kernels.lattice.multispin_loops import sweep_part
 from physnn.kernels.primitives import APART
+from tests.kernels.lattice import probes
 
 SHAPES = [(4, 128), (6, 256), (16, 384), (70, 128), (136, 128)]
 T_C = 2 / math.log(1 + 2**0.5)
@@ -51,7 +52,7 @@ def test_packing_loses_nothing_and_measures(H, W):
     s = configuration(H, W)
     words = multispin.pack(s)
     assert np.array_equal(multispin.unpack(words), s)
-    assert multispin.measure(words) == ((s * neighbour_sum(s)).sum() // 2, s.sum(dtype=int))
+    assert probes.measure(words) == ((s * neighbour_sum(s)).sum() // 2, s.sum(dtype=int))
 
 
 @pytest.mark.parametrize("shape", [(4, 64), (4, 192), (5, 128), (2, 128), (128, 100), (4, 0)])
@@ -84,7 +85,7 @@ def test_given_decisions_move_it_like_single_spins(H, W):
     words = multispin.pack(s)
     for _ in range(3):
         one, none = rng.random((2, H, W)) < [[[0.4]], [[0.2]]]
-        multispin.sweep_with_masks(words, np.stack([as_words(none), as_words(one)], axis=1))
+        probes.sweep_with_masks(words, np.stack([as_words(none), as_words(one)], axis=1))
         scalar_sweep(s, one, none)
         assert np.array_equal(multispin.unpack(words), s)
     assert np.array_equal(multispin.pack(s), words)
@@ -235,7 +236,7 @@ def energies(H: int, W: int, p: np.ndarray, n: int, every: int, seed: int = 3) -
     generator = multispin.generator_state(H, W, np.random.default_rng(seed))
     multispin.sweeps(words, generator, p, n * every // 10)
     out = np.zeros((n, 2), np.int64)
-    multispin.record(words, generator, p, every, out)
+    probes.record(words, generator, p, every, out)
     return -out[:, 0] / (H * W)
 
 
@@ -268,8 +269,8 @@ def masked_energies(n: int, repeats: int) -> np.ndarray:
         u = np.repeat(rng.random((200 // repeats, 1, 2, 2, 64)), repeats, axis=0).reshape(100, 2, 1, 2, 2, 64)
         masks = np.packbits(u < p, axis=-1, bitorder="little").view("<u8")[..., 0]
         for j in range(100):
-            multispin.sweep_with_masks(words, masks[j])
-            out[i + j] = -multispin.measure(words)[0] / 512
+            probes.sweep_with_masks(words, masks[j])
+            out[i + j] = -probes.measure(words)[0] / 512
     return out[n // 10 :]
 
 
@@ -298,10 +299,10 @@ def test_a_stop_changes_nothing():
     saved = multispin.unpack(first).copy(), state.copy()
     resumed = multispin.pack(saved[0])
     out = np.zeros((7, 2), np.int64)
-    multispin.record(resumed, saved[1], p, 1, out)
+    probes.record(resumed, saved[1], p, 1, out)
     assert np.array_equal(resumed, words)
     assert np.array_equal(saved[1], generator)
-    assert tuple(out[-1]) == multispin.measure(words)
+    assert tuple(out[-1]) == probes.measure(words)
 
 
 @pytest.mark.parametrize(("H", "W"), [(6, 256), (16, 384), (136, 128)])
