@@ -14,8 +14,8 @@ Trained networks are kept in ``sims/output`` (or the folder named by a third arg
 import sys
 from pathlib import Path
 
-from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.statistics.pairs import mean_over, paired_difference
+from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.pairs import paired_difference
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 from physnn.networks.tasks.problem import ProblemRecipe

@@ -30,7 +30,6 @@ RESAMPLING = ("tests/analysis/statistics/test_resampling.py",)
 OBSERVABLES = (
     "tests/analysis/verdict/test_fit.py",
     "tests/analysis/curves/test_chains.py",
-    "tests/analysis/statistics/test_reweighting.py",
 )
 PHILOX = ("tests/kernels/test_philox.py",)
 XOSHIRO = ("tests/kernels/test_xoshiro.py",)
@@ -69,15 +68,9 @@ BUGS = [
     ),
     Bug("analysis/statistics/series.py", "mean = chains.mean()\n", "mean = chains[0].mean()\n", SERIES),
     Bug("analysis/statistics/resampling.py", "multinomial(bins - 1,", "multinomial(bins,", RESAMPLING),
-    Bug("analysis/statistics/resampling.py", "(count - 1) / count * float", "1 / count * float", RESAMPLING),
-    Bug("analysis/statistics/resampling.py", "full - (count - 1) * (float(left.mean()) - full)", "full", RESAMPLING),
-    Bug("analysis/statistics/resampling.py", "error, count - 1)", "error, count)", RESAMPLING),
-    Bug(
-        "analysis/statistics/resampling.py",
-        "np.diff(edges, append=length)",
-        "np.diff(edges, append=length - 1)",
-        RESAMPLING,
-    ),
+    Bug("analysis/statistics/resampling.py", "evaluate(function, back)) / 2", "evaluate(function, back))", RESAMPLING),
+    Bug("analysis/statistics/resampling.py", "means[:, None] - np.diag(steps)", "means[:, None]", RESAMPLING),
+    Bug("analysis/statistics/resampling.py", "math.sqrt(n / max(1, n - 1))", "1.0", RESAMPLING),
     Bug("analysis/curves/observables.py", "1 - m4 / (3 * m2**2)", "1 - m4 / (2 * m2**2)", OBSERVABLES),
     Bug(
         "analysis/curves/observables.py",

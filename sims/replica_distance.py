@@ -20,7 +20,7 @@ from scipy import stats
 
 from physnn.analysis.replicas.embedding import Reduction
 from physnn.analysis.replicas.metric import MetricComparison, compare_metrics
-from physnn.analysis.statistics.pairs import mean_over
+from physnn.analysis.statistics.estimate import mean_over
 from physnn.answers.replicas import HEADLINE, MEASUREMENTS, Measurement, ReplicaStudy, study_replicas
 from physnn.errors import InputError
 from physnn.figures.replicas import replicas_figure

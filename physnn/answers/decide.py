@@ -16,7 +16,7 @@ from physnn import rng
 from physnn.analysis.curves.curves import Curves, disequilibrium
 from physnn.analysis.order.decision import Decision, Evidence, Plane, anomalous_dimension, decide, on_plane
 from physnn.analysis.order.structure import fits, written
-from physnn.analysis.statistics.pooled import Pooled, pooled
+from physnn.analysis.statistics.pooled import PooledMean, pooled
 from physnn.answers.comparisons import fit_joint
 from physnn.answers.equilibrium import fitted_together, order_record
 from physnn.answers.fit import fit, sampled_arrays, sampled_curves
@@ -150,9 +150,9 @@ class Study:
     """
 
     files: tuple[Decided, ...]
-    critical_point: Pooled | None
-    inverse_nu: Pooled | None
-    eta: Pooled | None
+    critical_point: PooledMean | None
+    inverse_nu: PooledMean | None
+    eta: PooledMean | None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""

@@ -14,8 +14,8 @@ from physnn.analysis.replicas.embedding import NO_REDUCTION, Reduction
 from physnn.analysis.replicas.layers import Layer
 from physnn.analysis.replicas.metric import MetricComparison, ReplicaMetric, compare_metrics, replica_metric
 from physnn.analysis.replicas.overlaps import OverlapDistribution, class_overlaps, overlap_distribution, vector_overlaps
-from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.statistics.pairs import mean_over, pair_mean
+from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.pairs import pair_mean
 from physnn.jobs.run import Progress, silent
 from physnn.networks.classifiers.equivariant import ORDERS, TiedCNN
 from physnn.networks.classifiers.replicas import ClassifierRecipe, Images, untrained

@@ -147,7 +147,7 @@ def _running(run: dict[str, Any]) -> dict[str, Any]:
 
 def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
     """Print accuracies by form, their differences to raw images, and draw them."""
-    from physnn.analysis.statistics.pairs import mean_over
+    from physnn.analysis.statistics.estimate import mean_over
     from physnn.cli.output import print_json, print_table
     from physnn.samples.training.classifiers import paired_tests, plot_ensembles
 

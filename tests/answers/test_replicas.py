@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.replicas.gauge import canonical, random_gauge
+from physnn.analysis.replicas.gauge import canonical
 from physnn.answers.replicas import HEADLINE, MEASUREMENTS, as_json, chain, study_replicas
 from physnn.figures.replicas import replicas_figure
 from physnn.networks.classifiers import loop
 from physnn.networks.classifiers.replicas import ClassifierRecipe, Images, Replicas, untrained
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.store.ensemble_file import Ensemble, EnsembleFile
+from tests.synthetic.replicas import random_gauge
 
 KNOWN = ("simple", "dropout", "batchnorm", "flip", "rotation", "flip_tied", "rotation_tied", "quarter_tied")
 IMAGES = Images(1, 8, 8, tuple("0123456789"))

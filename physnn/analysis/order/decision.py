@@ -37,8 +37,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.verdict.universality import difference, significance
+from physnn.analysis.statistics.estimate import Estimate, difference, significance
 
 TOLERANCE = 0.03
 """Difference in U4 that small sizes and anisotropy may make."""

@@ -1,9 +1,7 @@
-"""The free energy of a seam, from measurements at several of its strengths.
+"""Free energy of a seam, from measurements at several of its strengths.
 
-The energy is linear in the strength s, E(s) = E_0 + s H, so at one temperature the strengths relate like temperatures
-do: with s / T for an inverse temperature and H for the energy, the multi-histogram equations of
-`physnn.analysis.statistics.mbar`
-give f(s) = -ln Z(s), and
+The energy is linear in the strength s, E(s) = E_0 + s H.  With s / T for an inverse temperature and H for the energy,
+the multi-histogram equations of `physnn.analysis.statistics.mbar` give f(s) = -ln Z(s), and
 
     Delta F = T (f(-1) - f(1)),        P_anti / P_per = Z(-1) / Z(1) = exp(-Delta F / T).
 
@@ -14,26 +12,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from physnn.analysis.statistics import mbar
-from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.statistics.levels import energy_levels
+from physnn.analysis.statistics.estimate import Estimate, power_law
+from physnn.analysis.statistics.mbar import energy_levels, newton, solve
 from physnn.analysis.statistics.resampling import bin_count, bin_edges
 from physnn.analysis.statistics.series import estimate_time
 from physnn.errors import InputError
 
-LEVELS = 2048
-"""Levels of H that are kept apart: the factors of neighbouring levels differ by far less than their noise."""
+CROSSING_LEVELS = 2048
+"""Most levels of H = dE/ds: over a level, Boltzmann factors vary far less than their noise."""
 LEAST_BLOCKS = 5
-"""Blocks of ten autocorrelation times below which an error says little."""
+"""Fewest blocks of ten autocorrelation times, the 50 tau of `physnn.analysis.statistics.series.SHORTEST_CHAIN`: with
+fewer the error itself is uncertain by more than a third."""
 
 
 @dataclass(frozen=True)
 class SeamCost:
-    """What a seam costs at one temperature.
+    """Free energy of a seam at one temperature.
 
     Attributes
     ----------
@@ -57,7 +54,7 @@ class SeamCost:
 
 
 def seam_cost(T: float, strengths: np.ndarray, crossing: np.ndarray) -> SeamCost:
-    """Return the free energy of a seam, with an error from leaving out blocks of all strengths at once.
+    """Free energy of a seam, with an error from leaving out blocks of all strengths at once.
 
     Parameters
     ----------
@@ -85,46 +82,28 @@ def seam_cost(T: float, strengths: np.ndarray, crossing: np.ndarray) -> SeamCost
     if blocks < LEAST_BLOCKS:
         need = math.ceil(10 * LEAST_BLOCKS * tau)
         raise InputError(f"{length} measurements of a seam are too few at tau = {tau:.3g}; take {need} or more")
-    level, index = energy_levels(H.ravel(), float(np.ptp(s)) / T, LEVELS)
+    level, index = energy_levels(H.ravel(), float(np.ptp(s)) / T, CROSSING_LEVELS)
     state = np.repeat(np.arange(len(s)), length)
     block = np.tile(np.searchsorted(bin_edges(length, blocks), np.arange(length), side="right") - 1, len(s))
     parts = np.zeros((blocks, len(s), len(level)))
     np.add.at(parts, (block, state, index), 1.0)
     total = parts.sum(axis=0)
-    overlap = _overlap(s / T, level, total)
-    pooled = mbar.solve(s / T, level, total)
+    found = solve(s / T, level, total, "strength")
     left = total - parts
-    free = pooled.free + mbar.newton(pooled.boltzmann, left.sum(axis=1), left.sum(axis=2))
+    free = found.free + newton(found.boltzmann, left.sum(axis=1), left.sum(axis=2))
     differences = free[:, ends[1]] - free[:, ends[0]]
-    value = float(pooled.free[ends[1]] - pooled.free[ends[0]])
+    value = float(found.free[ends[1]] - found.free[ends[0]])
     spread = math.sqrt((blocks - 1) / blocks * float(((differences - differences.mean()) ** 2).sum()))
-    difference, ratio = Estimate.student(value, spread, blocks - 1), math.exp(-value)
-    return SeamCost(
-        Estimate(T * value, T * difference.error, difference.dof),
-        Estimate(ratio, ratio * difference.error, difference.dof),
-        overlap,
-        tau,
-        blocks,
-    )
-
-
-def _overlap(beta: np.ndarray, level: np.ndarray, counts: np.ndarray) -> float:
-    """Return the least overlap of neighbouring strengths, or refuse."""
-    found = []
-    for i, j in pairwise(np.argsort(-beta)):
-        found.append(mbar.neighbours(beta[[i, j]], level, counts[[i, j]])[1])
-        if found[-1] < mbar.LEAST_OVERLAP:
-            raise InputError(
-                f"the seam's energies at neighbouring strengths overlap by {found[-1]:.2g} only (at least "
-                f"{mbar.LEAST_OVERLAP} is needed); add a strength between them"
-            )
-    return min(found)
+    error, dof, ratio = Estimate.student(value, spread, blocks - 1).error, blocks - 1, math.exp(-value)
+    cost = Estimate(T * value, T * error, dof)
+    return SeamCost(cost, Estimate(ratio, ratio * error, dof), float(found.overlaps.min()), tau, blocks)
 
 
 def stiffness(sizes: np.ndarray, cost: np.ndarray, error: np.ndarray | None = None) -> Estimate | None:
-    """Return theta of Delta F ~ L^theta: 1 for walls of a discrete symmetry, 0 for U(1), below 0 without order (2D).
+    """Stiffness exponent theta of Delta F ~ L^theta.
 
-    The slope of ln Delta F by weighted least squares (W. L. McMillan, J. Phys. C 17, 3179 (1984)).
+    In 2D it is 1 for walls of a discrete symmetry, 0 for U(1), below 0 without order.  Slope of ln Delta F by weighted
+    least squares (W. L. McMillan, J. Phys. C 17, 3179 (1984)).
 
     Parameters
     ----------
@@ -142,12 +121,7 @@ def stiffness(sizes: np.ndarray, cost: np.ndarray, error: np.ndarray | None = No
     sigma = np.zeros(len(F)) if error is None else np.asarray(error, float)
     if len(np.unique(L)) < 2 or not (2 * sigma < F).all() or not (F > 0).all():
         return None
-    weight = np.ones(len(F)) if error is None else (F / sigma) ** 2
-    x = np.log(L) - np.average(np.log(L), weights=weight)
-    slope = float((weight * x * np.log(F)).sum() / (weight * x**2).sum())
+    slope, unit, chi2 = power_law(L, F, F if error is None else sigma)
     if error is not None:
-        return Estimate(slope, float((weight * x**2).sum() ** -0.5))
-    if len(F) < 3:
-        return Estimate(slope, math.inf)
-    rest = np.log(F) - np.log(F).mean() - slope * x
-    return Estimate(slope, math.sqrt(float((rest**2).sum()) / (len(F) - 2) / float((x**2).sum())))
+        return Estimate(slope, unit)
+    return Estimate(slope, unit * math.sqrt(chi2 / (len(F) - 2)) if len(F) > 2 else math.inf)

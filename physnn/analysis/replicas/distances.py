@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from scipy import integrate, special, stats
 from scipy.spatial.distance import pdist, squareform
 
 from physnn import rng
@@ -181,44 +180,6 @@ def replica_distances(
         return sliced_wasserstein(weights, seed=seed)
     points = reduced(flatten(weights), reduction)
     return wasserstein(points) if kind == "wasserstein" else euclid(points)
-
-
-def gaussian_wasserstein(means: Sequence[float], scales: Sequence[float], size: int | None = None) -> float:
-    """Return the expected W1 between lists of weights drawn from two normal distributions.
-
-    Of the distributions themselves, W1 = E |a + b z| with a = m1 - m2, b = s1 - s2 and normal z, which is |b|
-    sqrt(2/pi) exp(-a^2 / 2 b^2) + a erf(a / (|b| sqrt 2)).  Of lists of n weights, W1 = int |F1 - F2| dx over their
-    empirical distribution functions, so E W1 = int E |B1 - B2| dx / n with independent B_i ~ Binomial(n, Phi((x - m_i)
-    / s_i)), to 1e-4 of it.  Two lists of one distribution are apart as well, by about 1.8 s / sqrt n: a floor
-    that only n lowers.
-
-    Parameters
-    ----------
-    means, scales : pairs of float
-        Means and standard deviations (> 0) of the two distributions, in units of a weight.
-    size : int or None
-        Length n of the lists; None for the distributions themselves.
-    """
-    (m1, m2), (s1, s2) = means, scales
-    if min(s1, s2) <= 0 or (size is not None and size < 1):
-        raise InputError("standard deviations and the length of lists must be positive")
-    if size is None:
-        a, b = abs(m1 - m2), abs(s1 - s2)
-        if b == 0:
-            return a
-        return float(b * np.sqrt(2 / np.pi) * np.exp(-((a / b) ** 2) / 2) + a * special.erf(a / (b * np.sqrt(2))))
-    x = np.linspace(min(m1 - 9 * s1, m2 - 9 * s2), max(m1 + 9 * s1, m2 + 9 * s2), 801)
-    below = np.array([stats.norm.cdf(x, m1, s1), stats.norm.cdf(x, m2, s2)])
-    return float(integrate.simpson([_binomial_distance(size, p) for p in below.T], x=x) / size)
-
-
-def _binomial_distance(n: int, p: np.ndarray) -> float:
-    """Return E |B1 - B2| = sum_{k<n} [P1 (1 - P2) + P2 (1 - P1)] with P_i = P(B_i <= k), B_i ~ Binomial(n, p_i)."""
-    # Further from both means than this every term is below 1e-12.
-    reach = 12 * np.sqrt(n * p * (1 - p)) + 24
-    k = np.arange(max(0, int(np.min(n * p - reach))), min(n, int(np.max(n * p + reach)) + 1))
-    first, second = stats.binom.cdf(k[:, None], n, p).T
-    return float(np.sum(first * (1 - second) + second * (1 - first)))
 
 
 def _as_points(points: np.ndarray) -> np.ndarray:

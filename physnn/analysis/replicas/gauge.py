@@ -21,8 +21,6 @@ from physnn.errors import InputError
 
 SWEEPS = 100
 """Most sweeps over the layers in an alignment; ten are rarely needed."""
-SPREAD = 1.0
-"""Standard deviation of the logarithm of factors drawn by `random_gauge`."""
 
 
 def _along(values: np.ndarray, array: np.ndarray) -> np.ndarray:
@@ -198,33 +196,4 @@ def aligned(weights: Mapping[str, np.ndarray], layers: Sequence[Layer], referenc
             # A sum, since any() would stop at the first layer that moved.
             if sum(_match(one, layers, k, targets[k]) for k in hidden) == 0:
                 break
-    return state
-
-
-def random_gauge(weights: Mapping[str, np.ndarray], layers: Sequence[Layer], generator: np.random.Generator) -> Weights:
-    """Return each replica under a random gauge transformation of its own, for tests of what should be invariant.
-
-    Units of hidden layers are permuted; ReLU units scaled by log-normal factors, exp of a normal variable of standard
-    deviation 1; signs of tanh units and of weights before batch normalisations are drawn, and normal shifts of biases
-    before these.
-
-    Raises
-    ------
-    InputError
-        As for `canonical`.
-    """
-    state = copied(weights, layers)
-    for k, layer in enumerate(layers):
-        shape = state[f"{layer.name}.weight"].shape[:2]
-        if layer.norm:
-            flip_before_norm(state, layer, generator.choice([-1.0, 1.0], shape))
-            if f"{layer.name}.bias" in state:
-                shift_before_norm(state, layer, generator.normal(size=shape))
-        if k == len(layers) - 1:
-            break
-        permute_units(state, layers, k, np.argsort(generator.random(shape), axis=1))
-        if layer.activation == "relu":
-            scale_units(state, layers, k, np.exp(SPREAD * generator.normal(size=shape)))
-        if layer.signs:
-            scale_units(state, layers, k, generator.choice([-1.0, 1.0], shape))
     return state

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.statistics.resampling import Function, evaluate, redrawn
+from physnn.analysis.statistics.resampling import MomentFunction, evaluate, redrawn
 from physnn.errors import InputError
 
 LEAST_REPLICAS = 8
@@ -61,7 +61,7 @@ def variances(matrix: np.ndarray) -> tuple[float, float]:
     return float(np.sum(r**2) / (R - 1)) - of_pairs / (R - 2), of_pairs
 
 
-def pair_mean(*matrices: np.ndarray, function: Function = lambda mean: mean) -> Estimate:
+def pair_mean(*matrices: np.ndarray, function: MomentFunction = lambda mean: mean) -> Estimate:
     """Return a function of means over pairs of replicas, with the error of its linear part.
 
     Parameters
@@ -93,7 +93,7 @@ def pair_mean(*matrices: np.ndarray, function: Function = lambda mean: mean) -> 
     return Estimate.student(float(evaluate(function, means)), float(np.sqrt(variance)), R - 1)
 
 
-def _linearised(function: Function, matrices: np.ndarray, means: np.ndarray) -> np.ndarray:
+def _linearised(function: MomentFunction, matrices: np.ndarray, means: np.ndarray) -> np.ndarray:
     """Return sum_k df/dm_k d_k, the pair values that the function's error comes from."""
     scale = np.array([np.abs(m).max() for m in matrices])
     step = 1e-6 * np.where(scale > 0, scale, 1.0)
@@ -190,11 +190,3 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> PairedDifference
         return PairedDifference(Estimate(mean, 0.0, n - 1), 1.0 if mean == 0 else 0.0, n)
     p = float(2 * stats.t.sf(abs(mean / error), n - 1))
     return PairedDifference(Estimate.student(mean, error, n - 1), p, n)
-
-
-def mean_over(values: np.ndarray) -> Estimate:
-    """Return the mean of independent values with its standard error; of one value, with an error of nan."""
-    x = np.asarray(values, dtype=float)
-    if len(x) < 2:
-        return Estimate(float(x.mean()), float("nan"))
-    return Estimate.student(float(x.mean()), float(x.std(ddof=1) / np.sqrt(len(x))), len(x) - 1)

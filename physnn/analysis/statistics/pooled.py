@@ -1,4 +1,4 @@
-"""One number of several networks: shared, or scattered from network to network?
+"""Common mean of several networks, and the test whether they share it.
 
 With estimates y_i of variance s_i^2, Cochran's Q = sum_i (y_i - y)^2 / s_i^2 about their weighted mean y is chi-squared
 with n - 1 degrees of freedom if all are equal (W. G. Cochran, Biometrics 10 (1954) 101).  The scatter between networks
@@ -16,13 +16,24 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.verdict.universality import deviation
+from physnn.analysis.statistics.estimate import Estimate, deviation
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """Mean of networks, standard deviation ``between`` them (0 where errors explain all), and the test of equality."""
+class PooledMean:
+    """Common mean of several networks.
+
+    Attributes
+    ----------
+    mean : Estimate
+        Weighted mean, with Student's distribution of n - 1 degrees of freedom.
+    between : float
+        Standard deviation between networks, in the unit of the mean; 0 where the errors explain the scatter.
+    q, p_value : float
+        Cochran's Q, dimensionless, and its p-value for networks that are all equal.
+    count : int
+        Number n of networks.
+    """
 
     mean: Estimate
     between: float
@@ -31,17 +42,16 @@ class Pooled:
     count: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {"mean": self.mean.as_json(), "between": self.between, "q": self.q, "p_value": self.p_value,
-                "count": self.count}  # fmt: skip
+        """Plain data."""
+        return vars(self) | {"mean": self.mean.as_json()}
 
     def __str__(self) -> str:
         told = f"scatter between networks {self.between:.2g}, " if self.between else ""
         return f"{self.mean} of {self.count} networks ({told}equal: p = {self.p_value:.2g})"
 
 
-def pooled(found: Sequence[Estimate]) -> Pooled | None:
-    """Return the common mean of independent estimates; None of fewer than two.
+def pooled(found: Sequence[Estimate]) -> PooledMean | None:
+    """Common mean of independent estimates; None of fewer than two.
 
     Parameters
     ----------
@@ -60,6 +70,5 @@ def pooled(found: Sequence[Estimate]) -> Pooled | None:
     # Never below the error that the estimates' own errors give: a lucky agreement is no knowledge.
     scale = max(1.0, float((weight * (y - mean) ** 2).sum()) / dof)
     error = math.sqrt(scale / float(weight.sum()))
-    return Pooled(
-        Estimate.student(float(mean), error, dof), math.sqrt(between), q, float(stats.chi2.sf(q, dof)), len(y)
-    )
+    common = Estimate.student(float(mean), error, dof)
+    return PooledMean(common, math.sqrt(between), q, float(stats.chi2.sf(q, dof)), len(y))

@@ -1,8 +1,6 @@
-"""Errors of functions of mean raw moments, such as U4 = 1 - <m^4> / (3 <m^2>^2), from correlated series.
+"""Resampling of bins and draws, and errors of functions of mean raw moments, such as U4 = 1 - <m^4> / (3 <m^2>^2).
 
-Three ways to the same number: bins left out (`jackknife`), bins redrawn (`bootstrap`), and the autocorrelation of the
-linearised function (`linear_error`, which needs no bins).  All measurements of one time enter together, so the
-correlations between moments are kept.
+All measurements of one time enter together, so the correlations between moments are kept.
 """
 
 from __future__ import annotations
@@ -17,16 +15,16 @@ from physnn.analysis.statistics.series import as_chains, tau_int
 from physnn.errors import InputError
 
 BIN_TIMES = 10.0
-"""Least length of a bin, in units of the longest tau: errors are about 5 % low for one exponential, less for longer."""
+"""Least length of a bin, in units of the longest tau, a convention: errors are about 5 % low for one exponential."""
 MOST_BINS = 128
-"""Number of bins, over all chains, above which bins are made longer instead."""
+"""Number of bins, over all chains, above which bins are made longer instead: the error is then known to 6 %."""
 
-Function = Callable[..., np.ndarray]
+MomentFunction = Callable[..., np.ndarray]
 """From mean moments to a derived quantity, element by element: one array per moment, all of one shape."""
 
 
 def bin_count(tau: float, chains: int, length: int) -> int:
-    """Return the number of bins per chain: each at least 10 tau long, about 128 in all, at least 2 in all.
+    """Number of bins per chain: each at least 10 tau long, about 128 in all, at least 2 in all.
 
     Raises
     ------
@@ -43,45 +41,12 @@ def bin_count(tau: float, chains: int, length: int) -> int:
 
 
 def bin_edges(length: int, count: int) -> np.ndarray:
-    """Return where ``count`` bins of nearly equal length begin, shape ``(count,)``; no measurement is left out."""
+    """First measurements of ``count`` bins of nearly equal length, shape ``(count,)``; no measurement is left out."""
     return np.arange(count) * length // count
 
 
-def bin_sums(series: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return sums of each series over bins, and the lengths of the bins.
-
-    Parameters
-    ----------
-    series : tuple of arrays, each of shape (measurements,) or (chains, measurements)
-        Raw moments of the same measurements.
-
-    Returns
-    -------
-    sums : ndarray, shape (moments, bins)
-        Bins of all chains; each is at least 10 times as long as the longest tau of the series.
-    lengths : ndarray, shape (bins,)
-        Measurements in each bin.
-
-    Raises
-    ------
-    InputError
-        If there is no series, shapes differ, or a chain is shorter than 50 tau.
-    """
-    if not series:
-        raise InputError("no series given; give the raw moments that the function takes")
-    all_chains = [as_chains(s) for s in series]
-    if len({c.shape for c in all_chains}) > 1:
-        shapes = ", ".join(str(c.shape) for c in all_chains)
-        raise InputError(f"the moments have different shapes ({shapes}); give moments of the same measurements")
-    chains, length = all_chains[0].shape
-    count = bin_count(max(tau_int(c).tau.value for c in all_chains), chains, length)
-    edges = bin_edges(length, count)
-    sums = np.array([np.add.reduceat(c, edges, axis=1).ravel() for c in all_chains])
-    return sums, np.tile(np.diff(edges, append=length), chains)
-
-
 def redrawn(bins: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """Return how often each bin counts in each resample, shape ``(resamples, bins)``; rows sum to ``bins``.
+    """Weights of bins in bootstrap samples, shape ``(resamples, bins)``; rows sum to ``bins``.
 
     Drawn are n - 1 of n bins with replacement, scaled by n / (n - 1): the variance of a resampled mean is then
     s^2 / n without bias, also for few bins (P. J. McCarthy and C. B. Snowden, Vital Health Stat. 2 (95) (1985)).
@@ -90,18 +55,18 @@ def redrawn(bins: int, resamples: int, generator: np.random.Generator) -> np.nda
 
 
 def shares(draws: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-    """Return the share of each of n draws in bootstrap samples, n redrawn with replacement: ``(*shape, draws)``."""
+    """Shares of n draws in bootstrap samples, n redrawn with replacement, shape ``(*shape, draws)``."""
     return np.asarray(generator.multinomial(draws, np.full(draws, 1 / draws), shape) / draws)
 
 
 def widened(drawn: np.ndarray) -> np.ndarray:
-    """Return `shares` with deviations from 1/n times sqrt(n / (n - 1)): means vary by s^2 / n, also for few draws."""
+    """`shares` with deviations from 1/n times sqrt(n / (n - 1)): means vary by s^2 / n, also for few draws."""
     n = drawn.shape[-1]
     return np.asarray(1 / n + (drawn - 1 / n) * math.sqrt(n / max(1, n - 1)))
 
 
-def evaluate(function: Function, moments: np.ndarray) -> np.ndarray:
-    """Return the function at mean moments of shape ``(moments, ...)``.
+def evaluate(function: MomentFunction, moments: np.ndarray) -> np.ndarray:
+    """Function at mean moments of shape ``(moments, ...)``.
 
     Raises
     ------
@@ -115,62 +80,8 @@ def evaluate(function: Function, moments: np.ndarray) -> np.ndarray:
     return values
 
 
-def jackknife(function: Function, *series: np.ndarray) -> Estimate:
-    """Return a function of mean moments by leaving out one bin at a time.
-
-    value = f - (n - 1) (mean_j f_j - f), free of the bias of order 1/n; error^2 = (n - 1)/n sum_j (f_j - mean f)^2,
-    with Student's distribution of n - 1 degrees of freedom for n bins.
-
-    Parameters
-    ----------
-    function : callable
-        Takes one array per series, mean moments of any common shape, and returns an array of that shape.
-    *series : array, shape (measurements,) or (chains, measurements)
-        Raw moments of the same measurements, after thermalisation.
-
-    Raises
-    ------
-    InputError
-        If a chain is shorter than 50 tau, shapes differ, or the function is not finite.
-    """
-    sums, lengths = bin_sums(series)
-    count = len(lengths)
-    full = float(evaluate(function, sums.sum(axis=1) / lengths.sum()))
-    left = evaluate(function, (sums.sum(axis=1, keepdims=True) - sums) / (lengths.sum() - lengths))
-    error = math.sqrt((count - 1) / count * float(np.sum((left - left.mean()) ** 2)))
-    return Estimate.student(full - (count - 1) * (float(left.mean()) - full), error, count - 1)
-
-
-def bootstrap(
-    function: Function, *series: np.ndarray, generator: np.random.Generator, resamples: int = 1000
-) -> Estimate:
-    """Return a function of mean moments, with the standard deviation over resampled bins as its error.
-
-    Parameters
-    ----------
-    function : callable
-        As for `jackknife`.
-    *series : array, shape (measurements,) or (chains, measurements)
-        Raw moments of the same measurements, after thermalisation.
-    generator : numpy.random.Generator
-        Draws the bins.
-    resamples : int
-        Number of resamples, at least 2.
-
-    Raises
-    ------
-    InputError
-        As for `jackknife`.
-    """
-    sums, lengths = bin_sums(series)
-    drawn = redrawn(len(lengths), resamples, generator)
-    value = float(evaluate(function, sums.sum(axis=1) / lengths.sum()))
-    samples = evaluate(function, sums @ drawn.T / (drawn @ lengths))
-    return Estimate.student(value, float(np.std(samples, ddof=1)), len(lengths) - 1)
-
-
-def linear_error(function: Function, *series: np.ndarray) -> Estimate:
-    """Return a function of mean moments with the error of its linear part, by the Gamma method.
+def linear_error(function: MomentFunction, *series: np.ndarray) -> Estimate:
+    """Function of mean moments with the error of its linear part, by the Gamma method.
 
     error^2 = 2 tau_f var_f / n of the series f_i = sum_k (df/dm_k) (m_{k,i} - m_k); derivatives are central differences
     over one standard deviation of a mean of n independent draws (U. Wolff, Comput. Phys. Commun. 156 (2004) 143).
@@ -178,7 +89,7 @@ def linear_error(function: Function, *series: np.ndarray) -> Estimate:
     Parameters
     ----------
     function : callable
-        As for `jackknife`.
+        Takes one array per series, mean moments of any common shape, and returns an array of that shape.
     *series : array, shape (measurements,) or (chains, measurements)
         Raw moments of the same measurements, after thermalisation.
 

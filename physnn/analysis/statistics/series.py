@@ -1,4 +1,4 @@
-"""Markov-chain time series: autocorrelation, integrated autocorrelation time, and the error of a mean.
+"""Series of Markov chains: autocorrelation, integrated autocorrelation time, and the error of a mean.
 
 Convention: tau_int = 1/2 + sum_{t>0} rho(t), so that independent draws have tau = 1/2 and the error of a mean over
 n measurements is sqrt(2 tau var / n).  Times are in units of the spacing of measurements.
@@ -10,21 +10,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, stats
+from scipy import fft
 
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.errors import InputError
 
-SHORTEST = 50.0
-"""Length of a chain, in units of tau, below which its tau and its errors are not trusted."""
+SHORTEST_CHAIN = 50.0
+"""Least length of a chain in units of tau, a convention: tau is then known to about a third of itself."""
 WOLFF_S = 1.5
-"""Ratio of the exponential to the integrated time that the choice of the window assumes."""
-FINEST_PLATEAU = 64
-"""Least number of bins of a level that may take part in a plateau: an error known to 9 %."""
+"""Ratio of the exponential to the integrated time that the choice of the window assumes; Wolff's value."""
 FINITE_WINDOW = 3.0
 """Correction of the error of tau for one exponential: Bartlett's formula has 5, the choice of the window costs 2."""
-PLATEAU_START = 5.0
-"""Least bin size of a plateau, in units of tau: there the error is still 10 % low for one exponential."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class AutocorrelationTime:
     samples : int
         n, the measurements of all chains together.
     note : str
-        Empty, or why the answer is a convention (a series that never changes).
+        Empty, or why the numbers are a convention (a constant series).
     """
 
     tau: Estimate
@@ -60,31 +56,8 @@ class AutocorrelationTime:
         return self.samples / (2 * self.tau.value)
 
 
-@dataclass(frozen=True)
-class Binning:
-    """Error of a mean as a function of the bin size.
-
-    Attributes
-    ----------
-    sizes : ndarray of int
-        Bin sizes 1, 2, 4, ...
-    errors, uncertainties : ndarray
-        Error of the mean from bins of each size, and the standard error of that error.
-    plateau : Estimate or None
-        The error at the first bin size of the plateau, with its uncertainty; None if none was reached.
-    statement : str
-        Whether the error has stopped growing, and from which bin size on.
-    """
-
-    sizes: np.ndarray
-    errors: np.ndarray
-    uncertainties: np.ndarray
-    plateau: Estimate | None
-    statement: str
-
-
 def as_chains(series: np.ndarray) -> np.ndarray:
-    """Return a series as a float array of shape (chains, measurements).
+    """Series as a float array of shape (chains, measurements).
 
     Parameters
     ----------
@@ -108,7 +81,7 @@ def as_chains(series: np.ndarray) -> np.ndarray:
 
 
 def autocovariance(series: np.ndarray) -> np.ndarray:
-    """Return Gamma(t) = <(x_i - m)(x_{i+t} - m)>, averaged over chains, for every lag.
+    """Autocovariance Gamma(t) = <(x_i - m)(x_{i+t} - m)>, averaged over chains, for every lag.
 
     m is the mean of all chains: chains with means of their own, each stuck elsewhere, show a large tau that their
     own means would hide.  The sum over N - t pairs is divided by N - t.
@@ -137,7 +110,7 @@ def autocovariance(series: np.ndarray) -> np.ndarray:
 
 
 def autocorrelation(series: np.ndarray) -> np.ndarray:
-    """Return rho(t) = Gamma(t) / Gamma(0) for t = 0, 1, ..., shape (measurements,); see `autocovariance`.
+    """Autocorrelation rho(t) = Gamma(t) / Gamma(0) for t = 0, 1, ..., shape (measurements,); see `autocovariance`.
 
     A series that never changes is uncorrelated by convention: 1, 0, 0, ...
     """
@@ -149,7 +122,7 @@ def autocorrelation(series: np.ndarray) -> np.ndarray:
 
 
 def estimate_time(series: np.ndarray) -> AutocorrelationTime:
-    """Return tau_int whatever the length of the chains; `tau_int` is the same with a refusal of short ones."""
+    """Integrated autocorrelation time whatever the length of the chains; `tau_int` refuses short ones."""
     chains = as_chains(series)
     samples, length = chains.size, chains.shape[1]
     if np.ptp(chains) == 0:
@@ -170,7 +143,7 @@ def estimate_time(series: np.ndarray) -> AutocorrelationTime:
 
 
 def _window(partial: np.ndarray, samples: int) -> tuple[int, bool]:
-    """Return Wolff's window, and whether there is one within the chain."""
+    """Wolff's window, and whether there is one within the chain."""
     lags = np.arange(1, len(partial) + 1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # tau_int = 1 / (2 tanh(1 / (2 tau_exp))) for one exponential; tau_int <= 1/2 decays at once.
@@ -181,7 +154,7 @@ def _window(partial: np.ndarray, samples: int) -> tuple[int, bool]:
 
 
 def tau_int(series: np.ndarray) -> AutocorrelationTime:
-    """Return the integrated autocorrelation time, with an automatic window.
+    """Integrated autocorrelation time, with an automatic window.
 
     The Gamma method of U. Wolff, Comput. Phys. Commun. 156 (2004) 143 (erratum 176 (2007) 383): Gamma(t) is averaged
     over chains about the mean of all of them, the window W minimises the sum of the truncation bias exp(-W/tau) and
@@ -201,79 +174,12 @@ def tau_int(series: np.ndarray) -> AutocorrelationTime:
     """
     chains = as_chains(series)
     found = estimate_time(chains)
-    length, least = chains.shape[1], SHORTEST * found.tau.value
+    length, least = chains.shape[1], SHORTEST_CHAIN * found.tau.value
     if length < least or found.note.startswith("correlations"):
         # A chain that is too short underestimates its tau, so the length it asks for is a lower bound.
         raise InputError(
             f"a chain of {length} measurements is too short for its autocorrelation time of about "
             f"{found.tau.value:.3g} or more; run at least {math.ceil(max(least, 2 * length))} measurements "
-            f"({SHORTEST:.0f} tau) per chain"
+            f"({SHORTEST_CHAIN:.0f} tau) per chain"
         )
     return found
-
-
-def binning(series: np.ndarray) -> Binning:
-    """Return the error of the mean from bins of 1, 2, 4, ... measurements, and whether it reaches a plateau.
-
-    error(b)^2 = sum_j (mean_j - mean)^2 / (n_b (n_b - 1)) over the n_b bins of all chains; no bin joins two chains.
-    A plateau begins at the smallest b of at least 5 tau from which on the errors of all larger bins agree within two
-    standard errors, and it must hold at least three sizes of at least 64 bins; noise alone makes shorter ones.
-    H. Flyvbjerg and H. G. Petersen, J. Chem. Phys. 91 (1989) 461.
-
-    Parameters
-    ----------
-    series : array, shape (measurements,) or (chains, measurements)
-        The observable after thermalisation.
-
-    Raises
-    ------
-    InputError
-        For what `as_chains` refuses.
-    """
-    chains = as_chains(series)
-    if np.ptp(chains) == 0:
-        zero, statement = np.zeros(1), "the series is constant: error 0"
-        return Binning(np.ones(1, int), zero, zero, Estimate(0.0, 0.0), statement)
-    sizes: list[int] = []
-    squares: list[float] = []
-    counts: list[int] = []
-    bins = chains
-    while bins.size >= 8:
-        sizes.append(2 ** len(sizes))
-        squares.append(float(np.sum((bins - bins.mean()) ** 2)) / (bins.size * (bins.size - 1)))
-        counts.append(bins.size)
-        even = bins[:, : bins.shape[1] // 2 * 2]
-        bins = (even[:, ::2] + even[:, 1::2]) / 2
-        if bins.shape[1] == 0:
-            break
-    errors, n = np.sqrt(squares), np.array(counts)
-    uncertainties = errors / np.sqrt(2 * (n - 1))
-    level = _plateau(np.array(sizes), np.array(squares), n, PLATEAU_START * estimate_time(chains).tau.value)
-    if level is None:
-        statement = (
-            f"no plateau up to bins of {sizes[-1]} measurements: the error still grows, or too few bins show that it "
-            "does not"
-        )
-        return Binning(np.array(sizes), errors, uncertainties, None, statement)
-    statement = f"plateau from bins of {sizes[level]} measurements on"
-    found = Estimate(float(errors[level]), float(uncertainties[level]))
-    return Binning(np.array(sizes), errors, uncertainties, found, statement)
-
-
-def _plateau(sizes: np.ndarray, squares: np.ndarray, counts: np.ndarray, smallest: float) -> int | None:
-    """Return the level where the plateau begins."""
-    usable = np.flatnonzero(counts >= FINEST_PLATEAU)
-    for level in usable[:-2]:
-        if sizes[level] < smallest:
-            continue
-        later = slice(level + 1, None)
-        # Squared errors have relative variance 2/n; of nested bins the differences have 2/n_later - 2/n_level.
-        spread = np.sqrt(2 / counts[later] - 2 / counts[level])
-        few = counts[later] < FINEST_PLATEAU
-        deviation = (squares[later] / squares[level] - 1) / spread
-        # Among few bins only a rise beyond the tail of chi squared speaks against a plateau.
-        limit = stats.chi2.isf(1e-4, counts[later] - 1) / (counts[later] - 1)
-        rise = squares[later] / squares[level] > limit
-        if np.all(np.abs(deviation[~few]) < 2) and not np.any(rise & few):
-            return int(level)
-    return None

@@ -7,7 +7,6 @@ Finite-size scaling y = L^(zeta/nu) F((x - x_c) L^(1/nu)) gives 1/nu, and zeta/n
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -15,7 +14,7 @@ from typing import Any
 
 from scipy import special, stats
 
-from physnn.analysis.statistics.estimate import ONE_SIGMA, Estimate
+from physnn.analysis.statistics.estimate import Estimate, deviation, difference, ratio, sigmas, significance
 from physnn.analysis.verdict.fit import Fit
 
 DOUBTFUL, EXCLUDED = 2.0, 3.0
@@ -91,57 +90,6 @@ CLASSES = (
     ),
 )  # fmt: skip
 """What fits are compared with."""
-
-
-def deviation(estimate: Estimate) -> float:
-    """Return the standard error, which `Estimate.error` widens to half of Student's 68.3 % interval."""
-    return estimate.error / float(stats.t.ppf((1 + ONE_SIGMA) / 2, estimate.dof))
-
-
-def _joint(a: Estimate, b: Estimate, factor: float) -> tuple[float, float]:
-    """Return the standard error of a - factor b and its degrees of freedom."""
-    first, second = deviation(a) ** 2, (factor * deviation(b)) ** 2
-    below = first**2 / a.dof + second**2 / b.dof
-    return math.sqrt(first + second), (first + second) ** 2 / below if below > 0 else math.inf
-
-
-def difference(a: Estimate, b: Estimate) -> Estimate:
-    """Return a - b of independent estimates."""
-    return Estimate.student(a.value - b.value, *_joint(a, b, 1.0))
-
-
-def ratio(a: Estimate, b: Estimate) -> tuple[Estimate, tuple[float, float]] | None:
-    """Return a / b of independent estimates with its 95 % interval, None where b may be 0.
-
-    The interval is E. C. Fieller's (J. R. Stat. Soc. B 16 (1954) 175), and the error half of his 68.3 % interval; both
-    are those of linear propagation where b is well known.
-    """
-    value, ends = a.value / b.value if b.value else math.inf, []
-    dof = _joint(a, b, value)[1] if b.value else math.inf
-    for level in (ONE_SIGMA, 0.95):
-        t = float(stats.t.ppf((1 + level) / 2, dof))
-        square, product = b.value**2 - (t * deviation(b)) ** 2, a.value * b.value
-        if square <= 0:
-            return None
-        root = math.sqrt(max(product**2 - square * (a.value**2 - (t * deviation(a)) ** 2), 0.0))
-        ends.append(((product - root) / square, (product + root) / square))
-    return Estimate(value, (ends[0][1] - ends[0][0]) / 2, dof), ends[1]
-
-
-def significance(estimate: Estimate) -> tuple[float, float]:
-    """Return z and the two-sided p-value of the hypothesis that the true value is 0.
-
-    z is the signed deviation of a normal variable with the same p-value.
-    """
-    p = float(estimate.value == 0)
-    if estimate.error > 0:
-        p = float(2 * stats.t.sf(abs(estimate.value) / deviation(estimate), estimate.dof))
-    return math.copysign(sigmas(p), estimate.value), p
-
-
-def sigmas(p_value: float) -> float:
-    """Return the deviation of a normal variable that has a two-sided p-value, 37 at most."""
-    return abs(float(special.ndtri(max(p_value, 1e-300) / 2)))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from physnn.exact.ising.kaufman import kaufman
 from physnn.exact.ising.transfer import ising_transfer
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, advance, start, thermalise
+from tests.synthetic.markov import ar1
 
 T, L = 2.4, 8
 
@@ -100,6 +101,16 @@ def test_chains_that_are_too_short_or_apart_are_named():
     arrays = chains(0, 2000)
     arrays["m2"][:, 0] *= 0.8
     assert "disagree" in curve(arrays, "binder").equilibrium
+
+
+def test_a_start_that_all_chains_share_is_noticed_after_too_short_a_thermalisation():
+    """20 sets of chains begun 60 standard deviations off: alarms without thermalisation, none after 20 tau of it."""
+    tau, found = 5.0, {0: 0, 100: 0}
+    for seed in range(20):
+        x = ar1(rng.stream(seed, "synthetic", "start"), (4, 1600), tau, 60.0)
+        for cut in found:
+            found[cut] += "disagree" in curve({"energy": x[None, :, cut:]}, "energy").equilibrium
+    assert found[0] >= 19 and found[100] == 0
 
 
 def test_observables_need_their_arrays_and_a_temperature():

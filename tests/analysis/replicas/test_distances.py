@@ -15,7 +15,6 @@ from physnn.analysis.replicas.distances import (
     KINDS,
     euclid,
     flatten,
-    gaussian_wasserstein,
     replica_distances,
     scale_normalised,
     sliced_wasserstein,
@@ -27,6 +26,7 @@ from physnn.analysis.replicas.embedding import Reduction
 from physnn.analysis.replicas.layers import Layer
 from physnn.analysis.statistics.pairs import pair_mean
 from physnn.errors import InputError
+from tests.synthetic.replicas import gaussian_wasserstein
 
 CHAIN = (Layer("first"), Layer("last", "none"))
 
@@ -216,6 +216,3 @@ def test_other_refusals():
         sliced_wasserstein(weights_of(2), directions=0)
     with pytest.raises(InputError, match="need the weights of layers"):
         sliced_wasserstein({"first.bias": np.ones((2, 3))})
-    for scales, size in (((0, 1), None), ((1, 1), 0)):
-        with pytest.raises(InputError, match="must be positive"):
-            gaussian_wasserstein((0, 0), scales, size)

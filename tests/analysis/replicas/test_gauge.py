@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from physnn import rng
 from physnn.analysis.replicas.distances import euclid, flatten, wasserstein
-from physnn.analysis.replicas.gauge import aligned, canonical, permute_units, random_gauge, scale_units
+from physnn.analysis.replicas.gauge import aligned, canonical, permute_units, scale_units
 from physnn.analysis.replicas.layers import Layer
 from physnn.errors import InputError
+from tests.synthetic.replicas import random_gauge
 
 
 def conv_chain(activation, pool, norm=False):

@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 
 from physnn import rng
-from physnn.analysis.replicas.distances import gaussian_wasserstein, wasserstein
+from physnn.analysis.replicas.distances import wasserstein
 from physnn.analysis.replicas.metric import compare_metrics, replica_metric, scott_bandwidth, smoothed
 from physnn.errors import InputError
+from tests.synthetic.replicas import gaussian_wasserstein
 
 
 def gaussians(words, replicas=60, size=100, scale=1.0, spread=0.0):

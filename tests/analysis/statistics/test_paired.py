@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from physnn import rng
-from physnn.analysis.statistics.pairs import mean_over, paired_difference
+from physnn.analysis.statistics.estimate import mean_over
+from physnn.analysis.statistics.pairs import paired_difference
 from physnn.errors import InputError
 
 

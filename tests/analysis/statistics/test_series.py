@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.statistics.series import autocorrelation, autocovariance, binning, estimate_time, tau_int
+from physnn.analysis.statistics.series import autocorrelation, autocovariance, estimate_time, tau_int
 from physnn.errors import InputError
 from tests.synthetic.markov import ar1
 
@@ -76,7 +76,6 @@ def test_a_constant_series_says_so():
         found = tau_int(np.full((2, 30), value))
         assert (found.tau.value, found.mean.value, found.mean.error) == (0.5, value, 0.0)
         assert "constant" in found.note
-    assert binning(np.full(30, 0.1)).errors.tolist() == [0.0]
     assert autocorrelation(np.full(5, 0.1)).tolist() == [1, 0, 0, 0, 0]
     with pytest.raises(InputError, match="too short"):
         tau_int(np.array([np.zeros(100), np.ones(100)]))
@@ -98,24 +97,6 @@ def test_wrong_input_is_refused():
         tau_int(np.zeros((2, 5, 5)))
     with pytest.raises(InputError, match="not finite"):
         tau_int(np.array([1.0, np.nan, 2.0, 3.0, 4.0]))
-
-
-def test_bins_reach_a_plateau_where_the_chain_is_long_enough():
-    generator = rng.stream(5, "synthetic", "bins")
-    exact = np.sqrt(2 * 10.0 / 200000)
-    ratios = []
-    for _ in range(30):
-        found = binning(ar1(generator, (2, 100000), 10.0))
-        assert found.errors[0] < 0.3 * exact
-        if found.plateau is not None:
-            assert "plateau from bins of" in found.statement
-            ratios.append(found.plateau.value / exact)
-    # Noise of the largest bins hides a plateau now and then.
-    assert len(ratios) >= 27
-    assert 0.9 < np.mean(ratios) < 1.03
-    for _ in range(30):
-        found = binning(ar1(generator, (1, 5000), 100.0))
-        assert found.plateau is None and found.statement.startswith("no plateau")
 
 
 def test_a_million_measurements_take_less_than_a_second():

@@ -13,7 +13,7 @@ from scipy import stats
 
 from physnn import rng
 from physnn.analysis.curves.tables import fit_arrays
-from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.estimate import Estimate, deviation, difference, ratio, significance
 from physnn.analysis.verdict.fit import Fit
 from physnn.analysis.verdict.merging import Joined, Merging
 from physnn.analysis.verdict.universality import (
@@ -21,12 +21,8 @@ from physnn.analysis.verdict.universality import (
     UniversalityClass,
     class_verdict,
     compare_fits,
-    deviation,
-    difference,
     exponents,
-    ratio,
     scores,
-    significance,
 )
 
 OWN = {c.name: c for c in CLASSES if c.inverse_nu}
