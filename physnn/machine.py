@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from physnn.errors import InputError
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def single_blas_thread() -> Iterator[None]:
         yield
 
 
-def one_thread(function: Function) -> Function:
+def on_one_blas_thread(function: _Function) -> _Function:
     """Return a function that runs with one BLAS thread."""
 
     @wraps(function)

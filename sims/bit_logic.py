@@ -17,7 +17,7 @@ from physnn import rng
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.kernels.lattice.multispin import thresholds
 from physnn.kernels.lattice.multispin_code import COMMON, DIGITS, OWN
-from physnn.kernels.random import fill, seeded
+from physnn.kernels.random import fill_words, seeded
 from physnn.models import Ising
 
 BITS, BLOCKS, PAIRS = 4, 4, 3
@@ -197,7 +197,7 @@ def undecided() -> np.ndarray:
     left = np.full((2, WORDS), 2**64 - 1, np.uint64)
     shares = [np.ones(2)]
     for digit in probability_digits().T:
-        fill(state, words)
+        fill_words(state, words)
         left &= np.where(digit[:, None], words, ~words)
         shares.append(np.bitwise_count(left).sum(axis=1) / (64 * WORDS))
     return np.array(shares).T

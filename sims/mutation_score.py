@@ -137,7 +137,7 @@ BUGS = [
     ),
     Bug(
         "kernels/lattice/clusters.py",
-        "shifts[site] = (draw(state) >> uint64(63)) if q == 2",
+        "shifts[site] = (random_word(state) >> uint64(63)) if q == 2",
         "shifts[site] = 1 if q == 2",
         LATTICE,
     ),

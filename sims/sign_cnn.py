@@ -9,7 +9,7 @@ from pathlib import Path
 from physnn.exact.signs.cnn import cnn_landscape
 from physnn.figures.landscapes import loss_landscape_figure
 from physnn.figures.style import save
-from physnn.models.sign_cnn import VARIANTS, SignCNN, images_table
+from physnn.models.sign_cnn import SIGN_CNN_VARIANTS, SignCNN, images_table
 
 FIGURE = Path("docs/figures/sign_cnn.png")
 
@@ -17,7 +17,7 @@ FIGURE = Path("docs/figures/sign_cnn.png")
 def main() -> None:
     """Count all variants, print and draw them."""
     print(images_table())
-    found = {name: cnn_landscape(SignCNN(name)) for name in VARIANTS}
+    found = {name: cnn_landscape(SignCNN(name)) for name in SIGN_CNN_VARIANTS}
     for name, g in found.items():
         print(
             f"{name:18} 2^{g.weights} configurations, {g.distinct:,} levels, largest {g.max_degeneracy:,}, "

@@ -15,14 +15,14 @@ from physnn.jobs.run import Progress, silent
 
 BASELINE = "plain loop"
 """Name of the rows that others are compared with: one piece of work after another, as a textbook writes it."""
-ROUNDS = 12
+TIMED_CALLS = 12
 """Timed calls of a case, of which the fastest counts: what else runs on a machine only makes it slower."""
 TARGET = 0.15
 """Seconds of one timed call: far above the clock's resolution, short enough to fall between interruptions."""
 PAUSE = 0.01
 """Seconds before a timed call, in which threads of the call before stop looking for work."""
 
-Row = dict[str, Any]
+TimedRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Case:
     pieces : int
         Pieces of work of a timed call; 0: as many as take `TARGET` seconds.
     rounds : int
-        Timed calls, of which the fastest counts; 0: `ROUNDS`.
+        Timed calls, of which the fastest counts; 0: `TIMED_CALLS`.
     clock : callable
         Time in seconds: on the wall, or a thread's own.
     more : callable
@@ -57,7 +57,7 @@ class Case:
     pieces: int = 0
     rounds: int = 0
     clock: Callable[[], float] = time.perf_counter
-    more: Callable[[Any], Row] = lambda found: {}
+    more: Callable[[Any], TimedRow] = lambda found: {}
 
 
 def per_second(work: float) -> Callable[[float, Any], float]:
@@ -70,7 +70,7 @@ def per_nanosecond(work: float) -> Callable[[float, Any], float]:
     return lambda seconds, _: 1e-9 * work / seconds
 
 
-def timed(cases: Sequence[Case], progress: Progress = silent, seconds: float = math.inf) -> list[Row]:
+def timed(cases: Sequence[Case], progress: Progress = silent, seconds: float = math.inf) -> list[TimedRow]:
     """Rows of cases: name, value, unit and threads, each from the fastest of some calls.
 
     Cases are called by turns, so that whatever slows the machine down for a while slows down all of them.
@@ -85,7 +85,7 @@ def timed(cases: Sequence[Case], progress: Progress = silent, seconds: float = m
         Time after which no further round begins.
     """
     best: list[tuple[float, Any]] = [(math.inf, None)] * len(cases)
-    pieces, rounds = [case.pieces or _pieces(case) for case in cases], [case.rounds or ROUNDS for case in cases]
+    pieces, rounds = [case.pieces or _pieces(case) for case in cases], [case.rounds or TIMED_CALLS for case in cases]
     done, end = 0, time.perf_counter() + seconds
     for turn in range(max(rounds)):
         for k, case in enumerate(cases):
@@ -123,7 +123,7 @@ def _pieces(case: Case) -> int:
     return max(1, round(n * TARGET / elapsed))
 
 
-def over(rows: Sequence[Row], base: str) -> dict[str, float]:
+def over(rows: Sequence[TimedRow], base: str) -> dict[str, float]:
     """Ratios of rows on one thread over the first row whose name begins with ``base``, where units agree."""
     below = next(row for row in rows if row["name"].startswith(base))
     return {
@@ -133,7 +133,7 @@ def over(rows: Sequence[Row], base: str) -> dict[str, float]:
     }
 
 
-def over_one_thread(rows: Sequence[Row]) -> dict[str, float]:
+def over_one_thread(rows: Sequence[TimedRow]) -> dict[str, float]:
     """Ratios of rows on several threads over the same on one thread."""
     single = {row["name"]: row["value"] for row in rows if row["threads"] == 1}
     return {
@@ -143,7 +143,7 @@ def over_one_thread(rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
-def report(rows: list[Row], ratios: dict[str, float], missing: Sequence[str] = (), **more: str) -> dict[str, Any]:
+def report(rows: list[TimedRow], ratios: dict[str, float], missing: Sequence[str] = (), **more: str) -> dict[str, Any]:
     """Result of a benchmark, ready for JSON.
 
     Returns

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
-from physnn.checks.bench import Case, Row, over, per_nanosecond, report, timed
+from physnn.checks.bench import Case, TimedRow, over, per_nanosecond, report, timed
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
 from physnn.kernels import gpu
@@ -48,7 +48,7 @@ GOAL = 1800.0
 """Flips per nanosecond aimed at on one H200; published for multi-spin code in CUDA on one H100: 900."""
 LOGIC = 169
 """Logic instructions for a word of 32 spins: the sum of the table above, counted in the compiled kernel."""
-LANES = 64
+LOGIC_LANES = 64
 """Logic instructions that a multiprocessor of Hopper does in a clock."""
 VECTOR_SIDES = (64, 128, 256, 512)
 """Sides of the lattices of 16 components under a 5 x 5 kernel."""
@@ -94,7 +94,7 @@ def _device(device: str) -> tuple[str, float]:
         raise InputError("the interpreter's speed says nothing about a GPU; unset TRITON_INTERPRET")
     gpu.place(device)
     name, processors, clock = gpu.describe(device)
-    bound = 32 * processors * (clock or HOPPER_GIGAHERTZ) * LANES / LOGIC
+    bound = 32 * processors * (clock or HOPPER_GIGAHERTZ) * LOGIC_LANES / LOGIC
     return f"{name}, {processors} multiprocessors, {clock:g} GHz", bound
 
 
@@ -134,7 +134,7 @@ def bench_kuramoto_cuda(progress: Progress = silent, device: str = "cuda") -> di
         the fastest convolution alone.
     """
     words, _ = _device(device)
-    rows: list[Row] = []
+    rows: list[TimedRow] = []
     ratios: dict[str, float] = {}
     for k, L in enumerate(VECTOR_SIDES):
         # The cases of one side are in the GPU's memory together, not those of all.

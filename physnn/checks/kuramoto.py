@@ -31,7 +31,7 @@ from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.networks.kuramoto.training import start_training, train_batch
 from physnn.rng import counter_key, seed_sequence, stream
 from physnn.samplers.vector_metropolis import PlainMetropolis, VectorMetropolis, tuned
-from physnn.samplers.vectors import start
+from physnn.samplers.vectors import start_vectors
 from physnn.store.network_file import read_networks
 
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
@@ -194,7 +194,7 @@ def _draws(sampler: VectorMetropolis) -> float:
     (L, T, measurements, interval), (name, number) = CHAIN, NETWORK
     weights = {key: w[number] for key, w in read_networks(resolve(name)).weights.items()}
     model = couplings.from_weights(weights, "periodic")
-    state = start(sampler, model, (L, L), "random", seed_sequence(0, "synthetic", "bench", sampler.kind))
+    state = start_vectors(sampler, model, (L, L), "random", seed_sequence(0, "synthetic", "bench", sampler.kind))
     sampler = tuned(sampler, model, T, state)
     sampler.advance(model, T, state, measurements // 10, interval)
     began = time.thread_time()

@@ -16,7 +16,7 @@ from physnn.samplers import SAMPLERS, advance, start, thermalise
 
 LARGEST_Z = 4.5
 """|z| from which a result counts as wrong: in 100 right ones it is exceeded with a probability of 0.0007."""
-QUANTITIES: dict[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]] = {
+COMPARED: dict[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]] = {
     "energy": lambda e, m: (e,),
     "m_abs": lambda e, m: (np.abs(m),),
     "m2": lambda e, m: (m**2,),
@@ -26,7 +26,7 @@ QUANTITIES: dict[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True)
-class Case:
+class SamplerCase:
     """A lattice, a temperature and a sampler, with the number of measurements to make."""
 
     model: Ising | Potts
@@ -37,7 +37,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Check:
+class SamplerCheck:
     """One comparison with an exact result.
 
     Attributes
@@ -50,7 +50,7 @@ class Check:
         Where the exact value comes from.
     """
 
-    case: Case
+    case: SamplerCase
     quantity: str
     value: float
     error: float
@@ -68,22 +68,25 @@ class Check:
         return abs(self.z) < LARGEST_Z
 
 
-def cases() -> list[Case]:
+def cases() -> list[SamplerCase]:
     """Return what is checked: small lattices by enumeration, larger ones by transfer matrix and Kaufman's sum."""
     found = []
     for name in SAMPLERS:
         if name == "multispin":
-            found += [Case(Ising(), 128, T, name, 4000) for T in (2.0, 2.5)]
+            found += [SamplerCase(Ising(), 128, T, name, 4000) for T in (2.0, 2.5)]
             continue
-        found += [Case(Ising(), 4, T, name, 40_000) for T in (1.8, 2.27, 3.0)]
-        found += [Case(Ising(), 8, Ising().critical_temperature, name, 40_000), Case(Ising(), 32, 2.5, name, 8000)]
+        found += [SamplerCase(Ising(), 4, T, name, 40_000) for T in (1.8, 2.27, 3.0)]
+        found += [
+            SamplerCase(Ising(), 8, Ising().critical_temperature, name, 40_000),
+            SamplerCase(Ising(), 32, 2.5, name, 8000),
+        ]
         # An odd side is no checkerboard.
         side = 3 if name in ("wolff", "swendsen-wang") or name.endswith("random") else 2
-        found.append(Case(Potts(3), side, 1.0, name, 40_000))
+        found.append(SamplerCase(Potts(3), side, 1.0, name, 40_000))
     return found
 
 
-def run_case(case: Case, seed: int = 0) -> list[Check]:
+def run_case(case: SamplerCase, seed: int = 0) -> list[SamplerCheck]:
     """Return the comparisons of one case."""
     sampler = SAMPLERS[case.sampler]
     words = (case.model.name, case.model.q, case.model.bond, case.model.field, case.sampler, case.L, case.T)
@@ -92,14 +95,16 @@ def run_case(case: Case, seed: int = 0) -> list[Check]:
     rows = advance(sampler, case.model, case.T, state, case.sweeps, interval)
     truth = exact(case.model.name, case.L, case.T, q=case.model.q)
     found = []
-    for name, moments in QUANTITIES.items():
+    for name, moments in COMPARED.items():
         if name in truth.values:
             estimate = linear_error(lambda y: y, *moments(rows["energy"], rows["m"]))
-            found.append(Check(case, name, estimate.value, estimate.error, truth.values[name], truth.sources[name]))
+            found.append(
+                SamplerCheck(case, name, estimate.value, estimate.error, truth.values[name], truth.sources[name])
+            )
     return found
 
 
-def selftest(seed: int = 0, progress: Progress = silent) -> list[Check]:
+def selftest(seed: int = 0, progress: Progress = silent) -> list[SamplerCheck]:
     """Compare every sampler with exact results; about a minute.
 
     Parameters
@@ -110,7 +115,7 @@ def selftest(seed: int = 0, progress: Progress = silent) -> list[Check]:
         Called with (done, total, text).
     """
     todo = cases()
-    found: list[Check] = []
+    found: list[SamplerCheck] = []
     for k, case in enumerate(todo):
         progress(k, len(todo), f"{case.sampler}, {case.model.name}, L = {case.L}")
         found += run_case(case, seed)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
-from physnn.checks.bench import BASELINE, Case, Row, over_one_thread, per_second, report, timed
+from physnn.checks.bench import BASELINE, Case, TimedRow, over_one_thread, per_second, report, timed
 from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
 from physnn.machine import single_blas_thread
@@ -87,7 +87,7 @@ def _ways(case: str, problem: Problem, replicas: Replicas) -> list[Case]:
     found = [way(BASELINE, every, engine(loop))]
     for threads in sorted({1, every}):
         found += [way(BEST, threads, engine(loop, channels_last=last, fused=True)) for last in (False, True)]
-        found += [way("stacked", threads, engine(stacked)), way("compiled", threads, pooled(problem, threads))]
+        found += [way("stacked", threads, engine(stacked)), way("compiled", threads, on_a_pool(problem, threads))]
     if has_cuda():
         found += [
             way(f"{BASELINE} on a GPU", 1, engine(loop, "cuda")),
@@ -96,7 +96,7 @@ def _ways(case: str, problem: Problem, replicas: Replicas) -> list[Case]:
     return found
 
 
-def pooled(problem: Problem, threads: int) -> Callable[[Replicas], np.ndarray]:
+def on_a_pool(problem: Problem, threads: int) -> Callable[[Replicas], np.ndarray]:
     """Function that returns the losses of replicas trained by compiled code, on a number of threads."""
 
     def train(replicas: Replicas) -> np.ndarray:
@@ -110,7 +110,7 @@ def pooled(problem: Problem, threads: int) -> Callable[[Replicas], np.ndarray]:
     return train
 
 
-def _fastest(rows: list[Row]) -> list[Row]:
+def _fastest(rows: list[TimedRow]) -> list[TimedRow]:
     """Rows with only the fastest of those called best, for every case."""
     best: dict[str, float] = {}
     for row in rows:
@@ -118,7 +118,7 @@ def _fastest(rows: list[Row]) -> list[Row]:
     return [row for row in rows if not row["name"].startswith(BEST) or row["value"] == best[row["name"]]]
 
 
-def _ratios(rows: list[Row]) -> dict[str, float]:
+def _ratios(rows: list[TimedRow]) -> dict[str, float]:
     """Speeds over those of the plain loops, and of all threads over one."""
     found = {}
     for row in rows:

@@ -222,14 +222,14 @@ def cnn(
     physnn count cnn --figure cnn.png
     """
     from physnn.exact.signs.cnn import cnn_landscape
-    from physnn.models.sign_cnn import VARIANTS, SignCNN, images_table
+    from physnn.models.sign_cnn import SIGN_CNN_VARIANTS, SignCNN, images_table
 
     if images:
         click.echo(images_table())
         return
     if mask_seed is not None and variant != "dropout":
         raise click.UsageError("--mask-seed belongs to --variant dropout")
-    found = {name: cnn_landscape(SignCNN(name, mask_seed)) for name in ([variant] if variant else VARIANTS)}
+    found = {name: cnn_landscape(SignCNN(name, mask_seed)) for name in ([variant] if variant else SIGN_CNN_VARIANTS)}
     _print(found, "loss", as_json, _drawn(found, "cross-entropy", figure))
 
 

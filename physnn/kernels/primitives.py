@@ -36,7 +36,7 @@ def arrive(typing, meeting, index):
 
 
 @intrinsic
-def look(typing, meeting, index):
+def read_counter(typing, meeting, index):
     """Return ``meeting[index]``, atomically."""
 
     def code(context, b, signature, args):
@@ -64,8 +64,8 @@ def wait(meeting, band, bands, rounds):
     """Wait until both neighbouring bands have arrived so many times; return False when told to give up."""
     for other in ((band - 1) % bands, (band + 1) % bands):
         tries = 0
-        while look(meeting, APART * other) < rounds:  # type: ignore[call-arg]
-            if look(meeting, APART * bands):
+        while read_counter(meeting, APART * other) < rounds:  # type: ignore[call-arg]
+            if read_counter(meeting, APART * bands):
                 return False
             tries += 1
             if tries > SPIN:

@@ -14,7 +14,7 @@ from numba import njit, uint32, uint64
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 INCREMENTS = (0x9E3779B9, 0xBB67AE85)
-ROUNDS = 10
+PHILOX_ROUNDS = 10
 _M0, _M1 = uint64(MULTIPLIERS[0]), uint64(MULTIPLIERS[1])
 _W0, _W1 = uint32(INCREMENTS[0]), uint32(INCREMENTS[1])
 
@@ -32,7 +32,7 @@ def philox(key, words):
     """
     lanes = words.shape[1]
     k0, k1 = uint32(key[0]), uint32(key[1])
-    for _ in range(ROUNDS):
+    for _ in range(PHILOX_ROUNDS):
         for lane in range(lanes):
             p0 = _M0 * uint64(words[0, lane])
             p1 = _M1 * uint64(words[2, lane])
@@ -121,7 +121,7 @@ def row_normals(key, row, step, blocks, words, uniform, normals):
 
 
 @njit(cache=True, nogil=True)
-def fill_normals(keys, step, out):
+def counter_normals(keys, step, out):
     """Fill ``out (images, rows, columns, components)`` float32 with the standard normals of one step.
 
     Parameters
@@ -148,9 +148,9 @@ def fill_normals(keys, step, out):
                     out[image, row, column, component] = normals[component % 4, lane]
 
 
-BITS = 53
+UNIFORM_BITS = 53
 """Bits of a uniform number; probabilities are compared as integers of this many bits."""
-SHIFT = uint64(64 - BITS)
+SHIFT = uint64(64 - UNIFORM_BITS)
 
 _17, _19, _23, _41, _45 = uint64(17), uint64(19), uint64(23), uint64(41), uint64(45)
 
@@ -162,13 +162,13 @@ def seeded(sequence: np.random.SeedSequence) -> np.ndarray:
     return state
 
 
-def thresholds(probability: np.ndarray) -> np.ndarray:
+def probability_thresholds(probability: np.ndarray) -> np.ndarray:
     """Return the integers t, uint64, for which ``(word >> 11) < t`` has the given probability, to 2^-53."""
-    return np.asarray(np.rint(np.clip(probability, 0, 1) * 2.0**BITS), np.uint64)
+    return np.asarray(np.rint(np.clip(probability, 0, 1) * 2.0**UNIFORM_BITS), np.uint64)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def step(a, b, c, d):
+def next_word(a, b, c, d):
     """Return a random word and the next state, of a state in four variables (registers, in a loop)."""
     x = uint64(a + d)
     word = uint64(uint64((x << _23) | (x >> _41)) + a)
@@ -183,18 +183,18 @@ def step(a, b, c, d):
 
 
 @njit(cache=True, nogil=True)
-def draw(state):
+def random_word(state):
     """Return one random word and advance the state in place."""
-    word, state[0], state[1], state[2], state[3] = step(state[0], state[1], state[2], state[3])
+    word, state[0], state[1], state[2], state[3] = next_word(state[0], state[1], state[2], state[3])
     return word
 
 
 @njit(cache=True, nogil=True)
-def fill(state, words):
+def fill_words(state, words):
     """Fill a one-dimensional uint64 array with random words and advance the state in place."""
     a, b, c, d = state[0], state[1], state[2], state[3]
     for i in range(words.shape[0]):
-        words[i], a, b, c, d = step(a, b, c, d)
+        words[i], a, b, c, d = next_word(a, b, c, d)
     state[0], state[1], state[2], state[3] = a, b, c, d
 
 
@@ -210,6 +210,6 @@ def below(state, n):
     # Multiply and shift maps words to integers evenly once the incomplete last group is rejected.
     limit = (uint64(1) << uint64(32)) // uint64(n) * uint64(n)
     while True:
-        word = draw(state) >> uint64(32)
+        word = random_word(state) >> uint64(32)
         if word < limit:
             return np.int64(word % uint64(n))

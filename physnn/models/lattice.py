@@ -45,7 +45,7 @@ two colours these are the square of the magnetisation and ``N |m_k|^2``.
 """
 
 
-def check_shape(shape: tuple[int, int]) -> None:
+def check_torus(shape: tuple[int, int]) -> None:
     """Raise `InputError` unless a lattice has two sides of 2 to `MAX_SIDE`."""
     if len(shape) != 2 or not all(2 <= side <= MAX_SIDE for side in shape):
         raise InputError(f"a lattice needs two sides of 2 to {MAX_SIDE}, not {' x '.join(map(str, shape))}")
@@ -178,7 +178,7 @@ def _initial(model: LatticeModel, shape: tuple[int, int], rng: np.random.Generat
     Two antiferromagnetic colours alternate where both sides are even; an odd side frustrates them, so the start is
     then random.  A field chooses the colour of the ferromagnetic ground state.
     """
-    check_shape(shape)
+    check_torus(shape)
     check_temperature(T)
     even = all(side % 2 == 0 for side in shape)
     if model.critical_temperature > T and model.bond > 0:

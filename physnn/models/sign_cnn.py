@@ -46,13 +46,13 @@ from numpy.typing import NDArray
 from physnn import rng
 from physnn.errors import InputError
 
-Integers = NDArray[np.int64]
+_Integers = NDArray[np.int64]
 
-VARIANTS = ("baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant")
+SIGN_CNN_VARIANTS = ("baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant")
 """Names of the networks."""
 KEEP_TENTHS = 7
 """Dropout keeps a feature with probability 7/10."""
-CLASSES = ("rows", "columns")
+IMAGE_CLASSES = ("rows", "columns")
 """Names of labels 0 and 1."""
 
 _FREE_FILTER = ((0, 1, 2), (3, 4, 5), (6, 7, 8))
@@ -62,7 +62,7 @@ _TIED = {
 }
 
 
-def two_by_two_images() -> tuple[Integers, Integers]:
+def two_by_two_images() -> tuple[_Integers, _Integers]:
     """Return the images, shape (12, 2, 2), entries -1, 0, 1, and their labels, shape (12,), 0: rows, 1: columns."""
     chosen = [
         (image, int(columns))
@@ -81,7 +81,7 @@ def images_table() -> str:
     lines = ["image  upper row  lower row  label", "-----  ---------  ---------  -----------"]
     for k, (image, label) in enumerate(zip(images.tolist(), labels.tolist(), strict=True), 1):
         upper, lower = (" ".join(f"{pixel:+d}" if pixel else " 0" for pixel in row) for row in image)
-        lines.append(f"{k:5d}  {upper:>9}  {lower:>9}  {label} {CLASSES[label]}")
+        lines.append(f"{k:5d}  {upper:>9}  {lower:>9}  {label} {IMAGE_CLASSES[label]}")
     return "\n".join(lines)
 
 
@@ -95,7 +95,7 @@ class SignCNN:
     Parameters
     ----------
     variant : str
-        One of `VARIANTS`.
+        One of `SIGN_CNN_VARIANTS`.
     mask_seed : int, optional
         Root seed of one dropout mask; without it, dropout is the exact mean over all masks.
 
@@ -109,13 +109,15 @@ class SignCNN:
     mask_seed: int | None = None
 
     def __post_init__(self) -> None:
-        if self.variant not in VARIANTS:
-            raise InputError(f"There is no variant {self.variant!r} of the network; use one of: {', '.join(VARIANTS)}.")
+        if self.variant not in SIGN_CNN_VARIANTS:
+            raise InputError(
+                f"There is no variant {self.variant!r} of the network; use one of: {', '.join(SIGN_CNN_VARIANTS)}."
+            )
         if self.mask_seed is not None and self.variant != "dropout":
             raise InputError(f"The variant {self.variant} has no dropout mask; leave its seed out, or use dropout.")
 
     @property
-    def filter_ties(self) -> Integers:
+    def filter_ties(self) -> _Integers:
         """Number of the free weight at each place of the filter, shape (3, 3)."""
         return np.array(_TIED.get(self.variant, _FREE_FILTER))
 
@@ -134,9 +136,9 @@ class SignCNN:
         """Number of weight configurations, 2**free_weights."""
         return 1 << self.free_weights
 
-    def weights(self, number: Integers) -> tuple[Integers, Integers, Integers]:
+    def weights(self, number: _Integers) -> tuple[_Integers, _Integers, _Integers]:
         """Return filters (n, 3, 3), A (n, 2, 4) and B (n, 2, 2) of configurations given by their numbers (n,)."""
-        free = signs(np.asarray(number), self.free_weights)
+        free = signed_digits(np.asarray(number), self.free_weights)
         cut = self.filter_weights
         return (
             free[:, :cut][:, self.filter_ties],
@@ -144,7 +146,7 @@ class SignCNN:
             free[:, cut + 8 :].reshape(-1, 2, 2),
         )
 
-    def masks(self) -> tuple[Integers, Integers]:
+    def masks(self) -> tuple[_Integers, _Integers]:
         """Return dropout masks, shape (masks, 12 or 1, 4), entries 0 or 1, and their whole-number weights (masks,).
 
         All 16 masks of a feature map, a mask with k ones with weight 7^k 3^(4 - k) out of 10^4; or the one mask of
@@ -155,17 +157,17 @@ class SignCNN:
         if self.mask_seed is not None:
             drawn = rng.stream(self.mask_seed, "figure", "dropout-mask").integers(0, 10, (1, 12, 4))
             return np.asarray(drawn < KEEP_TENTHS, np.int64), np.ones(1, np.int64)
-        masks = (signs(np.arange(16), 4) + 1) // 2
+        masks = (signed_digits(np.arange(16), 4) + 1) // 2
         kept = masks.sum(axis=1)
         return masks[:, None, :], KEEP_TENTHS**kept * (10 - KEEP_TENTHS) ** (4 - kept)
 
 
-def signs(number: Integers, digits: int) -> Integers:
+def signed_digits(number: _Integers, digits: int) -> _Integers:
     """Return the binary digits of numbers, the highest first, as -1 and +1, shape (n, digits)."""
     return np.asarray(2 * (number[:, None] >> np.arange(digits)[::-1] & 1) - 1)
 
 
-def convolved(filters: Integers) -> Integers:
+def convolved(filters: _Integers) -> _Integers:
     """Return z = F * image for filters of shape (n, 3, 3): shape (n, 12, 4)."""
     images, _ = two_by_two_images()
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
@@ -188,7 +190,7 @@ class Margins:
     """
 
     halves: NDArray[np.int8]
-    mask_weights: Integers
+    mask_weights: _Integers
     scale_squared: tuple[int, int]
 
 
@@ -199,12 +201,12 @@ def filter_margins(network: SignCNN, filter_number: int) -> Margins:
     or by a standard deviation can wait until the end.
     """
     ties = network.filter_ties
-    outputs = convolved(signs(np.array([filter_number]), network.filter_weights)[:, ties])[0]
+    outputs = convolved(signed_digits(np.array([filter_number]), network.filter_weights)[:, ties])[0]
     masks, mask_weights = network.masks()
     features = np.maximum(outputs, 0) * masks
-    units = np.maximum(np.einsum("mip,up->umi", features, signs(np.arange(16), 4)), 0).astype(np.int8)
+    units = np.maximum(np.einsum("mip,up->umi", features, signed_digits(np.arange(16), 4)), 0).astype(np.int8)
     _, labels = two_by_two_images()
-    rows = signs(np.arange(16), 4).reshape(16, 2, 2)
+    rows = signed_digits(np.arange(16), 4).reshape(16, 2, 2)
     # B's second row minus its first, halved, towards the label of each image.
     turns = ((rows[:, 1] - rows[:, 0]) // 2)[:, :, None] * (2 * labels - 1)
     first, second = (turns[:, unit, None, :].astype(np.int8) * units[:, None] for unit in (0, 1))

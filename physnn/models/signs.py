@@ -15,7 +15,7 @@ from physnn.errors import InputError
 Activation = Literal["tanh", "sign", "relu"]
 Bias = Literal["first", "all"]
 ACTIVATIONS = ("tanh", "sign", "relu")
-OUTPUTS = ("linear", "tanh")
+OUTPUT_ACTIVATIONS = ("linear", "tanh")
 LOSSES = ("mse", "cross-entropy")
 
 
@@ -68,7 +68,7 @@ class SignNetwork:
             raise InputError(f"the constant input must be a finite number such as 0.5, not {self.constant}")
         for name, value, known in (
             ("hidden activation", self.hidden, ACTIVATIONS),
-            ("output", self.output, OUTPUTS),
+            ("output", self.output, OUTPUT_ACTIVATIONS),
             ("bias", self.bias, (None, "first", "all")),
         ):
             if value not in known:

@@ -186,10 +186,10 @@ class VectorModel:
         # The degenerate subspace has no preferred vector: a random one of it.
         top = vectors[m, n][:, values[m, n] > values[m, n, -1] - 1e-9 * np.abs(values).max()]
         v = top @ (rng.normal(size=top.shape[1]) + 1j * rng.normal(size=top.shape[1]))
-        return waves(shape, [(int(m), int(n))], [v], rng)
+        return standing_waves(shape, [(int(m), int(n))], [v], rng)
 
 
-def waves(
+def standing_waves(
     shape: Shape, positions: Sequence[tuple[int, int]], vectors: Sequence[np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
     """Return the real part of ``sum_j v_j exp(2 pi i (m_j / H row + n_j / W column))``, shape (H, W, N).

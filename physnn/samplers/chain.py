@@ -13,7 +13,7 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 from physnn.kernels import random
-from physnn.models.lattice import QUANTITIES, LatticeModel, check_shape, check_temperature
+from physnn.models.lattice import QUANTITIES, LatticeModel, check_temperature, check_torus
 
 COLUMNS = tuple(QUANTITIES)
 """Columns of a block of measurements: energy, m, m2, m4, structure_x, structure_y, work."""
@@ -57,7 +57,7 @@ class State:
 
 Drive = Callable[[int, int, np.ndarray, np.ndarray, np.ndarray, int], None]
 """``drive(interval, budget, progress, rows, snapshots, every)``: one compiled call that updates and measures until
-about ``budget`` sites are visited or the rows are full; `physnn.kernels.lattice.observables.record` describes the
+about ``budget`` sites are visited or the rows are full; `physnn.kernels.lattice.observables.record_row` describes the
 rest."""
 
 
@@ -143,7 +143,7 @@ def start(
     InputError
         If the sampler does not serve this model, lattice or temperature.
     """
-    check_shape(shape)
+    check_torus(shape)
     check_temperature(T)
     sampler.check(model, shape, T)
     colours = model.initial(shape, rng.generator(rng.child(sequence)), T)
@@ -162,7 +162,7 @@ def check_state(model: LatticeModel, state: State) -> None:
     colours = state.colours
     if colours.ndim != 2 or colours.dtype != np.int8 or not colours.flags.c_contiguous:
         raise InputError("a state needs colours as a contiguous int8 array of H rows and W columns")
-    check_shape(colours.shape)
+    check_torus(colours.shape)
     if not (colours.min() >= 0 and colours.max() < model.q):
         raise InputError(f"a state of this model has colours 0 to {model.q - 1} only; start a chain of its own for it")
     if state.generator.dtype != np.uint64 or not state.generator.any():

@@ -40,7 +40,7 @@ class _Clusters(Sampler):
 
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
         """Function that updates clusters of a state in place."""
-        active = random.thresholds(np.array([bond_probability(model, T)]))[0]
+        active = random.probability_thresholds(np.array([bond_probability(model, T)]))[0]
         model_and_bonds = active, model.bond < 0, model.q, energies_of(model)
         return partial(clusters.run_clusters, self.kind, state.colours, state.generator, *model_and_bonds)
 
@@ -70,7 +70,7 @@ class Wolff(_Clusters):
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `InputError` for a field, J < 0 with more than two colours, or infinite temperature."""
         super().check(model, shape, T)
-        if bond_probability(model, T) < 2.0**-random.BITS:
+        if bond_probability(model, T) < 2.0**-random.UNIFORM_BITS:
             raise InputError(
                 f"{self.name} at T = {T:g} would turn exactly one spin per step and never mix both parities; "
                 "use heat-bath or swendsen-wang"

@@ -11,7 +11,7 @@ import numpy as np
 from physnn.errors import InputError
 from physnn.kernels.vectors import langevin
 from physnn.models.vectors import VectorModel
-from physnn.samplers.vectors import COLUMNS, VectorRows, VectorState, check, columns
+from physnn.samplers.vectors import VECTOR_COLUMNS, VectorRows, VectorState, checked_temperatures, vector_columns
 
 LAST = 2**32
 """Numbers of steps have 32 bits."""
@@ -68,12 +68,12 @@ class Langevin:
         threads : int
             Most threads; the result does not depend on it.
         """
-        temperatures = check(model, T, state, measurements, interval)
+        temperatures = checked_temperatures(model, T, state, measurements, interval)
         if state.step + measurements * interval > LAST:
             raise InputError(f"a chain has at most {LAST} steps; start another one")
         kept = measurements // keep if keep else 0
         shape = state.x.shape[1:3]
-        values = np.empty((len(state.x), measurements, len(COLUMNS)))
+        values = np.empty((len(state.x), measurements, len(VECTOR_COLUMNS)))
         states = np.empty((len(state.x), kept, *state.x.shape[1:]), state.x.dtype)
         done = 0
         while done < measurements:
@@ -81,7 +81,7 @@ class Langevin:
             if kept and done // keep < kept:
                 states[:, done // keep] = state.x
             sums = self._steps(model, temperatures, state, count * interval, interval, threads)
-            values[:, done : done + count] = columns(sums, model, shape)
+            values[:, done : done + count] = vector_columns(sums, model, shape)
             done += count
         return VectorRows(values, states)
 

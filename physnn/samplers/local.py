@@ -41,7 +41,7 @@ def site_energies(model: LatticeModel) -> np.ndarray:
 def transition_table(rule: Rule, model: LatticeModel, T: float) -> np.ndarray:
     """Table of `physnn.kernels.lattice.local` for a rule, a model and a temperature."""
     cumulative = np.cumsum(rule(site_energies(model), T), axis=2)[:, :, :-1]
-    table = np.ascontiguousarray(random.thresholds(cumulative))
+    table = np.ascontiguousarray(random.probability_thresholds(cumulative))
     table.flags.writeable = False
     return table
 

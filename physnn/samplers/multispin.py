@@ -48,7 +48,7 @@ class Multispin(Sampler):
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `InputError` unless it is the ferromagnet without field on a lattice that fits."""
         check_ferromagnet(self.name, model, "metropolis")
-        multispin.check_shape(*shape)
+        multispin.check_packable(*shape)
         multispin.thresholds(model.bond / 2 / T)
 
     def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
@@ -74,7 +74,7 @@ class Multispin(Sampler):
                 progress[observables.SITES] += n * N
                 if progress[observables.DONE] == interval:
                     state.colours[:] = (1 - multispin.unpack(words)) // 2
-                    observables.record(state.colours, energies, space, progress, rows, snapshots, every)
+                    observables.record_row(state.colours, energies, space, progress, rows, snapshots, every)
             state.colours[:] = (1 - multispin.unpack(words)) // 2
 
         return sweeps
@@ -137,7 +137,7 @@ class MultispinGpu(Sampler):
             raise InputError("chains move together only if their lattices are equal and have done the same sweeps")
         energies = energies_of(model)
         H, W = states[0].colours.shape
-        waves = observables.waves(W), observables.waves(H)
+        waves = observables.longest_wave(W), observables.longest_wave(H)
         p, N = np.stack([ising.thresholds(model.bond / 2 / T) for T in temperatures]), H * W
         keys = np.array([s.generator[0] for s in states])
         words, *rest = ising.upload(np.stack([s.colours for s in states]), keys, 0, p, self.device)
@@ -219,7 +219,7 @@ def _record(
     snapshots: np.ndarray,
     every: int,
 ) -> None:
-    """Measure every lattice, as `physnn.kernels.lattice.observables.record` does with colours."""
+    """Measure every lattice, as `physnn.kernels.lattice.observables.record_row` does with colours."""
     from physnn.kernels.gpu import ising
 
     row = progress[observables.ROW]

@@ -17,11 +17,11 @@ from physnn.kernels.vectors.moves import fill_normals
 from physnn.kernels.vectors.reflected import reflect
 from physnn.models.vectors import Shape, VectorModel
 from physnn.samplers.langevin import Langevin
-from physnn.samplers.vectors import COLUMNS, VectorRows, VectorSampler, VectorState, check
+from physnn.samplers.vectors import VECTOR_COLUMNS, VectorRows, VectorSampler, VectorState, checked_temperatures
 
-WORDS = 4
+CLUSTER_WORDS = 4
 """Words of a generator's state that belong to the clusters; the moves between have the others."""
-ROUNDING = 1e-6
+REFLECTION_ROUNDING = 1e-6
 """Relative difference that counts as none: order parameters are written with ten digits."""
 
 
@@ -57,12 +57,12 @@ class Planes:
             If reflections change the energy: if J_d u_{r + d} is not kappa_d u_r for all r and u, or there is a bias.
         """
         found: dict[tuple[int, int], float] = {}
-        scale = ROUNDING * float(np.abs(model.coupling).max())
+        scale = REFLECTION_ROUNDING * float(np.abs(model.coupling).max())
         modes = len(self.vectors)
         fits = model.boundary == "periodic" and not model.bias.any()
         for trial in range(3 if fits else 0):
             u = self.normals(shape, np.exp(1j * (1 + trial) * np.arange(1, modes + 1)))
-            fits = fits and bool(np.abs(np.linalg.norm(u, axis=-1) - 1).max() < ROUNDING)
+            fits = fits and bool(np.abs(np.linalg.norm(u, axis=-1) - 1).max() < REFLECTION_ROUNDING)
             for d, J in model.taps(shape).items():
                 turned = np.roll(u, (-d[0], -d[1]), (0, 1)) @ J.T
                 kappa = found.setdefault(d, float((turned[0, 0] * u[0, 0]).sum()))
@@ -120,12 +120,12 @@ class Reflections:
         threads: int = 1,
     ) -> VectorRows:
         """Make ``interval`` moves and reflect clusters after each measurement; parameters as for the other sampler."""
-        temperatures = check(model, T, state, measurements, interval)
+        temperatures = checked_temperatures(model, T, state, measurements, interval)
         shape = state.x.shape[1:3]
         displacements, strengths = self.planes.bonds(model, (shape[0], shape[1]))
-        values = np.empty((len(state.x), measurements, len(COLUMNS)))
+        values = np.empty((len(state.x), measurements, len(VECTOR_COLUMNS)))
         kept = np.empty((len(state.x), measurements // keep if keep else 0, *state.x.shape[1:]), state.x.dtype)
-        own, others = state.generator[:, :WORDS].copy(), state.generator[:, WORDS:].copy()
+        own, others = state.generator[:, :CLUSTER_WORDS].copy(), state.generator[:, CLUSTER_WORDS:].copy()
         keys = others.astype(np.uint32) if isinstance(self.sampler, Langevin) else others
         inner, normals = VectorState(state.x, keys, state.step), np.empty(2 * len(self.planes.vectors))
         for m in range(measurements):

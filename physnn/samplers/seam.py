@@ -22,15 +22,15 @@ FIRST_CHAINS = 5
 LEAST_SWAPS = 0.3
 """Share of accepted swaps below which a strength is put between two others."""
 MOST_CHAINS = 65
-ROUND = 60
+ROUND_MEASUREMENTS = 60
 """Measurements after which moves are tuned and strengths are added."""
-ROUNDS = 12
+TUNING_ROUNDS = 12
 """Most such rounds."""
 WANTED = 0.4
 """Share of accepted moves that tuning aims at."""
 
 
-COOLING = 400
+COOLING_SWEEPS = 400
 """Sweeps of a cooling."""
 HOT, COLD = 0.5, 0.005
 """Temperatures at which it begins and ends, over the largest eigenvalue of J(k)."""
@@ -68,7 +68,7 @@ def _tables(seam: Seam, shape: Shape) -> moves.Coupling:
     return moves.Coupling(displacements, transposed, onsite, bias, True, seam.axis, seam.strength)
 
 
-def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: int = COOLING) -> np.ndarray:
+def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: int = COOLING_SWEEPS) -> np.ndarray:
     """Return a state ``(H, W, N)`` cooled from a random one, at temperatures that fall by a constant factor."""
     coupling, generator = _tables(seam, shape), random.seeded(rng.child(sequence, 1))
     x, size = seam.model.initial("random", shape, rng.generator(rng.child(sequence))), 0.5
@@ -165,8 +165,8 @@ def sample(
     if measurements < 2 or interval < 1:
         raise InputError("a seam needs at least two measurements and one sweep before each")
     chains = _Chains(seam, shape, T, sequence)
-    for _ in range(ROUNDS):
-        _, accepted, swapped = chains.advance(ROUND, interval)
+    for _ in range(TUNING_ROUNDS):
+        _, accepted, swapped = chains.advance(ROUND_MEASUREMENTS, interval)
         chains.tune(accepted)
         wanting = np.flatnonzero(swapped < LEAST_SWAPS)
         if len(chains.strengths) + len(wanting) > MOST_CHAINS:

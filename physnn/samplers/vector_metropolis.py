@@ -17,7 +17,14 @@ from physnn.kernels.vectors import moves as vector_moves
 from physnn.kernels.vectors.langevin_loops import SUMS
 from physnn.models.vectors import Shape, VectorModel
 from physnn.samplers.chain import SLICE
-from physnn.samplers.vectors import COLUMNS, VectorRows, VectorSampler, VectorState, check, columns
+from physnn.samplers.vectors import (
+    VECTOR_COLUMNS,
+    VectorRows,
+    VectorSampler,
+    VectorState,
+    checked_temperatures,
+    vector_columns,
+)
 
 LEAST_SLICE = 16
 """Moves of the first compiled call."""
@@ -63,17 +70,17 @@ class _Exact:
 
         One thread is used, and T must be above 0.
         """
-        temperatures = check(model, T, state, measurements, interval)
+        temperatures = checked_temperatures(model, T, state, measurements, interval)
         if not (temperatures > 0).all():
             raise InputError("a temperature must be above 0")
         shape = state.x.shape[1:3]
         coupling = tables(model, shape)
-        values = np.empty((len(state.x), measurements, len(COLUMNS)))
+        values = np.empty((len(state.x), measurements, len(VECTOR_COLUMNS)))
         kept = np.empty((len(state.x), measurements // keep if keep else 0, *state.x.shape[1:]))
         for i, x in enumerate(state.x):
             rows = np.empty((measurements, SUMS + 1))
             self._run(x, state.generator[i], coupling, float(temperatures[i]), interval, rows, kept[i], keep)
-            values[i] = columns(rows[:, :SUMS], model, shape, rows[:, SUMS])
+            values[i] = vector_columns(rows[:, :SUMS], model, shape, rows[:, SUMS])
         state.step += measurements * interval
         return VectorRows(values, kept)
 
@@ -214,9 +221,9 @@ class Exchange(Generic[Any_]):
         swapped : ndarray, shape (temperatures - 1,)
             Share of accepted swaps of each pair of neighbours.
         """
-        check(model, np.asarray(self.temperatures), state, measurements, interval)
+        checked_temperatures(model, np.asarray(self.temperatures), state, measurements, interval)
         count, sites = len(self.temperatures), state.x.shape[1] * state.x.shape[2]
-        values = np.empty((count, measurements, len(COLUMNS)))
+        values = np.empty((count, measurements, len(VECTOR_COLUMNS)))
         kept = np.empty((count, measurements // keep if keep else 0, *state.x.shape[1:]))
         beta, tried, swapped = 1 / np.asarray(self.temperatures, float), np.zeros(count - 1), np.zeros(count - 1)
         for m in range(measurements):

@@ -12,7 +12,7 @@ from physnn import rng
 from physnn.errors import InputError
 from physnn.models.vectors import Shape, VectorModel
 
-COLUMNS = {
+VECTOR_COLUMNS = {
     "energy": "energy per site, -1/2 x . J x - c . x",
     "force": "mean of |Pi_x f|^2 over sites",
     "curvature": "mean of (N - 1) x . f - tr J_00 + x . J_00 x over sites; T = <force> / <curvature> in equilibrium",
@@ -66,7 +66,7 @@ class VectorRows:
 
     def __getitem__(self, column: str) -> np.ndarray:
         """Return one column by name, shape (chains, measurements)."""
-        return np.asarray(self.values[:, :, list(COLUMNS).index(column)])
+        return np.asarray(self.values[:, :, list(VECTOR_COLUMNS).index(column)])
 
 
 class VectorSampler(Protocol):
@@ -92,7 +92,7 @@ class VectorSampler(Protocol):
         """Move chains, in place, and measure them; T may differ from chain to chain."""
 
 
-def start(
+def start_vectors(
     sampler: VectorSampler,
     model: VectorModel,
     shape: Shape,
@@ -122,7 +122,7 @@ def start(
     return VectorState(np.ascontiguousarray(x, sampler.dtype), sampler.generators(sequence, chains))
 
 
-def check(
+def checked_temperatures(
     model: VectorModel, T: float | np.ndarray, state: VectorState, measurements: int, interval: int
 ) -> np.ndarray:
     """Return the temperature of each chain, shape (chains,), after a look at everything else.
@@ -144,8 +144,10 @@ def check(
     return np.broadcast_to(temperatures, len(x))
 
 
-def columns(sums: np.ndarray, model: VectorModel, shape: Shape, accepted: np.ndarray | float = 1.0) -> np.ndarray:
-    """Return values by `COLUMNS` from sums over sites of x . f, c . x, |Pi_x f|^2 and x . J_00 x (last axis)."""
+def vector_columns(
+    sums: np.ndarray, model: VectorModel, shape: Shape, accepted: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Return values by `VECTOR_COLUMNS` from sums over sites of x . f, c . x, |Pi_x f|^2 and x . J_00 x (last axis)."""
     along, constant, force, own = np.moveaxis(sums / (shape[0] * shape[1]), -1, 0)
     curvature = (model.components - 1) * along + own - np.trace(model.onsite(shape))
     return np.stack([-0.5 * (along + constant), force, curvature, np.broadcast_to(accepted, along.shape)], axis=-1)

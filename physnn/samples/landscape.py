@@ -11,7 +11,7 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.exact.landscape import Landscape
-from physnn.exact.signs.brute import COLUMNS, Tally, brute_force
+from physnn.exact.signs.brute import BIN_COLUMNS, Tally, brute_force
 from physnn.jobs.locks import exclusive
 from physnn.jobs.run import Progress, silent
 from physnn.machine import check_bytes, check_seconds
@@ -53,7 +53,7 @@ def brute_force_signs(
     recipe = np.frombuffer(words, np.uint8)
 
     def keep(tally: Tally) -> None:
-        columns = {name: getattr(tally, name) for name in COLUMNS}
+        columns = {name: getattr(tally, name) for name in BIN_COLUMNS}
         write_state(checkpoint, {**columns, "done": np.array(tally.done), "recipe": recipe}, keep_previous=True)
 
     with exclusive(checkpoint):
@@ -100,7 +100,7 @@ def _resume(checkpoint: Path, recipe: np.ndarray) -> Tally | None:
         return None
     if not np.array_equal(arrays.get("recipe", np.empty(0)), recipe):
         raise InputError(f"{checkpoint} belongs to another count: remove it, or choose another --checkpoint")
-    return Tally(int(arrays["done"]), *(arrays[name] for name in COLUMNS))
+    return Tally(int(arrays["done"]), *(arrays[name] for name in BIN_COLUMNS))
 
 
 def plot_losses(landscapes: Mapping[str, Landscape], loss: str, out: Path) -> Path:

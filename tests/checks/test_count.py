@@ -8,7 +8,7 @@ from physnn.models.signs import SignNetwork
 
 def test_every_row_is_there_and_brute_force_is_fast(monkeypatch):
     monkeypatch.setattr(bench, "TARGET", 0.02)
-    monkeypatch.setattr(bench, "ROUNDS", 3)
+    monkeypatch.setattr(bench, "TIMED_CALLS", 3)
     monkeypatch.setattr(count, "COUNTED", (SignNetwork((1, 3, 3, 2, 1)),))
     monkeypatch.setattr(count, "VISITED", SignNetwork((1, 3, 3, 2, 1)))
     seen = []

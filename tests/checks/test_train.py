@@ -53,7 +53,7 @@ def test_other_work_would_be_seen(small):
     case, problem, replicas = train._problems()[0]
     same = {way.run(1) for way in train._ways(case, problem, replicas)}
     assert max(same) - min(same) < 1e-5
-    fewer = train.pooled(problem, 1)(replicas.take([0, 1])).mean()
+    fewer = train.on_a_pool(problem, 1)(replicas.take([0, 1])).mean()
     assert abs(fewer - max(same)) > 1e-4
 
 

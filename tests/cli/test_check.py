@@ -14,7 +14,7 @@ from physnn.models import Ising
 
 
 def few():
-    return [selftest.Case(Ising(), 4, T, name, 20_000) for name in ("metropolis", "wolff") for T in (1.8, 3.0)]
+    return [selftest.SamplerCase(Ising(), 4, T, name, 20_000) for name in ("metropolis", "wolff") for T in (1.8, 3.0)]
 
 
 def test_selftest_prints_a_table_of_z_scores(monkeypatch, capsys):
@@ -51,7 +51,7 @@ def test_every_sampler_is_in_the_selftest():
 def test_the_benchmark_names_its_baseline_and_its_ratios(monkeypatch, capsys):
     monkeypatch.setattr(ising, "SIDES", (128,))
     monkeypatch.setattr(bench, "TARGET", 0.002)
-    monkeypatch.setattr(bench, "ROUNDS", 1)
+    monkeypatch.setattr(bench, "TIMED_CALLS", 1)
     monkeypatch.setattr(ising, "SAMPLED_SWEEPS", dict.fromkeys(ising.SAMPLED_SWEEPS, 2000))
     assert command(["bench", "ising", "--json", "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)

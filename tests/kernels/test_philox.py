@@ -10,7 +10,7 @@ from physnn.kernels import random
 
 def normals(keys: np.ndarray, step: int, L: int = 8, components: int = 16) -> np.ndarray:
     out = np.empty((len(keys), L, L, components), np.float32)
-    random.fill_normals(keys, step, out)
+    random.counter_normals(keys, step, out)
     return out
 
 

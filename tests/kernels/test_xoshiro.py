@@ -27,16 +27,16 @@ def test_known_answers_of_the_published_generator():
         10450023813501588000,
     ]
     generator, words = np.array([1, 2, 3, 4], np.uint64), np.empty(10, np.uint64)
-    random.fill(generator, words)
+    random.fill_words(generator, words)
     assert words.tolist() == expected
     one_by_one = np.array([1, 2, 3, 4], np.uint64)
-    assert [random.draw(one_by_one) for _ in range(10)] == expected
+    assert [random.random_word(one_by_one) for _ in range(10)] == expected
     assert np.array_equal(generator, one_by_one)
 
 
 def test_uniforms_are_uniform_and_below_one():
     words = np.empty(100_000, np.uint64)
-    random.fill(state("uniform"), words)
+    random.fill_words(state("uniform"), words)
     assert stats.kstest([random.uniform(w) for w in words[:20_000]], "uniform").pvalue > 1e-3
     for bit in range(64):
         ones = int(((words >> np.uint64(bit)) & np.uint64(1)).sum())
@@ -52,7 +52,13 @@ def test_integers_below_n_are_uniform(n: int):
 
 
 def test_thresholds_hold_certain_and_impossible_events():
-    assert random.thresholds(np.array([-1e-17, 0.0, 0.5, 1.0, 1 + 1e-16])).tolist() == [0, 0, 2**52, 2**53, 2**53]
+    assert random.probability_thresholds(np.array([-1e-17, 0.0, 0.5, 1.0, 1 + 1e-16])).tolist() == [
+        0,
+        0,
+        2**52,
+        2**53,
+        2**53,
+    ]
 
 
 def test_seeds_differ_by_their_words():

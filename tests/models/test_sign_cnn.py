@@ -7,8 +7,8 @@ import pytest
 
 from physnn.errors import InputError
 from physnn.models.sign_cnn import (
-    CLASSES,
-    VARIANTS,
+    IMAGE_CLASSES,
+    SIGN_CNN_VARIANTS,
     SignCNN,
     convolved,
     filter_margins,
@@ -34,12 +34,14 @@ def test_the_images_are_twelve_and_their_labels_have_the_symmetry_of_stripes():
 
 def test_the_table_shows_every_image():
     lines = images_table().splitlines()
-    assert len(lines) == 14 and [line.split()[-1] for line in lines[2:]] == [CLASSES[0]] * 6 + [CLASSES[1]] * 6
+    assert (
+        len(lines) == 14 and [line.split()[-1] for line in lines[2:]] == [IMAGE_CLASSES[0]] * 6 + [IMAGE_CLASSES[1]] * 6
+    )
     pixels = [[int(word) for word in line.split()[1:5]] for line in lines[2:]]
     np.testing.assert_array_equal(np.reshape(pixels, (12, 2, 2)), two_by_two_images()[0])
 
 
-@pytest.mark.parametrize(("variant", "free"), list(zip(VARIANTS, (21, 21, 21, 16, 15), strict=True)))
+@pytest.mark.parametrize(("variant", "free"), list(zip(SIGN_CNN_VARIANTS, (21, 21, 21, 16, 15), strict=True)))
 def test_configurations_are_those_of_the_free_weights(variant, free):
     network = SignCNN(variant)
     assert network.free_weights == free and network.configurations == 2**free
@@ -52,7 +54,9 @@ def test_configurations_are_those_of_the_free_weights(variant, free):
 
 def test_tied_filters_have_their_symmetry_and_no_more():
     # All filters of each variant, from the numbers with A and B at -1.
-    every = {name: SignCNN(name).weights(np.arange(0, SignCNN(name).configurations, 4096))[0] for name in VARIANTS}
+    every = {
+        name: SignCNN(name).weights(np.arange(0, SignCNN(name).configurations, 4096))[0] for name in SIGN_CNN_VARIANTS
+    }
     assert {name: len(np.unique(filters, axis=0)) for name, filters in every.items()} == {
         "baseline": 512,
         "dropout": 512,
@@ -85,7 +89,7 @@ def test_dropout_masks_and_their_weights():
 
 
 def test_margins_are_even_and_bounded():
-    for variant in VARIANTS:
+    for variant in SIGN_CNN_VARIANTS:
         margins = filter_margins(SignCNN(variant), 5)
         assert margins.halves.shape == (4096, len(margins.mask_weights), 12)
         assert abs(margins.halves.astype(int)).max() <= 32

@@ -93,7 +93,7 @@ def test_a_gauge_rotation_is_plain_xy_at_another_wave_vector():
         (couplings.on(3), -2.0),
         (couplings.diagonal(np.array([1.0, 0.0])), -2.0),
         (couplings.diagonal(np.array([-1.0, 0.0])), -2.0),
-        (couplings.chain(2), -1.0),
+        (couplings.on_chain(2), -1.0),
     ],
     ids=lambda m: getattr(m, "name", ""),
 )
@@ -108,7 +108,7 @@ def test_ordered_starts_are_near_the_ground_state(model, lowest):
 
 def test_only_four_equal_neighbours_are_nearest_neighbours():
     assert np.array_equal(couplings.diagonal(np.array([1.0, -2.0])).near, [1.0, -2.0])
-    for other in (couplings.chain(2), couplings.gauge_rotated_xy((0.5, 0.0)), random_model(), random_model(k=5)):
+    for other in (couplings.on_chain(2), couplings.gauge_rotated_xy((0.5, 0.0)), random_model(), random_model(k=5)):
         assert other.near.size == 0
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 from physnn.kernels import random
 from physnn.kernels.lattice import clusters
 from physnn.kernels.lattice import local as lattice
-from physnn.kernels.lattice.observables import DONE, ROW, SITES, record, scratch
+from physnn.kernels.lattice.observables import DONE, ROW, SITES, record_row, scratch
 from physnn.models import Ising, Potts
 from physnn.samplers import SAMPLERS, Metropolis, Wolff, advance, local
 from tests.synthetic.lattice_exact import GENERAL, chain, p_value, tau, thinned
@@ -85,12 +85,12 @@ def shared_words(colours, state, pair, energies, interval, budget, progress, row
             return
         for parity in range(2):
             for i in range(4):
-                words[:] = random.draw(state)
+                words[:] = random.random_word(state)
                 lattice._row_of_two(colours[i - 1], colours[i], colours[(i + 1) % 4], (i + parity) & 1, pair, words)
         progress[DONE] += 1
         progress[SITES] += 16
         if progress[DONE] == interval:
-            record(colours, energies, space, progress, rows, snapshots, every)
+            record_row(colours, energies, space, progress, rows, snapshots, every)
 
 
 class WordsTwice(Metropolis):
@@ -110,7 +110,7 @@ class WrongClusters(Wolff):
     warm_up: ClassVar[None] = None
 
     def drive(self, model, T, state):
-        active = random.thresholds(-np.expm1(-self.scale * np.abs([model.bond]) / T))[0]
+        active = random.probability_thresholds(-np.expm1(-self.scale * np.abs([model.bond]) / T))[0]
         energies = np.array([model.bond, model.offset, model.field])
         return lambda *rest: clusters.run_clusters(
             self.kind, state.colours, state.generator, active, self.unlike, model.q, energies, *rest

@@ -15,7 +15,7 @@ from physnn.models.signs import SignNetwork, Threshold
 from physnn.samplers import SAMPLERS, advance, start
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.vector_metropolis import Mala, VectorMetropolis
-from physnn.samplers.vectors import start as start_vectors
+from physnn.samplers.vectors import start_vectors
 from tests.synthetic.lattice_exact import GENERAL, energy_and_order
 
 

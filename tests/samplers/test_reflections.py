@@ -6,11 +6,11 @@ import pytest
 from physnn import rng
 from physnn.api import sweep_equilibrium
 from physnn.errors import InputError
-from physnn.models.couplings import chain, diagonal, gauge_rotated_xy, on
+from physnn.models.couplings import diagonal, gauge_rotated_xy, on, on_chain
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.reflections import Planes, Reflections
 from physnn.samplers.vector_metropolis import VectorMetropolis
-from physnn.samplers.vectors import start
+from physnn.samplers.vectors import start_vectors
 from physnn.store.hdf5 import content_digest
 
 UP, BOTH = np.array([[1, 0]]), np.eye(2)
@@ -27,7 +27,9 @@ MODELS = {
 
 def measured(model, sampler, T, L, sweeps=2000, chains=16):
     """Mean of E, |m|^2 and |m|^4 in every chain, shape (chains, 3); m along the planes of a spiral too."""
-    state = start(sampler, model, (L, L), "random", rng.seed_sequence(1, "chain", str(type(sampler)), L), chains)
+    state = start_vectors(
+        sampler, model, (L, L), "random", rng.seed_sequence(1, "chain", str(type(sampler)), L), chains
+    )
     sampler.advance(model, T, state, 1, 300)
     rows = sampler.advance(model, T, state, sweeps, 2, keep=1)
     m2 = (rows.kept.mean((2, 3)) ** 2).sum(-1)
@@ -59,9 +61,9 @@ def test_bonds_that_are_too_strong_or_weak_show(monkeypatch):
 
 def test_a_ring_of_eight_has_its_exact_correlation():
     """<cos> of neighbours of an XY ring of 8 at K / T = 2, from the modified Bessel functions."""
-    model = chain(2)
+    model = on_chain(2)
     sampler = Reflections(VectorMetropolis(1.0), MODELS["xy"][1])
-    state = start(sampler, model, (1, 8), "random", rng.seed_sequence(2, "chain", "ring"), 16)
+    state = start_vectors(sampler, model, (1, 8), "random", rng.seed_sequence(2, "chain", "ring"), 16)
     energy = sampler.advance(model, 0.5, state, 4000)["energy"][:, 200:].mean(1)
     assert abs(-energy.mean() - 0.721628) < 4 * energy.std(ddof=1) / 4
 
@@ -91,7 +93,7 @@ def test_large_lattices_forget_sooner():
     model, planes, T, _ = MODELS["one component"]
     left = {}
     for name, sampler in (("alone", VectorMetropolis(1.2)), ("clusters", Reflections(VectorMetropolis(1.2), planes))):
-        state = start(sampler, model, (24, 24), "ordered", rng.seed_sequence(3, "chain", name), 32)
+        state = start_vectors(sampler, model, (24, 24), "ordered", rng.seed_sequence(3, "chain", name), 32)
         first = np.sign(state.x[..., 0].mean((1, 2)))
         sampler.advance(model, T, state, 60)
         left[name] = float((first * np.sign(state.x[..., 0].mean((1, 2)))).mean())
@@ -118,7 +120,7 @@ def test_what_clusters_cannot_do_is_refused():
 def test_langevin_keys_survive():
     sampler = Reflections(Langevin(0.01), MODELS["xy"][1])
     sequence = rng.seed_sequence(4, "chain", "keys")
-    state = start(sampler, on(2), (4, 4), "random", sequence, 3)
+    state = start_vectors(sampler, on(2), (4, 4), "random", sequence, 3)
     before = state.generator[:, 4:].copy()
     sampler.advance(on(2), 1.0, state, 2, 3)
     assert np.array_equal(before, state.generator[:, 4:]) and state.step == 6

@@ -15,7 +15,7 @@ from physnn.models import couplings
 from physnn.models.vectors import VectorModel, normalised
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.vector_metropolis import Exchange, Mala, PlainMetropolis, VectorMetropolis, exchange_streams, tuned
-from physnn.samplers.vectors import VectorState, start
+from physnn.samplers.vectors import VectorState, start_vectors
 from physnn.store.network_file import read_networks
 
 LIMIT = 4
@@ -28,7 +28,7 @@ def sequence(*words):
 
 def run(sampler, model, shape, T, n, interval, *words, kind="random", chains=2, keep=0, warm=20, tune=True):
     """Return rows in equilibrium, and the state; moves of exact samplers are tuned first."""
-    state = start(sampler, model, shape, kind, sequence(type(sampler).__name__, *words), chains)
+    state = start_vectors(sampler, model, shape, kind, sequence(type(sampler).__name__, *words), chains)
     if tune and not isinstance(sampler, Langevin):
         sampler = tuned(sampler, model, T, state)
     sampler.advance(model, T, state, warm, interval)
@@ -60,8 +60,8 @@ EXACT = [VectorMetropolis(), Mala(), PlainMetropolis()]
 RULES = ["geodesic", "retract"]
 KNOWN = {
     # Model, shape, T, minus the energy per site.
-    "ring of 8": (couplings.chain(2), (16, 8), 0.5, 0.721628),
-    "chain of 8, N = 4": (couplings.chain(4, boundary="zero"), (16, 8), 1.0, 0.24019372 * 7 / 8),
+    "ring of 8": (couplings.on_chain(2), (16, 8), 0.5, 0.721628),
+    "chain of 8, N = 4": (couplings.on_chain(4, boundary="zero"), (16, 8), 1.0, 0.24019372 * 7 / 8),
     "spin in a field, N = 2": (in_field(2), (8, 8), 1.0, 0.44638997),
     "spin in a field, N = 3": (in_field(3), (8, 8), 1.0, 0.31303529),
 }
@@ -106,7 +106,7 @@ def test_four_per_cent_of_temperature_are_seen():
 
 @pytest.mark.parametrize("N", [2, 3, 4])
 def test_correlations_along_an_open_chain_are_powers(N):
-    rows, _ = run(VectorMetropolis(), couplings.chain(N, boundary="zero"), (32, 10), 1.0, 600, 4, N, keep=1)
+    rows, _ = run(VectorMetropolis(), couplings.on_chain(N, boundary="zero"), (32, 10), 1.0, 600, 4, N, keep=1)
     for r in (1, 2, 4):
         product = (rows.kept[..., : 10 - r, :] * rows.kept[..., r:, :]).sum(-1).mean((-1, -2))
         value, error = mean(product)
@@ -118,7 +118,7 @@ def test_correlations_along_an_open_chain_are_powers(N):
 def test_noise_alone_decays_exactly(rule, N):
     # One step turns by |v| = s chi with N - 1 degrees of freedom, in a direction that knows nothing of x(0).
     gamma, T, steps, model = 0.05, 0.3, 8, VectorModel(np.zeros((N, N, 1, 1)))
-    state = start(Langevin(gamma, rule), model, (96, 96), "random", sequence("noise", N))
+    state = start_vectors(Langevin(gamma, rule), model, (96, 96), "random", sequence("noise", N))
     before = state.x.copy()
     s = np.sqrt(2 * T * gamma)
     turned = (lambda v: np.cos(s * v)) if rule == "geodesic" else (lambda v: 1 / np.sqrt(1 + (s * v) ** 2))
@@ -177,11 +177,11 @@ def test_mirror_images_keep_all_energy_but_the_own(onsite):
     J = couplings.on(3).coupling.copy()
     J[:, :, 1, 1] = np.diag([onsite, 0, 0])
     model, still = VectorModel(J), VectorMetropolis(1e-12)
-    state = start(still, model, (6, 6), "random", sequence("mirror"), 2)
+    state = start_vectors(still, model, (6, 6), "random", sequence("mirror"), 2)
     before, rows = state.x.copy(), still.advance(model, 0.8, state, 20, 1)
     assert np.abs((state.x * before).sum(-1)).mean() < 0.7
     assert (np.ptp(rows["energy"], axis=1) < 1e-9).all() == (onsite == 0)
-    plain = start(still, model, (6, 6), "random", sequence("mirror"), 2)
+    plain = start_vectors(still, model, (6, 6), "random", sequence("mirror"), 2)
     PlainMetropolis(1e-12).advance(model, 0.8, plain, 20, 1)
     assert np.allclose(plain.x, before, atol=1e-9)
 
@@ -224,7 +224,7 @@ def test_mala_agrees_with_metropolis_for_a_random_coupling():
 def test_replica_exchange_keeps_every_temperature(kind):
     model, shape, ladder = couplings.on(2), (3, 3), (0.6, 0.8, 1.1)
     sampler = {"metropolis": VectorMetropolis(1.0), "mala": Mala(0.1), "langevin": Langevin(0.005)}[kind]
-    state = start(sampler, model, shape, "ordered", sequence("exchange", kind), len(ladder))
+    state = start_vectors(sampler, model, shape, "ordered", sequence("exchange", kind), len(ladder))
     exchange = Exchange([sampler] * 3, ladder)
     swaps = exchange_streams(sequence("exchange", kind))
     interval = 60 if kind == "langevin" else 3
@@ -278,7 +278,9 @@ def test_the_thermometer_sees_wrong_noise_and_too_large_a_step(rule):
     verdicts = []
     for gamma, factor in ((0.004, 1), (0.004, 2), (0.25, 1)):
         steps = round(0.2 / gamma) if gamma < 0.1 else 2
-        state = start(Langevin(gamma, rule), model, (12, 12), "ordered", sequence("cycle", rule, gamma, factor), 2)
+        state = start_vectors(
+            Langevin(gamma, rule), model, (12, 12), "ordered", sequence("cycle", rule, gamma, factor), 2
+        )
         Langevin(gamma, rule).advance(model, factor * T, state, 40, steps)
         rows = Langevin(gamma, rule).advance(model, factor * T, state, 200, steps)
         verdicts.append(thermometer(rows["force"], rows["curvature"], T).verdict)
@@ -288,7 +290,7 @@ def test_the_thermometer_sees_wrong_noise_and_too_large_a_step(rule):
 def test_chains_continue_bit_for_bit_and_threads_do_not_matter():
     model = random_model()
     for sampler in (Langevin(0.05), VectorMetropolis(), Mala()):
-        one = start(sampler, model, (5, 4), "random", sequence("continue"), 3)
+        one = start_vectors(sampler, model, (5, 4), "random", sequence("continue"), 3)
         other = VectorState.from_arrays(one.arrays())
         rows = sampler.advance(model, 0.7, one, 12, 2, keep=3)
         parts = [sampler.advance(model, 0.7, other, n, 2, keep=3, threads=2) for n in (3, 9)]
@@ -296,7 +298,7 @@ def test_chains_continue_bit_for_bit_and_threads_do_not_matter():
         assert np.allclose(rows.values, np.concatenate([p.values for p in parts], axis=1), rtol=1e-12, atol=1e-13)
         assert np.array_equal(rows.kept, np.concatenate([p.kept for p in parts], axis=1))
         assert np.allclose(model.energy(rows.kept), rows["energy"][:, ::3], atol=1e-5)
-        apart = start(sampler, model, (5, 4), "random", sequence("continue"), 3).x
+        apart = start_vectors(sampler, model, (5, 4), "random", sequence("continue"), 3).x
         assert not np.array_equal(apart[0], apart[1])
 
 

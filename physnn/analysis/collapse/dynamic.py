@@ -22,7 +22,7 @@ from physnn.analysis.collapse.dynamic_model import GAP, DynamicModel, DynamicPoi
 from physnn.analysis.collapse.dynamic_search import search
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.errors import InputError
-from physnn.machine import one_thread
+from physnn.machine import on_one_blas_thread
 
 SHARES = (1.0, 0.65, 0.4, 0.25)
 """Windows, as shares of the largest scaled distance from the critical point."""
@@ -289,7 +289,7 @@ def _answer(mean: np.ndarray, errors: np.ndarray, best: _Candidate, fine: bool, 
     )
 
 
-@one_thread
+@on_one_blas_thread
 def dynamic_scaling(
     points: DynamicPoints,
     fixed: Fixed = (None, None, 0.0, None),

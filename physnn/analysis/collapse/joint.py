@@ -23,7 +23,7 @@ from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.points import Points, draw, whiten
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.errors import InputError
-from physnn.machine import one_thread
+from physnn.machine import on_one_blas_thread
 
 KEPT, MOST = 0.05, 3
 """Fits of one observable that enter combinations: those with this share of its largest weight, and so many at most."""
@@ -157,7 +157,7 @@ def _fitted(points: list[Points], choice: tuple[Candidate, ...]) -> _Fitted:
     return _Fitted(common, best, linalg.pinvh(jacobian.T @ jacobian), chi2, count - linear - len(best), cost)
 
 
-@one_thread
+@on_one_blas_thread
 def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.random.Generator) -> Joint:
     """Fit x_c and 1/nu to several observables at once.
 

@@ -15,7 +15,7 @@ from physnn.analysis.curves.points import Points
 from physnn.analysis.verdict.first_order import dip
 from physnn.analysis.verdict.merging import JOINED, Merging, merging
 from physnn.analysis.verdict.null_model import NullModel
-from physnn.machine import one_thread
+from physnn.machine import on_one_blas_thread
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
 SLIGHT = 0.03
@@ -167,7 +167,7 @@ def usual_omega(found: Curves) -> Literal["free"] | None:
     return "free" if found.chains and found.dimensionless and len(found.sizes) > 2 else None
 
 
-@one_thread
+@on_one_blas_thread
 def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generator, peaks: str = "") -> Fit:
     """Return the verdict on curves and, where they cross, critical point and exponents.
 

@@ -18,9 +18,9 @@ from physnn.exact.ising.torus import Floats, Integers
 
 States = NDArray[np.int8]
 
-LARGEST = 2**22
+LARGEST_ENUMERATION = 2**22
 """Most configurations that are enumerated; above, an enumeration takes minutes and there are better methods."""
-BLOCK = 2**14
+ENUMERATION_BLOCK = 2**14
 """Configurations looked at together."""
 
 
@@ -70,7 +70,7 @@ class Histogram:
         return np.asarray(p / p.sum())
 
 
-def configurations(sites: int, states: int, block: int = BLOCK) -> Iterator[States]:
+def configurations(sites: int, states: int, block: int = ENUMERATION_BLOCK) -> Iterator[States]:
     """Yield all states**sites configurations, as arrays (at most block, sites) with entries 0 .. states - 1."""
     total = states**sites
     powers = states ** np.arange(sites)
@@ -102,10 +102,10 @@ def enumerate_levels(
     InputError
         If there are too many configurations.
     """
-    if states**sites > LARGEST:
+    if states**sites > LARGEST_ENUMERATION:
         raise InputError(
             f"{sites} variables with {states} values have {states**sites} configurations, too many to enumerate: "
-            f"use fewer variables, so that there are at most {LARGEST}."
+            f"use fewer variables, so that there are at most {LARGEST_ENUMERATION}."
         )
     blocks = []
     for chosen in configurations(sites, states):

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from physnn import rng
 from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_density_of_states
-from physnn.exact.ising.histogram import LARGEST
+from physnn.exact.ising.histogram import LARGEST_ENUMERATION
 from physnn.exact.ising.polynomials import kaufman_counts, transfer_counts
 from physnn.exact.ising.torus import torus_sides
 from physnn.exact.landscape import Landscape
 
-METHODS = ("auto", "enumeration", "transfer", "kaufman")
+COUNTING_METHODS = ("auto", "enumeration", "transfer", "kaufman")
 """How configurations are counted; auto takes the fastest."""
-ENUMERATED = 16
+ENUMERATED_SPINS = 16
 """Most spins that auto enumerates."""
 TRANSFER_SIDE = 10
 """Longest shorter side for transfer matrices; 10 x 10 without field takes ten seconds."""
@@ -38,7 +38,7 @@ KAUFMAN_SITES = 2304
 
 LARGEST_NUMBER = Fraction(10) ** 100
 """Largest field or coupling: energies are also given as float64."""
-Number = int | float | str | Fraction
+ExactNumber = int | float | str | Fraction
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,16 @@ def ising_counts(shape: tuple[int, int], field: bool = False, method: str = "aut
 def _choose(H: int, W: int, field: bool, method: str) -> str:
     """Return the method to use, or raise InputError."""
     sites, side = H * W, min(H, W)
-    if method not in METHODS:
-        raise InputError(f"There is no method {method!r} of counting Ising configurations; use {', '.join(METHODS)}.")
+    if method not in COUNTING_METHODS:
+        raise InputError(
+            f"There is no method {method!r} of counting Ising configurations; use {', '.join(COUNTING_METHODS)}."
+        )
     if method == "auto":
-        method = "enumeration" if sites <= ENUMERATED else "transfer" if field else "kaufman"
+        method = "enumeration" if sites <= ENUMERATED_SPINS else "transfer" if field else "kaufman"
     if method == "kaufman" and field:
         raise InputError("Kaufman's formula knows no field; use method transfer to count by magnetisation.")
     largest = {
-        "enumeration": int(math.log2(LARGEST)),
+        "enumeration": int(math.log2(LARGEST_ENUMERATION)),
         "kaufman": KAUFMAN_SITES,
         "transfer": FIELD_SITES if field else TRANSFER_SITES,
     }[method]
@@ -155,7 +157,7 @@ def _choose(H: int, W: int, field: bool, method: str) -> str:
     return method
 
 
-def exact_number(value: Number, name: str) -> Fraction:
+def exact_number(value: ExactNumber, name: str) -> Fraction:
     """Return a number as the fraction it was written as: 0.1 is 1/10, and "1/3" is allowed.
 
     Raises
@@ -172,7 +174,9 @@ def exact_number(value: Number, name: str) -> Fraction:
     return found
 
 
-def field_levels(counts: IsingCounts, h: Number, J: Number = 1, generic: bool = False) -> tuple[FieldLevel, ...]:
+def field_levels(
+    counts: IsingCounts, h: ExactNumber, J: ExactNumber = 1, generic: bool = False
+) -> tuple[FieldLevel, ...]:
     """Return every energy in a field with its exact number of configurations.
 
     Parameters
@@ -211,7 +215,7 @@ def field_levels(counts: IsingCounts, h: Number, J: Number = 1, generic: bool = 
 
 
 def ising_landscape(
-    shape: tuple[int, int], h: Number = 0, J: Number = 1, method: str = "auto", generic: bool = False
+    shape: tuple[int, int], h: ExactNumber = 0, J: ExactNumber = 1, method: str = "auto", generic: bool = False
 ) -> Landscape:
     """Return the energies of an H x W torus in a field with their exact numbers of configurations.
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_enumeration, potts_enumeration
-from physnn.exact.ising.histogram import LARGEST
+from physnn.exact.ising.histogram import LARGEST_ENUMERATION
 from physnn.exact.ising.kaufman import kaufman
 from physnn.exact.ising.torus import torus_sides
 from physnn.exact.ising.transfer import ising_transfer
 
-OBSERVABLES = ("energy", "c", "m_abs", "m2", "m4", "binder", "s_kmin", "xi_over_L")
+EXACT_OBSERVABLES = ("energy", "c", "m_abs", "m2", "m4", "binder", "s_kmin", "xi_over_L")
 """What may be known exactly, in the order of the answers."""
-ENUMERATED = 2**16
+ENUMERATED_CONFIGURATIONS = 2**16
 """Most configurations that are enumerated for an answer: instantly."""
 TRANSFERRED = 10
 """Longest short side for which the transfer matrix is used: up to a second."""
@@ -52,8 +52,8 @@ def exact(model: str, size: int | tuple[int, int], T: float, J: float = 1.0, q: 
     Returns
     -------
     Exact
-        All of `OBSERVABLES` up to 16 Ising spins, or 65,536 Potts configurations, by enumeration.  Ising at J > 0:
-        all of them as well for a short side up to 10, energy and c for any size.
+        All of `EXACT_OBSERVABLES` up to 16 Ising spins, or 65,536 Potts configurations, by enumeration.  Ising at
+        J > 0: all of them as well for a short side up to 10, energy and c for any size.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def exact(model: str, size: int | tuple[int, int], T: float, J: float = 1.0, q: 
         return _exact_potts(shape, sites, T, J, q)
     if model != "ising":
         raise InputError(f"No exact results for a model {model!r}; use ising or potts.")
-    if 2**sites <= ENUMERATED or (J < 0 and 2**sites <= LARGEST):
+    if 2**sites <= ENUMERATED_CONFIGURATIONS or (J < 0 and 2**sites <= LARGEST_ENUMERATION):
         return _answer((ising_enumeration(shape, T, J), "enumeration"))
     thermal = kaufman(shape, T, J)
     closed = {"energy": thermal.energy, "c": thermal.c}, "Kaufman 1949"
@@ -76,15 +76,16 @@ def exact(model: str, size: int | tuple[int, int], T: float, J: float = 1.0, q: 
 
 
 def _exact_potts(shape: tuple[int, int], sites: int, T: float, J: float, q: int) -> Exact:
-    if q > 1 and q**sites > LARGEST:
+    if q > 1 and q**sites > LARGEST_ENUMERATION:
         raise InputError(
-            f"No exact results for the {q}-state Potts model on {sites} sites; use at most {LARGEST} configurations."
+            f"No exact results for the {q}-state Potts model on {sites} sites; "
+            f"use at most {LARGEST_ENUMERATION} configurations."
         )
     return _answer((potts_enumeration(shape, q, T, J), "enumeration"))
 
 
 def _answer(*parts: tuple[dict[str, float], str]) -> Exact:
     """Put the results of several methods together; a later one wins."""
-    values = {name: float(part[name]) for name in OBSERVABLES for part, _ in parts if name in part}
-    sources = {name: source for name in OBSERVABLES for part, source in parts if name in part}
+    values = {name: float(part[name]) for name in EXACT_OBSERVABLES for part, _ in parts if name in part}
+    sources = {name: source for name in EXACT_OBSERVABLES for part, source in parts if name in part}
     return Exact(values, sources)

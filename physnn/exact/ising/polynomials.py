@@ -81,7 +81,7 @@ def _root(order: int, prime: int) -> int:
     raise AssertionError(f"{prime} is no prime of the form 1 + k {order}")
 
 
-def combine(residues: Integers, moduli: Sequence[int]) -> list[int]:
+def chinese_remainders(residues: Integers, moduli: Sequence[int]) -> list[int]:
     """Return the numbers from 0 to below the product of the moduli that have the given remainders.
 
     Parameters
@@ -118,7 +118,7 @@ def transfer_counts(shape: tuple[int, int], field: bool) -> list[list[int]]:
     # One row of sites multiplies a remainder by up to 2**width, adding up the classes by up to 2 width.
     moduli = coprime_moduli(59 - width, 2**sites)
     residues = [_trace(width, height, field, modulus).ravel() for modulus in moduli]
-    counts = combine(np.stack(residues), moduli)
+    counts = chinese_remainders(np.stack(residues), moduli)
     columns = sites + 1 if field else 1
     return [counts[k : k + columns] for k in range(0, len(counts), columns)]
 
@@ -216,7 +216,7 @@ def kaufman_counts(shape: tuple[int, int]) -> list[int]:
             total[:, : product.shape[1]] += product
     # The sum of the four products is even; half of it modulo an odd p.
     total = total % p * ((p + 1) // 2) % p
-    return combine(total[:, ::2], primes)
+    return chinese_remainders(total[:, ::2], primes)
 
 
 def _unpaired(one: Integers, x: Integers, slope: int, sign: int, W: int, p: Integers) -> Integers:

@@ -16,12 +16,12 @@ from physnn.exact.landscape import Landscape
 from physnn.kernels.signs import losses as kernel
 from physnn.models.signs import ACTIVATIONS, LOSSES, SignNetwork, Threshold
 
-METHOD = "brute force"
-LIMIT = 36
+BRUTE_FORCE = "brute force"
+MOST_WEIGHTS = 36
 """Weights: an hour of one core where scalar products serve, a day where outputs are evaluated point by point."""
-SPEED = 2e7
+VISITS_PER_SECOND = 2e7
 """Configurations per second of one core, to say how long something would take."""
-SLICE = 0.1
+VISIT_SECONDS = 0.1
 """Seconds of one compiled call, so that an interruption gets through."""
 KEEP = 30.0
 """Seconds between two calls of ``keep``."""
@@ -31,9 +31,9 @@ TABLE = 2**22
 """Largest number of codes of a unit: its table holds that many times points."""
 GRAM = 2**8
 """Largest table of which all scalar products are taken."""
-COLUMNS = ("keys", "counts", "low", "high")
+BIN_COLUMNS = ("keys", "counts", "low", "high")
 
-Progress = Callable[[float, float, str], None]
+CountProgress = Callable[[float, float, str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Tally:
     high: np.ndarray
 
 
-def silent(done: float, total: float, text: str) -> None:
+def no_progress(done: float, total: float, text: str) -> None:
     """Show no progress."""
 
 
@@ -63,7 +63,7 @@ def brute_force(
     network: SignNetwork,
     task: Threshold | None = None,
     threads: int = 1,
-    progress: Progress = silent,
+    progress: CountProgress = no_progress,
     resume: Tally | None = None,
     keep: Callable[[Tally], None] | None = None,
 ) -> Landscape:
@@ -88,7 +88,7 @@ def brute_force(
     Raises
     ------
     InputError
-        If there are more than `LIMIT` weights or a unit has too many, or levels lie closer than rounding can tell.
+        If there are more than `MOST_WEIGHTS` weights, a unit has too many, or levels lie closer than rounding can tell.
     """
     task = task or Threshold()
     refuse(network)
@@ -96,7 +96,7 @@ def brute_force(
         return _few(network, task)
     kinds = kernel_arguments(network, task)
     steps, each = _steps(network)
-    tallies = [Slots.empty(network) for _ in range(max(1, threads))]
+    tallies = [Bins.empty(network) for _ in range(max(1, threads))]
     if resume is not None:
         tallies[0].restore(resume)
     done, size, kept = (
@@ -113,7 +113,7 @@ def brute_force(
             for _ in pool.map(lambda job: job[0].visit(kinds, job[1], job[2]), jobs):
                 pass
             done = min(steps, done + size * len(tallies))
-            size = max(1, round(size * min(4.0, SLICE / max(1e-4, time.perf_counter() - began))))
+            size = max(1, round(size * min(4.0, VISIT_SECONDS / max(1e-4, time.perf_counter() - began))))
             progress(done * each, steps * each, f"{2**network.weights:.3g} configurations")
             if keep is not None and (time.monotonic() - kept > KEEP or done == steps):
                 keep(collect(tallies, done))
@@ -126,12 +126,12 @@ def brute_force(
 
 def refuse(network: SignNetwork) -> None:
     """Raise InputError with the time and memory it would take if brute force is out of reach."""
-    if network.weights > LIMIT:
-        years = 2.0**network.weights / SPEED / 3.156e7
+    if network.weights > MOST_WEIGHTS:
+        years = 2.0**network.weights / VISITS_PER_SECOND / 3.156e7
         memory = min(2.0**network.weights, 1e300) * 64 / 1e9
         raise InputError(
             f"brute force over {network.weights} weights would take about {years:.1g} years of one core and, if every"
-            f" loss differs, {memory:.1g} GB; the limit is {LIMIT} weights, so count over functions instead"
+            f" loss differs, {memory:.1g} GB; the limit is {MOST_WEIGHTS} weights, so count over functions instead"
         )
     widest = max(network.inputs[:-1], default=0)
     if 2**widest > TABLE:
@@ -163,7 +163,7 @@ def _steps(network: SignNetwork) -> tuple[int, int]:
     return 2 ** (network.weights - inner), 2**inner
 
 
-class Slots:
+class Bins:
     """The hash table of one thread."""
 
     def __init__(self, places: int) -> None:
@@ -176,7 +176,7 @@ class Slots:
         )
 
     @classmethod
-    def empty(cls, network: SignNetwork) -> Slots:
+    def empty(cls, network: SignNetwork) -> Bins:
         """Return a table that holds at least two steps."""
         return cls(max(2**12, 8 * _steps(network)[1]))
 
@@ -200,7 +200,7 @@ class Slots:
                 self._grow()
 
     def _grow(self) -> None:
-        larger = Slots(2 * len(self.arrays[0]))
+        larger = Bins(2 * len(self.arrays[0]))
         kernel.absorb(*self.arrays, *larger.arrays)
         self.arrays, self.used = larger.arrays, int((larger.arrays[0] != kernel.EMPTY).sum())
 
@@ -212,7 +212,7 @@ class Slots:
         self.used = int((self.arrays[0] != kernel.EMPTY).sum())
 
 
-def collect(tallies: list[Slots], done: int) -> Tally:
+def collect(tallies: list[Bins], done: int) -> Tally:
     """Return the sum of the threads' tallies."""
     filled = [t.arrays[0] != kernel.EMPTY for t in tallies]
     keys, counts, low, high = (
@@ -245,7 +245,7 @@ def _landscape(network: SignNetwork, tally: Tally) -> Landscape:
             f"levels of this network lie closer than rounding lets brute force tell apart (gap {nearest:.1g}, width"
             f" {widest:.1g}), so count over functions instead"
         )
-    return Landscape.build(network.weights, (low + high) / 2, np.add.reduceat(tally.counts, starts), METHOD)
+    return Landscape.build(network.weights, (low + high) / 2, np.add.reduceat(tally.counts, starts), BRUTE_FORCE)
 
 
 def _few(network: SignNetwork, task: Threshold) -> Landscape:

@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from physnn.exact.landscape import Landscape
 from physnn.models.sign_cnn import Margins, SignCNN, filter_margins
 
-Integers = NDArray[np.int64]
-Rows = dict[tuple[bytes, tuple[int, int]], int]
+_Integers = NDArray[np.int64]
+Histograms = dict[tuple[bytes, tuple[int, int]], int]
 Key = tuple[int, tuple[tuple[Fraction, int], ...], Fraction]
 
 LARGEST_HALF = 32
@@ -55,7 +55,7 @@ def cnn_landscape(network: SignCNN) -> Landscape:
         Cross-entropies in nats, each the mean over the 12 images, and for dropout over the masks; weights is the
         number of free weights.  Takes a second (dropout averaged over its masks: ten) on one core.
     """
-    found: Rows = {}
+    found: Histograms = {}
     for filter_number in range(2**network.filter_weights):
         margins = filter_margins(network, filter_number)
         for group, count in _grouped(margins).items():
@@ -69,7 +69,7 @@ def cnn_landscape(network: SignCNN) -> Landscape:
     return Landscape.build(network.free_weights, losses, list(merged.values()), "brute force")
 
 
-def _histograms(margins: Margins, chosen: slice = slice(None)) -> Integers:
+def _histograms(margins: Margins, chosen: slice = slice(None)) -> _Integers:
     """Return n_k for k = 0 .. 32 and S of every configuration, shape (n, 34)."""
     halves = margins.halves[chosen]
     n = len(halves)
@@ -81,7 +81,7 @@ def _histograms(margins: Margins, chosen: slice = slice(None)) -> Integers:
     return np.concatenate([counts.reshape(n, -1), wrong[:, None]], axis=1)
 
 
-def _grouped(margins: Margins) -> Rows:
+def _grouped(margins: Margins) -> Histograms:
     """Return the distinct histograms of a filter, as bytes with the scale, and how many configurations have them."""
     rows = np.ascontiguousarray(_histograms(margins))
     whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
@@ -89,7 +89,7 @@ def _grouped(margins: Margins) -> Rows:
     return {(row.tobytes(), margins.scale_squared): int(n) for row, n in zip(distinct, counts, strict=True)}
 
 
-def _canonical(row: Integers, scale_squared: tuple[int, int]) -> Key:
+def _canonical(row: _Integers, scale_squared: tuple[int, int]) -> Key:
     """Return the square-free part r of the scale, pairs (f, n_k) with s k = f sqrt(r), and the f of S."""
     counts, wrong = row[:-1].tolist(), int(row[-1])
     numerator, denominator = scale_squared

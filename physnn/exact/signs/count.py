@@ -12,7 +12,7 @@ from physnn.exact.signs.rational import RationalOutputs
 from physnn.exact.signs.symbolic import SymbolicOutputs
 from physnn.models.signs import SignNetwork, Threshold
 
-METHOD = "functions"
+OVER_FUNCTIONS = "functions"
 
 
 def count_signs(network: SignNetwork, task: Threshold | None = None) -> Landscape:
@@ -35,4 +35,4 @@ def count_signs(network: SignNetwork, task: Threshold | None = None) -> Landscap
     task = task or Threshold()
     outputs = SymbolicOutputs(network, task) if network.hidden == "tanh" else RationalOutputs(network, task)
     levels, counts = settle(outputs.losses(), outputs.counts, outputs.exact)
-    return Landscape(network.weights, levels, counts, METHOD)
+    return Landscape(network.weights, levels, counts, OVER_FUNCTIONS)

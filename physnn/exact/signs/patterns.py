@@ -77,7 +77,7 @@ def _one_more(
     }
 
 
-def merge(parts: list[Patterns]) -> Patterns:
+def merged_patterns(parts: list[Patterns]) -> Patterns:
     """Return each pattern once, with all its ways."""
     ids, ways = np.concatenate([p.ids for p in parts]), np.concatenate([p.ways for p in parts])
     bits = max(1, int(ids.max(initial=0)).bit_length())
@@ -114,6 +114,6 @@ def coefficients(ids: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarr
     return found
 
 
-def signs(r: int) -> np.ndarray:
+def sign_choices(r: int) -> np.ndarray:
     """Return all choices of r signs, shape ``(2^r, r)``."""
     return 1.0 - 2.0 * ((np.arange(2**r)[:, None] >> np.arange(r)) & 1)

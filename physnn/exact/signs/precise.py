@@ -11,14 +11,14 @@ import numpy as np
 
 from physnn.models.signs import SignNetwork, Threshold
 
-DIGITS = 60
+DECIMAL_DIGITS = 60
 """Decimal digits of the arithmetic."""
 SAME = Decimal("1e-48")
-"""Losses that differ by less are equal: rounding in `DIGITS` digits stays below, different functions far above."""
+"""Losses that differ by less are equal: rounding in `DECIMAL_DIGITS` stays below, different functions far above."""
 DOUBTFUL = 1e-11
 """Relative gap below which float64 losses are not trusted to differ, nor to be in order; their error is below 1e-13."""
 
-Exact = Decimal | Fraction
+ExactLoss = Decimal | Fraction
 
 
 def tanh(u: Decimal) -> Decimal:
@@ -44,7 +44,7 @@ def rational_loss(task: Threshold, sums: Sequence[int], scale: int) -> Fraction:
 
 
 def settle(
-    levels: np.ndarray, counts: np.ndarray, exact: Callable[[np.ndarray], Sequence[Exact]]
+    levels: np.ndarray, counts: np.ndarray, exact: Callable[[np.ndarray], Sequence[ExactLoss]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return levels in ascending order, equal ones merged.
 
@@ -55,8 +55,8 @@ def settle(
     counts : ndarray of object, shape (n,)
         Their counts.
     exact : callable
-        Returns the losses with given indices as rationals, or in `DIGITS` digits.  Asked for only where two levels are
-        closer than `DOUBTFUL`.
+        Losses with given indices as rationals, or in `DECIMAL_DIGITS` digits.  Called only where two levels are closer
+        than `DOUBTFUL`.
     """
     order = np.argsort(levels, kind="stable")
     levels, counts = levels[order], counts[order]
@@ -67,7 +67,7 @@ def settle(
     doubtful[1:] |= close
     members = np.flatnonzero(doubtful)
     values = exact(order[members])
-    with localcontext(prec=DIGITS):
+    with localcontext(prec=DECIMAL_DIGITS):
         # Runs of doubtful levels lie far apart, so sorting all of them sorts each run.
         rank = sorted(range(len(members)), key=values.__getitem__)
         counts[members] = counts[members][rank]
@@ -79,7 +79,7 @@ def settle(
     return levels[starts], np.add.reduceat(counts, starts)
 
 
-def _equal(a: Exact, b: Exact) -> bool:
+def _equal(a: ExactLoss, b: ExactLoss) -> bool:
     if isinstance(a, Decimal) and isinstance(b, Decimal):
         return abs(a - b) < SAME * (1 + abs(a))
     return a == b

@@ -93,13 +93,13 @@ class RationalOutputs:
             found[first : first + 1024] = self._task.losses(outputs)
         return found
 
-    def exact(self, indices: np.ndarray) -> list[precise.Exact]:
+    def exact(self, indices: np.ndarray) -> list[precise.ExactLoss]:
         """Return the losses of some outputs: rationals, or in `precise.DIGITS` digits with tanh or logarithms."""
         scale = self._functions.scale
         values = [self._functions.values(self._packed[index]) for index in indices]
         if self._network.output == "linear" and self._task.loss == "mse":
             return [precise.rational_loss(self._task, v, scale) for v in values]
-        with localcontext(prec=precise.DIGITS):
+        with localcontext(prec=precise.DECIMAL_DIGITS):
             sums = [[Decimal(v) / scale for v in row] for row in values]
             return [precise.loss(self._network, self._task, row) for row in sums]
 

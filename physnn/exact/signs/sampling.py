@@ -14,13 +14,13 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 from physnn.exact.landscape import exact_json
-from physnn.exact.signs.brute import GAP, kernel_arguments, silent
+from physnn.exact.signs.brute import GAP, kernel_arguments, no_progress
 from physnn.kernels import random
 from physnn.kernels.signs import losses as kernel
 from physnn.kernels.signs import walk
 from physnn.models.signs import SignNetwork, Threshold
 
-SLICE = 10_000
+MOVES_PER_CALL = 10_000
 """Moves of one compiled call."""
 START = 1.0
 """First ln f."""
@@ -106,7 +106,7 @@ def sample_landscape(
     seed: int = 0,
     threads: int = 1,
     max_levels: int = 2**16,
-    progress: Callable[[float, float, str], None] = silent,
+    progress: Callable[[float, float, str], None] = no_progress,
 ) -> SampledLandscape:
     """Estimate the fraction of configurations on every level of the loss.
 
@@ -186,7 +186,7 @@ class _Walker:
         """Learn, then measure, unless told to stop."""
         done, visits = 0, self.table[4]
         while done < moves and not stop.is_set():
-            n = min(SLICE, moves - done)
+            n = min(MOVES_PER_CALL, moves - done)
             self._walk(n, done)
             done += n
             known = int(self.table[5][0])
@@ -198,10 +198,10 @@ class _Walker:
                 self.log_f = known / done
         visits[:] = 0
         learned, self.log_f, self.inverse = (self.log_f, self.inverse), 0.0, False
-        for first in range(0, measured, SLICE):
+        for first in range(0, measured, MOVES_PER_CALL):
             if stop.is_set():
                 return
-            self._walk(min(SLICE, measured - first), 0)
+            self._walk(min(MOVES_PER_CALL, measured - first), 0)
         self.log_f, self.inverse = learned
 
     def _walk(self, moves: int, done: int) -> None:

@@ -22,7 +22,7 @@ MAX_PATTERNS = 4_000_000
 """Patterns built, before equal ones are merged: about 10 microseconds and 100 bytes each."""
 MAX_LEVELS = 30_000_000
 """Levels: about 100 bytes each while they are sorted."""
-CHUNK = 1 << 17
+OUTPUTS_AT_ONCE = 1 << 17
 """Outputs evaluated at once, points included: what stays in a core's cache."""
 
 
@@ -73,16 +73,16 @@ class SymbolicFunctions:
             return [_decimal(v) for v in self._points]
         if f not in self._precise:
             active, terms = self._definitions[f]
-            total = combine([(_decimal(k), self.precise(g)) for g, k in terms])
+            total = linear_combination([(_decimal(k), self.precise(g)) for g, k in terms])
             self._precise[f] = [precise.tanh(u) for u in total] if active else total
         return self._precise[f]
 
 
-def _decimal(k: units.Number) -> Decimal:
+def _decimal(k: units.Coefficient) -> Decimal:
     return Decimal(k.numerator) / Decimal(k.denominator) if isinstance(k, Fraction) else Decimal(k)
 
 
-def combine(terms: Sequence[tuple[Decimal, list[Decimal]]]) -> list[Decimal]:
+def linear_combination(terms: Sequence[tuple[Decimal, list[Decimal]]]) -> list[Decimal]:
     """Return ``sum k f`` at the points."""
     return [sum((k * v for (k, _), v in zip(terms, row, strict=True)), Decimal(0)) for row in _columns(terms)]
 
@@ -115,8 +115,8 @@ class SymbolicOutputs:
         """Return the loss of every output, shape ``(outputs,)``."""
         table, found = self._functions.table, []
         for _, functions, k in self._blocks:
-            sign = patterns.signs(functions.shape[1])
-            step = max(1, CHUNK // (len(sign) * self._task.points))
+            sign = patterns.sign_choices(functions.shape[1])
+            step = max(1, OUTPUTS_AT_ONCE // (len(sign) * self._task.points))
             for first in range(0, len(k), step):
                 some = slice(first, first + step)
                 outputs = sign @ (k[some, :, None] * table[functions[some]])
@@ -125,20 +125,20 @@ class SymbolicOutputs:
                 found.append(self._task.losses(outputs).ravel())
         return np.concatenate(found)
 
-    def exact(self, indices: np.ndarray) -> list[precise.Exact]:
+    def exact(self, indices: np.ndarray) -> list[precise.ExactLoss]:
         """Return the losses of some outputs in `precise.DIGITS` digits."""
-        found: list[precise.Exact] = []
-        with localcontext(prec=precise.DIGITS):
+        found: list[precise.ExactLoss] = []
+        with localcontext(prec=precise.DECIMAL_DIGITS):
             for index in indices:
                 block = int(np.searchsorted(self._starts, index, side="right")) - 1
                 _, functions, k = self._blocks[block]
                 row, choice = divmod(int(index - self._starts[block]), 1 << functions.shape[1])
-                signed = patterns.signs(functions.shape[1])[choice] * k[row]
+                signed = patterns.sign_choices(functions.shape[1])[choice] * k[row]
                 terms = [
                     (Decimal(int(a)), self._functions.precise(int(f)))
                     for a, f in zip(signed, functions[row], strict=True)
                 ]
-                total = combine(terms) if terms else self._functions.precise(units.ZERO)
+                total = linear_combination(terms) if terms else self._functions.precise(units.ZERO)
                 found.append(precise.loss(self._network, self._task, total))
         return found
 
@@ -162,7 +162,7 @@ def _patterns(network: SignNetwork, functions: SymbolicFunctions) -> patterns.Pa
     for unit, ways in before:
         found = patterns.signed_sums(unit, width)
         parts.append(patterns.Patterns(found.ids, found.ways * ways))
-    merged = patterns.merge(parts)
+    merged = patterns.merged_patterns(parts)
     if not network.has_bias(len(network.layers) - 2):
         return merged
     return patterns.Patterns(np.pad(merged.ids, ((0, 0), (1, 0)), constant_values=units.ONE), merged.ways)

@@ -21,12 +21,12 @@ ZERO, ONE, X = 0, 1, 2
 MAX_STATES = 200_000
 """States of a layer: each costs about a kilobyte and tens of microseconds."""
 
-Number = int | Fraction
-Terms = tuple[tuple[int, Number], ...]
+Coefficient = int | Fraction
+Terms = tuple[tuple[int, Coefficient], ...]
 """A sum ``k_1 f_1 + k_2 f_2 + ...`` as pairs (id, k != 0) of ascending id."""
 Unit = Counter[int]
 """How many weight vectors of a unit give each function."""
-State = tuple[tuple[int, int], ...]
+LayerState = tuple[tuple[int, int], ...]
 """How many units of a layer compute each function: pairs (id, units)."""
 
 
@@ -52,7 +52,7 @@ def first_sums(network: SignNetwork) -> Counter[Terms]:
     return found
 
 
-def sums(state: State, bias: bool) -> Counter[Terms]:
+def sums(state: LayerState, bias: bool) -> Counter[Terms]:
     """Return the sums that a unit can be fed by a layer in a given state, with the number of weight vectors."""
     factor = 1
     choices: list[list[tuple[Terms, int]]] = []
@@ -70,7 +70,7 @@ def sums(state: State, bias: bool) -> Counter[Terms]:
     return found
 
 
-def multisets(unit: Unit, units: int) -> Iterator[tuple[State, int]]:
+def multisets(unit: Unit, units: int) -> Iterator[tuple[LayerState, int]]:
     """Yield the states of a layer of units that are alike, with the number of weight matrices."""
     for chosen in itertools.combinations_with_replacement(sorted(unit), units):
         state = tuple(Counter(chosen).items())
@@ -101,7 +101,7 @@ def _next_layer(
     network: SignNetwork, functions: Functions, layer: int, units: int, before: Iterator[tuple[Unit, int]]
 ) -> Iterator[tuple[Unit, int]]:
     """Yield what a unit computes that is fed a layer of so many units, for each state of that layer."""
-    states: Counter[State] = Counter()
+    states: Counter[LayerState] = Counter()
     for unit, ways in before:
         if len(states) + math.comb(len(unit) + units - 1, units) > MAX_STATES:
             raise InputError(

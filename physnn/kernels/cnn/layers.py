@@ -54,7 +54,7 @@ def fold_add(columns, first, count, padded):
 
 
 @njit(cache=True, nogil=True)
-def chunk(padded):
+def images_at_once(padded):
     """Return how many images are unfolded at once."""
     return max(1, PLACES // ((padded.shape[1] - 2) * (padded.shape[2] - 2)))
 
@@ -63,7 +63,7 @@ def chunk(padded):
 def convolve(padded, images, kernel, columns, maps):
     """Fill ``maps (batch H W, channels out)`` with the convolution, without constants."""
     places = (padded.shape[1] - 2) * (padded.shape[2] - 2)
-    step = chunk(padded)
+    step = images_at_once(padded)
     for first in range(0, images, step):
         count = min(step, images - first)
         unfold(padded, first, count, columns)
@@ -74,7 +74,7 @@ def convolve(padded, images, kernel, columns, maps):
 def convolve_back(padded, images, kernel, columns, flow, slope, back):
     """Add to ``slope`` the derivative by the kernel and, if it has room, to ``back`` that by the padded images."""
     places = (padded.shape[1] - 2) * (padded.shape[2] - 2)
-    step = chunk(padded)
+    step = images_at_once(padded)
     part = np.empty_like(slope)
     for first in range(0, images, step):
         count = min(step, images - first)
@@ -137,7 +137,7 @@ def unpool(back, places, height, width, border, images, flow):
 
 
 @njit(cache=True, nogil=True)
-def average(maps, images, grid, out):
+def average_squares(maps, images, grid, out):
     """Fill ``out (batch, grid^2 channels)`` with means of maps ``(batch, side, side, channels)`` over squares."""
     side, channels = maps.shape[1], maps.shape[3]
     block = side // grid
@@ -153,8 +153,8 @@ def average(maps, images, grid, out):
 
 
 @njit(cache=True, nogil=True)
-def spread(back, images, grid, maps):
-    """Fill ``maps`` with what flows back through `average`."""
+def spread_squares(back, images, grid, maps):
+    """Fill ``maps`` with what flows back through `average_squares`."""
     side, channels = maps.shape[1], maps.shape[3]
     block = side // grid
     share = np.float32(1 / block**2)
@@ -259,7 +259,7 @@ def cross_entropy_back(logits, labels):
 
 
 @njit(cache=True, nogil=True)
-def gather(images, chosen, padded):
+def gather_images(images, chosen, padded):
     """Copy chosen images into the inside of padded ones."""
     side, channels = images.shape[1], images.shape[3]
     for i in range(len(chosen)):
@@ -270,7 +270,7 @@ def gather(images, chosen, padded):
 
 
 @njit(cache=True, nogil=True)
-def adam(weights, slope, mean, square, step, lr, decay):
+def adam_step(weights, slope, mean, square, step, lr, decay):
     """Take one step of Adam (D. P. Kingma and J. Ba, arXiv:1412.6980) with weight decay added to the slope."""
     # All in float32: one wider number would make the whole loop twice as slow.
     fresh1, old2, fresh2, tiny = np.float32(0.1), np.float32(0.999), np.float32(0.001), np.float32(1e-8)

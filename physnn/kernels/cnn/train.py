@@ -13,21 +13,21 @@ import numpy as np
 from numba import njit
 
 from physnn.kernels.cnn.layers import (
-    adam,
+    adam_step,
     add_rows,
     affine,
-    average,
+    average_squares,
     batch_statistics,
-    chunk,
     convolve,
     convolve_back,
     cross_entropy_back,
     dense,
     follow,
-    gather,
+    gather_images,
+    images_at_once,
     normalise_back,
     pool,
-    spread,
+    spread_squares,
     unpool,
 )
 
@@ -83,8 +83,8 @@ def space(batch, side, channels, widths):
     return Space(
         padded1,
         padded2,
-        np.empty((chunk(padded1) * side**2, 9 * channels), np.float32),
-        np.empty((chunk(padded2) * half**2, 9 * maps1), np.float32),
+        np.empty((images_at_once(padded1) * side**2, 9 * channels), np.float32),
+        np.empty((images_at_once(padded2) * half**2, 9 * maps1), np.float32),
         np.empty((batch * side**2, maps1), np.float32),
         np.empty((batch * half**2, maps2), np.float32),
         np.empty((batch, half, half, maps1), np.uint8),
@@ -105,7 +105,7 @@ def untie(own, tie, tie_scale, weights):
 
 
 @njit(cache=True, nogil=True)
-def forward(s, w, b, grid, keep, norm, running, training):
+def forward_pass(s, w, b, grid, keep, norm, running, training):
     """Take the first ``b`` images in ``s.padded1`` to ``s.logits``; ``keep (b, units)`` are factors for dropout."""
     side, half = s.padded1.shape[1] - 2, s.padded2.shape[1] - 2
     if norm and not training:
@@ -126,7 +126,7 @@ def forward(s, w, b, grid, keep, norm, running, training):
     scale, shift = affine(w.constants2, w.gain2, w.shift2, mean, variance, norm)
     pool(s.maps2, half, half, scale, shift, 0, b, s.pooled, s.places2)
 
-    average(s.pooled, b, grid, s.flat)
+    average_squares(s.pooled, b, grid, s.flat)
     dense(s.flat[:b], w.hidden, w.hidden_constants, s.activity[:b], True)
     if len(keep):
         s.activity[:b] *= keep
@@ -134,7 +134,7 @@ def forward(s, w, b, grid, keep, norm, running, training):
 
 
 @njit(cache=True, nogil=True)
-def backward(s, back, w, d, b, grid, keep, norm):
+def backward_pass(s, back, w, d, b, grid, keep, norm):
     """Add to the slopes ``d`` what ``s.logits``, which hold the derivative by the logits, give; ``back`` is room."""
     side, half = s.padded1.shape[1] - 2, s.padded2.shape[1] - 2
     flow, activity = s.logits[:b], s.activity[:b]
@@ -149,7 +149,7 @@ def backward(s, back, w, d, b, grid, keep, norm):
     np.dot(s.flat[:b].T, flow, d.hidden)
     add_rows(flow, d.hidden_constants)
     np.dot(flow, w.hidden.T, back.flat[:b])
-    spread(back.flat, b, grid, back.pooled)
+    spread_squares(back.flat, b, grid, back.pooled)
 
     unpool(back.pooled, s.places2, half, half, 0, b, back.maps2)
     maps, flow = s.maps2[: b * half**2], back.maps2[: b * half**2]
@@ -170,7 +170,7 @@ def backward(s, back, w, d, b, grid, keep, norm):
 
 
 @njit(cache=True, nogil=True)
-def train(
+def train_classifier(
     own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, lr, decay, norm, widths
 ):
     """Train one network over the images of ``order``, in place, and return the mean cross-entropy.
@@ -210,21 +210,21 @@ def train(
         b, kept = len(chosen), keep[start : start + batch]
         untie(own, tie, tie_scale, weights)
         slope[:] = 0
-        gather(images, chosen, s.padded1)
-        forward(s, w, b, widths[4], kept, norm, running, True)
+        gather_images(images, chosen, s.padded1)
+        forward_pass(s, w, b, widths[4], kept, norm, running, True)
         total += cross_entropy_back(s.logits[:b], labels[chosen])
-        backward(s, back, w, d, b, widths[4], kept, norm)
+        backward_pass(s, back, w, d, b, widths[4], kept, norm)
         own_slope[:] = 0
         for k in range(len(slope)):
             own_slope[tie[k]] += tie_scale[k] * slope[k]
         step += 1
-        adam(own, own_slope, mean, square, step, lr, np.float32(decay))
+        adam_step(own, own_slope, mean, square, step, lr, np.float32(decay))
     return total / len(order)
 
 
 @njit(cache=True, nogil=True)
 def predict(own, tie, tie_scale, running, images, batch, norm, widths):
-    """Return logits ``(n, classes)`` of images, without dropout and with running statistics; parameters as `train`."""
+    """Logits ``(n, classes)`` of images, without dropout and with running statistics; see `train_classifier`."""
     n, side, _, channels = images.shape
     s = space(batch, side, channels, widths)
     weights = np.empty(len(tie), np.float32)
@@ -234,7 +234,7 @@ def predict(own, tie, tie_scale, running, images, batch, norm, widths):
     nothing = np.empty((0, widths[2]), np.float32)
     for start in range(0, n, batch):
         b = min(batch, n - start)
-        gather(images, np.arange(start, start + b), s.padded1)
-        forward(s, w, b, widths[4], nothing, norm, running, False)
+        gather_images(images, np.arange(start, start + b), s.padded1)
+        forward_pass(s, w, b, widths[4], nothing, norm, running, False)
         logits[start : start + b] = s.logits[:b]
     return logits

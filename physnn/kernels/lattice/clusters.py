@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-from physnn.kernels.lattice.observables import DONE, ROW, SITES, record, scratch
-from physnn.kernels.random import SHIFT, below, draw, step
+from physnn.kernels.lattice.observables import DONE, ROW, SITES, record_row, scratch
+from physnn.kernels.random import SHIFT, below, next_word, random_word
 
 WOLFF, SWENDSEN_WANG = 0, 1
 MARK = 4
@@ -67,7 +67,7 @@ def wolff(colours, state, active, unlike, q, places):
             else:
                 x = j + 1 if j + 1 < W else 0
             if colours[y, x] == wanted:
-                word, a, b, c, d = step(a, b, c, d)
+                word, a, b, c, d = next_word(a, b, c, d)
                 if (word >> SHIFT) < active:
                     colours[y, x] += MARK
                     places[0, size], places[1, size] = y, x
@@ -113,11 +113,11 @@ def connect(colours, state, active, unlike, parent):
         for j in range(W):
             right = j + 1 if j + 1 < W else 0
             if (row[j] != row[right]) == unlike:
-                word, a, b, c, d = step(a, b, c, d)
+                word, a, b, c, d = next_word(a, b, c, d)
                 if (word >> SHIFT) < active:
                     join(parent, i * W + j, i * W + right)
             if (row[j] != down[j]) == unlike:
-                word, a, b, c, d = step(a, b, c, d)
+                word, a, b, c, d = next_word(a, b, c, d)
                 if (word >> SHIFT) < active:
                     join(parent, i * W + j, below_i * W + j)
     state[0], state[1], state[2], state[3] = a, b, c, d
@@ -143,7 +143,7 @@ def recolour(colours, state, q, parent, shifts):
             root = parent[parent[site]]
             parent[site] = root
             if root == site:
-                shifts[site] = (draw(state) >> uint64(63)) if q == 2 else below(state, q)
+                shifts[site] = (random_word(state) >> uint64(63)) if q == 2 else below(state, q)
             colour = colours[i, j] + shifts[root]
             colours[i, j] = colour if colour < q else colour - q
             site += 1
@@ -162,7 +162,7 @@ def run_clusters(kind, colours, state, active, unlike, q, energies, interval, bu
     interval, budget : int
         Updates per measurement, and sites to visit, by updates and measurements, before this call ends.
     energies, progress, rows, snapshots, every
-        As in `physnn.kernels.lattice.observables.record`.
+        As in `physnn.kernels.lattice.observables.record_row`.
     """
     H, W = colours.shape
     space = scratch(q, H, W)
@@ -181,5 +181,5 @@ def run_clusters(kind, colours, state, active, unlike, q, energies, interval, bu
         progress[SITES] += size
         spent += size
         if progress[DONE] == interval:
-            record(colours, energies, space, progress, rows, snapshots, every)
+            record_row(colours, energies, space, progress, rows, snapshots, every)
             spent += H * W

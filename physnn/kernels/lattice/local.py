@@ -1,8 +1,8 @@
 """Single-spin updates of colours on a torus: any rule, given as a table of transition probabilities.
 
 A table holds, for the old colour and the colours of the four neighbours, the cumulative probabilities of the new colour
-as 53-bit integers (`physnn.kernels.random.thresholds`): ``table[old, key, a]`` for "new colour <= a", where ``key``
-packs the neighbours, two bits each.  Metropolis and heat bath differ in their tables alone.
+as 53-bit integers (`physnn.kernels.random.probability_thresholds`): ``table[old, key, a]`` for "new colour <= a", where
+``key`` packs the neighbours, two bits each.  Metropolis and heat bath differ in their tables alone.
 
 `checkerboard` updates the even sublattice, then the odd one; no two sites of one sublattice are neighbours, so the
 order within it does not matter.  That needs even sides.  `random_sites` updates N sites drawn with replacement, which
@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-from physnn.kernels.lattice.observables import DONE, ROW, SITES, record, scratch
-from physnn.kernels.random import SHIFT, draw, fill
+from physnn.kernels.lattice.observables import DONE, ROW, SITES, record_row, scratch
+from physnn.kernels.random import SHIFT, fill_words, random_word
 
 CHECKERBOARD, RANDOM = 0, 1
 
@@ -81,7 +81,7 @@ def checkerboard(colours, state, table, pair, words):
     H = colours.shape[0]
     for parity in range(2):
         for i in range(H):
-            fill(state, words)
+            fill_words(state, words)
             up = colours[i - 1 if i > 0 else H - 1]
             down = colours[i + 1 if i + 1 < H else 0]
             if table.shape[0] == 2:
@@ -97,14 +97,14 @@ def random_sites(colours, state, table):
     N = uint64(H * W)
     for _ in range(H * W):
         # Unequal chances of the sites, 2^-32 of each, would not matter: they do not depend on the configuration.
-        site = np.int64(((draw(state) >> uint64(32)) * N) >> uint64(32))
+        site = np.int64(((random_word(state) >> uint64(32)) * N) >> uint64(32))
         i = site // W
         j = site - i * W
         up = colours[i - 1 if i > 0 else H - 1, j]
         down = colours[i + 1 if i + 1 < H else 0, j]
         left = colours[i, j - 1 if j > 0 else W - 1]
         right = colours[i, j + 1 if j + 1 < W else 0]
-        colours[i, j] = _new_colour(draw(state), colours[i, j], up, down, left, right, table)
+        colours[i, j] = _new_colour(random_word(state), colours[i, j], up, down, left, right, table)
 
 
 @njit(cache=True, nogil=True)
@@ -120,7 +120,7 @@ def run_local(colours, state, table, order, energies, interval, budget, progress
     interval, budget : int
         Sweeps per measurement, and sites to visit, by updates and measurements, before this call ends.
     energies, progress, rows, snapshots, every
-        As in `physnn.kernels.lattice.observables.record`.
+        As in `physnn.kernels.lattice.observables.record_row`.
     """
     space = scratch(table.shape[0], colours.shape[0], colours.shape[1])
     pair = two_colours(table)
@@ -135,5 +135,5 @@ def run_local(colours, state, table, order, energies, interval, budget, progress
         progress[SITES] += colours.size
         spent += colours.size
         if progress[DONE] == interval:
-            record(colours, energies, space, progress, rows, snapshots, every)
+            record_row(colours, energies, space, progress, rows, snapshots, every)
             spent += colours.size

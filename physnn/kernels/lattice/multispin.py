@@ -24,7 +24,7 @@ from fractions import Fraction
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.kernels.lattice.multispin_code import BITS, DIGITS, LANES, OWN
+from physnn.kernels.lattice.multispin_code import DIGITS, LANES, OWN, WORD_BITS
 from physnn.kernels.lattice.multispin_loops import sweep_part
 from physnn.kernels.primitives import APART
 
@@ -32,9 +32,9 @@ SPINS_PER_THREAD = 2**19
 """Below this a second thread costs more, in waiting and in moving words between cores, than it brings."""
 
 
-def check_shape(H: int, W: int) -> None:
+def check_packable(H: int, W: int) -> None:
     """Raise `InputError` unless an H x W torus can be packed: W a multiple of 128, H even and at least 4."""
-    if W % (2 * BITS) or W <= 0 or H % 2 or H < 4:
+    if W % (2 * WORD_BITS) or W <= 0 or H % 2 or H < 4:
         raise InputError(
             f"the multispin kernel needs a width divisible by 128 and an even height of at least 4, not {H} x {W}; "
             "use the metropolis kernel for this lattice"
@@ -60,7 +60,7 @@ def thresholds(beta_j: float) -> np.ndarray:
     InputError
         If ``beta_j`` is not positive and finite.
     """
-    return digits(*acceptance(beta_j))
+    return binary_digits(*acceptance(beta_j))
 
 
 def acceptance(beta_j: float) -> tuple[Fraction, Fraction]:
@@ -70,13 +70,13 @@ def acceptance(beta_j: float) -> tuple[Fraction, Fraction]:
     return Fraction(math.exp(-4 * beta_j)), Fraction(math.exp(-8 * beta_j))
 
 
-def digits(one: Fraction, none: Fraction) -> np.ndarray:
+def binary_digits(one: Fraction, none: Fraction) -> np.ndarray:
     """Return the probabilities (below 1) for one and for no unlike neighbour in the form of `thresholds`."""
     out: list[int] = []
     for p in (one, none):
-        out += [(2**BITS - 1) * (int(p * 2 ** (k + 1)) % 2) for k in range(DIGITS)]
+        out += [(2**WORD_BITS - 1) * (int(p * 2 ** (k + 1)) % 2) for k in range(DIGITS)]
     for skipped in (OWN, DIGITS):
-        out += [int(p * 2 ** (skipped + BITS)) % 2**BITS for p in (one, none)]
+        out += [int(p * 2 ** (skipped + WORD_BITS)) % 2**WORD_BITS for p in (one, none)]
     return np.array(out, np.uint64)
 
 
@@ -86,12 +86,12 @@ def generator_state(H: int, W: int, rng: np.random.Generator) -> np.ndarray:
     Parameters
     ----------
     H, W : int
-        Height and width, see `check_shape`.
+        Height and width, see `check_packable`.
     rng : numpy.random.Generator
         Gives the 256 bits of every lane.
     """
-    check_shape(H, W)
-    return rng.integers(0, 2**BITS, (W // BITS, 4, LANES), np.uint64, endpoint=False)
+    check_packable(H, W)
+    return rng.integers(0, 2**WORD_BITS, (W // WORD_BITS, 4, LANES), np.uint64, endpoint=False)
 
 
 def pack(spins: np.ndarray) -> np.ndarray:
@@ -109,13 +109,13 @@ def pack(spins: np.ndarray) -> np.ndarray:
     Raises
     ------
     InputError
-        If the shape does not fit, see `check_shape`.
+        If the shape does not fit, see `check_packable`.
     """
     H, W = spins.shape
-    check_shape(H, W)
-    blocks = W // BITS
+    check_packable(H, W)
+    blocks = W // WORD_BITS
     words = np.zeros((2, blocks + 2, H // 2 + 2), np.uint64)
-    up = (spins > 0).reshape(H, BITS, blocks)
+    up = (spins > 0).reshape(H, WORD_BITS, blocks)
     for colour in range(2):
         for c in range(blocks):
             bits = np.packbits(up[(c + colour) % 2 :: 2, :, c], axis=1, bitorder="little")
@@ -130,12 +130,12 @@ def pack(spins: np.ndarray) -> np.ndarray:
 def unpack(words: np.ndarray) -> np.ndarray:
     """Return the spins -1 or +1, dtype int8 and shape (H, W), of a packed configuration; the inverse of `pack`."""
     blocks, H = words.shape[1] - 2, 2 * (words.shape[2] - 2)
-    up = np.empty((H, BITS, blocks), np.int8)
+    up = np.empty((H, WORD_BITS, blocks), np.int8)
     for colour in range(2):
         for c in range(blocks):
             row = np.ascontiguousarray(words[colour, 1 + c, 1:-1]).astype("<u8")[:, None]
             up[(c + colour) % 2 :: 2, :, c] = np.unpackbits(row.view(np.uint8), axis=1, bitorder="little")
-    return (2 * up - 1).reshape(H, BITS * blocks)
+    return (2 * up - 1).reshape(H, WORD_BITS * blocks)
 
 
 def sweeps(words: np.ndarray, generator: np.ndarray, p: np.ndarray, n: int, threads: int = 1) -> None:
@@ -157,7 +157,7 @@ def sweeps(words: np.ndarray, generator: np.ndarray, p: np.ndarray, n: int, thre
     threads : int
         Most threads to use: a thread gets at least one column block and `SPINS_PER_THREAD` spins.
     """
-    blocks, spins = words.shape[1] - 2, 2 * BITS * (words.shape[1] - 2) * (words.shape[2] - 2)
+    blocks, spins = words.shape[1] - 2, 2 * WORD_BITS * (words.shape[1] - 2) * (words.shape[2] - 2)
     parts = max(1, min(threads, blocks, spins // SPINS_PER_THREAD))
     meeting = np.zeros(APART * parts + 1, np.int64)
     if parts == 1:

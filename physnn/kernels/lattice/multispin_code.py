@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from physnn.kernels.primitives import data
 
-BITS = 64
+WORD_BITS = 64
 VECTOR = 8
 """Words in a vector: the width of AVX-512, and the number of random generators that run abreast."""
 SHARE = 4
@@ -31,7 +31,7 @@ def _constant(kind, n):
 
 
 def _rotated(b, x, n):
-    return b.or_(b.shl(x, _constant(x.type, n)), b.lshr(x, _constant(x.type, BITS - n)))
+    return b.or_(b.shl(x, _constant(x.type, n)), b.lshr(x, _constant(x.type, WORD_BITS - n)))
 
 
 def _emit_draw(b, s):
@@ -115,7 +115,7 @@ def _emit_splat(b, word):
 
 
 @intrinsic
-def chunk(typing, words, places, generator, first, digits, rest):
+def update_chunk(typing, words, places, generator, first, digits, rest):
     """Update CHUNK words, given where they and their neighbours begin: own, same, shifted, left, right.
 
     Undecided bits are left in ``rest``: all of them in the first CHUNK words, those that have used `DIGITS` digits
@@ -142,7 +142,7 @@ def unlike(typing, own, same, shifted, left, right):
 
 
 @intrinsic
-def draw(typing, generator, first):
+def draw_lane(typing, generator, first):
     """Return the next number of the generator whose four words begin at ``first``, LANES apart."""
 
     def code(context, b, signature, args):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, njit, uint64
 
-from physnn.kernels.lattice.multispin_code import CHUNK, DIGITS, LANES, VECTOR, chunk, draw, lowest, unlike
+from physnn.kernels.lattice.multispin_code import CHUNK, DIGITS, LANES, VECTOR, draw_lane, lowest, unlike, update_chunk
 from physnn.kernels.primitives import APART, arrive, wait
 
 
@@ -24,7 +24,7 @@ def _finish(words, places, generator, spare, p, rest, mask):
             bit = undecided & (~undecided + uint64(1))
             undecided ^= bit
             k = 2 * DIGITS + (2 if rest[CHUNK + t] & bit else 0) + (0 if some & bit else 1)
-            if draw(generator, spare) < p[k]:
+            if draw_lane(generator, spare) < p[k]:
                 flips |= bit
         words[i] ^= flips
 
@@ -63,7 +63,7 @@ def _update_row(words, flat, colour, row, generator, p, rest, tail):
     whole = length - length % CHUNK
     for k in range(0, whole, CHUNK):
         places = (own + k, same + k, shifted + k, left + k, right + k)
-        mask = chunk(flat, places, generator, first, p, rest)
+        mask = update_chunk(flat, places, generator, first, p, rest)
         if mask:
             _finish(flat, places, generator, first + VECTOR, p, rest, mask)
     if whole < length:
@@ -74,7 +74,7 @@ def _update_row(words, flat, colour, row, generator, p, rest, tail):
         for j in range(5):
             tail[j * CHUNK : j * CHUNK + more] = flat[begins[j] : begins[j] + more]
         places = (0, CHUNK, 2 * CHUNK, 3 * CHUNK, 4 * CHUNK)
-        mask = chunk(tail, places, generator, first, p, rest)
+        mask = update_chunk(tail, places, generator, first, p, rest)
         if mask:
             _finish(tail, places, generator, first + VECTOR, p, rest, mask)
         flat[begins[0] : begins[0] + more] = tail[:more]

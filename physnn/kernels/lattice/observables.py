@@ -67,7 +67,7 @@ def _power(counts, waves):
 
 
 @njit(cache=True, nogil=True)
-def waves(side):
+def longest_wave(side):
     """Return cosine and sine of ``2 pi j / side``, shape (2, side)."""
     out = np.empty((2, side))
     for j in range(side):
@@ -87,7 +87,7 @@ def combine(like, energies, in_row, in_column, wave_x, wave_y, out):
     in_row, in_column : ndarray of int32, shapes (q, H) and (q, W)
         Sites by colour, see `count_colours`.
     energies, wave_x, wave_y, out
-        As in `observe`.
+        As in `observe_colours`.
     """
     q, N = in_row.shape[0], in_row.shape[1] * in_column.shape[1]
     m2, m = 0.0, 0.0
@@ -110,7 +110,7 @@ def combine(like, energies, in_row, in_column, wave_x, wave_y, out):
 
 
 @njit(cache=True, nogil=True)
-def observe(colours, energies, in_row, in_column, wave_x, wave_y, out):
+def observe_colours(colours, energies, in_row, in_column, wave_x, wave_y, out):
     """Write energy, m, m2, m4, structure_x, structure_y of a configuration to ``out[:6]``.
 
     Parameters
@@ -122,7 +122,7 @@ def observe(colours, energies, in_row, in_column, wave_x, wave_y, out):
     in_row, in_column : ndarray of int32, shapes (q, H) and (q, W)
         Work space.
     wave_x, wave_y : ndarray of float64, shapes (2, W) and (2, H)
-        `waves` of the two sides.
+        `longest_wave` of the two sides.
     out : ndarray of float64
         A row of measurements; the definitions are in `physnn.models.lattice.QUANTITIES`.
     """
@@ -132,18 +132,18 @@ def observe(colours, energies, in_row, in_column, wave_x, wave_y, out):
 
 @njit(cache=True, nogil=True)
 def scratch(q, H, W):
-    """Return the work space and the waves that `observe` and `record` need."""
-    return np.empty((q, H), np.int32), np.empty((q, W), np.int32), waves(W), waves(H)
+    """Return the work space and the waves that `observe_colours` and `record_row` need."""
+    return np.empty((q, H), np.int32), np.empty((q, W), np.int32), longest_wave(W), longest_wave(H)
 
 
 @njit(cache=True, nogil=True)
-def record(colours, energies, space, progress, rows, snapshots, every):
+def record_row(colours, energies, space, progress, rows, snapshots, every):
     """Measure, write the next row (and snapshot, each ``every``-th row), and start the next interval.
 
     Parameters
     ----------
     colours, energies
-        As in `observe`.
+        As in `observe_colours`.
     space : tuple
         What `scratch` returned.
     progress : ndarray of int64, shape (3,)
@@ -157,7 +157,7 @@ def record(colours, energies, space, progress, rows, snapshots, every):
     """
     row = progress[ROW]
     in_row, in_column, wave_x, wave_y = space
-    observe(colours, energies, in_row, in_column, wave_x, wave_y, rows[row])
+    observe_colours(colours, energies, in_row, in_column, wave_x, wave_y, rows[row])
     rows[row, 6] = progress[SITES] / colours.size
     if every > 0 and (row + 1) % every == 0:
         snapshots[(row + 1) // every - 1] = colours

@@ -24,7 +24,7 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def activate(code, u):
+def activated(code, u):
     """Return the activation of one number."""
     if code == TANH:
         return math.tanh(u)
@@ -82,7 +82,7 @@ def plain_losses(units, inputs, biased, activations, loss, x, y, constant, first
                     for j in range(inputs[layer]):
                         u += w[k] * fed[j]
                         k += 1
-                    new[i] = activate(activations[layer], u)
+                    new[i] = activated(activations[layer], u)
                 for i in range(units[layer]):
                     fed[i] = new[i]
             summed += point_loss(loss, fed[0], y[p])
@@ -134,8 +134,8 @@ def _fill_table(table, fed, odd, activation):
     for code in range(half):
         opposite = len(table) - 1 - code
         for p in range(points):
-            u = activate(activation, table[code, p])
-            table[opposite, p] = -u if odd else activate(activation, table[opposite, p])
+            u = activated(activation, table[code, p])
+            table[opposite, p] = -u if odd else activated(activation, table[opposite, p])
             table[code, p] = u
 
 
@@ -193,8 +193,8 @@ def _visit_by_points(codes, biased, table, y, output, loss, partial, tally):
         for a in range(len(table)):
             plus, minus = 0.0, 0.0
             for p in range(points):
-                plus += point_loss(loss, activate(output, partial[p] + table[a, p]), y[p])
-                minus += point_loss(loss, activate(output, partial[p] - table[a, p]), y[p])
+                plus += point_loss(loss, activated(output, partial[p] + table[a, p]), y[p])
+                minus += point_loss(loss, activated(output, partial[p] - table[a, p]), y[p])
             new += _add(keys, counts, low, high, plus / points, 1)
             new += _add(keys, counts, low, high, minus / points, 1)
     return new

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
-from physnn.kernels.random import below, draw, uniform
-from physnn.kernels.signs.losses import EMPTY, PER_LOSS, activate, point_loss
+from physnn.kernels.random import below, random_word, uniform
+from physnn.kernels.signs.losses import EMPTY, PER_LOSS, activated, point_loss
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
@@ -45,7 +45,7 @@ def propagate(units, inputs, activations, starts, w, acts, layer, unit):
                 for p in range(points):
                     row[p] += weight * fed[p]
             for p in range(points):
-                row[p] = activate(activations[at], row[p])
+                row[p] = activated(activations[at], row[p])
 
 
 @njit(cache=True, nogil=True)
@@ -100,7 +100,9 @@ def walk(
             # A level never seen is at most as numerous as the rarest seen.
             log_g[new], losses[new] = log_g[: book[0]].min() if book[0] else 0.0, total / points
             book[0] += 1
-        accepted = at < 0 or log_g[new] <= log_g[at] or uniform(draw(generator)) < math.exp(log_g[at] - log_g[new])
+        accepted = (
+            at < 0 or log_g[new] <= log_g[at] or uniform(random_word(generator)) < math.exp(log_g[at] - log_g[new])
+        )
         source, target = (trial, acts) if accepted else (acts, trial)
         if accepted:
             at = new

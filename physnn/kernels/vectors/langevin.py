@@ -94,7 +94,7 @@ def advance(
     bias : ndarray, shape (N,)
         c.
     keys : ndarray of uint32, shape (lattices, 2)
-        Keys of the noise: normals as `physnn.kernels.random.fill_normals` gives them for the number of the step.
+        Keys of the noise: normals as `physnn.kernels.random.counter_normals` gives them for the number of the step.
     first, steps : int
         Number of the first step, and how many.
     gamma : float

@@ -16,7 +16,7 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
-from physnn.kernels.random import draw, uniform
+from physnn.kernels.random import random_word, uniform
 from physnn.kernels.vectors.langevin_loops import SUMS, measure
 
 METROPOLIS, LANGEVIN, PLAIN = 0, 1, 2
@@ -28,8 +28,8 @@ Coupling = namedtuple("Coupling", "displacements matrices onsite bias periodic a
 def fill_normals(generator, out):
     """Fill a one-dimensional array with standard normals, by Box and Muller."""
     for i in range(0, len(out), 2):
-        radius = math.sqrt(-2 * math.log(1 - uniform(draw(generator))))
-        angle = 2 * math.pi * uniform(draw(generator))
+        radius = math.sqrt(-2 * math.log(1 - uniform(random_word(generator))))
+        angle = 2 * math.pi * uniform(random_word(generator))
         out[i] = radius * math.cos(angle)
         if i + 1 < len(out):
             out[i + 1] = radius * math.sin(angle)
@@ -94,7 +94,7 @@ def _own_energy(J, x, product):
 
 @njit(cache=True, nogil=True)
 def _taken(generator, gain, T):
-    return gain >= 0 or uniform(draw(generator)) < math.exp(gain / T)
+    return gain >= 0 or uniform(random_word(generator)) < math.exp(gain / T)
 
 
 @njit(cache=True, nogil=True)
@@ -178,7 +178,7 @@ def langevin(x, generator, coupling, T, size, f, energy, fresh, f_fresh, xi):
             for a in range(n):
                 back += (v[r, c, a] - size * (f_fresh[r, c, a] - along * fresh[r, c, a])) ** 2
     gain = -(new - energy) / T - (back - forward) / (4 * T * size)
-    if gain < 0 and uniform(draw(generator)) >= math.exp(gain):
+    if gain < 0 and uniform(random_word(generator)) >= math.exp(gain):
         return energy, 0
     x[:] = fresh
     f[:] = f_fresh

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from physnn.kernels.lattice.clusters import find_root, join
-from physnn.kernels.random import draw, uniform
+from physnn.kernels.random import random_word, uniform
 
 
 @njit(cache=True, nogil=True)
@@ -48,12 +48,12 @@ def reflect(x, u, displacements, strengths, T, generator):
             for c in range(W):
                 right = (c + displacements[t, 1]) % W
                 gain = factor * along[r, c] * along[below, right]
-                if gain < 0 and uniform(draw(generator)) < 1 - math.exp(gain):
+                if gain < 0 and uniform(random_word(generator)) < 1 - math.exp(gain):
                     join(parent, r * W + c, below * W + right)
     for site in range(H * W):
         root = find_root(parent, site)
         # A root comes before its sites.
-        turned[site] = draw(generator) >> np.uint64(63) if root == site else turned[root]
+        turned[site] = random_word(generator) >> np.uint64(63) if root == site else turned[root]
         if turned[site]:
             r, c = site // W, site % W
             for a in range(N):

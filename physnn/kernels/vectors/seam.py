@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from physnn.kernels.random import draw, uniform
+from physnn.kernels.random import random_word, uniform
 from physnn.kernels.vectors.moves import Coupling, metropolis
 
 
@@ -100,12 +100,12 @@ def exchange(x, generators, coupling, strengths, T, sizes, interval, shifts, fir
                     for a in range(n):
                         x[k, r, c, a] /= math.sqrt(length)
             if shifts and abs(strengths[k]) == 1:
-                by = int(uniform(draw(generators[k])) * x.shape[1 + coupling.axis])
+                by = int(uniform(random_word(generators[k])) * x.shape[1 + coupling.axis])
                 shifted(x[k], by, coupling.axis, strengths[k], spare)
             rows[m, k] = crossing_energy(x[k], here)
         for k in range((first + m) % 2, chains - 1, 2):
             gain = (strengths[k] - strengths[k + 1]) * (rows[m, k] - rows[m, k + 1]) / T
-            if gain >= 0 or uniform(draw(generators[chains])) < math.exp(gain):
+            if gain >= 0 or uniform(random_word(generators[chains])) < math.exp(gain):
                 spare[:] = x[k]
                 x[k] = x[k + 1]
                 x[k + 1] = spare

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from physnn.kernels.cnn.train import predict, train
-from physnn.machine import one_thread
+from physnn.kernels.cnn.train import predict, train_classifier
+from physnn.machine import on_one_blas_thread
 from physnn.networks.classifiers.equivariant import TiedCNN, act
 from physnn.networks.classifiers.replicas import (
     STATISTICS,
@@ -160,7 +160,7 @@ def _augmented(order: np.ndarray, batch: int, augmented: bool) -> np.ndarray:
     return order
 
 
-@one_thread
+@on_one_blas_thread
 def advance(
     recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, epochs: int, device: str = "cpu"
 ) -> tuple[Replicas, np.ndarray]:
@@ -180,7 +180,7 @@ def advance(
             epoch = replicas.epoch + e
             order = image_order(seed, epoch, n)
             keep = dropout_factors(seed, epoch, n, UNITS, rate)
-            loss[r, e] = train(
+            loss[r, e] = train_classifier(
                 *(own, p.tie, p.scale, mean, square, running, epoch * steps, images, labels),
                 *(_augmented(order, batch, len(images) > n), keep, batch),
                 *(recipe.lr, recipe.weight_decay, p.norm, p.widths),
@@ -203,7 +203,7 @@ def advance(
     ), loss
 
 
-@one_thread
+@on_one_blas_thread
 def logits(
     recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
 ) -> np.ndarray:

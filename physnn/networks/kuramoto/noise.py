@@ -36,7 +36,7 @@ class KeyedNoise:
                 torch.from_numpy(self.keys.astype(np.int64)).to(self.device), step, self.components, self.L
             )
         out = np.empty((len(self.keys), self.L, self.L, self.components), np.float32)
-        random.fill_normals(self.keys, step, out)
+        random.counter_normals(self.keys, step, out)
         return torch.from_numpy(out).permute(0, 3, 1, 2)
 
 
@@ -52,7 +52,7 @@ def tensor_normals(keys: Tensor, step: int, components: int, L: int) -> Tensor:
         torch.arange(blocks, device=device).view(1, 1, 1, blocks).expand(shape),
     ]
     key = [keys[:, k].view(-1, 1, 1, 1) for k in (0, 1)]
-    for _ in range(random.ROUNDS):
+    for _ in range(random.PHILOX_ROUNDS):
         # A product of two 32-bit words wraps in int64, but its 64 bits are right: mask after the shift.
         product = [w[0] * random.MULTIPLIERS[0], w[2] * random.MULTIPLIERS[1]]
         high = [(p >> 32) & low for p in product]

@@ -10,12 +10,12 @@ import numpy as np
 
 from physnn.analysis.order.defects import Twist, kind_of, local_order, twist_of, vortices, walls
 from physnn.analysis.order.structure import Order, moments, transform
-from physnn.samplers.vectors import COLUMNS
+from physnn.samplers.vectors import VECTOR_COLUMNS
 from physnn.samples.equilibrium.order import leading_modes
 from physnn.samples.equilibrium.recipe import EquilibriumSweep
 from physnn.store.hdf5 import Variable
 
-MEANINGS = COLUMNS | {
+MEANINGS = VECTOR_COLUMNS | {
     "m2": "|psi|^2, square of the order parameter per site on the measured modes",
     "s_kmin": "the same at the four wave vectors nearest to k*, averaged",
     "walls": "share of nearest-neighbour bonds between unlike signs of the local order",
@@ -71,7 +71,7 @@ class Measuring:
         assert recipe.order is not None
         model, order = recipe.lattice(), recipe.order.order()
         twist = twist_of(model.coupling, model.bias, order)
-        columns = [*COLUMNS, "m2", "s_kmin"]
+        columns = [*VECTOR_COLUMNS, "m2", "s_kmin"]
         columns += [kind_of(order)] if kind_of(order) else []
         columns += ["stiffness", "current_sq"] if twist else []
         columns += ["replica_overlap"] if recipe.chains >= LEAST_CHAINS else []
@@ -105,7 +105,7 @@ class Measuring:
         """
         x_k = transform(x)
         m2, beside = moments(x_k, self.order)
-        found = dict(zip(COLUMNS, raw.T, strict=True)) | {"m2": m2, "s_kmin": beside}
+        found = dict(zip(VECTOR_COLUMNS, raw.T, strict=True)) | {"m2": m2, "s_kmin": beside}
         if "walls" in self.columns:
             found["walls"] = walls(local_order(x, self.order))
         if "vortices" in self.columns:

@@ -27,7 +27,7 @@ from physnn.analysis.order.structure import (
     transform,
     written,
 )
-from physnn.models.vectors import VectorModel, normalised, waves
+from physnn.models.vectors import VectorModel, normalised, standing_waves
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.reflections import Planes
 from physnn.samplers.vectors import VectorState
@@ -182,7 +182,7 @@ def _starts(model: VectorModel, L: int, generator: np.random.Generator) -> tuple
     spectrum, names, states = model.spectrum((L, L)), [], []
     for m, n in leading_modes(model, L):
         v = np.linalg.eigh(spectrum[m, n])[1][:, -1] * np.exp(2j * np.pi * generator.random())
-        states.append(normalised(waves((L, L), [(m, n)], [v], generator)))
+        states.append(normalised(standing_waves((L, L), [(m, n)], [v], generator)))
         names.append(f"mode {written((Fraction(m, L), Fraction(n, L)))} of J")
     kinds = ("uniform", "random", "random")
     return [*names, *kinds], [*states, *(model.initial(kind, (L, L), generator) for kind in kinds)]
@@ -192,4 +192,4 @@ def start_state(order: Order, L: int, generator: np.random.Generator) -> np.ndar
     """Return a state with an order, of random direction and phase: unit vectors, float64 of shape (L, L, N)."""
     amplitudes = generator.normal(size=len(order.vectors)) + 1j * generator.normal(size=len(order.vectors))
     vectors = amplitudes[:, None] * order.vectors
-    return normalised(waves((L, L), order.indices(L), list(vectors), generator))
+    return normalised(standing_waves((L, L), order.indices(L), list(vectors), generator))

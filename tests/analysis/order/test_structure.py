@@ -13,7 +13,7 @@ from physnn.analysis.order.equilibrium import drifted, together, whole_zone
 from physnn.analysis.order.structure import Order
 from physnn.errors import InputError
 from physnn.models import couplings
-from physnn.models.vectors import normalised, waves
+from physnn.models.vectors import normalised, standing_waves
 
 ZERO, HALF, EIGHTH = Fraction(0), Fraction(1, 2), Fraction(1, 8)
 
@@ -152,7 +152,7 @@ def test_sizes_that_do_not_hold_whole_waves_are_kept_apart_and_fitting_ones_are_
 
 
 def test_a_wave_state_has_its_wave():
-    x = normalised(waves((16, 16), [(2, 0)], [SPIRAL.vectors[0]], rng.stream(0, "synthetic", "wave")))
+    x = normalised(standing_waves((16, 16), [(2, 0)], [SPIRAL.vectors[0]], rng.stream(0, "synthetic", "wave")))
     assert structure.moments(structure.transform(x[None]), SPIRAL)[0] > 0.99
 
 

@@ -7,7 +7,7 @@ import pytest
 from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_enumeration, potts_enumeration
 from physnn.exact.ising.kaufman import kaufman
-from physnn.exact.ising.oracle import OBSERVABLES, exact
+from physnn.exact.ising.oracle import EXACT_OBSERVABLES, exact
 from physnn.exact.ising.transfer import ising_transfer
 from physnn.models import Ising
 
@@ -16,7 +16,7 @@ CRITICAL_TEMPERATURE = Ising().critical_temperature
 
 def test_each_size_gets_the_best_method():
     small, middle, large = (exact("ising", L, CRITICAL_TEMPERATURE) for L in (4, 8, 64))
-    assert tuple(small.values) == tuple(middle.values) == OBSERVABLES and set(large.values) == {"energy", "c"}
+    assert tuple(small.values) == tuple(middle.values) == EXACT_OBSERVABLES and set(large.values) == {"energy", "c"}
     assert set(small.sources.values()) == {"enumeration"} and set(large.sources.values()) == {"Kaufman 1949"}
     assert middle.sources["m2"] == "transfer matrix" and middle.sources["energy"] == "Kaufman 1949"
     for answer in (small, middle, large):
@@ -30,11 +30,13 @@ def test_each_size_gets_the_best_method():
 def test_methods_join_smoothly():
     # 4 x 4 is enumerated, 4 x 5 is not: the second must be what an enumeration of it gives.
     counted, found = ising_enumeration((4, 5), 2.3), exact("ising", (4, 5), 2.3).values
-    assert found == pytest.approx({name: counted[name] for name in OBSERVABLES}, rel=1e-11)
+    assert found == pytest.approx({name: counted[name] for name in EXACT_OBSERVABLES}, rel=1e-11)
 
 
 def test_other_models_and_couplings():
-    assert exact("potts", 3, 1.0).values == {name: potts_enumeration((3, 3), 3, 1.0)[name] for name in OBSERVABLES}
+    assert exact("potts", 3, 1.0).values == {
+        name: potts_enumeration((3, 3), 3, 1.0)[name] for name in EXACT_OBSERVABLES
+    }
     assert exact("potts", (2, 3), 1.0, q=4).sources["m4"] == "enumeration"
     turned = exact("ising", 8, 2.0, J=-1.0).values
     assert turned == {"energy": kaufman((8, 8), 2.0).energy, "c": kaufman((8, 8), 2.0).c}

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physnn.exact.ising.enumeration import ising_density_of_states
-from physnn.exact.ising.polynomials import combine, coprime_moduli, kaufman_counts, primes_with_roots, transfer_counts
+from physnn.exact.ising.polynomials import (
+    chinese_remainders,
+    coprime_moduli,
+    kaufman_counts,
+    primes_with_roots,
+    transfer_counts,
+)
 
 
 @settings(max_examples=30, deadline=None)
@@ -17,9 +23,9 @@ def test_numbers_come_back_from_their_remainders(numbers, bits):
     moduli = coprime_moduli(bits, 2**200)
     assert all(math.gcd(a, b) == 1 for k, a in enumerate(moduli) for b in moduli[:k])
     residues = np.array([[n % m for n in numbers] for m in moduli], np.int64)
-    assert combine(residues, moduli) == numbers
+    assert chinese_remainders(residues, moduli) == numbers
     residues[0, 0] = (residues[0, 0] + 1) % moduli[0]
-    assert combine(residues, moduli) != numbers
+    assert chinese_remainders(residues, moduli) != numbers
 
 
 @pytest.mark.parametrize("order", [4, 6, 12, 64])

@@ -43,14 +43,14 @@ def test_interrupted_and_resumed(monkeypatch):
         brute_force(NETWORK, keep=stop, progress=lambda done, total, text: seen.append(done / total))
     assert 0 < kept[-1].counts.sum() < 2**20 and 0 < seen[-1] < 1
     assert as_lists(brute_force(NETWORK, resume=kept[-1], threads=2)) == as_lists(brute_force(NETWORK))
-    wrong = brute.Tally(kept[0].done, *(getattr(kept[-1], name) for name in brute.COLUMNS))
+    wrong = brute.Tally(kept[0].done, *(getattr(kept[-1], name) for name in brute.BIN_COLUMNS))
     with pytest.raises(ValueError, match="sum to"):
         brute_force(NETWORK, resume=wrong)
 
 
 def test_many_levels_make_the_table_grow():
     network = SignNetwork((1, 2, 2, 2, 1), constant=0.3, bias="all")
-    assert brute_force(network).distinct > brute.Slots.empty(network).arrays[0].size / 2
+    assert brute_force(network).distinct > brute.Bins.empty(network).arrays[0].size / 2
 
 
 def test_scalar_products_do_not_matter(monkeypatch):

@@ -11,9 +11,9 @@ from torch.nn import functional
 from physnn import rng
 from physnn.exact.signs import cnn
 from physnn.exact.signs.cnn import cnn_landscape
-from physnn.models.sign_cnn import VARIANTS, SignCNN, filter_margins, two_by_two_images
+from physnn.models.sign_cnn import SIGN_CNN_VARIANTS, SignCNN, filter_margins, two_by_two_images
 
-NETWORKS = [SignCNN(variant) for variant in VARIANTS] + [SignCNN("dropout", mask_seed=1)]
+NETWORKS = [SignCNN(variant) for variant in SIGN_CNN_VARIANTS] + [SignCNN("dropout", mask_seed=1)]
 # Distinct losses, largest degeneracy, configurations at the minimum, and the minimum: a record of this program, which
 # the other tests hold against torch.
 COUNTED = {

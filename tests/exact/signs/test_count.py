@@ -189,7 +189,7 @@ def test_patterns_against_enumeration():
         for g, s, _ in chosen:
             total[g] += s
         expected[tuple(sorted((g, k) for g, k in total.items() if g and k))] += np.prod([w for *_, w in chosen])
-    found = patterns.merge([patterns.signed_sums(unit, N), patterns.signed_sums(unit, N)])
+    found = patterns.merged_patterns([patterns.signed_sums(unit, N), patterns.signed_sums(unit, N)])
     for ids, ways in zip(found.ids.tolist(), found.ways, strict=True):
         assert ways == 2 * expected[tuple(sorted((g, n) for g, n in Counter(ids).items() if g))]
     assert sum(w << len(set(i) - {0}) for i, w in zip(found.ids.tolist(), found.ways, strict=True)) == 2 * 20**N
@@ -197,7 +197,7 @@ def test_patterns_against_enumeration():
 
 def test_merging_of_long_patterns_uses_several_words():
     ids = np.array([[2**20, 7, 6, 5, 4, 3], [2**20, 7, 6, 5, 4, 2], [2**20, 7, 6, 5, 4, 3]], np.int32)
-    found = patterns.merge([patterns.Patterns(ids, np.array([1, 2, 4], object))])
+    found = patterns.merged_patterns([patterns.Patterns(ids, np.array([1, 2, 4], object))])
     assert sorted(found.ways.tolist()) == [2, 5]
 
 

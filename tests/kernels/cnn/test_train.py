@@ -48,7 +48,7 @@ def unrows(maps: np.ndarray, n: int, height: int, width: int) -> np.ndarray:
 def room(images: np.ndarray) -> np.ndarray:
     """Columns as `convolve` wants them, filled with what must not matter."""
     places = (images.shape[1] - 2) * (images.shape[2] - 2)
-    return np.full((layers.chunk(images) * places, 9 * images.shape[3]), np.nan, np.float32)
+    return np.full((layers.images_at_once(images) * places, 9 * images.shape[3]), np.nan, np.float32)
 
 
 def kernel_of(kernel: np.ndarray) -> torch.Tensor:
@@ -195,13 +195,13 @@ def test_running_statistics_follow_as_in_torch():
 def test_means_over_squares_and_their_slopes(side, grid):
     maps, back = numbers(4, side, side, 5), numbers(4, grid * grid * 5)
     out = np.full_like(back, np.nan)
-    layers.average(maps, 4, grid, out)
+    layers.average_squares(maps, 4, grid, out)
     x = double(maps.transpose(0, 3, 1, 2))
     expected = functional.adaptive_avg_pool2d(x, grid).permute(0, 2, 3, 1).flatten(1)
     assert agree(out, expected)
     expected.backward(torch.from_numpy(back).double())
     flow = np.full_like(maps, np.nan)
-    layers.spread(back, 4, grid, flow)
+    layers.spread_squares(back, 4, grid, flow)
     assert agree(flow, x.grad.permute(0, 2, 3, 1))
     if grid > 1:
         turned = flow.transpose(0, 2, 1, 3)
@@ -238,7 +238,7 @@ def test_adam_takes_torchs_steps(decay):
     optimiser = torch.optim.Adam([parameter], lr=1e-2, weight_decay=decay)
     for step in range(1, 41):
         slope = numbers(50, word=str(step)) * np.float32(10) ** -np.float32(step % 5)
-        layers.adam(weights, slope, mean, square, step, 1e-2, np.float32(decay))
+        layers.adam_step(weights, slope, mean, square, step, 1e-2, np.float32(decay))
         parameter.grad = torch.from_numpy(slope).double()
         optimiser.step()
     moved = parameter.detach().numpy() - start
@@ -252,7 +252,7 @@ def test_weight_decay_and_step_number_matter():
     found = []
     for step, decay in ((1, 0.0), (1, 0.1), (5, 0.0)):
         weights, mean, square = numbers(20), numbers(20, word="mean"), np.ones(20, np.float32)
-        layers.adam(weights, numbers(20, word="slope"), mean, square, step, 1e-2, np.float32(decay))
+        layers.adam_step(weights, numbers(20, word="slope"), mean, square, step, 1e-2, np.float32(decay))
         found.append(weights)
     assert not agree(found[1], found[0], 1e-5) and not agree(found[2], found[0], 1e-5)
 
@@ -260,7 +260,7 @@ def test_weight_decay_and_step_number_matter():
 def test_images_are_gathered_by_their_numbers():
     images, chosen = numbers(6, 5, 5, 2), np.array([4, 0, 4])
     x = np.zeros((8, 7, 7, 2), np.float32)
-    layers.gather(images, chosen, x)
+    layers.gather_images(images, chosen, x)
     assert np.array_equal(x[:3, 1:-1, 1:-1], images[chosen])
     assert not x[3:].any() and not x[:, 0].any() and not x[:, :, -1].any()
 
@@ -286,11 +286,11 @@ def test_slopes_of_the_whole_network(side, grid, norm):
     # Room for more images than there are, as for a last batch.
     s, back = train.space(batch + 2, side, 2, widths), train.space(batch + 2, side, 2, widths)
     slope, running = np.zeros_like(vector), np.zeros((4, 7), np.float32)
-    layers.gather(images, np.arange(batch), s.padded1)
-    train.forward(s, train.parts(vector, 2, widths), batch, grid, keep, norm, running, True)
+    layers.gather_images(images, np.arange(batch), s.padded1)
+    train.forward_pass(s, train.parts(vector, 2, widths), batch, grid, keep, norm, running, True)
     logits = s.logits[:batch].copy()
     layers.cross_entropy_back(s.logits[:batch], labels)
-    train.backward(s, back, train.parts(vector, 2, widths), train.parts(slope, 2, widths), batch, grid, keep, norm)
+    train.backward_pass(s, back, train.parts(vector, 2, widths), train.parts(slope, 2, widths), batch, grid, keep, norm)
 
     w = [double(part.copy()) for part in train.parts(vector, 2, widths)]
     expected = network(w, torch.from_numpy(images).double().permute(0, 3, 1, 2), torch.from_numpy(keep), grid, norm)

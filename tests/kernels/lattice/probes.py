@@ -7,7 +7,7 @@ import numpy as np
 from numba import int64, njit, types, uint64
 from numba.extending import intrinsic
 
-from physnn.kernels.lattice.multispin_code import BITS, unlike
+from physnn.kernels.lattice.multispin_code import WORD_BITS, unlike
 from physnn.kernels.lattice.multispin_loops import _close, _places, sweep_part
 from physnn.kernels.primitives import APART
 
@@ -63,7 +63,7 @@ def measure(words):
             broken += ones(word ^ same[k]) + ones(word ^ shifted[k])
             broken += ones(word ^ left[k]) + ones(word ^ right[k])
             up += ones(word) + ones(same[k])
-    sites = 2 * BITS * rows * length
+    sites = 2 * WORD_BITS * rows * length
     return 2 * (sites - int64(broken)), 2 * int64(up) - sites
 
 

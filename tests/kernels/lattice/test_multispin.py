@@ -58,7 +58,7 @@ def test_packing_loses_nothing_and_measures(H, W):
 @pytest.mark.parametrize("shape", [(4, 64), (4, 192), (5, 128), (2, 128), (128, 100), (4, 0)])
 def test_other_shapes_are_sent_to_the_plain_kernel(shape):
     with pytest.raises(InputError, match="metropolis"):
-        multispin.check_shape(*shape)
+        multispin.check_packable(*shape)
 
 
 @pytest.mark.parametrize("beta_j", [0.0, -0.4, math.nan, math.inf, 1e-20])
@@ -186,7 +186,7 @@ PROBABILITIES += [1 - Fraction(1, 2**9), Fraction(5, 7), Fraction(1, 63), Fracti
 def test_decisions_have_their_probability(p, unlike):
     generator = multispin.generator_state(256, 256, np.random.default_rng(7))
     other = Fraction(1, 3)
-    flips = decisions(multispin.digits(*((p, other) if unlike else (other, p))), unlike, generator, 20)
+    flips = decisions(multispin.binary_digits(*((p, other) if unlike else (other, p))), unlike, generator, 20)
     z = (flips.mean() - float(p)) / math.sqrt(float(p * (1 - p)) / flips.size)
     assert abs(z) < 4
 
@@ -202,12 +202,12 @@ def greatest_correlation(flips: np.ndarray) -> float:
 @pytest.mark.parametrize("p", [Fraction(1, 100), Fraction(math.exp(-4 / T_C)), Fraction(1, 2)])
 def test_decisions_are_independent(p):
     generator = multispin.generator_state(256, 256, np.random.default_rng(8))
-    assert greatest_correlation(decisions(multispin.digits(p, p), 1, generator, 10)) < 5
+    assert greatest_correlation(decisions(multispin.binary_digits(p, p), 1, generator, 10)) < 5
 
 
 def test_lanes_with_the_same_seed_are_seen():
     generator = multispin.generator_state(256, 256, np.random.default_rng(8))
-    p = multispin.digits(Fraction(1, 10), Fraction(1, 10))
+    p = multispin.binary_digits(Fraction(1, 10), Fraction(1, 10))
     for wrong in (generator[:1] + 0 * generator, generator[:, :, :1] + 0 * generator):
         assert greatest_correlation(decisions(p, 1, wrong, 10)) > 100
 
@@ -256,7 +256,7 @@ def test_a_wrong_temperature_is_seen(H):
 
 def test_one_probability_for_both_is_seen():
     p = Fraction(math.exp(-4 / T_C))
-    assert abs(z_score(energies(4, 128, multispin.digits(p, p), 60_000, 5), exact_energy(4, 128, 1 / T_C))) > 4
+    assert abs(z_score(energies(4, 128, multispin.binary_digits(p, p), 60_000, 5), exact_energy(4, 128, 1 / T_C))) > 4
 
 
 def masked_energies(n: int, repeats: int) -> np.ndarray:

@@ -54,7 +54,7 @@ def advance(model: VectorModel, x: np.ndarray, steps: int, gamma: float, eta: fl
 def plain_step(model, x, t, gamma, eta, rule):
     """Return the state after a step in double precision, written out."""
     xi = np.empty(x.shape, np.float32)
-    random.fill_normals(KEYS[: len(x)], t, xi)
+    random.counter_normals(KEYS[: len(x)], t, xi)
     v = gamma * model.field(x) + eta * np.sqrt(gamma) * xi
     v -= (x * v).sum(-1, keepdims=True) * x
     length = np.linalg.norm(v, axis=-1, keepdims=True)

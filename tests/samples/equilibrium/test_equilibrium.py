@@ -17,7 +17,7 @@ from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.models.vectors import normalised
 from physnn.samplers.langevin import Langevin
-from physnn.samplers.vectors import VectorRows, columns
+from physnn.samplers.vectors import VectorRows, vector_columns
 from physnn.samples.equilibrium import order as ordering
 from physnn.samples.equilibrium import work
 from physnn.samples.equilibrium.order import find_order
@@ -153,7 +153,7 @@ class Broken:
                 x[:] = np.cos(length) * x + np.sinc(length / np.pi) * v
                 x[:] = x if self.what == "projection" else normalised(x)
         state.step += measurements * interval
-        return VectorRows(columns(raw, model, x.shape[1:3]), kept)
+        return VectorRows(vector_columns(raw, model, x.shape[1:3]), kept)
 
 
 @pytest.mark.parametrize("what", ["nothing", "noise", "projection", "gamma"])
