@@ -1,4 +1,4 @@
-"""Finding the data that ship with the package, from a wheel, an editable install or the source tree."""
+"""Data files that ship with the package, found from a wheel, an editable install or the source tree."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from physnn.errors import InputError
 
 
 def data_folder() -> Path:
-    """Return the folder of bundled data: ``physnn/data`` when installed, else ``data`` beside ``physnn``."""
+    """Folder of bundled data: ``physnn/data`` when installed, else ``data`` beside ``physnn``."""
     package = Path(__file__).resolve().parent
     installed = package / "data"
     return installed if installed.is_dir() else package.parent / "data"
 
 
 def bundled(pattern: str = "*.h5") -> list[Path]:
-    """Return the bundled files that match a pattern, sorted by name."""
+    """Bundled files that match a pattern, sorted by name."""
     return sorted(data_folder().glob(pattern))
 
 
 def resolve(name: str) -> Path:
-    """Return the file meant by ``name``: a path, or the name of a bundled file without its ending.
+    """File meant by ``name``: a path, or the name of a bundled file without its ending.
 
     Raises
     ------

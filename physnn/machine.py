@@ -1,4 +1,4 @@
-"""Linear algebra on one thread: matrices are small, and threads would wait for each other longer than they work."""
+"""Threads of linear algebra, and the memory, disk space and time of this machine, checked before a call begins."""
 
 from __future__ import annotations
 
@@ -15,9 +15,28 @@ from physnn.errors import InputError
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+ARRAYS_PER_TASK = 8
+"""State, padded state, field, noise and temporary arrays of one noisy step, and the noiseless state kept beside."""
+BASE = 400e6
+"""Bytes of memory that a worker takes with its libraries loaded, measured."""
+PER_TASK = 5e3
+"""Bytes of memory that the loop keeps of every task: its description, its result and its name."""
+PART = 16e3
+"""Bytes on the disk of a part beside its numbers: headers, and blocks that are not full."""
+COPIES_OF_SAMPLES = 4
+"""Arrays (bootstrap samples, points) that a fit holds, measured at 200 to 2,000 rows."""
+MATRICES = 5
+"""Matrices (points, points) that a fit holds, measured likewise."""
+LONGEST = 10 * 3.156e7
+"""Longest time in seconds that is waited for an answer: ten years, a convention."""
+
+
 @contextmanager
 def single_blas_thread() -> Iterator[None]:
-    """Give every BLAS one thread, also the one that compiled kernels call."""
+    """Context in which every BLAS has one thread, also the one that compiled kernels call.
+
+    Matrices are small here: threads would wait for each other longer than they work.
+    """
     # Kernels take their BLAS from scipy, and only a library that is loaded already can be limited.
     import scipy.linalg.cython_blas  # noqa: F401
     from threadpoolctl import threadpool_limits
@@ -27,7 +46,7 @@ def single_blas_thread() -> Iterator[None]:
 
 
 def on_one_blas_thread(function: _Function) -> _Function:
-    """Return a function that runs with one BLAS thread."""
+    """Function that does the same with one BLAS thread."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -37,20 +56,6 @@ def on_one_blas_thread(function: _Function) -> _Function:
     return run  # type: ignore[return-value]
 
 
-ARRAYS_PER_TASK = 8
-"""State, padded state, field, noise and temporary arrays of one noisy step, and the noiseless state kept beside."""
-BASE = 400e6
-"""Bytes a worker takes with its libraries loaded."""
-PER_TASK = 5e3
-"""Bytes that the loop keeps of every task: its description, its result and its name."""
-PART = 16e3
-"""Bytes on the disk of a part beside its numbers: headers, and blocks that are not full."""
-COPIES_OF_SAMPLES, MATRICES = 4, 5
-"""Arrays (bootstrap samples, points) and matrices (points, points) of a fit, measured at 200 to 2,000 rows."""
-LONGEST = 10 * 3.156e7
-"""Seconds after which no answer is waited for: ten years."""
-
-
 def check_folder(out: Path) -> None:
     """Raise InputError if the folder that a file goes into is not there."""
     if not out.parent.is_dir():
@@ -58,12 +63,12 @@ def check_folder(out: Path) -> None:
 
 
 def available_memory() -> float:
-    """Return the bytes this machine still has for us: free memory, and what control groups allow."""
+    """Available memory in bytes: the least of what is free and what control groups allow."""
     return max(0.0, min((*_free_memory(), *_control_groups()), default=float("inf")))
 
 
 def own_limit() -> float:
-    """Return the bytes that one process may still take (ulimit -v, ulimit -d)."""
+    """Bytes that one process may still take (ulimit -v, ulimit -d)."""
     size, _, _, _, _, data = [*_numbers("/proc/self/statm"), *6 * [0.0]][:6]
     found = float("inf")
     for kind, used in ((resource.RLIMIT_AS, size), (resource.RLIMIT_DATA, data)):
@@ -84,7 +89,7 @@ def _free_memory() -> Iterator[float]:
 
 
 def _control_groups() -> Iterator[float]:
-    """Yield what the groups that this process is in, and those above them, still allow."""
+    """Bytes that each control group of this process, and each above it, still allows."""
     for line in ["0::/", "0:memory:/", *_lines("/proc/self/cgroup")]:
         _, kinds, group = line.split(":", 2)
         if kinds not in ("", "memory"):
@@ -101,7 +106,7 @@ def _control_groups() -> Iterator[float]:
 
 
 def _cached(statistics: Path) -> float:
-    """Return the bytes of a group that are copies of files, which the kernel gives back when asked."""
+    """Bytes of a group that are copies of files, which the kernel gives back when asked."""
     for line in _lines(str(statistics)):
         name, _, value = line.partition(" ")
         if name in ("inactive_file", "total_inactive_file"):
@@ -121,12 +126,12 @@ def _numbers(path: str) -> list[float]:
 
 
 def task_bytes(L: int, batch: int, components: int) -> float:
-    """Return the memory one task of a noise sweep takes, in bytes."""
+    """Bytes of memory that one task of a noise sweep takes."""
     return 4.0 * L**2 * batch * components * ARRAYS_PER_TASK
 
 
 def check_memory(sizes: Iterable[int], batch: int, components: int, jobs: int) -> float:
-    """Return the bytes the tasks of a noise sweep need at most.
+    """Bytes of memory that the tasks of a noise sweep need at most.
 
     Raises
     ------
@@ -145,7 +150,7 @@ def check_memory(sizes: Iterable[int], batch: int, components: int, jobs: int) -
 
 
 def check_bytes(need: float, advice: str, workers: int = 1) -> float:
-    """Return the bytes needed; raises InputError with advice if this machine does not have them."""
+    """Bytes needed; raises InputError with advice if this machine does not have them."""
     have = _supply(workers)
     if need > have:
         raise InputError(f"this needs {need / 1e9:.3g} GB of memory, {have / 1e9:.3g} GB are available: take {advice}")
@@ -172,7 +177,7 @@ def check_disk(out: Path, need: float, advice: str) -> None:
 
 
 def sweep_disk(file_bytes: float, tasks: int) -> float:
-    """Return the bytes on the disk when a sweep is put together: every number in a part and in the file."""
+    """Bytes on the disk when a sweep is put together: every number in a part and in the file."""
     return 2 * file_bytes + PART * tasks
 
 
@@ -183,6 +188,6 @@ def check_seconds(least: float, advice: str) -> None:
 
 
 def check_fit(points: int, resamples: int) -> float:
-    """Return the bytes that a fit of so many points needs; raises InputError if this machine does not have them."""
+    """Bytes that a fit of so many points needs; raises InputError if this machine does not have them."""
     need = 8.0 * points * (COPIES_OF_SAMPLES * max(1000, resamples) + MATRICES * points)
     return check_bytes(need, f"fewer --resamples, or average neighbouring points (there are {points:,})")

@@ -33,13 +33,13 @@ STREAMS = {
     "figure": "examples drawn for a figure or a demonstration: (name, ...)",
     "synthetic": "data made with a known answer, to test an analysis: (name, ...)",
 }
-"""Every stream name there is, with what it feeds and the key words that follow it."""
+"""Names of all streams, with the numbers they give and the key words that follow."""
 
 Word = str | int | float
 
 
 def seed_sequence(root: int, name: str, *words: Word) -> np.random.SeedSequence:
-    """Return the seed sequence of the stream ``name`` with further key words.
+    """Seed sequence of the stream ``name`` with further key words.
 
     The spawn key is the SHA-256 digest of the words' JSON form (eight 32-bit words), so that two different
     contents share a stream only if SHA-256 collides.
@@ -70,20 +70,20 @@ def seed_sequence(root: int, name: str, *words: Word) -> np.random.SeedSequence:
 
 
 def stream(root: int, name: str, *words: Word) -> np.random.Generator:
-    """Return the numpy generator (PCG64) of a stream; see `seed_sequence` for parameters and errors."""
+    """Numpy generator (PCG64) of a stream; see `seed_sequence` for parameters and errors."""
     return generator(seed_sequence(root, name, *words))
 
 
 def generator(sequence: np.random.SeedSequence) -> np.random.Generator:
-    """Return the numpy generator (PCG64) of a seed sequence."""
+    """Numpy generator (PCG64) of a seed sequence."""
     return np.random.Generator(np.random.PCG64(sequence))
 
 
 def child(sequence: np.random.SeedSequence, *numbers: int) -> np.random.SeedSequence:
-    """Return a child of a seed sequence, which is not changed: the first, or that of some numbers."""
+    """Child of a seed sequence, which is not changed: the first, or that of some numbers."""
     return np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, *(numbers or (0,))))
 
 
 def counter_key(root: int, name: str, *words: Word) -> np.ndarray:
-    """Return the key of a counter-based stream: two 32-bit words, shape ``(2,)``, dtype uint32."""
+    """Key of a counter-based stream: two 32-bit words, shape ``(2,)``, dtype uint32."""
     return seed_sequence(root, name, *words).generate_state(2, np.uint32)

@@ -28,7 +28,9 @@ SAMPLED_SWEEPS = {"metropolis": 400_000, "heat-bath": 400_000, "wolff": 20_000, 
 WARM_UP = 200
 """Sweeps before a measured run, of clusters or by the package measured."""
 FLIPS, SAMPLES = "flips/ns", "independent samples/s"
+"""Units of the rows: speed of kernels, and of samplers at one lattice."""
 CRITICAL = Ising().critical_temperature
+"""Temperature of all measurements: T_c of the infinite lattice, in units of J / k_B."""
 
 
 def bench_ising(progress: Progress = silent) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Is this installation right?  Every sampler against exact results, as a table of z-scores."""
+"""Self-test of an installation: every sampler against exact results, as a table of z-scores."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ COMPARED: dict[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]] 
     "m2": lambda e, m: (m**2,),
     "m4": lambda e, m: (m**4,),
 }
-"""What is compared: functions of the series of energy and magnetisation, by the name of the exact result."""
+"""Compared quantities: functions of the series of energy and magnetisation, by the name of the exact result."""
 
 
 @dataclass(frozen=True)
 class SamplerCase:
-    """A lattice, a temperature and a sampler, with the number of measurements to make."""
+    """Case of the self-test: a lattice, a temperature and a sampler, with the number of measurements."""
 
     model: Ising | Potts
     L: int
@@ -38,7 +38,7 @@ class SamplerCase:
 
 @dataclass(frozen=True)
 class SamplerCheck:
-    """One comparison with an exact result.
+    """Comparison of a measurement with an exact result.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class SamplerCheck:
 
 
 def cases() -> list[SamplerCase]:
-    """Return what is checked: small lattices by enumeration, larger ones by transfer matrix and Kaufman's sum."""
+    """Cases of the self-test: small lattices by enumeration, larger ones by transfer matrix and Kaufman's sum."""
     found = []
     for name in SAMPLERS:
         if name == "multispin":
@@ -87,7 +87,7 @@ def cases() -> list[SamplerCase]:
 
 
 def run_case(case: SamplerCase, seed: int = 0) -> list[SamplerCheck]:
-    """Return the comparisons of one case."""
+    """Comparisons of one case."""
     sampler = SAMPLERS[case.sampler]
     words = (case.model.name, case.model.q, case.model.bond, case.model.field, case.sampler, case.L, case.T)
     state = start(sampler, case.model, (case.L, case.L), case.T, rng.seed_sequence(seed, "chain", *words, "selftest"))

@@ -24,7 +24,7 @@ RECIPE = ClassifierRecipe(network="simple", batch=64)
 SMALL_IMAGES = (1024, 64)
 """Images of 8 x 8 pixels in an epoch, and replicas."""
 COLOURED_IMAGES = (256, 4)
-"""The same for images of 3 x 32 x 32 pixels."""
+"""Images of 3 x 32 x 32 pixels in an epoch, and replicas."""
 EPOCHS = 3
 """Times that every way does the work."""
 LONGEST_BENCH = 80.0

@@ -15,7 +15,7 @@ EXACT_JSON = 2**53
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """Every distinct level of a system of two-valued variables with its exact number of configurations.
+    """Exact landscape: every level of a system of two-valued variables with its number of configurations.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Landscape:
 
     @classmethod
     def build(cls, weights: int, levels: np.ndarray, counts: Sequence[int] | np.ndarray, method: str) -> Landscape:
-        """Return a landscape from levels in any order, each given once."""
+        """Landscape from levels in any order, each given once."""
         order = np.argsort(levels, kind="stable")
         exact = np.empty(len(levels), object)
         exact[:] = counts if isinstance(counts, np.ndarray) and counts.dtype == object else [int(c) for c in counts]
@@ -110,7 +110,7 @@ class Landscape:
         return float((np.diff(self.levels) / np.where(size > 0, size, 1)).min())
 
     def summary(self) -> dict[str, Any]:
-        """Return the numbers that describe the levels without listing them, ready for JSON."""
+        """Numbers that describe the levels without listing them, ready for JSON."""
         return {
             "weights": self.weights,
             "configurations": exact_json(self.configurations),
@@ -124,11 +124,11 @@ class Landscape:
         }
 
     def as_json(self, name: str = "loss") -> dict[str, Any]:
-        """Return `summary` and ``levels``: ``[{name: level, "count": count}]``; counts above 2^53 as strings."""
+        """`summary` and ``levels``: ``[{name: level, "count": count}]``; counts above 2^53 as strings."""
         pairs = zip(self.levels.tolist(), self.counts, strict=True)
         return self.summary() | {"levels": [{name: level, "count": exact_json(count)} for level, count in pairs]}
 
 
 def exact_json(count: int) -> int | str:
-    """Return a count for JSON: as a string beyond `EXACT_JSON`."""
+    """Count for JSON: as a string beyond `EXACT_JSON`."""
     return int(count) if count <= EXACT_JSON else str(count)

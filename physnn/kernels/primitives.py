@@ -1,4 +1,4 @@
-"""What compiled loops share below the language: where an array lies, and threads that wait for each other.
+"""Addresses of arrays, atomic counters and waiting threads inside compiled loops.
 
 Threads work on neighbouring bands of a lattice.  Their *meeting* is an array of int64 with a counter for every band,
 `APART` apart, and last a sign to give up.
@@ -20,7 +20,7 @@ APART = 8
 
 
 def data(context, builder, kind, array):
-    """Return a pointer to the first element of an array, in the code that is being made."""
+    """Pointer to the first element of an array, in the code that is being made."""
     return context.make_array(kind)(context, builder, array).data
 
 
@@ -37,7 +37,7 @@ def arrive(typing, meeting, index):
 
 @intrinsic
 def read_counter(typing, meeting, index):
-    """Return ``meeting[index]``, atomically."""
+    """``meeting[index]``, atomically."""
 
     def code(context, b, signature, args):
         base = data(context, b, signature.args[0], args[0])

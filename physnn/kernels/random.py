@@ -156,20 +156,20 @@ _17, _19, _23, _41, _45 = uint64(17), uint64(19), uint64(23), uint64(41), uint64
 
 
 def seeded(sequence: np.random.SeedSequence) -> np.ndarray:
-    """Return the state of one generator, uint64 of shape (4,), from a numpy seed sequence."""
+    """State of one generator, uint64 of shape (4,), from a numpy seed sequence."""
     state: np.ndarray = sequence.generate_state(4, np.uint64)
     assert state.any(), "the state of all zeros is the one that the generator never leaves"
     return state
 
 
 def probability_thresholds(probability: np.ndarray) -> np.ndarray:
-    """Return the integers t, uint64, for which ``(word >> 11) < t`` has the given probability, to 2^-53."""
+    """Integers t, uint64, for which ``(word >> 11) < t`` has the given probability, to 2^-53."""
     return np.asarray(np.rint(np.clip(probability, 0, 1) * 2.0**UNIFORM_BITS), np.uint64)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def next_word(a, b, c, d):
-    """Return a random word and the next state, of a state in four variables (registers, in a loop)."""
+    """Random word and the next state, of a state in four variables (registers, in a loop)."""
     x = uint64(a + d)
     word = uint64(uint64((x << _23) | (x >> _41)) + a)
     t = b << _17
@@ -184,7 +184,7 @@ def next_word(a, b, c, d):
 
 @njit(cache=True, nogil=True)
 def random_word(state):
-    """Return one random word and advance the state in place."""
+    """Next random word; the state advances in place."""
     word, state[0], state[1], state[2], state[3] = next_word(state[0], state[1], state[2], state[3])
     return word
 
@@ -200,13 +200,13 @@ def fill_words(state, words):
 
 @njit(cache=True, nogil=True)
 def uniform(word):
-    """Return the top 53 bits of a word as a double in [0, 1)."""
+    """Top 53 bits of a word as a double in [0, 1)."""
     return np.float64(word >> SHIFT) * 2.0**-53
 
 
 @njit(cache=True, nogil=True)
 def below(state, n):
-    """Return an integer uniform on 0 .. n-1, n < 2^32, without bias, and advance the state in place."""
+    """Integer uniform on 0 .. n-1, n < 2^32, without bias; the state advances in place."""
     # Multiply and shift maps words to integers evenly once the incomplete last group is rejected.
     limit = (uint64(1) << uint64(32)) // uint64(n) * uint64(n)
     while True:

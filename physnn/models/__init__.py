@@ -3,6 +3,6 @@
 from physnn.models.lattice import QUANTITIES, Ising, LatticeModel, Potts, Quantity
 
 MODELS: dict[str, type[Ising] | type[Potts]] = {"ising": Ising, "potts": Potts}
-"""Every model by name."""
+"""Lattice models by name."""
 
 __all__ = ["MODELS", "QUANTITIES", "Ising", "LatticeModel", "Potts", "Quantity"]

@@ -11,7 +11,7 @@ from physnn.models.vectors import Boundary, VectorModel, nearest
 
 
 def diagonal(strengths: np.ndarray, boundary: Boundary = "periodic", name: str = "") -> VectorModel:
-    """Return four nearest neighbours coupled by components: H = -sum_<ij> sum_a K_a x_ia x_ja.
+    """Four nearest neighbours coupled by components: H = -sum_<ij> sum_a K_a x_ia x_ja.
 
     Parameters
     ----------
@@ -27,19 +27,19 @@ def diagonal(strengths: np.ndarray, boundary: Boundary = "periodic", name: str =
 
 
 def on(components: int, K: float = 1.0, boundary: Boundary = "periodic") -> VectorModel:
-    """Return the O(N) model H = -K sum_<ij> x_i . x_j on the square lattice (N = 2: XY, N = 3: Heisenberg)."""
+    """O(N) model H = -K sum_<ij> x_i . x_j on the square lattice (N = 2: XY, N = 3: Heisenberg)."""
     return diagonal(np.full(components, K), boundary, name="xy" if components == 2 else f"o{components}")
 
 
 def on_chain(components: int, K: float = 1.0, boundary: Boundary = "periodic") -> VectorModel:
-    """Return O(N) vectors coupled along rows only; on a lattice of one row: a ring, or an open chain (``zero``)."""
+    """O(N) vectors coupled along rows only; on a lattice of one row: a ring, or an open chain (``zero``)."""
     J = np.zeros((components, components, 3, 3))
     J[:, :, 1, 0] = J[:, :, 1, 2] = K * np.eye(components)
     return VectorModel(J, boundary=boundary, name=f"o{components}-chain")
 
 
 def gauge_rotated_xy(theta: tuple[float, float], K: float = 1.0) -> VectorModel:
-    """Return XY whose neighbours prefer to be turned by theta . r against each other.
+    """XY model whose neighbours prefer to be turned by theta . r against each other.
 
     With ``x_i = R(theta . r_i) y_i`` the y are plain XY vectors: thermodynamics are those of XY on every torus on which
     ``theta L / 2 pi`` is an integer along both axes, and the order has the wave vector theta.
@@ -61,7 +61,7 @@ def gauge_rotated_xy(theta: tuple[float, float], K: float = 1.0) -> VectorModel:
 
 
 def from_weights(weights: Mapping[str, np.ndarray], boundary: Boundary, name: str = "network") -> VectorModel:
-    """Return the model of a trained network's weights, ``coupling (N, N, k, k)`` and perhaps ``bias (N,)``.
+    """Model of a trained network's weights, ``coupling (N, N, k, k)`` and perhaps ``bias (N,)``.
 
     The symmetric part of the coupling is taken, as the network does.  Not for networks whose layers have couplings of
     their own, nor under U(1), where the network takes a smaller part.

@@ -1,4 +1,4 @@
-"""A coupling kernel seen as one Hermitian matrix J(k) per wave vector.
+"""Coupling kernel as one Hermitian matrix J(k) per wave vector.
 
 The coupling of a lattice of N-component vectors is a kernel J of shape ``(N, N, k, k)`` with J[a, b, r] = J[b, a, -r];
 a plane wave x_j = v exp(i q . j) is taken to J(q) v with J(q) = sum_r J_r exp(i q . r), and the energy per site of a
@@ -13,12 +13,12 @@ import numpy as np
 
 
 def wave_numbers(L: int) -> np.ndarray:
-    """Return the wave numbers of a torus of side L, shape ``(L,)``, radians per site in [-pi, pi), ascending."""
+    """Wave numbers of a torus of side L, shape ``(L,)``, radians per site in [-pi, pi), ascending."""
     return 2 * math.pi * (np.arange(L) - L // 2) / L
 
 
 def fourier_kernel(J: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return J(q) on a grid of wave vectors, shape ``(rows, columns, N, N)``, complex128.
+    """J(q) on a grid of wave vectors, shape ``(rows, columns, N, N)``, complex128.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def fourier_kernel(J: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.n
 
 
 def spectral_range(J: np.ndarray, L: int) -> tuple[float, float]:
-    """Return the smallest and largest eigenvalue of J(q) over the wave vectors of a torus of side L.
+    """Smallest and largest eigenvalue of J(q) over the wave vectors of a torus of side L.
 
     J(-q) is the complex conjugate of J(q), so that half of the wave vectors are enough.
     """
@@ -46,7 +46,7 @@ def spectral_range(J: np.ndarray, L: int) -> tuple[float, float]:
 
 
 def stability_bound(J: np.ndarray, c: np.ndarray | None, gamma: float, L: int) -> float:
-    """Return gamma (lambda_max + |c| - lambda_min) / 2, which is at least the stability number of every state.
+    """Bound gamma (lambda_max + |c| - lambda_min) / 2, which is at least the stability number of every state.
 
     One step with the mean local field h is a step down the energy if s = gamma (h - lambda_min) / 2 < 1.  Since
     h = <x . (J x + c)> is at most lambda_max + |c|, a bound below 1 holds for every state at once (dimensionless).
@@ -56,7 +56,7 @@ def stability_bound(J: np.ndarray, c: np.ndarray | None, gamma: float, L: int) -
 
 
 def winding_numbers(angles: np.ndarray, periodic: bool = True) -> np.ndarray:
-    """Return the winding number of every plaquette, shape ``(..., H, W)``, or ``(..., H - 1, W - 1)`` with a border.
+    """Winding number of every plaquette, shape ``(..., H, W)``, or ``(..., H - 1, W - 1)`` with a border.
 
     Parameters
     ----------

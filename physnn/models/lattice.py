@@ -37,7 +37,7 @@ QUANTITIES = {
     "structure_y": Quantity("S(k_y)", "1", "structure factor at the smallest wave number along a column, 2 pi / H"),
     "work": Quantity("n", "sweeps", "site updates per site since the measurement before"),
 }
-"""The raw observables of a lattice model, in the order of the columns of a block of measurements.
+"""Raw observables of a lattice model, in the order of the columns of a block of measurements.
 
 For q colours of densities rho_a, ``m2 = q/(q-1) sum_a (rho_a - 1/q)^2`` and, with rho_a(k) the Fourier coefficient
 ``1/N sum_i exp(-i k.r_i) [colour of i is a]``, ``S(k) = N q/(q-1) sum_a |rho_a(k)|^2``; so S(0) would be N m2.  For

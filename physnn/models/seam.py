@@ -1,4 +1,4 @@
-"""A torus of unit vectors with a seam: a line across which all bonds are weakened, turned round or twisted.
+"""Torus of unit vectors with a seam: a line across which all bonds are weakened, turned round or twisted.
 
 A bond from site i to site j across the line, in the direction of growing coordinates, has the coupling
 
@@ -18,13 +18,15 @@ import numpy as np
 from physnn.errors import InputError
 from physnn.models.vectors import Shape, VectorModel
 
-PERIODIC, ANTIPERIODIC = 1.0, -1.0
-"""Strengths s."""
+PERIODIC = 1.0
+"""Strength s of the torus itself."""
+ANTIPERIODIC = -1.0
+"""Strength s at which neighbours across the line see -x."""
 
 
 @dataclass(frozen=True, eq=False)
 class Seam:
-    """A model on a torus with a seam.
+    """Model on a torus with a seam.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ class Seam:
             raise InputError(f"a seam needs a lattice wider than the coupling's reach, {self.model.kernel // 2}")
 
     def rotation(self, turns: float) -> np.ndarray:
-        """Return R(turns phi), shape (N, N)."""
+        """Rotation R(turns phi), shape (N, N)."""
         R = np.eye(self.model.components)
         if self.twist:
             (u, v), a = np.asarray(self.plane, np.float64), turns * self.twist
@@ -74,7 +76,7 @@ class Seam:
         return R
 
     def bonds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return displacements ``(n, 2)`` and matrices ``(n, 3, N, N)`` of the bonds, without J_00.
+        """Displacements ``(n, 2)`` and matrices ``(n, 3, N, N)`` of the bonds, without J_00.
 
         The second axis says how often a bond crosses the line: -1, 0 or 1 times; s is left out.
         """
@@ -88,7 +90,7 @@ class Seam:
         return np.array(places, np.int64).reshape(-1, 2) - half, np.array(turned).reshape(-1, 3, N, N)
 
     def field(self, x: np.ndarray) -> np.ndarray:
-        """Return the field of states ``(..., H, W, N)``, same shape, float64: minus the gradient of `energy`."""
+        """Field of states ``(..., H, W, N)``, same shape, float64: minus the gradient of `energy`."""
         self.check((x.shape[-3], x.shape[-2]))
         half, length = self.model.kernel // 2, x.shape[self.axis - 3]
         border = [(0, 0)] * (x.ndim - 3) + [(half, half)] * 2 + [(0, 0)]
@@ -113,10 +115,10 @@ class Seam:
         return f
 
     def energy(self, x: np.ndarray) -> np.ndarray:
-        """Return the energy of whole lattices ``(..., H, W, N)``, shape ``(...)``; in units of the coupling."""
+        """Energy of whole lattices ``(..., H, W, N)``, shape ``(...)``; in units of the coupling."""
         value: np.ndarray = -0.5 * (np.asarray(x, np.float64) * (self.field(x) + self.model.bias)).sum((-1, -2, -3))
         return value
 
     def crossing(self, x: np.ndarray) -> np.ndarray:
-        """Return dE/ds: the energy that the bonds across the line have at s = 1."""
+        """Derivative dE/ds: the energy that the bonds across the line have at s = 1."""
         return np.asarray(replace(self, strength=1.0).energy(x) - replace(self, strength=0.0).energy(x))

@@ -63,7 +63,7 @@ _TIED = {
 
 
 def two_by_two_images() -> tuple[_Integers, _Integers]:
-    """Return the images, shape (12, 2, 2), entries -1, 0, 1, and their labels, shape (12,), 0: rows, 1: columns."""
+    """Images, shape (12, 2, 2), entries -1, 0, 1, and their labels, shape (12,), 0: rows, 1: columns."""
     chosen = [
         (image, int(columns))
         for image in itertools.product((-1, 0, 1), repeat=4)
@@ -76,7 +76,7 @@ def two_by_two_images() -> tuple[_Integers, _Integers]:
 
 
 def images_table() -> str:
-    """Return the images as a table of text, one image a line: number, pixels row by row, label."""
+    """Images as a table of text, one image a line: number, pixels row by row, label."""
     images, labels = two_by_two_images()
     lines = ["image  upper row  lower row  label", "-----  ---------  ---------  -----------"]
     for k, (image, label) in enumerate(zip(images.tolist(), labels.tolist(), strict=True), 1):
@@ -87,7 +87,7 @@ def images_table() -> str:
 
 @dataclass(frozen=True)
 class SignCNN:
-    """One of the five networks; its configurations are numbered from 0 to 2**free_weights - 1.
+    """Convolutional network with weights +-1; its configurations are numbered from 0 to 2**free_weights - 1.
 
     The binary digits of the number, the highest first, are the free weights of the filter in reading order, of A row
     by row and of B row by row: 0 for -1 and 1 for +1.
@@ -137,7 +137,7 @@ class SignCNN:
         return 1 << self.free_weights
 
     def weights(self, number: _Integers) -> tuple[_Integers, _Integers, _Integers]:
-        """Return filters (n, 3, 3), A (n, 2, 4) and B (n, 2, 2) of configurations given by their numbers (n,)."""
+        """Filters (n, 3, 3), A (n, 2, 4) and B (n, 2, 2) of configurations given by their numbers (n,)."""
         free = signed_digits(np.asarray(number), self.free_weights)
         cut = self.filter_weights
         return (
@@ -147,7 +147,7 @@ class SignCNN:
         )
 
     def masks(self) -> tuple[_Integers, _Integers]:
-        """Return dropout masks, shape (masks, 12 or 1, 4), entries 0 or 1, and their whole-number weights (masks,).
+        """Dropout masks, shape (masks, 12 or 1, 4), entries 0 or 1, and their whole-number weights (masks,).
 
         All 16 masks of a feature map, a mask with k ones with weight 7^k 3^(4 - k) out of 10^4; or the one mask of
         the seed, weight 1; or all ones where there is no dropout.
@@ -163,12 +163,12 @@ class SignCNN:
 
 
 def signed_digits(number: _Integers, digits: int) -> _Integers:
-    """Return the binary digits of numbers, the highest first, as -1 and +1, shape (n, digits)."""
+    """Binary digits of numbers, the highest first, as -1 and +1, shape (n, digits)."""
     return np.asarray(2 * (number[:, None] >> np.arange(digits)[::-1] & 1) - 1)
 
 
 def convolved(filters: _Integers) -> _Integers:
-    """Return z = F * image for filters of shape (n, 3, 3): shape (n, 12, 4)."""
+    """Convolutions z = F * image for filters of shape (n, 3, 3): shape (n, 12, 4)."""
     images, _ = two_by_two_images()
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
     patches = np.stack([padded[:, r : r + 3, c : c + 3] for r in range(2) for c in range(2)], axis=1)
@@ -195,7 +195,7 @@ class Margins:
 
 
 def filter_margins(network: SignCNN, filter_number: int) -> Margins:
-    """Return the margins of all configurations with the filter of a number from 0 to 2**filter_weights - 1.
+    """Margins of all configurations with the filter of a number from 0 to 2**filter_weights - 1.
 
     Everything up to the scale is done in whole numbers: ReLU(s x) = s ReLU(x) for s > 0, so that the division by 0.7
     or by a standard deviation can wait until the end.

@@ -87,7 +87,7 @@ class SignNetwork:
 
     @property
     def rational_constant(self) -> Fraction | None:
-        """The constant as the exact rational it is written as: 3/10 for 0.3, not the float64 next to it."""
+        """Constant as the exact rational it is written as: 3/10 for 0.3, not the float64 next to it."""
         return None if self.constant is None else Fraction(str(float(self.constant)))
 
     @property
@@ -96,7 +96,7 @@ class SignNetwork:
         return sum(n * m for n, m in zip(self.inputs, self.layers[1:], strict=True))
 
     def configuration(self, index: np.ndarray | int) -> np.ndarray:
-        """Return the parameters of configurations ``0 <= index < 2^weights <= 2^63``, int8, shape ``(n, weights)``.
+        """Parameters of configurations ``0 <= index < 2^weights <= 2^63``, int8, shape ``(n, weights)``.
 
         The last parameter is the lowest bit; a bit of 1 stands for -1.
         """
@@ -105,7 +105,7 @@ class SignNetwork:
         return np.asarray(1 - 2 * bits, np.int8)
 
     def outputs(self, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the outputs at every point, shape ``(n, points)``: the plain reference.
+        """Outputs at every point, shape ``(n, points)``: the plain reference.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class SignNetwork:
 
 
 def activate(name: str, u: np.ndarray) -> np.ndarray:
-    """Return tanh u, sign u, max(u, 0) or, for ``linear``, u."""
+    """Activation tanh u, sign u, max(u, 0) or, for ``linear``, u."""
     if name == "linear":
         return u
     if name == "relu":
@@ -180,7 +180,7 @@ class Threshold:
 
     @property
     def x(self) -> np.ndarray:
-        """The numbers, shape ``(points,)``; random ones are multiples of 2^-53, never 0 or 1."""
+        """Inputs x, shape ``(points,)``; random ones are multiples of 2^-53, never 0 or 1."""
         if self.seed is None:
             return (np.arange(self.points) + 0.5) / self.points
         stream = rng.stream(self.seed, "synthetic", "threshold", self.points)
@@ -188,18 +188,18 @@ class Threshold:
 
     @property
     def rationals(self) -> list[Fraction]:
-        """The numbers as exact rationals."""
+        """Inputs as exact rationals."""
         if self.seed is None:
             return [Fraction(2 * k + 1, 2 * self.points) for k in range(self.points)]
         return [Fraction(float(v)) for v in self.x]
 
     @property
     def y(self) -> np.ndarray:
-        """The labels, shape ``(points,)``."""
+        """Labels y, shape ``(points,)``."""
         return (self.x > 0.5).astype(float)
 
     def losses(self, outputs: np.ndarray) -> np.ndarray:
-        """Return the loss of outputs of shape ``(..., points)``; dimensionless, nats for cross-entropy."""
+        """Loss of outputs of shape ``(..., points)``; dimensionless, nats for cross-entropy."""
         if self.loss == "mse":
             return np.asarray(((outputs - self.y) ** 2).mean(axis=-1))
         return np.asarray((np.logaddexp(0, outputs) - self.y * outputs).mean(axis=-1))

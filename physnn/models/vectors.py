@@ -90,7 +90,7 @@ class VectorModel:
         return diagonal.copy() if same else np.empty(0)
 
     def taps(self, shape: Shape) -> dict[tuple[int, int], np.ndarray]:
-        """Return J by displacement, zero matrices left out; on a torus, displacements are within the lattice."""
+        """Matrices J by displacement, zero matrices left out; on a torus, displacements are within the lattice."""
         half = self.kernel // 2
         found: dict[tuple[int, int], np.ndarray] = {}
         for y, x in np.argwhere(self.coupling.any(axis=(0, 1))):
@@ -101,11 +101,11 @@ class VectorModel:
         return found
 
     def onsite(self, shape: Shape) -> np.ndarray:
-        """Return J_00, shape (N, N): what a site of such a lattice does to itself, around a small torus too."""
+        """Matrix J_00, shape (N, N): what a site of such a lattice does to itself, around a small torus too."""
         return np.array(self.taps(shape).get((0, 0), np.zeros((self.components,) * 2)))
 
     def field(self, x: np.ndarray) -> np.ndarray:
-        """Return f = J x + c of states ``(..., H, W, N)``, same shape, float64."""
+        """Field f = J x + c of states ``(..., H, W, N)``, same shape, float64."""
         half, (H, W) = self.kernel // 2, x.shape[-3:-1]
         border = [(0, 0)] * (x.ndim - 3) + [(half, half)] * 2 + [(0, 0)]
         wide = np.pad(np.asarray(x, np.float64), border, "wrap" if self.boundary == "periodic" else "constant")
@@ -115,18 +115,18 @@ class VectorModel:
         return f
 
     def energy_map(self, x: np.ndarray) -> np.ndarray:
-        """Return -1/2 x_i . (f_i + c) at every site of states ``(..., H, W, N)``, shape ``(..., H, W)``."""
+        """Energy -1/2 x_i . (f_i + c) at every site of states ``(..., H, W, N)``, shape ``(..., H, W)``."""
         x = np.asarray(x, np.float64)
         value: np.ndarray = -0.5 * (x * (self.field(x) + self.bias)).sum(-1)
         return value
 
     def energy(self, x: np.ndarray) -> np.ndarray:
-        """Return the energy per site of states ``(..., H, W, N)``, shape ``(...)``."""
+        """Energy per site of states ``(..., H, W, N)``, shape ``(...)``."""
         value: np.ndarray = self.energy_map(x).mean((-1, -2))
         return value
 
     def thermometer(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (Pi_x f)^2 and its divergence per site, whose means have the ratio T in equilibrium.
+        """Squared tangential field (Pi_x f)^2 and its divergence per site, whose means have the ratio T in equilibrium.
 
         ``T = <sum (Pi_x f)^2> / <sum (N - 1) x . f - tr J_00 + x . J_00 x>``: the configurational temperature
         (H. H. Rugh, Phys. Rev. Lett. 78, 772 (1997)) on products of spheres.
@@ -149,7 +149,7 @@ class VectorModel:
         return force, curvature
 
     def spectrum(self, shape: Shape) -> np.ndarray:
-        """Return J(k) = sum_r J(r) exp(i k . r), Hermitian, complex of shape (H, W, N, N).
+        """J(k) = sum_r J(r) exp(i k . r), Hermitian, complex of shape (H, W, N, N).
 
         Wave vectors are ``2 pi (m / H, n / W)``, in the order of `numpy.fft.fftfreq`; a plane wave ``v exp(i k . r)``
         has the field ``J(k) v exp(i k . r)``.
@@ -158,7 +158,7 @@ class VectorModel:
         return fourier_kernel(self.coupling, rows, columns)
 
     def initial(self, kind: str, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-        """Return a state of unit vectors, float64 of shape (H, W, N).
+        """State of unit vectors, float64 of shape (H, W, N).
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class VectorModel:
 def standing_waves(
     shape: Shape, positions: Sequence[tuple[int, int]], vectors: Sequence[np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the real part of ``sum_j v_j exp(2 pi i (m_j / H row + n_j / W column))``, shape (H, W, N).
+    """Real part of ``sum_j v_j exp(2 pi i (m_j / H row + n_j / W column))``, shape (H, W, N).
 
     Noise a thousandth as large gives the nodes of a standing wave a direction.
     """
@@ -206,17 +206,17 @@ def standing_waves(
 
 
 def normalised(x: np.ndarray) -> np.ndarray:
-    """Return vectors of length 1 along the last axis."""
+    """Vectors of length 1 along the last axis."""
     return np.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True))
 
 
 def _transpose(J: np.ndarray) -> np.ndarray:
-    """Return J[b, a, -r]."""
+    """Transpose J[b, a, -r]."""
     return J[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
 
 
 def nearest(diagonal: np.ndarray) -> np.ndarray:
-    """Return the kernel ``(N, N, 3, 3)`` of a diagonal coupling ``(N,)`` to the four nearest neighbours."""
+    """Kernel ``(N, N, 3, 3)`` of a diagonal coupling ``(N,)`` to the four nearest neighbours."""
     J = np.zeros((len(diagonal), len(diagonal), 3, 3))
     for y, x in ((0, 1), (1, 0), (1, 2), (2, 1)):
         J[:, :, y, x] = np.diag(diagonal)

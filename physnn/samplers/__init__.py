@@ -1,4 +1,4 @@
-"""How a state moves: one small class per algorithm, and the chain that all of them drive."""
+"""Markov chain Monte Carlo samplers: one small class per algorithm, and the chain that all of them drive."""
 
 from physnn.samplers.chain import COLUMNS, Rows, Sampler, State, advance, start, thermalise
 from physnn.samplers.cluster import SwendsenWang, Wolff
@@ -15,9 +15,9 @@ _ALL: tuple[Sampler, ...] = (
     Multispin(),
 )
 SAMPLERS: dict[str, Sampler] = {sampler.name: sampler for sampler in _ALL}
-"""Every sampler of this machine's processor by name."""
+"""Samplers that run on a CPU, by name."""
 GPU_SAMPLERS: dict[str, MultispinGpu] = {"multispin-gpu": MultispinGpu()}
-"""Samplers that need a GPU, by name."""
+"""Samplers that run on a GPU, by name."""
 
 __all__ = [
     "COLUMNS",

@@ -1,4 +1,4 @@
-"""One Markov chain: its state, and blocks of measurements made inside compiled calls."""
+"""Markov chain of a lattice model: its state, and blocks of measurements made inside compiled calls."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Rows:
     snapshots: np.ndarray
 
     def __getitem__(self, column: str) -> np.ndarray:
-        """One column by name."""
+        """Column by name."""
         return np.asarray(self.values[:, COLUMNS.index(column)])
 
 

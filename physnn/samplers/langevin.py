@@ -40,7 +40,7 @@ class Langevin:
             raise InputError(f"a step rule is geodesic or retract, not {self.rule}")
 
     def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
-        """Return a counter key for each chain."""
+        """Counter key for each chain."""
         return sequence.generate_state(2 * chains, np.uint32).reshape(chains, 2)
 
     def advance(

@@ -41,7 +41,7 @@ class Planes:
     vectors: np.ndarray
 
     def normals(self, shape: Shape, g: np.ndarray) -> np.ndarray:
-        """Return normals, shape (H, W, N), from complex ``g (modes,)``; their length is 1 at the first site."""
+        """Normals, shape (H, W, N), from complex ``g (modes,)``; their length is 1 at the first site."""
         rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
         u = np.zeros((*shape, self.vectors.shape[1]))
         for factor, (row, column), v in zip(g, self.wave_vectors, self.vectors, strict=True):
@@ -49,7 +49,7 @@ class Planes:
         return np.asarray(u / np.linalg.norm(u[0, 0]))
 
     def bonds(self, model: VectorModel, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
-        """Return displacements ``(n, 2)`` and strengths kappa ``(n,)``, every bond of the lattice once.
+        """Displacements ``(n, 2)`` and strengths kappa ``(n,)``, every bond of the lattice once.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Planes:
 
 @dataclass(frozen=True, eq=False)
 class Reflections:
-    """A sampler that reflects clusters after the moves of another one that follow a measurement.
+    """Sampler that reflects clusters after the moves of another one that follow a measurement.
 
     The moves have to reach every state by themselves: clusters turn vectors at the planes only.
 
@@ -101,11 +101,11 @@ class Reflections:
         return self.sampler.dtype
 
     def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
-        """Return the state of each chain's generator: four words for clusters, then that of the other sampler."""
+        """State of each chain's generator: four words for clusters, then that of the other sampler."""
         return self.joined(self.sampler.generators(sequence, chains), sequence)
 
     def joined(self, others: np.ndarray, sequence: np.random.SeedSequence) -> np.ndarray:
-        """Return the same with a given state of the other sampler."""
+        """States of the generators with a given state of the other sampler."""
         own = [random.seeded(rng.child(sequence, 5, chain)) for chain in range(len(others))]
         return np.concatenate([np.stack(own), others.astype(np.uint64)], axis=1)
 

@@ -25,20 +25,22 @@ MOST_CHAINS = 65
 ROUND_MEASUREMENTS = 60
 """Measurements after which moves are tuned and strengths are added."""
 TUNING_ROUNDS = 12
-"""Most such rounds."""
+"""Largest number of rounds: enough to double the number of strengths until swaps are accepted."""
 WANTED = 0.4
 """Share of accepted moves that tuning aims at."""
 
 
 COOLING_SWEEPS = 400
-"""Sweeps of a cooling."""
-HOT, COLD = 0.5, 0.005
-"""Temperatures at which it begins and ends, over the largest eigenvalue of J(k)."""
+"""Sweeps of a cooling, a convention."""
+HOT = 0.5
+"""Temperature at which a cooling begins, over the largest eigenvalue of J(k): above any order."""
+COLD = 0.005
+"""Temperature at which a cooling ends, over the same: fluctuations of some per cent of a vector's length."""
 
 
 @dataclass(frozen=True)
 class SeamSeries:
-    """What was measured of a seam.
+    """Measurements of a seam.
 
     Attributes
     ----------
@@ -69,7 +71,7 @@ def _tables(seam: Seam, shape: Shape) -> moves.Coupling:
 
 
 def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: int = COOLING_SWEEPS) -> np.ndarray:
-    """Return a state ``(H, W, N)`` cooled from a random one, at temperatures that fall by a constant factor."""
+    """State ``(H, W, N)`` cooled from a random one, at temperatures that fall by a constant factor."""
     coupling, generator = _tables(seam, shape), random.seeded(rng.child(sequence, 1))
     x, size = seam.model.initial("random", shape, rng.generator(rng.child(sequence))), 0.5
     top = float(np.linalg.eigvalsh(seam.model.spectrum(shape)).max())
@@ -97,7 +99,7 @@ class _Chains:
         return random.seeded(rng.child(self.sequence, 1, number))
 
     def advance(self, measurements: int, interval: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return dE/ds (measurements, chains), and shares of accepted moves and swaps."""
+        """Derivatives dE/ds (measurements, chains), and shares of accepted moves and swaps."""
         count = len(self.strengths)
         rows, accepted, swapped = np.empty((measurements, count)), np.zeros(count), np.zeros(count - 1)
         generators, done, size = np.stack([*self.generators, self.swaps]), 0, 1

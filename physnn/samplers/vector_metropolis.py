@@ -31,7 +31,7 @@ LEAST_SLICE = 16
 
 
 def tables(model: VectorModel, shape: Shape) -> vector_moves.Coupling:
-    """Return a model's coupling as the list of neighbours of `physnn.kernels.vectors.moves`."""
+    """Model's coupling as the list of neighbours of `physnn.kernels.vectors.moves`."""
     taps = {r: J for r, J in model.taps(shape).items() if r != (0, 0)}
     displacements = np.array(list(taps), np.int64).reshape(-1, 2)
     matrices = np.array([J.T for J in taps.values()], np.float64).reshape(-1, 1, model.components, model.components)
@@ -53,7 +53,7 @@ class _Exact:
             raise InputError(f"the size of moves must be positive and finite, not {self.size}")
 
     def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
-        """Return the state of each chain's generator."""
+        """State of each chain's generator."""
         return np.stack([random.seeded(child) for child in _children(sequence, chains)])
 
     def advance(
@@ -153,7 +153,7 @@ Exact = TypeVar("Exact", bound=_Exact)
 
 
 def tuned(sampler: Exact, model: VectorModel, T: float, state: VectorState, moves: int = 50, rounds: int = 20) -> Exact:
-    """Return a sampler with moves of a size that is accepted often enough; the chains are moved on the way.
+    """Sampler with moves of a size that is accepted often enough; the chains are moved on the way.
 
     Parameters
     ----------
@@ -245,5 +245,5 @@ class Exchange(Generic[Any_]):
 
 
 def exchange_streams(sequence: np.random.SeedSequence) -> np.random.Generator:
-    """Return the generator that decides swaps of a run with this seed sequence."""
+    """Generator that decides swaps of a run with this seed sequence."""
     return rng.generator(rng.child(sequence, 2))

@@ -23,7 +23,7 @@ VECTOR_COLUMNS = {
 
 @dataclass
 class VectorState:
-    """Where some chains are; moved in place by a sampler.
+    """State of some chains; moved in place by a sampler.
 
     Attributes
     ----------
@@ -40,18 +40,18 @@ class VectorState:
     step: int = 0
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return copies of all arrays by name; `from_arrays` continues from them bit for bit."""
+        """Copies of all arrays by name; `from_arrays` continues from them bit for bit."""
         return {"x": self.x.copy(), "generator": self.generator.copy(), "step": np.array(self.step)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> VectorState:
-        """Return the state that `arrays` described."""
+        """State that `arrays` described."""
         return cls(np.array(arrays["x"]), np.array(arrays["generator"]), int(arrays["step"]))
 
 
 @dataclass(frozen=True)
 class VectorRows:
-    """A block of measurements.
+    """Block of measurements.
 
     Attributes
     ----------
@@ -65,15 +65,15 @@ class VectorRows:
     kept: np.ndarray
 
     def __getitem__(self, column: str) -> np.ndarray:
-        """Return one column by name, shape (chains, measurements)."""
+        """Column by name, shape (chains, measurements)."""
         return np.asarray(self.values[:, :, list(VECTOR_COLUMNS).index(column)])
 
 
 class VectorSampler(Protocol):
-    """How unit vectors move."""
+    """Sampler of unit vectors."""
 
     def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
-        """Return the first state of each chain's generator."""
+        """First state of each chain's generator."""
 
     @property
     def dtype(self) -> type:
@@ -100,7 +100,7 @@ def start_vectors(
     sequence: np.random.SeedSequence,
     chains: int = 1,
 ) -> VectorState:
-    """Return the first state of some independent chains.
+    """First state of some independent chains.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def start_vectors(
 def checked_temperatures(
     model: VectorModel, T: float | np.ndarray, state: VectorState, measurements: int, interval: int
 ) -> np.ndarray:
-    """Return the temperature of each chain, shape (chains,), after a look at everything else.
+    """Temperature of each chain, shape (chains,), after a look at everything else.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def checked_temperatures(
 def vector_columns(
     sums: np.ndarray, model: VectorModel, shape: Shape, accepted: np.ndarray | float = 1.0
 ) -> np.ndarray:
-    """Return values by `VECTOR_COLUMNS` from sums over sites of x . f, c . x, |Pi_x f|^2 and x . J_00 x (last axis)."""
+    """Values by `VECTOR_COLUMNS` from sums over sites of x . f, c . x, |Pi_x f|^2 and x . J_00 x (last axis)."""
     along, constant, force, own = np.moveaxis(sums / (shape[0] * shape[1]), -1, 0)
     curvature = (model.components - 1) * along + own - np.trace(model.onsite(shape))
     return np.stack([-0.5 * (along + constant), force, curvature, np.broadcast_to(accepted, along.shape)], axis=-1)

@@ -19,9 +19,9 @@ from physnn.exact.ising.torus import Floats, Integers
 States = NDArray[np.int8]
 
 LARGEST_ENUMERATION = 2**22
-"""Most configurations that are enumerated; above, an enumeration takes minutes and there are better methods."""
+"""Largest number of configurations that are enumerated: more take minutes, and there are better methods."""
 ENUMERATION_BLOCK = 2**14
-"""Configurations looked at together."""
+"""Configurations in memory together: some megabytes of spins and products."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ class Histogram:
     means: dict[str, Floats]
 
     def column(self, name: str) -> Integers:
-        """Return one property of every level, shape (n,)."""
+        """Property of every level, shape (n,)."""
         if name not in self.names:
             raise InputError(f"There is no level {name!r} in this histogram; use one of: {', '.join(self.names)}.")
         return self.levels[:, self.names.index(name)]
 
     def marginal(self, *names: str) -> Histogram:
-        """Return the histogram of fewer properties."""
+        """Histogram of fewer properties."""
         kept = np.stack([self.column(name) for name in names], axis=1)
         sums = {name: mean * self.counts for name, mean in self.means.items()}
         return _merge(names, kept, self.counts, sums)
 
     def probabilities(self, log_weight: Floats) -> Floats:
-        """Return the probability of each level, p = g exp(w) / sum g exp(w).
+        """Probability of each level, p = g exp(w) / sum g exp(w).
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class Histogram:
 
 
 def configurations(sites: int, states: int, block: int = ENUMERATION_BLOCK) -> Iterator[States]:
-    """Yield all states**sites configurations, as arrays (at most block, sites) with entries 0 .. states - 1."""
+    """All states**sites configurations, as arrays (at most block, sites) with entries 0 .. states - 1."""
     total = states**sites
     powers = states ** np.arange(sites)
     for start in range(0, total, block):

@@ -53,7 +53,7 @@ def _reduced(T: float, J: float) -> float:
 
 
 def _modes(H: int, K: float) -> tuple[Floats, Floats, Floats]:
-    """Return g_l for l = 0 .. 2H - 1, shape (2H,), and its first and second derivative with respect to K."""
+    """Modes g_l for l = 0 .. 2H - 1, shape (2H,), and its first and second derivative with respect to K."""
     s, slope = math.sinh(2 * K), 2 * math.cosh(2 * K)
     half = np.sin(np.arange(2 * H) * math.pi / (2 * H)) ** 2
     # cosh g - 1 = (s - 1)^2/s + 2 sin^2(pi l/2H): sinh(g/2) keeps its digits where g is small.
@@ -70,7 +70,7 @@ def _modes(H: int, K: float) -> tuple[Floats, Floats, Floats]:
 
 @dataclass(frozen=True)
 class _Term:
-    """One product f(K) = exp(log_scale) * value; first and second are (df/dK, d2f/dK2) exp(-log_scale)."""
+    """Product f(K) = exp(log_scale) * value; first and second are (df/dK, d2f/dK2) exp(-log_scale)."""
 
     log_scale: float
     value: float
@@ -88,7 +88,7 @@ class _Term:
 
 
 def _sum_logs(width: int, sign: int, g: Floats, g1: Floats, g2: Floats) -> tuple[float, float, float]:
-    """Return sum_l ln(exp(width g/2) + sign exp(-width g/2)) over positive modes and its derivatives."""
+    """Sum over l of ln(exp(width g/2) + sign exp(-width g/2)) over positive modes and its derivatives."""
     q = sign * np.exp(-width * g)
     tanh = (1 - q) / (1 + q)
     log = width * g / 2 + np.log1p(q)
@@ -98,7 +98,7 @@ def _sum_logs(width: int, sign: int, g: Floats, g1: Floats, g2: Floats) -> tuple
 
 
 def _zero_mode(width: int, sign: int, g: float, g1: float, g2: float) -> _Term:
-    """Return exp(width g/2) + sign exp(-width g/2) of the mode that can vanish or be negative."""
+    """Term exp(width g/2) + sign exp(-width g/2) of the mode that can vanish or be negative."""
     x, scale = width * g / 2, width * abs(g) / 2
     small = math.exp(-2 * scale)
     cosh, sinh = 1 + small, math.copysign(-math.expm1(-2 * scale), x)
@@ -108,7 +108,7 @@ def _zero_mode(width: int, sign: int, g: float, g1: float, g2: float) -> _Term:
 
 
 def _log_z(H: int, W: int, K: float) -> tuple[float, float, float]:
-    """Return ln Z and its first and second derivative with respect to K, for K > 0."""
+    """Logarithm of Z, and its first and second derivative with respect to K, for K > 0."""
     g, g1, g2 = _modes(H, K)
     odd = [_sum_logs(W, sign, g[1::2], g1[1::2], g2[1::2]) for sign in (1, -1)]
     even = [_sum_logs(W, sign, g[2::2], g1[2::2], g2[2::2]) for sign in (1, -1)]
@@ -131,7 +131,7 @@ def _log_z(H: int, W: int, K: float) -> tuple[float, float, float]:
 
 
 def kaufman(shape: tuple[int, int], T: float, J: float = 1.0) -> Thermal:
-    """Return the exact thermodynamics of the Ising model on an H x W torus without field.
+    """Exact thermodynamics of the Ising model on an H x W torus without field.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def kaufman(shape: tuple[int, int], T: float, J: float = 1.0) -> Thermal:
 
 
 def onsager(T: float, J: float = 1.0) -> Thermal:
-    """Return the exact thermodynamics of the Ising model on the infinite square lattice without field.
+    """Exact thermodynamics of the Ising model on the infinite square lattice without field.
 
     With s = sinh 2K, k' = (s^2 - 1)/(s^2 + 1), complete elliptic integrals F and E of modulus k = 2 s/(1 + s^2):
     energy = -J coth(2K) [1 + (2/pi) k' F], and c = (2/pi) (K coth 2K)^2 {2 F - 2 E - (1 - k') [pi/2 + k' F]}.
@@ -198,7 +198,7 @@ def onsager(T: float, J: float = 1.0) -> Thermal:
 
 
 def _onsager_log_z(K: float) -> float:
-    """Return ln Z/N = ln(2 cosh^2 2K)/2 + (1/pi) int_0^(pi/2) ln[1 + sqrt(1 - k^2 sin^2 x)] dx."""
+    """Free-energy term ln Z/N = ln(2 cosh^2 2K)/2 + (1/pi) int_0^(pi/2) ln[1 + sqrt(1 - k^2 sin^2 x)] dx."""
     s = math.sinh(2 * K)
     complement = abs(s - 1) * (s + 1) / (1 + s**2)
 
@@ -210,7 +210,7 @@ def _onsager_log_z(K: float) -> float:
 
 
 def spontaneous_magnetisation(T: float, J: float = 1.0) -> float:
-    """Return the magnetisation per site of the infinite square lattice in a vanishing positive field.
+    """Magnetisation per site of the infinite square lattice in a vanishing positive field.
 
     m = (1 - sinh(2K)^-4)^(1/8) below T_c and 0 above; for J < 0 it is the staggered magnetisation.
 

@@ -24,17 +24,17 @@ from physnn.exact.ising.torus import torus_sides
 from physnn.exact.landscape import Landscape
 
 COUNTING_METHODS = ("auto", "enumeration", "transfer", "kaufman")
-"""How configurations are counted; auto takes the fastest."""
+"""Methods of counting configurations; auto takes the fastest."""
 ENUMERATED_SPINS = 16
-"""Most spins that auto enumerates."""
+"""Largest number of spins that auto enumerates: beyond 16 the polynomials are faster."""
 TRANSFER_SIDE = 10
 """Longest shorter side for transfer matrices; 10 x 10 without field takes ten seconds."""
 TRANSFER_SITES = 200
-"""Most spins for transfer matrices without field."""
+"""Largest number of spins for transfer matrices without field, a limit of time."""
 FIELD_SITES = 81
-"""Most spins for counts by energy and magnetisation; 8 x 8 takes four seconds, 9 x 9 half a minute."""
+"""Largest number of spins for counts by energy and magnetisation; 8 x 8 takes four seconds, 9 x 9 half a minute."""
 KAUFMAN_SITES = 2304
-"""Most spins for Kaufman's polynomial: 32 x 32 takes three seconds, 48 x 48 half a minute."""
+"""Largest number of spins for Kaufman's polynomial: 32 x 32 takes three seconds, 48 x 48 half a minute."""
 
 LARGEST_NUMBER = Fraction(10) ** 100
 """Largest field or coupling: energies are also given as float64."""
@@ -68,7 +68,7 @@ class IsingCounts:
 
 @dataclass(frozen=True)
 class FieldLevel:
-    """One energy in a field.
+    """Energy in a field, with the levels that have it.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ def ising_counts(shape: tuple[int, int], field: bool = False, method: str = "aut
 
 
 def _choose(H: int, W: int, field: bool, method: str) -> str:
-    """Return the method to use, or raise InputError."""
+    """Method to use; raises `InputError` if the lattice is too large for it or it does not exist."""
     sites, side = H * W, min(H, W)
     if method not in COUNTING_METHODS:
         raise InputError(
@@ -158,7 +158,7 @@ def _choose(H: int, W: int, field: bool, method: str) -> str:
 
 
 def exact_number(value: ExactNumber, name: str) -> Fraction:
-    """Return a number as the fraction it was written as: 0.1 is 1/10, and "1/3" is allowed.
+    """Number as the fraction it was written as: 0.1 is 1/10, and "1/3" is allowed.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def exact_number(value: ExactNumber, name: str) -> Fraction:
 def field_levels(
     counts: IsingCounts, h: ExactNumber, J: ExactNumber = 1, generic: bool = False
 ) -> tuple[FieldLevel, ...]:
-    """Return every energy in a field with its exact number of configurations.
+    """Energies in a field, each with its exact number of configurations.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def field_levels(
 def ising_landscape(
     shape: tuple[int, int], h: ExactNumber = 0, J: ExactNumber = 1, method: str = "auto", generic: bool = False
 ) -> Landscape:
-    """Return the energies of an H x W torus in a field with their exact numbers of configurations.
+    """Energies of an H x W torus in a field with their exact numbers of configurations.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def random_energies(
     configurations: int = 1000,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Return the sorted energies of independent, equally likely configurations, the same ones in every field.
+    """Sorted energies of independent, equally likely configurations, the same ones in every field.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One question, all exact answers there are: what a simulation of a lattice model must reproduce."""
+"""Exact averages of lattice models on a torus by whichever method gives them: the reference of simulations."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from physnn.exact.ising.torus import torus_sides
 from physnn.exact.ising.transfer import ising_transfer
 
 EXACT_OBSERVABLES = ("energy", "c", "m_abs", "m2", "m4", "binder", "s_kmin", "xi_over_L")
-"""What may be known exactly, in the order of the answers."""
+"""Names of the averages that may be known exactly, in the order of the answers."""
 ENUMERATED_CONFIGURATIONS = 2**16
-"""Most configurations that are enumerated for an answer: instantly."""
+"""Largest number of Ising configurations that are enumerated for an answer: a fraction of a second."""
 TRANSFERRED = 10
 """Longest short side for which the transfer matrix is used: up to a second."""
 
@@ -36,7 +36,7 @@ class Exact:
 
 
 def exact(model: str, size: int | tuple[int, int], T: float, J: float = 1.0, q: int = 3) -> Exact:
-    """Return every exact average that is known of a lattice model without field on a torus.
+    """Exact averages that are known of a lattice model without field on a torus.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ from physnn.exact.ising.torus import Integers
 
 
 def coprime_moduli(bits: int, bound: int) -> list[int]:
-    """Return pairwise coprime numbers below 2**bits, largest first, whose product exceeds a bound."""
+    """Pairwise coprime numbers below 2**bits, largest first, whose product exceeds a bound."""
     moduli: list[int] = []
     candidate, product = 2**bits, 1
     while product <= bound:
@@ -46,7 +46,7 @@ def coprime_moduli(bits: int, bound: int) -> list[int]:
 
 
 def primes_with_roots(order: int, bound: int, bits: int = 31) -> tuple[list[int], list[int]]:
-    """Return primes p below 2**bits whose product exceeds a bound, and for each a root of unity modulo p.
+    """Primes p below 2**bits whose product exceeds a bound, and for each a root of unity modulo p.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _root(order: int, prime: int) -> int:
 
 
 def chinese_remainders(residues: Integers, moduli: Sequence[int]) -> list[int]:
-    """Return the numbers from 0 to below the product of the moduli that have the given remainders.
+    """Numbers from 0 to below the product of the moduli that have the given remainders.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def chinese_remainders(residues: Integers, moduli: Sequence[int]) -> list[int]:
 
 
 def transfer_counts(shape: tuple[int, int], field: bool) -> list[list[int]]:
-    """Return the number of configurations with B broken bonds and U spins up, by transfer matrices.
+    """Number of configurations with B broken bonds and U spins up, by transfer matrices.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def transfer_counts(shape: tuple[int, int], field: bool) -> list[list[int]]:
 
 
 def _trace(width: int, height: int, field: bool, modulus: int) -> Integers:
-    """Return the counts modulo a number, shape (N + 1, N + 1 or 1)."""
+    """Counts modulo a number, shape (N + 1, N + 1 or 1)."""
     total = np.zeros((width * height + 1, width * height + 1 if field else 1), np.int64)
     everything = 2**width - 1
     classes = _row_classes(width)
@@ -141,7 +141,7 @@ def _trace(width: int, height: int, field: bool, modulus: int) -> Integers:
 
 
 def _loops(start: int, width: int, height: int, field: bool, modulus: int) -> Integers:
-    """Return the counts of all configurations whose first row is given, modulo a number."""
+    """Counts of all configurations whose first row is given, modulo a number."""
     states = np.arange(2**width)
     bits = (states[:, None] >> np.arange(width)) & 1
     up, parity = bits.sum(axis=1), bits.sum(axis=1) % 2
@@ -178,7 +178,7 @@ def _couple(same: Integers, other: Integers, site: int | None) -> None:
 
 
 def _row_classes(width: int) -> dict[int, int]:
-    """Return the smallest bit pattern of each class of rows under shifts and mirrors, and the size of the class."""
+    """Smallest bit pattern of each class of rows under shifts and mirrors, and the size of the class."""
     classes: dict[int, int] = {}
     for row in range(2**width):
         smallest = _smallest(row, width)
@@ -192,7 +192,7 @@ def _smallest(row: int, width: int) -> int:
 
 
 def kaufman_counts(shape: tuple[int, int]) -> list[int]:
-    """Return the number of configurations with B = 0, 2, .. 2 N broken bonds, by Kaufman's formula.
+    """Number of configurations with B = 0, 2, .. 2 N broken bonds, by Kaufman's formula.
 
     Parameters
     ----------
@@ -220,13 +220,13 @@ def kaufman_counts(shape: tuple[int, int]) -> list[int]:
 
 
 def _unpaired(one: Integers, x: Integers, slope: int, sign: int, W: int, p: Integers) -> Integers:
-    """Return (1 + slope x)^W + sign [x (1 - slope x)]^W."""
+    """Polynomial (1 + slope x)^W + sign [x (1 - slope x)]^W."""
     line, against = _added(one, slope * x, p), _added(one, -slope * x, p)
     return _added(_power(line, W, p), sign * _power(_times(x, against, p), W, p), p)
 
 
 def _paired(mode: int, roots: list[int], sign: int, W: int, p: Integers) -> Integers:
-    """Return U_W + 2 sign Q^W of one mode, modulo the primes."""
+    """Polynomial U_W + 2 sign Q^W of one mode, modulo the primes."""
     cosines = [
         (pow(r, mode, q) + pow(r, -mode, q)) % q for r, q in zip(roots, p.ravel().tolist(), strict=True)
     ]  # 2 cos(pi l/H)
@@ -241,12 +241,12 @@ def _paired(mode: int, roots: list[int], sign: int, W: int, p: Integers) -> Inte
 
 
 def _polynomial(p: Integers, *coefficients: int) -> Integers:
-    """Return the same polynomial modulo every prime, shape (primes, degree + 1)."""
+    """Same polynomial modulo every prime, shape (primes, degree + 1)."""
     return np.array([coefficients], np.int64) % p
 
 
 def _added(a: Integers, b: Integers, p: Integers) -> Integers:
-    """Return the sum of two polynomials modulo the primes."""
+    """Sum of two polynomials modulo the primes."""
     total = np.zeros((len(p), max(a.shape[1], b.shape[1])), np.int64)
     total[:, : a.shape[1]] += a
     total[:, : b.shape[1]] += b
@@ -254,7 +254,7 @@ def _added(a: Integers, b: Integers, p: Integers) -> Integers:
 
 
 def _times(a: Integers, b: Integers, p: Integers) -> Integers:
-    """Return the product of two polynomials modulo the primes."""
+    """Product of two polynomials modulo the primes."""
     short, long = sorted((a, b), key=lambda polynomial: polynomial.shape[1])
     product = np.zeros((len(p), a.shape[1] + b.shape[1] - 1), np.int64)
     for k in range(short.shape[1]):

@@ -29,7 +29,7 @@ WIDEST = 13
 
 @dataclass(frozen=True)
 class _Block:
-    """The transfer matrix at one wave number of the row, and its slope, both up to the same factor.
+    """Transfer matrix at one wave number of the row, and its slope, both up to the same factor.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class _Block:
 
 @lru_cache(maxsize=16)
 def _rows(width: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return one row of every class of shifted rows as a bit pattern, its period, and the bits set in all patterns."""
+    """Representative of every class of shifted rows as a bit pattern, its period, and the bits set in all patterns."""
     patterns = np.arange(2**width)
     bits = (patterns[:, None] >> np.arange(width) & 1).sum(axis=1)
     shifted = np.stack([_shift(patterns, steps, width) for steps in range(width)])
@@ -63,7 +63,7 @@ def _shift(pattern: NDArray[np.int64], steps: int, width: int) -> NDArray[np.int
 
 
 def _blocks(width: int, K: float) -> tuple[list[_Block], float]:
-    """Return the transfer matrix in blocks of one wave number each, and the logarithm of a factor taken out of them.
+    """Transfer matrix in blocks of one wave number each, and the logarithm of a factor taken out of them.
 
     In the normalised plane waves |a, k> over the shifts of row a, with periods P of the rows,
     T_k(a, b) = sqrt(P_a P_b)/W sum_l exp(i k l) T(a, shift^l b).
@@ -85,7 +85,7 @@ def _blocks(width: int, K: float) -> tuple[list[_Block], float]:
 
 
 def _torus(shape: tuple[int, int], T: float, J: float) -> tuple[int, int, float]:
-    """Return the short side, along which the rows lie, the long side, and K."""
+    """Short side, along which the rows lie, the long side, and K."""
     width, length = sorted(torus_sides(shape))
     if width > WIDEST:
         raise InputError(
@@ -105,7 +105,7 @@ def _trace_of_power(matrix: Complexes, n: int) -> complex:
 
 
 def magnetisation_distribution(shape: tuple[int, int], T: float, J: float = 1.0) -> tuple[NDArray[np.int64], Floats]:
-    """Return the exact distribution of the magnetisation of the Ising model on an H x W torus without field.
+    """Exact distribution of the magnetisation of the Ising model on an H x W torus without field.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def magnetisation_distribution(shape: tuple[int, int], T: float, J: float = 1.0)
 
 
 def ising_correlations(shape: tuple[int, int], T: float, J: float = 1.0) -> dict[str, float]:
-    """Return what the spectrum of the transfer matrix gives without the distribution of the magnetisation.
+    """Averages that follow from the spectrum of the transfer matrix alone, without the distribution of M.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def ising_correlations(shape: tuple[int, int], T: float, J: float = 1.0) -> dict
 
 
 def ising_transfer(shape: tuple[int, int], T: float, J: float = 1.0) -> dict[str, float]:
-    """Return exact averages of the Ising model on an H x W torus without field.
+    """Exact averages of the Ising model on an H x W torus without field.
 
     Parameters
     ----------

@@ -25,8 +25,10 @@ VISIT_SECONDS = 0.1
 """Seconds of one compiled call, so that an interruption gets through."""
 KEEP = 30.0
 """Seconds between two calls of ``keep``."""
-WIDTH, GAP = 1e-12, 1e-11
-"""Over 1 + loss: widest spread of a level by rounding, and the least gap between two levels that can be told apart."""
+WIDTH = 1e-12
+"""Widest spread of one level by rounding, over 1 + loss: some thousand times the spacing of float64."""
+GAP = 1e-11
+"""Least gap, over 1 + loss, between two levels that can be told apart: ten times `WIDTH`."""
 TABLE = 2**22
 """Largest number of codes of a unit: its table holds that many times points."""
 GRAM = 2**8
@@ -38,7 +40,7 @@ CountProgress = Callable[[float, float, str], None]
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """What has been counted so far; all a later call needs to continue.
+    """State of an unfinished count: all that a later call needs to continue.
 
     Attributes
     ----------
@@ -67,7 +69,7 @@ def brute_force(
     resume: Tally | None = None,
     keep: Callable[[Tally], None] | None = None,
 ) -> Landscape:
-    """Return every distinct loss with its number of configurations, each configuration evaluated.
+    """Landscape of a +-1 network: every configuration is evaluated.
 
     Losses are sorted into bins of 2^-38; bins that touch are joined.  A level is what lies within rounding, `WIDTH`:
     levels closer than that count as one.  Others must lie further apart than `GAP`; otherwise nothing is returned.
@@ -142,7 +144,7 @@ def refuse(network: SignNetwork) -> None:
 
 
 def kernel_arguments(network: SignNetwork, task: Threshold) -> dict[str, Any]:
-    """Return network and task as the kernels take them."""
+    """Network and task as the kernels take them."""
     layers = len(network.layers) - 1
     output = kernel.TANH if network.output == "tanh" else kernel.LINEAR
     return {
@@ -158,13 +160,13 @@ def kernel_arguments(network: SignNetwork, task: Threshold) -> dict[str, Any]:
 
 
 def _steps(network: SignNetwork) -> tuple[int, int]:
-    """Return the number of steps and the configurations of each."""
+    """Number of steps and the configurations of each."""
     inner = network.inputs[-2] + network.inputs[-1]
     return 2 ** (network.weights - inner), 2**inner
 
 
 class Bins:
-    """The hash table of one thread."""
+    """Hash table of losses of one thread."""
 
     def __init__(self, places: int) -> None:
         self.used = 0
@@ -177,7 +179,7 @@ class Bins:
 
     @classmethod
     def empty(cls, network: SignNetwork) -> Bins:
-        """Return a table that holds at least two steps."""
+        """Table that holds at least two steps."""
         return cls(max(2**12, 8 * _steps(network)[1]))
 
     def visit(self, kinds: dict[str, Any], first: int, steps: int) -> None:
@@ -213,7 +215,7 @@ class Bins:
 
 
 def collect(tallies: list[Bins], done: int) -> Tally:
-    """Return the sum of the threads' tallies."""
+    """Sum of the threads' tallies."""
     filled = [t.arrays[0] != kernel.EMPTY for t in tallies]
     keys, counts, low, high = (
         np.concatenate([t.arrays[k][f] for t, f in zip(tallies, filled, strict=True)]) for k in range(4)
@@ -249,7 +251,7 @@ def _landscape(network: SignNetwork, tally: Tally) -> Landscape:
 
 
 def _few(network: SignNetwork, task: Threshold) -> Landscape:
-    """Return the landscape of a network without hidden layers: eight configurations at most."""
+    """Landscape of a network without hidden layers: eight configurations at most."""
     every = network.configuration(np.arange(2**network.weights))
     losses = task.losses(network.outputs(every, task.x))
     order = np.argsort(losses)

@@ -70,7 +70,7 @@ def cnn_landscape(network: SignCNN) -> Landscape:
 
 
 def _histograms(margins: Margins, chosen: slice = slice(None)) -> _Integers:
-    """Return n_k for k = 0 .. 32 and S of every configuration, shape (n, 34)."""
+    """Histograms n_k for k = 0 .. 32 and S of every configuration, shape (n, 34)."""
     halves = margins.halves[chosen]
     n = len(halves)
     weight = np.broadcast_to(margins.mask_weights[:, None], halves.shape).ravel()
@@ -82,7 +82,7 @@ def _histograms(margins: Margins, chosen: slice = slice(None)) -> _Integers:
 
 
 def _grouped(margins: Margins) -> Histograms:
-    """Return the distinct histograms of a filter, as bytes with the scale, and how many configurations have them."""
+    """Distinct histograms of a filter, as bytes with the scale, and how many configurations have them."""
     rows = np.ascontiguousarray(_histograms(margins))
     whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
     distinct, counts = np.unique(whole, return_counts=True)
@@ -90,7 +90,7 @@ def _grouped(margins: Margins) -> Histograms:
 
 
 def _canonical(row: _Integers, scale_squared: tuple[int, int]) -> Key:
-    """Return the square-free part r of the scale, pairs (f, n_k) with s k = f sqrt(r), and the f of S."""
+    """Square-free part r of the scale, pairs (f, n_k) with s k = f sqrt(r), and the f of S."""
     counts, wrong = row[:-1].tolist(), int(row[-1])
     numerator, denominator = scale_squared
     # s = sqrt(n/d) = sqrt(n d)/d, and n d = root^2 r.
@@ -102,13 +102,13 @@ def _canonical(row: _Integers, scale_squared: tuple[int, int]) -> Key:
 
 
 def _square_free(n: int) -> tuple[int, int]:
-    """Return (root, rest) with n = root^2 rest and no square in the rest."""
+    """Pair (root, rest) with n = root^2 rest and no square in the rest."""
     root = max(k for k in range(1, math.isqrt(n) + 1) if n % (k * k) == 0)
     return root, n // root**2
 
 
 def _loss(key: Key) -> float:
-    """Return the sum of the losses over images and masks."""
+    """Sum of the losses over images and masks."""
     rest, pairs, wrong = key
     scale = 2 * math.sqrt(rest)
     return math.fsum([n * math.log1p(math.exp(-scale * float(f))) for f, n in pairs] + [scale * float(wrong)])

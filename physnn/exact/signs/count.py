@@ -16,7 +16,7 @@ OVER_FUNCTIONS = "functions"
 
 
 def count_signs(network: SignNetwork, task: Threshold | None = None) -> Landscape:
-    """Return every distinct loss of a +-1 network with its exact number of weight configurations.
+    """Landscape of a +-1 network: every distinct loss with its exact number of weight configurations.
 
     Parameters
     ----------

@@ -25,12 +25,12 @@ class Patterns(NamedTuple):
 
 
 def bound(functions: int, units: int) -> int:
-    """Return the largest number of patterns of sums of so many units over so many functions other than zero."""
+    """Largest number of patterns of sums of so many units over so many functions other than zero."""
     return math.comb(functions + units, units)
 
 
 def signed_sums(unit: Mapping[int, int], units: int) -> Patterns:
-    """Return the patterns of a sum of units with signs.
+    """Patterns of a sum of units with signs.
 
     ``ways = N! [z^N] exp(2 w_0 z) prod_g sum_m (w_g z)^(k_g + 2 m) / (m! (k_g + m)!)``, built up function by function
     with binomials so that every number stays an integer.
@@ -57,7 +57,7 @@ def signed_sums(unit: Mapping[int, int], units: int) -> Patterns:
 def _one_more(
     parts: dict[int, tuple[np.ndarray, np.ndarray]], g: int, w: int, units: int
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Return partial patterns (by ids written; ways for 0 .. N units placed) with one more function."""
+    """Partial patterns (by ids written; ways for 0 .. N units placed) with one more function."""
     found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
     for written, (ids, ways) in parts.items():
         for k in range(units - written + 1):
@@ -78,7 +78,7 @@ def _one_more(
 
 
 def merged_patterns(parts: list[Patterns]) -> Patterns:
-    """Return each pattern once, with all its ways."""
+    """Patterns, each once, with all its ways."""
     ids, ways = np.concatenate([p.ids for p in parts]), np.concatenate([p.ways for p in parts])
     bits = max(1, int(ids.max(initial=0)).bit_length())
     words = []
@@ -95,7 +95,7 @@ def merged_patterns(parts: list[Patterns]) -> Patterns:
 
 
 def coefficients(ids: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return ``(rows, functions, k)`` for each number r of functions in a pattern.
+    """``(rows, functions, k)`` for each number r of functions in a pattern.
 
     ``functions`` and ``k > 0`` have shape ``(n, r)``; ``rows`` says which patterns these are.
     """
@@ -115,5 +115,5 @@ def coefficients(ids: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def sign_choices(r: int) -> np.ndarray:
-    """Return all choices of r signs, shape ``(2^r, r)``."""
+    """All choices of r signs, shape ``(2^r, r)``."""
     return 1.0 - 2.0 * ((np.arange(2**r)[:, None] >> np.arange(r)) & 1)

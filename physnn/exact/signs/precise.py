@@ -22,13 +22,13 @@ ExactLoss = Decimal | Fraction
 
 
 def tanh(u: Decimal) -> Decimal:
-    """Return tanh u in the current decimal context."""
+    """Hyperbolic tangent of u in the current decimal context."""
     decay = (-2 * abs(u)).exp()
     return ((1 - decay) / (1 + decay)).copy_sign(u)
 
 
 def loss(network: SignNetwork, task: Threshold, sums: Sequence[Decimal]) -> Decimal:
-    """Return the loss of the output unit's sums at the points, in the current decimal context."""
+    """Loss of the output unit's sums at the points, in the current decimal context."""
     outputs = [tanh(u) for u in sums] if network.output == "tanh" else sums
     labels = task.y
     if task.loss == "mse":
@@ -38,7 +38,7 @@ def loss(network: SignNetwork, task: Threshold, sums: Sequence[Decimal]) -> Deci
 
 
 def rational_loss(task: Threshold, sums: Sequence[int], scale: int) -> Fraction:
-    """Return the mean squared error of outputs ``sums / scale`` as an exact rational."""
+    """Mean squared error of outputs ``sums / scale`` as an exact rational."""
     squares = sum((v - int(y) * scale) ** 2 for v, y in zip(sums, task.y, strict=True))
     return Fraction(squares, task.points * scale**2)
 
@@ -46,7 +46,7 @@ def rational_loss(task: Threshold, sums: Sequence[int], scale: int) -> Fraction:
 def settle(
     levels: np.ndarray, counts: np.ndarray, exact: Callable[[np.ndarray], Sequence[ExactLoss]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return levels in ascending order, equal ones merged.
+    """Levels in ascending order, equal ones merged.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ MAX_OUTPUTS = 2_000_000
 
 
 class RationalFunctions:
-    """A table of functions by their values at the points."""
+    """Table of functions by their values at the points."""
 
     def __init__(self, network: SignNetwork, points: list[Fraction]) -> None:
         constant = network.rational_constant or Fraction(0)
@@ -40,17 +40,17 @@ class RationalFunctions:
         self._ids = {value: f for f, value in enumerate(self.packed)}
 
     def pack(self, values: list[int]) -> int:
-        """Return values at the points as one integer."""
+        """Values at the points as one integer."""
         return sum(v << 8 * self._bytes * i for i, v in enumerate(values))
 
     def values(self, packed: int) -> list[int]:
-        """Return the values at the points, times `scale`."""
+        """Values at the points, times `scale`."""
         width, half = self._bytes, 1 << (8 * self._bytes - 1)
         raw = (packed + self._offset).to_bytes(width * self.points, "little")
         return [int.from_bytes(raw[width * i : width * (i + 1)], "little") - half for i in range(self.points)]
 
     def unit(self, terms: units.Terms) -> int:
-        """Return the id of the function of a unit that is fed a sum; for the odd sign up to its sign."""
+        """Id of the function of a unit that is fed a sum; for the odd sign up to its sign."""
         values = self.values(self.add(terms))
         if self._relu:
             return self._intern(self.pack([max(v, 0) for v in values]))
@@ -58,12 +58,12 @@ class RationalFunctions:
         return self._intern(max(found, -found))
 
     def plain(self, terms: units.Terms) -> int:
-        """Return the id of a sum itself, up to its sign."""
+        """Id of a sum itself, up to its sign."""
         found = self.add(terms)
         return self._intern(max(found, -found))
 
     def add(self, terms: units.Terms) -> int:
-        """Return a sum as one integer."""
+        """Sum packed into one integer."""
         return int(sum(k * self.packed[f] for f, k in terms))
 
     def _intern(self, packed: int) -> int:
@@ -74,7 +74,7 @@ class RationalFunctions:
 
 
 class RationalOutputs:
-    """Every distinct output of a network of sign or ReLU units, as values on the data."""
+    """Distinct outputs of a network of sign or ReLU units, as values on the data."""
 
     def __init__(self, network: SignNetwork, task: Threshold) -> None:
         self._network, self._task = network, task
@@ -84,7 +84,7 @@ class RationalOutputs:
         self.counts = np.array(list(found.values()), object)
 
     def losses(self) -> np.ndarray:
-        """Return the loss of every output, shape ``(outputs,)``."""
+        """Loss of every output, shape ``(outputs,)``."""
         found = np.empty(len(self._packed))
         for first in range(0, len(found), 1024):
             some = [self._functions.values(p) for p in self._packed[first : first + 1024]]
@@ -94,7 +94,7 @@ class RationalOutputs:
         return found
 
     def exact(self, indices: np.ndarray) -> list[precise.ExactLoss]:
-        """Return the losses of some outputs: rationals, or in `precise.DIGITS` digits with tanh or logarithms."""
+        """Losses of some outputs: rationals, or in `precise.DIGITS` digits with tanh or logarithms."""
         scale = self._functions.scale
         values = [self._functions.values(self._packed[index]) for index in indices]
         if self._network.output == "linear" and self._task.loss == "mse":
@@ -105,7 +105,7 @@ class RationalOutputs:
 
 
 def _outputs(network: SignNetwork, functions: RationalFunctions) -> Counter[int]:
-    """Return the output unit's sums and how many configurations give each."""
+    """Output unit's sums and how many configurations give each."""
     if len(network.layers) == 2:
         found: Counter[int] = Counter()
         for terms, ways in units.first_sums(network).items():

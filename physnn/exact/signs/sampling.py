@@ -66,7 +66,7 @@ class SampledLandscape:
 
     @property
     def found_by(self) -> np.ndarray:
-        """How many walkers measured on each level."""
+        """Number of walkers that measured on each level."""
         return np.asarray((self.visits > 0).sum(axis=0))
 
     @property
@@ -78,7 +78,7 @@ class SampledLandscape:
         return bool(self.inverse_time.all() and (self.visits > 0).all())
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data; counts are fractions times 2^weights, as far as float64 holds them."""
+        """Plain data; counts are fractions times 2^weights, as far as float64 holds them."""
         scale = 2.0**self.weights if self.weights < 1000 else math.inf
         columns = zip(self.levels.tolist(), self.mean.tolist(), self.error.tolist(), self.found_by, strict=True)
         return {
@@ -153,7 +153,7 @@ def sample_landscape(
 
 
 class _Walker:
-    """One walker and what it learned."""
+    """Walker with its configuration and its estimate of the density of levels."""
 
     def __init__(self, network: SignNetwork, task: Threshold, seed: int, number: int, room: int) -> None:
         kinds = kernel_arguments(network, task)
@@ -211,7 +211,7 @@ class _Walker:
             raise InputError(f"a walker found more than {len(self.table[3])} levels; raise max_levels")
 
     def result(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return losses, fractions and visits of the levels found."""
+        """Losses, fractions and visits of the levels found."""
         known = int(self.table[5][0])
         _, _, losses, log_g, visits, _ = (array[:known] for array in self.table)
         seen = visits > 0

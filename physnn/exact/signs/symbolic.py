@@ -27,7 +27,7 @@ OUTPUTS_AT_ONCE = 1 << 17
 
 
 class SymbolicFunctions:
-    """A table of functions of x: 0, 1, x, and tanh of (or plain) integer combinations of earlier ones."""
+    """Table of functions of x: 0, 1, x, and tanh of (or plain) integer combinations of earlier ones."""
 
     def __init__(self, task: Threshold) -> None:
         x = task.x
@@ -41,11 +41,11 @@ class SymbolicFunctions:
         self._points = task.rationals
 
     def unit(self, terms: units.Terms) -> int:
-        """Return the id of tanh of a sum, up to its sign."""
+        """Id of tanh of a sum, up to its sign."""
         return self._intern(True, terms)
 
     def plain(self, terms: units.Terms) -> int:
-        """Return the id of a sum itself, up to its sign."""
+        """Id of a sum itself, up to its sign."""
         return self._intern(False, terms)
 
     def _intern(self, active: bool, terms: units.Terms) -> int:
@@ -68,7 +68,7 @@ class SymbolicFunctions:
         return np.array(self._rows)
 
     def precise(self, f: int) -> list[Decimal]:
-        """Return the values of one function at the points in the current decimal context."""
+        """Values of one function at the points in the current decimal context."""
         if f == units.X:
             return [_decimal(v) for v in self._points]
         if f not in self._precise:
@@ -83,7 +83,7 @@ def _decimal(k: units.Coefficient) -> Decimal:
 
 
 def linear_combination(terms: Sequence[tuple[Decimal, list[Decimal]]]) -> list[Decimal]:
-    """Return ``sum k f`` at the points."""
+    """``sum k f`` at the points."""
     return [sum((k * v for (k, _), v in zip(terms, row, strict=True)), Decimal(0)) for row in _columns(terms)]
 
 
@@ -92,7 +92,7 @@ def _columns(terms: Sequence[tuple[Decimal, list[Decimal]]]) -> list[tuple[Decim
 
 
 class SymbolicOutputs:
-    """Every distinct output of a network of tanh units: patterns, with all choices of signs."""
+    """Distinct outputs of a network of tanh units: patterns, with all choices of signs."""
 
     def __init__(self, network: SignNetwork, task: Threshold) -> None:
         self._network, self._task = network, task
@@ -112,7 +112,7 @@ class SymbolicOutputs:
         )
 
     def losses(self) -> np.ndarray:
-        """Return the loss of every output, shape ``(outputs,)``."""
+        """Loss of every output, shape ``(outputs,)``."""
         table, found = self._functions.table, []
         for _, functions, k in self._blocks:
             sign = patterns.sign_choices(functions.shape[1])
@@ -126,7 +126,7 @@ class SymbolicOutputs:
         return np.concatenate(found)
 
     def exact(self, indices: np.ndarray) -> list[precise.ExactLoss]:
-        """Return the losses of some outputs in `precise.DIGITS` digits."""
+        """Losses of some outputs in `precise.DIGITS` digits."""
         found: list[precise.ExactLoss] = []
         with localcontext(prec=precise.DECIMAL_DIGITS):
             for index in indices:
@@ -144,7 +144,7 @@ class SymbolicOutputs:
 
 
 def _patterns(network: SignNetwork, functions: SymbolicFunctions) -> patterns.Patterns:
-    """Return the patterns of the output unit's sum."""
+    """Patterns of the output unit's sum."""
     if len(network.layers) == 2:
         each = {functions.plain(terms): ways for terms, ways in units.first_sums(network).items()}
         ids = np.array(list(each), np.int32)[:, None]

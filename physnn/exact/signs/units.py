@@ -23,25 +23,25 @@ MAX_STATES = 200_000
 
 Coefficient = int | Fraction
 Terms = tuple[tuple[int, Coefficient], ...]
-"""A sum ``k_1 f_1 + k_2 f_2 + ...`` as pairs (id, k != 0) of ascending id."""
+"""Sum ``k_1 f_1 + k_2 f_2 + ...`` as pairs (id, k != 0) of ascending id."""
 Unit = Counter[int]
-"""How many weight vectors of a unit give each function."""
+"""Number of weight vectors of a unit by function."""
 LayerState = tuple[tuple[int, int], ...]
-"""How many units of a layer compute each function: pairs (id, units)."""
+"""Number of units of a layer by function: pairs (id, units)."""
 
 
 class Functions(Protocol):
-    """A table of functions that decides which are equal."""
+    """Table of functions that decides which are equal."""
 
     def unit(self, terms: Terms) -> int:
-        """Return the id of the function of a unit that is fed a sum, up to its sign if the activation is odd."""
+        """Id of the function of a unit that is fed a sum, up to its sign if the activation is odd."""
 
     def plain(self, terms: Terms) -> int:
-        """Return the id of the sum itself, up to its sign."""
+        """Id of the sum itself, up to its sign."""
 
 
 def first_sums(network: SignNetwork) -> Counter[Terms]:
-    """Return the sums that a unit of the first layer can be fed; constant and bias add up to one exact rational."""
+    """Sums that a unit of the first layer can be fed; constant and bias add up to one exact rational."""
     values = [] if network.rational_constant is None else [network.rational_constant]
     values += [Fraction(1)] if network.has_bias(0) else []
     found: Counter[Terms] = Counter()
@@ -53,7 +53,7 @@ def first_sums(network: SignNetwork) -> Counter[Terms]:
 
 
 def sums(state: LayerState, bias: bool) -> Counter[Terms]:
-    """Return the sums that a unit can be fed by a layer in a given state, with the number of weight vectors."""
+    """Sums that a unit can be fed by a layer in a given state, with the number of weight vectors."""
     factor = 1
     choices: list[list[tuple[Terms, int]]] = []
     if bias:
@@ -71,7 +71,7 @@ def sums(state: LayerState, bias: bool) -> Counter[Terms]:
 
 
 def multisets(unit: Unit, units: int) -> Iterator[tuple[LayerState, int]]:
-    """Yield the states of a layer of units that are alike, with the number of weight matrices."""
+    """States of a layer of units that are alike, with the number of weight matrices."""
     for chosen in itertools.combinations_with_replacement(sorted(unit), units):
         state = tuple(Counter(chosen).items())
         ways = math.factorial(units)
@@ -81,7 +81,7 @@ def multisets(unit: Unit, units: int) -> Iterator[tuple[LayerState, int]]:
 
 
 def last_units(network: SignNetwork, functions: Functions) -> Iterator[tuple[Unit, int]]:
-    """Yield what a unit of the last hidden layer computes, for each state of the layer before, and that one's ways.
+    """Functions of a unit of the last hidden layer, for each state of the layer before, with that one's ways.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def last_units(network: SignNetwork, functions: Functions) -> Iterator[tuple[Uni
 def _next_layer(
     network: SignNetwork, functions: Functions, layer: int, units: int, before: Iterator[tuple[Unit, int]]
 ) -> Iterator[tuple[Unit, int]]:
-    """Yield what a unit computes that is fed a layer of so many units, for each state of that layer."""
+    """Functions of a unit that is fed a layer of so many units, for each state of that layer."""
     states: Counter[LayerState] = Counter()
     for unit, ways in before:
         if len(states) + math.comb(len(unit) + units - 1, units) > MAX_STATES:

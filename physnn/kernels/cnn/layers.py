@@ -11,12 +11,14 @@ from numba import njit
 
 PLACES = 512
 """Rows of an unfolded matrix: few enough to stay in the cache, enough to be worth a multiplication."""
-EPSILON, MOMENTUM = np.float32(1e-5), np.float32(0.1)
-"""Of batch normalisation: what is added to a variance, and the share of a new batch in the running statistics."""
+EPSILON = np.float32(1e-5)
+"""Number added to a variance by batch normalisation, as torch has it."""
+MOMENTUM = np.float32(0.1)
+"""Share of a new batch in the running statistics of batch normalisation, as torch has it."""
 ROWS = 1024
 """Rows summed in single precision before their sum is added to others: long sums would gather rounding."""
 DEAD = 4
-"""What stands for the place of a maximum that is not positive, through which nothing flows back."""
+"""Code for the place of a maximum that is not positive, through which nothing flows back."""
 
 
 @njit(cache=True, nogil=True)
@@ -55,7 +57,7 @@ def fold_add(columns, first, count, padded):
 
 @njit(cache=True, nogil=True)
 def images_at_once(padded):
-    """Return how many images are unfolded at once."""
+    """Number of images unfolded at once: about `PLACES` rows of the matrix."""
     return max(1, PLACES // ((padded.shape[1] - 2) * (padded.shape[2] - 2)))
 
 
@@ -223,7 +225,7 @@ def normalise_back(maps, mean, variance, gain, flow, gain_slope, shift_slope):
 
 @njit(cache=True, nogil=True)
 def affine(constants, gain, shift, mean, variance, norm):
-    """Return scale and shift that `pool` applies to the maps."""
+    """Scale and shift that `pool` applies to the maps."""
     if not norm:
         return np.ones_like(constants), constants
     scale = gain / np.sqrt(variance + EPSILON)
@@ -242,7 +244,7 @@ def dense(inputs, weights, constants, out, relu):
 
 @njit(cache=True, nogil=True)
 def cross_entropy_back(logits, labels):
-    """Return the summed cross-entropy, and turn logits into the derivative of its mean."""
+    """Summed cross-entropy; logits become the derivative of its mean, in place."""
     total = 0.0
     share = np.float32(1 / len(logits))
     for i in range(len(logits)):

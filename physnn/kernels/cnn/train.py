@@ -39,12 +39,12 @@ Layers = namedtuple(
 Space = namedtuple(
     "Space", "padded1 padded2 columns1 columns2 maps1 maps2 places1 places2 pooled flat activity logits statistics"
 )
-"""What a batch goes through; ``statistics``: mean and variance of both layers' maps, shape (4, most maps)."""
+"""Arrays that a batch goes through; ``statistics``: mean and variance of both layers' maps, shape (4, most maps)."""
 
 
 @njit(cache=True, nogil=True)
 def sizes(channels, widths):
-    """Return the number of weights in each part of the vector, in the order of `Layers`, shape ``(12,)``."""
+    """Number of weights in each part of the vector, in the order of `Layers`, shape ``(12,)``."""
     maps1, maps2, units, classes, grid = widths
     first, second, hidden = 9 * channels * maps1, 9 * maps1 * maps2, maps2 * grid**2 * units
     dense_layers = [hidden, units, units * classes, classes]
@@ -53,7 +53,7 @@ def sizes(channels, widths):
 
 @njit(cache=True, nogil=True)
 def parts(vector, channels, widths):
-    """Return views of the parts of a vector."""
+    """Views of the parts of a vector."""
     maps1, maps2, units, classes, grid = widths
     e = np.cumsum(sizes(channels, widths))
     return Layers(
@@ -74,7 +74,7 @@ def parts(vector, channels, widths):
 
 @njit(cache=True, nogil=True)
 def space(batch, side, channels, widths):
-    """Return room for a batch of images."""
+    """Room for a batch of images."""
     maps1, maps2, units, classes, grid = widths
     half, quarter = side // 2, side // 4
     padded1 = np.zeros((batch, side + 2, side + 2, channels), np.float32)

@@ -14,6 +14,7 @@ from physnn.kernels.lattice.observables import DONE, ROW, SITES, record_row, scr
 from physnn.kernels.random import SHIFT, below, next_word, random_word
 
 WOLFF, SWENDSEN_WANG = 0, 1
+"""Codes of the algorithms."""
 MARK = 4
 """Added to the colour of a site that is in the cluster being built."""
 
@@ -81,7 +82,7 @@ def wolff(colours, state, active, unlike, q, places):
 
 @njit(cache=True, nogil=True)
 def find_root(parent, site):
-    """Return the root of a site's cluster in a forest, and shorten the way to it."""
+    """Root of a site's cluster in a forest; the way to it is shortened."""
     while parent[site] != site:
         parent[site] = parent[parent[site]]
         site = parent[site]

@@ -18,11 +18,12 @@ from physnn.kernels.lattice.observables import DONE, ROW, SITES, record_row, scr
 from physnn.kernels.random import SHIFT, fill_words, random_word
 
 CHECKERBOARD, RANDOM = 0, 1
+"""Codes of the orders of update."""
 
 
 @njit(cache=True, nogil=True)
 def two_colours(table):
-    """Return the thresholds of colour 0 by old colour and number of neighbours of colour 1, uint64 (2, 5)."""
+    """Thresholds of colour 0 by old colour and number of neighbours of colour 1, uint64 (2, 5)."""
     pair = np.empty((2, 5), np.uint64)
     for old in range(2):
         for ones in range(5):

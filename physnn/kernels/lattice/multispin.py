@@ -42,7 +42,7 @@ def check_packable(H: int, W: int) -> None:
 
 
 def thresholds(beta_j: float) -> np.ndarray:
-    """Return the acceptance probabilities exp(-4 beta J) and exp(-8 beta J) as the kernel reads them.
+    """Acceptance probabilities exp(-4 beta J) and exp(-8 beta J) as the kernel reads them.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ def thresholds(beta_j: float) -> np.ndarray:
 
 
 def acceptance(beta_j: float) -> tuple[Fraction, Fraction]:
-    """Return exp(-4 beta J) and exp(-8 beta J); raises `InputError` if ``beta_j`` is not positive and finite."""
+    """Probabilities exp(-4 beta J) and exp(-8 beta J); raises `InputError` if ``beta_j`` is not positive and finite."""
     if not 0 < beta_j < math.inf or math.exp(-4 * beta_j) == 1:
         raise InputError(f"the multispin kernel needs J / T > 0, not {beta_j}; use the metropolis kernel")
     return Fraction(math.exp(-4 * beta_j)), Fraction(math.exp(-8 * beta_j))
 
 
 def binary_digits(one: Fraction, none: Fraction) -> np.ndarray:
-    """Return the probabilities (below 1) for one and for no unlike neighbour in the form of `thresholds`."""
+    """Probabilities (below 1) for one and for no unlike neighbour in the form of `thresholds`."""
     out: list[int] = []
     for p in (one, none):
         out += [(2**WORD_BITS - 1) * (int(p * 2 ** (k + 1)) % 2) for k in range(DIGITS)]
@@ -81,7 +81,7 @@ def binary_digits(one: Fraction, none: Fraction) -> np.ndarray:
 
 
 def generator_state(H: int, W: int, rng: np.random.Generator) -> np.ndarray:
-    """Return fresh states of the generators of an H x W torus, shape ``(W/64, 4, LANES)``, dtype uint64.
+    """Fresh states of the generators of an H x W torus, shape ``(W/64, 4, LANES)``, dtype uint64.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def generator_state(H: int, W: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def pack(spins: np.ndarray) -> np.ndarray:
-    """Return the words of a configuration, ghosts included.
+    """Words of a configuration, ghosts included.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def pack(spins: np.ndarray) -> np.ndarray:
 
 
 def unpack(words: np.ndarray) -> np.ndarray:
-    """Return the spins -1 or +1, dtype int8 and shape (H, W), of a packed configuration; the inverse of `pack`."""
+    """Spins -1 or +1, dtype int8 and shape (H, W), of a packed configuration; the inverse of `pack`."""
     blocks, H = words.shape[1] - 2, 2 * (words.shape[2] - 2)
     up = np.empty((H, WORD_BITS, blocks), np.int8)
     for colour in range(2):

@@ -18,8 +18,10 @@ VECTOR = 8
 SHARE = 4
 """Vectors whose few undecided spins use random words together."""
 CHUNK = VECTOR * SHARE
-OWN, COMMON = 6, 6
-"""Digits of a random number that a spin has for itself, and that it shares."""
+OWN = 6
+"""Digits of a random number that a spin has for itself."""
+COMMON = 6
+"""Digits of a random number that a spin takes from words shared by those still undecided."""
 DIGITS = OWN + COMMON
 LANES = VECTOR + 1
 _WORD = ir.IntType(64)
@@ -45,7 +47,7 @@ def _emit_draw(b, s):
 
 
 def _emit_unlike(b, own, neighbours):
-    """Return the masks "at least two neighbours are unlike" and "at least one is"."""
+    """Masks "at least two neighbours are unlike" and "at least one is"."""
     w, x, y, z = (b.xor(own, other) for other in neighbours)
     some, others = b.or_(w, x), b.or_(y, z)
     two = b.or_(b.or_(b.and_(w, x), b.and_(y, z)), b.and_(some, others))
@@ -133,7 +135,7 @@ def update_chunk(typing, words, places, generator, first, digits, rest):
 
 @intrinsic
 def unlike(typing, own, same, shifted, left, right):
-    """Return the masks "at least two neighbours are unlike" and "at least one is"."""
+    """Masks "at least two neighbours are unlike" and "at least one is"."""
 
     def code(context, b, signature, args):
         return context.make_tuple(b, signature.return_type, _emit_unlike(b, args[0], args[1:]))
@@ -143,7 +145,7 @@ def unlike(typing, own, same, shifted, left, right):
 
 @intrinsic
 def draw_lane(typing, generator, first):
-    """Return the next number of the generator whose four words begin at ``first``, LANES apart."""
+    """Next number of the generator whose four words begin at ``first``, LANES apart."""
 
     def code(context, b, signature, args):
         base = data(context, b, signature.args[0], args[0])
@@ -159,7 +161,7 @@ def draw_lane(typing, generator, first):
 
 @intrinsic
 def lowest(typing, word):
-    """Return the index of the lowest one of a word that is not zero."""
+    """Index of the lowest one of a word that is not zero."""
 
     def code(context, b, signature, args):
         return b.cttz(args[0], ir.IntType(1)(1))

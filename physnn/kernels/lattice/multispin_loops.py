@@ -1,5 +1,5 @@
 # mypy: disable-error-code="call-arg, var-annotated"
-"""The compiled loops of `physnn.kernels.lattice.multispin`, where layout and algorithm are explained."""
+"""Compiled loops of `physnn.kernels.lattice.multispin`, where layout and algorithm are explained."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _finish(words, places, generator, spare, p, rest, mask):
 
 @njit(cache=True, nogil=True)
 def _places(words, colour, row):
-    """Return where a row and its neighbours begin in the flat array: own, same, shifted, left, right."""
+    """Offsets of a row and its neighbours in the flat array: own, same, shifted, left, right."""
     rows, stride = words.shape[1], words.shape[2]
     own = (colour * rows + row) * stride + 1
     same = own + (1 - 2 * colour) * rows * stride

@@ -14,7 +14,7 @@ and measurements written."""
 
 @njit(cache=True, nogil=True)
 def like_bonds(colours):
-    """Return the number of bonds between equal colours, each site with its right and its lower neighbour."""
+    """Number of bonds between equal colours, each site with its right and its lower neighbour."""
     H, W = colours.shape
     like = np.int64(0)
     for i in range(H):
@@ -68,7 +68,7 @@ def _power(counts, waves):
 
 @njit(cache=True, nogil=True)
 def longest_wave(side):
-    """Return cosine and sine of ``2 pi j / side``, shape (2, side)."""
+    """Cosine and sine of ``2 pi j / side``, shape (2, side)."""
     out = np.empty((2, side))
     for j in range(side):
         angle = 2 * math.pi * j / side
@@ -132,7 +132,7 @@ def observe_colours(colours, energies, in_row, in_column, wave_x, wave_y, out):
 
 @njit(cache=True, nogil=True)
 def scratch(q, H, W):
-    """Return the work space and the waves that `observe_colours` and `record_row` need."""
+    """Work space and the waves that `observe_colours` and `record_row` need."""
     return np.empty((q, H), np.int32), np.empty((q, W), np.int32), longest_wave(W), longest_wave(H)
 
 

@@ -1,4 +1,4 @@
-"""The plain loop that every faster kernel is measured against: one spin at a time, as a textbook writes it."""
+"""Plain Metropolis loop, the baseline of the faster kernels: one spin at a time, as a textbook writes it."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ import numpy as np
 from numba import njit
 
 TANH, SIGN, RELU, LINEAR = 0, 1, 2, 3
-"""Activations."""
+"""Codes of the activations."""
 MSE, CROSS_ENTROPY = 0, 1
-"""Losses."""
+"""Codes of the losses."""
 EMPTY = -(2**62)
 """Key of a free place in a tally."""
 PER_LOSS = 2.0**38
@@ -25,7 +25,7 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 @njit(cache=True, nogil=True, inline="always")
 def activated(code, u):
-    """Return the activation of one number."""
+    """Activation of one number."""
     if code == TANH:
         return math.tanh(u)
     if code == SIGN:
@@ -35,7 +35,7 @@ def activated(code, u):
 
 @njit(cache=True, nogil=True, inline="always")
 def point_loss(code, f, y):
-    """Return the loss of one output."""
+    """Loss of one output."""
     if code == MSE:
         return (f - y) ** 2
     return max(f, 0.0) + math.log1p(math.exp(-abs(f))) - y * f
@@ -202,7 +202,7 @@ def _visit_by_points(codes, biased, table, y, output, loss, partial, tally):
 
 @njit(cache=True, nogil=True)
 def _layout(units, inputs):
-    """Return where tables and inputs of each hidden layer start, and where the codes lie among a step's bits."""
+    """Offsets of tables and inputs of each hidden layer, and of the codes among a step's bits."""
     hidden = len(units) - 1
     starts, fed_starts = np.zeros(hidden + 1, np.int64), np.zeros(hidden + 1, np.int64)
     for layer in range(hidden):

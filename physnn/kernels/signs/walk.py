@@ -15,7 +15,7 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 @njit(cache=True, nogil=True)
 def _slot(places, slots, loss):
-    """Return the slot of a level, or ``-1 - place`` where a new one belongs; neighbouring bins are the same level."""
+    """Slot of a level, or ``-1 - place`` where a new one belongs; neighbouring bins are the same level."""
     key = np.int64(math.floor(loss * PER_LOSS))
     mask, free = len(places) - 1, np.int64(-1)
     for shift in (0, 1, -1):
