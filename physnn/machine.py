@@ -56,6 +56,14 @@ def on_one_blas_thread(function: _Function) -> _Function:
     return run  # type: ignore[return-value]
 
 
+def check_figure(path: Path) -> None:
+    """Raise InputError if a figure cannot be written there."""
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise InputError(f"a figure is written as .png, .pdf or .svg, not as {path.name}; choose another name")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent} for {path.name}; make it or choose another place")
+
+
 def check_folder(out: Path) -> None:
     """Raise InputError if the folder that a file goes into is not there."""
     if not out.parent.is_dir():

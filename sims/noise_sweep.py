@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import physnn
-from physnn import plots
 from physnn.answers import fit as report
+from physnn.answers import plots
 from physnn.figures.fit import sweep_figure
 from physnn.figures.networks import image_figure
 from physnn.figures.style import save

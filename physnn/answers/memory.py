@@ -95,12 +95,15 @@ LEAST = 4
 """The smallest side that holds a domain."""
 REPLICAS, LONGEST = 4, 512
 """Its replicas and steps: about as much work as the default noise sweep."""
+FEWEST = 2
+"""Its replicas where images are few: one that begins with each of the two states, or a preference looks like a loss."""
 
 
 def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
     """Return settings of the memory sweep of the same networks, at the same sizes and half the smallest.
 
-    None for networks of users, whose lift and states are their own, and for lattices that are too small.
+    With fewer images than a noise sweep has by default it has `FEWEST` replicas.  None for networks of users, whose
+    lift and states are their own, and for lattices that are too small.
     """
     if recipe.module:
         return None
@@ -110,6 +113,7 @@ def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
     if not sizes:
         return None
     assert recipe.steps is not None
+    few = recipe.images < NoiseSweep.model_fields["images"].default
     side = min(int(read_networks(resolve(name)).recipe["L"]) for name in recipe.networks)
     longest = max(LONGEST, math.ceil(recipe.steps * max(sizes) / side))
     return {
@@ -117,7 +121,7 @@ def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
         "eta": tuple(noise_values(*ETA)),
         "networks": recipe.networks,
         "network_ids": recipe.network_ids,
-        "replicas": REPLICAS,
+        "replicas": FEWEST if few else REPLICAS,
         "steps": recipe.steps,
         "longest": longest,
         "seed": recipe.seed,

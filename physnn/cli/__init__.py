@@ -18,7 +18,7 @@ import physnn
 COMMANDS = {
     "sweep-noise": ("physnn.cli.sweep", "sweep_noise", "Sweep the noise of trained networks; fit and draw the answer."),
     "sweep-temperature": (
-        "physnn.cli.temperature",
+        "physnn.cli.sweep",
         "sweep_temperature",
         "Sweep the temperature of the Ising or Potts model; fit and draw the answer.",
     ),
@@ -29,21 +29,25 @@ COMMANDS = {
         "What a trained network is: gradient flow or cycle, order, errors.",
     ),
     "memory": (
-        "physnn.cli.memory",
+        "physnn.cli.networks",
         "memory",
         "How long a domain in a network survives noise, and how that grows with L.",
     ),
-    "seam": ("physnn.cli.seam", "seam", "What a line of bonds turned from J to -J costs: walls, a twist, or nothing."),
-    "replicas": ("physnn.cli.classify", "replicas", "How far apart replicas of image classifiers end."),
+    "seam": (
+        "physnn.cli.networks",
+        "seam",
+        "What a line of bonds turned from J to -J costs: walls, a twist, or nothing.",
+    ),
+    "replicas": ("physnn.cli.networks", "replicas", "How far apart replicas of image classifiers end."),
     "count": ("physnn.cli.count", "count", "Exact loss landscapes of +-1 networks, and of the Ising model."),
     "fit": (
         "physnn.cli.fit",
         "fit",
         "Critical point and exponents of a sweep file or a table, or that there are none.",
     ),
-    "compare": ("physnn.cli.compare", "compare", "Exponents of two files side by side, and beside the known classes."),
+    "compare": ("physnn.cli.fit", "compare", "Exponents of two files side by side, and beside the known classes."),
     "decide": (
-        "physnn.cli.decide",
+        "physnn.cli.fit",
         "decide",
         "What kind of transition equilibrium sweeps show: Ising, BKT-like, or else.",
     ),

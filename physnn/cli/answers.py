@@ -1,27 +1,56 @@
-"""What the sweep commands print: plans before, answers after."""
+"""What commands print of the files they make: plans before, answers after."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from physnn.cli.output import print_json, print_table
+
 if TYPE_CHECKING:
+    from physnn.analysis.collapse.exponents import Collapse
     from physnn.analysis.curves.curves import Curves
+    from physnn.analysis.memory.contrast import MemoryAnswer
     from physnn.analysis.verdict.fit import Fit
     from physnn.samples.noise.recipe import Stage
     from physnn.samples.temperature.recipe import TemperatureStage
+    from physnn.store.sweep_file import SweepFile
 
 
-def print_plan(plan: dict[str, Any], as_json: bool) -> None:
-    """Print what a sweep will take."""
-    from physnn.cli.output import print_json, print_table
+@dataclass(frozen=True)
+class Answer:
+    """An answer as plain data, and what prints it in words."""
 
+    plain: dict[str, Any]
+    show: Callable[[], None]
+
+    def print(self, as_json: bool = False) -> None:
+        """Print it in words, or as one JSON object."""
+        if as_json:
+            print_json(self.plain)
+        else:
+            self.show()
+
+
+def print_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
+    """Print what sweeps will take; in JSON the first stands at the top, others under their names."""
     if as_json:
-        print_json(plan)
+        first, *others = plans
+        print_json(plans[first] | {name: plans[name] for name in others})
         return
+    for name, plan in plans.items():
+        if len(plans) > 1:
+            click.echo(name)
+        _print_plan(plan)
+
+
+def _print_plan(plan: dict[str, Any]) -> None:
+
     rows = [
         [str(r["L"]), str(r["tasks"]), f"{r['seconds_per_task']:.2g}", f"{r['megabytes_per_task']:.0f}"]
         for r in plan["rows"]
@@ -61,50 +90,11 @@ def announce(stage: Stage | TemperatureStage, plan: dict[str, Any]) -> None:
     click.echo(f"{_stage(stage.model_dump())}\n  {_cost(plan)}", err=True)
 
 
-def run_and_print(
-    title: str, recipe: Any, out: Path, observable: str | None, extend: bool, quiet: bool, as_json: bool, **run: Any
-) -> None:
-    """Run a sweep, or one shard of it, and print what it says; ``run`` as in `run_sweep_or_shard`."""
-    count, missing = run_sweep_or_shard(title, recipe, out, extend, quiet, **run)
-    if missing:
-        print_missing(run["shard"], {"task": (out, count, missing)}, as_json)
-    else:
-        print_sweep(out, observable or recipe.target_observable, count, as_json)
-
-
-def run_sweep_or_shard(
-    title: str,
-    recipe: Any,
-    out: Path,
-    extend: bool,
-    quiet: bool,
-    *,
-    executor: str,
-    insecure: bool,
-    shard: str | None,
-    **run: Any,
-) -> tuple[int, int]:
-    """Run a sweep, or one shard of it; return how many tasks were run, and how many of other shards are missing."""
-    from physnn.cli.output import progress_bar
-    from physnn.jobs.executors import parse_engine
-    from physnn.samples.files import run_sweep
-    from physnn.samples.shards import parse_shard, run_shard
-
-    engine = parse_engine(executor, insecure)
-    with progress_bar(title, quiet) as progress:
-        if shard is None:
-            run |= {"progress": progress, "extend": extend, "engine": engine}
-            return run_sweep(recipe, out, announce=None if quiet else announce, **run), 0
-        return run_shard(recipe, out, parse_shard(shard), progress=progress, extend=extend, engine=engine, **run)
-
-
 def print_missing(shard: str, sweeps: dict[str, tuple[Path, int, int]], as_json: bool) -> None:
     """Say that tasks of other shards are missing: by sweep its file, tasks run and tasks that are missing.
 
     In JSON the first of them stands at the top, others under their names.
     """
-    from physnn.cli.output import print_json
-
     if as_json:
         first, *others = (
             {"file": str(out), "tasks_run": count, "missing": lack} for out, count, lack in sweeps.values()
@@ -116,13 +106,10 @@ def print_missing(shard: str, sweeps: dict[str, tuple[Path, int, int]], as_json:
         click.echo(f"shard {shard}: {count} tasks run{lack}")
 
 
-def print_sweep(out: Path, observable: str, count: int, as_json: bool, more: dict[str, Any] | None = None) -> None:
-    """Print and draw what a finished sweep says; ``more`` is added to its JSON."""
-    from physnn import plots
-    from physnn.analysis.order.equilibrium import rows
+def sweep_answer(out: Path, observable: str, count: int) -> Answer:
+    """Answer of a finished sweep, drawn beside it."""
     from physnn.answers import fit as report
-    from physnn.cli.fit import answer_text
-    from physnn.cli.output import print_json, print_table
+    from physnn.answers import plots
     from physnn.errors import InputError
     from physnn.store.hdf5 import content_digest
     from physnn.store.sweep_file import read_sweep
@@ -135,41 +122,45 @@ def print_sweep(out: Path, observable: str, count: int, as_json: bool, more: dic
     except InputError as error:
         # The data are complete and saved: too few sizes or noise values to compare is no failure of the sweep.
         remark = f"nothing to compare: {error}"
-    control, arrays = report.sampled_arrays(sweep)
-    controls = {f"L{L}": x.tolist() for L, (x, _) in arrays.items()}
-    target = _target(sweep.recipe, fit)
     found = report.equilibrium_checks(sweep)
-    if as_json:
-        if found:
-            target |= {"equilibrium": [check.as_json() for check in found], "order": sweep.recipe["order"]}
-        print_json(
-            {
-                "file": str(out),
-                "figure": figure,
-                "sizes": list(sweep.sizes),
-                "controls": controls,
-                "tasks_run": count,
-                "digest": content_digest(out),
-                "fit": fit.as_json() if fit else None,
-                "remark": remark,
-                **target,
-                **(more or {}),
-            }
-        )
-        return
-    click.echo(f"{count} tasks run" if count else "all is done: nothing was left to run")
+    plain = {
+        "file": str(out),
+        "figure": figure,
+        "sizes": list(sweep.sizes),
+        "controls": {f"L{L}": x.tolist() for L, (x, _) in report.sampled_arrays(sweep)[1].items()},
+        "tasks_run": count,
+        "digest": content_digest(out),
+        "fit": fit.as_json() if fit else None,
+        "remark": remark,
+        **_target(sweep.recipe, fit),
+    }
+    if found:
+        plain |= {"equilibrium": [check.as_json() for check in found], "order": sweep.recipe["order"]}
+    return Answer(plain, lambda: _print_sweep(plain, sweep, observable, fit))
+
+
+def _print_sweep(plain: dict[str, Any], sweep: SweepFile, observable: str, fit: Fit | None) -> None:
+    from physnn.analysis.order.equilibrium import rows
+    from physnn.answers import fit as report
+    from physnn.errors import InputError
+
+    _print_count(plain["tasks_run"])
     with suppress(InputError):  # what curves lack is in the remark
         curves = fit.curves if fit else report.curves(sweep, observable)
-        header = [control, *(f"L = {L}" for L in curves.sizes)]
+        header = [report.sampled_arrays(sweep)[0], *(f"L = {L}" for L in curves.sizes)]
         print_table(f"{observable} of {_draws(curves)}", header, report.curve_rows(curves))
-    if found:
-        print_table("equilibrium", *rows(found))
-    click.echo(answer_text(fit) if fit else remark)
-    for number, stage in enumerate(target.get("stages", []), 1):
+    if "equilibrium" in plain:
+        print_table("equilibrium", *rows(report.equilibrium_checks(sweep)))
+    click.echo(fit_text(fit) if fit else plain["remark"])
+    for number, stage in enumerate(plain.get("stages", []), 1):
         click.echo(f"stage {number}: {_stage(stage)}")
-    if (lack := target.get("target_missing")) is not None:
-        click.echo(f"target error {target['target_error']:g}: {f'not reached, {lack}' if lack else 'reached'}")
-    click.echo(f"data    {out}" + (f"\nfigure  {figure}" if figure else ""))
+    if (lack := plain.get("target_missing")) is not None:
+        click.echo(f"target error {plain['target_error']:g}: {f'not reached, {lack}' if lack else 'reached'}")
+    click.echo(f"data    {plain['file']}" + (f"\nfigure  {plain['figure']}" if plain["figure"] else ""))
+
+
+def _print_count(count: int) -> None:
+    click.echo(f"{count} tasks run" if count else "all is done: nothing was left to run")
 
 
 def _draws(curves: Curves) -> str:
@@ -188,3 +179,159 @@ def _target(recipe: dict[str, Any], fit: Fit | None) -> dict[str, Any]:
     if fit and fit.curves.observable == recipe["target_observable"]:
         found["target_missing"] = missing(fit, recipe["target_error"], "images" if "images" in recipe else "sweeps")
     return found
+
+
+def memory_answer(
+    out: Path, count: int, exponents: tuple[float, ...], c: float | None = None, table: Path | None = None
+) -> Answer:
+    """Answer of a finished memory sweep, drawn beside it, with scans at t = c L^z of some exponents z."""
+    from physnn.answers.memory import curve_rows
+    from physnn.store.sweep_file import read_sweep
+
+    answer, plain = _memory(out)
+    sweep = read_sweep(out)
+    scans = [_scan(sweep, z, c) for z in exponents]
+    if table:
+        rows = [" ".join(f"{value:.10g}" for value in row) for row in curve_rows(sweep)]
+        table.write_text("\n".join(["L eta t memory error", *rows]) + "\n")
+    plain |= {"table": str(table) if table else None, "tasks_run": count, "scans": scans}
+    return Answer(plain, lambda: _print_memory(answer, plain))
+
+
+def _memory(out: Path) -> tuple[MemoryAnswer, dict[str, Any]]:
+    """Lifetimes and growth of a memory sweep, and as plain data, drawn."""
+    from physnn.answers import plots
+    from physnn.answers.memory import memory_of
+    from physnn.store.hdf5 import content_digest
+    from physnn.store.sweep_file import read_sweep
+
+    answer = memory_of(read_sweep(out))
+    assert answer is not None
+    figure = str(plots.plot_memory(out, answer=answer))
+    return answer, {"file": str(out), "figure": figure, "digest": content_digest(out), **answer.as_json()}
+
+
+def _scan(sweep: SweepFile, z: float, c: float | None) -> dict[str, Any]:
+    """Return where curves m(t = c L^z) of all sizes cross, if they do."""
+    from physnn.answers import fit as report
+    from physnn.answers.memory import after
+    from physnn.errors import InputError
+
+    try:
+        fit = report.fit(after(sweep, z, c), "memory")
+    except InputError as error:
+        return {"z": z, "verdict": None, "reason": str(error), "critical_point": None}
+    point = fit.collapse.critical_point.as_json() if fit.collapse else None
+    return {"z": z, "verdict": fit.verdict, "reason": fit.reason, "critical_point": point}
+
+
+def _print_memory(answer: MemoryAnswer, plain: dict[str, Any]) -> None:
+
+    _print_count(plain["tasks_run"])
+    print_table("lifetimes in steps", *_lifetimes(answer))
+    for row in answer.rows:
+        click.echo(f"eta = {row.eta:.4g}: {row.growth.verdict}. {row.growth.reason}")
+    for name, control in zip(answer.networks, answer.controls, strict=True):
+        click.echo(f"network {name} without noise: {control}")
+    for scan in plain["scans"]:
+        click.echo(f"m at t = c L^{scan['z']:g} against eta: {scan['verdict'] or 'no curves'}. {scan['reason']}")
+    click.echo(answer.verdict)
+    table = f"\ntable   {plain['table']}" if plain["table"] else ""
+    click.echo(f"data    {plain['file']}\nfigure  {plain['figure']}{table}")
+
+
+def _lifetimes(answer: MemoryAnswer) -> tuple[list[str], list[list[str]]]:
+    """Return heading and rows of the table of lifetimes."""
+    rows = []
+    for row in answer.rows:
+        cells = []
+        for cell in row.lifetimes.values():
+            text = f"> {cell.tau:.3g}" if cell.bound else f"{cell.tau:.3g} +- {100 * cell.log_tau.error:.0f} %"
+            cells.append(text)
+        rows.append([f"{row.eta:.4g}", *cells, str(row.growth.z or "-"), row.growth.verdict])
+    return ["eta", *(f"L = {L}" for L in answer.sizes), "z", "growth"], rows
+
+
+def no_memory(lack: str) -> Answer:
+    """Answer where there is no memory sweep beside a noise sweep: why."""
+    return Answer({"memory": None, "memory_remark": lack}, lambda: click.echo(lack))
+
+
+def both_answer(out: Path, place: Path) -> Answer:
+    """Answer of the memory sweep beside a noise sweep, drawn, and of both: where the task and the domain are lost."""
+    from physnn.analysis.memory.forgetting import common_ratio, in_words
+    from physnn.answers.memory import forgetting
+    from physnn.errors import InputError
+    from physnn.store.sweep_file import read_sweep
+
+    answer, memory = _memory(place)
+    both, rows = None, []
+    try:
+        L, found = forgetting(read_sweep(out), read_sweep(place))
+        ratio = common_ratio(found)
+        both = {"L": L, "networks": [f.as_json() for f in found], "ratio": ratio.as_json() if ratio else None}
+        rows = [[f.network, str(f.task), str(f.order), str(f.ratio or "-")] for f in found]
+        sentence = in_words(found, L)
+    except InputError as error:
+        sentence = f"task and memory are not compared: {error}"
+
+    def show() -> None:
+        print_table("memory: lifetimes of a domain in steps", *_lifetimes(answer))
+        click.echo(answer.verdict)
+        if rows:
+            print_table("noise at which it is lost", ["network", "task", "order", "task / order"], rows)
+        click.echo(f"{sentence}\ndata    {place}\nfigure  {memory['figure']}")
+
+    return Answer({"memory": memory, "forgetting": both}, show)
+
+
+def fit_text(answer: Fit) -> str:
+    """Answer of a fit in words."""
+    curves = answer.curves
+    text = f"{curves.observable} against {curves.control}: {answer.verdict}\n  {answer.reason}"
+    for pair in answer.pairs:
+        if pair.x and pair.height:
+            text += f"\n  L = {pair.sizes[0]} and {pair.sizes[1]} cross at {pair.x}, height {pair.height}"
+    if answer.drift:
+        text += (
+            f"\n  crossings extrapolate to {answer.drift.critical_point} (drift {answer.drift.drift_error:.1g}), "
+            f"height {answer.drift.height} (drift {answer.drift.height_drift_error:.1g})"
+        )
+    if answer.collapse:
+        text += "".join(f"\n  {line}" for line in _collapse_lines(answer.collapse, curves.control))
+    if answer.null and answer.null.sentence() not in answer.reason:
+        text += f"\n  {answer.null.sentence()}"
+    for remark in answer.remarks:
+        text += f"\n  note: {remark}"
+    if 0 < curves.networks < 5:
+        text += f"\n  errors rest on {curves.networks} networks: they hold for these, hardly for all such networks"
+    return text
+
+
+def _collapse_lines(best: Collapse, control: str) -> list[str]:
+    answer = f"collapse: {control}_c = {best.critical_point}, 1/nu = {best.inverse_nu}"
+    if best.zeta_over_nu.error or best.zeta_over_nu.value:
+        answer += f", zeta/nu = {best.zeta_over_nu}"
+    if best.omega.value == best.omega.value:
+        answer += f", omega = {best.omega}"
+    window = best.window
+    lines = [
+        answer,
+        f"best fit: chi2/dof = {best.chi2_per_dof:.2f}, p = {best.p_value:.2g}, S = {best.quality:.2f}, on "
+        f"{window[0]:.6g} to {window[1]:.6g} from L = {best.scan.best.smallest}; "
+        f"{sum(c.weight > 0.01 for c in best.scan.candidates)} of {len(best.scan.candidates)} fits carry weight",
+    ]
+    second = best.gaussian_process
+    if second:
+        from physnn.analysis.statistics.estimate import Estimate
+
+        point, slope = (Estimate(float(second.parameters[k]), float(second.covariance[k, k]) ** 0.5) for k in (0, 1))
+        lines.append(f"Gaussian process on the same points: {control}_c = {point}, 1/nu = {slope}")
+    if best.networks:
+        own = best.networks
+        lines.append(
+            f"networks one by one: {control}_c = {own.critical_point.mean}, spread {own.critical_point.spread:.2g} "
+            f"(p = {own.critical_point.p_value:.2g} for none); 1/nu = {own.inverse_nu.mean}, "
+            f"spread {own.inverse_nu.spread:.2g} (p = {own.inverse_nu.p_value:.2g})"
+        )
+    return lines

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from physnn.cli.options import debug_option, json_option, quiet_option, seed_option
+from physnn.cli import options as opt
+from physnn.cli.output import print_json, print_table, progress_bar
 
 BENCHES = {
     "ising": (
@@ -42,11 +43,9 @@ ON_GPU = {"ising": ("gpu", "bench_ising_cuda"), "kuramoto": ("gpu", "bench_kuram
 
 
 @click.command()
-@seed_option
-@json_option
-@quiet_option
-@debug_option
-def selftest(seed: int | None, as_json: bool, quiet: bool, debug: bool) -> int:
+@opt.seed_option
+@opt.plain_options
+def selftest(seed: int | None, as_json: bool, quiet: bool) -> int:
     """Compare every sampler of lattice models with exact results, and print a table of z-scores.
 
     Exit status 1 if one is wrong.
@@ -54,7 +53,6 @@ def selftest(seed: int | None, as_json: bool, quiet: bool, debug: bool) -> int:
     from physnn.analysis.statistics.estimate import Estimate
     from physnn.checks.selftest import LARGEST_Z
     from physnn.checks.selftest import selftest as run
-    from physnn.cli.output import print_json, print_table, progress_bar
 
     with progress_bar("selftest", quiet) as progress:
         checks = run(seed or 0, progress)
@@ -110,11 +108,8 @@ def bench() -> None:
 def _add_bench(name: str, module: str, function: str, text: str) -> None:
     """Add the command ``bench NAME``, which calls a function of a module that is loaded only then."""
 
-    @json_option
-    @quiet_option
-    @debug_option
-    def run(as_json: bool, quiet: bool, debug: bool, device: str = "cpu") -> None:
-        from physnn.cli.output import print_json, progress_bar
+    @opt.plain_options
+    def run(as_json: bool, quiet: bool, device: str = "cpu") -> None:
 
         where = ON_GPU[name] if device == "cuda" else (module, function)
         measure = getattr(import_module(f"physnn.checks.{where[0]}"), where[1])
@@ -133,7 +128,6 @@ def _add_bench(name: str, module: str, function: str, text: str) -> None:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from physnn.cli.output import print_table
 
     click.echo(", ".join(found[key] for key in ("machine", "device") if key in found))
     rows = [[r["name"], str(r["threads"]), f"{r['value']:.3g}", r["unit"]] for r in found["rows"]]

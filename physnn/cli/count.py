@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from physnn.cli.options import ListCommand, ListOption, Whole, debug_option, json_option, quiet_option, seed_option
+from physnn.cli import options as opt
+from physnn.cli.output import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from physnn.exact.landscape import Landscape
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Levels that are printed; --json gives all."""
-figure_option = click.option(
-    "--figure", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw it here, PNG, PDF or SVG."
-)
+figure_option = opt.figure_option("Draw it here, PNG, PDF or SVG.")
 
 
 @click.group()
@@ -25,10 +24,10 @@ def count() -> None:
     """Count configurations level by level, exactly: +-1 networks by their loss, Ising lattices by their energy."""
 
 
-@count.command(cls=ListCommand)
+@count.command(cls=opt.ListCommand)
 @click.option(
     "--layers",
-    cls=ListOption,
+    cls=opt.ListOption,
     type=click.INT,
     metavar="N...",
     example="1 3 3 2 1",
@@ -39,7 +38,9 @@ def count() -> None:
 @click.option("--hidden", type=click.Choice(["tanh", "sign", "relu"]), default="tanh", show_default=True)
 @click.option("--output", type=click.Choice(["linear", "tanh"]), default="linear", show_default=True)
 @click.option("--loss", type=click.Choice(["mse", "cross-entropy"]), default="mse", show_default=True)
-@click.option("--points", type=Whole(1), default=64, show_default=True, help="Numbers x in (0, 1), labelled x > 0.5.")
+@click.option(
+    "--points", type=opt.Whole(1), default=64, show_default=True, help="Numbers x in (0, 1), labelled x > 0.5."
+)
 @click.option("--grid", is_flag=True, help="Evenly spaced numbers instead of random ones.")
 @click.option(
     "--method",
@@ -48,15 +49,15 @@ def count() -> None:
     show_default=True,
     help="Count functions layer by layer, visit every configuration, or estimate by Wang-Landau walkers.",
 )
-@click.option("--walkers", type=Whole(2), default=16, show_default=True, help="Independent walkers of sampling.")
+@click.option("--walkers", type=opt.Whole(2), default=16, show_default=True, help="Independent walkers of sampling.")
 @click.option(
     "--moves",
-    type=Whole(1),
+    type=opt.Whole(1),
     default=4_000_000,
     show_default=True,
     help="Moves of every walker while it learns, and again while it measures.",
 )
-@click.option("--jobs", type=Whole(1), help="Threads of brute force and sampling [default: one per core].")
+@click.option("--jobs", type=opt.Whole(1), help="Threads of brute force and sampling [default: one per core].")
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -64,15 +65,13 @@ def count() -> None:
     help="Save the progress of brute force here; the same command continues.",
 )
 @figure_option
-@seed_option
-@json_option
-@quiet_option
-@debug_option
+@opt.seed_option
+@opt.plain_options
 def signs(
     layers: tuple[int, ...], constant: float | None, bias: Any, hidden: Any, output: Any, loss: Any, points: int,
     grid: bool, method: str, walkers: int, moves: int, jobs: int | None, checkpoint: Path | None,
     figure: Path | None, seed: int | None,
-    as_json: bool, quiet: bool, debug: bool,
+    as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Loss levels of a fully connected network with weights +-1, each with its number of configurations.
 
@@ -81,7 +80,6 @@ def signs(
     physnn count signs --layers 1 3 3 2 1 --constant 0.5
     physnn count signs --layers 1 3 3 2 1 --bias first --method brute-force
     """
-    from physnn.cli.output import progress_bar
     from physnn.exact.signs.count import count_signs
     from physnn.jobs.executors import available_cores
     from physnn.models.signs import SignNetwork, Threshold
@@ -112,7 +110,6 @@ def signs(
 def _sample(network: SignNetwork, task: Threshold, run: dict[str, Any], as_json: bool, quiet: bool) -> None:
     """Print the landscape that walkers estimate."""
     from physnn.analysis.statistics.estimate import Estimate
-    from physnn.cli.output import print_json, print_table, progress_bar
     from physnn.exact.signs.sampling import sample_landscape
     from physnn.jobs.executors import available_cores
 
@@ -138,9 +135,9 @@ def _sample(network: SignNetwork, task: Threshold, run: dict[str, Any], as_json:
         click.echo("not every walker found every level: fractions are estimates of what was found; try more --moves")
 
 
-@count.command(cls=ListCommand)
-@click.option("--L", "L", type=Whole(2), default=4, show_default=True, help="Side of the square torus.")
-@click.option("--field", "h", cls=ListOption, type=click.STRING, metavar="h...", example="0.1", help="Fields h.")
+@count.command(cls=opt.ListCommand)
+@click.option("--L", "L", type=opt.Whole(2), default=4, show_default=True, help="Side of the square torus.")
+@click.option("--field", "h", cls=opt.ListOption, type=click.STRING, metavar="h...", example="0.1", help="Fields h.")
 @click.option("--coupling", default="1", show_default=True, help="Coupling J, in the units of h.")
 @click.option(
     "--method",
@@ -151,12 +148,12 @@ def _sample(network: SignNetwork, task: Threshold, run: dict[str, Any], as_json:
 )
 @click.option("--magnetisation", is_flag=True, help="Count by energy and magnetisation: g(E, M) without field.")
 @figure_option
-@seed_option
-@json_option
-@debug_option
+@opt.seed_option
+@opt.json_option
+@opt.debug_option
 def ising(
     L: int, h: tuple[str, ...], coupling: str, method: str, magnetisation: bool, figure: Path | None,
-    seed: int | None, as_json: bool, debug: bool,
+    seed: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Energy levels of the 2D Ising model on an L x L torus, each with its exact number of configurations.
 
@@ -183,7 +180,6 @@ def ising(
 
 def _print_joint(L: int, method: str, J: Any, as_json: bool) -> None:
     """Print g(E, M)."""
-    from physnn.cli.output import print_json, print_table
     from physnn.exact.ising.levels import ising_counts
     from physnn.exact.landscape import exact_json
 
@@ -207,14 +203,14 @@ def _print_joint(L: int, method: str, J: Any, as_json: bool) -> None:
     type=click.Choice(["baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant"]),
     help="[default: all five]",
 )
-@click.option("--mask-seed", type=Whole(0), help="Dropout with one mask of this seed [default: the mean over masks].")
+@click.option(
+    "--mask-seed", type=opt.Whole(0), help="Dropout with one mask of this seed [default: the mean over masks]."
+)
 @click.option("--images", is_flag=True, help="Print the twelve images with their labels, and count nothing.")
 @figure_option
-@json_option
-@debug_option
-def cnn(
-    variant: str | None, mask_seed: int | None, images: bool, figure: Path | None, as_json: bool, debug: bool
-) -> None:
+@opt.json_option
+@opt.debug_option
+def cnn(variant: str | None, mask_seed: int | None, images: bool, figure: Path | None, as_json: bool) -> None:
     """Loss levels of convolutional networks with weights +-1 on twelve images of 2 x 2 pixels.
 
     \b
@@ -242,8 +238,6 @@ def _drawn(found: dict[str, Landscape], loss: str, figure: Path | None) -> Path 
 
 def _print(found: dict[str, Landscape], level: str, as_json: bool, figure: Path | None) -> None:
     """Print one landscape with its levels, or several."""
-    from physnn.cli.output import print_json, print_table
-
     drawn = {"figure": str(figure)} if figure else {}
     if as_json:
         every = {name: landscape.as_json(level) for name, landscape in found.items()}
@@ -272,7 +266,6 @@ def _print(found: dict[str, Landscape], level: str, as_json: bool, figure: Path 
 
 
 def _print_one(name: str, found: Landscape, level: str) -> None:
-    from physnn.cli.output import print_table
 
     facts = {
         "configurations": f"2^{found.weights} = {found.configurations:,}",

@@ -8,19 +8,19 @@ from typing import Any
 
 import click
 
-from physnn.cli.options import debug_option, json_option, out_option
+from physnn.cli import options as opt
+from physnn.cli.output import print_json, print_table
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
 
 @click.command()
 @click.argument("file")
-@json_option
-@debug_option
-def show(file: str, as_json: bool, debug: bool) -> None:
+@opt.json_option
+@opt.debug_option
+def show(file: str, as_json: bool) -> None:
     """What FILE (or a bundled ensemble) holds: kind, recipe, shapes, and the digest of its data."""
     from physnn.answers import fit
-    from physnn.cli.output import print_json
 
     facts = fit.describe(file)
     if as_json:
@@ -47,11 +47,11 @@ def show(file: str, as_json: bool, debug: bool) -> None:
     "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, as auto of a memory sweep.",
 )
 @click.option("--eta", type=click.FloatRange(0, 1e6), default=0.1, show_default=True, help="Noise of the examples.")
-@out_option("named after the file")
-@debug_option
-def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, out: Path | None, debug: bool) -> None:
+@opt.out_option("named after the file")
+@opt.debug_option
+def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, out: Path | None) -> None:
     """Draw FILES as a PNG: a sweep's curves and collapse, or the training of networks."""
-    from physnn import plots
+    from physnn.answers import plots
     from physnn.bundled import resolve
     from physnn.store.sweep_file import kind_of
 
@@ -83,8 +83,8 @@ def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, 
 
 @click.command()
 @file_argument
-@debug_option
-def merge(file: Path, debug: bool) -> None:
+@opt.debug_option
+def merge(file: Path) -> None:
     """Assemble the finished parts beside FILE into it, where a sweep ended before it could."""
     from physnn.samples.files import merge as merged
 
@@ -98,14 +98,13 @@ def merge(file: Path, debug: bool) -> None:
     is_flag=True,
     help="Also read everything in them, each in a process of its own with limits of memory and time.",
 )
-@json_option
-@debug_option
-def verify(files: tuple[Path, ...], untrusted: bool, as_json: bool, debug: bool) -> None:
+@opt.json_option
+@opt.debug_option
+def verify(files: tuple[Path, ...], untrusted: bool, as_json: bool) -> None:
     """Check the seal of FILES: whole and unchanged since they were written.
 
     A seal does not say who wrote a file: for a stranger's, add --untrusted.  Exit status 2 if one is not whole.
     """
-    from physnn.cli.output import print_json
     from physnn.errors import InputError
     from physnn.store.inspect import check_file, read_untrusted
 
@@ -123,9 +122,9 @@ def verify(files: tuple[Path, ...], untrusted: bool, as_json: bool, debug: bool)
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@json_option
-@debug_option
-def status(file: Path, as_json: bool, debug: bool) -> None:
+@opt.json_option
+@opt.debug_option
+def status(file: Path, as_json: bool) -> None:
     """How far the run that makes FILE is: tasks done, time left, who works on it, what failed.
 
     \b
@@ -133,7 +132,6 @@ def status(file: Path, as_json: bool, debug: bool) -> None:
 
     Works while it runs and after, for sweeps and trainings, and takes nothing from the run.
     """
-    from physnn.cli.output import print_json, print_table
     from physnn.jobs.progress import status as look
 
     found = look(file)

@@ -1,4 +1,4 @@
-"""``physnn fit``: the answer of a sweep file or of a plain table."""
+"""``physnn fit``, ``compare`` and ``decide``: what curves of several sizes show."""
 
 from __future__ import annotations
 
@@ -7,62 +7,55 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from physnn.cli.options import (
-    ListCommand,
-    ListOption,
-    Number,
-    NumberOrFree,
-    Whole,
-    debug_option,
-    json_option,
-    one_thread,
-    seed_option,
-)
+from physnn.cli import options as opt
+from physnn.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from physnn.analysis.collapse.exponents import Collapse
     from physnn.analysis.collapse.joint import Joint
-    from physnn.analysis.verdict.fit import Fit
+    from physnn.analysis.statistics.estimate import Estimate
+    from physnn.analysis.verdict.universality import Comparison, Equality
+    from physnn.answers.decide import Study
 
-FREE = NumberOrFree()
+FREE = opt.NumberOrFree()
+exponent_options = opt.stack(
+    click.option(
+        "--zeta", type=FREE, help="Fit zeta/nu or hold it [default: 0; free where y is known to have a dimension]."
+    ),
+    click.option(
+        "--omega", type=FREE, help="Correction L^-omega, fitted or held [default: only where the data demand it]."
+    ),
+    opt.resamples_option,
+)
 
 
-@click.command("fit", cls=ListCommand)
+@click.command("fit", cls=opt.ListCommand)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--observable",
     help="What to fit of a sweep file, or what a table holds [default: rmse of networks, binder of lattices, a "
     "table's header].",
 )
-@click.option(
-    "--zeta", type=FREE, help="Fit zeta/nu or hold it [default: 0; free where y is known to have a dimension]."
-)
-@click.option(
-    "--omega", type=FREE, help="Correction L^-omega, fitted or held [default: only where the data demand it]."
-)
-@click.option("--critical-point", type=Number(), help="Hold the critical point at a value.")
-@click.option("--inverse-nu", type=Number(1e-6), help="Hold 1/nu at a value.")
+@exponent_options
+@click.option("--critical-point", type=opt.Number(), help="Hold the critical point at a value.")
+@click.option("--inverse-nu", type=opt.Number(1e-6), help="Hold 1/nu at a value.")
 @click.option("--covariance", type=click.Path(path_type=Path), help="Covariance of a table's values, text or .npy.")
 @click.option(
     "--joint",
-    cls=ListOption,
+    cls=opt.ListOption,
     metavar="NAME...",
     example="overlap",
     help="Further observables of a sweep file, or further tables: one critical point and 1/nu for all.",
 )
 @click.option("--dynamic", is_flag=True, help="Table with times: y = L^(zeta/nu) F((x - x_c) L^(1/nu), t/L^z).")
 @click.option("--z", type=FREE, help="With --dynamic: fit z or hold it [default: free].")
-@click.option("--resamples", type=Whole(20), default=200, show_default=True, help="Bootstrap samples.")
-@click.option(
-    "--figure", type=click.Path(path_type=Path, dir_okay=False), help="Draw the answer here, PNG, PDF or SVG."
-)
+@opt.figure_option("Draw the answer here, PNG, PDF or SVG.")
 @click.option("--methods", is_flag=True, help="Print a methods paragraph with BibTeX entries of what was used.")
-@seed_option
-@json_option
-@debug_option
+@opt.seed_option
+@opt.json_option
+@opt.debug_option
 def fit(
     file: Path, figure: Path | None, methods: bool, dynamic: bool, joint: tuple[str, ...], z: Any, seed: int | None,
-    as_json: bool, debug: bool, **options: Any,
+    as_json: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Critical point and exponents of FILE with errors, or the evidence that there are none.
 
@@ -76,20 +69,19 @@ def fit(
 
     Exit status 0: crossing, merging, first-order or no-crossing; 3: undecided or non-equilibrium.
     """
-    one_thread()
-    from physnn import plots
-    from physnn.analysis.verdict.fit import DECIDED
-    from physnn.answers import comparisons
-    from physnn.answers import fit as report
-    from physnn.cli.output import print_json
+    opt.limit_threads()
     from physnn.errors import InputError
 
-    if options["resamples"] > MOST:
-        raise click.UsageError(f"--resamples {options['resamples']} is too many; {MOST} at most")
+    check_files(file)
     if dynamic:
         return _dynamic(file, z, options, seed or 0, as_json)
     if z is not None:
         raise InputError("--z belongs to --dynamic")
+    from physnn.analysis.verdict.fit import DECIDED
+    from physnn.answers import comparisons, plots
+    from physnn.answers import fit as report
+    from physnn.cli.answers import fit_text
+
     answer = report.fit(file, seed=seed or 0, **options)
     refused = answer.verdict == "non-equilibrium"
     common = _joint(file, joint, options, seed or 0) if joint and not refused else None
@@ -100,7 +92,7 @@ def fit(
         extra |= {"joint": common.as_json()} if common else {}
         print_json({"file": str(file), **answer.as_json(), **extra})
     else:
-        click.echo(answer_text(answer))
+        click.echo(fit_text(answer))
         if common:
             click.echo(_joint_text(common))
         if drawn:
@@ -110,12 +102,17 @@ def fit(
     return 0 if answer.verdict in DECIDED else 3
 
 
-MOST = 100_000
+def check_files(*files: Path | None) -> None:
+    """Raise InputError for files that are not there, before anything is loaded to read them."""
+    from physnn.errors import InputError
+
+    for file in files:
+        if file is not None and not file.exists():
+            raise InputError(f"cannot read {file}: there is no such file; check the name")
 
 
 def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bool) -> int:
     from physnn.answers import comparisons
-    from physnn.cli.output import print_json
 
     for name in ("omega", "covariance"):
         if options[name] is not None:
@@ -155,53 +152,173 @@ def _joint_text(common: Joint) -> str:
     )
 
 
-def answer_text(answer: Fit) -> str:
-    """Return the answer in words."""
-    curves = answer.curves
-    text = f"{curves.observable} against {curves.control}: {answer.verdict}\n  {answer.reason}"
-    for pair in answer.pairs:
-        if pair.x and pair.height:
-            text += f"\n  L = {pair.sizes[0]} and {pair.sizes[1]} cross at {pair.x}, height {pair.height}"
-    if answer.drift:
-        text += (
-            f"\n  crossings extrapolate to {answer.drift.critical_point} (drift {answer.drift.drift_error:.1g}), "
-            f"height {answer.drift.height} (drift {answer.drift.height_drift_error:.1g})"
-        )
-    if answer.collapse:
-        text += "".join(f"\n  {line}" for line in _collapse_lines(answer.collapse, curves.control))
-    if answer.null and answer.null.sentence() not in answer.reason:
-        text += f"\n  {answer.null.sentence()}"
-    for remark in answer.remarks:
-        text += f"\n  note: {remark}"
-    if 0 < curves.networks < 5:
-        text += f"\n  errors rest on {curves.networks} networks: they hold for these, hardly for all such networks"
-    return text
+@click.command("compare")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--observable", help="What to fit of both [default: rmse of networks, binder of lattices; a table's header]."
+)
+@click.option("--observable-b", help="What to fit of B, where that is something else.")
+@exponent_options
+@opt.figure_option("Draw both here, PNG, PDF or SVG.")
+@opt.seed_option
+@opt.json_option
+@opt.debug_option
+def compare(a: Path, b: Path | None, figure: Path | None, seed: int | None, as_json: bool, **options: Any) -> int:
+    """Exponents of A beside those of known universality classes, and of B: can both belong to one class?
+
+    A and B are sweep files or plain tables, as for physnn fit, and rest on different runs.
+
+    \b
+    physnn compare ising.csv sweep-noise.h5 --figure compare.png
+    physnn compare data.csv --zeta free --json
+
+    Exit status 0: the question is answered; 3: undecided, or there is no exponent to compare.
+    """
+    opt.limit_threads()
+    check_files(a, b)
+    if b is None and options["observable_b"] is not None:
+        raise click.UsageError("--observable-b belongs to a second file; give one, or use --observable")
+    from physnn.answers import comparisons, plots
+
+    found = comparisons.compare(a, b, seed=seed or 0, **options)
+    drawn = plots.plot_compare(found, figure) if figure else None
+    if as_json:
+        files = {"files": [str(path) for path in (a, b) if path]}
+        print_json(files | found.as_json() | {"figure": str(drawn) if drawn else None})
+    else:
+        _print_comparison(found, [path for path in (a, b) if path])
+        if drawn:
+            click.echo(f"figure  {drawn}")
+    return 0 if found.decided else 3
 
 
-def _collapse_lines(best: Collapse, control: str) -> list[str]:
-    answer = f"collapse: {control}_c = {best.critical_point}, 1/nu = {best.inverse_nu}"
-    if best.zeta_over_nu.error or best.zeta_over_nu.value:
-        answer += f", zeta/nu = {best.zeta_over_nu}"
-    if best.omega.value == best.omega.value:
-        answer += f", omega = {best.omega}"
-    window = best.window
-    lines = [
-        answer,
-        f"best fit: chi2/dof = {best.chi2_per_dof:.2f}, p = {best.p_value:.2g}, S = {best.quality:.2f}, on "
-        f"{window[0]:.6g} to {window[1]:.6g} from L = {best.scan.best.smallest}; "
-        f"{sum(c.weight > 0.01 for c in best.scan.candidates)} of {len(best.scan.candidates)} fits carry weight",
+def _print_comparison(found: Comparison, files: list[Path]) -> None:
+    """Print the estimates, the classes and the verdict."""
+    from physnn.analysis.verdict.universality import class_verdict
+
+    fits, names = list(found.fits.values()), list(found.names[: len(found.fits)])
+    for name, file, fit in zip(names, files, fits, strict=True):
+        click.echo(f"{name}  {file}: {fit.curves.observable} against {fit.curves.control}, {fit.verdict}")
+    header = ["", *names, *(["difference", "ratio", "sigma"] if found.b else [])]
+    print_table("", header, _rows(found))
+    if header_and_rows := _classes(found):
+        print_table("sigmas from known classes", *header_and_rows)
+    if found.b:
+        for name, fit in zip(names, fits, strict=True):
+            click.echo(f"{name}: {class_verdict(fit)[0]}")
+    for remark in found.remarks:
+        click.echo(f"note: {remark}")
+    click.echo(found.verdict)
+
+
+def _rows(found: Comparison) -> list[list[str]]:
+    """Return critical point and exponents of the fits with what they differ by."""
+    from physnn.analysis.verdict.universality import exponents
+
+    fits = list(found.fits.values())
+    known = [exponents(fit) for fit in fits]
+    points = [
+        fit.collapse.critical_point if fit.collapse else fit.merging.best.critical_point if fit.merging else None
+        for fit in fits
     ]
-    second = best.gaussian_process
-    if second:
-        from physnn.analysis.statistics.estimate import Estimate
+    rows = [["critical point", *map(_text, points), *(["not universal", "", ""] if found.b else [])]]
+    for name, k, equality in (("1/nu", 0, found.inverse_nu), ("zeta/nu", 1, found.zeta_over_nu)):
+        if any(pair[k] for pair in known):
+            rows.append([name, *(_text(pair[k]) for pair in known), *(_equality(equality) if found.b else [])])
+    return rows
 
-        point, slope = (Estimate(float(second.parameters[k]), float(second.covariance[k, k]) ** 0.5) for k in (0, 1))
-        lines.append(f"Gaussian process on the same points: {control}_c = {point}, 1/nu = {slope}")
-    if best.networks:
-        own = best.networks
-        lines.append(
-            f"networks one by one: {control}_c = {own.critical_point.mean}, spread {own.critical_point.spread:.2g} "
-            f"(p = {own.critical_point.p_value:.2g} for none); 1/nu = {own.inverse_nu.mean}, "
-            f"spread {own.inverse_nu.spread:.2g} (p = {own.inverse_nu.p_value:.2g})"
-        )
-    return lines
+
+def _text(estimate: Estimate | None) -> str:
+    return str(estimate) if estimate else "-"
+
+
+def _equality(found: Equality | None) -> list[str]:
+    if found is None:
+        return ["-", "-", "-"]
+    return [str(found.difference), str(found.ratio[0]) if found.ratio else "unbounded", f"{found.z_score:+.1f}"]
+
+
+def _classes(found: Comparison) -> tuple[list[str], list[list[str]]] | None:
+    """Return header and rows of all classes against the fits that have exponents; None where none has."""
+    from physnn.analysis.verdict.universality import CLASSES, scores
+
+    tables = {name: scores(fit) for fit, name in zip(found.fits.values(), found.names, strict=False)}
+    columns: list[tuple[str, list[str]]] = []
+    for name, table in tables.items():
+        if table and table[0].inverse_nu is not None:
+            columns.append((f"{name}: 1/nu", [f"{s.inverse_nu:+.1f}" for s in table]))
+        if table and table[0].order_parameter is not None:
+            # Of -beta/nu and gamma/nu the closer one.
+            closer = [min(s.order_parameter or 0.0, s.susceptibility or 0.0, key=abs) for s in table]
+            columns.append((f"{name}: zeta/nu", [f"{z:+.1f}" for z in closer]))
+    columns += [(f"{name} is", [s.standing for s in table]) for name, table in tables.items() if table]
+    if not columns:
+        return None
+    own = [c for c in CLASSES if c.inverse_nu]
+    columns = [
+        ("class", [c.name for c in own]),
+        ("1/nu", [f"{c.inverse_nu.value:.4g}" for c in own if c.inverse_nu]),
+        *columns,
+    ]
+    return [title for title, _ in columns], [list(row) for row in zip(*(cells for _, cells in columns), strict=True)]
+
+
+@click.command("decide")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@opt.resamples_option
+@opt.seed_option
+@opt.json_option
+@opt.debug_option
+def decide(files: tuple[Path, ...], resamples: int, seed: int | None, as_json: bool) -> int:
+    """Say what kind of transition FILES show: Ising, BKT-like, first order, another continuous one, or none.
+
+    FILES are equilibrium sweeps of one network or model each (sweep-noise --mode equilibrium, sweep-temperature).
+    Fixed rules look at the crossings of U4 and xi/L, their common exponent, U4 against xi/L, and what speaks for
+    equilibrium; of several files T_c, 1/nu and eta are pooled, with a test of whether they are equal.
+
+    \b
+    physnn decide one.h5 two.h5 three.h5
+    physnn decide ising.h5 --json
+
+    Exit status 0: every file is decided; 3: at least one is undecided or not in equilibrium.
+    """
+    opt.limit_threads()
+    check_files(*files)
+    from physnn.answers.decide import study
+
+    found = study(files, resamples=resamples, seed=seed or 0)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        _print_study(found)
+    return 0 if all(one.decided for one in found.files) else 3
+
+
+def _print_study(found: Study) -> None:
+
+    rows = [
+        [
+            one.name,
+            one.order,
+            str(one.evidence.components),
+            " ".join(map(str, one.evidence.sizes)),
+            str(one.evidence.critical_point or "-"),
+            str(one.evidence.inverse_nu or "-"),
+            str(one.evidence.eta or "-"),
+            one.decision.kind,
+        ]
+        for one in found.files
+    ]
+    print_table("", ["file", "k* / 2 pi", "n", "L", "T_c", "1/nu", "eta", "verdict"], rows)
+    for one in found.files:
+        click.echo(f"{one.name}: {one.decision.kind}. {one.decision.reason}")
+        for plane in (one.evidence.planes or {}).values():
+            if plane.points:
+                click.echo(
+                    f"  U4 against xi/L at L = {plane.L}, plane of {plane.plane}: {plane.verdict}, "
+                    f"largest difference {plane.largest:+.3f}"
+                )
+    for name, common in (("T_c", found.critical_point), ("1/nu", found.inverse_nu), ("eta", found.eta)):
+        if common:
+            click.echo(f"{name} of all: {common}")

@@ -1,12 +1,28 @@
-"""``physnn diagnose``: what a trained network is, before anything is concluded from it."""
+"""``physnn diagnose``, ``memory``, ``seam`` and ``replicas``: what is to be known of networks."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from physnn.cli.options import Number, Whole, debug_option, json_option, module_option, quiet_option, seed_option
+from physnn.cli import options as opt
+from physnn.cli.call import Call, planned, run_recipe
+from physnn.cli.output import print_json, print_table, progress_bar
+from physnn.cli.sweep import noise_given
+from physnn.cli.train import classifier_settings, data_options, percent, recipe_options, train_members
+from physnn.errors import InputError
+
+MEMORY = "physnn.samples.memory.recipe:MemorySweep"
+FIVE = ("simple", "dropout", "batchnorm", "flip", "rotation")
+"""The networks that the replica-distance metric was proposed with."""
+SCANS = (0.0, 1.0, 2.0)
+"""Exponents z at which curves m(t = c L^z) are compared unless others are asked for."""
+SMALL = 1e-3
+"""Ratios below are written with a power of ten."""
 
 
 class Window(click.ParamType[tuple[int, int]]):
@@ -24,36 +40,21 @@ class Window(click.ParamType[tuple[int, int]]):
 
 @click.command()
 @click.argument("networks", required=False)
-@module_option
-@click.option("--steps", type=Whole(1), help="Depth T [default: that of training, or what the class says].")
-@click.option("--images", type=Whole(1), default=32, show_default=True, help="Fresh images shown to each network.")
-@click.option("--L", "size", type=Whole(1), help="Side of the images [default: that of training].")
-@click.option("--eta", type=Number(0), default=0.02, show_default=True, help="Noise of the damage profile (Langevin).")
-@click.option("--noise-steps", type=Window(), help="Noise in the steps A <= t < B only [default: six windows in turn].")
+@opt.module_option
+@click.option("--steps", type=opt.Whole(1), help="Depth T [default: that of training, or what the class says].")
+@click.option("--images", type=opt.Whole(1), default=32, show_default=True, help="Fresh images shown to each network.")
+@click.option("--L", "size", type=opt.Whole(1), help="Side of the images [default: that of training].")
 @click.option(
-    "--figure",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Draw a page for every network here; a number is put before the ending.",
+    "--eta", type=opt.Number(0), default=0.02, show_default=True, help="Noise of the damage profile (Langevin)."
 )
-@seed_option
-@json_option
-@quiet_option
-@debug_option
+@click.option("--noise-steps", type=Window(), help="Noise in the steps A <= t < B only [default: six windows in turn].")
+@opt.figure_option("Draw a page for every network here; a number is put before the ending.")
+@opt.seed_option
+@opt.plain_options
 def diagnose(
-    networks: str | None,
-    module: str | None,
-    steps: int | None,
-    images: int,
-    size: int | None,
-    eta: float,
-    noise_steps: tuple[int, int] | None,
-    figure: Path | None,
-    seed: int | None,
-    as_json: bool,
-    quiet: bool,
-    debug: bool,
-) -> None:
+    networks: str | None, size: int | None, figure: Path | None, seed: int | None, as_json: bool, quiet: bool,
+    **options: Any,
+) -> None:  # fmt: skip
     """Diagnose networks of a file, a bundled ensemble, or a class of yours: stability, cycle, errors, walls, damage.
 
     \b
@@ -63,21 +64,10 @@ def diagnose(
     """
     from physnn.analysis.order.diagnosis import as_json as plain
     from physnn.analysis.order.diagnosis import table
-    from physnn.cli.output import print_json, print_table, progress_bar
     from physnn.samples.diagnosis import diagnose as run
 
     with progress_bar("diagnose", quiet) as progress:
-        found = run(
-            networks,
-            module=module,
-            steps=steps,
-            images=images,
-            L=size,
-            eta=eta,
-            noise_steps=noise_steps,
-            seed=seed or 0,
-            progress=progress,
-        )
+        found = run(networks, L=size, seed=seed or 0, progress=progress, **options)
     pages = []
     if figure:
         from physnn.figures.diagnosis import diagnosis_figure
@@ -91,8 +81,240 @@ def diagnose(
     heading, rows = table(found)
     # The file is in the title; its name in every row would leave no room for numbers.
     shown = [[d.name.rpartition("/")[2], *row[1:-1]] for d, row in zip(found, rows, strict=True)]
-    print_table(f"{len(found)} networks of {networks or module}", heading[:-1], shown)
+    print_table(f"{len(found)} networks of {networks or options['module']}", heading[:-1], shown)
     for d in found:
         click.echo(f"{d.name}: {d.verdict}")
     for page in pages:
         click.echo(f"figure  {page}")
+
+
+@click.command("memory", cls=opt.RecipeCommand, recipes=(MEMORY,))
+@click.argument("networks", nargs=-1)
+@opt.eta_range_option("0.2 1 9")
+@click.option(
+    "--z", cls=opt.ListOption, type=opt.Number(0), metavar="Z...", example="0 1 2", help="Scan t = c L^z at these z."
+)
+@click.option(
+    "--after", type=opt.Number(0), metavar="C", help="c of the scan at the training L, steps [default: --steps]."
+)
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write L, eta, t, m and error here, for: physnn fit FILE --dynamic.",
+)
+@opt.sweep_options("memory.h5", "sizes, noise values, networks or length")
+def memory(
+    eta_range: tuple[float, ...] | None, z: tuple[float, ...], after: float | None, table: Path | None, **options: Any
+) -> None:
+    """Write a domain into NETWORKS (files, FILE/SEED, or bundled ensembles), add noise, and see how long it lasts.
+
+    \b
+    physnn memory kuramoto_symmetric --L 16 32 64 128
+    physnn memory kuramoto_broken --L 16 32 64 --pattern box
+    physnn memory --model diagonal 1 0 --L 8 16 32 64 --eta 1 1.4 1.8 --longest 20000
+
+    Lifetimes are steps until half of the contrast between inside and outside is gone; runs that end before count as
+    such.  A rerun continues where an interrupted one stopped.
+    """
+    from physnn.cli.answers import memory_answer, print_missing, print_plans
+    from physnn.machine import single_blas_thread
+    from physnn.samples.memory.recipe import MemorySweep
+
+    call = Call.of(options, "memory.h5")
+    if call.device == "cuda":
+        raise InputError("memory sweeps run on the CPU; leave --device out")
+    options["eta"] = tuple(noise_given(options["eta"], eta_range))
+    settings = call.settings(MemorySweep, options)
+    if options["networks"] or options["model"]:
+        # Of a known coupling and networks the one that is named stands, whatever the configuration file has.
+        dropped = {"network_ids", *({"networks", "model"} - opt.given(options).keys())}
+        settings = {key: value for key, value in settings.items() if key not in dropped}
+    from physnn import api
+
+    recipe = api.memory_recipe(call.out, call.extend, **settings)
+    if call.dry_run:
+        print_plans({"memory": planned(recipe, call)}, call.as_json)
+        return
+    count, missing = run_recipe("memory", recipe, call)
+    if missing:
+        assert call.run is not None
+        print_missing(call.run["shard"], {"memory": (call.out, count, missing)}, call.as_json)
+        return
+    with single_blas_thread():
+        memory_answer(call.out, count, z or SCANS, after, table).print(call.as_json)
+
+
+@click.command("seam", cls=opt.ListCommand)
+@click.argument("networks", required=False)
+@click.option(
+    "--model",
+    cls=opt.ListOption,
+    metavar="NAME...",
+    example="xy",
+    help="Instead of networks: xy | on N | diagonal K1 K2... | rotated P/Q P/Q | coupling FILE.npy.",
+)
+@click.option(
+    "--L", "L", cls=opt.ListOption, type=opt.Whole(2), metavar="L...", example="8 16", help="Sides [default: 8 12 16]."
+)
+@click.option(
+    "--T",
+    "T",
+    cls=opt.ListOption,
+    type=opt.Number(0),
+    metavar="T...",
+    example="0.5 1",
+    help="Temperatures besides T = 0.",
+)
+@click.option("--axis", type=click.Choice(["0", "1", "both"]), default="both", show_default=True)
+@click.option("--twist", is_flag=True, help="Give both boundaries the twist of least energy first.")
+@click.option(
+    "--measurements", type=opt.Whole(2), default=4000, show_default=True, help="At each temperature and strength."
+)
+@click.option("--interval", type=opt.Whole(1), default=2, show_default=True, help="Sweeps before each measurement.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep results here (JSON) as they are found; the same command continues.",
+)
+@opt.seed_option
+@opt.plain_options
+def seam(
+    networks: str | None, model: tuple[str, ...], L: tuple[int, ...], T: tuple[float, ...], axis: str,
+    out: Path | None, seed: int | None, as_json: bool, quiet: bool, **settings: Any,
+) -> None:  # fmt: skip
+    """Energy (T = 0) and free energy of a seam, a line across which bonds carry -J, in networks or in a model.
+
+    \b
+    physnn seam kuramoto_symmetric --L 8 16
+    physnn seam --model diagonal 1 0 --L 8 16 32 --T 0.5 0.7
+
+    Growing like L it is a wall's, constant it is that of a twist, and in a disordered phase it vanishes.
+    """
+    from physnn.samples.named import load_model
+    from physnn.samples.seam import models_of, seams, stiffness_of
+
+    if bool(networks) == bool(model):
+        raise InputError("physnn seam needs either networks or --model NAME")
+    chosen = models_of(networks) if networks else {(m := load_model(model)).name: m}
+    axes = (0, 1) if axis == "both" else (int(axis),)
+    with progress_bar("seam", quiet) as progress:
+        found = seams(chosen, L or (8, 12, 16), T, axes, progress, out, seed=seed or 0, **settings)
+    if as_json:
+        print_json({"seams": found, "stiffness": stiffness_of(found)})
+        return
+    _print(found, stiffness_of(found))
+    if out:
+        click.echo(f"results  {out}")
+
+
+def _print(rows: list[dict[str, Any]], stiffnesses: list[dict[str, Any]]) -> None:
+
+    table = []
+    for row in rows:
+        first, zero = [row["name"], str(row["L"]), str(row["axis"])], row["T0"]
+        table.append([*first, "0", f"{zero['cost']:.6g}", f"{zero['sharp']:.6g}", f"{zero['spread']:.6g}", ""])
+        table += [[*first, f"{at['T']:g}", _number(at["cost"]), "", "", _number(at["ratio"])] for at in row["T"]]
+    heading = ["model", "L", "axis", "T", "Delta F", "sharp", "spread", "P_anti/P_per"]
+    print_table("free energy of a seam", heading, table)
+    rows_ = [[s["name"], str(s["axis"]), f"{s['T']:g}", _number(s["theta"])] for s in stiffnesses if s["theta"]]
+    if rows_:
+        print_table("Delta F ~ L^theta: 1 for walls, 0 for a twist", ["model", "axis", "T", "theta"], rows_)
+    for name, c in {row["name"]: row["c"] for row in rows if row["c"]}.items():
+        click.echo(f"{name}: |c| = {c:.3g} breaks the symmetry x -> -x; Delta F is no wall's")
+
+
+def _number(found: dict[str, Any]) -> str:
+    from physnn.analysis.statistics.estimate import Estimate
+
+    value, error = found["value"], found["error"]
+    if 0 < value < SMALL:
+        power = math.floor(math.log10(value))
+        return f"{Estimate(value / 10**power, error / 10**power)}e{power}"
+    return str(Estimate(value, error))
+
+
+@click.command(cls=opt.ListCommand)
+@click.option(
+    "--networks",
+    cls=opt.ListOption,
+    metavar="NAME...",
+    example="simple dropout",
+    help=f"Networks of the zoo, or one ensemble file [default: {' '.join(FIVE)}].",
+)
+@click.option("--replicas", "count", type=opt.Whole(8), default=50, show_default=True, help="Replicas of each network.")
+@click.option("--epochs", type=opt.Whole(0), default=200, show_default=True, help="Epochs of training.")
+@data_options
+@recipe_options
+@click.option(
+    "--reduction",
+    type=click.Choice(["none", "pca", "umap"]),
+    default="none",
+    show_default=True,
+    help="Take distances of reduced weights, too.",
+)
+@click.option("--components", type=opt.Whole(1), default=100, show_default=True, help="Coordinates of a reduction.")
+@opt.seed_option
+@opt.out_option("replicas.h5")
+@opt.json_option
+@opt.run_options
+def replicas(
+    networks: tuple[str, ...], count: int, reduction: str, components: int, seed: int | None, **options: Any
+) -> None:
+    """How far apart replicas of a network end: the replica-distance metric, with errors over replicas.
+
+    \b
+    physnn replicas
+    physnn replicas --networks simple dropout --data cifar-10-batches-py --replicas 200
+    physnn replicas --networks replicas-networks.h5 --reduction pca --components 40
+
+    Each network is trained from many seeds on the same few images (100 unless --train says otherwise).  Trained
+    networks are kept beside --out, so that the same command continues, and other measurements need no training.
+    """
+    from physnn.analysis.replicas.embedding import Reduction
+    from physnn.answers.replicas import MEASUREMENTS, save_distances, study_replicas, with_reduction
+    from physnn.answers.replicas import as_json as plain
+    from physnn.figures.replicas import replicas_figure
+    from physnn.figures.style import save
+    from physnn.store.ensemble_file import read_ensembles
+
+    call = Call.of(options, "replicas.h5")
+    measurements = with_reduction(MEASUREMENTS, Reduction(reduction, components, seed=seed or 0))
+    if len(networks) == 1 and networks[0].endswith(".h5"):
+        kept = Path(networks[0])
+        file = read_ensembles(kept)
+    else:
+        kept = call.out.with_name(f"{call.out.stem}-networks.h5")
+        recipe, images = classifier_settings(options)
+        members = {name: (recipe | {"network": name}, {"train": 100} | images) for name in networks or FIVE}
+        file = train_members("replicas", members, range(count), replace(call, out=kept), options)
+    with progress_bar("replicas", call.quiet) as progress:
+        study = study_replicas(file, measurements, seed or 0, progress)
+    save_distances(study, file, call.out)
+    figure = save(replicas_figure(study), call.out.with_suffix(".png"))
+    if call.as_json:
+        print_json({"file": str(call.out), "ensembles": str(kept), "figure": str(figure)} | plain(study))
+        return
+    _print_study(study)
+    click.echo(f"distances {call.out}\nnetworks  {kept}\nfigure    {figure}")
+
+
+def _print_study(study: Any) -> None:
+
+    names = study.comparison.names if study.comparison else tuple(study.ensembles)
+    kinds = ["wasserstein", "wasserstein_untrained", "wasserstein_normalised", "euclid_aligned"]
+    kinds += [k for s in study.ensembles.values() for k in s.metrics if "pca" in k or "umap" in k]
+    kinds = [k for k in dict.fromkeys(kinds) if any(k in s.metrics for s in study.ensembles.values())]
+    rows = []
+    for name in names:
+        s = study.ensembles[name]
+        found = [str(s.metrics[k].estimate) if k in s.metrics else "" for k in kinds]
+        rows.append([name, *found, str(s.class_overlap.mean), f"{percent(s.accuracy)} %"])
+    n = next(iter(study.ensembles.values())).metrics["wasserstein"].replicas
+    header = ["network", *(k.replace("_", " ") for k in kinds), "overlap of classes", "test accuracy"]
+    print_table(f"mean distance of {n} replicas, errors over replicas", header, rows)
+    if study.comparison:
+        order, probability = next(iter(study.comparison.orderings.items()))
+        click.echo(f"ordering {' > '.join(order)} in {probability:.0%} of the resamples of replicas")
+        for (a, b), d in study.differences.items():
+            if b == names[names.index(a) + 1]:
+                click.echo(f"  {a} - {b}: {d}, {d.value / d.error:.1f} errors")

@@ -1,47 +1,21 @@
-"""Option types and the options that several commands share."""
+"""Option types, options made from the fields of recipes, and the options that several commands share."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 import sys
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
-from physnn.errors import InputError
-
-
-def read_config(path: Path | None) -> dict[str, Any]:
-    """Return the settings of a file, or none without a file; their validity is checked with the recipe.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or cannot be parsed.
-    """
-    if path is None:
-        return {}
-    try:
-        data = path.read_bytes()
-        if data.startswith(b"\x89HDF"):
-            from physnn.store.sweep_file import read_sweep
-
-            return read_sweep(path).recipe
-        found = json.loads(data) if path.suffix == ".json" else tomllib.loads(data.decode())
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; check the name") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path} must hold a table of settings")
-    return found
-
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -78,7 +52,7 @@ class ListCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Write ``--L 32 64`` as ``--L=32 --L=64``, which click understands."""
-        lists = {name: p for p in self.params if isinstance(p, ListOption) for name in p.opts}
+        lists = {name: p for p in self.get_params(ctx) if isinstance(p, ListOption) for name in p.opts}
         words, result = list(args), []
         while words:
             word = words.pop(0)
@@ -135,18 +109,20 @@ class NumberOrFree(click.ParamType[Any]):
 
 
 class Whole(click.ParamType[int]):
-    """A whole number not below a least one."""
+    """A whole number between a least and a most one."""
 
     name = "integer"
 
-    def __init__(self, least: int) -> None:
-        self.least = least
+    def __init__(self, least: int, most: int = 10**18) -> None:
+        self.least, self.most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or fail with one sentence."""
         text = str(value)
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or int(text) < self.least:
             self.fail(f"{text[:30]} is not a whole number >= {self.least}", param, ctx)
+        if int(text) > self.most:
+            self.fail(f"{text} is too many; {self.most} at most", param, ctx)
         return int(text)
 
 
@@ -165,6 +141,92 @@ class Duration(click.ParamType[float]):
         return float(sum(int(field) * 60**k for k, field in enumerate(reversed(fields))))
 
 
+class RecipeCommand(ListCommand):
+    """A command with an option for every described field of its recipes, made when its options are first needed.
+
+    Parameters
+    ----------
+    recipes : sequence of str
+        Recipe classes, ``module:Class``; of fields with one name the first one counts.
+    leave : sequence of str
+        Fields that are no options of this command, or have one in words of its own.
+    """
+
+    def __init__(self, *args: Any, recipes: Sequence[str], leave: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.recipes, self.leave = recipes, leave
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Arguments, options of the fields, then those that are written by hand."""
+        if self.recipes:
+            fields: dict[str, FieldInfo] = {}
+            for recipe in self.recipes:
+                fields |= {name: field for name, field in described(recipe).items() if name not in fields}
+            made = [field_option(name, field) for name, field in fields.items() if name not in self.leave]
+            self.recipes = ()
+            self.params.sort(key=lambda param: not isinstance(param, click.Argument))
+            place = sum(isinstance(param, click.Argument) for param in self.params)
+            self.params[place:place] = made
+        return super().get_params(ctx)
+
+
+def described(recipe: str) -> dict[str, FieldInfo]:
+    """Fields of a recipe class, ``module:Class``, that have a description: those that a person may choose."""
+    module, _, name = recipe.partition(":")
+    fields: dict[str, FieldInfo] = getattr(import_module(module), name).model_fields
+    return {name: field for name, field in fields.items() if field.description}
+
+
+def field_option(name: str, field: FieldInfo) -> click.Option:
+    """Option of a recipe's field: its type, limits, default and description; title and examples where it has them.
+
+    The option's own value is None, or empty, where it is not given, so that settings of a file can stand below it.
+    """
+    kind, many = _type_of(field.annotation, field.metadata)
+    text, default = field.description or "", field.get_default()
+    if given({name: default}) and not field.is_required() and "[default" not in text:
+        shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+        shown = f"{default:g}" if isinstance(default, float) else shown
+        text = f"{text.removesuffix('.')} [default: {shown}]."
+    names = [f"--{name.replace('_', '-')}", name]
+    if kind is click.BOOL:
+        return click.Option(names, is_flag=True, help=text)
+    if not many:
+        return click.Option(names, type=kind, metavar=field.title, help=text)
+    example = str((field.examples or [" ".join(map(str, default or ()))])[0])
+    return ListOption(names, type=kind, metavar=field.title or f"{name.upper()}...", example=example, help=text)
+
+
+def _type_of(annotation: Any, limits: Sequence[Any] = ()) -> tuple[click.ParamType[Any], bool]:
+    """Type of an option for values of an annotation within limits, and whether there are many of them."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_of(inner[0], [limit for note in inner[1:] for limit in note.metadata])
+    if origin is tuple:
+        return _type_of(inner[0])[0], True
+    if origin is Literal:
+        return click.Choice(inner), False
+    if NoneType in inner:
+        return _type_of(inner[0], limits)
+    least = [getattr(limit, name) for limit in limits for name in ("ge", "gt") if hasattr(limit, name)]
+    plain: dict[Any, click.ParamType[Any]] = {bool: click.BOOL, str: click.STRING}
+    return plain.get(annotation) or (Whole if annotation is int else Number)(*least), False
+
+
+class FigureFile(click.Path):
+    """A file that a figure can be written to: refused before anything is computed, where it is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or fail with one sentence."""
+        from physnn.machine import check_figure
+
+        check_figure(Path(value))
+        return super().convert(value, param, ctx)
+
+
 def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:
     """Return one decorator that applies several, the first one listed first in the help text."""
 
@@ -176,7 +238,7 @@ def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], F
     return apply
 
 
-def one_thread() -> None:
+def limit_threads() -> None:
     """Let linear algebra run on one thread, if numpy is not loaded yet.
 
     A fit makes thousands of decompositions of small matrices, and threads would wait for each other longer than they
@@ -197,16 +259,36 @@ def out_option(default: str) -> Callable[[Function], Function]:
     return click.option("--out", type=path, help=f"File to write [default: {default}].")
 
 
+def figure_option(text: str) -> Callable[[Function], Function]:
+    """Return the ``--figure`` option of a command."""
+    return click.option("--figure", type=FigureFile(), metavar="FILE", help=text)
+
+
+def extend_option(what: str) -> Callable[[Function], Function]:
+    """Return the ``--extend`` option of a command, with what can be added named in the help text."""
+    return click.option("--extend", is_flag=True, help=f"Add {what} to a finished file.")
+
+
+def eta_range_option(default: str) -> Callable[[Function], Function]:
+    """Return the ``--eta-range`` option of a command, with its default named in the help text."""
+    text = f"N evenly spaced noise values [default: {default}]."
+    return click.option("--eta-range", nargs=3, type=Number(0), metavar="LO HI N", help=text)
+
+
+resamples_option = click.option(
+    "--resamples", type=Whole(20, 100_000), default=200, show_default=True, help="Bootstrap samples."
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing."
+)
 quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
-debug_option = click.option("--debug", is_flag=True, help="Show a traceback on errors.")
-
-RUN = ("jobs", "restart", "max_time", "executor", "insecure", "shard")
-"""How a sweep is run; what is left of a command's options says what is measured."""
+debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")
+"""Taken out of the words by `physnn.cli.main`."""
 
 
-def taken(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Take options out of a command's, and return them."""
-    return {name: options.pop(name) for name in names}
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
 
 
 run_options = stack(
@@ -248,24 +330,12 @@ config_option = click.option(
     type=click.Path(path_type=Path),
     help="Settings from a TOML or JSON file, or the recipe inside a sweep file; flags override.",
 )
+plain_options = stack(json_option, quiet_option, debug_option)
 
 
-def resolve_device(device: str, recorded: object = None, elsewhere: bool = False) -> str | None:
-    """Return the device to record in a recipe: the one asked for, else the recorded one, else CUDA if there is any.
-
-    Raises
-    ------
-    Unfinished
-        If CUDA is asked for and there is none, and tasks do not run ``elsewhere``.
-    """
-    if device == "auto" and isinstance(recorded, str):
-        device = recorded
-    if device == "cpu":
-        return device
-    if device == "cuda" and elsewhere:
-        return device
-    from physnn.networks.device import check_device, has_cuda
-
-    if device == "cuda":
-        check_device(device)
-    return "cuda" if has_cuda() else None
+def sweep_options(out: str, more: str) -> Callable[[Function], Function]:
+    """Return the options of commands that run a recipe into a file, by default ``out``, that takes ``more``."""
+    return stack(
+        extend_option(more), shard_option, dry_run_option, seed_option, out_option(out), config_option, json_option,
+        run_options,
+    )  # fmt: skip

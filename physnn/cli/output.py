@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from physnn.jobs.run import Progress, silent
+if TYPE_CHECKING:
+    from physnn.jobs.run import Progress
 
 PLAIN_INTERVAL = 30.0
 """Seconds between lines of progress where stderr is no terminal."""
@@ -35,7 +36,7 @@ def _finite(value: Any) -> Any:
 def progress_bar(title: str, quiet: bool) -> Iterator[Progress]:
     """Yield a progress callback: a bar on a terminal, a line every half minute elsewhere, both with the time left."""
     if quiet:
-        yield silent
+        yield lambda done, total, text: None
     elif sys.stderr.isatty():
         with _terminal_bar(title) as show:
             yield show
@@ -45,28 +46,19 @@ def progress_bar(title: str, quiet: bool) -> Iterator[Progress]:
 
 @contextmanager
 def _terminal_bar(title: str) -> Iterator[Progress]:
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import (
-        Progress as Bar,
-    )
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[text]}"),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
         row = bar.add_task(title, total=None, text="")
         yield lambda done, total, text: bar.update(row, completed=done, total=total, text=text)
 

@@ -1,54 +1,35 @@
-"""``physnn sweep-noise``: the main job."""
+"""``physnn sweep-noise`` and ``physnn sweep-temperature``."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from physnn.cli.companion import run_and_print_both
-from physnn.cli.equilibrium import OF_EQUILIBRIUM, equilibrium_options, sweep_equilibrium
-from physnn.cli.options import (
-    RUN,
-    ListCommand,
-    ListOption,
-    Number,
-    Whole,
-    config_option,
-    json_option,
-    module_option,
-    out_option,
-    resolve_device,
-    run_options,
-    seed_option,
-    shard_option,
-    taken,
-)
+from physnn.cli import options as opt
+from physnn.cli.call import Call, choose_algorithm, planned, read_config, resolve_device, run_and_print, run_recipe
+from physnn.errors import InputError
 
+if TYPE_CHECKING:
+    from physnn.samples.memory.recipe import MemorySweep
+    from physnn.samples.noise.recipe import NoiseSweep
+
+NOISE = "physnn.samples.noise.recipe:NoiseSweep"
+EQUILIBRIUM = "physnn.samples.equilibrium.recipe:EquilibriumSweep"
+TEMPERATURE = "physnn.samples.temperature.recipe:TemperatureSweep"
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
-DEFAULT_OUT = "sweep-noise.h5"
 OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
+"""Observables that every noise sweep has."""
 OF_ORDER = ("binder", "m_abs")
 """What networks of users allow as well, if they have an order parameter."""
 
 
-@click.command("sweep-noise", cls=ListCommand)
-@click.option(
-    "--L",
-    "sizes",
-    cls=ListOption,
-    type=Whole(1),
-    metavar="L...",
-    example="32 64 128",
-    help="Sizes, in pixels [default: 32 64 128].",
-)
-@click.option("--eta", cls=ListOption, type=Number(0), metavar="ETA...", example="0 0.1 0.2", help="Noise values.")
-@click.option(
-    "--eta-range", nargs=3, type=Number(0), metavar="LO HI N", help="N evenly spaced noise values [default: 0 0.4 13]."
-)
+@click.command("sweep-noise", cls=opt.RecipeCommand, recipes=(NOISE, EQUILIBRIUM))
+@opt.eta_range_option("0 0.4 13")
 @click.option(
     "--noise-convention",
     type=click.Choice(CONVENTIONS),
@@ -56,32 +37,11 @@ OF_ORDER = ("binder", "m_abs")
     show_default=True,
     help="What --eta and --eta-range mean; files always store the Langevin eta.",
 )
+@opt.module_option
 @click.option(
-    "--networks",
-    cls=ListOption,
-    metavar="FILE...",
-    example="mine.h5",
-    help="Network files, or names of bundled ensembles [default: kuramoto_symmetric; with --module: none].",
-)
-@module_option
-@click.option("--images", type=Whole(1), help="Images per network and size [default: 32].")
-@click.option("--steps", type=Whole(1), help="Depth [default: the trained one].")
-@click.option(
-    "--steps-scaling",
-    type=Number(0),
-    metavar="Z",
-    help="Let the depth grow like (L / training L)^Z, in whole periods of the networks.",
-)
-@equilibrium_options
-@click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
-@click.option("--batch", type=Whole(1), help="Images evolved together; part of the recipe [default: 8].")
-@click.option("--extend", is_flag=True, help="Add sizes, noise values, images or networks to a finished file.")
-@click.option(
-    "--target-error",
-    type=Number(0),
-    metavar="ERROR",
-    help="Measure until the critical point has this error, in units of the Langevin eta (absolute; half its 68 % "
-    "interval): a pilot with a quarter of --images decides noise values and images, at most 64 times its cost.",
+    "--mode",
+    type=click.Choice(["task", "equilibrium"]),
+    help="Images shown to networks, or long runs [default: task; equilibrium with --model].",
 )
 @click.option("--observable", help="What to fit at the end, and what --target-error means [default: rmse].")
 @click.option(
@@ -90,31 +50,9 @@ OF_ORDER = ("binder", "m_abs")
     show_default=True,
     help="Measure as well how long the networks keep a domain, into OUT-memory.h5; see physnn memory.",
 )
-@shard_option
-@click.option("--dry-run", is_flag=True, help="List the tasks with time, memory and file size; run nothing.")
-@seed_option
-@out_option(DEFAULT_OUT)
-@config_option
-@json_option
-@run_options
+@opt.sweep_options("sweep-noise.h5", "sizes, noise values, images or networks")
 def sweep_noise(
-    sizes: tuple[int, ...],
-    eta: tuple[float, ...],
-    eta_range: tuple[float, ...] | None,
-    noise_convention: str,
-    networks: tuple[str, ...],
-    out: Path | None,
-    config: Path | None,
-    as_json: bool,
-    dry_run: bool,
-    extend: bool,
-    observable: str | None,
-    quiet: bool,
-    device: str,
-    debug: bool,
-    mode: str | None,
-    memory: bool,
-    **options: Any,
+    mode: str | None, eta_range: tuple[float, ...] | None, noise_convention: str, memory: bool, **options: Any
 ) -> None:
     """Sweep the noise in trained networks at several sizes; fit, draw and print the answer.
 
@@ -137,72 +75,32 @@ def sweep_noise(
 
     A rerun continues where an interrupted one stopped.
     """
-    from physnn import api
-    from physnn.analysis.curves.observables import check_observable
-    from physnn.cli.options import read_config
-    from physnn.errors import InputError
-    from physnn.machine import check_folder
-
-    if out is not None and out.suffix == ".png":
-        raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
-    long = {name: options.pop(name) for name in OF_EQUILIBRIUM}
     if mode is None:
-        same_kind = long["model"] or read_config(config).get("kind") == "equilibrium"
-        mode = "equilibrium" if same_kind else "task"
+        long = options["model"] or read_config(options["config"]).get("kind") == "equilibrium"
+        mode = "equilibrium" if long else "task"
+    # Noise values and networks mean something in both modes.
+    of_tasks = {"module", *opt.described(NOISE)} - {"L", "eta", "networks"}
+    of_chains = opt.described(EQUILIBRIUM).keys() - {"L"}
+    other, foreign = ("task", of_tasks) if mode == "equilibrium" else ("equilibrium", of_chains)
+    taken = {name: options.pop(name) for name in list(options) if name in foreign}
+    if wrong := list(opt.given(taken)):
+        raise InputError(f"--{wrong[0].replace('_', '-')} belongs to --mode {other}")
+    values = noise_given(options.pop("eta"), eta_range)
     if mode == "equilibrium":
-        given = {"L": sizes, "eta": eta, "eta_range": eta_range, "convention": noise_convention, "networks": networks}
-        place: dict[str, Any] = {"out": out, "config": config, "as_json": as_json, "dry_run": dry_run, "extend": extend}
-        sweep_equilibrium(given, long, options, observable, device, quiet=quiet, **place)
-        return
-    if wrong := [name for name, value in long.items() if value]:
-        raise InputError(f"--{wrong[0].replace('_', '-')} belongs to --mode equilibrium")
-    check_observable(observable or "rmse", OF_SWEEPS + (OF_ORDER if options["module"] else ()))
-    run = taken(options, RUN)
-    flags = {"L": sizes or None, "networks": networks or None, **options}
-    found = read_config(config)
-    resolved = resolve_device(device, found.get("device"), str(run["executor"]).startswith("dask:"))
-    settings = _settings(found, flags | {"device": resolved}, observable, bool(eta or eta_range))
+        _equilibrium(Call.of(options, "sweep-equilibrium.h5"), options, values, noise_convention)
+    else:
+        _task(Call.of(options, "sweep-noise.h5"), options, values, noise_convention, memory)
+
+
+def noise_given(eta: Sequence[float], eta_range: Sequence[float] | None) -> list[float]:
+    """Return the noise values of ``--eta`` or ``--eta-range LO HI N``; none if none are given."""
     if eta and eta_range:
         raise InputError("--eta and --eta-range exclude each other; give one")
-    values = list(eta) if eta else noise_range(eta_range) if eta_range else None
-    if values is not None:
-        names = settings.get("networks", () if settings.get("module") else ("kuramoto_symmetric",))
-        settings["eta"] = langevin(values, noise_convention, names, settings.get("module"))
-    out = out or Path(DEFAULT_OUT)
-    check_folder(out)
-    recipe = api.noise_recipe(out, extend, **settings)
-    place = {"extend": extend, "quiet": quiet, "as_json": as_json}
-    run_and_print_both(recipe, out, observable, memory=memory, dry_run=dry_run, **place, **run)
-
-
-def _settings(settings: dict[str, Any], flags: dict[str, Any], observable: str | None, new_eta: bool) -> dict[str, Any]:
-    """Return the settings of a configuration file with flags over them."""
-    from physnn.errors import InputError
-    from physnn.samples.base import check_names
-    from physnn.samples.noise.recipe import NoiseSweep
-
-    check_names(NoiseSweep, settings)
-    if settings.get("module") and not flags["module"]:
-        raise InputError(f"these settings run code: allow it with --module {settings['module']}")
-    settings = {key: value for key, value in settings.items() if key not in ("module", "module_digest")}
-    if settings.get("stages") and (new_eta or flags["images"] or flags["target_error"] is not None):
-        # Other values than those that were decided: the record of the decision does not go with them.
-        dropped = ("stages", "asked_images", "target_error", "target_observable")
-        settings = {key: value for key, value in settings.items() if key not in dropped}
-    settings = settings | {key: value for key, value in flags.items() if value is not None}
-    if flags["networks"] or flags["module"]:
-        settings.pop("network_ids", None)
-    if observable and settings.get("target_error") is not None and not settings.get("stages"):
-        settings["target_observable"] = observable
-    return settings
-
-
-def noise_range(given: Sequence[float]) -> list[float]:
-    """Return the noise values of ``--eta-range LO HI N``."""
-    from physnn.errors import InputError
+    if not eta_range:
+        return list(eta)
     from physnn.samples.noise.recipe import noise_values
 
-    low, high, count = given
+    low, high, count = eta_range
     if not (high > low and 2 <= count <= 10**5 and count == int(count)):
         raise InputError("--eta-range needs LO < HI and a whole number N >= 2, as in: --eta-range 0 0.4 13")
     return noise_values(low, high, int(count))
@@ -215,7 +113,6 @@ def langevin(values: list[float], convention: str, networks: Sequence[str], modu
     if convention == "temperature":
         return [math.sqrt(2 * value) for value in values]
     from physnn.bundled import resolve
-    from physnn.errors import InputError
     from physnn.networks.brought import step_sizes
     from physnn.store.network_file import read_networks
 
@@ -233,3 +130,179 @@ def langevin(values: list[float], convention: str, networks: Sequence[str], modu
         "increment-variance": lambda v: math.sqrt(v / gamma),
     }
     return [rules[convention](value) for value in values]
+
+
+def _task(call: Call, options: dict[str, Any], values: list[float], convention: str, memory: bool) -> None:
+    """Run a noise sweep, print its answer, and then the memory sweep that goes with it."""
+    from physnn.analysis.curves.observables import check_observable
+
+    check_observable(call.observable or "rmse", OF_SWEEPS + (OF_ORDER if options["module"] else ()))
+    settings = _noise_settings(call, options, bool(values))
+    settings["device"] = resolve_device(call.device, settings.get("device"), call.elsewhere)
+    if values:
+        names = settings.get("networks", () if settings.get("module") else ("kuramoto_symmetric",))
+        settings["eta"] = langevin(values, convention, names, settings.get("module"))
+    from physnn import api
+
+    recipe = api.noise_recipe(call.out, call.extend, **settings)
+    if memory:
+        run_both(recipe, call)
+    else:
+        run_and_print("sweep-noise", recipe, call)
+
+
+def _noise_settings(call: Call, options: dict[str, Any], new_eta: bool) -> dict[str, Any]:
+    """Return the settings of a configuration file with options over them."""
+    from physnn.samples.noise.recipe import NoiseSweep
+
+    found = call.settings(NoiseSweep, {})
+    if found.get("module") and not options["module"]:
+        raise InputError(f"these settings run code: allow it with --module {found['module']}")
+    dropped = {"module", "module_digest"}
+    if found.get("stages") and (new_eta or options["images"] or options["target_error"] is not None):
+        # Other values than those that were decided: the record of the decision does not go with them.
+        dropped |= {"stages", "asked_images", "target_error", "target_observable"}
+    if options["networks"] or options["module"]:
+        dropped |= {"network_ids"}
+    settings = {key: value for key, value in found.items() if key not in dropped} | opt.given(options)
+    return _with_target(call, settings)
+
+
+def _with_target(call: Call, settings: dict[str, Any]) -> dict[str, Any]:
+    """Let a target error that is not decided upon be that of the observable asked for."""
+    target = call.observable and settings.get("target_error") is not None and not settings.get("stages")
+    return settings | ({"target_observable": call.observable} if target else {})
+
+
+def run_both(recipe: NoiseSweep, call: Call) -> None:
+    """Run a noise sweep and the memory sweep that goes with it; print what each shows as soon as it is there.
+
+    What goes wrong with the second leaves the answer of the first as it is.  One JSON object holds both.
+    """
+    from physnn.answers.memory import companion_path
+    from physnn.cli.answers import Answer, both_answer, no_memory, print_missing, print_plans, sweep_answer
+
+    assert call.run is not None
+    place = companion_path(call.out)
+    other, lack = _companion(recipe, call)
+    if call.dry_run:
+        plans = {"task": planned(recipe, call)} | ({"memory": planned(other, call)} if other else {})
+        print_plans(plans, call.as_json)
+        return
+    begun = time.monotonic()
+    counts = {"task": (call.out, *run_recipe("sweep-noise", recipe, call))}
+    task = None
+    if call.out.exists() and not counts["task"][2]:
+        task = sweep_answer(call.out, call.observable or recipe.target_observable, counts["task"][1])
+        if not call.as_json:
+            task.print()
+    if other:
+        left = call.run["max_time"] and max(1e-3, call.run["max_time"] - (time.monotonic() - begun))
+        own = replace(call, out=place, extend=True, run=call.run | {"max_time": left})
+        try:
+            counts["memory"] = (place, *run_recipe("memory", other, own))
+        except InputError as error:
+            other, lack = None, f"memory is not measured: {error}"
+    if task is None or (other and (counts["memory"][2] or not place.exists())):
+        unsaid = counts if task is None or call.as_json else {"memory": counts["memory"]}
+        print_missing(call.run["shard"], unsaid, call.as_json)
+        return
+    said = both_answer(call.out, place) if other else no_memory(lack)
+    Answer(task.plain | said.plain, said.show).print(call.as_json)
+
+
+def _companion(recipe: NoiseSweep, call: Call) -> tuple[MemorySweep | None, str]:
+    """Return the recipe of the memory sweep that goes with a noise sweep, or why there is none.
+
+    Its runs are as long, and as many, as those of an older one beside the file, which it extends, unless all begins
+    anew.
+    """
+    from physnn import api
+    from physnn.answers.memory import companion_path, companion_settings
+    from physnn.samples.files import recipe_on_disk
+    from physnn.samples.memory.recipe import MemorySweep
+
+    assert call.run is not None
+    if recipe.device == "cuda":
+        return None, "memory is measured on the CPU: physnn memory"
+    old = recipe_on_disk(call.out) if call.extend else None
+    settings = companion_settings(recipe.model_copy(update={"L": tuple(sorted({*recipe.L, *(old.L if old else ())}))}))
+    if settings is None:
+        return None, "memory is measured in networks of our own kinds, on lattices of 4 x 4 or more"
+    try:
+        before = None if call.run["restart"] else recipe_on_disk(companion_path(call.out))
+        if isinstance(before, MemorySweep):
+            settings |= {"longest": max(settings["longest"], before.longest), "replicas": before.replicas}
+        return api.memory_recipe(**settings), ""
+    except InputError as error:
+        # What a memory sweep cannot do (layers that end, say) is no failure of the noise sweep.
+        return None, f"memory is not measured: {error}"
+
+
+def _equilibrium(call: Call, options: dict[str, Any], values: list[float], convention: str) -> None:
+    """Run an equilibrium sweep from the options of ``sweep-noise``."""
+    from physnn.analysis.curves.observables import check_observable
+    from physnn.samples.equilibrium.recipe import EquilibriumSweep
+
+    if call.device == "cuda":
+        raise InputError("equilibrium sweeps run on the CPU; leave --device out")
+    check_observable(call.observable or "binder")
+    options["T"] = _temperatures(options["T"], values, convention)
+    options["model"] = _model(options.pop("networks"), options["model"])
+    settings = call.settings(EquilibriumSweep, options)
+    if options["model"]:
+        settings = {key: value for key, value in settings.items() if key not in ("model_id", "order")}
+    if not settings.get("T") and not call.extend:
+        raise InputError("an equilibrium sweep needs temperatures, as in: --T 0.8 0.9 1.0 1.1")
+    from physnn import api
+
+    run_and_print("sweep-noise", api.equilibrium_recipe(call.out, call.extend, **settings), call)
+
+
+def _temperatures(T: tuple[float, ...], values: list[float], convention: str) -> tuple[float, ...]:
+    """Return the temperatures asked for, as such or as noise; none if none are."""
+    if T and values:
+        raise InputError("--T, --eta and --eta-range exclude each other; give one")
+    if values and convention not in ("langevin", "temperature"):
+        raise InputError("equilibrium sweeps take noise in the langevin or the temperature convention")
+    found = T or tuple(float(f"{v**2 / 2:.12g}") for v in langevin(values, convention, ()))
+    if found and not (min(found) > 0 and math.isfinite(max(found))):
+        raise InputError("temperatures of an equilibrium sweep must be above 0")
+    return found
+
+
+def _model(networks: tuple[str, ...], model: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words that name the model, which may be a network."""
+    if networks and model not in ((), ("network",)):
+        raise InputError("--networks and --model exclude each other; write --model network FILE")
+    if len(networks) > 1:
+        raise InputError("an equilibrium sweep has one network: write --model network FILE/SEED")
+    return ("network", *networks) if networks else model
+
+
+@click.command("sweep-temperature", cls=opt.RecipeCommand, recipes=(TEMPERATURE,))
+@click.option("--observable", help="What to fit at the end, and what --target-error means [default: binder].")
+@opt.sweep_options("sweep-temperature.h5", "sizes, temperatures, chains or sweeps")
+def sweep_temperature(**options: Any) -> None:
+    """Sweep the temperature of the 2D Ising or Potts model at several sizes; fit, draw and print the answer.
+
+    \b
+    physnn sweep-temperature --L 16 32 64 128
+    physnn sweep-temperature --model potts --q 3
+    physnn sweep-temperature --L 8 --T 2.0 2.5 3.0 4.0 --field 0.1 --algorithm metropolis
+    physnn sweep-temperature --extend --sweeps 20000
+    physnn sweep-temperature --target-error 0.0001 --out precise.h5
+    physnn sweep-temperature --device cuda --L 1024 2048 4096
+
+    A rerun continues where an interrupted one stopped.
+    """
+    from physnn.analysis.curves.observables import check_observable
+    from physnn.samples.temperature.recipe import TemperatureSweep
+
+    call = Call.of(options, "sweep-temperature.h5")
+    check_observable(call.observable or "binder")
+    settings = _with_target(call, call.settings(TemperatureSweep, options))
+    choose_algorithm(settings, call.device, call.elsewhere)
+    from physnn import api
+
+    run_and_print("sweep-temperature", api.temperature_recipe(call.out, call.extend, **settings), call)

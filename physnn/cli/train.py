@@ -1,26 +1,57 @@
-"""``physnn train``: make ensembles of networks."""
+"""``physnn train`` and ``physnn replicas``: ensembles of networks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from physnn.cli.classify import classify
-from physnn.cli.options import (
-    ListCommand,
-    ListOption,
-    Number,
-    Whole,
-    config_option,
-    json_option,
-    out_option,
-    resolve_device,
-    run_options,
-)
+from physnn.cli import options as opt
+from physnn.cli.call import Call, read_config, resolve_device
+from physnn.cli.output import print_json, print_table, progress_bar
 
-DEFAULT_OUT = "kuramoto.h5"
+if TYPE_CHECKING:
+    from physnn.store.ensemble_file import EnsembleFile
+
+
+class Fill(click.ParamType[Any]):
+    """A finite number, ``random`` or ``pattern``."""
+
+    name = "VALUE|random|pattern"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number or the word, or fail with one sentence."""
+        return value if value in ("random", "pattern") else opt.Number().convert(value, param, ctx)
+
+
+data_options = opt.stack(
+    click.option(
+        "--data",
+        default="digits",
+        show_default=True,
+        help="digits (8 x 8, built in), or a path: CIFAR batches, IDX files, class folders, npz.",
+    ),
+    click.option("--train", type=opt.Whole(1), help="Training images [default: all]."),
+    click.option("--test", type=opt.Whole(1), help="Test images [default: all, or a fifth]."),
+    click.option("--data-seed", type=opt.Whole(0), default=0, show_default=True, help="Which images are drawn."),
+    click.option("--side", type=opt.Whole(4), help="Resize images of class folders to this side, in pixels."),
+)
+recipe_options = opt.stack(
+    click.option("--batch", type=opt.Whole(2), help="Images per optimiser step [default: 64]."),
+    click.option("--lr", type=opt.Number(0), help="Learning rate of Adam [default: 1e-3]."),
+    click.option(
+        "--weight-decay", type=opt.Number(0), help="Added to the gradient, times the weights [default: 1e-4]."
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["auto", "compiled", "stacked", "loop"]),
+        default="auto",
+        show_default=True,
+        help="What trains: compiled code, all replicas at once, or torch's loop; equal to rounding.",
+    ),
+)
 
 
 @click.group()
@@ -28,69 +59,21 @@ def train() -> None:
     """Train an ensemble of networks, one per seed, into one network file."""
 
 
-train.add_command(classify)
-
-
-@train.command("kuramoto", cls=ListCommand)
-@click.option("--L", "size", type=Whole(1), help="Side of the training images [default: 32].")
+@train.command("kuramoto", cls=opt.RecipeCommand, recipes=("physnn.networks.kuramoto.recipe:TrainingRecipe",))
 @click.option(
-    "--family",
-    type=click.Choice(["paper", "flow"]),
-    help="paper: the published recipe; flow: kept a stable gradient flow [default: paper].",
+    "--seeds",
+    cls=opt.ListOption,
+    type=opt.Whole(0),
+    metavar="SEED...",
+    example="0 1 2",
+    help="One network each [default: 0].",
 )
-@click.option("--steps", type=Whole(1), help="Depth: number of time steps [default: 15; flow: 30].")
-@click.option(
-    "--seeds", cls=ListOption, type=Whole(0), metavar="SEED...", example="0 1 2", help="One network each [default: 0]."
-)
-@click.option("--broken", is_flag=True, help="Break the symmetry x -> -x with a trained constant c.")
-@click.option("--bias-sd", type=Number(0), help="Standard deviation of c at the start [default: 0.3].")
-@click.option(
-    "--symmetry",
-    type=click.Choice(["Z2", "U1"]),
-    help="Z2: x -> -x, defects are walls; U1: rotations of a plane, defects are vortices [default: Z2].",
-)
-@click.option(
-    "--layers",
-    type=click.Choice(["shared", "unshared"]),
-    help="unshared: every step has a coupling of its own [default: shared].",
-)
-@click.option("--components", type=Whole(2), help="N, components of a unit vector [default: 16].")
-@click.option("--kernel", type=Whole(1), help="k, side of the coupling kernel [default: 5].")
-@click.option("--gamma", type=Number(0), help="Step size [default: 0.25; flow: 0.125].")
-@click.option("--stability", type=Number(0), help="flow: largest bound on s = gamma (h - lambda_min)/2 [default: 0.9].")
-@click.option("--depth-spread", type=Whole(0), help="flow: loss at a random depth, T +- this many steps [default: 3].")
-@click.option(
-    "--depth-ramp", type=Number(0), help="flow: share of training over which depth grows to T [default: 0.5]."
-)
-@click.option("--boundary", type=click.Choice(["periodic", "zero"]), help="Boundary [default: periodic].")
-@click.option("--density", type=click.Choice(["matched", "paper"]), help="Density of shapes [default: matched].")
-@click.option("--epochs", type=Whole(1), help="Epochs; each ends with a checkpoint [default: 12].")
-@click.option("--pairs-per-epoch", type=Whole(1), help="Fresh image pairs per epoch [default: 5632].")
-@click.option("--batch", type=Whole(1), help="Images per optimiser step [default: 16].")
-@click.option("--lr", type=Number(0), help="Highest learning rate [default: 2e-3].")
-@click.option("--dry-run", is_flag=True, help="Say how much time, memory and space it takes; train nothing.")
-@out_option(DEFAULT_OUT)
-@config_option
-@json_option
-@run_options
-def kuramoto(
-    size: int | None,
-    seeds: tuple[int, ...],
-    broken: bool,
-    out: Path | None,
-    config: Path | None,
-    as_json: bool,
-    quiet: bool,
-    device: str,
-    debug: bool,
-    jobs: int | None,
-    restart: bool,
-    max_time: float | None,
-    executor: str,
-    insecure: bool,
-    dry_run: bool,
-    **options: Any,
-) -> None:
+@opt.dry_run_option
+@opt.out_option("kuramoto.h5")
+@opt.config_option
+@opt.json_option
+@opt.run_options
+def kuramoto(seeds: tuple[int, ...], **options: Any) -> None:
     """Train Kuramoto networks on the transmogrifier: circle to square to triangle to circle.
 
     \b
@@ -99,43 +82,31 @@ def kuramoto(
 
     Killed or stopped, the same command continues after the last full epoch of each network.
     """
-    from physnn import api
-    from physnn.cli.options import read_config
-    from physnn.cli.output import progress_bar
     from physnn.networks.kuramoto.recipe import TrainingRecipe
-    from physnn.samples.base import check_names
+    from physnn.samples.base import check_names, validated
 
-    settings = read_config(config)
+    call = Call.of(options, "kuramoto.h5")
+    settings = read_config(call.config)
     check_names(TrainingRecipe, settings, "seeds", "kind", "device")
     recorded = {key: settings.pop(key, None) for key in ("seeds", "kind", "device")}
-    chosen_seeds = seeds or (recorded["seeds"] if recorded["seeds"] is not None else (0,))
-    flags = {"L": size, "broken": broken or None, **options}
-    settings |= {key: value for key, value in flags.items() if value is not None}
-    out = out or Path(DEFAULT_OUT)
-    chosen_device = resolve_device(device, recorded["device"]) or "cpu"
-    if dry_run:
-        _print_plan(api.plan_kuramoto(chosen_seeds, out=out, jobs=jobs, device=chosen_device, **settings), as_json)
+    chosen = seeds or (recorded["seeds"] if recorded["seeds"] is not None else (0,))
+    settings |= opt.given(options)
+    validated(TrainingRecipe, settings)
+    assert call.run is not None
+    device = resolve_device(call.device, recorded["device"]) or "cpu"
+    from physnn import api
+
+    if call.dry_run:
+        plan = api.plan_kuramoto(chosen, out=call.out, jobs=call.run["jobs"], device=device, **settings)
+        _print_training_plan(plan, call.as_json)
         return
-    with progress_bar("train kuramoto", quiet) as progress:
-        api.train_kuramoto(
-            chosen_seeds,
-            out=out,
-            jobs=jobs,
-            device=chosen_device,
-            restart=restart,
-            max_time=max_time,
-            progress=progress,
-            executor=executor,
-            insecure=insecure,
-            **settings,
-        )
-    _print_trained(out, as_json)
+    with progress_bar("train kuramoto", call.quiet) as progress:
+        api.train_kuramoto(chosen, out=call.out, device=device, progress=progress, **call.run, **settings)
+    _print_trained(call.out, call.as_json)
 
 
-def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
+def _print_training_plan(plan: dict[str, Any], as_json: bool) -> None:
     """Print what a training will take."""
-    from physnn.cli.output import print_json
-
     if as_json:
         print_json(plan)
         return
@@ -147,7 +118,6 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
 
 def _print_trained(out: Path, as_json: bool) -> None:
     """Print what is in a network file."""
-    from physnn.cli.output import print_json, print_table
     from physnn.store.network_file import read_networks
 
     file = read_networks(out)
@@ -164,3 +134,137 @@ def _print_trained(out: Path, as_json: bool) -> None:
     ]
     print_table("trained networks", ["seed", "identity", "validation RMSE"], rows)
     click.echo(f"networks {out}")
+
+
+@train.command("classify", cls=opt.ListCommand)
+@click.option("--network", default="simple", show_default=True, help="One of the zoo: simple, dropout, resnet18, ...")
+@click.option(
+    "--seeds",
+    cls=opt.ListOption,
+    type=opt.Whole(0),
+    metavar="SEED...",
+    example="0 1 2",
+    help="One replica each [default: 0 1 2 3 4].",
+)
+@click.option("--expand", type=click.IntRange(2, 5), help="Train on images expanded by this factor, too.")
+@click.option("--fill", type=Fill(), default="0.5", show_default=True, help="Between the pixels of expanded images.")
+@click.option(
+    "--control/--no-control", default=True, help="With --expand: images enlarged by nearest neighbours, too [default]."
+)
+@click.option(
+    "--pooled/--no-pooled",
+    default=True,
+    help="With --expand: average the last maps, so that all forms have as many weights [default].",
+)
+@click.option("--epochs", type=opt.Whole(0), help="Epochs [default: 30].")
+@data_options
+@recipe_options
+@opt.out_option("classify.h5")
+@opt.json_option
+@opt.run_options
+def classify(
+    network: str, seeds: tuple[int, ...], expand: int | None, fill: Any, control: bool, pooled: bool, **options: Any
+) -> None:
+    """Train image classifiers, one for every seed; with --expand on expanded images and a control side by side.
+
+    \b
+    physnn train classify --network batchnorm --seeds 0 1 2
+    physnn train classify --data cifar-10-batches-py --train 10000 --expand 2 --fill 0.5
+
+    Expanded images keep their pixels at even spacing and have the fill between them.  The control has the same size,
+    hence the same work.  Accuracies are compared over seeds by a paired t-test.
+    """
+    call = Call.of(options, "classify.h5")
+    recipe, images = classifier_settings(options)
+    forms = ["raw", *(["expanded"] if expand else []), *(["upsampled"] if expand and control else [])]
+    enlarged = images | {"factor": expand, "fill": fill}
+    members = {
+        form: (
+            recipe | {"network": network, "pooled": pooled},
+            (enlarged if form != "raw" else images) | {"form": form},
+        )
+        for form in forms
+    }
+    _report_forms(train_members("train classify", members, seeds or range(5), call, options), call.out, call.as_json)
+
+
+def classifier_settings(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings of classifiers and of their images among a command's options; those not given stay at their defaults."""
+    recipe = {name: options[name] for name in ("epochs", "batch", "lr", "weight_decay")}
+    return opt.given(recipe), opt.given(
+        {name: options[name] for name in ("data", "train", "test", "data_seed", "side")}
+    )
+
+
+def train_members(
+    title: str,
+    members: dict[str, tuple[dict[str, Any], dict[str, Any]]],
+    seeds: Sequence[int],
+    call: Call,
+    options: dict[str, Any],
+) -> EnsembleFile:
+    """Train ensembles, by name the settings of a classifier and of its images, into the file of a call."""
+    from physnn.networks.classifiers.replicas import ClassifierRecipe
+    from physnn.networks.tasks.problem import ProblemRecipe
+    from physnn.samples.base import validated
+    from physnn.samples.training.classifiers import train_ensembles
+
+    assert call.run is not None
+    recipes = {
+        name: (validated(ClassifierRecipe, one), validated(ProblemRecipe, images))
+        for name, (one, images) in members.items()
+    }
+    run = {"engine": options["engine"], "device": resolve_device(call.device) or "cpu", **call.run}
+    with progress_bar(title, call.quiet) as progress:
+        return train_ensembles(recipes, tuple(seeds), out=call.out, progress=progress, **run)
+
+
+def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
+    """Print accuracies by form, their differences to raw images, and draw them."""
+    from physnn.analysis.statistics.estimate import mean_over
+    from physnn.samples.training.classifiers import paired_tests, plot_ensembles
+
+    measured = {name: e.measured for name, e in file.ensembles.items()}
+    n = len(file.recipe["seeds"])
+    tests = paired_tests(file)
+    figure = plot_ensembles(file, out.with_suffix(".png"))
+    if as_json:
+        rows = [
+            {
+                "form": name,
+                "accuracy": mean_over(m["test_accuracy"]).as_json(),
+                "test_loss": mean_over(m["test_loss"]).as_json(),
+                "train_accuracy": float(m["train_accuracy"].mean()),
+                "by_seed": m["test_accuracy"].tolist(),
+            }
+            for name, m in measured.items()
+        ]
+        differences = [
+            {"first": a, "second": b, **test.estimate.as_json(), "p_value": test.p_value, "n": n}
+            for (a, b), test in tests.items()
+        ]
+        found = {"recipe": file.recipe, "forms": rows, "differences": differences}
+        print_json({"file": str(out), "figure": str(figure)} | found)
+        return
+    table = []
+    for name, m in measured.items():
+        table.append(
+            [
+                name,
+                f"{mean_over(100 * m['test_accuracy'])} %",
+                str(mean_over(m["test_loss"])),
+                f"{100 * m['train_accuracy'].mean():.2f} %",
+            ]
+        )
+    header = ["images", "test accuracy", "test loss", "training accuracy"]
+    print_table(f"{n} seeds, errors over seeds", header, table)
+    for (a, b), test in tests.items():
+        click.echo(f"{a} - {b}: {percent(test.estimate)} percentage points, p = {test.p_value:.2g} (paired t-test)")
+    click.echo(f"networks {out}\nfigure   {figure}")
+
+
+def percent(estimate: Any) -> Any:
+    """A share in percent."""
+    from physnn.analysis.statistics.estimate import Estimate
+
+    return Estimate(100 * estimate.value, 100 * estimate.error, estimate.dof)

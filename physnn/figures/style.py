@@ -7,6 +7,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from physnn.machine import check_figure
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette (2008), dark ones first."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -31,6 +33,13 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG (or by its ending) and return the path."""
+    """Write a figure as PNG (or by its ending) and return the path.
+
+    Raises
+    ------
+    InputError
+        If a figure cannot be written there.
+    """
+    check_figure(path)
     figure.savefig(path, dpi=DPI)
     return path

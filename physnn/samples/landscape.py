@@ -123,7 +123,7 @@ def plot_ising(L: int, fields: tuple[float, ...], seed: int, out: Path) -> Path:
 
 def _save(draw: Callable[[], object], out: Path) -> Path:
     from physnn.figures.style import save
-    from physnn.plots import writable
+    from physnn.machine import check_figure
 
-    writable(out)
+    check_figure(out)
     return save(draw(), out)  # type: ignore[arg-type]

@@ -13,8 +13,7 @@ import pytest
 from physnn import api, rng
 from physnn.checks.gpu import GOAL, HOPPER_GIGAHERTZ, LOGIC, bench_ising_cuda, bench_kuramoto_cuda
 from physnn.cli import run
-from physnn.cli.options import resolve_device
-from physnn.cli.temperature import _choose_device
+from physnn.cli.call import choose_algorithm, resolve_device
 from physnn.errors import InputError, Unfinished
 from physnn.kernels import gpu
 from physnn.kernels.gpu import ising
@@ -115,7 +114,7 @@ def test_tasks_that_run_elsewhere_need_no_gpu_here(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("cuda", None, elsewhere=True) == "cuda"
     settings = {}
-    _choose_device(settings, "cuda", elsewhere=True)
+    choose_algorithm(settings, "cuda", elsewhere=True)
     assert settings == {"algorithm": "multispin-gpu"}
 
 

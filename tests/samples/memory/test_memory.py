@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from physnn import api, cli, plots
-from physnn.answers import fit
+from physnn import api, cli
+from physnn.answers import fit, plots
 from physnn.answers.memory import after, curve_rows, memory_of
 from physnn.errors import InputError
 from physnn.models import couplings

@@ -1,4 +1,4 @@
-"""The calls that draw: each makes one figure of a file, an answer or a network, and returns its path."""
+"""Figures of files, answers and networks: each call draws one and returns its path; matplotlib is loaded to draw."""
 
 from __future__ import annotations
 
@@ -6,36 +6,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from physnn.analysis.verdict.fit import Fit
-from physnn.answers.equilibrium import order_record
-from physnn.answers.fit import default_observable, fit
-from physnn.answers.memory import memories, memory_of
-from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.store.network_file import read_networks
-from physnn.store.sweep_file import read_sweep
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import numpy as np
 
     from physnn.analysis.memory.contrast import MemoryAnswer
+    from physnn.analysis.verdict.fit import Fit
     from physnn.analysis.verdict.universality import Comparison
 
 
 def plot_fit(answer: Fit, out: Path) -> Path:
     """Draw everything a fit rests on; return the figure's path."""
     from physnn.figures.fit import fit_figure
+    from physnn.figures.style import save
 
-    return _saved(fit_figure(answer), out)
+    return save(fit_figure(answer), out)
 
 
 def plot_compare(comparison: Comparison, out: Path) -> Path:
     """Draw a comparison; return the figure's path."""
     from physnn.figures.compare import compare_figure
+    from physnn.figures.style import save
 
-    return _saved(compare_figure(comparison), out)
+    return save(compare_figure(comparison), out)
 
 
 def plot_sweep(path: Path, observable: str | None = None, out: Path | None = None, answer: Fit | None = None) -> Path:
@@ -43,16 +37,22 @@ def plot_sweep(path: Path, observable: str | None = None, out: Path | None = Non
 
     ``answer`` is the fit to draw where it is known already.
     """
+    from physnn.answers.fit import default_observable, fit
     from physnn.figures.fit import sweep_figure
+    from physnn.figures.style import save
+    from physnn.store.sweep_file import read_sweep
 
     usual = observable is None or observable == default_observable(read_sweep(path))
     ending = ".png" if usual else f"-{observable}.png"
-    return _saved(sweep_figure(answer or fit(path, observable)), out or path.with_name(path.stem + ending))
+    return save(sweep_figure(answer or fit(path, observable)), out or path.with_name(path.stem + ending))
 
 
 def plot_structure(path: Path, out: Path | None = None) -> Path:
     """Draw structure factors and energy maps of the largest size of an equilibrium sweep; return the PNG's path."""
+    from physnn.answers.equilibrium import order_record
     from physnn.figures.structure import structure_figure
+    from physnn.figures.style import save
+    from physnn.store.sweep_file import read_sweep
 
     sweep = read_sweep(path)
     found = order_record(sweep)
@@ -61,23 +61,29 @@ def plot_structure(path: Path, out: Path | None = None) -> Path:
     L, group = max(sweep.sizes.items())
     T, structure, energy = (group[name].values for name in ("T", "structure", "energy_map"))
     figure = structure_figure(L, T, structure, energy, found.order().wave_vectors)
-    return _saved(figure, out or path.with_name(f"{path.stem}-structure.png"))
+    return save(figure, out or path.with_name(f"{path.stem}-structure.png"))
 
 
 def plot_memory(path: Path, out: Path | None = None, answer: MemoryAnswer | None = None) -> Path:
     """Draw decay curves, lifetimes and growth of a memory sweep; return the PNG's path."""
+    from physnn.answers.memory import memories, memory_of
     from physnn.figures.memory import memory_figure
+    from physnn.figures.style import save
+    from physnn.store.sweep_file import read_sweep
 
     sweep = read_sweep(path)
     answer = answer or memory_of(sweep)
     if answer is None:
         raise InputError(f"{path} holds no memories of domains; they are measured by: physnn memory")
-    return _saved(memory_figure(answer, memories(sweep)), out or path.with_suffix(".png"))
+    return save(memory_figure(answer, memories(sweep)), out or path.with_suffix(".png"))
 
 
 def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
     """Draw the training curves of network files in one figure; return the PNG's path."""
+    from physnn.bundled import resolve
     from physnn.figures.networks import training_figure
+    from physnn.figures.style import save
+    from physnn.store.network_file import read_networks
 
     stems = [Path(name).stem for name in names]
     labels = stems if len(set(stems)) == len(stems) else list(names)
@@ -86,7 +92,7 @@ def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
     if len(pairs) > 1:
         raise InputError("the files were trained with different pairs per epoch; draw them one by one")
     figure = training_figure({name: file.loss for name, file in files.items()}, pairs.pop())
-    return _saved(figure, out or Path("training.png"))
+    return save(figure, out or Path("training.png"))
 
 
 def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, np.ndarray]]:
@@ -101,7 +107,9 @@ def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, 
     L : int, optional
         Size; twice the training size by default.
     """
+    from physnn.bundled import resolve
     from physnn.networks.kuramoto.evaluate import example_images
+    from physnn.store.network_file import read_networks
 
     path = resolve(name)
     file = read_networks(path)
@@ -111,20 +119,6 @@ def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, 
 def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
     """Draw what `example_set` returns; return the PNG's path."""
     from physnn.figures.networks import image_figure
-
-    return _saved(image_figure(example_set(name, eta)), out or Path(Path(name).stem + "-examples.png"))
-
-
-def _saved(figure: Figure, path: Path) -> Path:
     from physnn.figures.style import save
 
-    writable(path)
-    return save(figure, path)
-
-
-def writable(path: Path) -> None:
-    """Raise InputError if a figure cannot be written there."""
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise InputError(f"a figure is written as .png, .pdf or .svg, not as {path.name}; choose another name")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {path.parent} for {path.name}; make it or choose another place")
+    return save(image_figure(example_set(name, eta)), out or Path(Path(name).stem + "-examples.png"))

@@ -1,0 +1,178 @@
+"""How every command runs a recipe: the options that are no settings, the run, its answer or its plan."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physnn.cli import options as opt
+from physnn.cli.output import progress_bar
+from physnn.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+RUN = ("jobs", "restart", "max_time", "executor", "insecure", "shard")
+"""Options that say how tasks are run."""
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """Return the settings of a file, or none without a file; their validity is checked with the recipe.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or cannot be parsed.
+    """
+    if path is None:
+        return {}
+    try:
+        data = path.read_bytes()
+        if data.startswith(b"\x89HDF"):
+            from physnn.store.sweep_file import read_sweep
+
+            return read_sweep(path).recipe
+        found = json.loads(data) if path.suffix == ".json" else tomllib.loads(data.decode())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the name") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} must hold a table of settings")
+    return found
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a recipe is run and its answer printed: the options of a command that are no settings of the recipe."""
+
+    out: Path
+    config: Path | None = None
+    observable: str | None = None
+    device: str = "auto"
+    extend: bool = False
+    dry_run: bool = False
+    as_json: bool = False
+    quiet: bool = False
+    run: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, options: dict[str, Any], out: str) -> Call:
+        """Take these options out of a command's; without ``--out`` the file is ``out``.
+
+        Raises
+        ------
+        InputError
+            If no file can be made there.
+        """
+        from physnn.machine import check_folder
+
+        run = {name: options.pop(name) for name in RUN if name in options}
+        own = {f.name: options.pop(f.name) for f in fields(cls) if f.name in options}
+        own["out"] = own["out"] or Path(out)
+        if own["out"].suffix == ".png":
+            raise InputError(f"{own['out']} is where the figure would go; choose an --out that ends in .h5")
+        check_folder(own["out"])
+        return cls(**own, run=run)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether tasks run on a scheduler that somebody else started."""
+        assert self.run is not None
+        return str(self.run["executor"]).startswith("dask:")
+
+    def settings(self, recipe: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
+        """Settings of the configuration file with the options that were given over them."""
+        from physnn.samples.base import check_names
+
+        settings = read_config(self.config)
+        check_names(recipe, settings)
+        return settings | opt.given(options)
+
+
+def run_recipe(title: str, recipe: Any, call: Call) -> tuple[int, int]:
+    """Run a recipe, or one shard of it; return how many tasks were run, and how many of other shards are missing."""
+    from physnn.cli.answers import announce
+    from physnn.jobs.executors import parse_engine
+    from physnn.samples.files import run_sweep
+    from physnn.samples.shards import parse_shard, run_shard
+
+    assert call.run is not None
+    run = {name: value for name, value in call.run.items() if name not in ("executor", "insecure", "shard")}
+    run |= {"engine": parse_engine(call.run["executor"], call.run["insecure"]), "extend": call.extend}
+    with progress_bar(title, call.quiet) as progress:
+        if call.run["shard"] is None:
+            tell = None if call.quiet else announce
+            return run_sweep(recipe, call.out, progress=progress, announce=tell, **run), 0
+        return run_shard(recipe, call.out, parse_shard(call.run["shard"]), progress=progress, **run)
+
+
+def planned(recipe: Any, call: Call) -> dict[str, Any]:
+    """What a recipe will take, see `physnn.samples.files.plan`."""
+    from physnn.samples.files import plan
+
+    assert call.run is not None
+    return plan(recipe, call.run["jobs"])
+
+
+def run_and_print(title: str, recipe: Any, call: Call) -> None:
+    """Run a sweep, or one shard of it, and print its answer; with ``--dry-run`` print what it will take."""
+    from physnn.cli.answers import print_missing, print_plans, sweep_answer
+
+    assert call.run is not None
+    if call.dry_run:
+        print_plans({"task": planned(recipe, call)}, call.as_json)
+        return
+    count, missing = run_recipe(title, recipe, call)
+    if missing:
+        print_missing(call.run["shard"], {"task": (call.out, count, missing)}, call.as_json)
+    else:
+        sweep_answer(call.out, call.observable or recipe.target_observable, count).print(call.as_json)
+
+
+def resolve_device(device: str, recorded: object = None, elsewhere: bool = False) -> str | None:
+    """Return the device to record in a recipe: the one asked for, else the recorded one, else CUDA if there is any.
+
+    Raises
+    ------
+    Unfinished
+        If CUDA is asked for and there is none, and tasks do not run ``elsewhere``.
+    """
+    if device == "auto" and isinstance(recorded, str):
+        device = recorded
+    if device == "cpu":
+        return device
+    if device == "cuda" and elsewhere:
+        return device
+    from physnn.networks.device import check_device, has_cuda
+
+    if device == "cuda":
+        check_device(device)
+    return "cuda" if has_cuda() else None
+
+
+def choose_algorithm(settings: dict[str, Any], device: str, elsewhere: bool) -> None:
+    """Put the algorithm for a device into settings: on a GPU it is another one, with random numbers of its own.
+
+    Raises
+    ------
+    InputError
+        If the algorithm asked for does not run on the device.
+    Unfinished
+        If there is no GPU here, and tasks do not run ``elsewhere``.
+    """
+    algorithm = settings.get("algorithm")
+    if device == "cuda":
+        if algorithm not in (None, "multispin", "multispin-gpu"):
+            raise InputError(f"{algorithm} does not run on a GPU; leave --device out, or take --algorithm multispin")
+        settings["algorithm"] = algorithm = "multispin-gpu"
+    if algorithm == "multispin-gpu":
+        if device == "cpu":
+            raise InputError("multispin-gpu needs a GPU; take --algorithm multispin with --device cpu")
+        if not elsewhere:
+            from physnn.kernels import gpu
+
+            gpu.place()
