@@ -50,12 +50,10 @@ DOUBLES = 213
 ALLOWED: dict[str, set[str]] = {
     "parameters": {"analysis/curves/tables.py: fit_arrays", "samples/training/classifiers.py: train_ensembles"},
     "unused": {
-        "physnn.analysis.replicas.distances: gaussian_wasserstein",
-        "physnn.exact.ising.kaufman: CRITICAL_TEMPERATURE",
-        "physnn.exact.signs.cnn: cnn_losses",
         "physnn.kernels.lattice.plain: plain_sweeps",
         "physnn.kernels.signs.losses: CROSS_ENTROPY",
         "physnn.kernels.signs.losses: plain_losses",
+        "physnn.models.couplings: on_chain",
         "physnn.networks.tasks.expansion: AppendConstants",
         "physnn.samplers.vector_metropolis: exchange_streams",
     },
