@@ -14,9 +14,10 @@ from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.models.vectors import VectorModel, normalised
 from physnn.samplers.langevin import Langevin
-from physnn.samplers.vector_metropolis import Exchange, Mala, PlainMetropolis, VectorMetropolis, exchange_streams, tuned
+from physnn.samplers.vector_metropolis import Mala, PlainMetropolis, VectorMetropolis, tuned
 from physnn.samplers.vectors import VectorState, start_vectors
 from physnn.store.network_file import read_networks
+from tests.samplers.exchange import Exchange, exchange_streams
 
 LIMIT = 4
 """Standard errors that count as agreement."""
