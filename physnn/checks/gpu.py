@@ -134,16 +134,15 @@ def bench_kuramoto_cuda(progress: Progress = silent, device: str = "cuda") -> di
         the fastest convolution alone.
     """
     words, _ = _device(device)
+    from physnn.checks.kuramoto import step_ratios
+
     rows: list[TimedRow] = []
     ratios: dict[str, float] = {}
     for k, L in enumerate(VECTOR_SIDES):
         # The cases of one side are in the GPU's memory together, not those of all.
         found = timed([_steps(name, L, run, device) for name, run in kuramoto_runs(L, device).items()])
         times = {row["name"].removesuffix(f", L = {L}"): row["value"] for row in found}
-        eager = min(v for n, v in times.items() if n.startswith(("torch network", "torch lean")))
-        convolution = min(v for n, v in times.items() if n.startswith("torch convolution"))
-        ratios[f"eager torch / physnn, L = {L}"] = eager / times["physnn, geodesic"]
-        ratios[f"physnn / convolution, L = {L}"] = times["physnn, geodesic"] / convolution
+        ratios |= step_ratios(times, "physnn, geodesic", f"L = {L}")
         rows += found
         progress(k + 1, len(VECTOR_SIDES), rows[-1]["name"])
     return report(rows, ratios, device=words)

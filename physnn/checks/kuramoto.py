@@ -18,7 +18,7 @@ from torch.nn import functional
 from physnn.analysis.order.structure import transform
 from physnn.analysis.statistics.series import estimate_time
 from physnn.bundled import resolve
-from physnn.checks.bench import BASELINE, machine
+from physnn.checks.bench import BASELINE, Case, TimedRow, per_second, report, timed
 from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
 from physnn.kernels.vectors import langevin
@@ -35,12 +35,13 @@ from physnn.samplers.vectors import start_vectors
 from physnn.store.network_file import read_networks
 
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
+"""Memory layouts of a state by name, of which the faster counts."""
 
 
 def eager_steps(
     L: int, architecture: Architecture, eta: float, device: str = "cpu"
 ) -> dict[str, Callable[[int], None]]:
-    """Return functions that take n steps from their last state, by name.
+    """Functions that take n steps from their last state, by name.
 
     Each layout in memory has three: ``network``, the step of `KuramotoNetwork` with noise drawn as it lies in memory;
     ``lean``, the same in place and with the step size inside the kernel; ``convolution``, the convolution alone, of a
@@ -72,7 +73,7 @@ def eager_steps(
 
 
 def _normals(x: Tensor) -> Tensor:
-    """Return room for noise of the state's shape and layout; filled in the order in memory."""
+    """Room for noise of the state's shape and layout; filled in the order in memory."""
     return torch.empty_like(x, memory_format=torch.preserve_format)
 
 
@@ -116,7 +117,7 @@ def _convolutions(wide: Tensor, J: Tensor) -> Callable[[int], None]:
 
 
 def optimiser_steps(recipe: TrainingRecipe, plain: bool) -> Callable[[int], list[float]]:
-    """Return what takes the next n optimiser steps of seed 0 on one thread and returns their losses.
+    """Function that takes the next n optimiser steps of seed 0 on one thread and returns their losses.
 
     With ``plain``, torch differentiates the steps of `KuramotoNetwork.step`, which is how trainings were done at first.
     """
@@ -138,91 +139,90 @@ def optimiser_steps(recipe: TrainingRecipe, plain: bool) -> Callable[[int], list
     return run
 
 
-SIZES = (64, 128)
+STEP_SIDES = (64, 128)
 """Sides of the lattices."""
 ARCHITECTURE = Architecture(components=16, kernel=5, gamma=0.25)
-ETA = 0.2
-STEPS = 10
-"""Steps of one short run."""
-PAUSE = 0.01
-"""Seconds between runs, in which the threads of the run before stop looking for work."""
-ROUNDS, SECONDS = 100, 15.0
-"""Every run is made so many times, or for so long all together, by turns; the shortest counts: what else runs on the
-machine only makes it slower."""
+"""Networks whose steps are measured: N = 16 under a 5 x 5 kernel, a convention."""
+STEP_NOISE = 0.2
+"""Noise eta of the steps; the time does not depend on it."""
+STEPS_PER_CALL = 10
+"""Steps of one timed call."""
+STEP_ROUNDS = 100
+"""Timed calls of every way to step, of which the fastest counts."""
+STEP_SECONDS = 15.0
+"""Seconds after which no further round of these begins."""
 CHAIN = (12, 0.205, 3000, 8)
 """Side, temperature, measurements, and sweeps between them, of Metropolis chains where the bundled `NETWORK` loses its
 order, at (1/4, 1/2)."""
 NETWORK = ("kuramoto_flow", 2)
+"""Bundled file, and the network in it, whose draws are measured."""
 Run = Callable[[int], None]
 
 
 def bench_kuramoto(progress: Progress = silent) -> dict[str, Any]:
-    """Return milliseconds per noisy step of N = 16 components under a 5 x 5 kernel, on one and on all threads.
+    """Milliseconds per noisy step of N = 16 components under a 5 x 5 kernel, on one and on all threads.
 
     On one thread it is the thread's own time, in which other programs do not count; on more, time on the wall.
 
     Returns
     -------
     dict
-        ``machine``; ``rows``: name, value, unit, threads; ``ratios``: the fastest eager step over ours, ours over the
-        fastest convolution alone, and draws of |psi|^2 with over-relaxation over those without; ``missing``: nothing.
+        See `physnn.checks.bench.report`; ratios are the fastest eager step over ours, ours over the fastest convolution
+        alone, and draws of |psi|^2 with over-relaxation over those without.
     """
-    rows: list[dict[str, Any]] = []
-    jobs = [(threads, L) for threads in sorted({1, available_cores()}) for L in SIZES]
+    rows: list[TimedRow] = []
+    ratios: dict[str, float] = {}
+    jobs = [(threads, L) for threads in sorted({1, available_cores()}) for L in STEP_SIDES]
     for k, (threads, L) in enumerate(jobs):
         set_threads(threads)
-        clock = time.thread_time if threads == 1 else time.perf_counter
-        times = shortest(_runs(L, threads), STEPS, clock)
-        rows += [
-            {"name": f"{name}, L = {L}", "value": 1e3 * t, "unit": "ms/step", "threads": threads}
-            for name, t in times.items()
-        ]
+        found = timed([_case(name, L, run, threads) for name, run in _runs(L, threads).items()], seconds=STEP_SECONDS)
+        rows, place = rows + found, f"L = {L}, {threads} thread" + "s" * (threads > 1)
+        ratios |= step_ratios({row["name"].removesuffix(f", L = {L}"): row["value"] for row in found}, "physnn", place)
         progress(k + 1, len(jobs) + 1, f"L = {L}, {threads} threads")
     set_threads(1)
-    draws = [_draws(sampler) for sampler in (VectorMetropolis(), PlainMetropolis())]
+    draws = timed([_draws("with", VectorMetropolis()), _draws("without", PlainMetropolis())])
     progress(len(jobs) + 1, len(jobs) + 1, "Metropolis")
-    ratios = _ratios(rows) | {f"Metropolis with over-relaxation / without, L = {CHAIN[0]}": draws[0] / draws[1]}
-    rows += [
-        {"name": f"Metropolis {name} over-relaxation, L = {CHAIN[0]}", "value": n, "unit": "draws/s", "threads": 1}
-        for name, n in zip(("with", "without"), draws, strict=True)
-    ]
-    return {"machine": machine(), "rows": rows, "ratios": ratios, "missing": []}
+    ratios[f"Metropolis with over-relaxation / without, L = {CHAIN[0]}"] = draws[0]["value"] / draws[1]["value"]
+    return report(rows + draws, ratios)
 
 
-def _draws(sampler: VectorMetropolis) -> float:
-    """Return independent draws of |psi|^2 a second."""
+def _case(name: str, L: int, run: Run, threads: int) -> Case:
+    clock = time.thread_time if threads == 1 else time.perf_counter
+    run(STEPS_PER_CALL)  # Kernels are compiled and memory is found.
+    name, value = f"{name}, L = {L}", lambda seconds, _: 1e3 * seconds
+    return Case(name, "ms/step", run, value, threads, STEPS_PER_CALL, STEP_ROUNDS, clock)
+
+
+def step_ratios(times: dict[str, float], ours: str, place: str) -> dict[str, float]:
+    """Ratios of the fastest eager step over ours, and of ours over the fastest convolution alone."""
+    eager = min(t for name, t in times.items() if name.startswith(("torch network", "torch lean")))
+    convolution = min(t for name, t in times.items() if name.startswith("torch convolution"))
+    return {
+        f"eager torch / physnn, {place}": eager / times[ours],
+        f"physnn / convolution, {place}": times[ours] / convolution,
+    }
+
+
+def _draws(what: str, sampler: VectorMetropolis) -> Case:
+    """Independent draws of |psi|^2, one for every 2 tau of the measurements made."""
     (L, T, measurements, interval), (name, number) = CHAIN, NETWORK
     weights = {key: w[number] for key, w in read_networks(resolve(name)).weights.items()}
     model = couplings.from_weights(weights, "periodic")
     state = start_vectors(sampler, model, (L, L), "random", seed_sequence(0, "synthetic", "bench", sampler.kind))
-    sampler = tuned(sampler, model, T, state)
-    sampler.advance(model, T, state, measurements // 10, interval)
-    began = time.thread_time()
-    kept = sampler.advance(model, T, state, measurements, interval, keep=1).kept
-    seconds = time.thread_time() - began
-    m2 = (np.abs(transform(kept[0])[:, L // 4, L // 2]) ** 2).sum(-1)
-    return estimate_time(m2[None]).effective_samples / seconds
+    moves = tuned(sampler, model, T, state)
+    moves.advance(model, T, state, measurements // 10, interval)
 
+    def run(n: int) -> float:
+        kept = moves.advance(model, T, state, n, interval, keep=1).kept
+        m2 = (np.abs(transform(kept[0])[:, L // 4, L // 2]) ** 2).sum(-1)
+        return estimate_time(m2[None]).effective_samples / n
 
-def shortest(runs: dict[str, Run], n: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Return the seconds per step of each run's fastest call, all runs by turns."""
-    best = dict.fromkeys(runs, float("inf"))
-    for run in runs.values():
-        run(n)
-    end = time.perf_counter() + SECONDS
-    for _ in range(ROUNDS):
-        if time.perf_counter() > end:
-            break
-        for name, run in runs.items():
-            time.sleep(PAUSE)
-            began = clock()
-            run(n)
-            best[name] = min(best[name], (clock() - began) / n)
-    return best
+    name, value = f"Metropolis {what} over-relaxation, L = {L}", lambda seconds, samples: samples / seconds
+    return Case(name, "draws/s", run, value, pieces=measurements, rounds=1, clock=time.thread_time)
 
 
 def _runs(L: int, threads: int) -> dict[str, Run]:
-    runs = {f"torch {name}": run for name, run in eager_steps(L, ARCHITECTURE, ETA).items()}
+    runs = {f"torch {name}": run for name, run in eager_steps(L, ARCHITECTURE, STEP_NOISE).items()}
     runs["physnn"] = _ours(L, threads, "retract")
     runs["physnn, geodesic"] = _ours(L, threads, "geodesic")
     runs["physnn, measured at every tenth step"] = _ours(L, threads, "geodesic", every=10)
@@ -238,68 +238,41 @@ def _ours(L: int, threads: int, rule: str, every: int = 0, fewer: bool = True, n
     key, onsite = counter_key(0, "synthetic", "bench")[None], model.onsite((L, L))
 
     def run(n: int) -> None:
-        rules = ARCHITECTURE.gamma, ETA, rule == "geodesic", True
+        rules = ARCHITECTURE.gamma, STEP_NOISE, rule == "geodesic", True
         couplings_ = model.coupling, model.near, onsite, model.bias
         langevin.advance(x, *couplings_, key, 0, n, *rules, every, threads, fewer)
 
     return run
 
 
-def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
-    found = {}
-    for threads in sorted({r["threads"] for r in rows}):
-        for L in SIZES:
-            times = {r["name"].removesuffix(f", L = {L}"): r["value"] for r in rows if r["threads"] == threads}
-            here = {name: value for name, value in times.items() if "L =" not in name}
-            plain = min(v for n, v in here.items() if n.startswith(("torch network", "torch lean")))
-            convolution = min(v for n, v in here.items() if n.startswith("torch convolution"))
-            place = f"L = {L}, {threads} thread" + "s" * (threads > 1)
-            found[f"eager torch / physnn, {place}"] = plain / here["physnn"]
-            found[f"physnn / convolution, {place}"] = here["physnn"] / convolution
-    return found
-
-
-RECIPES = (TrainingRecipe(), TrainingRecipe(family="flow", depth_ramp=0.0), TrainingRecipe(L=64))
-"""What is measured."""
-REPEATS = 8
-"""Each way takes a step in turn so often, and its fastest counts: what else runs on a machine only makes it slower."""
-SPEED = "pairs/s"
-WAYS = {BASELINE: True, "compiled passes": False}
+TRAININGS = (TrainingRecipe(), TrainingRecipe(family="flow", depth_ramp=0.0), TrainingRecipe(L=64))
+"""Trainings that are measured."""
+STEP_REPEATS = 8
+"""Optimiser steps of each way, of which the fastest counts."""
+COMPILED = "compiled passes"
+"""Name of the rows of our own way to differentiate a step."""
 
 
 def bench_kuramoto_training(progress: Progress = silent) -> dict[str, Any]:
-    """Return image pairs per second of training on one thread, the plain loop and the compiled passes in turn.
+    """Image pairs per second of training on one thread, the plain loop and the compiled passes in turn.
 
     Returns
     -------
     dict
-        ``machine``; ``rows``: name, value, unit, threads; ``ratios``: speeds over those of the plain loop;
-        ``missing``: nothing.
+        See `physnn.checks.bench.report`; ratios are speeds over those of the plain loop.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[TimedRow] = []
     ratios = {}
-    for k, recipe in enumerate(RECIPES):
-        speeds = _speeds(recipe)
-        words = describe(recipe)
-        rows += [{"name": f"{way}, {words}", "value": v, "unit": SPEED, "threads": 1} for way, v in speeds.items()]
-        ratios[f"compiled passes / {BASELINE}, {words}"] = speeds["compiled passes"] / speeds[BASELINE]
-        progress(k + 1, len(RECIPES), words)
-    return {"machine": machine(), "rows": rows, "ratios": ratios, "missing": []}
+    for k, recipe in enumerate(TRAININGS):
+        words = f"{recipe.family}, L = {recipe.L}, T = {recipe.steps}, batches of {recipe.batch}"
+        plain, compiled = timed([_training(BASELINE, recipe, words), _training(COMPILED, recipe, words)])
+        rows += [plain, compiled]
+        ratios[f"{COMPILED} / {BASELINE}, {words}"] = compiled["value"] / plain["value"]
+        progress(k + 1, len(TRAININGS), words)
+    return report(rows, ratios)
 
 
-def describe(recipe: TrainingRecipe) -> str:
-    """Return what of a recipe decides the speed in words."""
-    return f"{recipe.family}, L = {recipe.L}, T = {recipe.steps}, batches of {recipe.batch}"
-
-
-def _speeds(recipe: TrainingRecipe) -> dict[str, float]:
-    runs = {way: optimiser_steps(recipe, plain) for way, plain in WAYS.items()}
-    best = dict.fromkeys(WAYS, float("inf"))
-    for run in runs.values():
-        run(1)
-    for _ in range(REPEATS):
-        for way, run in runs.items():
-            began = time.perf_counter()
-            run(1)
-            best[way] = min(best[way], time.perf_counter() - began)
-    return {way: recipe.batch / seconds for way, seconds in best.items()}
+def _training(way: str, recipe: TrainingRecipe, words: str) -> Case:
+    run, value = optimiser_steps(recipe, way == BASELINE), per_second(recipe.batch)
+    run(1)  # Kernels are compiled and memory is found.
+    return Case(f"{way}, {words}", "pairs/s", run, value, pieces=1, rounds=STEP_REPEATS)

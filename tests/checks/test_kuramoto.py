@@ -6,8 +6,8 @@ from physnn.checks import kuramoto
 
 
 def test_every_row_is_there_and_steps_are_fast(monkeypatch):
-    monkeypatch.setattr(kuramoto, "SIZES", (32,))
-    monkeypatch.setattr(kuramoto, "ROUNDS", 8)
+    monkeypatch.setattr(kuramoto, "STEP_SIDES", (32,))
+    monkeypatch.setattr(kuramoto, "STEP_ROUNDS", 8)
     monkeypatch.setattr(kuramoto, "available_cores", lambda: 1)
     monkeypatch.setattr(kuramoto, "CHAIN", (8, 0.205, 2000, 8))
     seen = []

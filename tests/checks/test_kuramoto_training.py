@@ -12,8 +12,8 @@ SMALL = TrainingRecipe(L=24, steps=6)
 
 
 def test_every_row_is_there(monkeypatch):
-    monkeypatch.setattr(bench, "RECIPES", (SMALL,))
-    monkeypatch.setattr(bench, "REPEATS", 3)
+    monkeypatch.setattr(bench, "TRAININGS", (SMALL,))
+    monkeypatch.setattr(bench, "STEP_REPEATS", 3)
     seen = []
     found = bench.bench_kuramoto_training(lambda done, total, name: seen.append((done, total)))
     assert set(found) == {"machine", "rows", "ratios", "missing"}
