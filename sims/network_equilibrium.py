@@ -33,7 +33,7 @@ from matplotlib.ticker import MaxNLocator
 
 from physnn.analysis.order.decision import anomalous_dimension
 from physnn.analysis.order.equilibrium import whole_zone
-from physnn.analysis.order.structure import Order, contrast, fitting_sizes, peak, placed, written
+from physnn.analysis.order.structure import Order, fitting_sizes, peak, peak_contrast, placed, written
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.pooled import pooled
 from physnn.analysis.statistics.series import estimate_time
@@ -184,7 +184,7 @@ def tell(path: Path) -> None:
             S = whole_zone(group["structure"].values[t].mean(0))
             e, f, m, r = starts(sweep, L, t)
             binder, xi = plane(group, t, L)
-            where = f"({peak(S)[0]}, {peak(S)[1]})/{L}, {contrast(S):.1f}; {binder:.3f}, {xi:.2f}"
+            where = f"({peak(S)[0]}, {peak(S)[1]})/{L}, {peak_contrast(S):.1f}; {binder:.3f}, {xi:.2f}"
             print(f"  {L:3d} {T:7.4f} {c.thermometer.t_conf.value / T:8.4f} {c.tau:6.0f} {c.effective_samples:8.0f}"
                   f" {c.hot_cold:10.1f}  {e!s:>14} {f!s:>14} {m.value:9.4f} {r.value:9.4f}  {where}")  # fmt: skip
 

@@ -21,7 +21,7 @@ from scipy import stats
 from physnn.analysis.replicas.embedding import Reduction
 from physnn.analysis.replicas.metric import MetricComparison, compare_metrics
 from physnn.analysis.statistics.estimate import mean_over
-from physnn.answers.replicas import HEADLINE, MEASUREMENTS, Measurement, ReplicaStudy, study_replicas
+from physnn.answers.replicas import HEADLINE, STUDY_DISTANCES, Measurement, ReplicaStudy, study_replicas
 from physnn.errors import InputError
 from physnn.figures.replicas import replicas_figure
 from physnn.figures.style import look, new_figure, save
@@ -107,7 +107,7 @@ def reductions(components: int) -> dict[str, Measurement]:
 
 def with_reductions(file, components: int) -> ReplicaStudy:
     """Return a study with reductions, without UMAP where it is not installed."""
-    kinds = MEASUREMENTS | reductions(components)
+    kinds = STUDY_DISTANCES | reductions(components)
     try:
         return study_replicas(file, kinds)
     except InputError as error:

@@ -14,7 +14,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.curves.curves import Curves, disequilibrium
-from physnn.analysis.order.decision import Decision, Evidence, Plane, anomalous_dimension, decide, on_plane
+from physnn.analysis.order.decision import Decision, Evidence, Plane, anomalous_dimension, decision_of, on_plane
 from physnn.analysis.order.structure import fits, written
 from physnn.analysis.statistics.pooled import PooledMean, pooled
 from physnn.answers.comparisons import fit_joint
@@ -186,7 +186,7 @@ def study(sources: Sequence[str | Path], *, resamples: int = 200, seed: int = 0)
         record = order_record(sweep)
         waves = record.order().wave_vectors if record else ((Fraction(0), Fraction(0)),)
         words = " and ".join(written(k) for k in dict.fromkeys(waves))
-        found.append(Decided(str(source), words, evidence, decide(evidence)))
+        found.append(Decided(str(source), words, evidence, decision_of(evidence)))
     common = {
         name: pooled([v for one in found if one.decided and (v := getattr(one.evidence, name)) and v.error > 0])
         for name in ("critical_point", "inverse_nu", "eta")

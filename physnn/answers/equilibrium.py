@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from physnn.analysis.order.equilibrium import drifted, strayed, thermometer, together
+from physnn.analysis.order.equilibrium import compatible_sizes, drifted, strayed, thermometer
 from physnn.samples.base import validated
 from physnn.samples.equilibrium.recipe import OrderRecord
 from physnn.store.sweep_file import SweepFile
 
 
 def order_record(sweep: SweepFile) -> OrderRecord | None:
-    """Return the order parameter that an equilibrium sweep was measured on; None for other sweeps."""
+    """Order parameter that an equilibrium sweep was measured on; None for other sweeps."""
     found = sweep.recipe.get("order")
     return validated(OrderRecord, found) if isinstance(found, dict) else None
 
 
 def fitted_together(sweep: SweepFile) -> tuple[SweepFile, tuple[str, ...]]:
-    """Return a sweep with the sizes that hold its order without strain, and what is to be said of its order.
+    """Sweep with the sizes that hold its order without strain, and what is to be said of its order.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def fitted_together(sweep: SweepFile) -> tuple[SweepFile, tuple[str, ...]]:
     if found is None:
         return sweep, ()
     order = found.order()
-    left, said = together(order, list(sweep.sizes))
+    left, said = compatible_sizes(order, list(sweep.sizes))
     remarks = [said] if said else []
     if not found.resolved:
         remarks.append(f"no peak of S(k) was resolved at T = {found.T:.4g} and above: the order parameter is a guess")

@@ -16,7 +16,7 @@ from physnn.analysis.curves.chains import curves_of_chains
 from physnn.analysis.curves.curves import Curves, curves_of
 from physnn.analysis.curves.observables import available, with_moments
 from physnn.analysis.curves.tables import Columns, curves_of_table
-from physnn.analysis.order.equilibrium import Check, checks
+from physnn.analysis.order.equilibrium import EquilibriumCheck, checks
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.first_order import two_peaks
 from physnn.analysis.verdict.fit import Fit, against, fit_curves, usual_omega
@@ -123,7 +123,7 @@ def loaded(
     return found, two_peaks({L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}), remarks
 
 
-def equilibrium_checks(sweep: SweepFile) -> list[Check]:
+def equilibrium_checks(sweep: SweepFile) -> list[EquilibriumCheck]:
     """Return thermometer, autocorrelation and agreement of starts of an equilibrium sweep; none of other sweeps."""
     if order_record(sweep) is None:
         return []

@@ -34,7 +34,7 @@ def memory_of(sweep: SweepFile) -> MemoryAnswer | None:
 
 
 def names(variable: Variable) -> list[str]:
-    """Return the names that a variable of a file holds."""
+    """Names that a variable of a file holds."""
     return [v.decode() if isinstance(v, bytes) else str(v) for v in variable.values.tolist()]
 
 
@@ -54,7 +54,7 @@ def memories(sweep: SweepFile) -> dict[int, Memories]:
 
 
 def after(sweep: SweepFile, scaling: float, steps: float | None = None) -> SweepFile:
-    """Return a memory sweep whose ``memory`` is m at t = steps (L / side)^scaling, steps those of the recipe if None.
+    """Memory sweep whose ``memory`` is m at t = steps (L / side)^scaling, steps those of the recipe if None.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def after(sweep: SweepFile, scaling: float, steps: float | None = None) -> Sweep
     return replace(sweep, sizes=sizes)
 
 
-def curve_rows(sweep: SweepFile) -> list[tuple[int, float, int, float, float]]:
+def memory_curve_rows(sweep: SweepFile) -> list[tuple[int, float, int, float, float]]:
     """Return rows (L, eta, t in steps, m, error) over all networks and replicas, t > 0, for a dynamic fit.
 
     The error is that of the mean over networks, or over replicas where there is one; rows without one are left out.
@@ -89,9 +89,9 @@ def curve_rows(sweep: SweepFile) -> list[tuple[int, float, int, float, float]]:
     return rows
 
 
-ETA = (0.1, 0.8, 8)
+COMPANION_ETA = (0.1, 0.8, 8)
 """Noise values of the companion (low, high, number)."""
-LEAST = 4
+LEAST_DOMAIN = 4
 """The smallest side that holds a domain."""
 REPLICAS, LONGEST = 4, 512
 """Its replicas and steps: about as much work as the default noise sweep."""
@@ -107,9 +107,9 @@ def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
     """
     if recipe.module:
         return None
-    sizes = {L for L in recipe.L if L >= LEAST}
+    sizes = {L for L in recipe.L if L >= LEAST_DOMAIN}
     half = min(recipe.L) // 2
-    sizes |= {half + half % 2} if half >= LEAST else set()
+    sizes |= {half + half % 2} if half >= LEAST_DOMAIN else set()
     if not sizes:
         return None
     assert recipe.steps is not None
@@ -118,7 +118,7 @@ def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
     longest = max(LONGEST, math.ceil(recipe.steps * max(sizes) / side))
     return {
         "L": tuple(sorted(sizes)),
-        "eta": tuple(noise_values(*ETA)),
+        "eta": tuple(noise_values(*COMPANION_ETA)),
         "networks": recipe.networks,
         "network_ids": recipe.network_ids,
         "replicas": FEWEST if few else REPLICAS,
@@ -134,7 +134,7 @@ def companion_path(out: Path) -> Path:
 
 
 def forgetting(task: SweepFile, memory: SweepFile) -> tuple[int, list[Forgetting]]:
-    """Return the largest size that both sweeps have, and the thresholds of every network there.
+    """Largest size that both sweeps have, and the thresholds of every network there.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class Measurement:
     reduction: Reduction = field(default=NO_REDUCTION)
 
 
-MEASUREMENTS: dict[str, Measurement] = {
+STUDY_DISTANCES: dict[str, Measurement] = {
     HEADLINE: Measurement(),
     "wasserstein_normalised": Measurement(normalise=True),
     "wasserstein_untrained": Measurement(untrained=True),
@@ -95,8 +95,8 @@ class ReplicaStudy:
     differences: dict[tuple[str, str], Estimate]
 
 
-def chain(recipe: ClassifierRecipe, images: Images) -> tuple[Layer, ...]:
-    """Return the chain of layers of a network whose gauge can be fixed; an empty one for the others."""
+def layer_chain(recipe: ClassifierRecipe, images: Images) -> tuple[Layer, ...]:
+    """Chain of layers of a network whose gauge can be fixed; an empty one for the others."""
     network = recipe.build(images)
     if isinstance(network, TiedCNN):
         n = ORDERS[network.group]
@@ -120,7 +120,7 @@ def chain(recipe: ClassifierRecipe, images: Images) -> tuple[Layer, ...]:
 
 def study_replicas(
     file: EnsembleFile,
-    measurements: Mapping[str, Measurement] = MEASUREMENTS,
+    measurements: Mapping[str, Measurement] = STUDY_DISTANCES,
     seed: int = 0,
     progress: Progress = silent,
 ) -> ReplicaStudy:
@@ -173,7 +173,7 @@ def _distances(
     seed: int,
     show: Any,
 ) -> dict[str, np.ndarray]:
-    layers = chain(recipe, images)
+    layers = layer_chain(recipe, images)
     found = {}
     for done, (name, m) in enumerate(measurements.items()):
         show(done)
@@ -203,8 +203,8 @@ def save_distances(study: ReplicaStudy, file: EnsembleFile, out: Path) -> None:
     write_distances(out, {"kind": "replicas", "ensembles": file.recipe}, matrices)
 
 
-def as_json(study: ReplicaStudy) -> dict[str, Any]:
-    """Return a study as plain numbers: networks with mean, error and n, orderings with probabilities, differences."""
+def study_json(study: ReplicaStudy) -> dict[str, Any]:
+    """Study as plain numbers: networks with mean, error and n, orderings with probabilities, differences."""
     networks = [
         {
             "name": name,

@@ -140,7 +140,7 @@ def sweep_answer(out: Path, observable: str, count: int) -> Answer:
 
 
 def _print_sweep(plain: dict[str, Any], sweep: SweepFile, observable: str, fit: Fit | None) -> None:
-    from physnn.analysis.order.equilibrium import rows
+    from physnn.analysis.order.equilibrium import check_rows
     from physnn.answers import fit as report
     from physnn.errors import InputError
 
@@ -150,7 +150,7 @@ def _print_sweep(plain: dict[str, Any], sweep: SweepFile, observable: str, fit: 
         header = [report.sampled_arrays(sweep)[0], *(f"L = {L}" for L in curves.sizes)]
         print_table(f"{observable} of {_draws(curves)}", header, report.curve_rows(curves))
     if "equilibrium" in plain:
-        print_table("equilibrium", *rows(report.equilibrium_checks(sweep)))
+        print_table("equilibrium", *check_rows(report.equilibrium_checks(sweep)))
     click.echo(fit_text(fit) if fit else plain["remark"])
     for number, stage in enumerate(plain.get("stages", []), 1):
         click.echo(f"stage {number}: {_stage(stage)}")
@@ -185,14 +185,14 @@ def memory_answer(
     out: Path, count: int, exponents: tuple[float, ...], c: float | None = None, table: Path | None = None
 ) -> Answer:
     """Answer of a finished memory sweep, drawn beside it, with scans at t = c L^z of some exponents z."""
-    from physnn.answers.memory import curve_rows
+    from physnn.answers.memory import memory_curve_rows
     from physnn.store.sweep_file import read_sweep
 
     answer, plain = _memory(out)
     sweep = read_sweep(out)
     scans = [_scan(sweep, z, c) for z in exponents]
     if table:
-        rows = [" ".join(f"{value:.10g}" for value in row) for row in curve_rows(sweep)]
+        rows = [" ".join(f"{value:.10g}" for value in row) for row in memory_curve_rows(sweep)]
         table.write_text("\n".join(["L eta t memory error", *rows]) + "\n")
     plain |= {"table": str(table) if table else None, "tasks_run": count, "scans": scans}
     return Answer(plain, lambda: _print_memory(answer, plain))

@@ -62,7 +62,7 @@ def diagnose(
     physnn diagnose mine.h5 --noise-steps 0:3 --figure mine.png
     physnn diagnose weights.safetensors --module my_net.py:MyNet --steps 8
     """
-    from physnn.analysis.order.diagnosis import as_json as plain
+    from physnn.analysis.order.diagnosis import diagnoses_json as plain
     from physnn.analysis.order.diagnosis import table
     from physnn.samples.diagnosis import diagnose as run
 
@@ -271,14 +271,14 @@ def replicas(
     networks are kept beside --out, so that the same command continues, and other measurements need no training.
     """
     from physnn.analysis.replicas.embedding import Reduction
-    from physnn.answers.replicas import MEASUREMENTS, save_distances, study_replicas, with_reduction
-    from physnn.answers.replicas import as_json as plain
+    from physnn.answers.replicas import STUDY_DISTANCES, save_distances, study_replicas, with_reduction
+    from physnn.answers.replicas import study_json as plain
     from physnn.figures.replicas import replicas_figure
     from physnn.figures.style import save
     from physnn.store.ensemble_file import read_ensembles
 
     call = Call.of(options, "replicas.h5")
-    measurements = with_reduction(MEASUREMENTS, Reduction(reduction, components, seed=seed or 0))
+    measurements = with_reduction(STUDY_DISTANCES, Reduction(reduction, components, seed=seed or 0))
     if len(networks) == 1 and networks[0].endswith(".h5"):
         kept = Path(networks[0])
         file = read_ensembles(kept)

@@ -40,20 +40,20 @@ class _Curve:
     fitted: np.ndarray
 
     def between(self, low: float, high: float) -> np.ndarray:
-        """Return the fitted curve on a range of the scaled control, from means over neighbouring points."""
+        """Fitted curve on a range of the scaled control, from means over neighbouring points."""
         bins = np.unique(np.round((self.u - self.u.min()) / np.ptp(self.u) * 60), return_inverse=True)[1]
         count = np.bincount(bins)
         smooth = PchipInterpolator(np.bincount(bins, self.u) / count, np.bincount(bins, self.fitted) / count)
         return np.asarray(smooth(np.linspace(low, high, 400)))
 
     def trend(self) -> float:
-        """Return the sign of a curve that rises or falls, 0 for a peak."""
+        """Sign of a curve that rises or falls, 0 for a peak."""
         r = float(np.corrcoef(self.u, self.fitted)[0, 1])
         return float(np.sign(r)) if abs(r) > TREND else 0.0
 
 
 def compare_figure(comparison: Comparison) -> Figure:
-    """Return a slide: the collapses overlaid, and 1/nu, and zeta/nu where fitted, beside the classes.
+    """Slide: the collapses overlaid, and 1/nu, and zeta/nu where fitted, beside the classes.
 
     Where a fit has no collapse, or there is one fit only, the left panel shows each by itself.
     """
@@ -74,7 +74,7 @@ def compare_figure(comparison: Comparison) -> Figure:
 
 
 def _plain(name: str) -> str:
-    """Return a name that is not read as a formula."""
+    """Name that is not read as a formula."""
     return name.replace("$", r"\$")
 
 

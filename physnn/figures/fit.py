@@ -125,7 +125,7 @@ def _draw_inset(axes: Axes, fit: Fit, best: Collapse) -> None:
 
 
 def _emptiest(axes: Axes, curves: Curves) -> tuple[float, float, float, float]:
-    """Return the corner of the axes, in their own units, that covers the fewest points; the legend takes another."""
+    """Corner of the axes, in their own units, that covers the fewest points; the legend takes another."""
     points = np.concatenate([np.stack([curves.x[L], curves.y[L]], axis=1) for L in curves.sizes])
     inside = axes.transAxes.inverted().transform(axes.transData.transform(points))
     corners = [(x, y, 0.36, 0.36) for x in (0.1, 0.6) for y in (0.1, 0.6)]

@@ -26,7 +26,7 @@ def ising_landscape_figure(
     exact: Mapping[float, Landscape],
     exact_shape: tuple[int, int],
 ) -> Figure:
-    """Return the Ising model's landscape in fields: random configurations, degeneracies, and the splitting of levels.
+    """Ising model's landscape in fields: random configurations, degeneracies, and the splitting of levels.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ TITLES = {
 
 
 def replicas_figure(study: ReplicaStudy) -> Figure:
-    """Return the replica-distance metric of ensembles: densities, metrics, accuracies, and overlaps P(q)."""
+    """Replica-distance metric of ensembles: densities, metrics, accuracies, and overlaps P(q)."""
     figure = new_figure(13.5, 8.2)
     (left, right), (low_left, low_right) = figure.subplots(2, 2)
     names = list(study.ensembles)

@@ -21,12 +21,12 @@ AXIS_LABELS = {
 
 
 def look(k: int) -> tuple[str, str]:
-    """Return the colour and the marker of curve k, a pair of its own for each of the first 49."""
+    """Colour and the marker of curve k, a pair of its own for each of the first 49."""
     return COLOURS[k % len(COLOURS)], MARKERS[(k + k // len(COLOURS)) % len(MARKERS)]
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure (inches) that needs no display."""
+    """Empty figure (inches) that needs no display."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

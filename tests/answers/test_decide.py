@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from physnn import api
-from physnn.analysis.order.decision import decide
+from physnn.analysis.order.decision import decision_of
 from physnn.answers import comparisons
 from physnn.answers import decide as decisions
 from physnn.cli import run
@@ -58,7 +58,7 @@ def test_two_observables_with_unlike_transitions_share_none(ising, monkeypatch):
 
         monkeypatch.setattr(module, "sampled_curves", shifted)
     evidence = decisions.evidence_of(ising[0], resamples=60)[1]
-    assert evidence.shared < 0.001 and decide(evidence).kind == "undecided"
+    assert evidence.shared < 0.001 and decision_of(evidence).kind == "undecided"
 
 
 def test_a_disordered_range_has_no_transition_and_an_ordered_one_is_undecided(tmp_path, capsys):

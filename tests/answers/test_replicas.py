@@ -5,7 +5,7 @@ import pytest
 
 from physnn import rng
 from physnn.analysis.replicas.gauge import canonical
-from physnn.answers.replicas import HEADLINE, MEASUREMENTS, as_json, chain, study_replicas
+from physnn.answers.replicas import HEADLINE, STUDY_DISTANCES, layer_chain, study_json, study_replicas
 from physnn.figures.replicas import replicas_figure
 from physnn.networks.classifiers import loop
 from physnn.networks.classifiers.replicas import ClassifierRecipe, Images, Replicas, untrained
@@ -22,7 +22,7 @@ def test_the_chain_of_a_network_keeps_its_function(name):
     problem = load_problem(ProblemRecipe(train=20, test=20))
     recipe = ClassifierRecipe(network=name, epochs=1)
     replicas, _ = loop.advance(recipe, problem, untrained(recipe.build(problem), (0, 1)), 2)
-    layers = chain(recipe, IMAGES)
+    layers = layer_chain(recipe, IMAGES)
     before = loop.logits(recipe, problem, replicas, problem.test_images)
     for change in (canonical, lambda w, c: random_gauge(w, c, rng.stream(0, "synthetic", "gauge"))):
         weights = change({**replicas.weights, **replicas.statistics}, layers)
@@ -40,7 +40,7 @@ def test_the_chain_of_a_network_keeps_its_function(name):
 
 
 def test_networks_without_a_chain_have_none():
-    assert chain(ClassifierRecipe(network="mobilenet"), IMAGES) == ()
+    assert layer_chain(ClassifierRecipe(network="mobilenet"), IMAGES) == ()
 
 
 def planted(scales: dict[str, float], replicas: int = 12) -> EnsembleFile:
@@ -80,9 +80,9 @@ def test_planted_ensembles_come_in_their_order():
     untrained_ = [study.ensembles[n].distances["wasserstein_untrained"] for n in ("wide", "narrow")]
     assert np.array_equal(*untrained_), "the same seeds start from the same weights"
     assert abs(study.ensembles["wide"].class_overlap.mean.value) < 0.02
-    plain = as_json(study)
+    plain = study_json(study)
     assert [n["name"] for n in plain["networks"]] == ["narrow", "wide"] and plain["ordering"] == ["wide", "narrow"]
-    assert set(plain["networks"][0]["metrics"]) == set(MEASUREMENTS)
+    assert set(plain["networks"][0]["metrics"]) == set(STUDY_DISTANCES)
     assert len(replicas_figure(study).axes) == 4
 
 

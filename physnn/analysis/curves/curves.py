@@ -18,7 +18,7 @@ import numpy as np
 
 from physnn.analysis.curves.observables import TEMPERATURE, Observable, rule_of
 from physnn.analysis.curves.points import Points
-from physnn.analysis.order.equilibrium import TOLERANCE, thermometer
+from physnn.analysis.order.equilibrium import THERMOMETER_TOLERANCE, thermometer
 from physnn.analysis.statistics.resampling import shares, widened
 from physnn.errors import InputError
 
@@ -237,7 +237,7 @@ def disequilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray
         measured = np.asarray(arrays["t_conf"], float)
         mean, count = measured.mean((1, 2)), measured[0].size
         error = measured.std((1, 2)) / np.sqrt(max(1, count - 1))
-        off = (np.abs(mean - T) > TOLERANCE * T) & (np.abs(mean - T) > 3 * error) & (T > 0)
+        off = (np.abs(mean - T) > THERMOMETER_TOLERANCE * T) & (np.abs(mean - T) > 3 * error) & (T > 0)
         if off.any():
             k = int(np.argmax(np.where(off, np.abs(mean - T) / np.where(T > 0, T, np.inf), 0)))
             return (

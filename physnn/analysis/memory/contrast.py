@@ -1,4 +1,4 @@
-"""Memory of a domain: how long the contrast of its inside and outside lasts, and how that grows with L.
+"""Memory of a domain: lifetime of the contrast between its inside and outside, and its growth with L.
 
 With A and B the states of a network for images that are all foreground and all background, d = (A - B) / |A - B| at
 every site, and C the mean of x . d inside less that outside, m(t) = C(t) / C(0).  A drift of all sites alike does not
@@ -16,21 +16,22 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.memory.growth import Growth, fits_of, growth_of
-from physnn.analysis.memory.lifetimes import Lifetime, lifetime, together
-from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.memory.lifetimes import Lifetime, lifetime, mean_lifetime
+from physnn.analysis.statistics.estimate import Estimate, mean_over, power_law
 
 LOST = 0.5
-"""m below which a memory is lost."""
+"""m below which a memory is lost: half of the contrast, or of the area of a domain that shrinks.  Any level between the
+noise of m and 1 gives the same dependence on L."""
 SPACING = 32
-"""Times are looked at every 1/SPACING of the time."""
+"""Measurements of m in a factor e of time."""
 WRITTEN = 0.5
-"""A domain is written if |C(0)| is at least this, 1 being two opposite states with a sharp wall."""
+"""Least |C(0)| of a domain that is written, a convention; two opposite states with a sharp wall have 1."""
 ONE_SIDED = 0.5
-"""A state is preferred if without noise x . d ends beyond this share of its length, whichever state was outside."""
+"""Least mean |x . d| at the end without noise, whichever state was outside, of a preferred state; a convention."""
 
 
 def sample_times(longest: int, period: int) -> np.ndarray:
-    """Return the numbers of steps after which m is measured: whole periods, `SPACING` a factor of e, up to longest.
+    """Numbers of steps after which m is measured: whole periods, `SPACING` in a factor e of time, up to the longest.
 
     A longer list begins with a shorter one.
     """
@@ -41,7 +42,7 @@ def sample_times(longest: int, period: int) -> np.ndarray:
 
 
 def domain(pattern: str, L: int) -> np.ndarray:
-    """Return where the inside of a pattern is: ``half``, the upper L/2 rows, or ``box``, a square of side L/2."""
+    """Sites inside a pattern, shape (L, L): ``half``, the upper L/2 rows, or ``box``, a square of side L/2."""
     inside = np.zeros((L, L), bool)
     if pattern == "half":
         inside[: L // 2] = True
@@ -52,14 +53,14 @@ def domain(pattern: str, L: int) -> np.ndarray:
     return inside
 
 
-def contrast(p: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return half the mean of p = x . d inside less that outside, of ``(..., L, L)``, shape ``(...)``."""
+def domain_contrast(p: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Contrast C: half of the mean of p = x . d inside less that outside, from ``(..., L, L)``, shape ``(...)``."""
     weights = np.where(inside, 1 / inside.sum(), -1 / (~inside).sum())
     return np.asarray(np.tensordot(np.asarray(p, np.float64), weights, 2) / 2)
 
 
 def wall_width(p: np.ndarray) -> np.ndarray:
-    """Return the mean square deviation of the wall of a half-plane from its mean, sites^2, shape ``(...)``.
+    """Mean square deviation of the wall of a half-plane from its mean, sites^2, shape ``(...)``.
 
     In every column the wall lies where it best divides positive p from negative: where the sum of p above it, over the
     L/2 rows about its first place, is largest.  Sites that noise turns over inside do not move it.
@@ -71,20 +72,20 @@ def wall_width(p: np.ndarray) -> np.ndarray:
 
 
 def held(curve: np.ndarray) -> np.ndarray:
-    """Return m(t), times last, with the last value for times that were not followed any more (NaN)."""
+    """m(t), times last, with NaN after the end of a run replaced by its last value."""
     place = np.where(np.isnan(curve), 0, np.arange(curve.shape[-1]))
     return np.asarray(np.take_along_axis(curve, np.maximum.accumulate(place, axis=-1), -1))
 
 
 def losses(times: np.ndarray, curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return when m fell below `LOST` first, between samples by a straight line, or the last time; and whether it did.
+    """First times at which m falls below `LOST`, by straight lines, or the ends of the runs; and whether it fell.
 
     Parameters
     ----------
     times : ndarray, shape (times,)
         Steps.
     curve : ndarray, shape (..., times)
-        m(t); NaN where it was not followed any more.
+        m(t); NaN after the end of a run.
     """
     below = curve < LOST
     lost, first = np.asarray(below.any(-1)), np.maximum(below.argmax(-1), 1)
@@ -95,7 +96,7 @@ def losses(times: np.ndarray, curve: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def at_time(times: np.ndarray, curve: np.ndarray, t: float) -> np.ndarray:
-    """Return m, or what else was measured, at a time up to the last one."""
+    """m, or another observable with times last, interpolated at a time up to the last one."""
     k = int(np.clip(np.searchsorted(times, t), 1, len(times) - 1))
     share = (t - times[k - 1]) / (times[k] - times[k - 1])
     whole = held(curve[..., : k + 1])
@@ -104,16 +105,16 @@ def at_time(times: np.ndarray, curve: np.ndarray, t: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Memories:
-    """What was measured at one size.
+    """Measurements of a memory sweep at one size.
 
     Attributes
     ----------
     times : ndarray, shape (times,)
         Steps.
     curve : ndarray, shape (eta, network, replica, times)
-        m(t), NaN where it was not followed any more.
+        m(t), NaN after the end of a run.
     noiseless : ndarray, shape (network, 2, times)
-        The same without noise, A inside and B inside.
+        m(t) without noise, with A inside and with B inside.
     written : ndarray, shape (network,)
         |C(0)|.
     preference : ndarray, shape (network,)
@@ -132,7 +133,7 @@ class Memories:
 
 @dataclass(frozen=True)
 class AtNoise:
-    """The answer at one noise value: lifetimes by L, growth with L of all networks and of each, wall roughness by L."""
+    """Lifetimes by L at one noise value, their growth for all networks and for each, and the wall roughness by L."""
 
     eta: float
     lifetimes: Mapping[int, Lifetime]
@@ -144,7 +145,7 @@ class AtNoise:
 
 @dataclass(frozen=True)
 class MemoryAnswer:
-    """How long domains last.
+    """Lifetimes of domains at every noise value and size, and their growth with L.
 
     Attributes
     ----------
@@ -155,7 +156,7 @@ class MemoryAnswer:
     rows : tuple of AtNoise
         One for each noise value.
     controls : tuple of str
-        What each network does without noise: ``keeps``, ``forgets``, ``prefers one state`` or ``not written``.
+        Fate of a domain without noise in each network: ``keeps``, ``forgets``, ``prefers one state`` or ``not written``.
     """
 
     sizes: tuple[int, ...]
@@ -165,7 +166,7 @@ class MemoryAnswer:
     controls: tuple[str, ...]
 
     def edge(self, network: int | None = None) -> tuple[float | None, float | None]:
-        """Return the noise up to which lifetimes grow with L, and that from which on they do not; of all or one."""
+        """Largest noise up to which lifetimes grow with L, and least from which on they do not, of all or of one."""
         verdicts = [(row.eta, (row.growth if network is None else row.own[network]).grows) for row in self.rows]
         growing = []
         for eta, grows in verdicts:
@@ -181,7 +182,7 @@ class MemoryAnswer:
 
     @property
     def verdict(self) -> str:
-        """The answer in a sentence or two."""
+        """Answer in a sentence or two."""
         low, high = self.edge()
         parts = []
         kept = all(row.growth.verdict == "kept" for row in self.rows if low is not None and row.eta <= low)
@@ -197,7 +198,7 @@ class MemoryAnswer:
         return text + "."
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields for JSON; lower limits of lifetimes have an error of null."""
+        """Plain data; lower limits of lifetimes have an error of null."""
         return {
             "verdict": self.verdict,
             "sizes": list(self.sizes),
@@ -236,7 +237,7 @@ def _row_json(row: AtNoise) -> dict[str, Any]:
 def memory_answer(
     eta: Sequence[float], networks: Sequence[str], gammas: Sequence[float], sizes: Mapping[int, Memories]
 ) -> MemoryAnswer:
-    """Return how long domains last at every noise value and size, and how that grows with L.
+    """Lifetimes of domains at every noise value and size, and their growth with L.
 
     Parameters
     ----------
@@ -245,13 +246,13 @@ def memory_answer(
     networks, gammas : sequence
         Identities and step sizes.
     sizes : mapping
-        L to what was measured.
+        L to its measurements.
     """
     found = {L: losses(one.times, one.curve) for L, one in sizes.items()}
     rows = []
     for e, value in enumerate(eta):
         own = [{L: (when[e, n], lost[e, n]) for L, (when, lost) in found.items()} for n in range(len(networks))]
-        cells = {L: together([lifetime(*data[L]) for data in own]) for L in sizes}
+        cells = {L: mean_lifetime([lifetime(*data[L]) for data in own]) for L in sizes}
         fits = [fits_of(data) for data in own]
         each, common = tuple(growth_of([one]) for one in fits), growth_of(fits)
         rough = {L: _spread(one.roughness[e]) for L, one in sizes.items() if one.roughness is not None}
@@ -261,7 +262,7 @@ def memory_answer(
 
 
 def _control(sizes: Mapping[int, Memories], n: int) -> str:
-    """Return what a network does without noise, at the size where it does worst."""
+    """Fate of a domain in a network without noise, at the worst size."""
     if any(one.written[n] < WRITTEN for one in sizes.values()):
         return "not written"
     forgets = any(losses(one.times, one.noiseless[n])[1].any() for one in sizes.values())
@@ -271,24 +272,15 @@ def _control(sizes: Mapping[int, Memories], n: int) -> str:
 
 
 def _spread(values: np.ndarray) -> Estimate:
-    """Return the mean of ``(network, replica)`` with an error from networks, or from replicas where there is one."""
-    draws = values.mean(1) if len(values) > 1 else values[0]
-    if len(draws) < 2:
-        return Estimate(float(draws.mean()), math.nan)
-    return Estimate.student(float(draws.mean()), float(draws.std(ddof=1)) / math.sqrt(len(draws)), len(draws) - 1)
+    """Mean of ``(network, replica)`` with an error from networks, or from replicas where there is one network."""
+    return mean_over(values.mean(1) if len(values) > 1 else values[0])
 
 
 def _power(rough: Mapping[int, Estimate]) -> Estimate | None:
-    """Return the exponent of w^2 ~ L^(2 chi) by weighted least squares of the logarithms; None below three sizes."""
+    """Exponent of w^2 ~ L^(2 chi) by weighted least squares of the logarithms; None below three sizes."""
     good = {L: w for L, w in rough.items() if w.value > 0 and w.error > 0}
     if len(good) < 3:
         return None
-    x = np.log(np.array(list(good), float))
-    y = np.log([w.value for w in good.values()])
-    weight = np.array([(w.value / w.error) ** 2 for w in good.values()])
-    u = x - np.average(x, weights=weight)
-    slope = float((weight * u * y).sum() / (weight * u**2).sum())
-    level = float(np.average(y, weights=weight))
-    chi2 = float((weight * (y - level - slope * u) ** 2).sum())
-    scale = max(1.0, chi2 / (len(good) - 2))
-    return Estimate(slope, math.sqrt(scale / float((weight * u**2).sum())))
+    values, errors = (np.array([getattr(w, name) for w in good.values()]) for name in ("value", "error"))
+    slope, error, chi2 = power_law(np.array(list(good), float), values, errors)
+    return Estimate(slope, error * math.sqrt(max(1.0, chi2 / (len(good) - 2))))

@@ -1,10 +1,10 @@
-"""When does a network forget?  The noise at which it fails its task, beside that at which it loses what is written.
+"""Noise at which a network fails its task, beside that at which it loses a domain written into it.
 
 *Task*: with MSE(eta) the mean squared error over pixels and images (foreground 1) and f the share of foreground pixels,
 a constant output has f (1 - f) at best.  eta_task is the least noise at which MSE reaches that.  *Order*: eta_order is
 the least noise at which a domain of half the system has lost half of its contrast, m = 1/2, at a depth times
 L / L_train, so that the time scales as a signal needs it to cross the system.  Both lie between measured noise values
-on straight lines; where that would be between no noise and the least noise, only the bound is told.  Their ratio is
+on straight lines; where that would be between no noise and the least noise, there is a bound only.  Their ratio is
 dimensionless; noise variances have its square.
 """
 
@@ -18,23 +18,23 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.memory.contrast import LOST
-from physnn.analysis.statistics.estimate import ONE_SIGMA, Estimate
+from physnn.analysis.statistics.estimate import ONE_SIGMA, Estimate, mean_over
 from physnn.analysis.statistics.resampling import shares, widened
 
 RESAMPLES = 400
-"""Bootstrap samples of images, or of replicas."""
-WORDS = {"": "", "above": "> ", "below": "< "}
-"""How bounds are written; others are no numbers."""
+"""Bootstrap samples of images, or of replicas: the error from quantiles is then known to 5 %."""
+BOUND_SIGNS = {"": "", "above": "> ", "below": "< "}
+"""Sign before the value of each bound that is a number."""
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """The noise at which something is lost.
+class NoiseThreshold:
+    """Noise at which a task or a domain is lost.
 
     Attributes
     ----------
     eta : Estimate
-        Noise; the error is NaN where it is not known.
+        Noise, Langevin convention, dimensionless; the error is NaN where it is not known.
     bound : str
         ``""``; ``"above"`` where it is not lost at any noise measured; ``"below"`` where it is at the least;
         ``"never there"`` where it is not there without noise.
@@ -44,45 +44,45 @@ class Threshold:
     bound: str = ""
 
     def __str__(self) -> str:
-        return WORDS[self.bound] + str(self.eta) if self.bound in WORDS else self.bound
+        return BOUND_SIGNS[self.bound] + str(self.eta) if self.bound in BOUND_SIGNS else self.bound
 
     def as_json(self) -> dict[str, Any]:
-        """Return the noise, null where there is none, and what it is."""
-        known = self.bound in WORDS
+        """Plain data; the noise is null where there is none."""
+        known = self.bound in BOUND_SIGNS
         error = self.eta.error if not self.bound and math.isfinite(self.eta.error) else None
         return {"eta": self.eta.value if known else None, "error": error, "bound": self.bound or None}
 
 
 @dataclass(frozen=True)
 class Forgetting:
-    """Both thresholds of a network and their ratio: a bound where one of them is, None where that says nothing."""
+    """Thresholds of the task and of a domain in one network."""
 
     network: str
-    task: Threshold
-    order: Threshold
+    task: NoiseThreshold
+    order: NoiseThreshold
 
     @property
-    def ratio(self) -> Threshold | None:
-        """eta_task / eta_order."""
+    def ratio(self) -> NoiseThreshold | None:
+        """eta_task / eta_order, dimensionless: a bound where one threshold is, None where two bounds say nothing."""
         opposite = {"above": "below", "below": "above"}
         bounds = {self.task.bound, opposite.get(self.order.bound, self.order.bound)} - {""}
         if len(bounds) > 1 or not bounds <= set(opposite):
             return None
         value = self.task.eta.value / self.order.eta.value
         if bounds:
-            return Threshold(Estimate(value, 0.0), bounds.pop())
+            return NoiseThreshold(Estimate(value, 0.0), bounds.pop())
         parts = [t.eta.error / t.eta.value for t in (self.task, self.order)]
-        return Threshold(Estimate(value, value * math.hypot(*parts)))
+        return NoiseThreshold(Estimate(value, value * math.hypot(*parts)))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the thresholds as plain data."""
+        """Plain data."""
         ratio = self.ratio
         numbers = {"eta_task": self.task.as_json(), "eta_order": self.order.as_json()}
         return {"network": self.network, **numbers, "ratio": ratio.as_json() if ratio else None}
 
 
 def first_passage(eta: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the first noise at which y, shape ``(..., points)``, rises to 0, by straight lines.
+    """First noise at which y, shape ``(..., points)``, rises to 0, by straight lines.
 
     The first noise where y is not below 0 from the beginning, infinity where it never reaches it.
     """
@@ -94,26 +94,26 @@ def first_passage(eta: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(above[..., 0], eta[0], np.where(above.any(-1), place, np.inf))
 
 
-def _threshold(eta: np.ndarray, y: np.ndarray, draws: np.ndarray, count: int) -> Threshold:
-    """Return the first passage of y with an error from draws of so many images or replicas."""
+def _threshold(eta: np.ndarray, y: np.ndarray, draws: np.ndarray, count: int) -> NoiseThreshold:
+    """First passage of y with an error from draws of so many images or replicas."""
     if y[0] >= 0:
-        return Threshold(Estimate(float(eta[0]), math.nan), "below" if eta[0] else "never there")
+        return NoiseThreshold(Estimate(float(eta[0]), math.nan), "below" if eta[0] else "never there")
     found = float(first_passage(eta, y))
     if not math.isfinite(found):
-        return Threshold(Estimate(float(eta[-1]), math.nan), "above")
+        return NoiseThreshold(Estimate(float(eta[-1]), math.nan), "above")
     if found <= eta[1] and not eta[0]:
-        return Threshold(Estimate(float(eta[1]), math.nan), "below")
+        return NoiseThreshold(Estimate(float(eta[1]), math.nan), "below")
     if count < 2:
-        return Threshold(Estimate(found, math.nan))
+        return NoiseThreshold(Estimate(found, math.nan))
     # Draws that never get there count as the last value: quantiles do not mind unless a sixth of them does.
     low, high = np.quantile(np.minimum(first_passage(eta, draws), eta[-1]), [(1 - ONE_SIGMA) / 2, (1 + ONE_SIGMA) / 2])
-    return Threshold(Estimate.student(found, float(high - low) / 2, count - 1))
+    return NoiseThreshold(Estimate.student(found, float(high - low) / 2, count - 1))
 
 
 def task_threshold(
     eta: np.ndarray, squared: np.ndarray, foreground: np.ndarray, generator: np.random.Generator
-) -> Threshold:
-    """Return eta_task of one network at one size.
+) -> NoiseThreshold:
+    """eta_task of one network at one size.
 
     Parameters
     ----------
@@ -132,17 +132,17 @@ def task_threshold(
     return _threshold(eta, y, weights @ squared.T - (f * (1 - f))[:, None], len(foreground))
 
 
-def order_threshold(eta: np.ndarray, m: np.ndarray, noiseless: float, generator: np.random.Generator) -> Threshold:
-    """Return eta_order of one network at one size.
+def order_threshold(eta: np.ndarray, m: np.ndarray, noiseless: float, generator: np.random.Generator) -> NoiseThreshold:
+    """eta_order of one network at one size.
 
     Parameters
     ----------
     eta : ndarray, shape (points,)
         Noise values above 0, increasing.
     m : ndarray, shape (points, replicas)
-        What is left of the contrast.
+        Share m of the contrast that is left.
     noiseless : float
-        The same without noise.
+        m without noise.
     generator : numpy.random.Generator
         Source of the resampling of replicas.
     """
@@ -153,19 +153,19 @@ def order_threshold(eta: np.ndarray, m: np.ndarray, noiseless: float, generator:
 
 
 def common_ratio(found: Sequence[Forgetting]) -> Estimate | None:
-    """Return the geometric mean of the ratios of networks that have one, with Student's error of their scatter.
+    """Geometric mean of the ratios of networks that have one, with Student's error of their scatter.
 
     None where there are fewer than two.
     """
     logs = [math.log(f.ratio.eta.value) for f in found if f.ratio and not f.ratio.bound and f.ratio.eta.value > 0]
     if len(logs) < 2:
         return None
-    mean, deviation = float(np.mean(logs)), float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
-    return Estimate.student(math.exp(mean), math.exp(mean) * deviation, len(logs) - 1)
+    log = mean_over(np.array(logs))
+    return Estimate(math.exp(log.value), math.exp(log.value) * log.error, log.dof)
 
 
 def in_words(found: Sequence[Forgetting], L: int) -> str:
-    """Return the headline of all networks in a sentence."""
+    """Sentence with the ratio of all networks."""
     ratio = common_ratio(found)
     missing = sum(1 for f in found if f.ratio is None or f.ratio.bound)
     text = f"eta_task / eta_order at L = {L}: "

@@ -1,4 +1,4 @@
-"""How a lifetime grows with the size L: exponentially, as a power, or not without limit; or that this cannot be told.
+"""Growth of lifetimes with the size L: exponential, a power, or saturation; or undecided.
 
 The laws, for every network with constants of its own,
 
@@ -22,32 +22,32 @@ from typing import Any
 import numpy as np
 from scipy import optimize, stats
 
-from physnn.analysis.memory.lifetimes import SHAPES, lifetime, log_likelihood
-from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.memory.lifetimes import SHAPE_RANGE, lifetime, log_likelihood
+from physnn.analysis.statistics.estimate import Estimate, mean_over
 
 LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "exponential": lambda L: L,
     "power": np.log,
     "saturation": lambda L: -1 / L,
 }
-"""What is linear in ln tau."""
+"""Function of L that ln tau is linear in, for every law."""
 LEAST_SIZES = 4
-"""Sizes from which on laws are told apart: with fewer, a correction to one law looks like another."""
+"""Fewest sizes with which laws are told apart: with three, a correction to one law looks like another."""
 CONSTANTS = 4
-"""Of one network's law: two of tau(L), two of the shape.  With fewer losses AICc is not defined."""
-DECIDED = 6.0
-"""A law is best if all others have an AICc this much larger: odds of 20 to 1."""
+"""Constants of one network's law, two of tau(L) and two of the shape: with no more losses AICc is not defined."""
+AICC_GAP = 6.0
+"""Least AICc of the other laws above that of the best, if it is decided: odds of 20 to 1, exp(6/2)."""
 FLAT = 0.25
-"""Where tau ~ L^z has |z| below, at 95 %, it is said not to grow: doubling L gains less than a fifth."""
+"""Largest |z| of tau ~ L^z, at 95 %, of lifetimes that do not grow, a convention: doubling L gains less than a fifth."""
 UNFIT = 1e-3
-"""Smallest probability of deviations from the best law at which it is still accepted."""
+"""Least p-value of deviations from the best law at which it is accepted; a convention."""
 Data = Mapping[int, tuple[np.ndarray, np.ndarray]]
-"""Times and whether they are losses, for every L, of one network at one noise value."""
+"""Times, and which of them are losses, by L, of one network at one noise value."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How lifetimes grow with L.
+    """Growth of lifetimes with L.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Growth:
         ``exponential``, ``power``, ``saturation``, ``shrinks`` (falls with L), ``kept`` (nothing was lost), ``no law``
         (none fits), or ``undecided``.
     reason : str
-        Why, in a sentence.
+        Sentence with the evidence.
     z : Estimate or None
         Exponent of the best power law, mean over networks; None where too few sizes show losses.
     aicc : mapping of str to float
@@ -72,7 +72,7 @@ class Growth:
 
     @property
     def grows(self) -> bool | None:
-        """Whether lifetimes grow with L beyond doubt, or were too long to end; None where that is open."""
+        """True if lifetimes grow with L or outlast the runs, False if they do not grow, None where that is open."""
         if self.verdict in ("kept", "exponential", "power"):
             return True
         if self.verdict in ("saturation", "shrinks"):
@@ -81,15 +81,8 @@ class Growth:
         return True if low > FLAT else False if high < FLAT else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields for JSON."""
-        z = None if self.z is None else self.z.as_json()
-        return {
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "z": z,
-            "aicc": dict(self.aicc),
-            "p_value": self.p_value,
-        }
+        """Plain data."""
+        return vars(self) | {"z": self.z.as_json() if self.z else None, "aicc": dict(self.aicc)}
 
 
 @dataclass(frozen=True)
@@ -101,14 +94,14 @@ class _Fitted:
 
 @dataclass(frozen=True)
 class Fits:
-    """What growth rests on, of one network: the laws and the free fit, and how much was lost.
+    """Fits of one network: the laws, the free fit, and the number of losses.
 
     Attributes
     ----------
     laws : mapping
         Best fit of every law; empty where memories were lost at fewer than two sizes, so that there is no slope.
     free : float
-        ln of the likelihood with a tau of its own at every L.
+        Logarithm of the likelihood with a tau of its own at every L.
     sizes, lost : int
         Number of sizes, and of losses at all of them.
     """
@@ -120,7 +113,7 @@ class Fits:
 
 
 def fits_of(data: Data) -> Fits:
-    """Return the fits of one network."""
+    """Fits of one network."""
     lost = [int(gone.sum()) for _, gone in data.values()]
     if sum(n > 0 for n in lost) < 2:
         return Fits({}, math.nan, len(data), sum(lost))
@@ -128,7 +121,7 @@ def fits_of(data: Data) -> Fits:
 
 
 def growth(networks: Sequence[Data]) -> Growth:
-    """Return how lifetimes grow with L.
+    """Growth of lifetimes with L.
 
     Parameters
     ----------
@@ -139,7 +132,7 @@ def growth(networks: Sequence[Data]) -> Growth:
 
 
 def growth_of(networks: Sequence[Fits]) -> Growth:
-    """Return how lifetimes grow with L, from the fits of every network."""
+    """Growth of lifetimes with L, from the fits of every network."""
     if not sum(fits.lost for fits in networks):
         why = "nothing was lost at any size: run it longer to see how long it lasts"
         return Growth("kept", why, None, {}, math.nan)
@@ -148,7 +141,8 @@ def growth_of(networks: Sequence[Fits]) -> Growth:
     if not telling:
         where = "one size alone" if len(networks) == 1 else "one size alone in every network"
         return Growth("undecided", f"memories were lost at {where}", None, {}, math.nan)
-    z = _mean([fits.laws["power"] for fits in telling])
+    powers = [fits.laws["power"] for fits in telling]
+    z = mean_over(np.array([fit.slope for fit in powers]), [fit.error for fit in powers])
     raw = {law: -2 * sum(fits.laws[law].log_likelihood for fits in telling) for law in LAWS}
     least = min(raw.values())
     aicc = {law: value - least for law, value in raw.items()}
@@ -168,14 +162,14 @@ def _verdict(
 ) -> tuple[str, str]:
     low, high = z.interval(0.95)
     others = min(value for law, value in aicc.items() if law != best)
-    near = " or ".join(law for law, value in sorted(aicc.items(), key=lambda item: item[1]) if value < DECIDED)
+    near = " or ".join(law for law, value in sorted(aicc.items(), key=lambda item: item[1]) if value < AICC_GAP)
     rules = (
         (p_value < UNFIT, "no law", f"no law fits (p = {p_value:.1g} for the best, {best})"),
-        (high < -FLAT and (best == "power" or others < DECIDED), "shrinks", "lifetimes fall with L"),
+        (high < -FLAT and (best == "power" or others < AICC_GAP), "shrinks", "lifetimes fall with L"),
         (max(abs(low), abs(high)) < FLAT, "saturation", "lifetimes do not grow with L"),
         (sizes < LEAST_SIZES, "undecided", f"{sizes} sizes do not tell laws apart, {LEAST_SIZES} are needed"),
         (few, "undecided", "fewer memories were lost than laws have constants: more replicas are needed"),
-        (others < DECIDED, "undecided", f"{near}: AICc differ by {others:.1f}, less than {DECIDED:g}"),
+        (others < AICC_GAP, "undecided", f"{near}: AICc differ by {others:.1f}, less than {AICC_GAP:g}"),
         (best == "power" and high < 0, "shrinks", "a power below 0 fits best"),
         (best == "power" and low <= 0, "undecided", "a power fits best, and networks do not agree on its sign"),
         (True, best, f"{best} fits better than the others by {others:.1f} in AICc"),
@@ -185,20 +179,20 @@ def _verdict(
 
 
 def _rows(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return L, time and loss of every lifetime."""
+    """L, time and loss of every lifetime."""
     L = np.concatenate([np.full(len(times), float(L)) for L, (times, _) in data.items()])
     return L, np.concatenate([t for t, _ in data.values()]), np.concatenate([g for _, g in data.values()]).astype(bool)
 
 
 def _fit(data: Data, law: str) -> _Fitted:
-    """Fit a law to the lifetimes of one network; the slope's error is from the curvature of the likelihood."""
+    """Fit of a law to the lifetimes of one network; the slope's error is from the curvature of the likelihood."""
     L, t, gone = _rows(data)
     x, scaled = LAWS[law](L), np.log(L)
     middle, width = x.mean(), max(float(np.ptp(x)), 1e-12)
     u, v = (x - middle) / width, scaled - scaled.mean()
 
     def cost(p: np.ndarray) -> float:
-        shape = np.exp(np.clip(p[2] + p[3] * v, *np.log(SHAPES)))
+        shape = np.exp(np.clip(p[2] + p[3] * v, *np.log(SHAPE_RANGE)))
         return -log_likelihood(t, gone, p[0] + p[1] * u, shape) + 1e-6 * float(p[3] ** 2)
 
     ends = {size: lifetime(*data[size]) for size in data}
@@ -206,7 +200,12 @@ def _fit(data: Data, law: str) -> _Fitted:
     slope, level = np.polyfit(places, [cell.log_tau.value for cell in ends.values()], 1)
     shapes = [cell.shape for cell in ends.values() if cell.lost]
     start = np.array([level, slope, float(np.mean(np.log(shapes))) if shapes else 0.0, 0.0])
-    bounds = [(None, None), (0.0, None) if law == "exponential" else (None, None), tuple(np.log(SHAPES)), (-3.0, 3.0)]
+    bounds = [
+        (None, None),
+        (0.0, None) if law == "exponential" else (None, None),
+        tuple(np.log(SHAPE_RANGE)),
+        (-3.0, 3.0),
+    ]
     start[1] = max(start[1], 0.0) if law == "exponential" else start[1]
     best = optimize.minimize(cost, start, bounds=bounds, method="L-BFGS-B")
     if not best.success:
@@ -216,7 +215,7 @@ def _fit(data: Data, law: str) -> _Fitted:
 
 
 def _error(cost: Callable[[np.ndarray], float], at: np.ndarray) -> float:
-    """Return the standard error of the slope: from the second derivatives of the likelihood by level and slope."""
+    """Standard error of the slope: from the second derivatives of the likelihood by level and slope."""
     step, moves = 1e-3, np.eye(len(at))[:3]
     second = np.array(
         [
@@ -236,7 +235,7 @@ def _error(cost: Callable[[np.ndarray], float], at: np.ndarray) -> float:
 
 
 def _free(data: Data) -> float:
-    """Return ln of the likelihood with a tau of its own at every L, the shape following its law."""
+    """Logarithm of the likelihood with a tau of its own at every L, the shape following its law."""
     L, t, gone = _rows(data)
     v = np.log(L) - np.log(L).mean()
     place = np.searchsorted(sorted(data), L)
@@ -246,19 +245,9 @@ def _free(data: Data) -> float:
     start = [cell.log_tau.value + (10.0 if cell.bound else 0.0) for cell in ends]
 
     def cost(p: np.ndarray) -> float:
-        shape = np.exp(np.clip(p[-2] + p[-1] * v, *np.log(SHAPES)))
+        shape = np.exp(np.clip(p[-2] + p[-1] * v, *np.log(SHAPE_RANGE)))
         return -log_likelihood(t, gone, p[:-2][place], shape)
 
     first = np.array([*start, float(np.mean(np.log(shapes))) if shapes else 0.0, 0.0])
-    bounds = [(None, None)] * len(ends) + [tuple(np.log(SHAPES)), (-3.0, 3.0)]
+    bounds = [(None, None)] * len(ends) + [tuple(np.log(SHAPE_RANGE)), (-3.0, 3.0)]
     return -float(optimize.minimize(cost, first, bounds=bounds, method="L-BFGS-B").fun)
-
-
-def _mean(fits: Sequence[_Fitted]) -> Estimate:
-    """Return the mean slope of all networks: its error is the larger of what replicas and networks give."""
-    slopes = np.array([fit.slope for fit in fits])
-    within = math.sqrt(float(np.sum([fit.error**2 for fit in fits]))) / len(fits)
-    if len(fits) == 1:
-        return Estimate(float(slopes[0]), within)
-    between = Estimate.student(float(slopes.mean()), float(slopes.std(ddof=1)) / math.sqrt(len(fits)), len(fits) - 1)
-    return between if between.error > within else Estimate(float(slopes.mean()), within)

@@ -1,4 +1,4 @@
-"""Lifetimes of which some are censored: the run ended before the end came.
+"""Lifetimes of which some are censored: the run ended before the loss.
 
 The model is Weibull's, P(life > t) = exp(-(t / tau)^k): k = 1 is a constant rate of loss, a large k a loss at a set
 time (a domain that shrinks).  tau is in either case the time after which a share 1/e is left.  A lifetime beyond the
@@ -14,20 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.estimate import Estimate, mean_over
 
-SHAPES = (0.2, 10.0)
-"""Range of k.  Lifetimes that scatter by less than 1.3/k = 13 % count as if they did by as much: they are looked at
-every 3 % of the time, and no law of growth holds to the last per cent."""
-FEW = 3
-"""Fewer losses than this leave k undetermined: it is held at 1."""
-LIMIT = math.log(20)
-"""-ln of 5 %: without a loss the total time is less than this times tau with a probability of 95 %."""
+SHAPE_RANGE = (0.2, 10.0)
+"""Range of the Weibull shape k.  Lifetimes that scatter by less than 1.3/k = 13 % count as if they did by as much: m is
+measured every 3 % of the time, and no law of growth holds to the last per cent."""
+FEWEST_LOSSES = 3
+"""Fewest losses that k is fitted to: tau and k take two, and with fewer k is held at 1."""
+NO_LOSS_LIMIT = math.log(20)
+"""-ln of 5 %: with k = 1 the total time without a loss is below this times tau with a probability of 95 %."""
 
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A lifetime from some that were observed.
+    """Lifetime from times of loss of which some may be censored.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Lifetime:
     shape : float
         k; NaN where nothing was lost.
     lost, count : int
-        How many ended, of how many.
+        Number of losses, and of observed lifetimes.
     """
 
     log_tau: Estimate
@@ -46,17 +46,17 @@ class Lifetime:
 
     @property
     def bound(self) -> bool:
-        """Whether tau is a lower limit only."""
+        """True if tau is a lower limit only."""
         return self.lost == 0
 
     @property
     def tau(self) -> float:
-        """tau, or its lower limit at 95 %."""
+        """tau, or its lower limit at 95 %, in the unit of the times."""
         return math.exp(self.log_tau.value)
 
 
 def lifetime(times: np.ndarray, lost: np.ndarray) -> Lifetime:
-    """Return the lifetime that fits some observed ones best.
+    """Lifetime of largest likelihood.
 
     Parameters
     ----------
@@ -68,10 +68,10 @@ def lifetime(times: np.ndarray, lost: np.ndarray) -> Lifetime:
     t, gone = np.asarray(times, float), np.asarray(lost, bool)
     d = int(gone.sum())
     if not d:
-        return Lifetime(Estimate(math.log(t.sum() / LIMIT), 0.0), math.nan, 0, len(t))
+        return Lifetime(Estimate(math.log(t.sum() / NO_LOSS_LIMIT), 0.0), math.nan, 0, len(t))
     shape = 1.0
-    if d >= FEW:
-        low, high = np.log(SHAPES)
+    if d >= FEWEST_LOSSES:
+        low, high = np.log(SHAPE_RANGE)
         found = optimize.minimize_scalar(
             lambda k: -_profile(math.exp(k), t, gone), bounds=(low, high), method="bounded"
         )
@@ -81,7 +81,7 @@ def lifetime(times: np.ndarray, lost: np.ndarray) -> Lifetime:
     z = np.exp(shape * logs)
     information = np.array([[shape**2 * z.sum(), -shape * (z * logs).sum()], [0.0, d / shape**2 + (z * logs**2).sum()]])
     information[1, 0] = information[0, 1]
-    held = d < FEW or not SHAPES[0] * 1.01 < shape < SHAPES[1] * 0.99
+    held = d < FEWEST_LOSSES or not SHAPE_RANGE[0] * 1.01 < shape < SHAPE_RANGE[1] * 0.99
     variance = 1 / information[0, 0] if held else float(np.linalg.inv(information)[0, 0])
     error = math.sqrt(variance)
     # ln tau rests on d losses, two numbers were fitted to them.
@@ -89,7 +89,7 @@ def lifetime(times: np.ndarray, lost: np.ndarray) -> Lifetime:
 
 
 def _log_tau(shape: float, t: np.ndarray, d: int) -> float:
-    """Return ln tau of largest likelihood at a shape: tau^k = sum t^k / d."""
+    """ln tau of largest likelihood at a shape: tau^k = sum t^k / d."""
     top = float(np.log(t).max())
     return top + math.log(float(np.exp(shape * (np.log(t) - top)).sum()) / d) / shape
 
@@ -100,13 +100,13 @@ def _profile(shape: float, t: np.ndarray, gone: np.ndarray) -> float:
 
 
 def log_likelihood(t: np.ndarray, gone: np.ndarray, log_tau: np.ndarray, shape: np.ndarray) -> float:
-    """Return ln of the likelihood of lifetimes, each with its own tau and k; density per ln t, in any unit of t."""
+    """Logarithm of the likelihood of lifetimes, each with its own tau and k; density per ln t, in any unit of t."""
     logs = shape * (np.log(t) - log_tau)
     return float((np.log(shape) + logs)[gone].sum() - np.exp(np.minimum(logs, 600.0)).sum())
 
 
-def together(cells: list[Lifetime]) -> Lifetime:
-    """Return the geometric mean of the lifetimes of several networks, with an error from their scatter.
+def mean_lifetime(cells: list[Lifetime]) -> Lifetime:
+    """Geometric mean of the lifetimes of several networks, with an error from their scatter.
 
     A network of which nothing was lost counts with its lower limit, and the mean is then a lower limit.
     """
@@ -118,8 +118,4 @@ def together(cells: list[Lifetime]) -> Lifetime:
         return Lifetime(Estimate(mean, 0.0), shape, 0, count)
     if len(cells) == 1:
         return cells[0]
-    # The scatter of networks contains that of replicas; by chance it can come out smaller.
-    within = math.sqrt(float(np.sum([cell.log_tau.error**2 for cell in cells]))) / len(cells)
-    between = Estimate.student(mean, float(values.std(ddof=1)) / math.sqrt(len(cells)), len(cells) - 1)
-    log_tau = between if between.error > within else Estimate(mean, within)
-    return Lifetime(log_tau, shape, lost, count)
+    return Lifetime(mean_over(values, [cell.log_tau.error for cell in cells]), shape, lost, count)

@@ -39,19 +39,27 @@ from scipy.interpolate import PchipInterpolator
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.statistics.estimate import Estimate, difference, significance
 
-TOLERANCE = 0.03
-"""Difference in U4 that small sizes and anisotropy may make."""
-SIGMAS = 3.0
-"""Errors beyond `TOLERANCE` from which a plane is rejected."""
+PLANE_TOLERANCE = 0.03
+"""Difference in U4 that small sizes and anisotropy may make (dimensionless), fixed before any network was decided."""
+PLANE_SIGMAS = 3.0
+"""Errors beyond `PLANE_TOLERANCE` from which a plane is rejected; the usual three sigma."""
 RANGE = (0.2, 1.2)
 """Values of xi/L between which planes are compared: below, U4 is small for all; above, it is that of perfect order."""
-LEAST = 3
-"""Points known better than `TOLERANCE` that an agreement needs."""
+LEAST_POINTS = 3
+"""Points known better than `PLANE_TOLERANCE` that an agreement needs, a convention: a curve, not a lucky point."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """The curve of a class: ``xi`` increasing, ``binder`` with ``error``, for an order of ``components`` components."""
+    """Curve U4(xi/L) of a universality class.
+
+    Attributes
+    ----------
+    name, components : str, int
+        Class, and number of components of its order parameter.
+    xi, binder, error : ndarray, shape (points,)
+        xi/L, increasing, U4 there and the error of U4.
+    """
 
     name: str
     components: int
@@ -61,8 +69,8 @@ class Plane:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Data of the largest size against a plane.
+class PlaneComparison:
+    """Comparison of the largest size with the curve of a class.
 
     Attributes
     ----------
@@ -71,7 +79,7 @@ class Comparison:
     verdict : str
         ``agrees``, ``rejected``, or ``unclear`` where too few points are known well enough, or n differs.
     largest : float
-        U4 minus that of the plane where its excess over `TOLERANCE` is largest in errors.
+        U4 minus that of the plane where its excess over `PLANE_TOLERANCE` is largest in errors.
     sigma : float
         That excess in errors; negative where it is within the tolerance.
     L, points : int
@@ -86,13 +94,12 @@ class Comparison:
     points: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {"plane": self.plane, "verdict": self.verdict, "largest": self.largest, "sigma": self.sigma,
-                "L": self.L, "points": self.points}  # fmt: skip
+        """Plain data."""
+        return dict(vars(self))
 
 
-def on_plane(binder: Curves, xi: Curves, components: int, plane: Plane) -> Comparison:
-    """Compare U4 and xi/L of the largest size with a plane.
+def on_plane(binder: Curves, xi: Curves, components: int, plane: Plane) -> PlaneComparison:
+    """Comparison of U4 and xi/L of the largest size with the curve of a class.
 
     Parameters
     ----------
@@ -106,26 +113,26 @@ def on_plane(binder: Curves, xi: Curves, components: int, plane: Plane) -> Compa
     L = xi.sizes[-1]
     inside = (xi.y[L] > max(RANGE[0], plane.xi[0])) & (xi.y[L] < min(RANGE[1], plane.xi[-1]))
     if components != plane.components or not inside.any():
-        return Comparison(plane.name, "unclear", np.nan, np.nan, L, 0)
+        return PlaneComparison(plane.name, "unclear", np.nan, np.nan, L, 0)
     expected, error = PchipInterpolator(plane.xi, plane.binder), PchipInterpolator(plane.xi, plane.error)
     off = (binder.y[L] - expected(xi.y[L]))[inside]
     draws = (binder.samples[L] - expected(np.clip(xi.samples[L], plane.xi[0], plane.xi[-1])))[:, inside]
     spread = np.hypot(draws.std(0, ddof=1), error(xi.y[L][inside]))
-    sigma = (np.abs(off) - TOLERANCE) / np.maximum(spread, 1e-12)
+    sigma = (np.abs(off) - PLANE_TOLERANCE) / np.maximum(spread, 1e-12)
     k = int(np.argmax(sigma))
-    known = int((spread < TOLERANCE).sum())
-    verdict: Literal["agrees", "rejected", "unclear"] = "agrees" if known >= LEAST else "unclear"
-    if sigma[k] > SIGMAS:
+    known = int((spread < PLANE_TOLERANCE).sum())
+    verdict: Literal["agrees", "rejected", "unclear"] = "agrees" if known >= LEAST_POINTS else "unclear"
+    if sigma[k] > PLANE_SIGMAS:
         verdict = "rejected"
-    return Comparison(plane.name, verdict, float(off[k]), float(sigma[k]), L, int(inside.sum()))
+    return PlaneComparison(plane.name, verdict, float(off[k]), float(sigma[k]), L, int(inside.sum()))
 
 
-LARGEST = 3
-"""Sizes that are taken, the largest."""
+ETA_SIZES = 3
+"""Number of sizes, the largest, that eta is fitted to; smaller ones have corrections to scaling."""
 
 
 def anomalous_dimension(curves: Curves) -> dict[float, Estimate]:
-    """Return eta of <|m|> ~ L^(-eta / 2) at every temperature that the largest sizes share.
+    """Anomalous dimension eta of <|m|> ~ L^(-eta / 2) at every temperature that the largest sizes share.
 
     Dimensionless; the least squares line of log <|m|> against log L, with the standard deviation of bootstrap samples.
 
@@ -134,7 +141,7 @@ def anomalous_dimension(curves: Curves) -> dict[float, Estimate]:
     curves : Curves
         Of ``m_abs``.
     """
-    sizes = curves.sizes[-LARGEST:]
+    sizes = curves.sizes[-ETA_SIZES:]
     x, found = np.log(sizes), {}
     for T in sorted(set.intersection(*(set(curves.x[L].tolist()) for L in sizes))):
         at = {L: int(np.flatnonzero(curves.x[L] == T)[0]) for L in sizes}
@@ -145,24 +152,32 @@ def anomalous_dimension(curves: Curves) -> dict[float, Estimate]:
     return found
 
 
-Kind = Literal["Ising", "BKT-like", "first order", "continuous, not Ising", "none", "not in equilibrium", "undecided"]
-SIZES, FACTOR = 3, 2.0
-"""Sizes that hold the order, and the factor between the largest and the smallest, that a verdict needs."""
-AGREES, EXCLUDES = 2.0, 3.0
-"""Sigmas, by Student's distribution, within which 1/nu agrees with 1, and beyond which it excludes it."""
-KNOWN = 0.2
-"""Largest error of 1/nu of which agreement says something."""
-ETA, AROUND = 0.25, 0.1
-"""eta at a Kosterlitz-Thouless transition; by how much logarithms may move it, and the largest error it may have."""
+DecisionKind = Literal[
+    "Ising", "BKT-like", "first order", "continuous, not Ising", "none", "not in equilibrium", "undecided"
+]
+LEAST_HOLDING_SIZES = 3
+"""Sizes holding the order that a verdict needs: with two, a drift of crossings cannot be seen."""
+LEAST_SPAN = 2.0
+"""Ratio of the largest to the smallest of these sizes that a verdict needs, a convention fixed beforehand."""
+AGREES = 2.0
+"""Sigmas, by Student's distribution, within which 1/nu agrees with 1; the usual 95 %."""
+EXCLUDES = 3.0
+"""Sigmas, by Student's distribution, beyond which 1/nu excludes 1; as for classes in `physnn compare`."""
+KNOWN_NU = 0.2
+"""Largest error of 1/nu with which agreement counts, a convention: the distance to the 6/5 of the 3-state Potts model."""
+KOSTERLITZ_THOULESS_ETA = 0.25
+"""Exact eta at a Kosterlitz-Thouless transition (J. M. Kosterlitz, J. Phys. C 7, 1046 (1974))."""
+AROUND = 0.1
+"""Deviation from that eta that logarithmic corrections may make, and the largest error it may have; a convention."""
 SHARED = 0.001
-"""p-value of U4 and xi/L having one T_c and nu below which they do not."""
+"""p-value of U4 and xi/L having one T_c and nu below which they do not; a convention."""
 FALLS = 3.0
-"""Errors by which xi/L must fall with L."""
+"""Errors by which xi/L must fall with L; the usual three sigma."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What rules look at.
+    """Evidence that the rules judge.
 
     Attributes
     ----------
@@ -173,9 +188,9 @@ class Evidence:
     verdicts : mapping
         Observable (``binder``, ``xi_over_L``) to the verdict of its fit.
     reasons : mapping
-        Observable to what its fit says.
+        Observable to the sentence of its fit.
     doubts : tuple of str
-        What speaks against one order parameter for all.
+        Reasons against one order parameter for all sizes and temperatures.
     critical_point, inverse_nu : Estimate or None
         Of both observables together where both cross, or of the one split where xi/L merges (no 1/nu).
     shared : float or None
@@ -199,28 +214,28 @@ class Evidence:
     shared: float | None = None
     eta: Estimate | None = None
     trend: float = 0.0
-    planes: Mapping[str, Comparison] | None = None
+    planes: Mapping[str, PlaneComparison] | None = None
 
     def plane(self, name: str) -> str:
-        """Return the verdict on a plane, ``unclear`` where there is none."""
+        """Verdict on a plane, ``unclear`` where there is none."""
         found = (self.planes or {}).get(name)
         return found.verdict if found else "unclear"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict and the rule that made it."""
+    """Verdict, and the sentence that gives its reason."""
 
-    kind: Kind
+    kind: DecisionKind
     reason: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Plain data."""
         return {"verdict": self.kind, "reason": self.reason}
 
 
-def decide(evidence: Evidence) -> Decision:
-    """Apply the rules of this module."""
+def decision_of(evidence: Evidence) -> Decision:
+    """Verdict by the rules of this module."""
     e, verdicts = evidence, set(evidence.verdicts.values())
     if (lack := _lacking(e)) is not None:
         return lack
@@ -238,14 +253,13 @@ def decide(evidence: Evidence) -> Decision:
 
 
 def _lacking(e: Evidence) -> Decision | None:
-    """Return what forbids any other verdict."""
+    """Verdict that forbids all others, or None."""
     if "non-equilibrium" in e.verdicts.values():
         return Decision("not in equilibrium", "the configurational temperature differs from T, or starts disagree")
-    if len(e.sizes) < SIZES or e.sizes[-1] < FACTOR * e.sizes[0]:
+    if len(e.sizes) < LEAST_HOLDING_SIZES or e.sizes[-1] < LEAST_SPAN * e.sizes[0]:
         held = ", ".join(map(str, e.sizes)) or "none"
-        return Decision(
-            "undecided", f"{SIZES} sizes over a factor of {FACTOR:g} must hold the order; those that do: {held}"
-        )
+        need = f"{LEAST_HOLDING_SIZES} sizes over a factor of {LEAST_SPAN:g}"
+        return Decision("undecided", f"{need} must hold the order; those that do: {held}")
     return Decision("undecided", "; ".join(e.doubts)) if e.doubts else None
 
 
@@ -258,7 +272,7 @@ def _crossing(e: Evidence) -> Decision:
     z = significance(difference(nu, Estimate(1.0, 0.0)))[0]
     plane = e.plane("Ising")
     said = f"U4 and xi/L cross at one T_c, n = {e.components}, 1/nu = {nu}, plane of Ising: {plane}"
-    if e.components == 1 and abs(z) < AGREES and nu.error < KNOWN and plane == "agrees":
+    if e.components == 1 and abs(z) < AGREES and nu.error < KNOWN_NU and plane == "agrees":
         return Decision("Ising", said)
     if abs(z) > EXCLUDES:
         return Decision("continuous, not Ising", said)
@@ -268,7 +282,7 @@ def _crossing(e: Evidence) -> Decision:
 def _merging(e: Evidence) -> Decision:
     plane = e.plane("XY")
     said = f"xi/L merges, n = {e.components}, eta = {e.eta or 'unknown'} where it splits, plane of XY: {plane}"
-    known = e.eta is not None and 0 < e.eta.error < AROUND and abs(e.eta.value - ETA) < AROUND + 3 * e.eta.error
-    if e.components == 2 and known and plane == "agrees":
+    off = abs(e.eta.value - KOSTERLITZ_THOULESS_ETA) if e.eta is not None and 0 < e.eta.error < AROUND else np.inf
+    if e.components == 2 and e.eta is not None and off < AROUND + 3 * e.eta.error and plane == "agrees":
         return Decision("BKT-like", said)
     return Decision("undecided", said)

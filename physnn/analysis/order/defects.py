@@ -1,4 +1,4 @@
-"""What disturbs an order: domain walls, vortices, and the stiffness against a twist."""
+"""Defects of an order, domain walls and vortices, and its stiffness against a twist."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from physnn.analysis.order.structure import Order, is_own_opposite
 
 CIRCULAR = 0.5
-"""Largest |v . v| of a wave exp(i k . r) v that turns rather than swings, so that it has a phase at every site."""
+"""Largest |v . v| of a wave exp(i k . r) v that has a phase at every site: half way from circular (0) to linear (1)."""
 COMMUTES = 1e-2
-"""Relative size of J A - A J up to which a rotation with generator A is a symmetry."""
+"""Relative size of J A - A J up to which a rotation with generator A is a symmetry; a convention."""
 
 
-def kind_of(order: Order) -> str:
-    """Return which defects an order has: ``walls`` (n = 1), ``vortices`` (n = 2, a phase at every site), or none."""
+def defect_kind(order: Order) -> str:
+    """Kind of defects: ``walls`` (n = 1), ``vortices`` (n = 2 with a phase at every site), or ``""``."""
     if order.components == 1:
         return "walls"
     if order.components != 2:
@@ -27,7 +27,10 @@ def kind_of(order: Order) -> str:
 
 
 def local_order(x: np.ndarray, order: Order) -> np.ndarray:
-    """Return ``v^+ . x_r exp(-i k . r)`` at every site, complex of shape (..., L, L); two real modes make one."""
+    """Local order parameter ``v^+ . x_r exp(-i k . r)`` at every site, complex, shape (..., L, L).
+
+    The first two of several real modes make its real and imaginary part.
+    """
     L = x.shape[-2]
     rows, columns = np.arange(L)[:, None], np.arange(L)
     fields = [
@@ -38,13 +41,13 @@ def local_order(x: np.ndarray, order: Order) -> np.ndarray:
 
 
 def walls(field: np.ndarray) -> np.ndarray:
-    """Return the share of nearest-neighbour bonds between unlike signs of the real part; shape (...)."""
+    """Share of nearest-neighbour bonds between unlike signs of the real part; shape (...)."""
     up = field.real > 0
     return np.asarray(sum((up != np.roll(up, 1, axis)).mean((-1, -2)) for axis in (-1, -2)) / 2)
 
 
 def vortices(field: np.ndarray) -> np.ndarray:
-    """Return the share of plaquettes that the phase of a field winds around, either way; shape (...).
+    """Share of plaquettes that the phase of a field winds around, either way; shape (...).
 
     Differences of neighbouring phases are taken in (-pi, pi]; their sum around a plaquette is 2 pi times its winding.
     """
@@ -57,7 +60,7 @@ def vortices(field: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Twist:
-    """What a twist of a per site along an axis does to the energy, to second order, for a model with that symmetry.
+    """Change of the energy by a twist of a per site along an axis, to second order, for a model with that symmetry.
 
     ``H(a) = -1/2 sum_i,r x_i . J(r) exp(a r_axis A) x_(i+r)``; with H' and H'' its derivatives at a = 0, the helicity
     modulus is ``Y = (<H''> - <H'^2> / T) / V`` (M. E. Fisher, M. N. Barber and D. Jasnow, Phys. Rev. A 8, 1111 (1973)).
@@ -72,7 +75,7 @@ class Twist:
     second: tuple[tuple[int, int, np.ndarray], ...]
 
     def measure(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return H''/V and H'^2/V of states ``(states, L, L, N)``, averaged over both axes; shape (states,)."""
+        """H''/V and H'^2/V of states ``(states, L, L, N)``, averaged over both axes; shape (states,)."""
         V = x.shape[1] * x.shape[2]
         stiffness, square = np.zeros(len(x)), np.zeros(len(x))
         products = [
@@ -91,14 +94,14 @@ class Twist:
 
 
 def _summed(x: np.ndarray, row: int, column: int, matrix: np.ndarray) -> np.ndarray:
-    """Return sum_i x_i . M x_(i+r)."""
+    """Sum over sites of x_i . M x_(i+r)."""
     there = np.roll(x, (-row, -column), (1, 2))
     image = there @ matrix.T.astype(x.dtype)
     return np.asarray(np.einsum("syxa,syxa->s", x, image, dtype=np.float64, optimize=False))
 
 
 def twist_of(coupling: np.ndarray, bias: np.ndarray, order: Order) -> Twist | None:
-    """Return the twist in the plane of an order, or None where turning that plane is no symmetry.
+    """Twist in the plane of an order, or None where rotating that plane is no symmetry.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a Kuramoto network is: fixed point or cycle, gradient flow or not, one answer or one moment.
+"""Diagnosis of a Kuramoto network: fixed point or cycle, gradient flow or not, lasting answer or not.
 
 Steps of size gamma follow the gradient of the energy as long as the stability number s = gamma (h - lambda_min) / 2,
 with h the mean local field x . (J x + c) and lambda_min the smallest eigenvalue of J(q), is below 1: a deviation with
@@ -16,25 +16,25 @@ import numpy as np
 from physnn.analysis.order.spectrum import Spectrum
 
 REST = 1e-5
-"""A state rests if 1 - <x_t . x_(t+1)> is less: rounding leaves 1e-7."""
+"""Largest 1 - <x_t . x_(t+1)> of a state at rest: 100 times what rounding leaves in single precision."""
 RETURN = 0.1
-"""A cycle comes back at least so much nearer than one step leads away, measured by 1 - overlap."""
+"""Largest 1 - overlap after a period, in units of that after one step, of a cycle; a convention."""
 SAME_ANSWER = 1.1
-"""Errors one step before and after T may be this many times the error at T."""
+"""Largest ratio of the error a step before or after T to that at T, of an answer that is not a moment; a convention."""
 LASTING = 1.5
-"""The error at twice the depth may be this many times the error at T."""
+"""Largest ratio of the error at twice the depth to that at T of an answer that lasts; a convention."""
 EXACT = 1e-3
-"""Errors below count as this one where they are compared."""
+"""Error (RMSE) below which ratios of errors mean nothing: smaller ones count as this one."""
 LEARNT = 0.95
-"""A network that has learnt has an error below this share of that of the best constant answer."""
+"""Largest error, in units of that of the best constant answer, of a network that has learnt; a convention."""
 MOST_MODES = 16
-"""Leading modes that are written out with their vectors."""
-ROUNDING = 3e-6
-"""Energies may rise by this share of their size in single precision."""
+"""Most leading modes whose vectors are in the JSON."""
+ENERGY_ROUNDING = 3e-6
+"""Largest relative rise of the energy that single precision makes: 25 times its rounding."""
 
 
 def period(overlaps: np.ndarray) -> int:
-    """Return the period of a motion from its overlaps <x_t . x_(t+1)>, <x_t . x_(t+2)>, ...: 1 at rest, 0 if none."""
+    """Period of a motion from its overlaps <x_t . x_(t+1)>, <x_t . x_(t+2)>, ...: 1 at rest, 0 if none."""
     away = 1 - np.asarray(overlaps, np.float64)
     if away[0] < REST:
         return 1
@@ -44,12 +44,12 @@ def period(overlaps: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is known about one network.
+    """Measurements of one network, and the findings that follow.
 
     Attributes
     ----------
     name, family : str
-        What it is called; ``paper``, ``flow``, or ``brought``.
+        Name, and family: ``paper``, ``flow``, or ``brought``.
     gamma, steps : float or None, int
         Step size, if it is known, and trained depth T.
     c : float or None
@@ -57,7 +57,7 @@ class Diagnosis:
     spectrum : Spectrum or None
         Of J(q); None where layers have couplings of their own, or a network that was brought shows none.
     measured : mapping of arrays
-        What `physnn.networks.kuramoto.diagnose` returns; what is not there is not known.
+        Arrays of `physnn.networks.kuramoto.diagnose`; missing ones are not known.
     symmetry : str or None
         ``Z2`` or ``U1``, that of the couplings; None if unknown.
     """
@@ -73,7 +73,7 @@ class Diagnosis:
 
     @property
     def symmetric(self) -> bool | None:
-        """Whether c = 0."""
+        """True if c = 0, None if c is unknown."""
         return None if self.c is None else self.c == 0
 
     @property
@@ -92,7 +92,7 @@ class Diagnosis:
 
     @property
     def s_local(self) -> float | None:
-        """The same with the largest local field of any site."""
+        """Stability number at the largest local field of any site."""
         return self._stability("field_max")
 
     def _stability(self, field: str) -> float | None:
@@ -130,16 +130,16 @@ class Diagnosis:
 
     @property
     def findings(self) -> dict[str, str]:
-        """What was found, by a stable keyword, each in one sentence."""
+        """Findings by keyword, each in one sentence."""
         return _motion(self) | _energy(self) | _order(self) | _answer(self) | _unknown(self)
 
     @property
     def verdict(self) -> str:
-        """The findings in words."""
+        """All findings as one text."""
         return " ".join(self.findings.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the numbers and words as what JSON can hold, null for what is not known; curves are left out."""
+        """Numbers and words as what JSON can hold, null for what is not known; curves are left out."""
         m, known = self.measured, self.spectrum
         energy = m.get("energy")
         return {
@@ -195,13 +195,13 @@ def _list(measured: Mapping[str, np.ndarray], name: str) -> Any:
     return measured[name].tolist() if name in measured else None
 
 
-def as_json(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
-    """Return the machine-readable form of a file's diagnosis."""
+def diagnoses_json(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
+    """Machine-readable form of a file's diagnosis."""
     return {"networks": [diagnosis.to_json() for diagnosis in diagnoses]}
 
 
 def table(diagnoses: Sequence[Diagnosis]) -> tuple[list[str], list[list[str]]]:
-    """Return headings and rows, one network each."""
+    """Headings and rows of a table, one network a row."""
     headings = ["network", "family", "s", "h", "lambda_min", "lambda_max", "period", "RMSE T-1", "T", "T+1", "2T"]
     rows = []
     for d in diagnoses:
@@ -239,7 +239,7 @@ def _energy(d: Diagnosis) -> dict[str, str]:
         found["gradient"] = f"Its steps follow the gradient of the energy on average: s = {d.s:.2f}{layers} < 1."
         if d.s_local is not None and d.s_local >= 1:
             found["locally_overshoots"] = f"Single sites overshoot: s = {d.s_local:.2f} at the largest local field."
-    if d.energy_rise is not None and d.energy_rise > ROUNDING:
+    if d.energy_rise is not None and d.energy_rise > ENERGY_ROUNDING:
         found["energy_rises"] = f"Its energy rises without noise, by up to {d.energy_rise:.1e} of its size in a step."
     return found
 
@@ -287,7 +287,7 @@ def _answer(d: Diagnosis) -> dict[str, str]:
 
 
 def _unknown(d: Diagnosis) -> dict[str, str]:
-    """Say what is left out, and why."""
+    """Quantities that are left out, with the reason."""
     if "layer_s" in d.measured:
         return {
             "layers": "Every step has a coupling of its own: there is no one spectrum and no depth beyond T, so that "

@@ -1,4 +1,4 @@
-"""Whether long runs were in equilibrium: the thermometer, the length of chains, and starts that must agree."""
+"""Evidence for equilibrium of long runs: configurational temperature, length of chains, agreement of starts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 
 from physnn.analysis.order.structure import (
     FINENESS,
-    RESOLVED,
+    RESOLVED_CONTRAST,
     Order,
     at_order,
-    contrast,
     fits,
     fitting_sizes,
     peak,
+    peak_contrast,
     placed,
     written,
 )
@@ -25,15 +25,16 @@ from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.series import as_chains, estimate_time
 from physnn.errors import InputError
 
-TOLERANCE = 0.02
-"""Relative difference between t_conf and T beyond which a run is not in equilibrium."""
-SIGMAS = 4
-"""A difference must also be as many standard errors to count."""
+THERMOMETER_TOLERANCE = 0.02
+"""Relative difference between t_conf and T beyond which a run is not in equilibrium; a convention, as
+far off as the temperatures of the tests' negative controls."""
+THERMOMETER_SIGMAS = 4
+"""Standard errors by which a difference must exceed the tolerance: one false alarm in 10^4 runs."""
 
 
 @dataclass(frozen=True)
 class Thermometer:
-    """The configurational temperature of a run and what follows from it.
+    """Configurational temperature of a run, with the verdict on its equilibrium.
 
     Attributes
     ----------
@@ -42,10 +43,10 @@ class Thermometer:
     T : float
         Temperature that the run was meant to have.
     verdict : str
-        ``equilibrium``: within `TOLERANCE`, and the error is small enough to say so; ``non-equilibrium``: beyond it by
-        more than the error allows; ``undecided``: too short a run.
+        ``equilibrium``: within `THERMOMETER_TOLERANCE`, and the error is small enough to say so; ``non-equilibrium``:
+        beyond it by more than the error allows; ``undecided``: too short a run.
     reason : str
-        The same in a sentence.
+        Sentence with t_conf / T and the verdict.
     """
 
     t_conf: Estimate
@@ -55,7 +56,7 @@ class Thermometer:
 
 
 def thermometer(force: np.ndarray, curvature: np.ndarray, T: float) -> Thermometer:
-    """Return the configurational temperature of a run (H. H. Rugh, Phys. Rev. Lett. 78, 772 (1997)).
+    """Configurational temperature of a run (H. H. Rugh, Phys. Rev. Lett. 78, 772 (1997)).
 
     Agreement excludes step-size and cycle artefacts only: the test is local and blind to metastable states.
 
@@ -80,30 +81,30 @@ def thermometer(force: np.ndarray, curvature: np.ndarray, T: float) -> Thermomet
     t_conf = Estimate(value, error)
     off = abs(t_conf.value / T - 1)
     doubt = t_conf.error / T
-    if off > TOLERANCE and off - TOLERANCE > SIGMAS * doubt:
+    if off > THERMOMETER_TOLERANCE and off - THERMOMETER_TOLERANCE > THERMOMETER_SIGMAS * doubt:
         verdict, why = "non-equilibrium", "static exponents do not describe it; use a smaller gamma"
-    elif off <= TOLERANCE and doubt <= TOLERANCE / 2:
+    elif off <= THERMOMETER_TOLERANCE and doubt <= THERMOMETER_TOLERANCE / 2:
         verdict, why = "equilibrium", "step size and cycles do not disturb it"
     else:
         verdict, why = "undecided", "run longer"
-    reason = f"t_conf / T = {Estimate(t_conf.value / T, doubt)}, allowed are 1 +- {TOLERANCE:g}: {why}"
+    reason = f"t_conf / T = {Estimate(t_conf.value / T, doubt)}, allowed are 1 +- {THERMOMETER_TOLERANCE:g}: {why}"
     return Thermometer(t_conf, T, verdict, reason)
 
 
 WATCHED = ("energy", "m2")
-"""Observables whose chains are looked at."""
+"""Observables whose autocorrelation times and starts are compared: the slowest ones of the stored columns."""
 BESIDE = 0.001
-"""Probability, by Student's t over chains, below which S(k) peaks beside k* not by chance."""
+"""p-value, by Student's t over chains, below which S(k) peaks beside k*; a convention."""
 
 
 @dataclass(frozen=True)
-class Check:
-    """What is known of the chains of one size and temperature.
+class EquilibriumCheck:
+    """Evidence for equilibrium of the chains of one size and temperature.
 
     Attributes
     ----------
     L, T : int, float
-        Where.
+        Side of the lattice and temperature.
     thermometer : Thermometer
         Configurational temperature and verdict.
     tau, effective_samples : float
@@ -122,7 +123,7 @@ class Check:
     hot_cold: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return the numbers as plain data."""
+        """Plain data."""
         found = self.thermometer
         ratio = {"value": found.t_conf.value / self.T, "error": found.t_conf.error / self.T}
         numbers = {"tau": self.tau, "effective_samples": self.effective_samples}
@@ -137,8 +138,8 @@ class Check:
         }
 
 
-def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], both: bool) -> list[Check]:
-    """Return what is known of the chains of every size and temperature.
+def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], both: bool) -> list[EquilibriumCheck]:
+    """Evidence for equilibrium of the chains of every size and temperature.
 
     Parameters
     ----------
@@ -156,7 +157,7 @@ def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], bot
             split = both and len(series[0]) > 1
             z = max((_apart(s[::2], s[1::2]) for s in series), key=abs) if split else np.nan
             reading = thermometer(arrays["force"][k], arrays["curvature"][k], float(T))
-            found.append(Check(L, float(T), reading, slowest.tau.value, slowest.effective_samples, float(z)))
+            found.append(EquilibriumCheck(L, float(T), reading, slowest.tau.value, slowest.effective_samples, float(z)))
     return found
 
 
@@ -166,8 +167,8 @@ def _apart(one: np.ndarray, other: np.ndarray) -> float:
     return (first.value - second.value) / error if error > 0 else 0.0
 
 
-def rows(found: list[Check]) -> tuple[list[str], list[list[str]]]:
-    """Return headings and rows of a table of checks."""
+def check_rows(found: list[EquilibriumCheck]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of a table of checks."""
     headings = ["L", "T", "t_conf / T", "tau", "independent", "hot - cold", "thermometer"]
     lines = []
     for c in found:
@@ -178,8 +179,8 @@ def rows(found: list[Check]) -> tuple[list[str], list[list[str]]]:
     return headings, lines
 
 
-def together(order: Order, sizes: list[int]) -> tuple[list[int], str]:
-    """Return the sizes that may be fitted together, and what is said of the others.
+def compatible_sizes(order: Order, sizes: list[int]) -> tuple[list[int], str]:
+    """Sizes that may be fitted together, and a sentence on the others.
 
     Raises
     ------
@@ -202,12 +203,12 @@ def together(order: Order, sizes: list[int]) -> tuple[list[int], str]:
 
 
 def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> list[str]:
-    """Return where S(k) peaks elsewhere than at k* although it has a clear peak.
+    """Sizes and temperatures at which S(k) has a clear peak elsewhere than at k*, as sentences.
 
     Parameters
     ----------
     order : Order
-        What was measured.
+        Order parameter that was measured.
     structure : mapping
         L to (temperatures, trace of S(k) ``(temperatures, chains, L, L // 2 + 1)``).
     """
@@ -216,16 +217,16 @@ def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
         for T, trace in zip(values, traces.mean(1), strict=True):
             full = whole_zone(trace)
             place = peak(full)
-            if contrast(full) >= RESOLVED and not at_order(place, order, L):
+            if peak_contrast(full) >= RESOLVED_CONTRAST and not at_order(place, order, L):
                 k = written((Fraction(place[0], L), Fraction(place[1], L)))
                 found.append(f"at L = {L}, T = {T:.6g} S(k) peaks at {k}")
     return found
 
 
 def drifted(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> list[str]:
-    """Return whether S(k) of the largest size peaks beside k*, between the wave vectors of the lattice.
+    """Sentence that S(k) of the largest size peaks beside k*, between the wave vectors of the lattice; or none.
 
-    Looked at is the highest temperature with a clear peak at k*.  Order that is locked to the lattice below a
+    It concerns the highest temperature with a clear peak at k*.  Order that is locked to the lattice below a
     transition may melt into waves of another length, and exponents of sizes that cannot hold those are not of a class.
 
     Parameters
@@ -241,7 +242,7 @@ def drifted(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
     for T, trace in sorted(zip(values, traces, strict=True), key=lambda pair: -pair[0]):
         S = np.array([whole_zone(chain) for chain in trace])
         place = peak(S.mean(0))
-        if contrast(S.mean(0)) < RESOLVED or not at_order(place, order, L):
+        if peak_contrast(S.mean(0)) < RESOLVED_CONTRAST or not at_order(place, order, L):
             continue
         # Of each chain apart: they are independent.
         found = np.array([placed(chain, *place) for chain in S])
@@ -265,7 +266,7 @@ def _within(value: float, interval: tuple[float, float]) -> bool:
 
 
 def whole_zone(half: np.ndarray) -> np.ndarray:
-    """Return an even function of k, shape (L, L), from its columns 0 to L // 2."""
+    """Even function of k, shape (L, L), from its columns 0 to L // 2."""
     L = half.shape[0]
     columns = np.arange(L)
     mirrored = half[-np.arange(L) % L][:, np.minimum(columns, L - columns)]

@@ -1,4 +1,4 @@
-"""States of least energy of unit vectors on a torus with or without a seam, and what the seam costs at T = 0.
+"""States of least energy of unit vectors on a torus with or without a seam, and the cost of the seam at T = 0.
 
 Energies are minimised from many starts by L-BFGS on unnormalised vectors y with x = y / |y|.  The least of all is an
 upper bound of the ground state's energy: no method here proves that there is nothing below.
@@ -17,34 +17,36 @@ from physnn.errors import InputError
 from physnn.models.seam import ANTIPERIODIC, PERIODIC, Seam
 from physnn.models.vectors import Shape, VectorModel, normalised
 
-WITHIN = 0.25
-"""Waves whose eigenvalue is this near the top (relative) are starts."""
-MOST_WAVES, RANDOM = 16, 2
-"""Most of them, and random starts."""
+WAVE_RANGE = 0.25
+"""Largest distance of a wave's eigenvalue from the top, relative to it, at which the wave is a start."""
+MOST_WAVES = 16
+"""Most waves among the starts."""
+RANDOM_STARTS = 2
+"""Number of random starts."""
 SHIFTS = 4
-"""Places of a periodic ground state at which a seam cuts it."""
-ROUNDING = 1e-9
-"""Relative accuracy of energies."""
+"""Number of places at which a seam cuts a periodic ground state."""
+ENERGY_ACCURACY = 1e-9
+"""Relative difference from which one energy counts as lower than another: the accuracy of the minimisation."""
 Starts = Callable[[Seam, Shape], Mapping[str, np.ndarray]]
-"""Makes further starts by name, such as cooled states."""
+"""Further starts by name, such as cooled states, from a seam and a shape."""
 PLANAR = 1e-3
-"""Least share of the second direction in an order that has a plane."""
+"""Least ratio of the second to the first eigenvalue of <x x^T> of an order that spans a plane."""
 TWISTS = 12
-"""Twists tried before the best one is refined."""
+"""Number of twists, evenly spaced, of which the best is refined."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """The lowest state that was found.
+    """Lowest state that was found.
 
     Attributes
     ----------
     energy : float
-        Of the whole lattice, in units of the coupling.
+        Energy of the whole lattice, in units of the coupling.
     x : ndarray, shape (H, W, N)
         The state.
     start : str
-        What it came from.
+        Name of the start that it came from.
     by_start : mapping
         Energy by start.
     """
@@ -57,7 +59,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class GroundCost:
-    """What a seam costs at T = 0, in units of the coupling.
+    """Cost of a seam at T = 0, in units of the coupling.
 
     Attributes
     ----------
@@ -86,7 +88,7 @@ class GroundCost:
 
 
 def relaxed(seam: Seam, x: np.ndarray, steps: int = 2000) -> tuple[float, np.ndarray]:
-    """Return energy and state of the minimum that a state ``(H, W, N)`` flows to."""
+    """Energy and state of the minimum that a state ``(H, W, N)`` flows to."""
 
     def energy_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
         y = flat.reshape(x.shape)
@@ -96,18 +98,18 @@ def relaxed(seam: Seam, x: np.ndarray, steps: int = 2000) -> tuple[float, np.nda
         energy = -0.5 * float((unit * (f + seam.model.bias)).sum())
         return energy, (-(f - (unit * f).sum(-1, keepdims=True) * unit) / length).ravel()
 
-    options = {"maxiter": steps, "ftol": ROUNDING * 1e-3, "gtol": 1e-7, "maxcor": 20}
+    options = {"maxiter": steps, "ftol": ENERGY_ACCURACY * 1e-3, "gtol": 1e-7, "maxcor": 20}
     found = optimize.minimize(energy_and_gradient, normalised(x).ravel(), jac=True, method="L-BFGS-B", options=options)
     return float(found.fun), normalised(found.x.reshape(x.shape))
 
 
-def waves(model: VectorModel, shape: Shape, shift: tuple[float, float] = (0.0, 0.0)) -> dict[str, np.ndarray]:
-    """Return the waves of largest J(k), real parts normalised at each site, by name.
+def leading_waves(model: VectorModel, shape: Shape, shift: tuple[float, float] = (0.0, 0.0)) -> dict[str, np.ndarray]:
+    """Waves of largest J(k), real parts normalised at each site, by name.
 
     Parameters
     ----------
     model, shape
-        What, and on which lattice.
+        Couplings, and rows and columns of the lattice.
     shift : tuple of float
         Added to the wave numbers 2 pi m / L, in units of 2 pi / L: 1/2 along the axis of a seam.
     """
@@ -122,7 +124,7 @@ def waves(model: VectorModel, shape: Shape, shift: tuple[float, float] = (0.0, 0
     top = values.max()
     for flat in np.argsort(-values, axis=None, kind="stable"):
         u, v, band = (int(i) for i in np.unravel_index(flat, values.shape))
-        if len(found) == MOST_WAVES or values[u, v, band] < top - WITHIN * abs(top):
+        if len(found) == MOST_WAVES or values[u, v, band] < top - WAVE_RANGE * abs(top):
             break
         k = np.array([rows[u], columns[v]])
         # A wave and its conjugate are one real state.
@@ -138,14 +140,14 @@ def waves(model: VectorModel, shape: Shape, shift: tuple[float, float] = (0.0, 0
 
 
 def plane_of(x: np.ndarray) -> np.ndarray:
-    """Return the plane that vectors ``(..., N)`` lie in most, orthonormal ``(2, N)``; empty if they lie on a line."""
+    """Plane that vectors ``(..., N)`` lie in most, orthonormal ``(2, N)``; empty if they lie on a line."""
     flat = x.reshape(-1, x.shape[-1])
     values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
     return vectors[:, [-1, -2]].T if values[-2] > PLANAR * values[-1] else np.empty((0, 0))
 
 
 def _turned(x: np.ndarray, plane: np.ndarray, angle: float, axis: int) -> np.ndarray:
-    """Return a state turned in a plane, from 0 at the first to almost ``angle`` behind the last row or column."""
+    """State turned in a plane, from 0 at the first to almost ``angle`` behind the last row or column."""
     length = x.shape[axis]
     a = angle * (np.arange(length) - (length - 1) / 2) / length
     c, s = (t.reshape((-1, 1) if axis == 0 else (1, -1)) for t in (np.cos(a), np.sin(a)))
@@ -160,29 +162,29 @@ def _lowest(seam: Seam, starts: Mapping[str, np.ndarray]) -> Ground:
     for name, x in starts.items():
         energy, state = relaxed(seam, x)
         energies[name] = energy
-        if best is None or energy < best[0] - ROUNDING * abs(best[0]):
+        if best is None or energy < best[0] - ENERGY_ACCURACY * abs(best[0]):
             best = energy, name, state
     assert best is not None
     return Ground(best[0], best[2], best[1], energies)
 
 
 def ground_state(seam: Seam, shape: Shape, generator: np.random.Generator, **more: np.ndarray) -> Ground:
-    """Return the lowest of the states that waves of largest J(k), uniform, random and given states flow to."""
+    """Lowest of the states that waves of largest J(k), uniform, random and given states flow to."""
     seam.check(shape)
     shift = 0.5 if seam.strength < 0 else 0.0
     starts = dict(more)
-    starts |= waves(seam.model, shape, (shift, 0.0) if seam.axis == 0 else (0.0, shift))
+    starts |= leading_waves(seam.model, shape, (shift, 0.0) if seam.axis == 0 else (0.0, shift))
     N = seam.model.components
     if seam.model.bias.any():
         starts["bias"] = np.broadcast_to(normalised(seam.model.bias), (*shape, N)).copy()
     _, vectors = np.linalg.eigh(seam.model.coupling.sum((2, 3)))
     starts["uniform"] = np.broadcast_to(vectors[:, -1], (*shape, N)).copy()
-    starts |= {f"random {k}": normalised(generator.normal(size=(*shape, N))) for k in range(RANDOM)}
+    starts |= {f"random {k}": normalised(generator.normal(size=(*shape, N))) for k in range(RANDOM_STARTS)}
     return _lowest(seam, starts)
 
 
 def best_twist(model: VectorModel, axis: int, ground: Ground) -> float:
-    """Return the boundary twist in the plane of a periodic ground state at which the energy is least, radians."""
+    """Boundary twist in the plane of a periodic ground state at which the energy is least, radians."""
     plane = plane_of(ground.x)
     if not plane.size:
         raise InputError("this order lies on a line and has no plane to twist it in; leave the twist out")
@@ -199,12 +201,12 @@ def best_twist(model: VectorModel, axis: int, ground: Ground) -> float:
     k = int(np.argmin(energies))
     step = tried[1]
     found = optimize.minimize_scalar(energy, bounds=(tried[k] - step, tried[k] + step), options={"xatol": 1e-6})
-    better = found.fun < energies[k] - ROUNDING * abs(energies[k])
+    better = found.fun < energies[k] - ENERGY_ACCURACY * abs(energies[k])
     return float(found.x % (2 * np.pi)) if better else float(tried[k])
 
 
 def no_starts(_seam: Seam, _shape: Shape) -> Mapping[str, np.ndarray]:
-    """Return nothing."""
+    """No further starts."""
     return {}
 
 
@@ -216,7 +218,7 @@ def ground_cost(
     twist: bool = False,
     further: Starts = no_starts,
 ) -> GroundCost:
-    """Return the cost of a seam at T = 0.
+    """Cost of a seam at T = 0, from the lowest states found with and without it.
 
     Parameters
     ----------
@@ -258,7 +260,7 @@ def ground_cost(
 
 
 def _any_plane(x: np.ndarray) -> np.ndarray:
-    """Return a plane with the line that vectors lie on."""
+    """Plane with the line that vectors lie on."""
     flat = x.reshape(-1, x.shape[-1])
     _, vectors = np.linalg.eigh(flat.T @ flat)
     return np.asarray(vectors[:, [-1, -2]].T)

@@ -1,4 +1,4 @@
-"""The eigenvalues of a coupling kernel over all wave vectors, and its leading modes."""
+"""Eigenvalues of a coupling kernel over all wave vectors, and its leading modes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 
 from physnn.models.fourier import fourier_kernel, wave_numbers
 
-WITHIN = 0.05
-"""Modes this near the top belong to the leading ones (relative)."""
+LEADING_RANGE = 0.05
+"""Largest distance of a leading mode's eigenvalue from the top, relative to it."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A wave that J takes to a multiple of itself.
+    """Eigenmode of the coupling: a wave with an eigenvector of J(q).
 
     Attributes
     ----------
     wave_vector : tuple of float
         Along rows and columns (radians per site); -q belongs to the conjugate vector and is left out.
     eigenvalue : float
-        lambda.
+        Eigenvalue lambda of J(q), in units of the coupling.
     vector : ndarray of complex128, shape (N,)
         Unit eigenvector of J(q).
     lift_overlap : float
@@ -51,17 +51,17 @@ class Spectrum:
 
     @property
     def lambda_min(self) -> float:
-        """The smallest eigenvalue."""
+        """Smallest eigenvalue."""
         return float(self.bands.min())
 
     @property
     def lambda_max(self) -> float:
-        """The largest eigenvalue."""
+        """Largest eigenvalue."""
         return float(self.bands.max())
 
 
 def spectrum(J: np.ndarray, lift: np.ndarray, L: int) -> Spectrum:
-    """Return the spectrum of a symmetric kernel ``(N, N, k, k)`` with the leading modes' overlap with the lift.
+    """Spectrum of a symmetric kernel ``(N, N, k, k)`` with the leading modes' overlap with the lift.
 
     The lift is one vector ``(N,)``, or orthogonal ones of equal length, ``(m, N)``.
     """
@@ -70,7 +70,7 @@ def spectrum(J: np.ndarray, lift: np.ndarray, L: int) -> Spectrum:
     top, w = values.max(), np.atleast_2d(np.float64(lift))
     w = w / np.linalg.norm(w, axis=1, keepdims=True)
     modes = []
-    for row, column, band in np.argwhere(values >= top - WITHIN * abs(top)):
+    for row, column, band in np.argwhere(values >= top - LEADING_RANGE * abs(top)):
         # Of q and -q (mod 2 pi) the one later in the grid is kept.
         if (row, column) < ((2 * (L // 2) - row) % L, (2 * (L // 2) - column) % L):
             continue

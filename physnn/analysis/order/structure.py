@@ -18,25 +18,27 @@ from scipy import fft, optimize
 from physnn.models.fourier import fourier_kernel
 
 WaveVector = tuple[Fraction, Fraction]
-WITHIN = 0.05
-"""Distance of k* L / 2 pi from a whole number up to which a lattice of side L holds the order."""
+"""Wave vector k / 2 pi along rows and columns, in turns per site."""
+FIT_TOLERANCE = 0.05
+"""Distance of k* L / 2 pi from a whole number up to which a lattice of side L holds the order: a strain below a
+twentieth of a wave length."""
 ALIKE = 1e-5
-"""Relative difference of eigenvalues of J that count as equal."""
+"""Relative difference of eigenvalues of J that count as equal: 100 times the rounding of single precision weights."""
 LIES = 0.9
-"""Share of a measured vector within an eigenspace of J(k) from which on it lies there."""
+"""Least share of a measured vector's square within the eigenspace of J(k) that it is taken to lie in; a convention."""
 ARM = 0.4
-"""Fluctuations at a wave vector that symmetry gives, over those at the peak: less, and the symmetry is broken."""
-RESOLVED = 2.0
-"""S(k) at its peak over S(k) beside it from which on the peak is resolved."""
+"""Least ratio of S(k) at a wave vector that symmetry gives to S(k) at the peak, if the symmetry holds; a convention."""
+RESOLVED_CONTRAST = 2.0
+"""Least ratio of S(k) at its peak to S(k) beside it of a resolved peak: there xi exceeds L / 2 pi."""
 FINENESS = 0.1
 """Accuracy to which a peak between wave vectors of a lattice is placed, in units of their distance."""
 MOST_FITTING = 8
-"""Fitting sizes that a sentence names."""
+"""Most fitting sizes that a sentence names."""
 
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """An order parameter: modes that fluctuate alike.
+    """Order parameter: modes that fluctuate alike.
 
     Attributes
     ----------
@@ -55,28 +57,28 @@ class Order:
         return sum(1 if is_own_opposite(k) else 2 for k in self.wave_vectors)
 
     def indices(self, L: int) -> list[tuple[int, int]]:
-        """Return the nearest wave vectors of a lattice of side L, as positions in a transform, one for each mode."""
+        """Nearest wave vectors of a lattice of side L, as positions in a transform, one for each mode."""
         return [(round(row * L) % L, round(column * L) % L) for row, column in self.wave_vectors]
 
 
 def is_own_opposite(k: WaveVector) -> bool:
-    """Return whether k and -k are the same wave vector."""
+    """True if k and -k are the same wave vector."""
     return all((2 * turns).denominator == 1 for turns in k)
 
 
 def transform(x: np.ndarray) -> np.ndarray:
-    """Return x_k of states ``(..., H, W, N)``, same shape, complex; wave vectors as in `numpy.fft.fftfreq`."""
+    """Fourier transform x_k of states, complex of shape ``(..., H, W, N)``; wave vectors as in `numpy.fft.fftfreq`."""
     return np.asarray(fft.fft2(x, axes=(-3, -2), norm="ortho"))
 
 
 def structure_factor(x_k: np.ndarray) -> np.ndarray:
-    """Return S(k), averaged over states: complex of shape (H, W, N, N), from ``(states, H, W, N)``."""
+    """Structure factor S(k), averaged over states: complex of shape (H, W, N, N), from ``(states, H, W, N)``."""
     columns = np.moveaxis(x_k, 0, -1)
     return np.asarray(columns @ columns.conj().swapaxes(-1, -2)) / len(x_k)
 
 
 def moments(x_k: np.ndarray, order: Order) -> tuple[np.ndarray, np.ndarray]:
-    """Return |psi|^2 and its value beside k*, both of shape (states,).
+    """Order parameter |psi|^2 at k* and beside it, both of shape (states,).
 
     The second is the same at the four wave vectors nearest to k*, averaged, and summed over modes: with it the
     second-moment correlation length about k* is ``sqrt(<|psi|^2> / <beside> - 1) / (2 sin(pi / L))``.
@@ -99,19 +101,19 @@ def moments(x_k: np.ndarray, order: Order) -> tuple[np.ndarray, np.ndarray]:
 
 
 def top(S: np.ndarray) -> np.ndarray:
-    """Return the largest eigenvalue of S(k), shape (H, W)."""
+    """Largest eigenvalue of S(k), shape (H, W)."""
     return np.asarray(np.linalg.eigvalsh(S)[..., -1])
 
 
 def peak(largest: np.ndarray) -> tuple[int, int]:
-    """Return the position where an array over wave vectors is largest; of k and -k the one earlier in the array."""
+    """Position where an array over wave vectors is largest; of k and -k the one earlier in the array."""
     m, n = np.unravel_index(int(np.argmax(largest)), largest.shape)
     opposite = (-int(m) % largest.shape[0], -int(n) % largest.shape[1])
     return min((int(m), int(n)), opposite)
 
 
-def contrast(largest: np.ndarray) -> float:
-    """Return S at its peak over the largest S beside it: two and more where xi exceeds L / 2 pi."""
+def peak_contrast(largest: np.ndarray) -> float:
+    """Ratio of S at its peak to the largest S beside it: two and more where xi exceeds L / 2 pi."""
     m, n = peak(largest)
     H, W = largest.shape
     beside = [largest[(m + a) % H, (n + b) % W] for a, b in ((1, 0), (-1, 0), (0, 1), (0, -1))]
@@ -119,7 +121,7 @@ def contrast(largest: np.ndarray) -> float:
 
 
 def at_order(place: tuple[int, int], order: Order, L: int) -> bool:
-    """Return whether a position, or its opposite, is a wave vector of an order, or beside one that does not fit."""
+    """True if a position, or its opposite, is a wave vector of an order, or beside one that does not fit."""
     reach = 0 if fits(order.wave_vectors, L) else 1
     return any(
         all(min((sign * a - b) % L, (b - sign * a) % L) <= reach for a, b in zip(place, own, strict=True))
@@ -129,9 +131,9 @@ def at_order(place: tuple[int, int], order: Order, L: int) -> bool:
 
 
 def order_of(S: np.ndarray, coupling: np.ndarray) -> Order:
-    """Return the order parameter that fluctuations announce: the peak of S(k), and what must fluctuate alike.
+    """Order parameter from fluctuations: the peak of S(k), and all modes that must fluctuate alike.
 
-    Where S peaks and along which vector v is measured.  Statistical noise of both is then taken out as far as J allows:
+    The peak k* of S and its eigenvector v are measured.  Their statistical noise is then taken out as far as J allows:
     k* is the maximum of the largest eigenvalue of J(k) within half a step of the peak if there is one, and v spans the
     eigenspace of J(k*) that it lies in, if it lies in one.  Without a maximum, a parabola through 1/S at the peak and
     beside it (Ornstein and Zernike) places k* to `FINENESS` of a step, and within that the simplest fraction of a turn
@@ -169,18 +171,18 @@ def order_of(S: np.ndarray, coupling: np.ndarray) -> Order:
 
 
 def coupling_at(coupling: np.ndarray, k: Sequence[Fraction | float]) -> np.ndarray:
-    """Return J(k), Hermitian, shape (N, N), at k / 2 pi in turns."""
+    """Coupling J(k), Hermitian, shape (N, N), at k / 2 pi in turns."""
     row, column = (np.array([2 * np.pi * float(turns)]) for turns in k)
     return np.asarray(fourier_kernel(coupling, row, column)[0, 0])
 
 
 def opposite(k: WaveVector) -> WaveVector:
-    """Return -k."""
+    """Wave vector -k, in turns from 0 to 1."""
     return (-k[0] % 1, -k[1] % 1)
 
 
 def _maximum(coupling: np.ndarray, start: tuple[float, float], L: int) -> WaveVector | None:
-    """Return where the largest eigenvalue of J(k) is largest within half a step of a lattice, if inside."""
+    """Maximum of the largest eigenvalue of J(k) within half a step of a lattice; None if it is at the edge."""
     reach = 0.5 / L
 
     def height(u: np.ndarray) -> float:
@@ -196,7 +198,7 @@ def _maximum(coupling: np.ndarray, start: tuple[float, float], L: int) -> WaveVe
 
 
 def _eigenspace(J: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Return an orthonormal basis of the eigenspace of J(k) that v lies in, columns; v itself if in none."""
+    """Orthonormal basis of the eigenspace of J(k) that v lies in, columns; v itself if in none."""
     values, vectors = np.linalg.eigh(J)
     scale = max(float(np.abs(values).max()), 1e-300)
     for first in values:
@@ -212,13 +214,13 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _rephased(v: np.ndarray, real: bool) -> np.ndarray:
-    """Return v with its largest component real, and real altogether where k = -k."""
+    """Vector v with its largest component real, and real altogether where k = -k."""
     v = v * np.exp(-1j * np.angle(v[np.abs(v).argmax()]))
     return np.asarray(v.real / np.linalg.norm(v.real) + 0j if real else v)
 
 
 def placed(largest: np.ndarray, m: int, n: int) -> tuple[float, float]:
-    """Return k / 2 pi at which a parabola through 1/S at a position and beside it has its minimum.
+    """Wave vector k / 2 pi of the minimum of a parabola through 1/S at a position and beside it.
 
     That is where S peaks in a disordered phase (Ornstein and Zernike), between the wave vectors of the lattice.
     """
@@ -232,7 +234,7 @@ def placed(largest: np.ndarray, m: int, n: int) -> tuple[float, float]:
 
 
 def _fraction(turns: float, accuracy: float) -> Fraction:
-    """Return the simplest fraction of a turn within some accuracy, in [0, 1)."""
+    """Simplest fraction of a turn within some accuracy, in [0, 1)."""
     denominator = 1
     while abs(round(turns * denominator) / denominator - turns) > accuracy:
         denominator += 1
@@ -240,17 +242,17 @@ def _fraction(turns: float, accuracy: float) -> Fraction:
 
 
 def distance(wave_vectors: Iterable[WaveVector], L: int) -> float:
-    """Return how far k* L / 2 pi is from whole numbers on a lattice of side L, on the worse axis."""
+    """Distance of k* L / 2 pi from whole numbers on a lattice of side L, on the worse axis."""
     return max(abs(float(turns * L - round(turns * L))) for k in wave_vectors for turns in k)
 
 
 def fits(wave_vectors: Sequence[WaveVector], L: int) -> bool:
-    """Return whether a lattice of side L holds the order without strain, to `WITHIN`."""
-    return distance(wave_vectors, L) <= WITHIN
+    """True if a lattice of side L holds the order without strain, to `FIT_TOLERANCE`."""
+    return distance(wave_vectors, L) <= FIT_TOLERANCE
 
 
 def fitting_sizes(wave_vectors: Sequence[WaveVector], low: int, high: int) -> list[int]:
-    """Return the sizes from low to high that fit, at most `MOST_FITTING` of them, spread over the range."""
+    """Sizes from low to high that fit, at most `MOST_FITTING` of them, spread over the range."""
     found = [L for L in range(max(2, low), high + 1) if fits(wave_vectors, L)]
     if len(found) <= MOST_FITTING:
         return found
@@ -258,5 +260,5 @@ def fitting_sizes(wave_vectors: Sequence[WaveVector], low: int, high: int) -> li
 
 
 def written(k: WaveVector) -> str:
-    """Return a wave vector as text, in turns per site."""
+    """Wave vector as text, in turns per site."""
     return f"({k[0]}, {k[1]})"

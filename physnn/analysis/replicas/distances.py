@@ -22,7 +22,7 @@ from physnn.errors import InputError
 
 DIRECTIONS = 500
 """Directions of sliced distances; an ensemble's mean comes out 0.5 % off for them, which errors do not include."""
-KINDS = ("wasserstein", "sliced", "euclid")
+DISTANCE_KINDS = ("wasserstein", "sliced", "euclid")
 GAUGES = ("raw", "canonical", "aligned")
 
 
@@ -104,7 +104,7 @@ def unit_directions(count: int, dimensions: int, generator: np.random.Generator)
 
 
 def sliced_wasserstein(weights: Mapping[str, np.ndarray], directions: int = DIRECTIONS, seed: int = 0) -> np.ndarray:
-    """Return the sliced W1 between each two replicas, shape (replicas, replicas).
+    """Sliced W1 between each two replicas, shape (replicas, replicas).
 
     Units of a layer are points w_u; SW = mean over directions e, |e| = 1, of W1({w_u . e}, {w'_u . e}).  Layers count
     by their numbers of weights.  Invariant under permutations of the units of the last layer only, since those of
@@ -167,7 +167,7 @@ def replica_distances(
     InputError
         If a name is not known, or the parts do not go together.
     """
-    for value, known, name in ((kind, KINDS, "distance"), (gauge, GAUGES, "gauge")):
+    for value, known, name in ((kind, DISTANCE_KINDS, "distance"), (gauge, GAUGES, "gauge")):
         if value not in known:
             raise InputError(f"unknown {name} {value!r}; known: {', '.join(known)}")
     if kind == "sliced" and reduction.method != "none":

@@ -10,7 +10,7 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 
-METHODS = ("none", "pca", "umap")
+REDUCTION_METHODS = ("none", "pca", "umap")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Reduction:
 
     def __post_init__(self) -> None:
         """Refuse what is not known or out of range."""
-        if self.method not in METHODS:
-            raise InputError(f"unknown reduction {self.method!r}; known: {', '.join(METHODS)}")
+        if self.method not in REDUCTION_METHODS:
+            raise InputError(f"unknown reduction {self.method!r}; known: {', '.join(REDUCTION_METHODS)}")
         if self.components < 1:
             raise InputError(f"a reduction needs at least one component, not {self.components}")
         if self.neighbours < 2 or not 0 <= self.least_distance <= 1:
@@ -86,7 +86,7 @@ def reduced(points: np.ndarray, reduction: Reduction) -> np.ndarray:
 
 
 def principal_components(points: np.ndarray, components: int) -> np.ndarray:
-    """Return the leading principal components u_i s_i of centred points, shape (replicas, components).
+    """Leading principal components u_i s_i of centred points, shape (replicas, components).
 
     The sign of a component, which is free, makes its coordinate of largest absolute value positive.
     """

@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 from physnn.analysis.replicas.layers import Layer, Weights, copied, replica_count
 from physnn.errors import InputError
 
-SWEEPS = 100
+ALIGNMENT_SWEEPS = 100
 """Most sweeps over the layers in an alignment; ten are rarely needed."""
 
 
@@ -35,7 +35,7 @@ def _multiply(state: Weights, names: Sequence[str], factor: np.ndarray) -> None:
 
 
 def _outgoing(state: Weights, layers: Sequence[Layer], k: int) -> np.ndarray:
-    """Return a view of the weights after a layer, shape (replicas, units after, units, inputs per unit)."""
+    """View of the weights after a layer, shape (replicas, units after, units, inputs per unit)."""
     after = state[f"{layers[k + 1].name}.weight"]
     units = state[f"{layers[k].name}.weight"].shape[1]
     return after.reshape(*after.shape[:2], units, -1)
@@ -70,7 +70,7 @@ def shift_before_norm(state: Weights, layer: Layer, shift: np.ndarray) -> None:
 
 
 def _joined(state: Weights, names: Sequence[str]) -> np.ndarray:
-    """Return the numbers of each unit in some arrays, shape (replicas, units, numbers)."""
+    """Numbers of each unit in some arrays, shape (replicas, units, numbers)."""
     arrays = [state[name] for name in names if name in state]
     return np.concatenate([a.reshape(*a.shape[:2], -1) for a in arrays], axis=2)
 
@@ -103,7 +103,7 @@ def _canonical_layer(state: Weights, layers: Sequence[Layer], k: int) -> None:
 
 
 def canonical(weights: Mapping[str, np.ndarray], layers: Sequence[Layer]) -> Weights:
-    """Return the one member of each replica's gauge orbit that has, layer by layer from the input,
+    """One member of each replica's gauge orbit that has, layer by layer from the input,
 
     - ReLU: incoming weights of every unit, bias included, of Euclidean norm 1 (with batch normalisation: its gain and
       shift); a unit without any keeps its outgoing weights;
@@ -192,7 +192,7 @@ def aligned(weights: Mapping[str, np.ndarray], layers: Sequence[Layer], referenc
     single = [{name: array[r : r + 1] for name, array in state.items()} for r in range(replicas)]
     targets = [_features(single[reference], layers, k) for k in hidden]
     for one in single[:reference] + single[reference + 1 :]:
-        for _ in range(SWEEPS):
+        for _ in range(ALIGNMENT_SWEEPS):
             # A sum, since any() would stop at the first layer that moved.
             if sum(_match(one, layers, k, targets[k]) for k in hidden) == 0:
                 break

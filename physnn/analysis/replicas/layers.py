@@ -14,7 +14,7 @@ import numpy as np
 from physnn.errors import InputError
 
 Weights = dict[str, np.ndarray]
-STATISTICS = ("running_mean", "running_var")
+NORM_STATISTICS = ("running_mean", "running_var")
 """Arrays of batch normalisation, one number per unit, that no optimiser moves."""
 COUNTER = "num_batches_tracked"
 """Array of batch normalisation with one number per replica, which is passed through."""
@@ -64,22 +64,22 @@ class Layer:
     @property
     def arrays(self) -> tuple[str, ...]:
         """All arrays with the units as their second axis, whether present or not."""
-        norm = tuple(f"{self.norm}.{part}" for part in ("weight", "bias", *STATISTICS)) if self.norm else ()
+        norm = tuple(f"{self.norm}.{part}" for part in ("weight", "bias", *NORM_STATISTICS)) if self.norm else ()
         return f"{self.name}.weight", f"{self.name}.bias", *norm
 
     @property
     def trained(self) -> tuple[str, ...]:
         """Those of them that an optimiser moves."""
-        return tuple(name for name in self.arrays if not name.endswith(STATISTICS))
+        return tuple(name for name in self.arrays if not name.endswith(NORM_STATISTICS))
 
 
 def trained_arrays(weights: Mapping[str, np.ndarray]) -> Weights:
-    """Return the arrays that an optimiser moves: all but statistics and counters of batch normalisations."""
-    return {name: np.asarray(a) for name, a in weights.items() if not name.endswith((*STATISTICS, COUNTER))}
+    """Arrays that an optimiser moves: all but statistics and counters of batch normalisations."""
+    return {name: np.asarray(a) for name, a in weights.items() if not name.endswith((*NORM_STATISTICS, COUNTER))}
 
 
 def replica_count(weights: Mapping[str, np.ndarray]) -> int:
-    """Return the number of replicas.
+    """Number of replicas.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def replica_count(weights: Mapping[str, np.ndarray]) -> int:
 
 
 def copied(weights: Mapping[str, np.ndarray], layers: Sequence[Layer]) -> Weights:
-    """Return a contiguous copy, single precision kept, after a check that the chain describes all arrays."""
+    """Contiguous copy, single precision kept, after a check that the chain describes all arrays."""
     replicas = replica_count(weights)
     if not layers:
         raise InputError("a gauge needs the chain of layers; describe each by a Layer")
@@ -116,7 +116,7 @@ def copied(weights: Mapping[str, np.ndarray], layers: Sequence[Layer]) -> Weight
 
 
 def _check_shapes(weights: Mapping[str, np.ndarray], layer: Layer, replicas: int, before: int | None) -> int:
-    """Return the number of units of a layer after ``before`` units (None: the input) if its arrays fit."""
+    """Number of units of a layer after ``before`` units (None: the input) if its arrays fit."""
     needed = [f"{layer.name}.weight", *([layer.affine[0]] if layer.norm else [])]
     if missing := [name for name in needed if name not in weights]:
         raise InputError(f"the weights have no {missing[0]}, which the chain of layers names")

@@ -16,12 +16,12 @@ from physnn.errors import InputError
 
 GRID = 512
 """Points at which a smoothed density is given."""
-REACH = 5.0
+DENSITY_REACH = 5.0
 """How far beyond the data a density is given, in bandwidths; 1e-6 of the density lies further."""
 
 
 @dataclass(frozen=True)
-class Density:
+class SmoothedDensity:
     """A histogram smoothed by a Gaussian.
 
     Attributes
@@ -59,14 +59,14 @@ class ReplicaMetric:
         The metric in ensembles with redrawn replicas, spread by the standard error.
     replicas : int
         Number of replicas.
-    density : Density or None
+    density : SmoothedDensity or None
         Of the distances of all pairs; None where all are equal.
     """
 
     estimate: Estimate
     samples: np.ndarray
     replicas: int
-    density: Density | None
+    density: SmoothedDensity | None
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ def scott_bandwidth(data: np.ndarray) -> float:
     return float(np.std(data, ddof=1) * len(data) ** -0.2)
 
 
-def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -> Density:
-    """Return the density p(x) = sum_i exp(-(x - d_i)^2 / 2 h^2) / (N h sqrt(2 pi)) of N numbers.
+def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -> SmoothedDensity:
+    """Density p(x) = sum_i exp(-(x - d_i)^2 / 2 h^2) / (N h sqrt(2 pi)) of N numbers.
 
     The Gaussian is symmetric, so the mean of the density is that of the numbers, whatever the bandwidth h.  Numbers
     are put on a grid of h / 8 or finer first, each shared by its two neighbours, which keeps the mean and adds at most
@@ -125,7 +125,7 @@ def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -
     h = scott_bandwidth(data) if bandwidth is None else float(bandwidth)
     if not 1e-5 * np.ptp(data) <= h < np.inf:
         raise InputError(f"the bandwidth must be at least {1e-5 * np.ptp(data):.2g} for these numbers, not {bandwidth}")
-    low, high = data.min() - REACH * h, data.max() + REACH * h
+    low, high = data.min() - DENSITY_REACH * h, data.max() + DENSITY_REACH * h
     points = max(GRID, int(np.ceil(8 * (high - low) / h)) + 1)
     x = np.linspace(low, high, points)
     step = x[1] - x[0]
@@ -133,11 +133,11 @@ def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -
     left = np.minimum(place.astype(int), points - 2)
     share = place - left
     weights = np.bincount(left, 1 - share, points) + np.bincount(left + 1, share, points)
-    reach = np.arange(-int(REACH * h / step), int(REACH * h / step) + 1) * step
+    reach = np.arange(-int(DENSITY_REACH * h / step), int(DENSITY_REACH * h / step) + 1) * step
     kernel = np.exp(-0.5 * (reach / h) ** 2)
     density = np.convolve(weights, kernel, "same") / (kernel.sum() * len(data) * step)
     counts, edges = np.histogram(data, bins)
-    return Density(edges, counts, x, density, h)
+    return SmoothedDensity(edges, counts, x, density, h)
 
 
 def _spread(data: np.ndarray) -> bool:
@@ -148,7 +148,7 @@ def _spread(data: np.ndarray) -> bool:
 def replica_metric(
     distances: np.ndarray, bandwidth: float | None = None, resamples: int = 1000, seed: int = 0, name: str = ""
 ) -> ReplicaMetric:
-    """Return the mean of the smoothed density of distances between replicas, with the error over replicas.
+    """Mean of the smoothed density of distances between replicas, with the error over replicas.
 
     The mean over pairs a < b; smoothing does not change it (see `smoothed`).  The error is that of redrawn replicas,
     without their bias (see `physnn.analysis.statistics.pairs`); redrawn pairs would make it several times too small.

@@ -68,7 +68,7 @@ def vector_overlaps(vectors: np.ndarray, centred: bool = False) -> np.ndarray:
 
 
 def class_overlaps(classes: np.ndarray, subtract_chance: bool = False) -> np.ndarray:
-    """Return the fraction of test images to which two replicas give the same class, shape (replicas, replicas).
+    """Fraction of test images to which two replicas give the same class, shape (replicas, replicas).
 
     Parameters
     ----------

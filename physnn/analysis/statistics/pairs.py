@@ -19,11 +19,11 @@ from physnn.analysis.statistics.resampling import MomentFunction, evaluate, redr
 from physnn.errors import InputError
 
 LEAST_REPLICAS = 8
-"""With fewer, errors rest on too few replicas to be of use."""
+"""Fewest replicas, a convention: with 8 an error is itself known to 27 %."""
 
 
 def as_pairs(matrix: np.ndarray) -> np.ndarray:
-    """Return a symmetric matrix of pairs in float64 with zeros on the diagonal, shape (replicas, replicas).
+    """Symmetric matrix of pairs in float64 with zeros on the diagonal, shape (replicas, replicas).
 
     Raises
     ------
@@ -42,12 +42,12 @@ def as_pairs(matrix: np.ndarray) -> np.ndarray:
 
 
 def pair_values(matrix: np.ndarray) -> np.ndarray:
-    """Return the values of all pairs a < b, shape ``(replicas (replicas - 1) / 2,)``."""
+    """Values of all pairs a < b, shape ``(replicas (replicas - 1) / 2,)``."""
     return np.asarray(matrix)[np.triu_indices(len(matrix), 1)]
 
 
 def variances(matrix: np.ndarray) -> tuple[float, float]:
-    """Return unbiased estimates of var(r) and var(c) of d_ab = d + r_a + r_b + c_ab, of a matrix from `as_pairs`.
+    """Unbiased estimates of var(r) and var(c) of d_ab = d + r_a + r_b + c_ab, of a matrix from `as_pairs`.
 
     The first may come out negative where it is small.
     """
@@ -62,7 +62,7 @@ def variances(matrix: np.ndarray) -> tuple[float, float]:
 
 
 def pair_mean(*matrices: np.ndarray, function: MomentFunction = lambda mean: mean) -> Estimate:
-    """Return a function of means over pairs of replicas, with the error of its linear part.
+    """Function of means over pairs of replicas, with the error of its linear part.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def pair_mean(*matrices: np.ndarray, function: MomentFunction = lambda mean: mea
 
 
 def _linearised(function: MomentFunction, matrices: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Return sum_k df/dm_k d_k, the pair values that the function's error comes from."""
+    """Linear part of a function of means, sum_k df/dm_k d_k, for every pair."""
     scale = np.array([np.abs(m).max() for m in matrices])
     step = 1e-6 * np.where(scale > 0, scale, 1.0)
     shifts = np.diag(step)
@@ -103,7 +103,7 @@ def _linearised(function: MomentFunction, matrices: np.ndarray, means: np.ndarra
 
 
 def resampled_means(matrix: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """Return means over pairs in ensembles with redrawn replicas, shape (resamples,).
+    """Means over pairs in ensembles with redrawn replicas, shape (resamples,).
 
     Pairs of a replica with itself, which redrawing makes, are left out.  Deviations from the mean are scaled to the
     standard error of `pair_mean` (see the head of this module), so that the spread of resamples is that of ensembles.
@@ -135,13 +135,13 @@ def resampled_means(matrix: np.ndarray, resamples: int, generator: np.random.Gen
 
 
 def weighted_means(matrix: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return sum_{a != b} w_a w_b d_ab / sum_{a != b} w_a w_b for each row w of counts, shape (rows,)."""
+    """Weighted means sum_{a != b} w_a w_b d_ab / sum_{a != b} w_a w_b for each row w of counts, shape (rows,)."""
     total = counts.sum(axis=1) ** 2 - (counts**2).sum(axis=1)
     return np.asarray(((counts @ matrix) * counts).sum(axis=1) / total)
 
 
 def _redrawn_replicas(replicas: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """Return counts as `redrawn` does, drawn again where all are of one replica, which makes no pair."""
+    """Bootstrap counts of replicas (see `redrawn`), drawn again where all are of one replica, which makes no pair."""
     counts = redrawn(replicas, resamples, generator)
     while (alone := np.count_nonzero(counts, axis=1) < 2).any():
         counts[alone] = redrawn(replicas, int(alone.sum()), generator)
@@ -150,7 +150,7 @@ def _redrawn_replicas(replicas: int, resamples: int, generator: np.random.Genera
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The mean difference of pairs, and whether it can be chance.
+    """Mean difference of pairs, with the p-value of no difference.
 
     Attributes
     ----------
@@ -168,7 +168,7 @@ class PairedDifference:
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> PairedDifference:
-    """Return the mean of ``first - second`` over pairs, with its error and the p-value of the paired t-test.
+    """Mean of ``first - second`` over pairs, with its error and the p-value of the paired t-test.
 
     Parameters
     ----------

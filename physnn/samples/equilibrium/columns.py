@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from physnn.analysis.order.defects import Twist, kind_of, local_order, twist_of, vortices, walls
+from physnn.analysis.order.defects import Twist, defect_kind, local_order, twist_of, vortices, walls
 from physnn.analysis.order.structure import Order, moments, transform
 from physnn.samplers.vectors import VECTOR_COLUMNS
 from physnn.samples.equilibrium.order import leading_modes
@@ -72,7 +72,7 @@ class Measuring:
         model, order = recipe.lattice(), recipe.order.order()
         twist = twist_of(model.coupling, model.bias, order)
         columns = [*VECTOR_COLUMNS, "m2", "s_kmin"]
-        columns += [kind_of(order)] if kind_of(order) else []
+        columns += [defect_kind(order)] if defect_kind(order) else []
         columns += ["stiffness", "current_sq"] if twist else []
         columns += ["replica_overlap"] if recipe.chains >= LEAST_CHAINS else []
         columns += ["overlap"] if recipe.noiseless else []

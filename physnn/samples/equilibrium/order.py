@@ -16,12 +16,12 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.order.structure import (
-    RESOLVED,
+    RESOLVED_CONTRAST,
     Order,
     at_order,
-    contrast,
     order_of,
     peak,
+    peak_contrast,
     structure_factor,
     top,
     transform,
@@ -111,7 +111,7 @@ def find_order(model: VectorModel, sizes: Sequence[int], T: float, seed: int, id
     while found is None:
         S, _ = _measured(sampler, model, temperature, state, interval)
         largest, here = top(S), order_of(S, model.coupling)
-        resolved = contrast(largest) >= RESOLVED
+        resolved = peak_contrast(largest) >= RESOLVED_CONTRAST
         # Twice in a row at one place, or at one that symmetry gives: one high peak of hundreds may be chance.
         again = resolved and before is not None and at_order(peak(largest), before, L)
         if again or (temperature <= T and (coldest or not resolved)):
@@ -162,7 +162,7 @@ def _lost(
     best = min((e for e, yes in zip(mean, agree, strict=True) if yes), default=np.nan)
     lost = []
     for name, one, e, yes in zip(names, total, mean, agree, strict=True):
-        if not yes and contrast(one) >= RESOLVED:
+        if not yes and peak_contrast(one) >= RESOLVED_CONTRAST:
             m, n = peak(one)
             k = written((Fraction(m, L), Fraction(n, L)))
             lost.append(f"{name}: S(k) peaks at {k}, energy {e:.4g} against {best:.4g}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
-from physnn.analysis.memory.contrast import LOST, at_time, contrast, domain, losses, sample_times, wall_width
+from physnn.analysis.memory.contrast import LOST, at_time, domain, domain_contrast, losses, sample_times, wall_width
 from physnn.jobs.progress import Note
 from physnn.jobs.stopping import Checkpoints
 from physnn.machine import PER_TASK, check_bytes
@@ -69,7 +69,7 @@ class Domain:
         mask = self.inside[..., None]
         self.x = _relaxed(medium, np.stack([np.where(mask, A, B), np.where(mask, B, A)]), recipe.steps)
         self.sign = np.array([1.0, -1.0])
-        self.written = float((self.sign * contrast(self.projected(self.x), self.inside)).mean())
+        self.written = float((self.sign * domain_contrast(self.projected(self.x), self.inside)).mean())
 
     def projected(self, x: np.ndarray) -> np.ndarray:
         """Return x . d at every site."""
@@ -78,7 +78,7 @@ class Domain:
     def measured(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return m and the roughness of the wall of every replica, shape (replicas,)."""
         p = self.projected(x) * self.sign[np.arange(len(x)) % 2, None, None]
-        m = contrast(p, self.inside) / max(self.written, LEAST_CONTRAST)
+        m = domain_contrast(p, self.inside) / max(self.written, LEAST_CONTRAST)
         return m, wall_width(p) if self.half else np.zeros(len(x))
 
 

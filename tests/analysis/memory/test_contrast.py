@@ -9,8 +9,8 @@ from physnn import rng
 from physnn.analysis.memory.contrast import (
     Memories,
     at_time,
-    contrast,
     domain,
+    domain_contrast,
     held,
     losses,
     memory_answer,
@@ -33,9 +33,9 @@ def test_a_uniform_drift_has_no_contrast():
         inside = domain(pattern, 12)
         assert inside.sum() == {"half": 72, "box": 36}[pattern]
         p = np.where(inside, 1.0, -1.0)
-        assert contrast(p, inside) == pytest.approx(1)
-        assert contrast(0.3 * p + 0.7, inside) == pytest.approx(0.3)
-        assert contrast(np.stack([p, -p]), inside).tolist() == pytest.approx([1, -1])
+        assert domain_contrast(p, inside) == pytest.approx(1)
+        assert domain_contrast(0.3 * p + 0.7, inside) == pytest.approx(0.3)
+        assert domain_contrast(np.stack([p, -p]), inside).tolist() == pytest.approx([1, -1])
 
 
 def test_a_memory_is_lost_where_the_line_between_samples_falls_below_half():

@@ -10,7 +10,7 @@ import pytest
 from physnn import rng
 from physnn.analysis.memory.forgetting import (
     Forgetting,
-    Threshold,
+    NoiseThreshold,
     common_ratio,
     first_passage,
     in_words,
@@ -73,17 +73,17 @@ def test_what_is_never_or_always_lost_is_a_bound():
 
 def test_ratios_carry_bounds_and_errors():
     sharp, above, below = (
-        Threshold(Estimate(v, e), b)
+        NoiseThreshold(Estimate(v, e), b)
         for v, e, b in ((0.06, 0.006, ""), (0.8, math.nan, "above"), (0.02, math.nan, "below"))
     )
-    order = Threshold(Estimate(0.6, 0.03))
+    order = NoiseThreshold(Estimate(0.6, 0.03))
     assert Forgetting("a", sharp, order).ratio.eta.error == pytest.approx(0.1 * math.hypot(0.1, 0.05))
     assert Forgetting("a", sharp, above).ratio.bound == "below"
     assert Forgetting("a", above, above).ratio is None
     assert Forgetting("a", below, order).ratio.bound == "below"
-    never = Threshold(Estimate(0.0, math.nan), "never there")
+    never = NoiseThreshold(Estimate(0.0, math.nan), "never there")
     assert Forgetting("a", never, order).ratio is None and Forgetting("a", sharp, never).ratio is None
-    found = [Forgetting(str(k), Threshold(Estimate(v, 0.001)), order) for k, v in enumerate((0.05, 0.06, 0.072))]
+    found = [Forgetting(str(k), NoiseThreshold(Estimate(v, 0.001)), order) for k, v in enumerate((0.05, 0.06, 0.072))]
     ratio = common_ratio([*found, Forgetting("b", below, order)])
     assert ratio.value == pytest.approx(0.1) and ratio.dof == 2
     assert "geometric mean of 3 networks (1 without" in in_words([*found, Forgetting("b", below, order)], 64)

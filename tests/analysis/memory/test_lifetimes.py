@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.memory.lifetimes import LIMIT, Lifetime, lifetime, together
+from physnn.analysis.memory.lifetimes import NO_LOSS_LIMIT, Lifetime, lifetime, mean_lifetime
 
 
 def planted(tau, shape, end, count, generator):
@@ -42,7 +42,7 @@ def test_without_censoring_a_constant_rate_gives_the_mean():
 
 def test_a_lower_limit_where_nothing_was_lost():
     cell = lifetime(np.full(8, 1000.0), np.zeros(8, bool))
-    assert cell.bound and cell.tau == pytest.approx(8000 / LIMIT)
+    assert cell.bound and cell.tau == pytest.approx(8000 / NO_LOSS_LIMIT)
     # At that tau nothing is lost in one trial of twenty.
     assert math.exp(-8000 / cell.tau) == pytest.approx(0.05)
 
@@ -54,9 +54,9 @@ def test_equal_lifetimes_have_the_narrowest_shape():
 
 def test_networks_are_the_independent_draws():
     cells = [lifetime(np.full(50, tau) * (1 + 0.001 * np.arange(50)), np.ones(50, bool)) for tau in (10.0, 100.0)]
-    mean = together(cells)
+    mean = mean_lifetime(cells)
     assert mean.tau == pytest.approx(math.sqrt(10 * 100), rel=0.05)
     assert mean.log_tau.error > 1  # half a decade each way, one degree of freedom
     bound = lifetime(np.full(4, 1000.0), np.zeros(4, bool))
-    assert together([cells[0], bound]).bound
-    assert isinstance(together([bound]), Lifetime)
+    assert mean_lifetime([cells[0], bound]).bound
+    assert isinstance(mean_lifetime([bound]), Lifetime)

@@ -10,13 +10,13 @@ import pytest
 
 from physnn import rng
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.order.decision import Comparison, Evidence, Plane, decide, on_plane
+from physnn.analysis.order.decision import Evidence, Plane, PlaneComparison, decision_of, on_plane
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.pooled import pooled
 
 
-def plane(name: str, verdict: str) -> dict[str, Comparison]:
-    return {name: Comparison(name, verdict, 0.01, -1.0, 32, 6)}
+def plane(name: str, verdict: str) -> dict[str, PlaneComparison]:
+    return {name: PlaneComparison(name, verdict, 0.01, -1.0, 32, 6)}
 
 
 CROSS = {"binder": "crossing", "xi_over_L": "crossing"}
@@ -32,7 +32,7 @@ OTHER = "continuous, not Ising"
 
 
 def test_ising_needs_every_part_of_its_rule():
-    assert decide(ISING).kind == "Ising"
+    assert decision_of(ISING).kind == "Ising"
     for change, kind in (
         ({"components": 2}, "undecided"),
         ({"inverse_nu": Estimate(1.5, 0.05)}, OTHER),
@@ -52,11 +52,11 @@ def test_ising_needs_every_part_of_its_rule():
         ({"verdicts": {"binder": "first-order", "xi_over_L": "crossing"}}, "first order"),
         ({"verdicts": {"binder": "crossing", "xi_over_L": "non-equilibrium"}}, "not in equilibrium"),
     ):
-        assert decide(replace(ISING, **change)).kind == kind, change
+        assert decision_of(replace(ISING, **change)).kind == kind, change
 
 
 def test_bkt_needs_every_part_of_its_rule():
-    assert decide(XY).kind == "BKT-like"
+    assert decision_of(XY).kind == "BKT-like"
     for change in (
         {"components": 1},
         {"components": 4},
@@ -67,17 +67,17 @@ def test_bkt_needs_every_part_of_its_rule():
         {"planes": plane("XY", "rejected")},
         {"verdicts": {"binder": "merging", "xi_over_L": "undecided"}},
     ):
-        assert decide(replace(XY, **change)).kind == "undecided", change
+        assert decision_of(replace(XY, **change)).kind == "undecided", change
 
 
 def test_no_transition_is_said_only_where_the_lowest_temperature_is_disordered():
     none = Evidence(2, (8, 16, 32), dict.fromkeys(CROSS, "no-crossing"), trend=-12.0)
-    assert decide(none).kind == "none"
-    assert decide(replace(none, trend=12.0)).kind == "undecided", "order everywhere is no answer"
-    assert decide(replace(none, verdicts=dict.fromkeys(CROSS, "undecided"))).kind == "none"
+    assert decision_of(none).kind == "none"
+    assert decision_of(replace(none, trend=12.0)).kind == "undecided", "order everywhere is no answer"
+    assert decision_of(replace(none, verdicts=dict.fromkeys(CROSS, "undecided"))).kind == "none"
     merging = {"binder": "merging", "xi_over_L": "no-crossing"}
-    assert decide(replace(none, verdicts=merging)).kind == "undecided"
-    assert decide(replace(none, trend=-1.0)).kind == "undecided"
+    assert decision_of(replace(none, verdicts=merging)).kind == "undecided"
+    assert decision_of(replace(none, trend=-1.0)).kind == "undecided"
 
 
 def curves(name: str, y: np.ndarray, samples: np.ndarray) -> Curves:

@@ -23,11 +23,11 @@ def angles(phase):
 
 
 def test_orders_have_the_defects_that_fit_them():
-    assert defects.kind_of(ISING) == defects.kind_of(STAGGERED) == "walls"
-    assert defects.kind_of(UNIFORM) == defects.kind_of(SPIRAL) == "vortices"
-    assert defects.kind_of(order((EIGHTH, ZERO), (1, 0))) == "", "a standing wave has no phase at its nodes"
-    assert defects.kind_of(order((ZERO, ZERO), *np.eye(3))) == ""
-    assert defects.kind_of(Order(((ZERO, HALF), (HALF, ZERO)), np.eye(2, dtype=complex))) == ""
+    assert defects.defect_kind(ISING) == defects.defect_kind(STAGGERED) == "walls"
+    assert defects.defect_kind(UNIFORM) == defects.defect_kind(SPIRAL) == "vortices"
+    assert defects.defect_kind(order((EIGHTH, ZERO), (1, 0))) == "", "a standing wave has no phase at its nodes"
+    assert defects.defect_kind(order((ZERO, ZERO), *np.eye(3))) == ""
+    assert defects.defect_kind(Order(((ZERO, HALF), (HALF, ZERO)), np.eye(2, dtype=complex))) == ""
 
 
 def test_walls_are_counted_per_bond():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.order.diagnosis import Diagnosis, as_json, period, table
+from physnn.analysis.order.diagnosis import Diagnosis, diagnoses_json, period, table
 from physnn.analysis.order.spectrum import Spectrum, spectrum
 
 
@@ -130,7 +130,7 @@ def test_every_fault_has_its_word(changed, keyword):
 
 
 def test_the_json_form_has_the_agreed_keys():
-    row = json.loads(json.dumps(as_json([healthy()]), allow_nan=False))["networks"][0]
+    row = json.loads(json.dumps(diagnoses_json([healthy()]), allow_nan=False))["networks"][0]
     assert {"name", "family", "symmetric", "s", "lambda_min", "h", "period", "rmse"} <= set(row)
     assert {"T-1", "T", "T+1"} <= set(row["rmse"])
     assert isinstance(row["period"], int) and row["symmetric"] is True

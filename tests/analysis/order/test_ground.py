@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.order.ground import best_twist, ground_cost, ground_state, plane_of, relaxed, waves
+from physnn.analysis.order.ground import best_twist, ground_cost, ground_state, leading_waves, plane_of, relaxed
 from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.models.seam import Seam
@@ -89,7 +89,7 @@ def test_planes_and_lines():
 
 def test_waves_are_stationary_where_they_are_uniform_and_names_differ():
     model, shape = couplings.gauge_rotated_xy((np.pi / 2, np.pi / 3)), (4, 6)
-    found = waves(model, shape)
+    found = leading_waves(model, shape)
     first = next(iter(found))
     assert first.startswith("wave (0.5, 0.333) pi")
     assert Seam(model).energy(found[first]) == pytest.approx(-2 * 24, rel=1e-4)

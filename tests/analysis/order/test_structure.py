@@ -9,7 +9,7 @@ import pytest
 
 from physnn import rng
 from physnn.analysis.order import structure
-from physnn.analysis.order.equilibrium import drifted, together, whole_zone
+from physnn.analysis.order.equilibrium import compatible_sizes, drifted, whole_zone
 from physnn.analysis.order.structure import Order
 from physnn.errors import InputError
 from physnn.models import couplings
@@ -77,8 +77,8 @@ def test_peaks_of_a_wave_are_found_up_to_its_sign():
     assert not structure.at_order((4, 2), wave, 16)
     assert not structure.at_order((2, 5), wave, 16)
     assert structure.at_order((2, 5), wave, 18), "a wave that does not fit may be beside"
-    assert structure.contrast(largest) > structure.RESOLVED
-    assert structure.contrast(np.ones((4, 4))) == 1
+    assert structure.peak_contrast(largest) > structure.RESOLVED_CONTRAST
+    assert structure.peak_contrast(np.ones((4, 4))) == 1
 
 
 def lorentzian(L, k, v, xi=3.0, floor=0.2):
@@ -141,14 +141,14 @@ def test_sizes_that_do_not_hold_whole_waves_are_kept_apart_and_fitting_ones_are_
     assert structure.fits([(Fraction(33, 264), ZERO)], 16)
     assert structure.fits([(Fraction(126, 1000), ZERO)], 40)
     assert not structure.fits([(Fraction(127, 1000), ZERO)], 40)
-    left, said = together(SPIRAL, [8, 12, 16])
+    left, said = compatible_sizes(SPIRAL, [8, 12, 16])
     assert left == [8, 16]
     assert "L = 12 does not" in said
     assert "8, 16, 24, 32" in said
-    assert together(UNIFORM, [5, 7]) == ([5, 7], "")
+    assert compatible_sizes(UNIFORM, [5, 7]) == ([5, 7], "")
     with pytest.raises(InputError, match=r"take sizes such as L = 4, .*8"):
-        together(order((HALF, HALF), (1, 0)), [5, 8, 9])
-    assert together(SPIRAL, [12])[0] == []
+        compatible_sizes(order((HALF, HALF), (1, 0)), [5, 8, 9])
+    assert compatible_sizes(SPIRAL, [12])[0] == []
 
 
 def test_a_wave_state_has_its_wave():

@@ -11,8 +11,8 @@ from scipy import stats
 
 from physnn import rng
 from physnn.analysis.replicas.distances import (
+    DISTANCE_KINDS,
     GAUGES,
-    KINDS,
     euclid,
     flatten,
     replica_distances,
@@ -100,7 +100,7 @@ def test_sliced_distances_do_not_see_the_order_of_the_last_units():
     assert fixed[0, 1] < 1e-14
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DISTANCE_KINDS)
 @pytest.mark.parametrize("gauge", GAUGES)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_identical_replicas_are_not_apart(kind, gauge, dtype):
@@ -167,7 +167,7 @@ def test_statistics_of_batch_normalisations_do_not_count():
         "n.running_var": np.ones((4, 6)),
         "n.num_batches_tracked": [1] * 4,
     }
-    for kind in KINDS:
+    for kind in DISTANCE_KINDS:
         assert np.array_equal(replica_distances(more, kind=kind), replica_distances(weights, kind=kind))
 
 

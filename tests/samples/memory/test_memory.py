@@ -9,7 +9,7 @@ import pytest
 
 from physnn import api, cli
 from physnn.answers import fit, plots
-from physnn.answers.memory import after, curve_rows, memory_of
+from physnn.answers.memory import after, memory_curve_rows, memory_of
 from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.samples.files import plan, run_sweep
@@ -107,7 +107,7 @@ def test_its_file_is_read_like_any_other(ising, tmp_path, capsys):
     with pytest.raises(InputError, match="--longest"):
         after(sweep, 5.0)
     assert fit.fit(late, "memory").verdict in ("crossing", "undecided", "no-crossing", "merging")
-    L, eta, t, m, error = zip(*curve_rows(sweep), strict=True)
+    L, eta, t, m, error = zip(*memory_curve_rows(sweep), strict=True)
     assert set(L) == {8, 12, 16} and min(t) == 1 and min(error) > 0 and len(eta) == len(m)
     figure = tmp_path / "m.png"
     assert plots.plot_memory(ising, figure).stat().st_size > 10000
