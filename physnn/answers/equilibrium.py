@@ -1,4 +1,4 @@
-"""What the file of an equilibrium sweep says about its order, and which of its sizes belong together."""
+"""Answers of equilibrium sweeps: the order parameter, and the sizes that can be fitted together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def order_record(sweep: SweepFile) -> OrderRecord | None:
 
 
 def fitted_together(sweep: SweepFile) -> tuple[SweepFile, tuple[str, ...]]:
-    """Sweep with the sizes that hold its order without strain, and what is to be said of its order.
+    """Sweep with the sizes that hold its order without strain, and remarks on its order.
 
     Raises
     ------

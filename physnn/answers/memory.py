@@ -1,4 +1,4 @@
-"""What the file of a memory sweep says: the answer, and m after times that grow with L."""
+"""Answers of memory sweeps: lifetimes, m after times that grow with L, and the noise at which networks forget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from physnn.store.sweep_file import SweepFile
 
 
 def memory_of(sweep: SweepFile) -> MemoryAnswer | None:
-    """Return how long domains last, from a memory sweep; None for other sweeps."""
+    """Lifetimes of domains and their growth with L, from a memory sweep; None for other sweeps."""
     if sweep.recipe.get("kind") != "memory" or not sweep.sizes:
         return None
     group = next(iter(sweep.sizes.values()))
@@ -39,7 +39,7 @@ def names(variable: Variable) -> list[str]:
 
 
 def memories(sweep: SweepFile) -> dict[int, Memories]:
-    """Return what a memory sweep measured, by L."""
+    """Measurements of a memory sweep by L."""
     return {
         L: Memories(
             group["time"].values,
@@ -73,7 +73,7 @@ def after(sweep: SweepFile, scaling: float, steps: float | None = None) -> Sweep
 
 
 def memory_curve_rows(sweep: SweepFile) -> list[tuple[int, float, int, float, float]]:
-    """Return rows (L, eta, t in steps, m, error) over all networks and replicas, t > 0, for a dynamic fit.
+    """Rows (L, eta, t in steps, m, error) over all networks and replicas, t > 0, for a dynamic fit.
 
     The error is that of the mean over networks, or over replicas where there is one; rows without one are left out.
     """
@@ -90,19 +90,21 @@ def memory_curve_rows(sweep: SweepFile) -> list[tuple[int, float, int, float, fl
 
 
 COMPANION_ETA = (0.1, 0.8, 8)
-"""Noise values of the companion (low, high, number)."""
+"""Noise values of the companion (low, high, number): the range over which the bundled networks forget."""
 LEAST_DOMAIN = 4
-"""The smallest side that holds a domain."""
-REPLICAS, LONGEST = 4, 512
-"""Its replicas and steps: about as much work as the default noise sweep."""
-FEWEST = 2
+"""Least side that holds a domain, in sites."""
+COMPANION_REPLICAS = 4
+"""Replicas of the companion; with `COMPANION_STEPS` about as much work as the default noise sweep."""
+COMPANION_STEPS = 512
+"""Steps of the companion, or more where the largest lattice needs them."""
+COMPANION_FEWEST = 2
 """Its replicas where images are few: one that begins with each of the two states, or a preference looks like a loss."""
 
 
 def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
-    """Return settings of the memory sweep of the same networks, at the same sizes and half the smallest.
+    """Settings of the memory sweep of the same networks, at the same sizes and half the smallest.
 
-    With fewer images than a noise sweep has by default it has `FEWEST` replicas.  None for networks of users, whose
+    With fewer images than a noise sweep has by default it has `COMPANION_FEWEST` replicas.  None for networks of users, whose
     lift and states are their own, and for lattices that are too small.
     """
     if recipe.module:
@@ -115,13 +117,13 @@ def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
     assert recipe.steps is not None
     few = recipe.images < NoiseSweep.model_fields["images"].default
     side = min(int(read_networks(resolve(name)).recipe["L"]) for name in recipe.networks)
-    longest = max(LONGEST, math.ceil(recipe.steps * max(sizes) / side))
+    longest = max(COMPANION_STEPS, math.ceil(recipe.steps * max(sizes) / side))
     return {
         "L": tuple(sorted(sizes)),
         "eta": tuple(noise_values(*COMPANION_ETA)),
         "networks": recipe.networks,
         "network_ids": recipe.network_ids,
-        "replicas": FEWEST if few else REPLICAS,
+        "replicas": COMPANION_FEWEST if few else COMPANION_REPLICAS,
         "steps": recipe.steps,
         "longest": longest,
         "seed": recipe.seed,
@@ -129,12 +131,12 @@ def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
 
 
 def companion_path(out: Path) -> Path:
-    """Return where the companion of a noise sweep lies."""
+    """Path of the companion of a noise sweep."""
     return out.with_name(f"{out.stem}-memory{out.suffix}")
 
 
 def forgetting(task: SweepFile, memory: SweepFile) -> tuple[int, list[Forgetting]]:
-    """Largest size that both sweeps have, and the thresholds of every network there.
+    """Largest size that both sweeps have, and the noise thresholds of every network there.
 
     Raises
     ------

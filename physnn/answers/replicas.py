@@ -1,4 +1,4 @@
-"""How far apart the replicas of networks end: distances, their metric with errors, overlaps, and accuracies."""
+"""Answers of ensembles of replicas: distances, their metric with errors, overlaps, and accuracies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from physnn.analysis.replicas.distances import flatten, replica_distances
+from physnn.analysis.replicas.distances import HEADLINE, flatten, replica_distances
 from physnn.analysis.replicas.embedding import NO_REDUCTION, Reduction
 from physnn.analysis.replicas.layers import Layer
 from physnn.analysis.replicas.metric import MetricComparison, ReplicaMetric, compare_metrics, replica_metric
@@ -22,13 +22,10 @@ from physnn.networks.classifiers.replicas import ClassifierRecipe, Images, untra
 from physnn.networks.classifiers.zoo import BatchNormCNN, SimpleCNN
 from physnn.store.ensemble_file import Ensemble, EnsembleFile, write_distances
 
-HEADLINE = "wasserstein"
-"""The distance that ensembles are ordered by."""
-
 
 @dataclass(frozen=True)
 class Measurement:
-    """One way to take distances: arguments of `replica_distances`, and which weights."""
+    """Settings of a distance: arguments of `replica_distances`, and trained or untrained weights."""
 
     kind: str = "wasserstein"
     gauge: str = "raw"
@@ -52,7 +49,7 @@ of the lists before training; after the gauge is fixed; of units as points; plac
 
 @dataclass(frozen=True)
 class EnsembleStudy:
-    """What is known of one ensemble.
+    """Distances, overlaps and accuracy of one ensemble.
 
     Attributes
     ----------
@@ -124,7 +121,7 @@ def study_replicas(
     seed: int = 0,
     progress: Progress = silent,
 ) -> ReplicaStudy:
-    """Measure distances, overlaps and accuracies of all ensembles of a file.
+    """Distances, overlaps and accuracies of all ensembles of a file.
 
     Parameters
     ----------
@@ -198,13 +195,13 @@ def _study(name: str, ensemble: Ensemble, distances: dict[str, np.ndarray], seed
 
 
 def save_distances(study: ReplicaStudy, file: EnsembleFile, out: Path) -> None:
-    """Write the distance matrices of a study as one file."""
+    """File of the distance matrices of a study."""
     matrices = {name: s.distances for name, s in study.ensembles.items()}
     write_distances(out, {"kind": "replicas", "ensembles": file.recipe}, matrices)
 
 
 def study_json(study: ReplicaStudy) -> dict[str, Any]:
-    """Study as plain numbers: networks with mean, error and n, orderings with probabilities, differences."""
+    """Plain data of a study: networks with mean, error and n, orderings with probabilities, differences."""
     networks = [
         {
             "name": name,
@@ -231,7 +228,7 @@ def study_json(study: ReplicaStudy) -> dict[str, Any]:
 
 
 def with_reduction(measurements: Mapping[str, Measurement], reduction: Reduction) -> dict[str, Measurement]:
-    """Return measurements with those of reduced weights added: Wasserstein and Euclid, raw and after gauge fixing."""
+    """Measurements with those of reduced weights added: Wasserstein and Euclid, raw and after gauge fixing."""
     if reduction.method == "none":
         return dict(measurements)
     added = {

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from physnn.analysis.replicas.distances import HEADLINE
 from physnn.figures.style import COLOURS, look, new_figure
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from physnn.analysis.statistics.pairs import PairedDifference
     from physnn.answers.replicas import ReplicaStudy
 
-HEADLINE = "wasserstein"
 TITLES = {
     "wasserstein": "raw",
     "wasserstein_normalised": "scale\nnormalised",

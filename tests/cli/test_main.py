@@ -75,8 +75,8 @@ BOTH = [word for word in TINY if word != "--no-memory"] + ["--out", "s.h5", "--n
 
 
 def test_sweep_tells_what_the_task_and_what_memory_bear(here, network_file, capsys, monkeypatch):
-    monkeypatch.setattr(memory, "LONGEST", 64)
-    monkeypatch.setattr(memory, "ETA", (0.2, 0.6, 3))
+    monkeypatch.setattr(memory, "COMPANION_STEPS", 64)
+    monkeypatch.setattr(memory, "COMPANION_ETA", (0.2, 0.6, 3))
     assert run(["sweep-noise", *BOTH, str(network_file), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [row["L"] for row in plan["memory"]["rows"]] == [10, 20, 24] and list(here.iterdir()) == []
@@ -105,8 +105,8 @@ def test_sweep_tells_what_the_task_and_what_memory_bear(here, network_file, caps
 
 
 def test_shards_of_both_sweeps_print_one_object(here, network_file, capsys, monkeypatch):
-    monkeypatch.setattr(memory, "LONGEST", 40)
-    monkeypatch.setattr(memory, "ETA", (0.3, 0.6, 2))
+    monkeypatch.setattr(memory, "COMPANION_STEPS", 40)
+    monkeypatch.setattr(memory, "COMPANION_ETA", (0.3, 0.6, 2))
     words = ["sweep-noise", *BOTH, str(network_file), "--L", "21", "25", "--json"]
     assert run([*words, "--shard", "0/2"]) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -117,8 +117,8 @@ def test_shards_of_both_sweeps_print_one_object(here, network_file, capsys, monk
 
 
 def test_the_noise_answer_does_not_hang_on_the_memory_file(here, network_file, capsys, monkeypatch):
-    monkeypatch.setattr(memory, "LONGEST", 40)
-    monkeypatch.setattr(memory, "ETA", (0.3, 0.6, 2))
+    monkeypatch.setattr(memory, "COMPANION_STEPS", 40)
+    monkeypatch.setattr(memory, "COMPANION_ETA", (0.3, 0.6, 2))
     Path("s-memory.h5").write_text("something else")
     words = ["sweep-noise", *BOTH, str(network_file)]
     assert run(words) == 0

@@ -156,7 +156,7 @@ class MemoryAnswer:
     rows : tuple of AtNoise
         One for each noise value.
     controls : tuple of str
-        Fate of a domain without noise in each network: ``keeps``, ``forgets``, ``prefers one state`` or ``not written``.
+        Fate of a domain without noise in each network: ``keeps``, ``forgets``, ``prefers one state``, ``not written``.
     """
 
     sizes: tuple[int, ...]

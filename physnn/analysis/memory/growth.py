@@ -38,7 +38,7 @@ CONSTANTS = 4
 AICC_GAP = 6.0
 """Least AICc of the other laws above that of the best, if it is decided: odds of 20 to 1, exp(6/2)."""
 FLAT = 0.25
-"""Largest |z| of tau ~ L^z, at 95 %, of lifetimes that do not grow, a convention: doubling L gains less than a fifth."""
+"""Largest |z| of tau ~ L^z, at 95 %, of lifetimes that do not grow; a convention: 2 L gains less than a fifth."""
 UNFIT = 1e-3
 """Least p-value of deviations from the best law at which it is accepted; a convention."""
 Data = Mapping[int, tuple[np.ndarray, np.ndarray]]

@@ -89,7 +89,7 @@ def lifetime(times: np.ndarray, lost: np.ndarray) -> Lifetime:
 
 
 def _log_tau(shape: float, t: np.ndarray, d: int) -> float:
-    """ln tau of largest likelihood at a shape: tau^k = sum t^k / d."""
+    """Ln tau of largest likelihood at a shape: tau^k = sum t^k / d."""
     top = float(np.log(t).max())
     return top + math.log(float(np.exp(shape * (np.log(t) - top)).sum()) / d) / shape
 

@@ -164,7 +164,7 @@ AGREES = 2.0
 EXCLUDES = 3.0
 """Sigmas, by Student's distribution, beyond which 1/nu excludes 1; as for classes in `physnn compare`."""
 KNOWN_NU = 0.2
-"""Largest error of 1/nu with which agreement counts, a convention: the distance to the 6/5 of the 3-state Potts model."""
+"""Largest error of 1/nu with which agreement counts; a convention: the distance to 6/5, the 3-state Potts model."""
 KOSTERLITZ_THOULESS_ETA = 0.25
 """Exact eta at a Kosterlitz-Thouless transition (J. M. Kosterlitz, J. Phys. C 7, 1046 (1974))."""
 AROUND = 0.1

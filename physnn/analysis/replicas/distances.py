@@ -21,13 +21,17 @@ from physnn.analysis.replicas.layers import Layer, Weights, replica_count, train
 from physnn.errors import InputError
 
 DIRECTIONS = 500
-"""Directions of sliced distances; an ensemble's mean comes out 0.5 % off for them, which errors do not include."""
-DISTANCE_KINDS = ("wasserstein", "sliced", "euclid")
+"""Number of random directions of sliced distances; they move a mean by 0.5 %, which errors do not include."""
+HEADLINE = "wasserstein"
+"""Distance that ensembles are ordered by."""
+DISTANCE_KINDS = (HEADLINE, "sliced", "euclid")
+"""Distances by name."""
 GAUGES = ("raw", "canonical", "aligned")
+"""Gauges of weights by name: as they are, in canonical form, matched to the first replica."""
 
 
 def flatten(weights: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return all trained weights of each replica in one row, in the order of the mapping, shape (replicas, P).
+    """Trained weights of each replica in one row, in the order of the mapping, shape (replicas, P).
 
     Raises
     ------
@@ -40,7 +44,7 @@ def flatten(weights: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def scale_normalised(weights: Mapping[str, np.ndarray]) -> Weights:
-    """Return weights in units of each replica's root mean square weight (dimensionless); running statistics left out.
+    """Weights in units of each replica's root mean square weight (dimensionless); running statistics left out.
 
     Distances of lists of weights follow the scale of weights, which this takes out.
 
@@ -60,7 +64,7 @@ def scale_normalised(weights: Mapping[str, np.ndarray]) -> Weights:
 
 
 def wasserstein(points: np.ndarray) -> np.ndarray:
-    """Return W1 between the lists of numbers of each two replicas, shape (replicas, replicas).
+    """Wasserstein distance W1 between the lists of numbers of each two replicas, shape (replicas, replicas).
 
     Lists of one length P are matched by rank, W1(x, y) = sum_k |x_(k) - y_(k)| / P, exactly; each is sorted once.
 
@@ -74,13 +78,13 @@ def wasserstein(points: np.ndarray) -> np.ndarray:
 
 
 def euclid(points: np.ndarray) -> np.ndarray:
-    """Return sqrt(sum_k (x_k - y_k)^2 / P) for each two replicas, shape (replicas, replicas)."""
+    """Euclidean distance sqrt(sum_k (x_k - y_k)^2 / P) for each two replicas, shape (replicas, replicas)."""
     points = _as_points(points)
     return np.asarray(squareform(pdist(points, "euclidean")) / np.sqrt(points.shape[1]))
 
 
 def unit_points(weights: Mapping[str, np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the units of each layer as points: incoming weights and bias, shape (replicas, units, coordinates).
+    """Units of each layer as points, layer by layer: incoming weights and bias, shape (replicas, units, coordinates).
 
     Raises
     ------
@@ -98,7 +102,7 @@ def unit_points(weights: Mapping[str, np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def unit_directions(count: int, dimensions: int, generator: np.random.Generator) -> np.ndarray:
-    """Return directions drawn evenly over the sphere, shape (dimensions, count)."""
+    """Random unit vectors, even over the sphere, shape (dimensions, count)."""
     drawn = generator.normal(size=(dimensions, count))
     return np.asarray(drawn / np.linalg.norm(drawn, axis=0))
 
@@ -144,7 +148,7 @@ def replica_distances(
     reduction: Reduction = NO_REDUCTION,
     seed: int = 0,
 ) -> np.ndarray:
-    """Return distances between all pairs of replicas, shape (replicas, replicas), with zeros on the diagonal.
+    """Distances between all pairs of replicas, shape (replicas, replicas), with zeros on the diagonal.
 
     Parameters
     ----------

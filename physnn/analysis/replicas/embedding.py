@@ -11,11 +11,12 @@ from physnn import rng
 from physnn.errors import InputError
 
 REDUCTION_METHODS = ("none", "pca", "umap")
+"""Reductions by name."""
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """How the weights of replicas are reduced to coordinates.
+    """Settings of the reduction of weights to coordinates.
 
     Attributes
     ----------
@@ -43,7 +44,7 @@ class Reduction:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what is not known or out of range."""
+        """Check of the settings."""
         if self.method not in REDUCTION_METHODS:
             raise InputError(f"unknown reduction {self.method!r}; known: {', '.join(REDUCTION_METHODS)}")
         if self.components < 1:
@@ -53,10 +54,11 @@ class Reduction:
 
 
 NO_REDUCTION = Reduction()
+"""Weights as they are."""
 
 
 def reduced(points: np.ndarray, reduction: Reduction) -> np.ndarray:
-    """Return coordinates of each replica, shape (replicas, components), or the points themselves for "none".
+    """Coordinates of each replica, shape (replicas, components), or the points themselves for "none".
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def principal_components(points: np.ndarray, components: int) -> np.ndarray:
 
 
 def _umap(points: np.ndarray, reduction: Reduction) -> np.ndarray:
-    """Return UMAP's coordinates (L. McInnes, J. Healy and J. Melville, arXiv:1802.03426), one thread, seeded."""
+    """Coordinates by UMAP (L. McInnes, J. Healy and J. Melville, arXiv:1802.03426), one thread, seeded."""
     try:
         umap = import_module("umap")
     except ImportError:

@@ -24,7 +24,7 @@ ALIGNMENT_SWEEPS = 100
 
 
 def _along(values: np.ndarray, array: np.ndarray) -> np.ndarray:
-    """Return values of shape (replicas, units), shaped to go with an array of (replicas, units, ...)."""
+    """Values of shape (replicas, units) with axes added to match an array of (replicas, units, ...)."""
     return values.reshape(values.shape + (1,) * (array.ndim - 2))
 
 
@@ -42,7 +42,7 @@ def _outgoing(state: Weights, layers: Sequence[Layer], k: int) -> np.ndarray:
 
 
 def permute_units(state: Weights, layers: Sequence[Layer], k: int, order: np.ndarray) -> None:
-    """Put unit ``order[r, j]`` of hidden layer k at place j, in place."""
+    """Permutation of the units of hidden layer k in place: unit ``order[r, j]`` moves to j."""
     for name in layers[k].arrays:
         if name in state:
             state[name][...] = np.take_along_axis(state[name], _along(order, state[name]), axis=1)
@@ -51,19 +51,19 @@ def permute_units(state: Weights, layers: Sequence[Layer], k: int, order: np.nda
 
 
 def scale_units(state: Weights, layers: Sequence[Layer], k: int, factor: np.ndarray) -> None:
-    """Multiply what enters the activations of hidden layer k by factors (replicas, units), divide what leaves."""
+    """Rescaling of hidden layer k in place: incoming weights times factors (replicas, units), outgoing over them."""
     _multiply(state, layers[k].affine, factor)
     out = _outgoing(state, layers, k)
     out /= factor[:, None, :, None].astype(out.dtype)
 
 
 def flip_before_norm(state: Weights, layer: Layer, sign: np.ndarray) -> None:
-    """Change signs (replicas, units) of weights before a batch normalisation, and of its gain, in place."""
+    """Change of signs (replicas, units) of weights before a batch normalisation, and of its gain, in place."""
     _multiply(state, (*layer.before_norm, layer.affine[0]), sign)
 
 
 def shift_before_norm(state: Weights, layer: Layer, shift: np.ndarray) -> None:
-    """Add shifts (replicas, units) to the bias before a batch normalisation, and to the running mean, in place."""
+    """Shifts (replicas, units) of the bias before a batch normalisation, and of the running mean, in place."""
     for name in layer.before_norm[1:]:
         if name in state:
             state[name] += shift.astype(state[name].dtype)
@@ -76,7 +76,7 @@ def _joined(state: Weights, names: Sequence[str]) -> np.ndarray:
 
 
 def _fix_norm(state: Weights, layer: Layer) -> None:
-    """Make gains of a batch normalisation positive and biases before it zero."""
+    """Gauge of a batch normalisation, fixed in place: gains positive, biases before it zero."""
     if not layer.norm:
         return
     flip_before_norm(state, layer, np.where(state[layer.affine[0]] < 0, -1.0, 1.0))
@@ -137,7 +137,7 @@ def canonical(weights: Mapping[str, np.ndarray], layers: Sequence[Layer]) -> Wei
 
 
 def _features(state: Weights, layers: Sequence[Layer], k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what changes sign with a unit of one replica, and what does not, each of shape (units, numbers)."""
+    """Weights of each unit of one replica that change sign with it, and those that do not, shapes (units, numbers)."""
     even = layers[k].affine[:1] if layers[k].norm else ()
     odd = _joined(state, [name for name in layers[k].trained if name not in even])[0]
     out = _outgoing(state, layers, k)[0].swapaxes(0, 1).reshape(len(odd), -1)
@@ -145,7 +145,7 @@ def _features(state: Weights, layers: Sequence[Layer], k: int) -> tuple[np.ndarr
 
 
 def _match(state: Weights, layers: Sequence[Layer], k: int, target: tuple[np.ndarray, np.ndarray]) -> bool:
-    """Permute the units of one layer of one replica for the largest overlap with a target; True if any moved."""
+    """Permutation in place of the units of one layer of one replica to the largest overlap; True if any moved."""
     odd, even = _features(state, layers, k)
     overlap = target[0] @ odd.T
     gain = target[1] @ even.T + (np.abs(overlap) if layers[k].signs else overlap)
@@ -161,7 +161,7 @@ def _match(state: Weights, layers: Sequence[Layer], k: int, target: tuple[np.nda
 
 
 def aligned(weights: Mapping[str, np.ndarray], layers: Sequence[Layer], reference: int = 0) -> Weights:
-    """Return replicas with their units, and signs for tanh, matched to those of one replica.
+    """Replicas with their units, and signs for tanh, matched to those of one replica.
 
     From the canonical form, the overlap sum_i w_i w_i' with the reference's canonical form is raised by an optimal
     assignment of the units of one layer at a time (incoming and outgoing weights together), over and over until no

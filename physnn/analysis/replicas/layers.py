@@ -14,6 +14,7 @@ import numpy as np
 from physnn.errors import InputError
 
 Weights = dict[str, np.ndarray]
+"""Arrays by name, each of shape (replicas, units, ...)."""
 NORM_STATISTICS = ("running_mean", "running_var")
 """Arrays of batch normalisation, one number per unit, that no optimiser moves."""
 COUNTER = "num_batches_tracked"
@@ -29,7 +30,7 @@ class Layer:
     name : str
         Its arrays are ``name.weight`` and, where there is one, ``name.bias``.
     activation : {"relu", "tanh", "none"}
-        What follows; "none" is for the last layer only.
+        Activation after the layer; "none" is for the last layer only.
     pool : {"none", "max", "mean"}
         Pooling after the activation.
     positions : int
@@ -47,7 +48,7 @@ class Layer:
 
     @property
     def signs(self) -> bool:
-        """Whether a unit may change its sign."""
+        """True if the sign of a unit is a gauge freedom."""
         return self.activation == "tanh" and self.pool != "max"
 
     @property
@@ -63,13 +64,13 @@ class Layer:
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        """All arrays with the units as their second axis, whether present or not."""
+        """Names of all arrays with the units as their second axis, whether present or not."""
         norm = tuple(f"{self.norm}.{part}" for part in ("weight", "bias", *NORM_STATISTICS)) if self.norm else ()
         return f"{self.name}.weight", f"{self.name}.bias", *norm
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """Those of them that an optimiser moves."""
+        """Names of the arrays that an optimiser moves."""
         return tuple(name for name in self.arrays if not name.endswith(NORM_STATISTICS))
 
 

@@ -1,4 +1,4 @@
-"""The replica-distance metric: how far apart an architecture's replicas end, on average, and which ends furthest."""
+"""Replica-distance metric: mean distance between the replicas of an architecture, with comparisons of architectures."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from itertools import combinations
 import numpy as np
 
 from physnn import rng
-from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.estimate import Estimate, difference
 from physnn.analysis.statistics.pairs import as_pairs, pair_mean, pair_values, resampled_means
 from physnn.errors import InputError
 
 GRID = 512
-"""Points at which a smoothed density is given."""
+"""Least number of points of a smoothed density."""
 DENSITY_REACH = 5.0
-"""How far beyond the data a density is given, in bandwidths; 1e-6 of the density lies further."""
+"""Range of a smoothed density beyond the data, in bandwidths; 1e-6 of the density lies further."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class SmoothedDensity:
 
     @property
     def mean(self) -> float:
-        """Return int x p(x) dx."""
+        """Mean int x p(x) dx, in units of x."""
         return float(np.trapezoid(self.x * self.density, self.x))
 
 
 @dataclass(frozen=True)
 class ReplicaMetric:
-    """The metric of one architecture.
+    """Replica-distance metric of one architecture.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class ReplicaMetric:
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """Architectures side by side.
+    """Comparison of the metrics of several architectures.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class MetricComparison:
 
 
 def scott_bandwidth(data: np.ndarray) -> float:
-    """Return s N^(-1/5) for N numbers of standard deviation s (D. W. Scott, Multivariate Density Estimation, 1992).
+    """Bandwidth s N^(-1/5) for N numbers of standard deviation s (D. W. Scott, Multivariate Density Estimation, 1992).
 
     Pairs count as N independent numbers, which they are not: curves are smoothed somewhat less than is best.
     """
@@ -141,7 +141,7 @@ def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -
 
 
 def _spread(data: np.ndarray) -> bool:
-    """Return whether numbers differ by more than rounding."""
+    """True if numbers differ by more than rounding."""
     return len(data) > 1 and bool(np.ptp(data) > 1e-12 * np.abs(data).max())
 
 
@@ -185,13 +185,12 @@ def replica_metric(
 
 
 def compare_metrics(metrics: Mapping[str, ReplicaMetric]) -> MetricComparison:
-    """Return differences of metrics with errors, and probabilities of orderings.
+    """Differences of metrics with errors, and probabilities of orderings.
 
     Ensembles count as independent of each other.  Errors add in squares; degrees of freedom as by Welch and
     Satterthwaite.  Probabilities are fractions of resamples, so none is resolved below 1 / resamples.  Where replica k
-    of two ensembles was made from one seed, `physnn.analysis.statistics.pairs.pair_mean` of the difference of
-    their distances
-    makes use of it.
+    of two ensembles was made from one seed, `physnn.analysis.statistics.pairs.pair_mean` of the difference of their
+    distances makes use of it.
 
     Parameters
     ----------
@@ -210,18 +209,9 @@ def compare_metrics(metrics: Mapping[str, ReplicaMetric]) -> MetricComparison:
     table = np.array([np.roll(metrics[n].samples, k) for k, n in enumerate(names)])
     differences, above = {}, {}
     for (i, first), (j, second) in combinations(enumerate(names), 2):
-        differences[first, second] = _difference(metrics[first], metrics[second])
+        differences[first, second] = difference(metrics[first].estimate, metrics[second].estimate)
         apart = table[i] - table[j]
         above[first, second] = float(np.mean(apart > 0) + np.mean(apart == 0) / 2)
     found = Counter(tuple(names[k] for k in order) for order in np.argsort(-table, axis=0, kind="stable").T)
     orderings = {order: count / table.shape[1] for order, count in found.most_common()}
     return MetricComparison(names, differences, above, orderings)
-
-
-def _difference(one: ReplicaMetric, two: ReplicaMetric) -> Estimate:
-    variances = np.array([np.var(m.samples, ddof=1) for m in (one, two)])
-    value = one.estimate.value - two.estimate.value
-    if not variances.any():
-        return Estimate(value, 0.0)
-    dof = variances.sum() ** 2 / (variances**2 / (np.array([one.replicas, two.replicas]) - 1)).sum()
-    return Estimate.student(value, float(np.sqrt(variances.sum())), float(dof))

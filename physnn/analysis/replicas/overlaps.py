@@ -41,14 +41,14 @@ class OverlapDistribution:
 
 
 def vector_overlaps(vectors: np.ndarray, centred: bool = False) -> np.ndarray:
-    """Return q_ab = x_a . x_b / (|x_a| |x_b|), shape (replicas, replicas), with ones on the diagonal.
+    """Overlaps q_ab = x_a . x_b / (|x_a| |x_b|), shape (replicas, replicas), with ones on the diagonal.
 
     Parameters
     ----------
     vectors : array, shape (replicas, ...)
         Flattened weights (gauge fixed or not), or outputs on test images (replicas, images, classes).
     centred : bool
-        Whether to take the mean over replicas off first, which leaves what differs between them; overlaps then
+        True to take the mean over replicas off first, which leaves what differs between them; overlaps then
         average to about -1 / (replicas - 1).
 
     Raises
@@ -75,7 +75,7 @@ def class_overlaps(classes: np.ndarray, subtract_chance: bool = False) -> np.nda
     classes : array of int, shape (replicas, images)
         Predicted classes, >= 0.
     subtract_chance : bool
-        Whether to take off sum_c p_a(c) p_b(c), the overlap of independent predictions with the same frequencies.
+        True to take off sum_c p_a(c) p_b(c), the overlap of independent predictions with the same frequencies.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def class_overlaps(classes: np.ndarray, subtract_chance: bool = False) -> np.nda
 
 
 def overlap_distribution(overlaps: np.ndarray, bins: int = 40) -> OverlapDistribution:
-    """Return P(q) with its mean, variance and histogram, and errors over pairs of replicas.
+    """Distribution P(q) with its mean, variance and histogram, and errors over pairs of replicas.
 
     Parameters
     ----------
