@@ -104,8 +104,8 @@ COMPANION_FEWEST = 2
 def companion_settings(recipe: NoiseSweep) -> dict[str, Any] | None:
     """Settings of the memory sweep of the same networks, at the same sizes and half the smallest.
 
-    With fewer images than a noise sweep has by default it has `COMPANION_FEWEST` replicas.  None for networks of users, whose
-    lift and states are their own, and for lattices that are too small.
+    With fewer images than a noise sweep has by default it has `COMPANION_FEWEST` replicas.  None for networks of
+    users, whose lift and states are their own, and for lattices that are too small.
     """
     if recipe.module:
         return None
