@@ -12,9 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 import physnn
+from physnn import api
 from physnn.answers import memory
-from physnn.cli import COMMANDS, cli, run
+from physnn.cli import COMMANDS, cli, run, sweep
 from physnn.cli.sweep import langevin
+from physnn.errors import Unfinished
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep, write_sweep
 from tests.conftest import make_networks, planted_sizes
@@ -102,6 +104,30 @@ def test_sweep_tells_what_the_task_and_what_memory_bear(here, network_file, caps
     deep = make_networks(here / "deep.h5", (0,), layers="unshared")
     assert run(["sweep-noise", *BOTH[:-3], "--out", "d.h5", "--networks", str(deep)]) == 0
     assert "memory is not measured: " in capsys.readouterr().out and not Path("d-memory.h5").exists()
+
+
+def test_the_answer_of_a_sweep_is_there_before_memory_begins(here, network_file, capsys, monkeypatch):
+    run_recipe = sweep.run_recipe
+
+    def stopped(title, *rest):
+        if title == "memory":
+            raise Unfinished("stopped before memory; the same command continues")
+        return run_recipe(title, *rest)
+
+    monkeypatch.setattr(sweep, "run_recipe", stopped)
+    assert run(["sweep-noise", *BOTH, str(network_file)]) == 3
+    captured = capsys.readouterr()
+    assert "rmse against eta: " in captured.out and "stopped before memory" in captured.err
+    assert Path("s.png").stat().st_size > 10_000
+    assert run(["sweep-noise", *BOTH, str(network_file), "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["status"] == "unfinished"
+
+
+def test_few_images_mean_few_replicas_of_a_memory(network_file):
+    settings = {"L": (20, 24), "eta": (0.1, 0.2), "networks": (str(network_file),)}
+    for images, replicas in ((1, 2), (31, 2), (32, 4), (100, 4)):
+        recipe = api.noise_recipe(images=images, **settings)
+        assert memory.companion_settings(recipe)["replicas"] == replicas
 
 
 def test_shards_of_both_sweeps_print_one_object(here, network_file, capsys, monkeypatch):
