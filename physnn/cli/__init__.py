@@ -16,50 +16,26 @@ import click
 import physnn
 
 COMMANDS = {
-    "sweep-noise": ("physnn.cli.sweep", "sweep_noise", "Sweep the noise of trained networks; fit and draw the answer."),
-    "sweep-temperature": (
-        "physnn.cli.sweep",
-        "sweep_temperature",
-        "Sweep the temperature of the Ising or Potts model; fit and draw the answer.",
-    ),
-    "train": ("physnn.cli.train", "train", "Train an ensemble of networks."),
-    "diagnose": (
-        "physnn.cli.networks",
-        "diagnose",
-        "What a trained network is: gradient flow or cycle, order, errors.",
-    ),
-    "memory": (
-        "physnn.cli.networks",
-        "memory",
-        "How long a domain in a network survives noise, and how that grows with L.",
-    ),
-    "seam": (
-        "physnn.cli.networks",
-        "seam",
-        "What a line of bonds turned from J to -J costs: walls, a twist, or nothing.",
-    ),
-    "replicas": ("physnn.cli.networks", "replicas", "How far apart replicas of image classifiers end."),
-    "count": ("physnn.cli.count", "count", "Exact loss landscapes of +-1 networks, and of the Ising model."),
-    "fit": (
-        "physnn.cli.fit",
-        "fit",
-        "Critical point and exponents of a sweep file or a table, or that there are none.",
-    ),
-    "compare": ("physnn.cli.fit", "compare", "Exponents of two files side by side, and beside the known classes."),
-    "decide": (
-        "physnn.cli.fit",
-        "decide",
-        "What kind of transition equilibrium sweeps show: Ising, BKT-like, or else.",
-    ),
-    "show": ("physnn.cli.files", "show", "What a physnn file holds, with the digest of its data."),
-    "status": ("physnn.cli.files", "status", "How far the run that makes a file is, from any terminal."),
-    "plot": ("physnn.cli.files", "plot", "Draw a sweep file or the training curves of network files."),
-    "merge": ("physnn.cli.files", "merge", "Assemble the finished parts of a sweep into its file."),
-    "verify": ("physnn.cli.files", "verify", "Check that files are whole and unchanged."),
-    "selftest": ("physnn.cli.check", "selftest", "Compare every sampler with exact results."),
-    "bench": ("physnn.cli.check", "bench", "Measure the speed of this installation."),
+    "sweep-noise": ("sweep", "Sweep the noise of trained networks; fit and draw the answer."),
+    "sweep-temperature": ("sweep", "Sweep the temperature of the Ising or Potts model; fit and draw the answer."),
+    "train": ("train", "Train an ensemble of networks."),
+    "diagnose": ("networks", "What a trained network is: gradient flow or cycle, order, errors."),
+    "memory": ("networks", "How long a domain in a network survives noise, and how that grows with L."),
+    "seam": ("networks", "What a line of bonds turned from J to -J costs: walls, a twist, or nothing."),
+    "replicas": ("networks", "How far apart replicas of image classifiers end."),
+    "count": ("count", "Exact loss landscapes of +-1 networks, and of the Ising model."),
+    "fit": ("fit", "Critical point and exponents of a sweep file or a table, or that there are none."),
+    "compare": ("fit", "Exponents of two files side by side, and beside the known classes."),
+    "decide": ("fit", "What kind of transition equilibrium sweeps show: Ising, BKT-like, or else."),
+    "show": ("files", "What a physnn file holds, with the digest of its data."),
+    "status": ("files", "How far the run that makes a file is, from any terminal."),
+    "plot": ("files", "Draw a sweep file or the training curves of network files."),
+    "merge": ("files", "Assemble the finished parts of a sweep into its file."),
+    "verify": ("files", "Check that files are whole and unchanged."),
+    "selftest": ("check", "Compare every sampler with exact results."),
+    "bench": ("check", "Measure the speed of this installation."),
 }
-"""Command name to (module, function, one line of help), so that `--help` imports none of them."""
+"""Module and one line of help of every command, so that `--help` imports none of them."""
 
 
 class LazyGroup(click.Group):
@@ -73,15 +49,15 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        module, function, _ = COMMANDS[cmd_name]
-        command = getattr(import_module(module), function)
+        module = import_module(f"physnn.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -50,7 +50,6 @@ def print_plans(plans: dict[str, dict[str, Any]], as_json: bool) -> None:
 
 
 def _print_plan(plan: dict[str, Any]) -> None:
-
     rows = [
         [str(r["L"]), str(r["tasks"]), f"{r['seconds_per_task']:.2g}", f"{r['megabytes_per_task']:.0f}"]
         for r in plan["rows"]
@@ -226,7 +225,6 @@ def _scan(sweep: SweepFile, z: float, c: float | None) -> dict[str, Any]:
 
 
 def _print_memory(answer: MemoryAnswer, plain: dict[str, Any]) -> None:
-
     _print_count(plain["tasks_run"])
     print_table("lifetimes in steps", *_lifetimes(answer))
     for row in answer.rows:

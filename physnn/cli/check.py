@@ -11,35 +11,17 @@ from physnn.cli import options as opt
 from physnn.cli.output import print_json, print_table, progress_bar
 
 BENCHES = {
-    "ising": (
-        "ising",
-        "bench_ising",
-        "Flips per nanosecond of every Ising kernel, and independent samples per second of every sampler at T_c.",
-    ),
-    "count": (
-        "count",
-        "bench_count",
-        "Configurations per second of brute force over +-1 networks, and the time of counting over functions.",
-    ),
-    "train": (
-        "train",
-        "bench_train",
-        "Replicas times steps per second of every engine that trains classifiers, against plain loops over them.",
-    ),
-    "kuramoto": (
-        "kuramoto",
-        "bench_kuramoto",
-        "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
-    ),
-    "train-kuramoto": (
-        "kuramoto",
-        "bench_kuramoto_training",
-        "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
-    ),
+    "ising": "Flips per nanosecond of every Ising kernel, and independent samples per second of every sampler at T_c.",
+    "count": "Configurations per second of brute force over +-1 networks, and the time of counting over functions.",
+    "train": "Replicas times steps per second of every engine that trains classifiers, against plain loops over them.",
+    "kuramoto": "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
+    "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
-"""Commands of ``bench``: module, function and help text."""
-ON_GPU = {"ising": ("gpu", "bench_ising_cuda"), "kuramoto": ("gpu", "bench_kuramoto_cuda")}
-"""Those that measure a GPU too, with --device cuda: module and function."""
+"""Commands of ``bench`` with their help text; each calls a function of a module that is loaded only then."""
+PLACES = {"train-kuramoto": ("kuramoto", "bench_kuramoto_training")}
+"""Module and function of those that are not ``bench_NAME`` of the module NAME."""
+ON_GPU = ("ising", "kuramoto")
+"""Those that measure a GPU too, with --device cuda."""
 
 
 @click.command()
@@ -59,18 +41,9 @@ def selftest(seed: int | None, as_json: bool, quiet: bool) -> int:
     wrong = [c for c in checks if not c.right]
     if as_json:
         rows = [
-            {
-                "sampler": c.case.sampler,
-                "model": c.case.model.name,
-                "L": c.case.L,
-                "T": c.case.T,
-                "observable": c.quantity,
-                "value": c.value,
-                "error": c.error,
-                "exact": c.exact,
-                "z": c.z,
-                "source": c.source,
-            }
+            {"sampler": c.case.sampler, "model": c.case.model.name, "L": c.case.L, "T": c.case.T}
+            | {"observable": c.quantity, "value": c.value, "error": c.error, "exact": c.exact}
+            | {"z": c.z, "source": c.source}
             for c in checks
         ]
         print_json({"checks": rows, "wrong": len(wrong), "largest_z": max(abs(c.z) for c in checks)})
@@ -105,30 +78,30 @@ def bench() -> None:
     """Measure the speed of this installation against baselines in the same run."""
 
 
-def _add_bench(name: str, module: str, function: str, text: str) -> None:
-    """Add the command ``bench NAME``, which calls a function of a module that is loaded only then."""
+def _add_bench(name: str) -> None:
+    """Add the command ``bench NAME``."""
 
     @opt.plain_options
-    def run(as_json: bool, quiet: bool, device: str = "cpu") -> None:
-
-        where = ON_GPU[name] if device == "cuda" else (module, function)
-        measure = getattr(import_module(f"physnn.checks.{where[0]}"), where[1])
+    def measure(as_json: bool, quiet: bool, device: str = "cpu") -> None:
+        module, function = PLACES.get(name, (name, f"bench_{name}"))
+        if device == "cuda":
+            module, function = "gpu", f"bench_{name}_cuda"
         with progress_bar(f"bench {name}", quiet) as progress:
-            found = measure(progress)
+            found = getattr(import_module(f"physnn.checks.{module}"), function)(progress)
         if as_json:
             print_json(found)
-            return
-        _print(found)
+        else:
+            _print(found)
 
     if name in ON_GPU:
-        run = click.option(
-            "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to measure."
-        )(run)
-    bench.command(name, help=text)(run)
+        device = click.Choice(["cpu", "cuda"])
+        measure = click.option("--device", type=device, default="cpu", show_default=True, help="What to measure.")(
+            measure
+        )
+    bench.command(name, help=BENCHES[name])(measure)
 
 
 def _print(found: dict[str, Any]) -> None:
-
     click.echo(", ".join(found[key] for key in ("machine", "device") if key in found))
     rows = [[r["name"], str(r["threads"]), f"{r['value']:.3g}", r["unit"]] for r in found["rows"]]
     print_table("speed", ["what", "threads", "value", "unit"], rows)
@@ -137,5 +110,5 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(f"not measured: {', '.join(found['missing'])}")
 
 
-for _name, (_module, _function, _text) in BENCHES.items():
-    _add_bench(_name, _module, _function, _text)
+for _name in BENCHES:
+    _add_bench(_name)

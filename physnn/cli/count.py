@@ -266,7 +266,6 @@ def _print(found: dict[str, Landscape], level: str, as_json: bool, figure: Path 
 
 
 def _print_one(name: str, found: Landscape, level: str) -> None:
-
     facts = {
         "configurations": f"2^{found.weights} = {found.configurations:,}",
         f"{level} levels": f"{found.distinct:,}",

@@ -296,7 +296,6 @@ def decide(files: tuple[Path, ...], resamples: int, seed: int | None, as_json: b
 
 
 def _print_study(found: Study) -> None:
-
     rows = [
         [
             one.name,

@@ -208,7 +208,6 @@ def seam(
 
 
 def _print(rows: list[dict[str, Any]], stiffnesses: list[dict[str, Any]]) -> None:
-
     table = []
     for row in rows:
         first, zero = [row["name"], str(row["L"]), str(row["axis"])], row["T0"]
@@ -299,7 +298,6 @@ def replicas(
 
 
 def _print_study(study: Any) -> None:
-
     names = study.comparison.names if study.comparison else tuple(study.ensembles)
     kinds = ["wasserstein", "wasserstein_untrained", "wasserstein_normalised", "euclid_aligned"]
     kinds += [k for s in study.ensembles.values() for k in s.metrics if "pca" in k or "umap" in k]
