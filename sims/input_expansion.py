@@ -16,10 +16,11 @@ from pathlib import Path
 
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.pairs import paired_difference
+from physnn.answers.plots import plot_ensembles
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 from physnn.networks.tasks.problem import ProblemRecipe
-from physnn.samples.training.classifiers import paired_tests, plot_ensembles, train_ensembles
+from physnn.samples.training.classifiers import paired_tests, train_ensembles
 
 FIGURES = {
     "digits": "expansion_digits.png",
@@ -51,7 +52,7 @@ def three_forms(data: str, name: str, folder: Path, train: int | None, seeds: in
         print(f"{name}, {form}: accuracy {accuracy} %, training {training:.2f} %, loss {mean_over(m['test_loss'])}")
     for (a, b), test in paired_tests(file).items():
         print(f"{name}, {a} - {b}: {percent(test.estimate)} percentage points, p = {test.p_value:.2g}, {test.n} seeds")
-    print(plot_ensembles(file, FOLDER / FIGURES[name]))
+    print(plot_ensembles(folder / f"{name}.h5", FOLDER / FIGURES[name]))
 
 
 def fills_and_factors(folder: Path) -> None:

@@ -122,3 +122,16 @@ def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
     from physnn.figures.style import save
 
     return save(image_figure(example_set(name, eta)), out or Path(Path(name).stem + "-examples.png"))
+
+
+def plot_ensembles(path: Path, out: Path | None = None) -> Path:
+    """Draw training curves, accuracies by seed and differences between forms of images of an ensemble file."""
+    from physnn.figures.replicas import forms_figure
+    from physnn.figures.style import save
+    from physnn.samples.training.classifiers import paired_tests
+    from physnn.store.ensemble_file import read_ensembles
+
+    file = read_ensembles(path)
+    accuracies = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}
+    losses = {name: e.measured["loss"] for name, e in file.ensembles.items()}
+    return save(forms_figure(accuracies, losses, paired_tests(file)), out or path.with_suffix(".png"))

@@ -57,27 +57,18 @@ def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, 
 
     if kind != "auto" and len(files) > 1:
         raise click.UsageError(f"--kind {kind} is drawn of one file at a time")
-    if kind == "examples":
-        click.echo(f"figure  {plots.plot_examples(files[0], eta, out)}")
-        return
-    if kind == "structure":
-        click.echo(f"figure  {plots.plot_structure(Path(files[0]), out)}")
-        return
-    if kind == "memory":
-        click.echo(f"figure  {plots.plot_memory(Path(files[0]), out)}")
-        return
-    format_name, attrs = kind_of(resolve(files[0])) if len(files) == 1 else ("", {})
+    first = Path(files[0])
+    format_name, attrs = kind_of(resolve(files[0])) if kind == "auto" and len(files) == 1 else (kind, {})
     if format_name == "physnn-sweep" and observable is None and '"kind": "memory"' in str(attrs.get("recipe")):
-        path = plots.plot_memory(Path(files[0]), out)
-    elif format_name == "physnn-sweep":
-        path = plots.plot_sweep(Path(files[0]), observable, out)
-    elif format_name == "physnn-ensembles":
-        from physnn.samples.training.classifiers import plot_ensembles
-        from physnn.store.ensemble_file import read_ensembles
-
-        path = plot_ensembles(read_ensembles(files[0]), out or Path(files[0]).with_suffix(".png"))
-    else:
-        path = plots.plot_training(files, out)
+        format_name = "memory"
+    drawn = {
+        "examples": lambda: plots.plot_examples(files[0], eta, out),
+        "structure": lambda: plots.plot_structure(first, out),
+        "memory": lambda: plots.plot_memory(first, out),
+        "physnn-sweep": lambda: plots.plot_sweep(first, observable, out),
+        "physnn-ensembles": lambda: plots.plot_ensembles(first, out),
+    }
+    path = drawn.get(format_name, lambda: plots.plot_training(files, out))()
     click.echo(f"figure  {path}")
 
 

@@ -222,12 +222,13 @@ def train_members(
 def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
     """Print accuracies by form, their differences to raw images, and draw them."""
     from physnn.analysis.statistics.estimate import mean_over
-    from physnn.samples.training.classifiers import paired_tests, plot_ensembles
+    from physnn.answers.plots import plot_ensembles
+    from physnn.samples.training.classifiers import paired_tests
 
     measured = {name: e.measured for name, e in file.ensembles.items()}
     n = len(file.recipe["seeds"])
     tests = paired_tests(file)
-    figure = plot_ensembles(file, out.with_suffix(".png"))
+    figure = plot_ensembles(out)
     if as_json:
         rows = [
             {

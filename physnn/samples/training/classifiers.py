@@ -173,16 +173,6 @@ def paired_tests(file: EnsembleFile) -> dict[tuple[str, str], PairedDifference]:
     }
 
 
-def plot_ensembles(file: EnsembleFile, out: Path) -> Path:
-    """Draw training curves, accuracies by seed and differences between forms; return the figure's path."""
-    from physnn.figures.replicas import forms_figure
-    from physnn.figures.style import save
-
-    accuracies = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}
-    losses = {name: e.measured["loss"] for name, e in file.ensembles.items()}
-    return save(forms_figure(accuracies, losses, paired_tests(file)), out)
-
-
 def _tasks(
     name: str, recipe: ClassifierRecipe, problem: ProblemRecipe, seeds: Sequence[int], engine: Engine, device: str
 ) -> list[ReplicaTask]:
