@@ -18,9 +18,15 @@ BENCHES = {
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
 """Commands of ``bench`` with their help text; each calls a function of a module that is loaded only then."""
-PLACES = {"train-kuramoto": ("kuramoto", "bench_kuramoto_training")}
-"""Module and function of those that are not ``bench_NAME`` of the module NAME."""
-ON_GPU = ("ising", "kuramoto")
+PLACES = {
+    "ising": "ising:bench_ising",
+    "count": "count:bench_count",
+    "train": "train:bench_train",
+    "kuramoto": "kuramoto:bench_kuramoto",
+    "train-kuramoto": "kuramoto:bench_kuramoto_training",
+}
+"""Where they are measured, ``module:function``."""
+ON_GPU = {"ising": "gpu:bench_ising_cuda", "kuramoto": "gpu:bench_kuramoto_cuda"}
 """Those that measure a GPU too, with --device cuda."""
 
 
@@ -83,9 +89,7 @@ def _add_bench(name: str) -> None:
 
     @opt.plain_options
     def measure(as_json: bool, quiet: bool, device: str = "cpu") -> None:
-        module, function = PLACES.get(name, (name, f"bench_{name}"))
-        if device == "cuda":
-            module, function = "gpu", f"bench_{name}_cuda"
+        module, _, function = (ON_GPU if device == "cuda" else PLACES)[name].partition(":")
         with progress_bar(f"bench {name}", quiet) as progress:
             found = getattr(import_module(f"physnn.checks.{module}"), function)(progress)
         if as_json:
