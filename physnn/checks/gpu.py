@@ -1,24 +1,6 @@
 """Speed of the GPU kernels on this machine, beside the CPU's and beside what the instructions allow.
 
-What bounds the multi-spin kernel, on an H200 (132 multiprocessors at 1.98 GHz), compiled by Triton 3.9 for sm_90.  A
-word of 32 spins takes, at the critical temperature and with 16 digits in any case (16.2 on average, that is half a
-random word a spin, in blocks of four from Philox4x32-10),
-
-    =========================================  =====  ===================
-    instructions for a word                    logic  products of 64 bits
-    =========================================  =====  ===================
-    Philox: 5 and 5 a random word, fewer
-    where the counter's words are scalars         80                   66
-    digits: select, below, equal                  48
-    neighbours, their sum, the decision           15
-    places in memory, rotations, loop             24
-    loop for undecided spins, in 5 % of tiles      2                    1
-    =========================================  =====  ===================
-
-that is 169 of logic, 67 products and 261 in all.  A multiprocessor does 64 lanes of logic a clock, which allows
-132 x 64 x 1.98 GHz x 32 / 169 = 3170 flips/ns; to start all instructions, 128 lanes a clock, allows 4100, and the
-products, if 32 lanes a clock, 4000.  Memory is not the bound: a flip reads and writes 0.4 bytes, 0.7 TB/s of 4.8 at
-1800 flips/ns.  So `GOAL` is 57 % of what logic allows.
+What bounds the multi-spin kernel is counted in docs/lattice.md.
 """
 
 from __future__ import annotations
@@ -47,7 +29,7 @@ FIRST_SWEEPS = 100
 GOAL = 1800.0
 """Flips per nanosecond aimed at on one H200; published for multi-spin code in CUDA on one H100: 900."""
 LOGIC = 169
-"""Logic instructions for a word of 32 spins: the sum of the table above, counted in the compiled kernel."""
+"""Logic instructions for a word of 32 spins: the sum of the table in docs/lattice.md."""
 LOGIC_LANES = 64
 """Logic instructions that a multiprocessor of Hopper does in a clock."""
 VECTOR_SIDES = (64, 128, 256, 512)

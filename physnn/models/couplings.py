@@ -31,13 +31,6 @@ def on(components: int, K: float = 1.0, boundary: Boundary = "periodic") -> Vect
     return diagonal(np.full(components, K), boundary, name="xy" if components == 2 else f"o{components}")
 
 
-def on_chain(components: int, K: float = 1.0, boundary: Boundary = "periodic") -> VectorModel:
-    """O(N) vectors coupled along rows only; on a lattice of one row: a ring, or an open chain (``zero``)."""
-    J = np.zeros((components, components, 3, 3))
-    J[:, :, 1, 0] = J[:, :, 1, 2] = K * np.eye(components)
-    return VectorModel(J, boundary=boundary, name=f"o{components}-chain")
-
-
 def gauge_rotated_xy(theta: tuple[float, float], K: float = 1.0) -> VectorModel:
     """XY model whose neighbours prefer to be turned by theta . r against each other.
 

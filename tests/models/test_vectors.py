@@ -11,6 +11,7 @@ from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.models.vectors import VectorModel, normalised
 from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
+from tests.synthetic.vector_chain import on_chain
 
 
 def random_model(N=3, k=3, boundary="periodic"):
@@ -93,7 +94,7 @@ def test_a_gauge_rotation_is_plain_xy_at_another_wave_vector():
         (couplings.on(3), -2.0),
         (couplings.diagonal(np.array([1.0, 0.0])), -2.0),
         (couplings.diagonal(np.array([-1.0, 0.0])), -2.0),
-        (couplings.on_chain(2), -1.0),
+        (on_chain(2), -1.0),
     ],
     ids=lambda m: getattr(m, "name", ""),
 )
@@ -108,7 +109,7 @@ def test_ordered_starts_are_near_the_ground_state(model, lowest):
 
 def test_only_four_equal_neighbours_are_nearest_neighbours():
     assert np.array_equal(couplings.diagonal(np.array([1.0, -2.0])).near, [1.0, -2.0])
-    for other in (couplings.on_chain(2), couplings.gauge_rotated_xy((0.5, 0.0)), random_model(), random_model(k=5)):
+    for other in (on_chain(2), couplings.gauge_rotated_xy((0.5, 0.0)), random_model(), random_model(k=5)):
         assert other.near.size == 0
 
 

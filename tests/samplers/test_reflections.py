@@ -6,12 +6,13 @@ import pytest
 from physnn import rng
 from physnn.api import sweep_equilibrium
 from physnn.errors import InputError
-from physnn.models.couplings import diagonal, gauge_rotated_xy, on, on_chain
+from physnn.models.couplings import diagonal, gauge_rotated_xy, on
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.reflections import Planes, Reflections
 from physnn.samplers.vector_metropolis import VectorMetropolis
 from physnn.samplers.vectors import start_vectors
 from physnn.store.hdf5 import content_digest
+from tests.synthetic.vector_chain import on_chain
 
 UP, BOTH = np.array([[1, 0]]), np.eye(2)
 ZERO = np.zeros((1, 2))

@@ -17,6 +17,7 @@ from physnn.models import couplings
 from physnn.models.seam import Seam
 from physnn.models.vectors import VectorModel
 from physnn.samplers.seam import cooled, sample
+from tests.synthetic.vector_chain import on_chain
 
 LIMIT = 4
 """Standard errors that count as agreement."""
@@ -40,7 +41,7 @@ def ring_ratio(N: int, L: int, T: float) -> float:
 @pytest.mark.parametrize(("N", "L", "T"), [(2, 8, 0.5), (2, 10, 0.2), (3, 8, 0.4), (4, 5, 0.5)])
 def test_rings_have_the_exact_free_energy(N, L, T):
     # Two rings that know nothing of each other: the lattice has two rows, coupled along rows only.
-    found, series = measured(Seam(couplings.on_chain(N), axis=1), (2, L), T, N, L)
+    found, series = measured(Seam(on_chain(N), axis=1), (2, L), T, N, L)
     exact = ring_ratio(N, L, T) ** 2
     assert abs(found.cost.value + T * math.log(exact)) < LIMIT * found.cost.error < 0.1
     assert abs(found.ratio.value - exact) < LIMIT * found.ratio.error
@@ -105,10 +106,10 @@ def transposed(model: VectorModel) -> VectorModel:
 
 def test_ten_per_cent_of_temperature_and_a_sign_are_seen():
     T, exact = 0.5, ring_ratio(3, 8, 0.5) ** 2
-    colder, _ = measured(Seam(couplings.on_chain(2), axis=1), (2, 8), T / 1.1, "colder", n=30000)
+    colder, _ = measured(Seam(on_chain(2), axis=1), (2, 8), T / 1.1, "colder", n=30000)
     assert abs(colder.cost.value + T * math.log(ring_ratio(2, 8, T) ** 2)) > LIMIT * colder.cost.error
     # Bonds of the other sign on an odd ring are a seam of their own.
-    wrong, _ = measured(Seam(couplings.on_chain(3, K=-1.0), axis=1), (2, 7), T, "sign")
+    wrong, _ = measured(Seam(on_chain(3, K=-1.0), axis=1), (2, 7), T, "sign")
     assert abs(wrong.cost.value + T * math.log(exact)) > LIMIT * wrong.cost.error
 
 

@@ -18,6 +18,7 @@ from physnn.samplers.vector_metropolis import Mala, PlainMetropolis, VectorMetro
 from physnn.samplers.vectors import VectorState, start_vectors
 from physnn.store.network_file import read_networks
 from tests.samplers.exchange import Exchange, exchange_streams
+from tests.synthetic.vector_chain import on_chain
 
 LIMIT = 4
 """Standard errors that count as agreement."""
@@ -61,8 +62,8 @@ EXACT = [VectorMetropolis(), Mala(), PlainMetropolis()]
 RULES = ["geodesic", "retract"]
 KNOWN = {
     # Model, shape, T, minus the energy per site.
-    "ring of 8": (couplings.on_chain(2), (16, 8), 0.5, 0.721628),
-    "chain of 8, N = 4": (couplings.on_chain(4, boundary="zero"), (16, 8), 1.0, 0.24019372 * 7 / 8),
+    "ring of 8": (on_chain(2), (16, 8), 0.5, 0.721628),
+    "chain of 8, N = 4": (on_chain(4, boundary="zero"), (16, 8), 1.0, 0.24019372 * 7 / 8),
     "spin in a field, N = 2": (in_field(2), (8, 8), 1.0, 0.44638997),
     "spin in a field, N = 3": (in_field(3), (8, 8), 1.0, 0.31303529),
 }
@@ -107,7 +108,7 @@ def test_four_per_cent_of_temperature_are_seen():
 
 @pytest.mark.parametrize("N", [2, 3, 4])
 def test_correlations_along_an_open_chain_are_powers(N):
-    rows, _ = run(VectorMetropolis(), couplings.on_chain(N, boundary="zero"), (32, 10), 1.0, 600, 4, N, keep=1)
+    rows, _ = run(VectorMetropolis(), on_chain(N, boundary="zero"), (32, 10), 1.0, 600, 4, N, keep=1)
     for r in (1, 2, 4):
         product = (rows.kept[..., : 10 - r, :] * rows.kept[..., r:, :]).sum(-1).mean((-1, -2))
         value, error = mean(product)

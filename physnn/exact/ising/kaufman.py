@@ -1,4 +1,4 @@
-"""Ising model without field in closed form: any H x W torus (Kaufman), the infinite square lattice (Onsager, Yang).
+"""Ising model without field on any H x W torus in closed form (Kaufman).
 
 H = -J sum_<ij> s_i s_j with k_B = 1 and K = J/T.  Kaufman's partition function of a torus of N = H W sites is
 
@@ -15,7 +15,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import integrate, special
 
 from physnn.errors import InputError
 from physnn.exact.ising.torus import Floats, reduced_coupling, torus_sides
@@ -35,7 +34,7 @@ class Thermal:
     energy : float
         <H>/N in units of energy.
     c : float
-        Specific heat d energy/dT, dimensionless; infinite at the critical point of the infinite lattice.
+        Specific heat d energy/dT, dimensionless.
     """
 
     log_z: float
@@ -43,7 +42,8 @@ class Thermal:
     c: float
 
 
-def _reduced(T: float, J: float) -> float:
+def finite_coupling(T: float, J: float) -> float:
+    """Reduced coupling K = J/T; raises `InputError` for J = 0 and for T below `LOWEST` ``|J|``."""
     K = reduced_coupling(T, J)
     if K == 0:
         raise InputError("The coupling J is 0, so the spins are independent; give a coupling other than 0.")
@@ -157,71 +157,10 @@ def kaufman(shape: tuple[int, int], T: float, J: float = 1.0) -> Thermal:
     Source: B. Kaufman, Phys. Rev. 76 (1949) 1232.
     """
     H, W = sorted(torus_sides(shape))
-    K = _reduced(T, J)
+    K = finite_coupling(T, J)
     if K < 0 and (H % 2 or W % 2):
         raise InputError(
             f"A negative coupling on the {H} x {W} torus is frustrated: use even sides, or ising_enumeration."
         )
     log_z, first, second = _log_z(H, W, abs(K))
     return Thermal(log_z / (H * W), -abs(J) * first / (H * W), K**2 * second / (H * W))
-
-
-def onsager(T: float, J: float = 1.0) -> Thermal:
-    """Exact thermodynamics of the Ising model on the infinite square lattice without field.
-
-    With s = sinh 2K, k' = (s^2 - 1)/(s^2 + 1), complete elliptic integrals F and E of modulus k = 2 s/(1 + s^2):
-    energy = -J coth(2K) [1 + (2/pi) k' F], and c = (2/pi) (K coth 2K)^2 {2 F - 2 E - (1 - k') [pi/2 + k' F]}.
-
-    Parameters
-    ----------
-    T, J : float
-        Temperature and coupling of either sign in units of the same energy (k_B = 1).
-
-    Raises
-    ------
-    InputError
-        If T is not positive or below ``|J|/100``, or J is 0.
-
-    Notes
-    -----
-    Source: L. Onsager, Phys. Rev. 65 (1944) 117.
-    """
-    K = abs(_reduced(T, J))
-    s = math.sinh(2 * K)
-    coth = math.cosh(2 * K) / s
-    complement = (s - 1) * (s + 1) / (1 + s**2)
-    first, second = special.ellipkm1(complement**2), special.ellipe(1 - complement**2)
-    product = complement * first if math.isfinite(first) else 0.0
-    energy = -abs(J) * coth * (1 + 2 / math.pi * product)
-    bracket = 2 * first - 2 * second - (1 - complement) * (math.pi / 2 + product)
-    return Thermal(_onsager_log_z(K), float(energy), float(2 / math.pi * (K * coth) ** 2 * bracket))
-
-
-def _onsager_log_z(K: float) -> float:
-    """Free-energy term ln Z/N = ln(2 cosh^2 2K)/2 + (1/pi) int_0^(pi/2) ln[1 + sqrt(1 - k^2 sin^2 x)] dx."""
-    s = math.sinh(2 * K)
-    complement = abs(s - 1) * (s + 1) / (1 + s**2)
-
-    def integrand(x: float) -> float:
-        return math.log1p(math.hypot(math.cos(x), complement * math.sin(x)))
-
-    value, _ = integrate.quad(integrand, 0, math.pi / 2, epsabs=1e-14, epsrel=1e-13, limit=200)
-    return math.log(math.cosh(2 * K)) + math.log(2) / 2 + float(value) / math.pi
-
-
-def spontaneous_magnetisation(T: float, J: float = 1.0) -> float:
-    """Magnetisation per site of the infinite square lattice in a vanishing positive field.
-
-    m = (1 - sinh(2K)^-4)^(1/8) below T_c and 0 above; for J < 0 it is the staggered magnetisation.
-
-    Raises
-    ------
-    InputError
-        If T is not positive or below ``|J|/100``, or J is 0.
-
-    Notes
-    -----
-    Source: C. N. Yang, Phys. Rev. 85 (1952) 808.
-    """
-    s = math.sinh(2 * abs(_reduced(T, J)))
-    return math.sqrt(math.sqrt(math.sqrt((1 - 1 / s) * (1 + 1 / s) * (1 + 1 / s**2)))) if s > 1 else 0.0

@@ -14,8 +14,8 @@ from numba import njit
 
 TANH, SIGN, RELU, LINEAR = 0, 1, 2, 3
 """Codes of the activations."""
-MSE, CROSS_ENTROPY = 0, 1
-"""Codes of the losses."""
+MSE = 0
+"""Code of the mean squared error; that of the cross-entropy is 1, as in `physnn.models.signs.LOSSES`."""
 EMPTY = -(2**62)
 """Key of a free place in a tally."""
 PER_LOSS = 2.0**38
@@ -52,7 +52,7 @@ def plain_losses(units, inputs, biased, activations, loss, x, y, constant, first
     activations : ndarray of int64, shape (layers,)
         `TANH`, `SIGN`, `RELU` or `LINEAR` for each layer.
     loss : int
-        `MSE` or `CROSS_ENTROPY`.
+        `MSE`, or 1 for the cross-entropy.
     x, y : ndarray of float64, shape (points,)
         Inputs and labels.
     constant : float

@@ -7,8 +7,9 @@ import pytest
 
 from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_density_of_states, ising_enumeration
-from physnn.exact.ising.kaufman import kaufman, onsager, spontaneous_magnetisation
+from physnn.exact.ising.kaufman import kaufman
 from physnn.models import Ising
+from tests.synthetic.onsager import onsager, spontaneous_magnetisation
 
 CRITICAL_TEMPERATURE = Ising().critical_temperature
 
