@@ -10,13 +10,45 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, uint32, uint64
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types, uint32, uint64
+from numba.extending import intrinsic
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 INCREMENTS = (0x9E3779B9, 0xBB67AE85)
 PHILOX_ROUNDS = 10
 _M0, _M1 = uint64(MULTIPLIERS[0]), uint64(MULTIPLIERS[1])
-_W0, _W1 = uint32(INCREMENTS[0]), uint32(INCREMENTS[1])
+_W0, _W1, _LOW = uint64(INCREMENTS[0]), uint64(INCREMENTS[1]), uint64(0xFFFFFFFF)
+
+
+@intrinsic
+def _bits(typing, number):
+    """Bits of a float32, as an int32."""
+
+    def code(context, b, signature, args):
+        return b.bitcast(args[0], ir.IntType(32))
+
+    return types.int32(types.float32), code
+
+
+@intrinsic
+def _of_bits(typing, bits):
+    """The float32 of some bits."""
+
+    def code(context, b, signature, args):
+        return b.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.int32), code
+
+
+@njit(inline="always")
+def _rounds(c0, c1, c2, c3, k0, k1):
+    """Words of a counter and a key, each in the lower half of 64 bits: what is above is of no account."""
+    for _ in range(PHILOX_ROUNDS):
+        p0, p1 = _M0 * (c0 & _LOW), _M1 * (c2 & _LOW)
+        c0, c1, c2, c3 = (p1 >> uint64(32)) ^ c1 ^ k0, p1, (p0 >> uint64(32)) ^ c3 ^ k1, p0
+        k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+    return c0, c1, c2, c3
 
 
 @njit(cache=True, nogil=True)
@@ -30,55 +62,45 @@ def philox(key, words):
     words : ndarray of uint32, shape (4, lanes)
         One counter per lane on entry, one block of four words per lane on return.
     """
-    lanes = words.shape[1]
-    k0, k1 = uint32(key[0]), uint32(key[1])
-    for _ in range(PHILOX_ROUNDS):
-        for lane in range(lanes):
-            p0 = _M0 * uint64(words[0, lane])
-            p1 = _M1 * uint64(words[2, lane])
-            w1, w3 = words[1, lane], words[3, lane]
-            words[0, lane] = uint32(p1 >> uint64(32)) ^ w1 ^ k0
-            words[1, lane] = uint32(p1)
-            words[2, lane] = uint32(p0 >> uint64(32)) ^ w3 ^ k1
-            words[3, lane] = uint32(p0)
-        k0 = uint32(k0 + _W0)
-        k1 = uint32(k1 + _W1)
+    k0, k1 = uint64(key[0]), uint64(key[1])
+    for lane in range(words.shape[1]):
+        c0, c1, c2, c3 = uint64(words[0, lane]), uint64(words[1, lane]), uint64(words[2, lane]), uint64(words[3, lane])
+        c0, c1, c2, c3 = _rounds(c0, c1, c2, c3, k0, k1)
+        words[0, lane], words[1, lane] = uint32(c0), uint32(c1)
+        words[2, lane], words[3, lane] = uint32(c2), uint32(c3)
 
 
 @njit(cache=True, nogil=True)
-def _set_counters(row, step, blocks, words):
+def _row_words(key, row, step, places, words):
+    """Fill ``words`` with those of a row of sites: `philox` of (row, column, step, block)."""
+    k0, k1 = uint64(key[0]), uint64(key[1])
     for lane in range(words.shape[1]):
-        words[0, lane] = uint32(row)
-        words[1, lane] = uint32(lane // blocks)
-        words[2, lane] = uint32(step)
-        words[3, lane] = uint32(lane % blocks)
+        column, block = uint64(places[0, lane]), uint64(places[1, lane])
+        c0, c1, c2, c3 = _rounds(uint64(row), column, uint64(step), block, k0, k1)
+        words[0, lane], words[1, lane] = uint32(c0), uint32(c1)
+        words[2, lane], words[3, lane] = uint32(c2), uint32(c3)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _box_muller(first, second, uniform, bits, cosine, sine):
-    # Polynomials instead of library calls, so that the loops become vector instructions; absolute error below 1e-6.
-    n = first.shape[0]
-    for i in range(n):
-        uniform[i] = (np.float32(first[i] >> uint32(8)) + np.float32(0.5)) * np.float32(2.0**-24)
-    for i in range(n):
+def _box_muller(first, second, cosine, sine):
+    # Polynomials instead of library calls, and 32 bits throughout, so that the loop becomes vector instructions;
+    # absolute error below 1e-6.
+    for i in range(first.shape[0]):
+        u = (np.float32(np.int32(first[i] >> uint32(8))) + np.float32(0.5)) * np.float32(2.0**-24)
         # log u = e log 2 + log m with m in [sqrt(1/2), sqrt 2), through atanh: log m = 2 atanh((m - 1)/(m + 1)).
-        shifted = bits[i] - np.int32(0x3F3504F3)
-        exponent = shifted >> np.int32(23)
-        bits[i] = bits[i] - (exponent << np.int32(23))
-        cosine[i] = np.float32(exponent)
-    for i in range(n):
-        m = uniform[i]
+        bits = _bits(u)
+        e = np.int32(np.int32(bits - np.int32(0x3F3504F3)) >> np.int32(23))
+        m = _of_bits(np.int32(bits - np.int32(e << np.int32(23))))
         s = (m - np.float32(1)) / (m + np.float32(1))
         z = s * s
         p = np.float32(2 / 9)
         p = p * z + np.float32(2 / 7)
         p = p * z + np.float32(2 / 5)
         p = p * z + np.float32(2 / 3)
-        log = cosine[i] * np.float32(math.log(2)) + (p * z * s + np.float32(2) * s)
-        uniform[i] = math.sqrt(max(np.float32(0), np.float32(-2) * log))
-    for i in range(n):
-        quadrant = (second[i] + uint32(1 << 29)) >> uint32(30)
-        rest = np.int32(second[i] - (quadrant << uint32(30)))
+        log = np.float32(e) * np.float32(math.log(2)) + (p * z * s + np.float32(2) * s)
+        radius = np.float32(math.sqrt(max(np.float32(0), np.float32(-2) * log)))
+        quadrant = uint32(uint32(second[i] + uint32(1 << 29)) >> uint32(30))
+        rest = np.int32(uint32(second[i] - uint32(quadrant << uint32(30))))
         a = np.float32(rest) * np.float32(2 * math.pi * 2.0**-32)
         z = a * a
         s = ((np.float32(-1 / 5040) * z + np.float32(1 / 120)) * z - np.float32(1 / 6)) * z * a + a
@@ -87,37 +109,45 @@ def _box_muller(first, second, uniform, bits, cosine, sine):
             - np.float32(0.5) * z
             + np.float32(1)
         )
-        odd = (quadrant & uint32(1)) == uint32(1)
+        odd = uint32(quadrant & uint32(1)) == uint32(1)
         x = s if odd else c
         y = c if odd else s
-        negative_x = (quadrant == uint32(1)) | (quadrant == uint32(2))
-        negative_y = (quadrant == uint32(2)) | (quadrant == uint32(3))
-        cosine[i] = uniform[i] * (-x if negative_x else x)
-        sine[i] = uniform[i] * (-y if negative_y else y)
+        # The sine is negative in quadrants 2 and 3, the cosine in 1 and 2.
+        minus_y = np.int32(uint32(uint32(quadrant >> uint32(1)) << uint32(31)))
+        minus_x = np.int32(minus_y ^ np.int32(uint32(quadrant << uint32(31))))
+        cosine[i] = radius * _of_bits(np.int32(_bits(x) ^ minus_x))
+        sine[i] = radius * _of_bits(np.int32(_bits(y) ^ minus_y))
 
 
 @njit(cache=True, nogil=True)
-def row_normals(key, row, step, blocks, words, uniform, normals):
+def places_of(columns, blocks):
+    """Column and number of the block of every lane of a row, ``(2, columns * blocks)`` uint32, for `row_normals`."""
+    places = np.empty((2, columns * blocks), np.uint32)
+    for lane in range(columns * blocks):
+        places[0, lane], places[1, lane] = uint32(lane // blocks), uint32(lane % blocks)
+    return places
+
+
+@njit(cache=True, nogil=True)
+def row_normals(key, row, step, places, words, normals):
     """Fill ``normals`` with those of a row of sites: component m of site c at ``[m % 4, c * blocks + m // 4]``.
 
     Parameters
     ----------
     key : ndarray of uint32, shape (2,)
         The key.
-    row, step, blocks : int
-        Row, number of the step, and blocks of four normals per site.
+    row, step : int
+        Row and number of the step.
+    places : ndarray of uint32, shape (2, sites * blocks)
+        What `places_of` gives for the sites and the blocks of four normals per site.
     words : ndarray of uint32, shape (4, sites * blocks)
-        Scratch.
-    uniform : ndarray of float32, shape (sites * blocks,)
         Scratch.
     normals : ndarray of float32, shape (4, sites * blocks)
         Filled in place.
     """
-    _set_counters(row, step, blocks, words)
-    philox(key, words)
-    bits = uniform.view(np.int32)
-    _box_muller(words[0], words[1], uniform, bits, normals[0], normals[1])
-    _box_muller(words[2], words[3], uniform, bits, normals[2], normals[3])
+    _row_words(key, row, step, places, words)
+    _box_muller(words[0], words[1], normals[0], normals[1])
+    _box_muller(words[2], words[3], normals[2], normals[3])
 
 
 @njit(cache=True, nogil=True)
@@ -135,13 +165,11 @@ def counter_normals(keys, step, out):
     """
     images, rows, columns, components = out.shape
     blocks = (components + 3) // 4
-    lanes = columns * blocks
-    words = np.empty((4, lanes), np.uint32)
-    uniform = np.empty(lanes, np.float32)
-    normals = np.empty((4, lanes), np.float32)
+    places = places_of(columns, blocks)
+    words, normals = np.empty((4, columns * blocks), np.uint32), np.empty((4, columns * blocks), np.float32)
     for image in range(images):
         for row in range(rows):
-            row_normals(keys[image], row, step, blocks, words, uniform, normals)
+            row_normals(keys[image], row, step, places, words, normals)
             for column in range(columns):
                 for component in range(components):
                     lane = column * blocks + component // 4

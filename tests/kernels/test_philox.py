@@ -62,8 +62,8 @@ def test_a_number_belongs_to_its_place_whatever_the_size_and_batch(keys):
 def test_box_muller_is_accurate_to_single_precision():
     generator = rng.stream(0, "synthetic", "words")
     first, second = generator.integers(0, 2**32, (2, 5000), dtype=np.uint32)
-    uniform, cosine, sine = (np.empty(5000, np.float32) for _ in range(3))
-    random._box_muller(first, second, uniform, uniform.view(np.int32), cosine, sine)
+    cosine, sine = np.empty((2, 5000), np.float32)
+    random._box_muller(first, second, cosine, sine)
     radius = np.sqrt(-2 * np.log(((first >> 8) + 0.5) * 2.0**-24))
     angle = 2 * np.pi * second / 2.0**32
     assert np.abs(cosine - radius * np.cos(angle)).max() < 3e-6

@@ -9,7 +9,7 @@ from __future__ import annotations
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 from physnn.kernels.primitives import data
@@ -21,7 +21,7 @@ _LANE = ir.IntType(32)
 
 def sites_abreast(components: int, itemsize: int) -> int:
     """Return how many sites have their sums in registers at once: enough to hide the time of a multiplication."""
-    wide = llvm.get_host_cpu_features().get("avx512f", False)
+    wide = "+avx512f" in (config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()).split(",")
     width, registers = (64, 16) if wide else (32, 8)
     each = -(-components * itemsize // width)
     return max(1, registers // each)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from physnn.kernels.primitives import APART, arrive, wait
-from physnn.kernels.random import row_normals
+from physnn.kernels.random import places_of, row_normals
 from physnn.kernels.vectors.langevin_code import fields, gather, moved, products, spread, tangents
 from physnn.kernels.vectors.winograd import OUTPUTS
 
@@ -146,7 +146,7 @@ def run(
     height, width = before.shape[0] - 2 * half, before.shape[1] - 2 * half
     stride, blocks = before.shape[1] * n, (n + 3) // 4
     words, normals = np.empty((4, width * blocks), np.uint32), np.zeros((4, width * blocks), np.float32)
-    uniform, field = np.empty(width * blocks, np.float32), np.empty(width * n, before.dtype)
+    places, field = places_of(width, blocks), np.empty(width * n, before.dtype)
     length2, keep, go = np.empty((3, width), before.dtype)
     w, w_fast, row = kernel.reshape(-1), fast.reshape(-1), 0
     # Transformed rows are kept while they are neighbours: k of them in turns.
@@ -176,7 +176,7 @@ def run(
             if due:
                 measure(old, here, field, onsite, bias, width, rows[row, band])
             if scale != 0:
-                row_normals(key, y, first + t, blocks, words, uniform, normals)
+                row_normals(key, y, first + t, places, words, normals)
             tangents(old, here, field, normals, bias, gamma, scale, length2, width)
             factors(length2, geodesic, keep, go)
             moved(old, here, field, keep, go, bias, new, width)
