@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
@@ -22,6 +23,27 @@ APART = 8
 def data(context, builder, kind, array):
     """Pointer to the first element of an array, in the code that is being made."""
     return context.make_array(kind)(context, builder, array).data
+
+
+CACHE_LINE = 64
+"""Bytes that come from memory together; vectors that cross their bounds take twice the time."""
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """A copy that begins with a cache line."""
+    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
+    first = -room.ctypes.data % CACHE_LINE
+    copy: np.ndarray = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+@njit(cache=True, nogil=True)
+def scratch(size, like):
+    """Zeros of the type of ``like (n,)``, which begin with a cache line."""
+    room = np.zeros(size + CACHE_LINE // like.itemsize, like.dtype)
+    first = (-room.ctypes.data % CACHE_LINE) // like.itemsize
+    return room[first : first + size]
 
 
 @intrinsic

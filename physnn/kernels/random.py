@@ -1,3 +1,4 @@
+# mypy: disable-error-code="call-arg,var-annotated"
 """Standard normals as a function of a counter, so that noise belongs to a place and a time and not to a draw order.
 
 Philox4x32-10 (J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) turns the counter

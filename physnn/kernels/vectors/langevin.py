@@ -19,32 +19,36 @@ from functools import partial
 
 import numpy as np
 
-from physnn.kernels.primitives import APART
+from physnn.kernels.primitives import APART, aligned
 from physnn.kernels.vectors.langevin_loops import SUMS, run
-from physnn.kernels.vectors.winograd import KERNELS, OUTPUTS, transformed
+from physnn.kernels.vectors.tiles import KERNELS, fields_along, transformed
 
 OPERATIONS = 10**9
 """Multiplications of one compiled call: less than 0.2 seconds, so that signals get through."""
 ROWS_PER_BAND = 8
 """Rows of the lattice that a thread is worth."""
 
+LEAST_SIDE = 4
+"""Side of the lattice from which on a tile, most of it empty, is less work than the sum over a 3 x 3 kernel."""
 LEAST_COMPONENTS = 8
-"""Components from which on `physnn.kernels.vectors.winograd` is used."""
+"""Components from which on `physnn.kernels.vectors.tiles` are used."""
 
 
-def padded(x: np.ndarray, half: int, periodic: bool) -> np.ndarray:
-    """Return states ``(lattices, H, W, N)`` inside a border of ``half`` sites, of copies or of zeros."""
-    return np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)), "wrap" if periodic else "constant")
+def padded(x: np.ndarray, half: int, periodic: bool, more: tuple[int, int] = (0, 0)) -> np.ndarray:
+    """States ``(lattices, H, W, N)`` in a border of ``half`` sites, copies or zeros, and ``more`` zeros at the ends."""
+    wide = np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)), "wrap" if periodic else "constant")
+    return np.pad(wide, ((0, 0), (0, more[0]), (0, more[1]), (0, 0))) if any(more) else wide
 
 
-def bands_of(lattices: int, height: int, half: int, threads: int) -> int:
-    """Return into how many bands of rows each lattice is divided: a band never reaches beyond its neighbours."""
-    return max(1, min(threads // lattices, height // max(half, ROWS_PER_BAND)))
+def bands_of(lattices: int, height: int, least: int, threads: int) -> int:
+    """Return into how many bands of ``least`` rows or more each lattice is divided."""
+    return max(1, min(threads // lattices, height // max(least, ROWS_PER_BAND)))
 
 
 def serves(x: np.ndarray, kernel: np.ndarray) -> bool:
-    """Return whether transformed rows are worth their cost: single precision, enough components and columns."""
-    return x.dtype == np.float32 and x.shape[3] >= LEAST_COMPONENTS and x.shape[2] >= OUTPUTS and len(kernel) in KERNELS
+    """Return whether transformed tiles are worth their cost: single precision, enough components and sites."""
+    sites = min(x.shape[1:3])
+    return x.dtype == np.float32 and x.shape[3] >= LEAST_COMPONENTS and sites >= LEAST_SIDE and len(kernel) in KERNELS
 
 
 def _together(calls: Sequence[Callable[[], None]], threads: int, meetings: np.ndarray) -> None:
@@ -108,9 +112,8 @@ def advance(
     threads : int
         Most threads to use: over lattices, and over bands of rows where there are more threads than lattices.
     fewer : bool
-        Whether `physnn.kernels.vectors.winograd` saves multiplications where it can; rounding of the field is then
-        some five
-        times larger at the worst site, and about 1e-7 of it in the mean.
+        Whether `physnn.kernels.vectors.tiles` saves multiplications where it can; rounding of the field is then less
+        than half of that of the sum over neighbours.
 
     Returns
     -------
@@ -119,15 +122,16 @@ def advance(
     """
     lattices, height, width, n = x.shape
     half, dtype = coupling.shape[2] // 2, x.dtype
-    kernel = np.ascontiguousarray(coupling.transpose(2, 3, 1, 0), dtype)
+    kernel = aligned(coupling.transpose(2, 3, 1, 0).astype(dtype))
     near, onsite = np.ascontiguousarray(near, dtype), np.ascontiguousarray(onsite, np.float64)
     constants, use = tuple(np.asarray(bias, dtype)), fewer and not len(near) and serves(x, kernel)
-    fast = transformed(kernel) if use else np.empty((0, 0, 0, 0), dtype)
+    fast = transformed(kernel) if use else np.empty((0, 0, 0), dtype)
     taps = (0,) * (len(kernel) if use else 1)
     scales = np.broadcast_to(np.asarray(eta * np.sqrt(gamma), dtype), lattices)
-    before = padded(x, half, periodic)
-    after = np.zeros_like(before)
-    bands = bands_of(lattices, height, half, threads)
+    deep = fields_along(len(kernel)) if use else 1
+    before = aligned(padded(x, half, periodic, (-height % deep, -width % deep)))
+    after = aligned(np.zeros_like(before))
+    bands = bands_of(lattices, height, max(half, deep), threads)
     rows = np.zeros((lattices, -(-steps // every) if every else 0, bands, SUMS))
     each = height * width * n * (4 if len(near) else kernel.shape[0] ** 2 * n) + 50 * height * width * n
     size, done = max(1, OPERATIONS // each), 0
@@ -135,7 +139,7 @@ def advance(
         count = min(size, steps - done)
         fresh = -(-done // every) if every else 0
         since = done % every if every else 0
-        numbers = (first + done, count, max(every, 1), since, dtype.type(gamma))
+        numbers = (height, width, first + done, count, max(every, 1), since, dtype.type(gamma))
         meetings = np.zeros((lattices, APART * bands + 1), np.int64)
 
         def call(i: int, band: int) -> None:

@@ -8,14 +8,17 @@ import math
 import numpy as np
 from numba import njit
 
-from physnn.kernels.primitives import APART, arrive, wait
+from physnn.kernels.primitives import APART, arrive, scratch, wait
 from physnn.kernels.random import places_of, row_normals
-from physnn.kernels.vectors.langevin_code import fields, gather, moved, products, spread, tangents
-from physnn.kernels.vectors.winograd import OUTPUTS
+from physnn.kernels.vectors.langevin_code import fields, moved, tangents
+from physnn.kernels.vectors.tiles import SIDE
+from physnn.kernels.vectors.tiles_code import gather, products, spread
 
 SMALL = 2.5
 """Largest squared angle for which the series of cosine and sine are used."""
 TERMS = 10
+TILES = 16
+"""Tiles that are multiplied together, so that weights are read once for all of them."""
 SUMS = 4
 """Sums of a measurement: x . f, c . x, |Pi_x f|^2 and x . J_00 x."""
 
@@ -89,11 +92,10 @@ def measure(x, start, field, onsite, bias, width, sums):
 
 
 @njit(cache=True, nogil=True)
-def close(padded, row, half, periodic):
+def close(padded, row, height, width, half, periodic):
     """Renew the copies of a row of the torus in the border."""
     if not periodic or half == 0:
         return
-    height, width = padded.shape[0] - 2 * half, padded.shape[1] - 2 * half
     own = padded[half + row]
     # On a lattice narrower than the border, copies are copies of copies.
     for c in range(half):
@@ -113,12 +115,12 @@ def run(
 
     Parameters
     ----------
-    before, after : ndarray, shape (H + 2h, W + 2h, N)
+    before, after : ndarray, shape (H + 2h, W + 2h, N), or more at the ends with zeros for whole tiles
         Padded states before and after a step, by turns; the first has the state at the beginning.
     kernel : ndarray, shape (k, k, N, N)
         Coupling by row and column of the neighbour, component of the neighbour, component of the field.
-    fast : ndarray of float32, shape (k + 3, k, N, N) or (0, 0, 0, 0)
-        The kernel transformed by `physnn.kernels.vectors.winograd`, where it is to be used.
+    fast : ndarray of float32, shape (214, N, N) or (0, 0, 0)
+        The kernel transformed by `physnn.kernels.vectors.tiles`, where it is to be used.
     taps : tuple of k numbers
         Tells the compiler k; one number where ``fast`` is empty.
     near : ndarray, shape (N,) or (0,)
@@ -130,7 +132,7 @@ def run(
     key : ndarray of uint32, shape (2,)
         Key of the noise.
     numbers : tuple
-        First step, steps, steps between measurements, steps since the last one (0: one is due), gamma and
+        H, W, first step, steps, steps between measurements, steps since the last one (0: one is due), gamma and
         eta sqrt(gamma); the last two of the states' type.
     geodesic, periodic : bool
         Step rule and boundary.
@@ -141,46 +143,51 @@ def run(
     meeting : ndarray of int64
         Steps done by each band, `APART` apart, and last a sign to give up.
     """
-    first, steps, every, since, gamma, scale = numbers
+    height, width, first, steps, every, since, gamma, scale = numbers
     half, n = kernel.shape[0] // 2, len(bias)
-    height, width = before.shape[0] - 2 * half, before.shape[1] - 2 * half
     stride, blocks = before.shape[1] * n, (n + 3) // 4
-    words, normals = np.empty((4, width * blocks), np.uint32), np.zeros((4, width * blocks), np.float32)
-    places, field = places_of(width, blocks), np.empty(width * n, before.dtype)
-    length2, keep, go = np.empty((3, width), before.dtype)
+    words = scratch(4 * width * blocks, key).reshape((4, width * blocks))
+    normals = scratch(4 * width * blocks, np.zeros(1, np.float32)).reshape((4, width * blocks))
+    places = places_of(width, blocks)
     w, w_fast, row = kernel.reshape(-1), fast.reshape(-1), 0
-    # Transformed rows are kept while they are neighbours: k of them in turns.
-    tiles = (width + OUTPUTS - 1) // OUTPUTS if fast.size else 0
-    size = fast.shape[0] * tiles * n
-    ring, parts = np.empty(fast.shape[1] * size, before.dtype), np.empty(size, before.dtype)
-    top, bottom = height * band // bands, height * (band + 1) // bands
+    length2, keep, go = scratch(width, w), scratch(width, w), scratch(width, w)
+    # Fields are made for a row of tiles at once, or for a row of sites; products for some rows of tiles.
+    deep = SIDE + 1 - len(taps) if fast.size else 1
+    tiles = (width + deep - 1) // deep if fast.size else 0
+    line = max(width, tiles * deep) * n
+    together = max(1, TILES // tiles) if tiles else 1
+    room = together * tiles
+    strip, spectrum = scratch(deep * line, w), scratch(len(fast) * room * n, w)
+    strips = (height + deep - 1) // deep
+    top, bottom = strips * band // bands, strips * (band + 1) // bands
     for t in range(steps):
         if bands > 1 and not wait(meeting, band, bands, t):
             return
         due = row < len(rows) and (since + t) % every == 0
         old, new = before.reshape(-1), after.reshape(-1)
-        if tiles:
-            for y in range(top, top + 2 * half):
-                spread(old, y * stride, taps, bias, ring, y % len(taps) * size, tiles, width)
-        for y in range(top, bottom):
-            here = (y + half) * stride + half * n
-            if len(near):
-                near_fields(old, y * stride, stride, near, bias, field, width)
-            elif tiles:
-                newest = y + 2 * half
-                spread(old, newest * stride, taps, bias, ring, newest % len(taps) * size, tiles, width)
-                products(ring, y % len(taps), w_fast, taps, bias, parts, tiles)
-                gather(parts, taps, bias, field, tiles, width)
-            else:
-                fields(old, y * stride, stride, w, kernel.shape[0], bias, field, width)
-            if due:
-                measure(old, here, field, onsite, bias, width, rows[row, band])
-            if scale != 0:
-                row_normals(key, y, first + t, places, words, normals)
-            tangents(old, here, field, normals, bias, gamma, scale, length2, width)
-            factors(length2, geodesic, keep, go)
-            moved(old, here, field, keep, go, bias, new, width)
-            close(after, y, half, periodic)
+        for s in range(top, bottom):
+            if tiles:
+                own = (s - top) % together
+                if own == 0:
+                    for r in range(min(together, bottom - s)):
+                        start = (s + r) * deep * stride
+                        spread(old, start, stride, taps, bias, spectrum, room, r * tiles, tiles)
+                    products(spectrum, w_fast, taps, bias, room)
+                gather(spectrum, taps, bias, strip, room, own * tiles, tiles)
+            for y in range(s * deep, min((s + 1) * deep, height)):
+                here, field = (y + half) * stride + half * n, strip[(y - s * deep) * line :]
+                if len(near):
+                    near_fields(old, y * stride, stride, near, bias, field, width)
+                elif not tiles:
+                    fields(old, y * stride, stride, w, kernel.shape[0], bias, field, width)
+                if due:
+                    measure(old, here, field, onsite, bias, width, rows[row, band])
+                if scale != 0:
+                    row_normals(key, y, first + t, places, words, normals)
+                tangents(old, here, field, normals, bias, gamma, scale, length2, width)
+                factors(length2, geodesic, keep, go)
+                moved(old, here, field, keep, go, bias, new, width)
+                close(after, y, height, width, half, periodic)
         row += due
         before, after = after, before
         arrive(meeting, APART * band)

@@ -9,7 +9,7 @@ import torch
 from physnn import rng
 from physnn.bundled import resolve
 from physnn.kernels import primitives, random
-from physnn.kernels.vectors import langevin, winograd
+from physnn.kernels.vectors import langevin, tiles
 from physnn.models import couplings
 from physnn.models.vectors import VectorModel, normalised
 from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
@@ -157,11 +157,14 @@ def test_fewer_multiplications_give_the_same_step(shape, k):
     assert 0 < np.abs(fast - direct).max() < 1e-6
 
 
-@pytest.mark.parametrize("k", winograd.KERNELS)
-def test_minimal_filters_are_filters(k):
-    A, G, B = winograd.matrices(k)
-    g, d = rng.stream(0, "synthetic", "taps").normal(size=k), rng.stream(0, "synthetic", "row").normal(size=k + 3)
-    assert np.allclose(A @ ((G @ g) * (B @ d)), np.correlate(d, g, "valid"), rtol=0, atol=1e-12)
+@pytest.mark.parametrize("k", tiles.KERNELS)
+@pytest.mark.parametrize("N", [8, 9, 16])
+def test_transforms_of_tiles_round_less_than_the_sum_over_neighbours(N, k):
+    model, x = random_model(N, k, scale=2), random_state((1, 20, 22, N))
+    expected = plain_step(model, x, 0, 0.25, 0.0, "retract")
+    fast, direct = (advance(model, x, 1, 0.25, 0.0, fewer=fewer)[0] - expected for fewer in (True, False))
+    assert np.abs(fast).max() < 4e-7
+    assert fast.std() < direct.std()
 
 
 def test_large_steps_turn_by_the_whole_angle():
