@@ -32,6 +32,7 @@ COUNTS = 3
 AT_ONCE = 2048
 """Configurations of one call of a plain loop."""
 CONFIGURATIONS = "configurations/s"
+"""Unit of the speeds."""
 
 
 def bench_count(progress: Progress = silent) -> dict[str, Any]:

@@ -30,7 +30,9 @@ EPOCHS = 3
 LONGEST_BENCH = 80.0
 """Seconds after which no further epoch begins."""
 BEST = f"best {BASELINE}"
+"""Name of the plain loop at its best."""
 STEPS_PER_SECOND = "replica steps/s"
+"""Unit of the speeds."""
 
 
 def bench_train(progress: Progress = silent) -> dict[str, Any]:

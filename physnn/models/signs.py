@@ -15,8 +15,11 @@ from physnn.errors import InputError
 Activation = Literal["tanh", "sign", "relu"]
 Bias = Literal["first", "all"]
 ACTIVATIONS = ("tanh", "sign", "relu")
+"""Activations of hidden layers, in the order of the kernels' codes."""
 OUTPUT_ACTIVATIONS = ("linear", "tanh")
+"""Activations of the output unit."""
 LOSSES = ("mse", "cross-entropy")
+"""Losses, in the order of the kernels' codes."""
 
 
 @dataclass(frozen=True)

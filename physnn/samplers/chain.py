@@ -178,7 +178,7 @@ def advance(
     interval: int = 1,
     snapshot_every: int = 0,
 ) -> Rows:
-    """Move a chain, in place, and measure it.
+    """Measurements of a chain, which is moved in place.
 
     The result depends on the arguments only, not on time: calls of compiled code are cut to about `SLICE` seconds, and
     an update takes no notice of where the cuts are.
@@ -231,7 +231,7 @@ def run_slices(
 
 
 def thermalise(sampler: Sampler, model: LatticeModel, T: float, state: State, sweeps: int) -> int:
-    """Move a chain by ``sweeps`` sweeps, in place, and return the interval between measurements.
+    """Interval between measurements of a chain, which is moved by ``sweeps`` sweeps in place.
 
     It is a sweep (or `Sampler.interval` of them), also for a sampler of single clusters.  That one is warmed up by
     another (from a random start its clusters would stay small for long), then a pilot of at least `PILOT_SWEEPS` sweeps

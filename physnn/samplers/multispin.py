@@ -172,7 +172,7 @@ def advance_together(
     interval: int = 1,
     snapshot_every: int = 0,
 ) -> list[Rows]:
-    """Move chains of one lattice size side by side, in place, and measure them.
+    """Measurements of chains of one lattice size, which are moved side by side in place.
 
     Each of them moves as `physnn.samplers.advance` would move it alone, to the last bit.
 

@@ -22,8 +22,9 @@ FIRST_CHAINS = 5
 LEAST_SWAPS = 0.3
 """Share of accepted swaps below which a strength is put between two others."""
 MOST_CHAINS = 65
+"""Largest number of strengths: the first ones halved four times."""
 ROUND_MEASUREMENTS = 60
-"""Measurements after which moves are tuned and strengths are added."""
+"""Measurements of a round, after which moves are tuned and strengths are added."""
 TUNING_ROUNDS = 12
 """Largest number of rounds: enough to double the number of strengths until swaps are accepted."""
 WANTED = 0.4
@@ -136,7 +137,7 @@ def sample(
     interval: int = 2,
     thermalisation: int | None = None,
 ) -> SeamSeries:
-    """Measure dE/ds at strengths s from 1 to -1, as many as swaps need.
+    """Series of dE/ds at strengths s from 1 to -1, as many as swaps need.
 
     Single-site Metropolis, which has no step size to extrapolate; after each measurement chains at neighbouring
     strengths may swap states, so that a wall that is there at s = -1 need not be nucleated at s = 1, and states at

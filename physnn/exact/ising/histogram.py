@@ -85,7 +85,7 @@ def enumerate_levels(
     names: tuple[str, ...],
     properties: Callable[[States], tuple[Integers, dict[str, Floats]]],
 ) -> Histogram:
-    """Count all configurations by their integer properties.
+    """Histogram of all configurations by their integer properties.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ class FieldLevel:
 
 
 def ising_counts(shape: tuple[int, int], field: bool = False, method: str = "auto") -> IsingCounts:
-    """Count all configurations of an H x W torus by energy, or by energy and magnetisation.
+    """Numbers of configurations of an H x W torus by energy, or by energy and magnetisation.
 
     Parameters
     ----------

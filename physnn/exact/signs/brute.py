@@ -17,6 +17,7 @@ from physnn.kernels.signs import losses as kernel
 from physnn.models.signs import ACTIVATIONS, LOSSES, SignNetwork, Threshold
 
 BRUTE_FORCE = "brute force"
+"""Method of these landscapes."""
 MOST_WEIGHTS = 36
 """Weights: an hour of one core where scalar products serve, a day where outputs are evaluated point by point."""
 VISITS_PER_SECOND = 2e7
@@ -34,6 +35,7 @@ TABLE = 2**22
 GRAM = 2**8
 """Largest table of which all scalar products are taken."""
 BIN_COLUMNS = ("keys", "counts", "low", "high")
+"""Columns of a tally: number of each bin, configurations, least and largest loss."""
 
 CountProgress = Callable[[float, float, str], None]
 

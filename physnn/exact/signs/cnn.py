@@ -42,7 +42,7 @@ LARGEST_HALF = 32
 
 
 def cnn_landscape(network: SignCNN) -> Landscape:
-    """Count all weight configurations of a network by their loss.
+    """Landscape of a convolutional network: all weight configurations by their loss.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from physnn.exact.signs.symbolic import SymbolicOutputs
 from physnn.models.signs import SignNetwork, Threshold
 
 OVER_FUNCTIONS = "functions"
+"""Method of these landscapes."""
 
 
 def count_signs(network: SignNetwork, task: Threshold | None = None) -> Landscape:

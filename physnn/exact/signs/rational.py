@@ -94,7 +94,7 @@ class RationalOutputs:
         return found
 
     def exact(self, indices: np.ndarray) -> list[precise.ExactLoss]:
-        """Losses of some outputs: rationals, or in `precise.DIGITS` digits with tanh or logarithms."""
+        """Losses of some outputs: rationals, or in `precise.DECIMAL_DIGITS` digits with tanh or logarithms."""
         scale = self._functions.scale
         values = [self._functions.values(self._packed[index]) for index in indices]
         if self._network.output == "linear" and self._task.loss == "mse":

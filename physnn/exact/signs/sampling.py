@@ -108,7 +108,7 @@ def sample_landscape(
     max_levels: int = 2**16,
     progress: Callable[[float, float, str], None] = no_progress,
 ) -> SampledLandscape:
-    """Estimate the fraction of configurations on every level of the loss.
+    """Estimated fraction of configurations on every level of the loss.
 
     Each walker flips single weights and is accepted with ``min(1, g(old) / g(new))``.  While it learns, ``ln g`` of
     the level visited grows by ln f, which starts at 1, is halved whenever every level known has been visited, and is

@@ -126,7 +126,7 @@ class SymbolicOutputs:
         return np.concatenate(found)
 
     def exact(self, indices: np.ndarray) -> list[precise.ExactLoss]:
-        """Losses of some outputs in `precise.DIGITS` digits."""
+        """Losses of some outputs in `precise.DECIMAL_DIGITS` digits."""
         found: list[precise.ExactLoss] = []
         with localcontext(prec=precise.DECIMAL_DIGITS):
             for index in indices:

@@ -13,17 +13,21 @@ from numba.extending import intrinsic
 from physnn.kernels.primitives import data
 
 WORD_BITS = 64
+"""Spins in a word."""
 VECTOR = 8
 """Words in a vector: the width of AVX-512, and the number of random generators that run abreast."""
 SHARE = 4
 """Vectors whose few undecided spins use random words together."""
 CHUNK = VECTOR * SHARE
+"""Words updated together."""
 OWN = 6
 """Digits of a random number that a spin has for itself."""
 COMMON = 6
 """Digits of a random number that a spin takes from words shared by those still undecided."""
 DIGITS = OWN + COMMON
+"""Digits compared before a spin gets a 64-bit number of its own."""
 LANES = VECTOR + 1
+"""Generators of a column block: those abreast, and one for the 64-bit numbers."""
 _WORD = ir.IntType(64)
 _WORDS = ir.VectorType(_WORD, VECTOR)
 
