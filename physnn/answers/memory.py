@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
-from physnn.analysis.memory.contrast import Memories, MemoryAnswer, at_time, memory_answer
+from physnn.analysis.memory.contrast import Memories, MemoryAnswer, at_time, domain_lifetimes
 from physnn.analysis.memory.forgetting import Forgetting, order_threshold, task_threshold
 from physnn.bundled import resolve
 from physnn.errors import InputError
@@ -28,7 +28,7 @@ def memory_of(sweep: SweepFile) -> MemoryAnswer | None:
     if sweep.recipe.get("kind") != "memory" or not sweep.sizes:
         return None
     group = next(iter(sweep.sizes.values()))
-    return memory_answer(
+    return domain_lifetimes(
         group["eta"].values.tolist(), names(group["network"]), group["gamma"].values.tolist(), memories(sweep)
     )
 

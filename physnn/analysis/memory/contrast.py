@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from physnn.analysis.memory.growth import Growth, fits_of, growth_of
+from physnn.analysis.memory.growth import Growth, fits_of, growth
 from physnn.analysis.memory.lifetimes import Lifetime, lifetime, mean_lifetime
 from physnn.analysis.statistics.estimate import Estimate, mean_over, power_law
 
@@ -234,7 +234,7 @@ def _row_json(row: AtNoise) -> dict[str, Any]:
     }
 
 
-def memory_answer(
+def domain_lifetimes(
     eta: Sequence[float], networks: Sequence[str], gammas: Sequence[float], sizes: Mapping[int, Memories]
 ) -> MemoryAnswer:
     """Lifetimes of domains at every noise value and size, and their growth with L.
@@ -254,7 +254,7 @@ def memory_answer(
         own = [{L: (when[e, n], lost[e, n]) for L, (when, lost) in found.items()} for n in range(len(networks))]
         cells = {L: mean_lifetime([lifetime(*data[L]) for data in own]) for L in sizes}
         fits = [fits_of(data) for data in own]
-        each, common = tuple(growth_of([one]) for one in fits), growth_of(fits)
+        each, common = tuple(growth([one]) for one in fits), growth(fits)
         rough = {L: _spread(one.roughness[e]) for L, one in sizes.items() if one.roughness is not None}
         rows.append(AtNoise(float(value), cells, common, each, rough, _power(rough)))
     controls = tuple(_control(sizes, n) for n in range(len(networks)))

@@ -120,19 +120,8 @@ def fits_of(data: Data) -> Fits:
     return Fits({law: _fit(data, law) for law in LAWS}, _free(data), len(data), sum(lost))
 
 
-def growth(networks: Sequence[Data]) -> Growth:
-    """Growth of lifetimes with L.
-
-    Parameters
-    ----------
-    networks : sequence
-        For every network its times and losses by L; the same sizes for all.
-    """
-    return growth_of([fits_of(data) for data in networks])
-
-
-def growth_of(networks: Sequence[Fits]) -> Growth:
-    """Growth of lifetimes with L, from the fits of every network."""
+def growth(networks: Sequence[Fits]) -> Growth:
+    """Growth of lifetimes with L, from the fits of every network at the same sizes (see `fits_of`)."""
     if not sum(fits.lost for fits in networks):
         why = "nothing was lost at any size: run it longer to see how long it lasts"
         return Growth("kept", why, None, {}, math.nan)

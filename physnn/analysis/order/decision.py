@@ -37,7 +37,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.statistics.estimate import Estimate, difference, significance
+from physnn.analysis.statistics.estimate import Estimate, significance
 
 PLANE_TOLERANCE = 0.03
 """Difference in U4 that small sizes and anisotropy may make (dimensionless), fixed before any network was decided."""
@@ -269,7 +269,7 @@ def _crossing(e: Evidence) -> Decision:
         return Decision("undecided", "U4 and xi/L cross, but have no common fit")
     if e.shared < SHARED:
         return Decision("undecided", f"U4 and xi/L cross, but do not share T_c and nu: p = {e.shared:.2g}")
-    z = significance(difference(nu, Estimate(1.0, 0.0)))[0]
+    z = significance(nu - Estimate(1.0, 0.0))[0]
     plane = e.plane("Ising")
     said = f"U4 and xi/L cross at one T_c, n = {e.components}, 1/nu = {nu}, plane of Ising: {plane}"
     if e.components == 1 and abs(z) < AGREES and nu.error < KNOWN_NU and plane == "agrees":

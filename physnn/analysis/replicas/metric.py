@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from physnn import rng
-from physnn.analysis.statistics.estimate import Estimate, difference
+from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.pairs import as_pairs, pair_mean, pair_values, resampled_means
 from physnn.errors import InputError
 
@@ -209,7 +209,7 @@ def compare_metrics(metrics: Mapping[str, ReplicaMetric]) -> MetricComparison:
     table = np.array([np.roll(metrics[n].samples, k) for k, n in enumerate(names)])
     differences, above = {}, {}
     for (i, first), (j, second) in combinations(enumerate(names), 2):
-        differences[first, second] = difference(metrics[first].estimate, metrics[second].estimate)
+        differences[first, second] = metrics[first].estimate - metrics[second].estimate
         apart = table[i] - table[j]
         above[first, second] = float(np.mean(apart > 0) + np.mean(apart == 0) / 2)
     found = Counter(tuple(names[k] for k in order) for order in np.argsort(-table, axis=0, kind="stable").T)

@@ -40,6 +40,10 @@ class Estimate:
         half = self.error * float(quantiles[0] / quantiles[1])
         return self.value - half, self.value + half
 
+    def __sub__(self, other: Estimate) -> Estimate:
+        """Difference of independent estimates."""
+        return Estimate.student(self.value - other.value, *_joint(self, other, 1.0))
+
     def __str__(self) -> str:
         if not (math.isfinite(self.value) and math.isfinite(self.error)) or self.error <= 0:
             return f"{self.value:.6g}"
@@ -103,11 +107,6 @@ def _joint(a: Estimate, b: Estimate, factor: float) -> tuple[float, float]:
     first, second = deviation(a) ** 2, (factor * deviation(b)) ** 2
     below = first**2 / a.dof + second**2 / b.dof
     return math.sqrt(first + second), (first + second) ** 2 / below if below > 0 else math.inf
-
-
-def difference(a: Estimate, b: Estimate) -> Estimate:
-    """Difference a - b of independent estimates."""
-    return Estimate.student(a.value - b.value, *_joint(a, b, 1.0))
 
 
 def ratio(a: Estimate, b: Estimate) -> tuple[Estimate, tuple[float, float]] | None:

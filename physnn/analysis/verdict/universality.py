@@ -14,7 +14,7 @@ from typing import Any
 
 from scipy import special, stats
 
-from physnn.analysis.statistics.estimate import Estimate, deviation, difference, ratio, sigmas, significance
+from physnn.analysis.statistics.estimate import Estimate, deviation, ratio, sigmas, significance
 from physnn.analysis.verdict.fit import Fit
 
 DOUBTFUL, EXCLUDED = 2.0, 3.0
@@ -130,7 +130,7 @@ def scores(fit: Fit) -> tuple[Score, ...]:
             continue
         order = Estimate(-c.beta_over_nu.value, c.beta_over_nu.error)
         pairs = ((inverse_nu, c.inverse_nu), (zeta, order), (zeta, c.gamma_over_nu))
-        nu, beta, gamma = (significance(difference(e, value)) if e else None for e, value in pairs)
+        nu, beta, gamma = (significance(e - value) if e else None for e, value in pairs)
         tests = [nu[1]] if nu else []
         if beta and gamma:
             closer = max(beta[1], gamma[1])
@@ -186,7 +186,7 @@ class Equality:
         """Compare two exponents; None where one is not known."""
         if a is None or b is None:
             return None
-        return cls(a, b, difference(a, b), ratio(a, b), *significance(difference(a, b)))
+        return cls(a, b, a - b, ratio(a, b), *significance(a - b))
 
     @property
     def resolution(self) -> float:

@@ -11,9 +11,9 @@ from physnn.analysis.memory.contrast import (
     at_time,
     domain,
     domain_contrast,
+    domain_lifetimes,
     held,
     losses,
-    memory_answer,
     sample_times,
     wall_width,
 )
@@ -76,7 +76,7 @@ def planted(noiseless_tau=1e9):
         noiseless = decay(np.full((3, 1), noiseless_tau), times, (3, 2), generator)
         rough = 0.1 * L * generator.gamma(20, 1 / 20, (2, 3, 16))
         sizes[L] = Memories(times, curve, noiseless, np.ones(3), np.zeros(3), rough)
-    return memory_answer(list(laws), ["a", "b", "c"], [0.25] * 3, sizes)
+    return domain_lifetimes(list(laws), ["a", "b", "c"], [0.25] * 3, sizes)
 
 
 def test_the_answer_has_the_planted_laws():

@@ -13,7 +13,7 @@ from scipy import stats
 
 from physnn import rng
 from physnn.analysis.curves.tables import fit_arrays
-from physnn.analysis.statistics.estimate import Estimate, deviation, difference, ratio, significance
+from physnn.analysis.statistics.estimate import Estimate, deviation, ratio, significance
 from physnn.analysis.verdict.fit import Fit
 from physnn.analysis.verdict.merging import Joined, Merging
 from physnn.analysis.verdict.universality import (
@@ -190,7 +190,7 @@ def test_errors_of_difference_and_ratio_are_those_of_a_bootstrap(second):
     a, b = Estimate(1.2, 0.1), Estimate(1.0, second)
     generator = rng.stream(0, "synthetic", "bootstrap of a ratio", second)
     x, y = 1.2 + 0.1 * generator.normal(size=200_000), 1.0 + second * generator.normal(size=200_000)
-    assert difference(a, b).error == pytest.approx(np.std(x - y), rel=0.01)
+    assert (a - b).error == pytest.approx(np.std(x - y), rel=0.01)
     low, high = np.quantile(x / y, [0.158655, 0.841345])
     quotient, interval = ratio(a, b)
     assert quotient.value == pytest.approx(1.2)
@@ -201,13 +201,11 @@ def test_errors_of_difference_and_ratio_are_those_of_a_bootstrap(second):
 def test_p_values_and_intervals_hold_with_few_draws():
     generator = rng.stream(0, "synthetic", "few draws")
     a, b = draws(generator, 1.2, 0.1, 4, 1000), draws(generator, 1.2, 0.25, 3, 1000)
-    alarms = np.mean([significance(difference(x, y))[1] < 0.05 for x, y in zip(a, b, strict=True)])
+    alarms = np.mean([significance(x - y)[1] < 0.05 for x, y in zip(a, b, strict=True)])
     assert 0.025 < alarms < 0.075
     certain = [Estimate(e.value, deviation(e)) for e in (*a, *b)]
     pairs = zip(certain[:1000], certain[1000:], strict=True)
-    assert np.mean([significance(difference(x, y))[1] < 0.05 for x, y in pairs]) > 0.08, (
-        "without Student's distribution"
-    )
+    assert np.mean([significance(x - y)[1] < 0.05 for x, y in pairs]) > 0.08, "without Student's distribution"
     inside = [not (r := ratio(x, y)) or r[1][0] < 1.0 < r[1][1] for x, y in zip(a, b, strict=True)]
     assert 0.925 < np.mean(inside) < 0.975
 
