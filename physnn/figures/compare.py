@@ -20,9 +20,9 @@ from physnn.figures.fit import draw_collapse, draw_curves
 from physnn.figures.style import COLOURS, MARKERS, new_figure
 
 FONT = 13
-"""Size of letters, for a slide."""
+"""Size of letters in points, for a slide."""
 LABEL = 10.5
-"""Size of the names of classes."""
+"""Size of the names of classes in points."""
 APART = 0.052
 """Least distance of two names, as a share of the panel's height."""
 TREND = 0.5
@@ -127,7 +127,7 @@ def _curve(fit: Fit) -> _Curve:
 
 
 def draw_overlay(axes: Axes, comparison: Comparison) -> None:
-    """Draw both collapses: x over the width of each transition, y linearly from 0 to 1 over the range they share.
+    """Panel of both collapses: x over the width of each transition, y linearly from 0 to 1 over the range they share.
 
     Where one curve rises and the other falls, y of the second is turned over, and its label says so.
     """
@@ -159,7 +159,7 @@ def draw_overlay(axes: Axes, comparison: Comparison) -> None:
 
 
 def _draw_ladder(axes: Axes, comparison: Comparison, found: Sequence[Estimate | None], which: int) -> None:
-    """Draw an exponent of the fits beside horizontal lines of the classes, 1/nu or zeta/nu."""
+    """Panel of an exponent of the fits beside horizontal lines of the classes, 1/nu or zeta/nu."""
     standing = [{score.name: score.standing for score in scores(fit)} for fit in comparison.fits.values()]
     values = [e.value for e in found if e]
     rungs = []
@@ -204,7 +204,7 @@ def _draw_ladder(axes: Axes, comparison: Comparison, found: Sequence[Estimate | 
 
 
 def _spread(places: list[float]) -> list[float]:
-    """Return places moved apart to `APART` at least, as little as can be, the order kept."""
+    """Places moved apart to `APART` at least, as little as can be, in the same order."""
     order = np.argsort(places, kind="stable")
     wanted = np.array(places)[order] - APART * np.arange(len(places))
     # Isotonic regression by pooling neighbours that are out of order.

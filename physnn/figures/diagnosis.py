@@ -1,4 +1,4 @@
-"""One page about one network: what it orders into, what it does along its depth, and what noise does to it."""
+"""Figure of a diagnosis: order, motion along the depth, and damage by noise of one network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATH = (("M", (1.0, 1.0)), ("0", (0.0, 0.0)), ("X", (0.0, 1.0)), ("M", (1.0, 1.0
 
 
 def diagnosis_figure(diagnosis: Diagnosis) -> Figure:
-    """Return eight panels: J(q), its bands, errors, energy, overlaps, walls, damage by noise, and the verdict."""
+    """Figure of eight panels: J(q), its bands, errors, energy, overlaps, walls, damage by noise, and the verdict."""
     figure = new_figure(16, 7.6)
     gamma = "" if diagnosis.gamma is None else f", gamma = {diagnosis.gamma:g}"
     figure.suptitle(f"{diagnosis.name} ({diagnosis.family}{gamma}, T = {diagnosis.steps})")
@@ -34,7 +34,7 @@ def diagnosis_figure(diagnosis: Diagnosis) -> Figure:
 
 
 def _known(axes: Axes, *what: object) -> bool:
-    """Whether all of something is there; else the panel says that it is not."""
+    """True if all arrays are there; else the panel says which quantity is missing."""
     if all(item is not None for item in what):
         return True
     axes.axis("off")
@@ -43,7 +43,7 @@ def _known(axes: Axes, *what: object) -> bool:
 
 
 def draw_zone(axes: Axes, d: Diagnosis) -> None:
-    """Draw the largest eigenvalue of J(q) over all wave vectors; circles mark the leading modes."""
+    """Panel of the largest eigenvalue of J(q) over all wave vectors; circles mark the leading modes."""
     if not _known(axes, d.spectrum):
         return
     assert d.spectrum is not None
@@ -61,7 +61,7 @@ def draw_zone(axes: Axes, d: Diagnosis) -> None:
 
 
 def draw_bands(axes: Axes, d: Diagnosis) -> None:
-    """Draw all eigenvalues along the way M - 0 - X - M, with the local field and the edge of stability.
+    """Panel of all eigenvalues along the way M - 0 - X - M, with the local field and the edge of stability.
 
     Where layers have their own couplings, draw the stability number of each.
     """
@@ -92,7 +92,7 @@ def draw_bands(axes: Axes, d: Diagnosis) -> None:
 
 
 def draw_errors(axes: Axes, d: Diagnosis) -> None:
-    """Draw the error against depth."""
+    """Panel of the error against depth."""
     errors = d.measured["rmse"]
     axes.plot(errors, color=COLOURS[0], lw=1, marker=".", ms=3)
     axes.axvline(d.steps, color=COLOURS[1], lw=1, label=f"T = {d.steps}")
@@ -102,7 +102,7 @@ def draw_errors(axes: Axes, d: Diagnosis) -> None:
 
 
 def draw_energy(axes: Axes, d: Diagnosis) -> None:
-    """Draw the energy against depth, where steps are too long for a gradient flow also that of two successive states.
+    """Panel of the energy against depth; where steps are too long for a gradient flow, that of two successive states too.
 
     The first steps, which fall far, are left out of view.
     """
@@ -121,7 +121,7 @@ def draw_energy(axes: Axes, d: Diagnosis) -> None:
 
 
 def draw_overlaps(axes: Axes, d: Diagnosis) -> None:
-    """Draw how far the state moves in 1, 2, 3, ... steps."""
+    """Panel of 1 - overlap of states 1, 2, 3, ... steps apart."""
     if not _known(axes, d.measured.get("overlaps_far")):
         return
     for k, (name, label) in enumerate((("overlaps_at_depth", "from T"), ("overlaps_far", "far beyond T"))):
@@ -135,7 +135,7 @@ def draw_overlaps(axes: Axes, d: Diagnosis) -> None:
 
 
 def draw_walls(axes: Axes, d: Diagnosis) -> None:
-    """Draw straight walls between the two states."""
+    """Panel of straight walls between the two states."""
     for k, direction in enumerate(("rows", "columns")):
         label = f"across {direction}"
         if "wall_energy" in d.measured:
@@ -146,7 +146,7 @@ def draw_walls(axes: Axes, d: Diagnosis) -> None:
 
 
 def draw_damage(axes: Axes, d: Diagnosis) -> None:
-    """Draw each window's share of the damage."""
+    """Panel of each window's share of the damage."""
     windows, shares = d.measured["windows"], d.damage_shares
     axes.bar(windows[:, 0], shares, np.diff(windows, axis=1)[:, 0], align="edge", color=COLOURS[5], edgecolor="white")
     axes.set(xlabel="steps with noise", ylabel="share of the damage to the output at T", xlim=(0, d.steps))
@@ -154,7 +154,7 @@ def draw_damage(axes: Axes, d: Diagnosis) -> None:
 
 
 def draw_words(axes: Axes, d: Diagnosis) -> None:
-    """Write the verdict."""
+    """Panel with the verdict."""
     axes.axis("off")
     text = "\n".join("\n".join(textwrap.wrap(f"- {words}", 44)) for words in d.findings.values())
     axes.text(0, 1, text, va="top", fontsize=9, transform=axes.transAxes)

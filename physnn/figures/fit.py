@@ -1,4 +1,4 @@
-"""Figures of a fit: curves with the crossing, collapse with residuals, and what the answer rests on."""
+"""Figures of a fit: curves with the crossing, collapse with residuals, and the evidence for the answer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from physnn.analysis.curves.curves import Curves
 from physnn.analysis.verdict.fit import Fit
 from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, look, new_figure
 
-SHOWN = 0.002
-"""Least weight of a fit that is drawn as one that counts."""
+SHOWN_WEIGHT = 0.002
+"""Least weight of a fit that is drawn as part of the average."""
 FORMS = {
     (False, False): "plain",
     (True, False): r"with $(x - x_c)\,H(u)$",
@@ -29,7 +29,7 @@ FORMS = {
 
 
 def sweep_figure(fit: Fit) -> Figure:
-    """Return curves with error bands beside the collapse, or beside the differences where there is none."""
+    """Figure of curves with error bands beside the collapse, or beside the differences where there is none."""
     figure = new_figure(10, 4.2)
     left, right = figure.subplots(1, 2)
     draw_curves(left, fit)
@@ -41,7 +41,7 @@ def sweep_figure(fit: Fit) -> Figure:
 
 
 def fit_figure(fit: Fit) -> Figure:
-    """Return six panels: curves, collapse, residuals, 1/nu against window and L_min, bootstrap cloud, drift.
+    """Figure of six panels: curves, collapse, residuals, 1/nu against window and L_min, bootstrap cloud, drift.
 
     Without a collapse they are two: the curves and their differences.
     """
@@ -66,7 +66,7 @@ def fit_figure(fit: Fit) -> Figure:
 
 
 def control_symbol(control: str) -> str:
-    """Return how a control parameter is written in formulas."""
+    """Symbol of a control parameter in formulas."""
     known = {"eta": r"\eta", "beta": r"\beta"}
     return known.get(control, control if len(control) == 1 else rf"\mathrm{{{control}}}".replace("_", r"\_"))
 
@@ -76,7 +76,7 @@ def _axis(curves: Curves) -> str:
 
 
 def draw_curves(axes: Axes, fit: Fit, inset: bool = False) -> None:
-    """Draw y(x) of every size with bands of one standard error, and the critical point where there is one."""
+    """Panel of y(x) of every size with bands of one standard error, and the critical point where there is one."""
     curves = fit.curves
     for k, L in enumerate(curves.sizes):
         (colour, marker), error = look(k), curves.errors[L]
@@ -101,7 +101,7 @@ def draw_curves(axes: Axes, fit: Fit, inset: bool = False) -> None:
 
 
 def _draw_inset(axes: Axes, fit: Fit, best: Collapse) -> None:
-    """Draw the neighbourhood of the critical point of y L^(-zeta/nu), where the curves meet."""
+    """Panel of the neighbourhood of the critical point of y L^(-zeta/nu), where the curves meet."""
     curves = fit.curves.scaled(best.zeta_over_nu.value) if best.zeta_over_nu.value else fit.curves
     largest = curves.sizes[-1]
     x_c = best.critical_point.value
@@ -148,7 +148,7 @@ def _scaled_labels(fit: Fit, best: Collapse) -> tuple[str, str]:
 
 
 def draw_collapse(axes: Axes, fit: Fit) -> None:
-    """Draw the points of the best fit in scaled variables, with error bars."""
+    """Panel of the points of the best fit in scaled variables, with error bars."""
     best = fit.collapse
     if best is None:
         raise ValueError("there is no collapse to draw")
@@ -173,7 +173,7 @@ def draw_collapse(axes: Axes, fit: Fit) -> None:
 
 
 def draw_residuals(axes: Axes, fit: Fit) -> None:
-    """Draw residuals of the best fit over their errors."""
+    """Panel of residuals of the best fit over their errors."""
     best = fit.collapse
     if best is None:
         raise ValueError("there is no collapse to draw")
@@ -190,7 +190,7 @@ def draw_residuals(axes: Axes, fit: Fit) -> None:
 
 
 def draw_windows(axes: Axes, best: Collapse) -> None:
-    """Draw 1/nu against the window in the scaled control; filled where a fit carries weight."""
+    """Panel of 1/nu against the window in the scaled control; filled where a fit carries weight."""
     _draw_scan(axes, best, lambda c: c.window)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -200,7 +200,7 @@ def draw_windows(axes: Axes, best: Collapse) -> None:
 
 
 def draw_smallest(axes: Axes, best: Collapse) -> None:
-    """Draw 1/nu against the smallest size in the fit; filled where a fit carries weight."""
+    """Panel of 1/nu against the smallest size in the fit; filled where a fit carries weight."""
     sizes = sorted({c.smallest for c in best.scan.candidates})
     _draw_scan(axes, best, lambda c: 1.0 + sizes.index(c.smallest))
     axes.set_xticks([1.03 + k for k in range(len(sizes))], [str(L) for L in sizes])
@@ -216,7 +216,7 @@ def _draw_scan(axes: Axes, best: Collapse, place: Callable[[Candidate], float]) 
     axes.axhline(value, color="0.3", lw=1, label=rf"answer {best.inverse_nu}")
     for c in best.scan.candidates:
         y, dy = float(c.solution.parameters[1]), float(np.sqrt(c.solution.covariance[1, 1]))
-        counts = c.weight > SHOWN
+        counts = c.weight > SHOWN_WEIGHT
         if dy > 8 * max(error, 1e-12) and not counts:
             continue
         lane = lanes.index((c.form.analytic, c.form.corrected))
@@ -235,7 +235,7 @@ def _draw_scan(axes: Axes, best: Collapse, place: Callable[[Candidate], float]) 
 
 
 def draw_cloud(axes: Axes, fit: Fit) -> None:
-    """Draw the bootstrap samples of (x_c, 1/nu) with the ellipses of 68 % and 95 %."""
+    """Panel of the bootstrap samples of (x_c, 1/nu) with the ellipses of 68 % and 95 %."""
     best = fit.collapse
     if best is None:
         raise ValueError("there is no collapse to draw")
@@ -269,7 +269,7 @@ def draw_cloud(axes: Axes, fit: Fit) -> None:
 
 
 def draw_drift(axes: Axes, fit: Fit) -> None:
-    """Draw the crossings of pairs of sizes against the inverse of the larger one, and where they go."""
+    """Panel of the crossings of pairs of sizes against the inverse of the larger one, and their drift."""
     pairs = [p for p in fit.pairs if p.x]
     for k, small in enumerate(sorted({p.sizes[0] for p in pairs})):
         mine = [p for p in pairs if p.sizes[0] == small]
@@ -296,7 +296,7 @@ def draw_drift(axes: Axes, fit: Fit) -> None:
 
 
 def draw_differences(axes: Axes, fit: Fit) -> None:
-    """Draw the differences to the smallest size with error bars: what a crossing would have to show in."""
+    """Panel of the differences to the smallest size with error bars, in which a crossing would be a change of sign."""
     curves, first = fit.curves, fit.curves.sizes[0]
     for k, L in enumerate(curves.sizes[1:], 1):
         found = difference(curves, first, L)

@@ -1,4 +1,4 @@
-"""Figures of energy and loss landscapes: sorted levels, and how many configurations lie on each."""
+"""Figures of energy and loss landscapes: sorted levels with their degeneracies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 """Line styles, so that curves on top of each other can be told apart."""
-SHOWN = 18
-"""Energies above the ground state, in units of J, that the splitting is drawn for."""
+SHOWN_ENERGY = 18
+"""Largest energy above the ground state, in units of J, at which the splitting is drawn."""
 
 
 def ising_landscape_figure(
@@ -67,9 +67,9 @@ def ising_landscape_figure(
 
 
 def _draw_splitting(axes: Axes, exact: Mapping[float, Landscape]) -> None:
-    """Draw the lowest levels as lines, one column for each field, with their numbers of configurations."""
+    """Panel of the lowest levels as lines, one column for each field, with their numbers of configurations."""
     ground = min(float(landscape.levels[0]) for landscape in exact.values())
-    top = float(next(iter(exact.values())).levels[0]) + SHOWN
+    top = float(next(iter(exact.values())).levels[0]) + SHOWN_ENERGY
     for column, (k, landscape) in enumerate(enumerate(exact.values())):
         shown = landscape.levels <= top
         last = -np.inf
@@ -92,14 +92,14 @@ def _draw_splitting(axes: Axes, exact: Mapping[float, Landscape]) -> None:
 
 
 def loss_landscape_figure(landscapes: Mapping[str, Landscape], loss: str = "cross-entropy (nats)") -> Figure:
-    """Return sorted losses of all configurations of several networks, and the degeneracies of their levels.
+    """Figure of sorted losses of all configurations of several networks, and the degeneracies of their levels.
 
     Parameters
     ----------
     landscapes : mapping
         Name of each network to its levels.
     loss : str
-        What the loss is, with its unit.
+        Name of the loss, with its unit.
     """
     figure = new_figure(11, 4.4)
     left, right = figure.subplots(1, 2)

@@ -1,4 +1,4 @@
-"""Memory of domains: decay of the contrast, lifetimes against L, and how they grow."""
+"""Figure of the memory of domains: decay of the contrast, lifetimes against L, and their growth."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from physnn.analysis.memory.contrast import LOST, Memories, MemoryAnswer, held
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.figures.style import AXIS_LABELS, COLOURS, look, new_figure
 
-SHOWN = 3
-"""Noise values whose decay is drawn."""
+SHOWN_NOISES = 3
+"""Number of noise values whose decay is drawn."""
 VAGUE = 3.0
-"""Exponents with a larger error are not drawn."""
+"""Largest error of an exponent that is drawn."""
 
 
 def memory_figure(answer: MemoryAnswer, sizes: Mapping[int, Memories]) -> Figure:
-    """Return m(t) at a few noise values, lifetimes against L at all of them, and the exponent of their growth.
+    """Figure of m(t) at a few noise values, lifetimes against L at all of them, and the exponent of their growth.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def memory_figure(answer: MemoryAnswer, sizes: Mapping[int, Memories]) -> Figure
         L to what was measured.
     """
     figure = new_figure(13, 7.4)
-    grid = figure.add_gridspec(2, SHOWN * 2)
+    grid = figure.add_gridspec(2, SHOWN_NOISES * 2)
     chosen = sorted({0, len(answer.rows) // 2, len(answer.rows) - 1})
     for k, e in enumerate(chosen):
         draw_decay(figure.add_subplot(grid[0, 2 * k : 2 * k + 2]), answer, sizes, e)
@@ -41,7 +41,7 @@ def memory_figure(answer: MemoryAnswer, sizes: Mapping[int, Memories]) -> Figure
 
 
 def draw_decay(axes: Axes, answer: MemoryAnswer, sizes: Mapping[int, Memories], e: int) -> None:
-    """Draw m(t) of every size at one noise value, averaged, with a band over networks, or replicas of a single one."""
+    """Panel of m(t) of every size at one noise value, averaged, with a band over networks or over replicas of one."""
     for k, (L, one) in enumerate(sizes.items()):
         m = held(one.curve[e])
         draws = m.mean(1) if len(m) > 1 else m[0]
@@ -56,7 +56,7 @@ def draw_decay(axes: Axes, answer: MemoryAnswer, sizes: Mapping[int, Memories], 
 
 
 def draw_lifetimes(axes: Axes, answer: MemoryAnswer) -> None:
-    """Draw lifetimes against L, one line for each noise value; lower limits are arrows."""
+    """Panel of lifetimes against L, one line for each noise value; lower limits are arrows."""
     for k, row in enumerate(answer.rows):
         colour, marker = look(k)
         L = np.array(list(row.lifetimes), float)
@@ -75,7 +75,7 @@ def draw_lifetimes(axes: Axes, answer: MemoryAnswer) -> None:
 
 
 def draw_growth(axes: Axes, answer: MemoryAnswer) -> None:
-    """Draw the exponent of tau ~ L^z against noise, of all networks and of each."""
+    """Panel of the exponent of tau ~ L^z against noise, of all networks and of each."""
     for n in range(len(answer.networks) if len(answer.networks) > 1 else 0):
         own = [(row.eta, row.own[n].z) for row in answer.rows]
         axes.plot(*_known(own)[:2], color="0.75", lw=0.8, marker=".", zorder=1)
@@ -91,6 +91,6 @@ def draw_growth(axes: Axes, answer: MemoryAnswer) -> None:
 
 
 def _known(found: Sequence[tuple[float, Estimate | None]]) -> tuple[list[float], list[float], list[float]]:
-    """Return noise values, exponents and errors of the exponents that are known to better than `VAGUE`."""
+    """Noise values, exponents and errors of the exponents that are known to better than `VAGUE`."""
     good = [(eta, z.value, z.error) for eta, z in found if z is not None and z.error < VAGUE]
     return [g[0] for g in good], [g[1] for g in good], [g[2] for g in good]

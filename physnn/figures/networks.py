@@ -1,4 +1,4 @@
-"""Figures of networks: images they make, and how they were trained."""
+"""Figures of networks: images they make, and their training curves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Titled = tuple[str, np.ndarray]
 
 
 def image_figure(*rows: Sequence[Titled]) -> Figure:
-    """Return rows of images with their titles; values from -0.5 (black) to +0.5 (white), dimensionless."""
+    """Figure of rows of images with their titles; values from -0.5 (black) to +0.5 (white), dimensionless."""
     columns = max(len(row) for row in rows)
     figure = new_figure(2.3 * columns + 0.6, 2.5 * len(rows) + 0.2)
     axes = figure.subplots(len(rows), columns, squeeze=False)
@@ -28,7 +28,7 @@ def image_figure(*rows: Sequence[Titled]) -> Figure:
 
 
 def training_figure(losses: Mapping[str, np.ndarray], pairs_per_epoch: int) -> Figure:
-    """Return training curves: the median RMSE of each class, and every network as a thin line.
+    """Figure of training curves: the median RMSE of each class, and every network as a thin line.
 
     Parameters
     ----------

@@ -27,6 +27,7 @@ TITLES = {
     "euclid": "Euclid",
     "euclid_aligned": "Euclid,\naligned",
 }
+"""Labels of distances."""
 
 
 def replicas_figure(study: ReplicaStudy) -> Figure:
@@ -46,7 +47,7 @@ def _line(k: int) -> str:
 
 
 def draw_densities(axes: Axes, metrics: Mapping[str, ReplicaMetric]) -> None:
-    """Draw the smoothed density of distances of every ensemble, with its mean and error."""
+    """Panel of the smoothed density of distances of every ensemble, with its mean and error."""
     for k, (name, metric) in enumerate(metrics.items()):
         colour, _ = look(k)
         if metric.density is not None:
@@ -66,7 +67,7 @@ def draw_densities(axes: Axes, metrics: Mapping[str, ReplicaMetric]) -> None:
 
 
 def _draw_kinds(axes: Axes, study: ReplicaStudy) -> None:
-    """Draw every metric as a ratio to the mean of all ensembles, so that kinds with other units fit one axis."""
+    """Panel of every metric as a ratio to the mean of all ensembles, so that kinds with other units fit one axis."""
     kinds = [k for k in TITLES if all(k in s.metrics for s in study.ensembles.values())]
     width = 0.6 / max(1, len(study.ensembles))
     for j, kind in enumerate(kinds):
@@ -112,7 +113,7 @@ def _draw_accuracies(axes: Axes, study: ReplicaStudy) -> None:
 
 
 def draw_overlaps(axes: Axes, overlaps: Mapping[str, OverlapDistribution]) -> None:
-    """Draw P(q) of predicted classes with errors over replicas."""
+    """Panel of P(q) of predicted classes with errors over replicas."""
     for k, (name, overlap) in enumerate(overlaps.items()):
         centres = (overlap.edges[1:] + overlap.edges[:-1]) / 2
         shown, (colour, marker) = overlap.density > 0, look(k)
@@ -140,7 +141,7 @@ def forms_figure(
     losses: Mapping[str, np.ndarray],
     tests: Mapping[tuple[str, str], PairedDifference],
 ) -> Figure:
-    """Return training on several forms of the same images: loss curves, accuracies by seed, and paired differences.
+    """Figure of training on several forms of the same images: loss curves, accuracies by seed, and paired differences.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What order looks like: structure factors over all wave vectors, and energies of sites, at three temperatures."""
+"""Figure of an order: structure factors over all wave vectors, and energies of sites, at three temperatures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from physnn.figures.style import COLOURS, new_figure
 def structure_figure(
     L: int, T: np.ndarray, structure: np.ndarray, energy: np.ndarray, wave_vectors: Sequence[WaveVector]
 ) -> Figure:
-    """Return S(k) above and the energy map of the first chain below, at lowest, middle and highest temperature.
+    """Figure of S(k) above and the energy map of the first chain below, at lowest, middle and highest temperature.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def structure_figure(
 
 
 def draw_structure(axes: Axes, half: np.ndarray, wave_vectors: Sequence[WaveVector]) -> None:
-    """Draw the trace of S(k) from its columns 0 to L // 2; circles mark k* and -k*."""
+    """Panel of the trace of S(k) from its columns 0 to L // 2; circles mark k* and -k*."""
     full = np.fft.fftshift(whole_zone(half))
     L = len(full)
     edges = (-(L // 2) - 0.5) * 2 / L, (L - L // 2 - 0.5) * 2 / L

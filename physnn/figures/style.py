@@ -12,12 +12,14 @@ from physnn.machine import check_figure
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette (2008), dark ones first."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Markers, one for each colour."""
 DPI = 160
-
+"""Pixels per inch of figures."""
 AXIS_LABELS = {
     "eta": r"noise strength $\eta$ (Langevin, dimensionless)",
     "T": r"temperature $T$ ($J = k_B = 1$)",
 }
+"""Labels of axes by control parameter."""
 
 
 def look(k: int) -> tuple[str, str]:
