@@ -102,7 +102,7 @@ def draw_errors(axes: Axes, d: Diagnosis) -> None:
 
 
 def draw_energy(axes: Axes, d: Diagnosis) -> None:
-    """Panel of the energy against depth; where steps are too long for a gradient flow, that of two successive states too.
+    """Panel of the energy against depth; beyond the range of a gradient flow that of two successive states, too.
 
     The first steps, which fall far, are left out of view.
     """
