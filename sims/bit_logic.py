@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from physnn import rng
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.kernels.lattice.multispin import thresholds
-from physnn.kernels.lattice.multispin_code import COMMON, DIGITS, OWN
+from physnn.kernels.lattice.multispin_code import COMMON, COMPARED_DIGITS, OWN
 from physnn.kernels.random import fill_words, seeded
 from physnn.models import Ising
 
@@ -156,7 +156,7 @@ def draw_adder(axes: Axes) -> None:
 def probability_digits() -> np.ndarray:
     """Return the binary digits of both acceptance probabilities at the critical temperature, shape (2, DIGITS)."""
     p = thresholds(1 / Ising().critical_temperature)
-    return (p[: 2 * DIGITS] != 0).reshape(2, DIGITS)
+    return (p[: 2 * COMPARED_DIGITS] != 0).reshape(2, COMPARED_DIGITS)
 
 
 def draw_digits(axes: Axes) -> None:
@@ -205,8 +205,8 @@ def undecided() -> np.ndarray:
 
 def draw_shares(axes: Axes, shares: np.ndarray) -> None:
     """Draw the shares left undecided against 2^-k."""
-    k = np.arange(DIGITS + 1)
-    axes.axvspan(OWN, DIGITS, color=EVEN, linewidth=0)
+    k = np.arange(COMPARED_DIGITS + 1)
+    axes.axvspan(OWN, COMPARED_DIGITS, color=EVEN, linewidth=0)
     axes.semilogy(k, 2.0**-k, color=DARK, linewidth=1, label="$2^{-k}$")
     for row, (marker, name) in enumerate(zip(MARKERS, (r"$e^{-4 \beta J}$", r"$e^{-8 \beta J}$"), strict=False)):
         axes.plot(k + 0.12 * (2 * row - 1), shares[row], marker, color=COLOURS[row], markersize=4, label=name)
@@ -214,8 +214,8 @@ def draw_shares(axes: Axes, shares: np.ndarray) -> None:
     axes.text(OWN + COMMON / 2, 0.12, "digits that\n4 vectors share", ha="center", fontsize=SIZE)
     axes.set_xlabel("digits compared, $k$", fontsize=SIZE)
     axes.set_ylabel("share undecided", fontsize=SIZE)
-    axes.set_xlim(-0.4, DIGITS + 0.4)
-    axes.set_xticks(range(0, DIGITS + 1, 2))
+    axes.set_xlim(-0.4, COMPARED_DIGITS + 0.4)
+    axes.set_xticks(range(0, COMPARED_DIGITS + 1, 2))
     axes.tick_params(labelsize=SIZE)
     axes.legend(fontsize=SIZE, frameon=False, loc="center left", bbox_to_anchor=(0.0, 0.5))
     axes.set_title(f"(e) measured on {64 * WORDS / 1e6:.1f} million spins", fontsize=SIZE + 1, loc="left")
@@ -235,7 +235,7 @@ def main() -> None:
     draw_shares(figure.add_subplot(grid[2, 1]), shares)
     print(save(figure, FIGURE))
     print(f"share undecided after k digits, {64 * WORDS} spins; z of exp(-4 beta J) and exp(-8 beta J) against 2^-k")
-    for k in range(1, DIGITS + 1):
+    for k in range(1, COMPARED_DIGITS + 1):
         error = math.sqrt(2.0**-k * (1 - 2.0**-k) / (64 * WORDS))
         values = " ".join(f"{s:.6f} ({(s - 2.0**-k) / error:+.1f})" for s in shares[:, k])
         print(f"{k:2d}  {2.0**-k:.6f}  {values}")

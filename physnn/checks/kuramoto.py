@@ -156,7 +156,7 @@ CHAIN = (12, 0.205, 3000, 8)
 order, at (1/4, 1/2)."""
 NETWORK = ("kuramoto_flow", 2)
 """Bundled file, and the network in it, whose draws are measured."""
-Run = Callable[[int], None]
+Steps = Callable[[int], None]
 
 
 def bench_kuramoto(progress: Progress = silent) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def bench_kuramoto(progress: Progress = silent) -> dict[str, Any]:
     return report(rows + draws, ratios)
 
 
-def _case(name: str, L: int, run: Run, threads: int) -> Case:
+def _case(name: str, L: int, run: Steps, threads: int) -> Case:
     clock = time.thread_time if threads == 1 else time.perf_counter
     run(STEPS_PER_CALL)  # Kernels are compiled and memory is found.
     name, value = f"{name}, L = {L}", lambda seconds, _: 1e3 * seconds
@@ -221,7 +221,7 @@ def _draws(what: str, sampler: VectorMetropolis) -> Case:
     return Case(name, "draws/s", run, value, pieces=measurements, rounds=1, clock=time.thread_time)
 
 
-def _runs(L: int, threads: int) -> dict[str, Run]:
+def _runs(L: int, threads: int) -> dict[str, Steps]:
     runs = {f"torch {name}": run for name, run in eager_steps(L, ARCHITECTURE, STEP_NOISE).items()}
     runs["physnn"] = _ours(L, threads, "retract")
     runs["physnn, geodesic"] = _ours(L, threads, "geodesic")
@@ -231,7 +231,7 @@ def _runs(L: int, threads: int) -> dict[str, Run]:
     return runs
 
 
-def _ours(L: int, threads: int, rule: str, every: int = 0, fewer: bool = True, near: bool = False) -> Run:
+def _ours(L: int, threads: int, rule: str, every: int = 0, fewer: bool = True, near: bool = False) -> Steps:
     model = couplings.from_weights(initial_weights(ARCHITECTURE, stream(0, "synthetic", "bench"), 0.0), "periodic")
     model = couplings.on(ARCHITECTURE.components) if near else model
     x = normalised(stream(0, "synthetic", "bench").normal(size=(1, L, L, model.components))).astype(np.float32)

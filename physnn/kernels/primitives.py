@@ -1,7 +1,7 @@
 """Addresses of arrays, atomic counters and waiting threads inside compiled loops.
 
 Threads work on neighbouring bands of a lattice.  Their *meeting* is an array of int64 with a counter for every band,
-`APART` apart, and last a sign to give up.
+`COUNTER_SPACING` apart, and last a sign to give up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 SPIN = 1000
 """Looks at the other bands before a thread lets go of its core."""
-APART = 8
+COUNTER_SPACING = 8
 """Counters lie so many 64-bit numbers apart: each in a cache line of its own."""
 
 
@@ -82,12 +82,12 @@ def give_way(typing):
 
 
 @njit(cache=True, nogil=True)
-def wait(meeting, band, bands, rounds):
+def wait_for_neighbours(meeting, band, bands, rounds):
     """Wait until both neighbouring bands have arrived so many times; return False when told to give up."""
     for other in ((band - 1) % bands, (band + 1) % bands):
         tries = 0
-        while read_counter(meeting, APART * other) < rounds:  # type: ignore[call-arg]
-            if read_counter(meeting, APART * bands):
+        while read_counter(meeting, COUNTER_SPACING * other) < rounds:  # type: ignore[call-arg]
+            if read_counter(meeting, COUNTER_SPACING * bands):
                 return False
             tries += 1
             if tries > SPIN:

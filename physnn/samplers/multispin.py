@@ -59,7 +59,7 @@ class Multispin(Sampler):
         """Function that sweeps a state in place."""
         p = multispin.thresholds(model.bond / 2 / T)
         energies = energies_of(model)
-        space = observables.scratch(2, *state.colours.shape)
+        space = observables.measuring_space(2, *state.colours.shape)
 
         def sweeps(
             interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int

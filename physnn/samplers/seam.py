@@ -33,9 +33,9 @@ WANTED = 0.4
 
 COOLING_SWEEPS = 400
 """Sweeps of a cooling, a convention."""
-HOT = 0.5
+HOTTEST = 0.5
 """Temperature at which a cooling begins, over the largest eigenvalue of J(k): above any order."""
-COLD = 0.005
+COLDEST = 0.005
 """Temperature at which a cooling ends, over the same: fluctuations of some per cent of a vector's length."""
 
 
@@ -76,7 +76,7 @@ def cooled(seam: Seam, shape: Shape, sequence: np.random.SeedSequence, sweeps: i
     coupling, generator = _tables(seam, shape), random.seeded(rng.child(sequence, 1))
     x, size = seam.model.initial("random", shape, rng.generator(rng.child(sequence))), 0.5
     top = float(np.linalg.eigvalsh(seam.model.spectrum(shape)).max())
-    for T in np.geomspace(HOT * top, COLD * top, sweeps):
+    for T in np.geomspace(HOTTEST * top, COLDEST * top, sweeps):
         accepted = moves.metropolis(x, generator, coupling, T, size, True)
         size = min(10.0, size * math.exp(accepted - WANTED))
     return normalised(x)

@@ -13,7 +13,7 @@ from scipy import stats
 from physnn.kernels import random
 from physnn.kernels.lattice import clusters
 from physnn.kernels.lattice import local as lattice
-from physnn.kernels.lattice.observables import DONE, ROW, SITES, record_row, scratch
+from physnn.kernels.lattice.observables import DONE, ROW, SITES, measuring_space, record_row
 from physnn.models import Ising, Potts
 from physnn.samplers import SAMPLERS, Metropolis, Wolff, advance, local
 from tests.synthetic.lattice_exact import GENERAL, chain, p_value, tau, thinned
@@ -79,7 +79,7 @@ class WithRule(Metropolis):
 @njit
 def shared_words(colours, state, pair, energies, interval, budget, progress, rows, snapshots, every):
     """Heat bath whose two words per row of a sublattice are one."""
-    space, words = scratch(2, 4, 4), np.empty(2, np.uint64)
+    space, words = measuring_space(2, 4, 4), np.empty(2, np.uint64)
     for _ in range(budget):
         if progress[ROW] == rows.shape[0]:
             return

@@ -26,10 +26,10 @@ VISIT_SECONDS = 0.1
 """Seconds of one compiled call, so that an interruption gets through."""
 KEEP = 30.0
 """Seconds between two calls of ``keep``."""
-WIDTH = 1e-12
+LEVEL_WIDTH = 1e-12
 """Widest spread of one level by rounding, over 1 + loss: some thousand times the spacing of float64."""
-GAP = 1e-11
-"""Least gap, over 1 + loss, between two levels that can be told apart: ten times `WIDTH`."""
+LEVEL_GAP = 1e-11
+"""Least gap, over 1 + loss, between two levels that can be told apart: ten times `LEVEL_WIDTH`."""
 TABLE = 2**22
 """Largest number of codes of a unit: its table holds that many times points."""
 GRAM = 2**8
@@ -73,8 +73,8 @@ def brute_force(
 ) -> Landscape:
     """Landscape of a +-1 network: every configuration is evaluated.
 
-    Losses are sorted into bins of 2^-38; bins that touch are joined.  A level is what lies within rounding, `WIDTH`:
-    levels closer than that count as one.  Others must lie further apart than `GAP`; otherwise nothing is returned.
+    Losses are sorted into bins of 2^-38; bins that touch are joined.  Losses within rounding, `LEVEL_WIDTH`, are one
+    level.  Levels must lie further apart than `LEVEL_GAP`; otherwise nothing is returned.
 
     Parameters
     ----------
@@ -240,11 +240,11 @@ def _landscape(network: SignNetwork, tally: Tally) -> Landscape:
     """Join bins that touch into levels, and check that levels can be told apart."""
     scale = 1 + np.abs(tally.high)
     apart = tally.low[1:] - tally.high[:-1]
-    starts = np.flatnonzero(np.append(True, apart > WIDTH * scale[1:]))
+    starts = np.flatnonzero(np.append(True, apart > LEVEL_WIDTH * scale[1:]))
     low, high = np.minimum.reduceat(tally.low, starts), np.maximum.reduceat(tally.high, starts)
     widest = float(((high - low) / (1 + high)).max())
     nearest = float(((low[1:] - high[:-1]) / (1 + high[1:])).min(initial=math.inf))
-    if widest > WIDTH or nearest < GAP:
+    if widest > LEVEL_WIDTH or nearest < LEVEL_GAP:
         raise InputError(
             f"levels of this network lie closer than rounding lets brute force tell apart (gap {nearest:.1g}, width"
             f" {widest:.1g}), so count over functions instead"

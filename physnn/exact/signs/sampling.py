@@ -14,7 +14,7 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 from physnn.exact.landscape import exact_json
-from physnn.exact.signs.brute import GAP, kernel_arguments, no_progress
+from physnn.exact.signs.brute import LEVEL_GAP, kernel_arguments, no_progress
 from physnn.kernels import random
 from physnn.kernels.signs import losses as kernel
 from physnn.kernels.signs import walk
@@ -225,9 +225,9 @@ def _combine(network: SignNetwork, walkers: list[_Walker]) -> SampledLandscape:
     results = [walker.result() for walker in walkers]
     every = np.sort(np.concatenate([losses for losses, _, _ in results]))
     gaps = np.diff(every) / (1 + np.abs(every[1:]))
-    if ((gaps > GAP / 10) & (gaps < GAP)).any():
+    if ((gaps > LEVEL_GAP / 10) & (gaps < LEVEL_GAP)).any():
         raise InputError("levels of this network lie closer than rounding lets walkers tell apart; use other data")
-    levels = every[np.append(True, gaps >= GAP)]
+    levels = every[np.append(True, gaps >= LEVEL_GAP)]
     fractions = np.zeros((len(walkers), len(levels)))
     visits = np.zeros(fractions.shape, np.int64)
     edges = (levels[1:] + levels[:-1]) / 2

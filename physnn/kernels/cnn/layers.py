@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-PLACES = 512
+UNFOLDED_ROWS = 512
 """Rows of an unfolded matrix: few enough to stay in the cache, enough to be worth a multiplication."""
 EPSILON = np.float32(1e-5)
 """Number added to a variance by batch normalisation, as torch has it."""
@@ -57,8 +57,8 @@ def fold_add(columns, first, count, padded):
 
 @njit(cache=True, nogil=True)
 def images_at_once(padded):
-    """Number of images unfolded at once: about `PLACES` rows of the matrix."""
-    return max(1, PLACES // ((padded.shape[1] - 2) * (padded.shape[2] - 2)))
+    """Number of images unfolded at once: about `UNFOLDED_ROWS` rows of the matrix."""
+    return max(1, UNFOLDED_ROWS // ((padded.shape[1] - 2) * (padded.shape[2] - 2)))
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-from physnn.kernels.lattice.observables import DONE, ROW, SITES, record_row, scratch
+from physnn.kernels.lattice.observables import DONE, ROW, SITES, measuring_space, record_row
 from physnn.kernels.random import SHIFT, below, next_word, random_word
 
 WOLFF, SWENDSEN_WANG = 0, 1
@@ -166,7 +166,7 @@ def run_clusters(kind, colours, state, active, unlike, q, energies, interval, bu
         As in `physnn.kernels.lattice.observables.record_row`.
     """
     H, W = colours.shape
-    space = scratch(q, H, W)
+    space = measuring_space(q, H, W)
     places = np.empty((2, H * W if kind == WOLFF else 0), np.int32)
     parent = np.empty(H * W if kind == SWENDSEN_WANG else 0, np.int32)
     shifts = np.empty(H * W if kind == SWENDSEN_WANG else 0, np.int8)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-from physnn.kernels.lattice.observables import DONE, ROW, SITES, record_row, scratch
+from physnn.kernels.lattice.observables import DONE, ROW, SITES, measuring_space, record_row
 from physnn.kernels.random import SHIFT, fill_words, random_word
 
 CHECKERBOARD, RANDOM = 0, 1
@@ -123,7 +123,7 @@ def run_local(colours, state, table, order, energies, interval, budget, progress
     energies, progress, rows, snapshots, every
         As in `physnn.kernels.lattice.observables.record_row`.
     """
-    space = scratch(table.shape[0], colours.shape[0], colours.shape[1])
+    space = measuring_space(table.shape[0], colours.shape[0], colours.shape[1])
     pair = two_colours(table)
     words = np.empty(colours.shape[1] // 2, np.uint64)
     spent = 0

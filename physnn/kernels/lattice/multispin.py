@@ -24,9 +24,9 @@ from fractions import Fraction
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.kernels.lattice.multispin_code import DIGITS, LANES, OWN, WORD_BITS
+from physnn.kernels.lattice.multispin_code import COMPARED_DIGITS, LANES, OWN, WORD_BITS
 from physnn.kernels.lattice.multispin_loops import sweep_part
-from physnn.kernels.primitives import APART
+from physnn.kernels.primitives import COUNTER_SPACING
 
 SPINS_PER_THREAD = 2**19
 """Below this a second thread costs more, in waiting and in moving words between cores, than it brings."""
@@ -74,8 +74,8 @@ def binary_digits(one: Fraction, none: Fraction) -> np.ndarray:
     """Probabilities (below 1) for one and for no unlike neighbour in the form of `thresholds`."""
     out: list[int] = []
     for p in (one, none):
-        out += [(2**WORD_BITS - 1) * (int(p * 2 ** (k + 1)) % 2) for k in range(DIGITS)]
-    for skipped in (OWN, DIGITS):
+        out += [(2**WORD_BITS - 1) * (int(p * 2 ** (k + 1)) % 2) for k in range(COMPARED_DIGITS)]
+    for skipped in (OWN, COMPARED_DIGITS):
         out += [int(p * 2 ** (skipped + WORD_BITS)) % 2**WORD_BITS for p in (one, none)]
     return np.array(out, np.uint64)
 
@@ -159,7 +159,7 @@ def sweeps(words: np.ndarray, generator: np.ndarray, p: np.ndarray, n: int, thre
     """
     blocks, spins = words.shape[1] - 2, 2 * WORD_BITS * (words.shape[1] - 2) * (words.shape[2] - 2)
     parts = max(1, min(threads, blocks, spins // SPINS_PER_THREAD))
-    meeting = np.zeros(APART * parts + 1, np.int64)
+    meeting = np.zeros(COUNTER_SPACING * parts + 1, np.int64)
     if parts == 1:
         sweep_part(words, generator, p, n, 0, 1, meeting)
         return

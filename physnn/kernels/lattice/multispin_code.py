@@ -18,13 +18,13 @@ VECTOR = 8
 """Words in a vector: the width of AVX-512, and the number of random generators that run abreast."""
 SHARE = 4
 """Vectors whose few undecided spins use random words together."""
-CHUNK = VECTOR * SHARE
+WORDS_TOGETHER = VECTOR * SHARE
 """Words updated together."""
 OWN = 6
 """Digits of a random number that a spin has for itself."""
 COMMON = 6
 """Digits of a random number that a spin takes from words shared by those still undecided."""
-DIGITS = OWN + COMMON
+COMPARED_DIGITS = OWN + COMMON
 """Digits compared before a spin gets a 64-bit number of its own."""
 LANES = VECTOR + 1
 """Generators of a column block: those abreast, and one for the 64-bit numbers."""
@@ -85,8 +85,8 @@ def _store(b, value, base, index):
 def _emit_chunk(b, words, places, generator, first, digits, rest):
     number = ir.IntType(64)
     s = [_load(b, generator, b.add(first, number(i * LANES))) for i in range(4)]
-    splat = [_emit_splat(b, _load(b, digits, number(i), _WORD)) for i in range(2 * DIGITS)]
-    pairs = [(splat[i], splat[DIGITS + i]) for i in reversed(range(DIGITS))]
+    splat = [_emit_splat(b, _load(b, digits, number(i), _WORD)) for i in range(2 * COMPARED_DIGITS)]
+    pairs = [(splat[i], splat[COMPARED_DIGITS + i]) for i in reversed(range(COMPARED_DIGITS))]
     taken = chosen = _constant(_WORDS, 0)
     vectors = []
     # The lowest digit comes first: a spin whose higher digits are equal keeps what the lower ones said.
@@ -106,7 +106,7 @@ def _emit_chunk(b, words, places, generator, first, digits, rest):
         mine_late = b.and_(mine, late)
         left = b.or_(mine_late, b.and_(undecided, b.not_(mine)))
         _store(b, left, rest, number(q * VECTOR))
-        _store(b, mine_late, rest, number(CHUNK + q * VECTOR))
+        _store(b, mine_late, rest, number(WORDS_TOGETHER + q * VECTOR))
         bits = b.bitcast(b.icmp_unsigned("!=", left, _constant(_WORDS, 0)), ir.IntType(VECTOR))
         mask = b.or_(mask, b.shl(b.zext(bits, number), number(q * VECTOR)))
     for i in range(4):
@@ -122,9 +122,9 @@ def _emit_splat(b, word):
 
 @intrinsic
 def update_chunk(typing, words, places, generator, first, digits, rest):
-    """Update CHUNK words, given where they and their neighbours begin: own, same, shifted, left, right.
+    """Update `WORDS_TOGETHER` words, given where they and their neighbours begin: own, same, shifted, left, right.
 
-    Undecided bits are left in ``rest``: all of them in the first CHUNK words, those that have used `DIGITS` digits
+    Undecided bits are left in ``rest``: all of them in the first half, those that have used `COMPARED_DIGITS` digits
     again in the second.  Returned is one bit for every word that has any.
     """
 

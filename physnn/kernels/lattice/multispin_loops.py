@@ -6,8 +6,17 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, njit, uint64
 
-from physnn.kernels.lattice.multispin_code import CHUNK, DIGITS, LANES, VECTOR, draw_lane, lowest, unlike, update_chunk
-from physnn.kernels.primitives import APART, arrive, wait
+from physnn.kernels.lattice.multispin_code import (
+    COMPARED_DIGITS,
+    LANES,
+    VECTOR,
+    WORDS_TOGETHER,
+    draw_lane,
+    lowest,
+    unlike,
+    update_chunk,
+)
+from physnn.kernels.primitives import COUNTER_SPACING, arrive, wait_for_neighbours
 
 
 @njit(cache=True, nogil=True)
@@ -23,7 +32,7 @@ def _finish(words, places, generator, spare, p, rest, mask):
         while undecided:
             bit = undecided & (~undecided + uint64(1))
             undecided ^= bit
-            k = 2 * DIGITS + (2 if rest[CHUNK + t] & bit else 0) + (0 if some & bit else 1)
+            k = 2 * COMPARED_DIGITS + (2 if rest[WORDS_TOGETHER + t] & bit else 0) + (0 if some & bit else 1)
             if draw_lane(generator, spare) < p[k]:
                 flips |= bit
         words[i] ^= flips
@@ -60,8 +69,8 @@ def _update_row(words, flat, colour, row, generator, p, rest, tail):
     own, same, shifted, left, right = _places(words, colour, row)
     length = words.shape[2] - 2
     first = (row - 1) * 4 * LANES
-    whole = length - length % CHUNK
-    for k in range(0, whole, CHUNK):
+    whole = length - length % WORDS_TOGETHER
+    for k in range(0, whole, WORDS_TOGETHER):
         places = (own + k, same + k, shifted + k, left + k, right + k)
         mask = update_chunk(flat, places, generator, first, p, rest)
         if mask:
@@ -72,8 +81,8 @@ def _update_row(words, flat, colour, row, generator, p, rest, tail):
         more = length - whole
         begins = (own + whole, same + whole, shifted + whole, left + whole, right + whole)
         for j in range(5):
-            tail[j * CHUNK : j * CHUNK + more] = flat[begins[j] : begins[j] + more]
-        places = (0, CHUNK, 2 * CHUNK, 3 * CHUNK, 4 * CHUNK)
+            tail[j * WORDS_TOGETHER : j * WORDS_TOGETHER + more] = flat[begins[j] : begins[j] + more]
+        places = (0, WORDS_TOGETHER, 2 * WORDS_TOGETHER, 3 * WORDS_TOGETHER, 4 * WORDS_TOGETHER)
         mask = update_chunk(tail, places, generator, first, p, rest)
         if mask:
             _finish(tail, places, generator, first + VECTOR, p, rest, mask)
@@ -94,21 +103,21 @@ def sweep_part(words, generator, p, n, part, parts, meeting):
         See `physnn.kernels.lattice.multispin.sweeps`.
     part, parts : int
         Number of this thread and how many there are.
-    meeting : ndarray of int64, shape (APART * parts + 1,)
+    meeting : ndarray of int64, shape (COUNTER_SPACING * parts + 1,)
         Zeros, shared by the threads: how many half sweeps' edges each has done; a one at the end makes them give up.
     """
     flat, state = words.reshape(-1), generator.reshape(-1)
-    rest, tail = np.empty(2 * CHUNK, np.uint64), np.empty(5 * CHUNK, np.uint64)
+    rest, tail = np.empty(2 * WORDS_TOGETHER, np.uint64), np.empty(5 * WORDS_TOGETHER, np.uint64)
     rows = words.shape[1] - 2
     first, last = 1 + part * rows // parts, (part + 1) * rows // parts
     for half in range(2 * n):
         colour = half % 2
-        if parts > 1 and not wait(meeting, part, parts, half):
+        if parts > 1 and not wait_for_neighbours(meeting, part, parts, half):
             return
         _update_row(words, flat, colour, first, state, p, rest, tail)
         if last > first:
             _update_row(words, flat, colour, last, state, p, rest, tail)
         if parts > 1:
-            arrive(meeting, APART * part)
+            arrive(meeting, COUNTER_SPACING * part)
         for row in range(first + 1, last):
             _update_row(words, flat, colour, row, state, p, rest, tail)

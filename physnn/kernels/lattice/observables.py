@@ -131,7 +131,7 @@ def observe_colours(colours, energies, in_row, in_column, wave_x, wave_y, out):
 
 
 @njit(cache=True, nogil=True)
-def scratch(q, H, W):
+def measuring_space(q, H, W):
     """Work space and the waves that `observe_colours` and `record_row` need."""
     return np.empty((q, H), np.int32), np.empty((q, W), np.int32), longest_wave(W), longest_wave(H)
 
@@ -145,7 +145,7 @@ def record_row(colours, energies, space, progress, rows, snapshots, every):
     colours, energies
         As in `observe_colours`.
     space : tuple
-        What `scratch` returned.
+        What `measuring_space` returned.
     progress : ndarray of int64, shape (3,)
         `DONE`, `SITES` and `ROW`; updated.
     rows : ndarray of float64, shape (measurements, 7)

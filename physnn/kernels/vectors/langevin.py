@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 
-from physnn.kernels.primitives import APART, aligned
+from physnn.kernels.primitives import COUNTER_SPACING, aligned
 from physnn.kernels.vectors.langevin_loops import SUMS, run
 from physnn.kernels.vectors.tiles import KERNELS, fields_along, transformed
 
@@ -140,7 +140,7 @@ def advance(
         fresh = -(-done // every) if every else 0
         since = done % every if every else 0
         numbers = (height, width, first + done, count, max(every, 1), since, dtype.type(gamma))
-        meetings = np.zeros((lattices, APART * bands + 1), np.int64)
+        meetings = np.zeros((lattices, COUNTER_SPACING * bands + 1), np.int64)
 
         def call(i: int, band: int) -> None:
             couplings = kernel, fast, taps, near, onsite, constants

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numba import njit
 
-from physnn.kernels.primitives import APART, arrive, scratch, wait
+from physnn.kernels.primitives import COUNTER_SPACING, arrive, scratch, wait_for_neighbours
 from physnn.kernels.random import places_of, row_normals
 from physnn.kernels.vectors.langevin_code import fields, moved, tangents
 from physnn.kernels.vectors.tiles import SIDE
@@ -141,7 +141,7 @@ def run(
     band, bands : int
         Which of how many bands.
     meeting : ndarray of int64
-        Steps done by each band, `APART` apart, and last a sign to give up.
+        Steps done by each band, `COUNTER_SPACING` apart, and last a sign to give up.
     """
     height, width, first, steps, every, since, gamma, scale = numbers
     half, n = kernel.shape[0] // 2, len(bias)
@@ -161,7 +161,7 @@ def run(
     strips = (height + deep - 1) // deep
     top, bottom = strips * band // bands, strips * (band + 1) // bands
     for t in range(steps):
-        if bands > 1 and not wait(meeting, band, bands, t):
+        if bands > 1 and not wait_for_neighbours(meeting, band, bands, t):
             return
         due = row < len(rows) and (since + t) % every == 0
         old, new = before.reshape(-1), after.reshape(-1)
@@ -190,4 +190,4 @@ def run(
                 close(after, y, height, width, half, periodic)
         row += due
         before, after = after, before
-        arrive(meeting, APART * band)
+        arrive(meeting, COUNTER_SPACING * band)

@@ -240,7 +240,7 @@ def test_a_sampler_continues_bit_for_bit_and_measures_what_is_there():
     assert first.generator[1] == 6
     assert np.array_equal(whole.snapshots[-1], first.colours)
     expected = np.zeros(7)
-    space, energies = observables.scratch(2, *shape), np.array([model.bond, model.offset, model.field])
+    space, energies = observables.measuring_space(2, *shape), np.array([model.bond, model.offset, model.field])
     for row, colours in zip(whole.values, whole.snapshots, strict=True):
         observables.observe_colours(colours, energies, *space, expected)
         expected[6] = 2

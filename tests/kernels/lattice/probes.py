@@ -9,7 +9,7 @@ from numba.extending import intrinsic
 
 from physnn.kernels.lattice.multispin_code import WORD_BITS, unlike
 from physnn.kernels.lattice.multispin_loops import _close, _places, sweep_part
-from physnn.kernels.primitives import APART
+from physnn.kernels.primitives import COUNTER_SPACING
 
 
 @intrinsic
@@ -80,7 +80,7 @@ def record(words, generator, p, every, out):
     out : ndarray of int64, shape (measurements, 2)
         Filled in place: sums over bonds and over sites.
     """
-    meeting = np.zeros(APART + 1, np.int64)
+    meeting = np.zeros(COUNTER_SPACING + 1, np.int64)
     for i in range(len(out)):
         sweep_part(words, generator, p, every, 0, 1, meeting)
         out[i, 0], out[i, 1] = measure(words)

@@ -8,9 +8,9 @@ import pytest
 
 from physnn.errors import InputError
 from physnn.kernels.lattice import multispin
-from physnn.kernels.lattice.multispin_code import COMMON, DIGITS, OWN, SHARE, VECTOR
+from physnn.kernels.lattice.multispin_code import COMMON, COMPARED_DIGITS, OWN, SHARE, VECTOR
 from physnn.kernels.lattice.multispin_loops import sweep_part
-from physnn.kernels.primitives import APART
+from physnn.kernels.primitives import COUNTER_SPACING
 from tests.kernels.lattice import probes
 
 SHAPES = [(4, 128), (6, 256), (16, 384), (70, 128), (136, 128)]
@@ -71,11 +71,14 @@ def test_couplings_that_are_refused(beta_j):
 def test_thresholds_are_the_digits_of_the_probabilities(beta_j):
     words = [int(w) for w in multispin.thresholds(beta_j)]
     for i, p in enumerate((math.exp(-4 * beta_j), math.exp(-8 * beta_j))):
-        bits = [Fraction(words[i * DIGITS + k] & 1, 2 ** (k + 1)) for k in range(DIGITS)]
-        for skipped, tail in ((OWN, words[2 * DIGITS + i]), (DIGITS, words[2 * DIGITS + 2 + i])):
+        bits = [Fraction(words[i * COMPARED_DIGITS + k] & 1, 2 ** (k + 1)) for k in range(COMPARED_DIGITS)]
+        for skipped, tail in (
+            (OWN, words[2 * COMPARED_DIGITS + i]),
+            (COMPARED_DIGITS, words[2 * COMPARED_DIGITS + 2 + i]),
+        ):
             value = sum(bits[:skipped]) + Fraction(tail, 2 ** (skipped + 64))
             assert 0 <= Fraction(p) - value < Fraction(1, 2 ** (skipped + 64))
-    assert set(words[: 2 * DIGITS]) <= {0, 2**64 - 1}
+    assert set(words[: 2 * COMPARED_DIGITS]) <= {0, 2**64 - 1}
 
 
 @pytest.mark.parametrize(("H", "W"), SHAPES)
@@ -129,7 +132,7 @@ def scalar_chunk(state: np.ndarray, unlike: np.ndarray, p: list[Fraction]) -> np
             target, u, length = p[1 - n], int(own[q][word, bit]), OWN
             if u == int(target * 2**length) and not used[word, bit]:
                 used[word, bit] = True
-                u, length = u * 2**COMMON + int(common[word, bit]), DIGITS
+                u, length = u * 2**COMMON + int(common[word, bit]), COMPARED_DIGITS
             if u == int(target * 2**length):
                 u, length = u * 2**64 + int(drawn(spare)[0]), length + 64
             flips[q, word, bit] = u < int(target * 2**length)
@@ -321,7 +324,7 @@ def test_threads_change_nothing(H, W, monkeypatch):
 
 def test_a_thread_gives_up_when_the_others_cannot_come():
     words, generator = start(6, 256)
-    meeting = np.zeros(2 * APART + 1, np.int64)
+    meeting = np.zeros(2 * COUNTER_SPACING + 1, np.int64)
     meeting[-1] = 1
     sweep_part(words, generator, multispin.thresholds(0.44), 10, 0, 2, meeting)
     assert meeting[0] == 1  # it did the edges of one half sweep, which need nobody

@@ -203,9 +203,9 @@ def test_threads_and_cuts_do_not_change_a_bit(k, boundary, monkeypatch):
 
 
 def test_bands_give_up_together():
-    meeting = np.zeros(primitives.APART * 2 + 1, np.int64)
+    meeting = np.zeros(primitives.COUNTER_SPACING * 2 + 1, np.int64)
     meeting[-1] = 1
-    assert not primitives.wait(meeting, 0, 2, 1)
+    assert not primitives.wait_for_neighbours(meeting, 0, 2, 1)
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 2, 5, 3)], ids=str)
