@@ -63,7 +63,7 @@ def lifetime(times: np.ndarray, lost: np.ndarray) -> Lifetime:
     times : ndarray of shape (count,)
         Times at which the memory was lost, or its run ended; above 0.
     lost : ndarray of bool, shape (count,)
-        Whether it was lost.
+        True where it was lost.
     """
     t, gone = np.asarray(times, float), np.asarray(lost, bool)
     d = int(gone.sum())

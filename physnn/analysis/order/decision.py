@@ -24,7 +24,7 @@ whose evidence is missing does not hold.
 ``none``
     Neither U4 nor xi/L crosses or merges, and xi/L falls with L at the lowest T: disordered at all T measured.
 ``undecided``
-    Everything else, with what is missing.
+    Everything else, with the evidence that is missing.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def on_plane(binder: Curves, xi: Curves, components: int, plane: Plane) -> Plane
     components : int
         Components of their order parameter; U4 of another n is no test.
     plane : Plane
-        What is expected.
+        Curve of the class.
     """
     L = xi.sizes[-1]
     inside = (xi.y[L] > max(RANGE[0], plane.xi[0])) & (xi.y[L] < min(RANGE[1], plane.xi[-1]))
@@ -132,9 +132,9 @@ ETA_SIZES = 3
 
 
 def anomalous_dimension(curves: Curves) -> dict[float, Estimate]:
-    """Anomalous dimension eta of <|m|> ~ L^(-eta / 2) at every temperature that the largest sizes share.
+    """Anomalous dimension eta of ``<|m|> ~ L^(-eta / 2)`` at every temperature that the largest sizes share.
 
-    Dimensionless; the least squares line of log <|m|> against log L, with the standard deviation of bootstrap samples.
+    Dimensionless; least squares line of ``log <|m|>`` against log L, with the standard deviation of bootstrap samples.
 
     Parameters
     ----------

@@ -139,7 +139,7 @@ class Diagnosis:
         return " ".join(self.findings.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers and words as what JSON can hold, null for what is not known; curves are left out."""
+        """Plain data, null for unknown quantities; curves are left out."""
         m, known = self.measured, self.spectrum
         energy = m.get("energy")
         return {

@@ -146,7 +146,7 @@ def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], bot
     sizes : mapping
         L to (temperatures, raw arrays by name, each ``(temperatures, chains, measurements)``).
     both : bool
-        Whether chains of even number began ordered and the others at random.
+        True if chains of even number began ordered and the others at random.
     """
     found = []
     for L in sorted(sizes):

@@ -231,7 +231,7 @@ def ground_cost(
     generator : numpy.random.Generator
         Draws random starts.
     twist : bool
-        Whether both boundaries are twisted by the angle of least energy first: for orders whose wave vector does not
+        True to twist both boundaries by the angle of least energy first: for orders whose wave vector does not
         fit the lattice.
     further : callable
         More starts for each of the two searches.

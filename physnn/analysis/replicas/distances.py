@@ -159,9 +159,9 @@ def replica_distances(
     gauge : {"raw", "canonical", "aligned"}
         Weights as they are, in their canonical form, or matched to the first replica.
     normalise : bool
-        Whether to divide the weights of each replica by their root mean square, after the gauge is fixed.
+        True to divide the weights of each replica by their root mean square, after the gauge is fixed.
     reduction : Reduction
-        What makes coordinates of the flattened weights; of all replicas together, so that errors from resampled
+        Reduction of the flattened weights to coordinates; of all replicas together, so that errors from resampled
         replicas do not include how it would come out with others.
     seed : int
         Root seed of the directions of sliced distances.

@@ -63,7 +63,7 @@ def solve(beta: np.ndarray, energy: np.ndarray, counts: np.ndarray, state: str =
     counts : ndarray, shape (states, levels)
         Samples of each state in each level; they may be fractions.
     state : str
-        What a state is called where one is missing.
+        Name of a state in the error that asks for one more.
 
     Raises
     ------

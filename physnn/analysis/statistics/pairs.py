@@ -1,7 +1,7 @@
 """Means over pairs of replicas, with errors that know that pairs share replicas.
 
-R replicas make R (R - 1) / 2 pairs, but only R of what is independent.  The value of a pair splits into what is proper
-to its replicas and what is proper to the pair alone, d_ab = d + r_a + r_b + c_ab (W. Hoeffding, Ann. Math. Stat. 19,
+R replicas make R (R - 1) / 2 pairs, of which only R are independent.  The value of a pair splits into contributions of
+its two replicas and one of the pair alone, d_ab = d + r_a + r_b + c_ab (W. Hoeffding, Ann. Math. Stat. 19,
 293 (1948)), and the mean over pairs has the variance 4 var(r) / R + 2 var(c) / (R (R - 1)).  Redrawing replicas gives
 the first term; the second, which is all there is for overlaps of random vectors, it counts three times, since the
 square of a pair's weight has <(w_a w_b)^2> - 1 = 3 instead of 1.
@@ -173,7 +173,7 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> PairedDifference
     Parameters
     ----------
     first, second : array, shape (n,)
-        What was measured of the same n subjects, in the same order.
+        Values of the same n subjects, in the same order.
 
     Raises
     ------
