@@ -96,7 +96,7 @@ def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
 
 
 def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, np.ndarray]]:
-    """Return (title, image) of input, target, clean output and noisy output of the first network of a file.
+    """Titles and images of input, target, clean output and noisy output of the first network of a file.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What commands print of the files they make: plans before, answers after."""
+"""Printed plans and answers of the files that commands make."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ def _stage(stage: dict[str, Any]) -> str:
 
 
 def announce(stage: Stage | TemperatureStage, plan: dict[str, Any]) -> None:
-    """Say on stderr what a stage is and what is left of it to do."""
+    """Print on stderr the record of a stage and the cost of what is left of it."""
     click.echo(f"{_stage(stage.model_dump())}\n  {_cost(plan)}", err=True)
 
 
 def print_missing(shard: str, sweeps: dict[str, tuple[Path, int, int]], as_json: bool) -> None:
-    """Say that tasks of other shards are missing: by sweep its file, tasks run and tasks that are missing.
+    """Print the tasks of other shards that are missing: by sweep its file, tasks run and tasks missing.
 
     In JSON the first of them stands at the top, others under their names.
     """
@@ -169,7 +169,7 @@ def _draws(curves: Curves) -> str:
 
 
 def _target(recipe: dict[str, Any], fit: Fit | None) -> dict[str, Any]:
-    """Return the stages of a sweep with a target error, and what its answer lacks to the target ("" for nothing)."""
+    """Stages of a sweep with a target error, and what its answer lacks to the target ("" for nothing)."""
     from physnn.analysis.verdict.planning import missing
 
     if not recipe.get("stages"):
@@ -180,7 +180,7 @@ def _target(recipe: dict[str, Any], fit: Fit | None) -> dict[str, Any]:
     return found
 
 
-def memory_answer(
+def memory_sweep_answer(
     out: Path, count: int, exponents: tuple[float, ...], c: float | None = None, table: Path | None = None
 ) -> Answer:
     """Answer of a finished memory sweep, drawn beside it, with scans at t = c L^z of some exponents z."""
@@ -211,7 +211,7 @@ def _memory(out: Path) -> tuple[MemoryAnswer, dict[str, Any]]:
 
 
 def _scan(sweep: SweepFile, z: float, c: float | None) -> dict[str, Any]:
-    """Return where curves m(t = c L^z) of all sizes cross, if they do."""
+    """Crossing of the curves m(t = c L^z) of all sizes, if there is one."""
     from physnn.answers import fit as report
     from physnn.answers.memory import after
     from physnn.errors import InputError
@@ -239,7 +239,7 @@ def _print_memory(answer: MemoryAnswer, plain: dict[str, Any]) -> None:
 
 
 def _lifetimes(answer: MemoryAnswer) -> tuple[list[str], list[list[str]]]:
-    """Return heading and rows of the table of lifetimes."""
+    """Heading and rows of the table of lifetimes."""
     rows = []
     for row in answer.rows:
         cells = []

@@ -1,4 +1,4 @@
-"""How every command runs a recipe: the options that are no settings, the run, its answer or its plan."""
+"""Run of a recipe by a command: the options that are no settings, its plan, or its tasks and answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUN = ("jobs", "restart", "max_time", "executor", "insecure", "shard")
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
-    """Return the settings of a file, or none without a file; their validity is checked with the recipe.
+    """Settings of a file, or none without a file; their validity is checked with the recipe.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def read_config(path: Path | None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Call:
-    """How a recipe is run and its answer printed: the options of a command that are no settings of the recipe."""
+    """Options of a command that are no settings of its recipe: file, shards, executor, form of the answer."""
 
     out: Path
     config: Path | None = None
@@ -111,7 +111,7 @@ def run_recipe(title: str, recipe: Any, call: Call) -> tuple[int, int]:
 
 
 def planned(recipe: Any, call: Call) -> dict[str, Any]:
-    """What a recipe will take, see `physnn.samples.files.plan`."""
+    """Tasks, seconds, memory and file size of a recipe, see `physnn.samples.files.plan`."""
     from physnn.samples.files import plan
 
     assert call.run is not None
@@ -134,7 +134,7 @@ def run_and_print(title: str, recipe: Any, call: Call) -> None:
 
 
 def resolve_device(device: str, recorded: object = None, elsewhere: bool = False) -> str | None:
-    """Return the device to record in a recipe: the one asked for, else the recorded one, else CUDA if there is any.
+    """Device to record in a recipe: the one asked for, else the recorded one, else CUDA if there is any.
 
     Raises
     ------

@@ -18,7 +18,7 @@ BENCHES = {
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
 """Commands of ``bench`` with their help text; each calls a function of a module that is loaded only then."""
-PLACES = {
+BENCH_PLACES = {
     "ising": "ising:bench_ising",
     "count": "count:bench_count",
     "train": "train:bench_train",
@@ -33,17 +33,16 @@ ON_GPU = {"ising": "gpu:bench_ising_cuda", "kuramoto": "gpu:bench_kuramoto_cuda"
 @click.command()
 @opt.seed_option
 @opt.plain_options
-def selftest(seed: int | None, as_json: bool, quiet: bool) -> int:
+def selftest_command(seed: int | None, as_json: bool, quiet: bool) -> int:
     """Compare every sampler of lattice models with exact results, and print a table of z-scores.
 
     Exit status 1 if one is wrong.
     """
     from physnn.analysis.statistics.estimate import Estimate
-    from physnn.checks.selftest import LARGEST_Z
-    from physnn.checks.selftest import selftest as run
+    from physnn.checks.selftest import LARGEST_Z, selftest
 
     with progress_bar("selftest", quiet) as progress:
-        checks = run(seed or 0, progress)
+        checks = selftest(seed or 0, progress)
     wrong = [c for c in checks if not c.right]
     if as_json:
         rows = [
@@ -80,7 +79,7 @@ def selftest(seed: int | None, as_json: bool, quiet: bool) -> int:
 
 
 @click.group()
-def bench() -> None:
+def bench_command() -> None:
     """Measure the speed of this installation against baselines in the same run."""
 
 
@@ -89,7 +88,7 @@ def _add_bench(name: str) -> None:
 
     @opt.plain_options
     def measure(as_json: bool, quiet: bool, device: str = "cpu") -> None:
-        module, _, function = (ON_GPU if device == "cuda" else PLACES)[name].partition(":")
+        module, _, function = (ON_GPU if device == "cuda" else BENCH_PLACES)[name].partition(":")
         with progress_bar(f"bench {name}", quiet) as progress:
             found = getattr(import_module(f"physnn.checks.{module}"), function)(progress)
         if as_json:
@@ -102,7 +101,7 @@ def _add_bench(name: str) -> None:
         measure = click.option("--device", type=device, default="cpu", show_default=True, help="What to measure.")(
             measure
         )
-    bench.command(name, help=BENCHES[name])(measure)
+    bench_command.command(name, help=BENCHES[name])(measure)
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from physnn.exact.landscape import Landscape
     from physnn.models.signs import SignNetwork, Threshold
 
-SHOWN = 12
+SHOWN_LEVELS = 12
 """Levels that are printed; --json gives all."""
-figure_option = opt.figure_option("Draw it here, PNG, PDF or SVG.")
+landscape_figure = opt.figure_option("Draw it here, PNG, PDF or SVG.")
 
 
 @click.group()
-def count() -> None:
+def count_command() -> None:
     """Count configurations level by level, exactly: +-1 networks by their loss, Ising lattices by their energy."""
 
 
-@count.command(cls=opt.ListCommand)
+@count_command.command(cls=opt.ListCommand)
 @click.option(
     "--layers",
     cls=opt.ListOption,
@@ -64,7 +64,7 @@ def count() -> None:
     metavar="FILE",
     help="Save the progress of brute force here; the same command continues.",
 )
-@figure_option
+@landscape_figure
 @opt.seed_option
 @opt.plain_options
 def signs(
@@ -122,7 +122,7 @@ def _sample(network: SignNetwork, task: Threshold, run: dict[str, Any], as_json:
     if as_json:
         print_json(found.as_json())
         return
-    shown = slice(0, SHOWN)
+    shown = slice(0, SHOWN_LEVELS)
     rows = [
         [f"{loss:.10g}", str(Estimate(float(share), float(error))), f"{share * 2.0**network.weights:.4g}", str(walkers)]
         for loss, share, error, walkers in zip(
@@ -135,7 +135,7 @@ def _sample(network: SignNetwork, task: Threshold, run: dict[str, Any], as_json:
         click.echo("not every walker found every level: fractions are estimates of what was found; try more --moves")
 
 
-@count.command(cls=opt.ListCommand)
+@count_command.command(cls=opt.ListCommand)
 @click.option("--L", "L", type=opt.Whole(2), default=4, show_default=True, help="Side of the square torus.")
 @click.option("--field", "h", cls=opt.ListOption, type=click.STRING, metavar="h...", example="0.1", help="Fields h.")
 @click.option("--coupling", default="1", show_default=True, help="Coupling J, in the units of h.")
@@ -147,7 +147,7 @@ def _sample(network: SignNetwork, task: Threshold, run: dict[str, Any], as_json:
     help="Visit all, transfer-matrix polynomials, or Kaufman's formula without field.",
 )
 @click.option("--magnetisation", is_flag=True, help="Count by energy and magnetisation: g(E, M) without field.")
-@figure_option
+@landscape_figure
 @opt.seed_option
 @opt.json_option
 @opt.debug_option
@@ -197,7 +197,7 @@ def _print_joint(L: int, method: str, J: Any, as_json: bool) -> None:
     print_table(f"configurations of the {L} x {L} torus", ["E", "M", "configurations"], table)
 
 
-@count.command()
+@count_command.command()
 @click.option(
     "--variant",
     type=click.Choice(["baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant"]),
@@ -207,7 +207,7 @@ def _print_joint(L: int, method: str, J: Any, as_json: bool) -> None:
     "--mask-seed", type=opt.Whole(0), help="Dropout with one mask of this seed [default: the mean over masks]."
 )
 @click.option("--images", is_flag=True, help="Print the twelve images with their labels, and count nothing.")
-@figure_option
+@landscape_figure
 @opt.json_option
 @opt.debug_option
 def cnn(variant: str | None, mask_seed: int | None, images: bool, figure: Path | None, as_json: bool) -> None:
@@ -278,9 +278,9 @@ def _print_one(name: str, found: Landscape, level: str) -> None:
         "counted by": found.method,
     }
     print_table(name, ["", ""], [[key, value] for key, value in facts.items()])
-    lowest = zip(found.levels[:SHOWN], found.counts[:SHOWN], found.cumulative[:SHOWN], strict=True)
+    lowest = zip(found.levels[:SHOWN_LEVELS], found.counts[:SHOWN_LEVELS], found.cumulative[:SHOWN_LEVELS], strict=True)
     print_table(
-        f"lowest {level} levels, {min(SHOWN, found.distinct)} of {found.distinct:,} (all with --json)",
+        f"lowest {level} levels, {min(SHOWN_LEVELS, found.distinct)} of {found.distinct:,} (all with --json)",
         [level, "configurations", "up to here"],
         [[f"{e:.10g}", f"{g:,}", f"{c:,}"] for e, g, c in lowest],
     )

@@ -18,7 +18,7 @@ file_argument = click.argument("file", type=click.Path(path_type=Path))
 @click.argument("file")
 @opt.json_option
 @opt.debug_option
-def show(file: str, as_json: bool) -> None:
+def show_command(file: str, as_json: bool) -> None:
     """What FILE (or a bundled ensemble) holds: kind, recipe, shapes, and the digest of its data."""
     from physnn.answers import fit
 
@@ -49,7 +49,7 @@ def show(file: str, as_json: bool) -> None:
 @click.option("--eta", type=click.FloatRange(0, 1e6), default=0.1, show_default=True, help="Noise of the examples.")
 @opt.out_option("named after the file")
 @opt.debug_option
-def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, out: Path | None) -> None:
+def plot_command(files: tuple[str, ...], observable: str | None, kind: str, eta: float, out: Path | None) -> None:
     """Draw FILES as a PNG: a sweep's curves and collapse, or the training of networks."""
     from physnn.answers import plots
     from physnn.bundled import resolve
@@ -75,11 +75,11 @@ def plot(files: tuple[str, ...], observable: str | None, kind: str, eta: float, 
 @click.command()
 @file_argument
 @opt.debug_option
-def merge(file: Path) -> None:
+def merge_command(file: Path) -> None:
     """Assemble the finished parts beside FILE into it, where a sweep ended before it could."""
-    from physnn.samples.files import merge as merged
+    from physnn.samples.files import merge
 
-    click.echo(f"{merged(file)} tasks in {file}")
+    click.echo(f"{merge(file)} tasks in {file}")
 
 
 @click.command()
@@ -91,7 +91,7 @@ def merge(file: Path) -> None:
 )
 @opt.json_option
 @opt.debug_option
-def verify(files: tuple[Path, ...], untrusted: bool, as_json: bool) -> None:
+def verify_command(files: tuple[Path, ...], untrusted: bool, as_json: bool) -> None:
     """Check the seal of FILES: whole and unchanged since they were written.
 
     A seal does not say who wrote a file: for a stranger's, add --untrusted.  Exit status 2 if one is not whole.
@@ -115,7 +115,7 @@ def verify(files: tuple[Path, ...], untrusted: bool, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @opt.json_option
 @opt.debug_option
-def status(file: Path, as_json: bool) -> None:
+def status_command(file: Path, as_json: bool) -> None:
     """How far the run that makes FILE is: tasks done, time left, who works on it, what failed.
 
     \b
@@ -123,9 +123,9 @@ def status(file: Path, as_json: bool) -> None:
 
     Works while it runs and after, for sweeps and trainings, and takes nothing from the run.
     """
-    from physnn.jobs.progress import status as look
+    from physnn.jobs.progress import status
 
-    found = look(file)
+    found = status(file)
     if as_json:
         print_json(found)
         return

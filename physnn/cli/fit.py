@@ -53,7 +53,7 @@ exponent_options = opt.stack(
 @opt.seed_option
 @opt.json_option
 @opt.debug_option
-def fit(
+def fit_command(
     file: Path, figure: Path | None, methods: bool, dynamic: bool, joint: tuple[str, ...], z: Any, seed: int | None,
     as_json: bool, **options: Any,
 ) -> int:  # fmt: skip
@@ -164,7 +164,9 @@ def _joint_text(common: Joint) -> str:
 @opt.seed_option
 @opt.json_option
 @opt.debug_option
-def compare(a: Path, b: Path | None, figure: Path | None, seed: int | None, as_json: bool, **options: Any) -> int:
+def compare_command(
+    a: Path, b: Path | None, figure: Path | None, seed: int | None, as_json: bool, **options: Any
+) -> int:
     """Exponents of A beside those of known universality classes, and of B: can both belong to one class?
 
     A and B are sweep files or plain tables, as for physnn fit, and rest on different runs.
@@ -213,7 +215,7 @@ def _print_comparison(found: Comparison, files: list[Path]) -> None:
 
 
 def _rows(found: Comparison) -> list[list[str]]:
-    """Return critical point and exponents of the fits with what they differ by."""
+    """Critical point and exponents of the fits with what they differ by."""
     from physnn.analysis.verdict.universality import exponents
 
     fits = list(found.fits.values())
@@ -240,7 +242,7 @@ def _equality(found: Equality | None) -> list[str]:
 
 
 def _classes(found: Comparison) -> tuple[list[str], list[list[str]]] | None:
-    """Return header and rows of all classes against the fits that have exponents; None where none has."""
+    """Header and rows of all classes against the fits that have exponents; None where none has."""
     from physnn.analysis.verdict.universality import CLASSES, scores
 
     tables = {name: scores(fit) for fit, name in zip(found.fits.values(), found.names, strict=False)}
@@ -270,7 +272,7 @@ def _classes(found: Comparison) -> tuple[list[str], list[list[str]]] | None:
 @opt.seed_option
 @opt.json_option
 @opt.debug_option
-def decide(files: tuple[Path, ...], resamples: int, seed: int | None, as_json: bool) -> int:
+def decide_command(files: tuple[Path, ...], resamples: int, seed: int | None, as_json: bool) -> int:
     """Say what kind of transition FILES show: Ising, BKT-like, first order, another continuous one, or none.
 
     FILES are equilibrium sweeps of one network or model each (sweep-noise --mode equilibrium, sweep-temperature).

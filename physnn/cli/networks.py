@@ -16,12 +16,12 @@ from physnn.cli.sweep import noise_given
 from physnn.cli.train import classifier_settings, data_options, percent, recipe_options, train_members
 from physnn.errors import InputError
 
-MEMORY = "physnn.samples.memory.recipe:MemorySweep"
+MEMORY_RECIPE = "physnn.samples.memory.recipe:MemorySweep"
 FIVE = ("simple", "dropout", "batchnorm", "flip", "rotation")
 """The networks that the replica-distance metric was proposed with."""
 SCANS = (0.0, 1.0, 2.0)
 """Exponents z at which curves m(t = c L^z) are compared unless others are asked for."""
-SMALL = 1e-3
+SMALLEST_PLAIN = 1e-3
 """Ratios below are written with a power of ten."""
 
 
@@ -31,7 +31,7 @@ class Window(click.ParamType[tuple[int, int]]):
     name = "A:B"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Return both ends, or fail with one sentence."""
+        """Both ends, or fail with one sentence."""
         first, colon, last = str(value).partition(":")
         if not (colon and first.isdecimal() and last.isdecimal() and int(first) < int(last) < 10**9):
             self.fail(f"{value!r} is not a window of steps such as 0:3", param, ctx)
@@ -51,7 +51,7 @@ class Window(click.ParamType[tuple[int, int]]):
 @opt.figure_option("Draw a page for every network here; a number is put before the ending.")
 @opt.seed_option
 @opt.plain_options
-def diagnose(
+def diagnose_command(
     networks: str | None, size: int | None, figure: Path | None, seed: int | None, as_json: bool, quiet: bool,
     **options: Any,
 ) -> None:  # fmt: skip
@@ -64,10 +64,10 @@ def diagnose(
     """
     from physnn.analysis.order.diagnosis import diagnoses_json as plain
     from physnn.analysis.order.diagnosis import table
-    from physnn.samples.diagnosis import diagnose as run
+    from physnn.samples.diagnosis import diagnose
 
     with progress_bar("diagnose", quiet) as progress:
-        found = run(networks, L=size, seed=seed or 0, progress=progress, **options)
+        found = diagnose(networks, L=size, seed=seed or 0, progress=progress, **options)
     pages = []
     if figure:
         from physnn.figures.diagnosis import diagnosis_figure
@@ -88,7 +88,7 @@ def diagnose(
         click.echo(f"figure  {page}")
 
 
-@click.command("memory", cls=opt.RecipeCommand, recipes=(MEMORY,))
+@click.command("memory", cls=opt.RecipeCommand, recipes=(MEMORY_RECIPE,))
 @click.argument("networks", nargs=-1)
 @opt.eta_range_option("0.2 1 9")
 @click.option(
@@ -103,7 +103,7 @@ def diagnose(
     help="Write L, eta, t, m and error here, for: physnn fit FILE --dynamic.",
 )
 @opt.sweep_options("memory.h5", "sizes, noise values, networks or length")
-def memory(
+def memory_command(
     eta_range: tuple[float, ...] | None, z: tuple[float, ...], after: float | None, table: Path | None, **options: Any
 ) -> None:
     """Write a domain into NETWORKS (files, FILE/SEED, or bundled ensembles), add noise, and see how long it lasts.
@@ -116,7 +116,7 @@ def memory(
     Lifetimes are steps until half of the contrast between inside and outside is gone; runs that end before count as
     such.  A rerun continues where an interrupted one stopped.
     """
-    from physnn.cli.answers import memory_answer, print_missing, print_plans
+    from physnn.cli.answers import memory_sweep_answer, print_missing, print_plans
     from physnn.machine import single_blas_thread
     from physnn.samples.memory.recipe import MemorySweep
 
@@ -141,7 +141,7 @@ def memory(
         print_missing(call.run["shard"], {"memory": (call.out, count, missing)}, call.as_json)
         return
     with single_blas_thread():
-        memory_answer(call.out, count, z or SCANS, after, table).print(call.as_json)
+        memory_sweep_answer(call.out, count, z or SCANS, after, table).print(call.as_json)
 
 
 @click.command("seam", cls=opt.ListCommand)
@@ -178,7 +178,7 @@ def memory(
 )
 @opt.seed_option
 @opt.plain_options
-def seam(
+def seam_command(
     networks: str | None, model: tuple[str, ...], L: tuple[int, ...], T: tuple[float, ...], axis: str,
     out: Path | None, seed: int | None, as_json: bool, quiet: bool, **settings: Any,
 ) -> None:  # fmt: skip
@@ -226,7 +226,7 @@ def _number(found: dict[str, Any]) -> str:
     from physnn.analysis.statistics.estimate import Estimate
 
     value, error = found["value"], found["error"]
-    if 0 < value < SMALL:
+    if 0 < value < SMALLEST_PLAIN:
         power = math.floor(math.log10(value))
         return f"{Estimate(value / 10**power, error / 10**power)}e{power}"
     return str(Estimate(value, error))
@@ -256,7 +256,7 @@ def _number(found: dict[str, Any]) -> str:
 @opt.out_option("replicas.h5")
 @opt.json_option
 @opt.run_options
-def replicas(
+def replicas_command(
     networks: tuple[str, ...], count: int, reduction: str, components: int, seed: int | None, **options: Any
 ) -> None:
     """How far apart replicas of a network end: the replica-distance metric, with errors over replicas.

@@ -86,7 +86,7 @@ class Number(click.ParamType[float]):
         self.least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number, or fail with one sentence."""
+        """Number, or fail with one sentence."""
         try:
             number = float(value)
         except (TypeError, ValueError):
@@ -102,7 +102,7 @@ class NumberOrFree(click.ParamType[Any]):
     name = "free|VALUE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number or ``"free"``, or fail with one sentence."""
+        """Number or ``"free"``, or fail with one sentence."""
         if value == "free" or (is_number(str(value)) and math.isfinite(float(value))):
             return value if value == "free" else float(value)
         self.fail(f"{value!r} is neither a number nor the word free", param, ctx)
@@ -117,7 +117,7 @@ class Whole(click.ParamType[int]):
         self.least, self.most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, or fail with one sentence."""
+        """Number, or fail with one sentence."""
         text = str(value)
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or int(text) < self.least:
             self.fail(f"{text[:30]} is not a whole number >= {self.least}", param, ctx)
@@ -132,7 +132,7 @@ class Duration(click.ParamType[float]):
     name = "HH:MM:SS"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds, or fail with one sentence."""
+        """Seconds, or fail with one sentence."""
         if isinstance(value, float):
             return value
         fields = str(value).split(":")
@@ -220,7 +220,7 @@ class FigureFile(click.Path):
         super().__init__(path_type=Path, dir_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path, or fail with one sentence."""
+        """Path, or fail with one sentence."""
         from physnn.machine import check_figure
 
         check_figure(Path(value))
@@ -228,7 +228,7 @@ class FigureFile(click.Path):
 
 
 def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:
-    """Return one decorator that applies several, the first one listed first in the help text."""
+    """One decorator that applies several, the first one listed first in the help text."""
 
     def apply(function: Function) -> Function:
         for decorator in reversed(decorators):
@@ -254,23 +254,23 @@ seed_option = click.option("--seed", type=Whole(0), help="Root seed of all rando
 
 
 def out_option(default: str) -> Callable[[Function], Function]:
-    """Return the ``--out`` option of a command, with its default named in the help text."""
+    """Option ``--out`` of a command, with its default named in the help text."""
     path = click.Path(path_type=Path, dir_okay=False)
     return click.option("--out", type=path, help=f"File to write [default: {default}].")
 
 
 def figure_option(text: str) -> Callable[[Function], Function]:
-    """Return the ``--figure`` option of a command."""
+    """Option ``--figure`` of a command."""
     return click.option("--figure", type=FigureFile(), metavar="FILE", help=text)
 
 
 def extend_option(what: str) -> Callable[[Function], Function]:
-    """Return the ``--extend`` option of a command, with what can be added named in the help text."""
+    """Option ``--extend`` of a command, with what can be added named in the help text."""
     return click.option("--extend", is_flag=True, help=f"Add {what} to a finished file.")
 
 
 def eta_range_option(default: str) -> Callable[[Function], Function]:
-    """Return the ``--eta-range`` option of a command, with its default named in the help text."""
+    """Option ``--eta-range`` of a command, with its default named in the help text."""
     text = f"N evenly spaced noise values [default: {default}]."
     return click.option("--eta-range", nargs=3, type=Number(0), metavar="LO HI N", help=text)
 
@@ -287,7 +287,7 @@ debug_option = click.option("--debug", is_flag=True, expose_value=False, help="S
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given."""
+    """Options that were given."""
     return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
 
 
@@ -334,7 +334,7 @@ plain_options = stack(json_option, quiet_option, debug_option)
 
 
 def sweep_options(out: str, more: str) -> Callable[[Function], Function]:
-    """Return the options of commands that run a recipe into a file, by default ``out``, that takes ``more``."""
+    """Options of commands that run a recipe into a file, by default ``out``, that takes ``more``."""
     return stack(
         extend_option(more), shard_option, dry_run_option, seed_option, out_option(out), config_option, json_option,
         run_options,

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from physnn.samples.memory.recipe import MemorySweep
     from physnn.samples.noise.recipe import NoiseSweep
 
-NOISE = "physnn.samples.noise.recipe:NoiseSweep"
-EQUILIBRIUM = "physnn.samples.equilibrium.recipe:EquilibriumSweep"
-TEMPERATURE = "physnn.samples.temperature.recipe:TemperatureSweep"
+NOISE_RECIPE = "physnn.samples.noise.recipe:NoiseSweep"
+EQUILIBRIUM_RECIPE = "physnn.samples.equilibrium.recipe:EquilibriumSweep"
+TEMPERATURE_RECIPE = "physnn.samples.temperature.recipe:TemperatureSweep"
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
 OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
 """Observables that every noise sweep has."""
 OF_ORDER = ("binder", "m_abs")
-"""What networks of users allow as well, if they have an order parameter."""
+"""Observables that networks of users have as well, if there is an order parameter."""
 
 
-@click.command("sweep-noise", cls=opt.RecipeCommand, recipes=(NOISE, EQUILIBRIUM))
+@click.command("sweep-noise", cls=opt.RecipeCommand, recipes=(NOISE_RECIPE, EQUILIBRIUM_RECIPE))
 @opt.eta_range_option("0 0.4 13")
 @click.option(
     "--noise-convention",
@@ -51,7 +51,7 @@ OF_ORDER = ("binder", "m_abs")
     help="Measure as well how long the networks keep a domain, into OUT-memory.h5; see physnn memory.",
 )
 @opt.sweep_options("sweep-noise.h5", "sizes, noise values, images or networks")
-def sweep_noise(
+def sweep_noise_command(
     mode: str | None, eta_range: tuple[float, ...] | None, noise_convention: str, memory: bool, **options: Any
 ) -> None:
     """Sweep the noise in trained networks at several sizes; fit, draw and print the answer.
@@ -79,8 +79,8 @@ def sweep_noise(
         long = options["model"] or read_config(options["config"]).get("kind") == "equilibrium"
         mode = "equilibrium" if long else "task"
     # Noise values and networks mean something in both modes.
-    of_tasks = {"module", *opt.described(NOISE)} - {"L", "eta", "networks"}
-    of_chains = opt.described(EQUILIBRIUM).keys() - {"L"}
+    of_tasks = {"module", *opt.described(NOISE_RECIPE)} - {"L", "eta", "networks"}
+    of_chains = opt.described(EQUILIBRIUM_RECIPE).keys() - {"L"}
     other, foreign = ("task", of_tasks) if mode == "equilibrium" else ("equilibrium", of_chains)
     taken = {name: options.pop(name) for name in list(options) if name in foreign}
     if wrong := list(opt.given(taken)):
@@ -93,7 +93,7 @@ def sweep_noise(
 
 
 def noise_given(eta: Sequence[float], eta_range: Sequence[float] | None) -> list[float]:
-    """Return the noise values of ``--eta`` or ``--eta-range LO HI N``; none if none are given."""
+    """Noise values of ``--eta`` or ``--eta-range LO HI N``; none if none are given."""
     if eta and eta_range:
         raise InputError("--eta and --eta-range exclude each other; give one")
     if not eta_range:
@@ -106,7 +106,9 @@ def noise_given(eta: Sequence[float], eta_range: Sequence[float] | None) -> list
     return noise_values(low, high, int(count))
 
 
-def langevin(values: list[float], convention: str, networks: Sequence[str], module: str | None = None) -> list[float]:
+def langevin_noise(
+    values: list[float], convention: str, networks: Sequence[str], module: str | None = None
+) -> list[float]:
     """Convert noise values to the Langevin eta; the step size comes from the networks."""
     if convention == "langevin":
         return values
@@ -141,7 +143,7 @@ def _task(call: Call, options: dict[str, Any], values: list[float], convention: 
     settings["device"] = resolve_device(call.device, settings.get("device"), call.elsewhere)
     if values:
         names = settings.get("networks", () if settings.get("module") else ("kuramoto_symmetric",))
-        settings["eta"] = langevin(values, convention, names, settings.get("module"))
+        settings["eta"] = langevin_noise(values, convention, names, settings.get("module"))
     from physnn import api
 
     recipe = api.noise_recipe(call.out, call.extend, **settings)
@@ -152,7 +154,7 @@ def _task(call: Call, options: dict[str, Any], values: list[float], convention: 
 
 
 def _noise_settings(call: Call, options: dict[str, Any], new_eta: bool) -> dict[str, Any]:
-    """Return the settings of a configuration file with options over them."""
+    """Settings of a configuration file with options over them."""
     from physnn.samples.noise.recipe import NoiseSweep
 
     found = call.settings(NoiseSweep, {})
@@ -212,7 +214,7 @@ def run_both(recipe: NoiseSweep, call: Call) -> None:
 
 
 def _companion(recipe: NoiseSweep, call: Call) -> tuple[MemorySweep | None, str]:
-    """Return the recipe of the memory sweep that goes with a noise sweep, or why there is none.
+    """Recipe of the memory sweep that goes with a noise sweep, or why there is none.
 
     Its runs are as long, and as many, as those of an older one beside the file, which it extends, unless all begins
     anew.
@@ -260,19 +262,19 @@ def _equilibrium(call: Call, options: dict[str, Any], values: list[float], conve
 
 
 def _temperatures(T: tuple[float, ...], values: list[float], convention: str) -> tuple[float, ...]:
-    """Return the temperatures asked for, as such or as noise; none if none are."""
+    """Temperatures asked for, as such or as noise; none if none are."""
     if T and values:
         raise InputError("--T, --eta and --eta-range exclude each other; give one")
     if values and convention not in ("langevin", "temperature"):
         raise InputError("equilibrium sweeps take noise in the langevin or the temperature convention")
-    found = T or tuple(float(f"{v**2 / 2:.12g}") for v in langevin(values, convention, ()))
+    found = T or tuple(float(f"{v**2 / 2:.12g}") for v in langevin_noise(values, convention, ()))
     if found and not (min(found) > 0 and math.isfinite(max(found))):
         raise InputError("temperatures of an equilibrium sweep must be above 0")
     return found
 
 
 def _model(networks: tuple[str, ...], model: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words that name the model, which may be a network."""
+    """Words that name the model, which may be a network."""
     if networks and model not in ((), ("network",)):
         raise InputError("--networks and --model exclude each other; write --model network FILE")
     if len(networks) > 1:
@@ -280,10 +282,10 @@ def _model(networks: tuple[str, ...], model: tuple[str, ...]) -> tuple[str, ...]
     return ("network", *networks) if networks else model
 
 
-@click.command("sweep-temperature", cls=opt.RecipeCommand, recipes=(TEMPERATURE,))
+@click.command("sweep-temperature", cls=opt.RecipeCommand, recipes=(TEMPERATURE_RECIPE,))
 @click.option("--observable", help="What to fit at the end, and what --target-error means [default: binder].")
 @opt.sweep_options("sweep-temperature.h5", "sizes, temperatures, chains or sweeps")
-def sweep_temperature(**options: Any) -> None:
+def sweep_temperature_command(**options: Any) -> None:
     """Sweep the temperature of the 2D Ising or Potts model at several sizes; fit, draw and print the answer.
 
     \b

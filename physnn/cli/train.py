@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from physnn.store.ensemble_file import EnsembleFile
 
 
-class Fill(click.ParamType[Any]):
+class FillType(click.ParamType[Any]):
     """A finite number, ``random`` or ``pattern``."""
 
     name = "VALUE|random|pattern"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number or the word, or fail with one sentence."""
+        """Number or the word, or fail with one sentence."""
         return value if value in ("random", "pattern") else opt.Number().convert(value, param, ctx)
 
 
@@ -55,11 +55,11 @@ recipe_options = opt.stack(
 
 
 @click.group()
-def train() -> None:
+def train_command() -> None:
     """Train an ensemble of networks, one per seed, into one network file."""
 
 
-@train.command("kuramoto", cls=opt.RecipeCommand, recipes=("physnn.networks.kuramoto.recipe:TrainingRecipe",))
+@train_command.command("kuramoto", cls=opt.RecipeCommand, recipes=("physnn.networks.kuramoto.recipe:TrainingRecipe",))
 @click.option(
     "--seeds",
     cls=opt.ListOption,
@@ -136,7 +136,7 @@ def _print_trained(out: Path, as_json: bool) -> None:
     click.echo(f"networks {out}")
 
 
-@train.command("classify", cls=opt.ListCommand)
+@train_command.command("classify", cls=opt.ListCommand)
 @click.option("--network", default="simple", show_default=True, help="One of the zoo: simple, dropout, resnet18, ...")
 @click.option(
     "--seeds",
@@ -147,7 +147,9 @@ def _print_trained(out: Path, as_json: bool) -> None:
     help="One replica each [default: 0 1 2 3 4].",
 )
 @click.option("--expand", type=click.IntRange(2, 5), help="Train on images expanded by this factor, too.")
-@click.option("--fill", type=Fill(), default="0.5", show_default=True, help="Between the pixels of expanded images.")
+@click.option(
+    "--fill", type=FillType(), default="0.5", show_default=True, help="Between the pixels of expanded images."
+)
 @click.option(
     "--control/--no-control", default=True, help="With --expand: images enlarged by nearest neighbours, too [default]."
 )

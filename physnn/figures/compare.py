@@ -23,7 +23,7 @@ FONT = 13
 """Size of letters in points, for a slide."""
 LABEL = 10.5
 """Size of the names of classes in points."""
-APART = 0.052
+NAME_GAP = 0.052
 """Least distance of two names, as a share of the panel's height."""
 TREND = 0.5
 """Correlation of y with the scaled control from which a curve rises or falls."""
@@ -204,9 +204,9 @@ def _draw_ladder(axes: Axes, comparison: Comparison, found: Sequence[Estimate | 
 
 
 def _spread(places: list[float]) -> list[float]:
-    """Places moved apart to `APART` at least, as little as can be, in the same order."""
+    """Places moved apart to `NAME_GAP` at least, as little as can be, in the same order."""
     order = np.argsort(places, kind="stable")
-    wanted = np.array(places)[order] - APART * np.arange(len(places))
+    wanted = np.array(places)[order] - NAME_GAP * np.arange(len(places))
     # Isotonic regression by pooling neighbours that are out of order.
     pools: list[list[float]] = []
     for value in wanted:
@@ -215,7 +215,7 @@ def _spread(places: list[float]) -> list[float]:
             mean, count = pools.pop()
             before, number = pools.pop()
             pools.append([(mean * count + before * number) / (count + number), count + number])
-    moved = np.concatenate([np.full(int(count), mean) for mean, count in pools]) + APART * np.arange(len(places))
+    moved = np.concatenate([np.full(int(count), mean) for mean, count in pools]) + NAME_GAP * np.arange(len(places))
     result = np.empty(len(places))
     result[order] = moved
     return [float(value) for value in result]

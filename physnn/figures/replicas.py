@@ -38,7 +38,7 @@ def replicas_figure(study: ReplicaStudy) -> Figure:
     draw_densities(left, {n: study.ensembles[n].metrics[HEADLINE] for n in names})
     _draw_kinds(right, study)
     _draw_accuracies(low_left, study)
-    draw_overlaps(low_right, {n: study.ensembles[n].class_overlap for n in names})
+    draw_class_overlaps(low_right, {n: study.ensembles[n].class_overlap for n in names})
     return figure
 
 
@@ -112,7 +112,7 @@ def _draw_accuracies(axes: Axes, study: ReplicaStudy) -> None:
     axes.legend(frameon=False, fontsize=9)
 
 
-def draw_overlaps(axes: Axes, overlaps: Mapping[str, OverlapDistribution]) -> None:
+def draw_class_overlaps(axes: Axes, overlaps: Mapping[str, OverlapDistribution]) -> None:
     """Panel of P(q) of predicted classes with errors over replicas."""
     for k, (name, overlap) in enumerate(overlaps.items()):
         centres = (overlap.edges[1:] + overlap.edges[:-1]) / 2

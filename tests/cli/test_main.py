@@ -15,7 +15,7 @@ import physnn
 from physnn import api
 from physnn.answers import memory
 from physnn.cli import COMMANDS, cli, run, sweep
-from physnn.cli.sweep import langevin
+from physnn.cli.sweep import langevin_noise
 from physnn.errors import Unfinished
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep, write_sweep
@@ -346,7 +346,7 @@ def test_noise_conventions(network_file):
     given = {"per-step": increment / gamma, "increment-std": increment, "increment-variance": increment**2}
     given |= {"temperature": eta**2 / 2, "langevin": eta}
     for name, value in given.items():
-        assert np.isclose(langevin([value], name, [str(network_file)])[0], eta), name
+        assert np.isclose(langevin_noise([value], name, [str(network_file)])[0], eta), name
 
 
 def test_completion_knows_options():
