@@ -8,22 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physnn.errors import InputError
-from physnn.jobs.executors import Engine, available_cores, job_numbers, parse_engine
-from physnn.jobs.locks import exclusive
-from physnn.jobs.progress import live_notes, manifest
-from physnn.jobs.run import Progress, run_tasks, silent
-from physnn.jobs.stopping import stop_signals
+from physnn.jobs.executors import Engine, available_cores, parse_engine
+from physnn.jobs.run import Progress, silent
 from physnn.networks.source import located
+from physnn.samples import files
 from physnn.samples.base import validated
 from physnn.samples.equilibrium.recipe import EquilibriumSweep
-from physnn.samples.files import clear, recipe_on_disk, run_sweep
+from physnn.samples.files import recipe_on_disk
 from physnn.samples.memory import recipe as medium
 from physnn.samples.memory.recipe import MemorySweep
 from physnn.samples.named import canonical_words, identity, load_model
 from physnn.samples.noise.recipe import NoiseSweep, bundled_names, noise_values
 from physnn.samples.temperature.recipe import TemperatureSweep
-from physnn.store.network_file import read_networks, write_networks
-from physnn.store.parts import Parts
 from physnn.store.sweep_file import open_datatree
 
 if TYPE_CHECKING:
@@ -109,7 +105,7 @@ def _swept(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(out) if out is not None else Path(folder) / "sweep.h5"
         recipe = recipe_of(path, run["extend"], **given)
-        run_sweep(recipe, path, engine=engine, **run)
+        files.run(recipe, path, engine=engine, **run)
         return open_datatree(path)
 
 
@@ -294,53 +290,19 @@ def train_kuramoto(
     Path
         ``out``.
     """
-    from physnn.networks.kuramoto.recipe import Seeds, TrainingRecipe
-    from physnn.samples.diagnosis import diagnose_weights
-    from physnn.samples.training.kuramoto import TrainTask, check_training, run_train_task
+    from physnn.samples.training.kuramoto import KuramotoTraining
 
-    out, engine = Path(out), parse_engine(executor, insecure)
-    recipe = validated(TrainingRecipe, settings)
-    seeds = validated(Seeds, {"seeds": seeds}).seeds
-    plain = {"kind": "train-kuramoto", "seeds": sorted(set(seeds)), "device": device, **recipe.model_dump(mode="json")}
-    tasks = [TrainTask(recipe=recipe, seed=seed, device=device) for seed in plain["seeds"]]
-    recipe.check()
-    check_training(tasks, out, job_numbers(jobs, engine)[0])
-    with exclusive(out), stop_signals(max_time):
-        parts = Parts(out)
-        if restart:
-            clear(out, "physnn-networks")
-        if out.exists():
-            if read_networks(out).recipe != plain:
-                raise InputError(
-                    f"{out} holds networks of another recipe: use --restart to begin anew, or another --out"
-                )
-            return out
-        if (found := parts.recipe()) is not None and found != plain:
-            raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
-        parts.begin(plain)
-        parts.manifest(manifest(tasks))
-        live = live_notes(parts, tasks)
-        run_tasks(tasks, run_train_task, {}, parts, job_numbers(jobs, engine)[0], progress, live, engine)
-        trained = [run_train_task(task, parts.path(task.key), {}) for task in tasks]
-        architecture = recipe.architecture.plain()
-        measured = [
-            diagnose_weights(str(seed), architecture, t, plain).measured
-            for seed, t in zip(plain["seeds"], trained, strict=True)
-        ]
-        write_networks(out, architecture, plain, plain["seeds"], trained, measured)
-        parts.remove()
-    return out
+    recipe = validated(KuramotoTraining, {**settings, "seeds": tuple(seeds), "device": device}).resolved()
+    run: dict[str, Any] = {"jobs": jobs, "restart": restart, "max_time": max_time, "progress": progress}
+    files.run(recipe, Path(out), engine=parse_engine(executor, insecure), **run)
+    return Path(out)
 
 
 def plan_kuramoto(
     seeds: Sequence[int] = (0,), *, out: str | Path, jobs: int | None = None, device: str = "cpu", **settings: Any
 ) -> dict[str, Any]:
     """Return what `train_kuramoto` would take, see `plan_training`; nothing is written."""
-    from physnn.networks.kuramoto.recipe import Seeds, TrainingRecipe
-    from physnn.samples.training.kuramoto import TrainTask, plan_training
+    from physnn.samples.training.kuramoto import KuramotoTraining, plan_training
 
-    recipe = validated(TrainingRecipe, settings)
-    recipe.check()
-    chosen = sorted(set(validated(Seeds, {"seeds": seeds}).seeds))
-    tasks = [TrainTask(recipe=recipe, seed=seed, device=device) for seed in chosen]
-    return plan_training(tasks, Path(out), jobs or available_cores())
+    recipe = validated(KuramotoTraining, {**settings, "seeds": tuple(seeds), "device": device}).resolved()
+    return plan_training(recipe, jobs or available_cores())

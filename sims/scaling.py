@@ -30,8 +30,10 @@ import numpy as np
 from physnn import api
 from physnn.jobs.executors import parse_engine
 from physnn.jobs.run import run_tasks
-from physnn.samples.files import merge, run_sweep
-from physnn.samples.temperature.work import tasks_of, work
+from physnn.samples import files
+from physnn.samples.files import merge
+from physnn.samples.sample import work
+from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.parts import Parts, read_part, write_part
 
 SECOND = 1.0
@@ -88,9 +90,10 @@ def chains(jobs: int, count: int) -> dict[str, float]:
         out = Path(folder) / "s.h5"
         settings = {"L": (L,), "T": [2.2, 2.3], "sweeps": SWEEPS, "chains": count // 2, "algorithm": "metropolis"}
         recipe = api.temperature_recipe(out, **settings)
-        work(tasks_of(recipe)[0], Path(folder) / "warm.h5", {})
+        sample = TemperatureSample(recipe)
+        work(sample.tasks()[0], Path(folder) / "warm.h5", {"sample": sample})
         start = time.time()
-        run_sweep(recipe, out, jobs=jobs)
+        files.run(recipe, out, jobs=jobs)
         return {"jobs": jobs, "chains": count, "all": time.time() - start}
 
 
@@ -108,12 +111,13 @@ def _assemble(count: int) -> dict[str, float]:
         recipe = api.temperature_recipe(out, **sizes, chains=count // 100, sweeps=20, algorithm="metropolis")
         parts, kept = Parts(out), {}
         parts.begin(recipe.canonical())
-        for task in tasks_of(recipe):
+        sample = TemperatureSample(recipe)
+        for task in sample.tasks():
             path = parts.path(task.key)
-            if task.L not in kept:
-                work(task, path, {})
-                kept[task.L] = path.read_bytes()
-            path.write_bytes(kept[task.L])
+            if task.size not in kept:
+                work(task, path, {"sample": sample})
+                kept[task.size] = path.read_bytes()
+            path.write_bytes(kept[task.size])
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         began, used = time.perf_counter(), time.process_time()
         merge(out)

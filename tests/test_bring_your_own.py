@@ -18,8 +18,9 @@ from physnn.errors import InputError
 from physnn.networks import brought
 from physnn.networks.kuramoto import evaluate
 from physnn.samples import files
-from physnn.samples.files import merge, run_sweep
+from physnn.samples.files import merge
 from physnn.samples.noise import work
+from physnn.samples.tasks import Checkpoint
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
@@ -98,35 +99,35 @@ def test_a_diagnosis_says_what_it_cannot_know(here, capsys):
 def test_a_changed_file_is_not_mixed_with_what_the_old_one_left(here, monkeypatch, capsys):
     settings = {"L": (24,), "eta": [0.0, 0.5, 1.0], "images": 4, "networks": ["layer.safetensors"]}
     recipe = api.noise_recipe(module="my_net.py:AkornLayer", **settings)
-    measure, count = work.run_noise_task, 0
+    measure, count = work.NoiseSample.run, 0
 
-    def interrupted(task, paths):
+    def interrupted(sample, task, checkpoint):
         nonlocal count
         count += 1
         if count == 2:
             raise KeyboardInterrupt
-        return measure(task, paths)
+        return measure(sample, task, checkpoint)
 
-    monkeypatch.setattr(work, "run_noise_task", interrupted)
+    monkeypatch.setattr(work.NoiseSample, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(recipe, Path("s.h5"), jobs=1)
-    monkeypatch.setattr(work, "run_noise_task", measure)
+        files.run(recipe, Path("s.h5"), jobs=1)
+    monkeypatch.setattr(work.NoiseSample, "run", measure)
     text = Path("my_net.py").read_text()
     Path("my_net.py").write_text(text.replace("return gamma if has_omega", "return  gamma if has_omega"))
     with pytest.raises(InputError, match=r"another recipe \(module_digest"):
-        run_sweep(api.noise_recipe(module="my_net.py:AkornLayer", **settings), Path("s.h5"), jobs=1)
+        files.run(api.noise_recipe(module="my_net.py:AkornLayer", **settings), Path("s.h5"), jobs=1)
     forget_classes()
     with pytest.raises(InputError, match="has changed since"):
-        work.run_noise_task(work.tasks_of(recipe)[0], work.context(recipe)["files"])
+        (sample := work.NoiseSample(recipe)).run(sample.tasks()[0], Checkpoint(None))
     Path("moved").mkdir()
     Path("my_net.py").unlink()
     Path("moved/my_net.py").write_text(text)
     same = api.noise_recipe(module="moved/my_net.py:AkornLayer", **settings)
-    assert run_sweep(same, Path("s.h5"), jobs=1) == 2, "the same text elsewhere continues"
-    run_sweep(same, Path("whole.h5"), jobs=1)
+    assert files.run(same, Path("s.h5"), jobs=1) == 2, "the same text elsewhere continues"
+    files.run(same, Path("whole.h5"), jobs=1)
     assert content_digest("s.h5") == content_digest("whole.h5")
     wider = same.model_copy(update={"L": (24, 28)})
-    assert run_sweep(wider, Path("s.h5"), jobs=1, extend=True) == 3
+    assert files.run(wider, Path("s.h5"), jobs=1, extend=True) == 3
 
 
 def test_code_is_run_only_where_somebody_names_it(here, capsys):
@@ -157,7 +158,7 @@ def test_parts_are_merged_without_the_code(here, monkeypatch):
     recipe = api.noise_recipe(module="my_net.py:AkornLayer", **settings)
     monkeypatch.setattr(files, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(recipe, Path("s.h5"), jobs=1)
+        files.run(recipe, Path("s.h5"), jobs=1)
     monkeypatch.undo()
     monkeypatch.chdir(here)
     Path("my_net.py").unlink()

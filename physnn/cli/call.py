@@ -97,22 +97,22 @@ def run_recipe(title: str, recipe: Any, call: Call) -> tuple[int, int]:
     """Run a recipe, or one shard of it; return how many tasks were run, and how many of other shards are missing."""
     from physnn.cli.answers import announce
     from physnn.jobs.executors import parse_engine
-    from physnn.samples.files import run_sweep
-    from physnn.samples.shards import parse_shard, run_shard
+    from physnn.samples import files
+    from physnn.samples.shards import parse_shard
 
     assert call.run is not None
     run = {name: value for name, value in call.run.items() if name not in ("executor", "insecure", "shard")}
     run |= {"engine": parse_engine(call.run["executor"], call.run["insecure"]), "extend": call.extend}
+    shard = call.run.get("shard")
     with progress_bar(title, call.quiet) as progress:
-        if call.run["shard"] is None:
-            tell = None if call.quiet else announce
-            return run_sweep(recipe, call.out, progress=progress, announce=tell, **run), 0
-        return run_shard(recipe, call.out, parse_shard(call.run["shard"]), progress=progress, **run)
+        run |= {"progress": progress, "announce": None if call.quiet else announce}
+        count = files.run(recipe, call.out, shard=parse_shard(shard) if shard else None, **run)
+        return count, files.missing(call.out)
 
 
 def planned(recipe: Any, call: Call) -> dict[str, Any]:
-    """Tasks, seconds, memory and file size of a recipe, see `physnn.samples.files.plan`."""
-    from physnn.samples.files import plan
+    """Tasks, seconds, memory and file size of a recipe, see `physnn.samples.cost.plan`."""
+    from physnn.samples.cost import plan
 
     assert call.run is not None
     return plan(recipe, call.run["jobs"])

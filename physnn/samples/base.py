@@ -1,20 +1,141 @@
-"""Recipes from settings that a person wrote: every mistake in one sentence."""
+"""Recipes: what decides the numbers of a sample, made from settings that a person wrote."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from typing import Any, TypeVar
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from physnn.errors import InputError, NotFinite
 
-Recipe = TypeVar("Recipe", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
+Growth = Callable[[Any, Any], Any]
+"""Value of a field for a file that has an old one, where a new one is asked for; None where that is no growth."""
 
 
-def validated(kind: type[Recipe], settings: Mapping[str, Any]) -> Recipe:
+def more(old: tuple[Any, ...] | None, new: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    """Union of values: numbers in order, names as they come."""
+    if old is None or new is None:
+        return None
+    union = dict.fromkeys((*old, *new))
+    return tuple(union) if any(isinstance(value, str) for value in union) else tuple(sorted(union))
+
+
+def most(old: int, new: int) -> int:
+    """Larger number of independent draws."""
+    return max(old, new)
+
+
+def longer(old: int, new: int) -> int | None:
+    """Length of series that go on, for which a longer one is run anew from where the shorter one ended."""
+    return new if new >= old else None
+
+
+class Recipe(BaseModel):
+    """Everything that decides the numbers of a sample; the same recipe gives the same file.
+
+    Attributes
+    ----------
+    size, control, draws, repeats : str
+        Axes by role: the field with the sizes, and the dimensions of the file along which the control parameter
+        varies, along which draws are independent, and along which one draw is measured again.
+    grows : mapping of str to Growth
+        Fields that may be extended in a file that exists, each with its rule; all others are fixed.
+    located : tuple of str
+        Fields that say where something lies; what it is, is in other fields.
+    decides : str
+        Number that a pilot decides along with the control values, where there can be a target error.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: str
+    size: ClassVar[str] = "L"
+    control: ClassVar[str] = ""
+    draws: ClassVar[str] = ""
+    repeats: ClassVar[str] = ""
+    grows: ClassVar[Mapping[str, Growth]] = {}
+    located: ClassVar[tuple[str, ...]] = ()
+    decides: ClassVar[str] = ""
+
+    def resolved(self) -> Self:
+        """Recipe with everything filled in that follows from what is given; raises InputError if it makes no sense."""
+        return self
+
+    def unused(self) -> set[str]:
+        """Fields that a file does not record, because they mean nothing in this recipe."""
+        if not self.decides:
+            return set()
+        of_stages = {f"asked_{self.decides}", "stages"}
+        if getattr(self, "target_error", None) is None:
+            return of_stages | {"target_error", "target_observable"}
+        return set() if getattr(self, "stages", ()) else of_stages
+
+    def canonical(self) -> dict[str, Any]:
+        """Recipe as plain data for JSON, as files record it."""
+        return self.model_dump(mode="json", exclude=self.unused())
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a pilot must decide what to measure."""
+        return bool(self.decides) and getattr(self, "target_error", None) is not None and not _stages(self)
+
+    def merged(self, new: Self, extend: bool) -> Self:
+        """Recipe to run where a file holds this one and ``new`` is asked for.
+
+        Raises
+        ------
+        InputError
+            If they differ and ``extend`` is off, or differ in more than the fields that grow.
+        """
+        new = self._as_asked(new)
+        grown = {name: rule(getattr(self, name), getattr(new, name)) for name, rule in self.grows.items()}
+        before, after = self.canonical(), new.canonical()
+        names = [name for name in {**before, **after} if name not in self.located]
+        different = [name for name in names if before.get(name) != after.get(name)]
+        fixed = [name for name in different if grown.get(name) is None]
+        if fixed or (different and not extend):
+            advice = "use --restart to begin anew, or another --out"
+            advice = advice if fixed else "add --extend to add to it, or --restart"
+            name = min(fixed or different, key=lambda name: name != "target_error")
+            change = f"{name} {_short(before.get(name))}, now {_short(after.get(name))}"
+            raise InputError(f"the file holds another recipe ({change}): {advice}")
+        places = {name: grown.get(name, getattr(new, name)) for name in self.located}
+        return self.model_copy(update=places | {name: grown[name] for name in different})
+
+    def _as_asked(self, new: Self) -> Self:
+        """Recipe that is asked for, with what a pilot decided in place of what was asked for at that time."""
+        stages = _stages(self)
+        if not stages:
+            return new
+        count = f"asked_{self.decides}"
+        asked = {self.control: getattr(stages[0], self.control), self.decides: getattr(self, count)}
+        same = [name for name, value in asked.items() if getattr(new, name) == value]
+        if not _stages(new) and getattr(new, "target_error", None) == getattr(self, "target_error", None):
+            same += ["stages", count]
+        return new.model_copy(update={name: getattr(self, name) for name in same})
+
+    def content(self) -> dict[str, Any]:
+        """Part of the recipe that the numbers of one task depend on: without values of axes, places and stages."""
+        outside = {name for name, rule in self.grows.items() if rule is not longer} | {*self.located}
+        outside |= {"target_error", "target_observable", f"asked_{self.decides}", "stages"}
+        return {name: value for name, value in self.canonical().items() if name not in outside}
+
+
+def _stages(recipe: Recipe) -> tuple[Any, ...]:
+    return getattr(recipe, "stages", ())
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def validated(kind: type[Model], settings: Mapping[str, Any]) -> Model:
     """Return a recipe from settings.
 
     Raises

@@ -1,59 +1,95 @@
-"""Sweep files: run a recipe into one, continue it, extend it, put its parts together; the same for every kind."""
+"""Files of samples: run a recipe into one, continue it, extend it, put its parts together; the same for every kind."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from physnn.errors import InputError
-from physnn.jobs.executors import PROCESS, Engine, available_cores, job_numbers
-from physnn.jobs.locks import exclusive
-from physnn.jobs.progress import manifest
+from physnn.jobs.executors import PROCESS, Engine, job_numbers
+from physnn.jobs.locks import briefly, exclusive, sharing
+from physnn.jobs.progress import live_notes, manifest
 from physnn.jobs.run import Progress, Runnable, run_tasks, silent
 from physnn.jobs.stopping import stop_signals
-from physnn.machine import check_disk, sweep_disk
-from physnn.samples.base import validated
-from physnn.samples.kinds import KINDS, Kind, Results
-from physnn.samples.temperature.batch import batched
+from physnn.machine import check_disk
+from physnn.samples.base import Recipe
+from physnn.samples.cost import cost_of, first_stage
+from physnn.samples.kinds import class_of, recipe_from, sample_of
+from physnn.samples.sample import Results, Sample, work
+from physnn.samples.shards import Shard
+from physnn.samples.tasks import Task
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import Parts, read_part, write_part
-from physnn.store.sweep_file import kind_of, read_sweep, write_sweep
+from physnn.store.sweep_file import kind_of
 
 Announce = Callable[[Any, dict[str, Any]], None]
-"""Called before each stage of a sweep with a target error, with what is left of it to run, see `plan`."""
+"""Called before each stage of a sample with a target error, with the cost of what is left of it."""
 
 
 def recipe_on_disk(out: Path) -> Any:
-    """Return the recipe of the file at ``out`` or of the parts beside it; None if there is neither.
+    """Recipe of the file at ``out`` or of the parts beside it; None if there is neither.
 
     Raises
     ------
     InputError
-        If they do not belong to a sweep.
+        If they do not belong to a sample.
     """
-    recipe = Parts(out).recipe() or (read_sweep(out).recipe if out.exists() else None)
-    return None if recipe is None else _checked(recipe, out)
+    plain = Parts(out).recipe() or (_recorded(out) if out.exists() else None)
+    return None if plain is None else recipe_from(plain, out)
 
 
-def _checked(recipe: Mapping[str, Any], out: Path) -> Any:
-    kind = KINDS.get(str(recipe.get("kind")))
-    if kind is None:
-        raise InputError(f"{out} does not belong to a sweep that physnn can run; choose another --out")
-    return validated(kind.Recipe, recipe)
+def _recorded(out: Path) -> dict[str, Any]:
+    found = json.loads(str(kind_of(out)[1].get("recipe", "{}")))
+    return found if isinstance(found, dict) else {}
 
 
 def clear(out: Path, kind: str) -> None:
-    """Remove what a restart replaces; a file of another kind is not ours to remove."""
+    """Remove what a restart replaces; a file of another format is not ours to remove."""
     if out.exists() and kind_of(out)[0] != kind:
         raise InputError(f"{out} is not a {kind} file, so --restart does not replace it; choose another --out")
     out.unlink(missing_ok=True)
     Parts(out).remove()
 
 
-def run_sweep(
-    recipe: Any,
+@dataclass(frozen=True)
+class _Place:
+    """Where a sample runs, and who hears of it."""
+
+    out: Path
+    jobs: int | None
+    engine: Engine
+    progress: Progress
+    announce: Announce | None = None
+    accounts: str = "attempts"
+
+    @property
+    def here(self) -> int:
+        """Number of tasks on this machine at a time."""
+        return job_numbers(self.jobs, self.engine)[1]
+
+    def begin(self, sample: Sample) -> None:
+        """Make the folder of the parts; raises InputError if memory or space on the disk are short."""
+        sample.need(self.here)
+        check_disk(self.out, sample.disk_bytes(), "less to measure")
+        Parts(self.out).begin(sample.recipe.canonical())
+
+    def run(self, sample: Sample, tasks: Sequence[Task]) -> int:
+        """Run the tasks without a part and return how many there were."""
+        parts, at_once = Parts(self.out), job_numbers(self.jobs, self.engine)[0]
+        some: Sequence[Runnable] = tasks
+        batches = sample.batched([task for task in tasks if not parts.finished(task.key)])
+        if batches is not None:
+            some, at_once = batches, at_once if self.jobs or self.engine.address else 1  # a batch fills the GPU here
+        live = live_notes(parts, tasks) if sample.watched else None
+        context = {"sample": sample}
+        return run_tasks(some, work, context, parts, at_once, self.progress, live, self.engine, self.accounts)
+
+
+def run(
+    recipe: Recipe,
     out: Path,
     *,
     jobs: int | None = None,
@@ -63,72 +99,81 @@ def run_sweep(
     progress: Progress = silent,
     announce: Announce | None = None,
     engine: Engine = PROCESS,
+    shard: Shard | None = None,
 ) -> int:
-    """Run a resolved recipe into ``out``, or the rest of it, and return how many tasks were run.
+    """Run a resolved recipe of any kind into ``out``, or the rest of it, and return how many tasks were run.
 
-    A recipe with a target error is run in two stages; ``announce`` hears of each.
+    Parameters
+    ----------
+    recipe, out : Recipe, Path
+        Resolved recipe, and the file that all tasks together make.
+    jobs : int, optional
+        Tasks at a time; by default one for each core.  The numbers do not depend on it.
+    extend, restart : bool
+        Add to a file that holds less; begin anew.
+    max_time : float, optional
+        Seconds after which the run stops; the same call continues.
+    progress, announce : callable, optional
+        Called with (cost done, cost in all, text), and before each stage of a recipe with a target error.
+    engine : Engine
+        What runs tasks.
+    shard : Shard, optional
+        Run its share only; the last shard puts the file together.  What others lack, `missing` knows.
 
     Raises
     ------
     InputError
-        If ``out`` holds another recipe, is locked or cannot be written, or memory or space on the disk are short.
+        If ``out`` holds another recipe, is locked or cannot be written, memory or space on the disk are short, or the
+        recipe cannot be run in shards.
     TasksFailed, Unfinished
         If tasks failed, or the run was stopped.
     """
-    here = job_numbers(jobs, engine)[1]
-    kind = KINDS[recipe.kind]
-    count = 0
-    kind.need(recipe, here)  # before a restart removes anything
+    place = _Place(out, jobs, engine, progress, announce)
+    sample_of(recipe).need(place.here)  # before a restart removes anything
+    if shard is not None:
+        return _run_shard(recipe, place, shard, extend, restart, max_time)
     with exclusive(out), stop_signals(max_time):
-        parts = Parts(out)
         if restart:
-            clear(out, "physnn-sweep")
-        recipe, old = recipe_to_run(recipe, out, extend)
+            clear(out, class_of(recipe.kind, out).format)
+        sample, old = _to_run(recipe, out, extend)
         done = stored(out)
         shorter = [] if old is None else [(old, done)]
-        run = partial(_run_stage, done=done, parts=parts, jobs=jobs, announce=announce, engine=engine)
-        if recipe.undecided:
-            _check(kind, recipe, out, here)
-            parts.begin(recipe.canonical())
-            first, stage = kind.pilot(recipe)
-            count = run(first, stage, progress=progress)
-            results = _results(first, parts, done)
-            recipe = kind.decided(recipe, results)
+        count = 0
+        if sample.recipe.undecided:
+            place.begin(sample)
+            first, stage = first_stage(sample)
+            count = _run_stage(place, first, stage, done)
+            results = _results(first, Parts(out), done)
             shorter.append((first, results))
-            progress = _after(progress, sum(task.cost for task in kind.tasks_of(first)))
-        if any(task.key not in done for task in kind.tasks_of(recipe)):
-            _check(kind, recipe, out, here)
-            parts.begin(recipe.canonical())
+            sample = sample_of(sample.decided(results))
+            place = replace(place, progress=_after(progress, sum(task.cost for task in first.tasks())))
+        if any(task.key not in done for task in sample.tasks()):
+            place.begin(sample)
             for begun, results in shorter:
-                begin_longer(kind, begun, recipe, results, parts)
-            count += run(recipe, recipe.stages[-1] if recipe.stages else None, progress=progress)
-            assemble(recipe, out, done)
-        parts.remove()
+                begin_longer(begun, sample, results, Parts(out))
+            stages = getattr(sample.recipe, "stages", ())
+            count += _run_stage(place, sample, stages[-1] if stages else None, done)
+            assemble(sample, out, done)
+        Parts(out).remove()
     return count
 
 
-def _check(kind: Kind, recipe: Any, out: Path, jobs: int) -> None:
-    """Raise InputError if memory or space on the disk are short."""
-    kind.need(recipe, jobs)
-    need = sweep_disk(1e6 * kind.file_megabytes(recipe), kind.task_count(recipe))
-    check_disk(out, need, "less to measure")
-
-
-def recipe_to_run(recipe: Any, out: Path, extend: bool) -> tuple[Any, Any]:
-    """Return the recipe to run where ``recipe`` is asked for, and the one that is on the disk, or None."""
+def _to_run(recipe: Recipe, out: Path, extend: bool) -> tuple[Sample, Sample | None]:
+    """Sample to run where ``recipe`` is asked for, and the one that is on the disk, or None."""
+    wanted = class_of(recipe.kind, out).format
+    if out.exists() and (there := kind_of(out)[0]) != wanted:
+        raise InputError(f"{out} is a file of kind {there[:40]!r}, not {wanted!r}; choose another --out")
     old = recipe_on_disk(out)
     if old is None:
-        return recipe, None
+        return sample_of(recipe), None
     if old.kind != recipe.kind:
         raise InputError(f"{out} holds a {old.kind} sweep: use --restart to begin anew, or another --out")
-    return KINDS[recipe.kind].merged(old, recipe, extend), old
+    return sample_of(old.merged(recipe, extend)), sample_of(old)
 
 
-def begin_longer(
-    kind: Kind, old: Any, recipe: Any, done: Results, parts: Parts, only: Container[str] | None = None
-) -> None:
-    """Leave the states of chains that become longer as checkpoints, of some tasks ``only``."""
-    for key, arrays in kind.continued(old, recipe, done):
+def begin_longer(old: Sample, sample: Sample, done: Results, parts: Parts, only: Container[str] | None = None) -> None:
+    """Leave the states of tasks that become longer as checkpoints, of some tasks ``only``."""
+    for key, arrays in sample.continued(old, done):
         if (only is None or key in only) and not parts.path(key).exists():
             write_part(parts.path(key), arrays)
 
@@ -137,41 +182,86 @@ def _after(progress: Progress, cost: float) -> Progress:
     return lambda done, total, text: progress(cost + done, cost + total, text)
 
 
-def _run_stage(
-    recipe: Any,
-    stage: Any,
-    done: Mapping[str, Any],
-    parts: Parts,
-    jobs: int | None,
-    progress: Progress,
-    announce: Announce | None,
-    engine: Engine,
-) -> int:
-    """Run the tasks of a recipe without a result, after saying what they cost if they are a stage."""
-    at_once, here = job_numbers(jobs, engine)
-    kind = KINDS[recipe.kind]
-    tasks = [task for task in kind.tasks_of(recipe) if task.key not in done]
-    if announce and stage and (left := [task for task in tasks if not parts.finished(task.key)]):
-        announce(stage, _cost(recipe, left, here))
+def _run_stage(place: _Place, sample: Sample, stage: Any, done: Mapping[str, Any]) -> int:
+    """Run the tasks of a sample without a result, after saying what they cost if they are a stage."""
+    parts = Parts(place.out)
+    tasks = [task for task in sample.tasks() if task.key not in done]
+    if place.announce and stage and (left := [task for task in tasks if not parts.finished(task.key)]):
+        place.announce(stage, cost_of(sample, left, place.here))
     parts.manifest(manifest(tasks))
-    some, work = batched(recipe, tasks, kind.work, parts)
-    if some is not tasks and jobs is None and not engine.address:
-        at_once = 1  # a batch fills the GPU of this machine
-    return run_tasks(some, work, kind.context(recipe), parts, at_once, progress, engine=engine)
+    return place.run(sample, tasks)
+
+
+def _run_shard(recipe: Recipe, place: _Place, shard: Shard, extend: bool, restart: bool, max_time: float | None) -> int:
+    """Run a shard's share of a resolved recipe, or the rest of it, and return how many tasks were run."""
+    if restart:
+        raise InputError("--restart would remove what other shards have done: remove the files, or leave --shard out")
+    if recipe.undecided:
+        raise InputError("a sweep with a target error cannot run in shards, for all tasks wait for its pilot")
+    out, count = place.out, 0
+    with sharing(out, str(shard)), stop_signals(max_time):
+        with briefly(out):
+            sample, mine = _begin_shard(recipe, place, shard, extend)
+        if mine:
+            count = replace(place, accounts=f"attempts-{shard.index}-of-{shard.count}").run(sample, mine)
+        if not _lacking(sample, out):
+            with briefly(out):
+                if Parts(out).recipe() is not None and not _lacking(sample, out, carefully=True):
+                    assemble(sample, out, stored(out))
+                    Parts(out).remove()
+    return count
+
+
+def _begin_shard(recipe: Recipe, place: _Place, shard: Shard, extend: bool) -> tuple[Sample, list[Task]]:
+    """Sample to run and the tasks of this shard that are left, after making the parts folder."""
+    parts = Parts(place.out)
+    begun = parts.recipe()
+    sample, old = _to_run(recipe, place.out, extend)
+    if begun is not None and sample.recipe.canonical() != begun:
+        raise InputError(f"{parts.folder} belongs to another recipe: give all shards the same, or choose another --out")
+    done = stored(place.out)
+    new = [task for task in sample.tasks() if task.key not in done]
+    mine = shard.share(new)
+    if all(parts.finished(task.key) for task in mine):
+        return sample, []
+    sample.need(place.here)
+    if begun is None:
+        parts.begin(sample.recipe.canonical())
+        parts.manifest(manifest(new))
+    if old is not None:
+        begin_longer(old, sample, done, parts, {task.key for task in mine})
+    return sample, mine
+
+
+def missing(out: Path) -> int:
+    """Number of tasks without a result of the sample that shards make at ``out``; 0 once the file is put together."""
+    plain = Parts(out).recipe()
+    return 0 if plain is None else len(_lacking(sample_of(recipe_from(plain, out)), out))
+
+
+def _lacking(sample: Sample, out: Path, carefully: bool = False) -> list[str]:
+    """Keys of the tasks that have no result yet; carefully, opening every part."""
+    parts = Parts(out)
+    there = parts.listing()[0]
+    keys = [task.key for task in sample.tasks()]
+    lacking = [key for key in keys if key not in there or (carefully and not parts.finished(key))]
+    if not lacking:
+        return []
+    # After the parts: another shard may have put the file together meanwhile.
+    done = stored(out)
+    return [key for key in lacking if key not in done]
 
 
 def stored(out: Path) -> dict[str, Any]:
-    """Return the results of all tasks that a finished file holds, by key; none without a file."""
+    """Results of all tasks that a finished file holds, by key; none without a file."""
     if not out.exists():
         return {}
-    file = read_sweep(out)
-    recipe = _checked(file.recipe, out)
-    return dict(KINDS[recipe.kind].disassemble(recipe, file.sizes))
+    sample = sample_of(recipe_from(_recorded(out), out))
+    return dict(sample.disassemble(sample.read(out)))
 
 
-def _results(recipe: Any, parts: Parts, done: Mapping[str, Any]) -> dict[str, Any]:
-    tasks = KINDS[recipe.kind].tasks_of(recipe)
-    return dict(done) | {task.key: read_part(parts.path(task.key)) for task in tasks if task.key not in done}
+def _results(sample: Sample, parts: Parts, done: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(done) | {t.key: read_part(parts.path(t.key)) for t in sample.tasks() if t.key not in done}
 
 
 class _OnDisk(Mapping[str, Mapping[str, Any]]):
@@ -195,31 +285,29 @@ class _OnDisk(Mapping[str, Mapping[str, Any]]):
         return sum(1 for _ in self)
 
 
-class _BySize(Mapping[int, Mapping[str, Variable]]):
-    """The groups of a sweep file, each put together when it is asked for: memory for the largest is enough."""
+class _BySize(Mapping[Any, Mapping[str, Variable]]):
+    """Groups of a file, each put together when it is asked for: memory for the largest is enough."""
 
-    def __init__(self, recipe: Any, results: Results) -> None:
-        self._recipe, self._results = recipe, results
+    def __init__(self, sample: Sample, results: Results) -> None:
+        self._sample, self._results = sample, results
 
-    def __getitem__(self, L: int) -> Mapping[str, Variable]:
-        # What a task is called does not depend on the other sizes of its sweep.
-        one = self._recipe.model_copy(update={"L": (L,)})
-        return KINDS[self._recipe.kind].assemble(one, self._results)[L]
+    def __getitem__(self, size: Any) -> Mapping[str, Variable]:
+        return self._sample.assemble(size, self._results)
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._recipe.L)
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._sample.sizes())
 
     def __len__(self) -> int:
-        return len(self._recipe.L)
+        return len(self._sample.sizes())
 
 
-def assemble(recipe: Any, out: Path, done: Mapping[str, Any]) -> None:
+def assemble(sample: Sample, out: Path, done: Mapping[str, Any]) -> None:
     """Write the file ``out`` from its parts and what it holds already, one size after the other."""
-    write_sweep(out, recipe.canonical(), _BySize(recipe, _OnDisk(Parts(out), done)))
+    sample.write(out, _BySize(sample, _OnDisk(Parts(out), done)))
 
 
 def merge(out: Path) -> int:
-    """Assemble the parts of an unfinished sweep that lie beside ``out``; return the number of tasks in the file.
+    """Assemble the parts of an unfinished file that lie beside ``out``; return the number of tasks in the file.
 
     Raises
     ------
@@ -231,62 +319,13 @@ def merge(out: Path) -> int:
         found = parts.recipe()
         if found is None:
             raise InputError(f"there are no parts beside {out} to merge; run a sweep with --out {out} first")
-        recipe = _checked(found, out)
-        if recipe.undecided:
+        sample = sample_of(recipe_from(found, out))
+        if sample.recipe.undecided:
             raise InputError("the pilot has not decided yet what to measure; run the same command again")
-        done = stored(out)
-        tasks = KINDS[recipe.kind].tasks_of(recipe)
         # Damage, and checkpoints whose notes are lost, show when parts are read for good.
-        there = done.keys() | parts.listing()[0].keys()
-        missing = [task for task in tasks if task.key not in there]
-        if missing:
-            raise InputError(f"{len(missing)} of {len(tasks)} tasks are not done yet; run the same command again")
-        assemble(recipe, out, done)
+        lacking, count = _lacking(sample, out), len(sample.tasks())
+        if lacking:
+            raise InputError(f"{len(lacking)} of {count} tasks are not done yet; run the same command again")
+        assemble(sample, out, stored(out))
         parts.remove()
-    return len(tasks)
-
-
-def plan(recipe: Any, jobs: int | None = None) -> dict[str, Any]:
-    """Return what a resolved recipe will take: tasks, seconds, memory and file size, from one small timed task.
-
-    Returns
-    -------
-    dict
-        ``rows`` (one per size: L, tasks, seconds_per_task, megabytes_per_task), ``jobs``, ``seconds``, ``megabytes``,
-        ``file_megabytes``.  For a recipe with a target error that is the pilot; ``second_stage_at_most`` has the
-        bounds of ``seconds`` and ``file_megabytes`` for what it will decide.
-
-    Raises
-    ------
-    InputError
-        If memory is short.
-    """
-    from physnn.analysis.verdict.planning import CAP
-
-    jobs = jobs or available_cores()
-    kind = KINDS[recipe.kind]
-    if not recipe.undecided:
-        return _cost(recipe, kind.tasks_of(recipe), jobs)
-    first, stage = kind.pilot(recipe)
-    found = _cost(first, kind.tasks_of(first), jobs)
-    bounds = {name: CAP * found[name] for name in ("seconds", "file_megabytes")}
-    return found | {"stage": stage.model_dump(mode="json"), "second_stage_at_most": bounds | {"times_pilot": CAP}}
-
-
-def _cost(recipe: Any, tasks: Sequence[Runnable], jobs: int) -> dict[str, Any]:
-    """Return what tasks of a recipe will take, see `plan`."""
-    kind = KINDS[recipe.kind]
-    need = kind.need(recipe, jobs)
-    per_cost = kind.seconds_per_cost(recipe, tasks)
-    rows = []
-    for L in recipe.L:
-        costs = [task.cost for task in tasks if getattr(task, "L", None) == L]
-        row = {"L": L, "tasks": len(costs), "seconds_per_task": per_cost * max(costs, default=0.0)}
-        rows.append(row | {"megabytes_per_task": kind.task_megabytes(recipe, L)})
-    return {
-        "rows": rows,
-        "jobs": jobs,
-        "seconds": per_cost * sum(task.cost for task in tasks) / jobs,
-        "megabytes": need / 1e6,
-        "file_megabytes": kind.file_megabytes(recipe),
-    }
+    return count

@@ -78,6 +78,14 @@ def network_id(architecture: Mapping[str, Any], weights: Mapping[str, np.ndarray
     return sha.hexdigest()[:16]
 
 
+def dimensions(layered: bool) -> dict[str, tuple[str, ...]]:
+    """Dimensions after ``network`` of every array by name, where layers have weights of their own or not."""
+    return {
+        name: (*(("layer",) if layered and name in _LAYERED else ()), *dims.split())
+        for name, (dims, _) in _ARRAYS.items()
+    }
+
+
 def write_networks(
     path: Path,
     architecture: Mapping[str, Any],
@@ -106,13 +114,11 @@ def write_networks(
     Unfinished, InputError
         If the file cannot be written.
     """
-    own = bool(architecture.get("layers"))
     root = {}
-    for name, (dims, meaning) in _ARRAYS.items():
+    for name, dims in dimensions(bool(architecture.get("layers"))).items():
         if name in trained[0]:
-            first = ("network", "layer") if own and name in _LAYERED else ("network",)
             values = np.stack([t[name] for t in trained])
-            root[name] = Variable((*first, *dims.split()), values, {"long_name": meaning})
+            root[name] = Variable(("network", *dims), values, {"long_name": _ARRAYS[name][1]})
     root["seed"] = Variable(("network",), np.array(seeds, np.int64), {"long_name": "training seed"})
     groups: dict[str, Group] = {"/": root}
     if measured:

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from physnn import api, rng
-from physnn.samples.files import run_sweep
-from physnn.samples.temperature.work import tasks_of
+from physnn.samples import files
+from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
 from tests.faults.processes import descendants, survivors, workers
@@ -44,9 +44,11 @@ def reference(folder: Path, L: int, sweeps: int, chains: int) -> tuple[str, Resu
     recipe = api.temperature_recipe(out, **settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Parts, "remove", lambda _: None)
-        run_sweep(recipe, out, jobs=1)
+        files.run(recipe, out, jobs=1)
     parts = Parts(out)
-    return content_digest(out), {task.key: read_part(parts.path(task.key)) for task in tasks_of(recipe)}
+    return content_digest(out), {
+        task.key: read_part(parts.path(task.key)) for task in TemperatureSample(recipe).tasks()
+    }
 
 
 def finished(out: Path, wanted: Results) -> set[str]:

@@ -17,7 +17,7 @@ from physnn import api
 from physnn.errors import Unfinished
 from physnn.jobs import stopping
 from physnn.jobs.stopping import Checkpoints, Stopped, allowed_seconds, heeding, stop_flag, stop_signals
-from physnn.samples.files import run_sweep
+from physnn.samples import files
 from physnn.samples.temperature import work
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
@@ -80,7 +80,7 @@ def test_a_signal_stops_a_long_chain_in_time_with_its_state_saved(tmp_path, engi
     assert len(error.strip().splitlines()) == 1 and "same command continues" in error
     assert json.loads(text)["status"] == ("interrupted" if number == signal.SIGINT else "unfinished")
     kept = [read_part(path) for path in folder.glob("*.h5")]
-    assert kept and all(int(k["unfinished"]) and len(k["values"]) > 100 for k in kept)
+    assert kept and all(int(k["unfinished"]) and k["energy"].size > 100 for k in kept)
     assert not out.exists() and not out.with_name(".s.h5.lock").exists()
 
 
@@ -175,7 +175,7 @@ def test_a_chain_stopped_again_and_again_gets_on_and_ends_with_the_same_data(tmp
         process.send_signal(signal.SIGUSR1)
         process.communicate(timeout=60)
         assert process.returncode == 3
-        lengths += [len(read_part(path)["values"]) for path in Parts(out).folder.glob("*.h5")]
+        lengths += [read_part(path)["energy"].size for path in Parts(out).folder.glob("*.h5")]
     assert 0 < lengths[0] < lengths[1] < 1_000_000
     cut = json.loads(start(out, *words).communicate(timeout=120)[0])
     assert cut["digest"] == answer["digest"]
@@ -199,7 +199,7 @@ def test_how_often_the_state_is_saved_changes_nothing(tmp_path, monkeypatch, sec
     def digest(name: str) -> str:
         out = tmp_path / f"{name}.h5"
         recipe = api.temperature_recipe(out, L=(16,), T=[2.3], sweeps=800, chains=1, algorithm="metropolis")
-        run_sweep(recipe, out, jobs=1)
+        files.run(recipe, out, jobs=1)
         return content_digest(out)
 
     with monkeypatch.context() as often:

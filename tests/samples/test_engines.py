@@ -21,7 +21,7 @@ from physnn.jobs import dask
 from physnn.jobs.dask import check_address
 from physnn.jobs.executors import Engine, parse_engine
 from physnn.jobs.run import run_tasks
-from physnn.samples.files import run_sweep
+from physnn.samples import files
 from physnn.samples.temperature import work
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part, write_part
@@ -122,7 +122,7 @@ def test_workers_that_never_begin_end_the_run(tmp_path):
 
 
 def digest(out: Path, **options) -> str:
-    run_sweep(api.temperature_recipe(out, **SMALL), out, **options)
+    files.run(api.temperature_recipe(out, **SMALL), out, **options)
     return content_digest(out)
 
 
@@ -132,15 +132,15 @@ def reference(tmp_path_factory) -> str:
 
 
 def test_workers_and_the_order_of_tasks_change_nothing(tmp_path, monkeypatch, reference):
-    tasks = work.tasks_of
+    tasks = work.TemperatureSample.tasks
 
-    def shuffled(recipe):
-        found = tasks(recipe)
+    def shuffled(sample):
+        found = tasks(sample)
         random.Random(7).shuffle(found)
         return found
 
     assert digest(tmp_path / "two.h5", jobs=2) == reference
-    monkeypatch.setattr(work, "tasks_of", shuffled)
+    monkeypatch.setattr(work.TemperatureSample, "tasks", shuffled)
     assert digest(tmp_path / "shuffled.h5", jobs=1) == reference
 
 
@@ -151,7 +151,7 @@ def test_four_workers_give_the_same(tmp_path, reference):
 
 def test_another_seed_changes_the_digest(tmp_path, reference):
     out = tmp_path / "s.h5"
-    run_sweep(api.temperature_recipe(out, **SMALL, seed=1), out, jobs=1)
+    files.run(api.temperature_recipe(out, **SMALL, seed=1), out, jobs=1)
     assert content_digest(out) != reference
 
 

@@ -13,13 +13,13 @@ from physnn import api
 from physnn.cli import run as command
 from physnn.errors import NotFinite, TasksFailed
 from physnn.jobs import stopping
-from physnn.networks.kuramoto.network import KuramotoNetwork
+from physnn.networks.kuramoto.lattice import LatticeNetwork
 from physnn.networks.kuramoto.training import TrainingRecipe, train_network
 from physnn.networks.tasks.transmogrifier import Transmogrifier
+from physnn.samples import files
 from physnn.samples.base import check_finite
 from physnn.samples.equilibrium import work
 from physnn.samples.equilibrium.recipe import OrderRecord
-from physnn.samples.files import run_sweep
 from physnn.samples.temperature import work as temperature
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
@@ -41,7 +41,7 @@ def test_the_first_number_that_is_none_is_named():
 
 def test_a_chain_stops_where_its_energy_is_no_number_and_its_checkpoint_stays(tmp_path, monkeypatch):
     whole, out = tmp_path / "whole.h5", tmp_path / "s.h5"
-    run_sweep(api.temperature_recipe(whole, **CHAINS), whole, jobs=1)
+    files.run(api.temperature_recipe(whole, **CHAINS), whole, jobs=1)
     monkeypatch.setattr(temperature, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     move, made = temperature.advance, 0
@@ -59,14 +59,14 @@ def test_a_chain_stops_where_its_energy_is_no_number_and_its_checkpoint_stays(tm
         with pytest.raises(
             TasksFailed, match=r"1 of 2 tasks failed.*energy is nan at measurement 200 .*T = 2.3"
         ) as told:
-            run_sweep(api.temperature_recipe(out, **CHAINS), out, jobs=1)
+            files.run(api.temperature_recipe(out, **CHAINS), out, jobs=1)
     assert "\n" not in str(told.value) and not out.exists()
     parts = [read_part(path) for path in Parts(out).folder.glob("*.h5")]
-    assert sorted(len(part["values"]) for part in parts) == [200, 300]
-    assert all(np.isfinite(part["values"]).all() for part in parts)
+    assert sorted(len(part["energy"]) for part in parts) == [200, 300]
+    assert all(np.isfinite(part["energy"]).all() for part in parts)
     (failed,) = attempts(out)["failed"]
     assert attempts(out)["attempts"] == {failed: 1}, "the same again would come of another attempt"
-    run_sweep(api.temperature_recipe(out, **CHAINS), out, jobs=1)
+    files.run(api.temperature_recipe(out, **CHAINS), out, jobs=1)
     assert content_digest(out) == content_digest(whole), "it goes on from the checkpoint"
 
 
@@ -84,16 +84,16 @@ def test_a_network_whose_output_is_no_number_leaves_no_part(tmp_path, monkeypatc
         "--out",
         str(out),
     ]
-    step = KuramotoNetwork.evolve
+    step = LatticeNetwork.evolve
 
-    def broken(self, inputs, steps, noise=None, eta=0.0, *rest, **options):
-        x = step(self, inputs, steps, noise, eta, *rest, **options)
+    def broken(self, inputs, steps, keys, eta, *rest):
+        x = step(self, inputs, steps, keys, eta, *rest)
         if eta == 0.2 and inputs.shape[-1] == 24:
-            x[1, 0, 5, 5] = math.inf
+            x[1, 5, 5, 0] = math.inf
         return x
 
     with monkeypatch.context() as patch:
-        patch.setattr(KuramotoNetwork, "evolve", broken)
+        patch.setattr(LatticeNetwork, "evolve", broken)
         assert command(words) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "2 of 16 tasks failed" in error
@@ -106,7 +106,7 @@ def test_a_network_whose_output_is_no_number_leaves_no_part(tmp_path, monkeypatc
 def test_vectors_stop_before_a_state_that_is_no_number_is_saved(tmp_path, monkeypatch, dropped):
     out = tmp_path / "s.h5"
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
-    monkeypatch.setattr(work, "_block", lambda task: 10)
+    monkeypatch.setattr(work.EquilibriumSample, "_block", lambda sample, size: 10)
     settings = {"L": (4,), "T": (0.9,), "model": ("xy",), "sweeps": 40, "thermalisation": dropped, "interval": 2}
     recipe = api.equilibrium_recipe(out, **settings, order=XY, chains=2)
     move = work.Langevin.advance
@@ -117,10 +117,10 @@ def test_vectors_stop_before_a_state_that_is_no_number_is_saved(tmp_path, monkey
             state.x[1, 2, 2, 0] = np.nan
         return rows
 
-    moves = work.EquilibriumTask(recipe=recipe, L=4, T=0.9).moves
+    moves = recipe.moves(4)
     monkeypatch.setattr(work.Langevin, "advance", broken)
     with pytest.raises(TasksFailed, match="a component of the state is nan at measurement"):
-        run_sweep(recipe, out, jobs=1)
+        files.run(recipe, out, jobs=1)
     (kept,) = [read_part(path) for path in Parts(out).folder.glob("*.h5")]
     assert int(kept["done"]) == 20 - dropped
     assert np.isfinite(kept["state_x"]).all()

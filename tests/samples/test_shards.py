@@ -12,12 +12,12 @@ from physnn import api
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs.locks import exclusive
-from physnn.samples import shards
-from physnn.samples.files import merge, run_sweep
+from physnn.samples import files
+from physnn.samples.files import merge
 from physnn.samples.noise.recipe import NoiseSweep
-from physnn.samples.noise.recipe import tasks_of as noise_tasks
-from physnn.samples.shards import Shard, parse_shard, run_shard
-from physnn.samples.temperature import work as temperature
+from physnn.samples.noise.work import NoiseSample
+from physnn.samples.shards import Shard, parse_shard
+from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 
@@ -46,6 +46,7 @@ WORDS = [
 class Task:
     key: str
     cost: float = 1.0
+    group: str = ""
 
 
 def recipe(out, extend=False, **settings):
@@ -53,13 +54,14 @@ def recipe(out, extend=False, **settings):
 
 
 def shard(out, i, n, extend=False, jobs=1, **settings):
-    return run_shard(recipe(out, extend, **settings), out, Shard(i, n), jobs=jobs, extend=extend)
+    count = files.run(recipe(out, extend, **settings), out, jobs=jobs, extend=extend, shard=Shard(i, n))
+    return count, files.missing(out)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> str:
     out = tmp_path_factory.mktemp("whole") / "s.h5"
-    run_sweep(recipe(out), out, jobs=1)
+    files.run(recipe(out), out, jobs=1)
     return content_digest(out)
 
 
@@ -78,7 +80,7 @@ def test_shares_are_disjoint_complete_and_equal_in_cost(count):
 
 def test_noise_values_of_one_batch_stay_together_if_there_are_enough_batches():
     swept = NoiseSweep(L=(32, 64), eta=(0.1, 0.2, 0.3), images=64, batch=2, network_ids=("a",), steps=3)
-    shares = [Shard(i, 4).share(noise_tasks(swept)) for i in range(4)]
+    shares = [Shard(i, 4).share(NoiseSample(swept).tasks()) for i in range(4)]
     groups = [{t.group for t in share} for share in shares]
     assert all(not a & b for a, b in itertools.combinations(groups, 2))
     costs = [sum(t.cost for t in share) for share in shares]
@@ -105,28 +107,29 @@ def test_a_share_done_twice_runs_once_and_merge_can_put_it_together(tmp_path, wh
     assert shard(out, 0, 2) == (0, first[1]) and first[0] > 0
     with pytest.raises(InputError, match="are not done yet"):
         merge(out)
-    monkeypatch.setattr(shards, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt):
-        shard(out, 1, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            shard(out, 1, 2)
     assert merge(out) == 12 and content_digest(out) == whole
 
 
 def test_a_whole_run_completes_what_shards_began(tmp_path, whole):
     out = tmp_path / "s.h5"
     count, _ = shard(out, 0, 2)
-    assert run_sweep(recipe(out), out, jobs=1) == 12 - count
+    assert files.run(recipe(out), out, jobs=1) == 12 - count
     assert content_digest(out) == whole
 
 
 def test_shards_extend_a_file(tmp_path, whole):
     out, once = tmp_path / "s.h5", tmp_path / "once.h5"
-    run_sweep(recipe(out, L=(8,), sweeps=40), out, jobs=1)
+    files.run(recipe(out, L=(8,), sweeps=40), out, jobs=1)
     before = out.read_bytes()
     longer = {"L": (8, 16), "sweeps": 60}
     assert shard(out, 1, 2, extend=True, **longer)[1] > 0 and out.read_bytes() == before
     assert shard(out, 0, 2, extend=True, **longer)[1] == 0
-    run_sweep(recipe(once, L=(8,), sweeps=40), once, jobs=1)
-    run_sweep(recipe(once, True, **longer), once, jobs=1, extend=True)
+    files.run(recipe(once, L=(8,), sweeps=40), once, jobs=1)
+    files.run(recipe(once, True, **longer), once, jobs=1, extend=True)
     assert content_digest(out) == content_digest(once)
 
 
@@ -135,7 +138,7 @@ def test_what_cannot_be_shared_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(InputError, match="target error cannot run in shards"):
         shard(out, 0, 2, T=[2.1, 2.2, 2.3, 2.4], target_error=0.1)
     with pytest.raises(InputError, match="would remove what other shards"):
-        run_shard(recipe(out), out, Shard(0, 2), restart=True)
+        files.run(recipe(out), out, shard=Shard(0, 2), restart=True)
     assert list(tmp_path.iterdir()) == []
     shard(out, 0, 2)
     for change in ({"seed": 1}, {"sweeps": 61}, {"L": (8, 32)}):
@@ -159,10 +162,12 @@ CODE = """
 import json, sys
 from pathlib import Path
 from physnn import api
-from physnn.samples.shards import parse_shard, run_shard
+from physnn.samples import files
+from physnn.samples.shards import parse_shard
 out = Path(sys.argv[1])
 recipe = api.temperature_recipe(out, **json.loads(sys.argv[3]))
-print(json.dumps(run_shard(recipe, out, parse_shard(sys.argv[2]), jobs=1)))
+count = files.run(recipe, out, jobs=1, shard=parse_shard(sys.argv[2]))
+print(json.dumps([count, files.missing(out)]))
 """
 
 
@@ -202,14 +207,14 @@ def test_a_failing_shard_names_its_tasks_and_others_go_on(tmp_path, monkeypatch)
     from physnn.jobs.progress import status
 
     out = tmp_path / "s.h5"
-    work = temperature.work
+    run = TemperatureSample.run
 
-    def broken(task, path, context):
-        if task.L == 8 and task.T == 2.1:
+    def broken(sample, task, checkpoint):
+        if task.size == 8 and task["T"] == 2.1:
             raise ValueError("no good")
-        work(task, path, context)
+        return run(sample, task, checkpoint)
 
-    monkeypatch.setattr(temperature, "work", broken)
+    monkeypatch.setattr(TemperatureSample, "run", broken)
     failed = 0
     for i in range(2):
         try:

@@ -19,7 +19,8 @@ from physnn.analysis.verdict.planning import Refinement
 from physnn.cli import cli
 from physnn.cli import run as command
 from physnn.errors import InputError
-from physnn.samples.files import merge, run_sweep, stored
+from physnn.samples import files
+from physnn.samples.files import merge, stored
 from physnn.samples.noise import work
 from physnn.samples.noise.recipe import noise_values
 from physnn.store.hdf5 import content_digest
@@ -33,7 +34,7 @@ DECISION = Refinement((0.0, 0.1, 0.125, 0.15, 0.2), 1.5, True, 0.01, 0, "injecte
 
 def run(out, networks, L=(20, 24), extend=False, jobs=1, announce=None, **settings):
     recipe = api.noise_recipe(out, extend, L=L, networks=[str(networks)], **settings)
-    return run_sweep(recipe, out, extend=extend, jobs=jobs, announce=announce)
+    return files.run(recipe, out, extend=extend, jobs=jobs, announce=announce)
 
 
 @pytest.fixture
@@ -45,26 +46,26 @@ def injected(monkeypatch):
 def planted(slope_of, scatter):
     """Return what stands in for a task: curves in L with noise of their own."""
 
-    def task(task, files):
-        generator = rng.stream(0, "synthetic", "task", task.key)
-        value = 0.3 + 0.2 * np.tanh((task.eta - 0.145) * slope_of(task.L))
-        rmse = value * (1 + scatter * generator.normal(size=task.count))
+    def run(sample, task, checkpoint):
+        generator = rng.stream(0, "synthetic", "task", task.size, task["eta"], task["network"], task["image"][0])
+        value = 0.3 + 0.2 * np.tanh((task["eta"] - 0.145) * slope_of(task.size))
+        rmse = value * (1 + scatter * generator.normal(size=len(task["image"])))
         return {"rmse": rmse, "overlap": 1 - rmse}
 
-    return task
+    return run
 
 
 @pytest.fixture
 def crossing(monkeypatch, tmp_path):
     """Curves that cross at 0.145 in place of the networks'; returns a file of four networks."""
-    monkeypatch.setattr(work, "run_noise_task", planted(lambda L: 0.15 * L, 0.15))
+    monkeypatch.setattr(work.NoiseSample, "run", planted(lambda L: 0.15 * L, 0.15))
     return make_networks(tmp_path / "four.h5", (0, 1, 2, 3))
 
 
 @pytest.fixture
 def flat(monkeypatch, tmp_path):
     """Curves that do not depend on L."""
-    monkeypatch.setattr(work, "run_noise_task", planted(lambda L: 10, 0.05))
+    monkeypatch.setattr(work.NoiseSample, "run", planted(lambda L: 10, 0.05))
     return make_networks(tmp_path / "four.h5", (0, 1, 2, 3))
 
 
@@ -106,7 +107,7 @@ def test_decisions_are_those_of_the_command_fit_on_the_pilot(tmp_path, crossing)
     run(out, crossing, images=8, **settings)
     plan = planning.refine(physnn.fit(out), 0.001, asked=4.0, draws="images")
     recipe = api.noise_recipe(target_error=0.001, networks=[str(crossing)], **settings)
-    decided = work.decided(recipe, stored(out))
+    decided = work.NoiseSample(recipe).decided(stored(out))
     assert plan.refined and decided.eta == plan.values
     assert decided.stages[-1].why == plan.reason
     assert decided.images == math.ceil(math.ceil(8 * plan.factor) / 8) * 8
@@ -151,21 +152,21 @@ def test_extending_adds_to_what_was_decided(tmp_path, network_file, flat, inject
 def test_the_result_does_not_depend_on_where_it_was_interrupted(tmp_path, network_file, injected, monkeypatch):
     run(tmp_path / "whole.h5", network_file, **SMALL)
     out = tmp_path / "cut.h5"
-    measure, decide, count, interruptions = work.run_noise_task, work.decided, 0, 0
+    measure, decide, count, interruptions = work.NoiseSample.run, work.NoiseSample.decided, 0, 0
 
-    def interrupted(task, files):
+    def interrupted(sample, task, checkpoint):
         nonlocal count
         count += 1
         if count % 23 == 0:
             raise KeyboardInterrupt
-        return measure(task, files)
+        return measure(sample, task, checkpoint)
 
     def stop_once(recipe, results):
-        monkeypatch.setattr(work, "decided", decide)
+        monkeypatch.setattr(work.NoiseSample, "decided", decide)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(work, "run_noise_task", interrupted)
-    monkeypatch.setattr(work, "decided", stop_once)
+    monkeypatch.setattr(work.NoiseSample, "run", interrupted)
+    monkeypatch.setattr(work.NoiseSample, "decided", stop_once)
     while not out.exists():
         try:
             run(out, network_file, **SMALL)

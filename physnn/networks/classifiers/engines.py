@@ -105,7 +105,7 @@ def train_replicas(
         if report:
             report(replicas.epoch, recipe.epochs, float(more[:, -1].mean()))
     found = _stored(replicas, loss) | _tested(run, recipe, problem, replicas, device) | {"unfinished": np.array(0)}
-    write_part(checkpoint, {name: v for name, v in found.items() if not name.startswith(("mean:", "square:"))})
+    write_part(checkpoint, _result(found) | {"unfinished": np.array(0)})
     return _result(found)
 
 

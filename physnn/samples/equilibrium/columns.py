@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +11,7 @@ from physnn.analysis.order.structure import Order, moments, transform
 from physnn.samplers.vectors import VECTOR_COLUMNS
 from physnn.samples.equilibrium.order import leading_modes
 from physnn.samples.equilibrium.recipe import EquilibriumSweep
-from physnn.store.hdf5 import Variable
+from physnn.samples.tasks import Measured
 
 MEANINGS = VECTOR_COLUMNS | {
     "m2": "|psi|^2, square of the order parameter per site on the measured modes",
@@ -25,14 +23,24 @@ MEANINGS = VECTOR_COLUMNS | {
     "replica_overlap": "mean of x . y over sites with y the next chain, whose noise is independent",
     "overlap": "mean of x . x_clean over sites, with x_clean the state without noise from the same start",
 }
-DIMENSIONS = {
-    "state_x": ("row", "column", "component"),
-    "state_clean": ("row", "column", "component"),
-    "state_generator": ("word",),
-    "energy_map": ("row", "column"),
-    "structure": ("row_number", "half_column_number"),
-    "modes": ("mode", "component", "component_in", "part"),
+_SITES = ("chain", "row", "column")
+KEPT = {
+    "state_x": ("state_x of the chain", (*_SITES, "component")),
+    "state_generator": ("state_generator of the chain", ("chain", "word")),
+    "state_step": ("state_step of the chain", ()),
+    "state_clean": ("state_clean of the chain", (*_SITES, "component")),
+    "state_size": ("state_size of the chain", ()),
+    "energy_map": ("energy of every site at the end, -1/2 x . (J x + c) - c . x / 2", _SITES),
+    "structure": (
+        "trace of S(k), averaged over measurements; column numbers from 0 to L/2",
+        ("chain", "row_number", "half_column_number"),
+    ),
+    "modes": (
+        "S(k) at the wave vectors of mode_place with all components, real and imaginary part",
+        ("chain", "mode", "component", "component_in", "part"),
+    ),
 }
+"""Meaning and axes, after that of temperatures, of what is kept once of a chain."""
 LEAST_CHAINS = 3
 """Chains from which on overlaps of neighbouring chains are overlaps of different pairs."""
 
@@ -124,46 +132,15 @@ class Measuring:
         _take(means["modes"], np.stack([matrix.real, matrix.imag], axis=-1), number)
         return np.stack([np.asarray(found[name], np.float64) for name in self.columns], axis=1)
 
-    def group(self, recipe: EquilibriumSweep, L: int, found: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Variable]:
-        """Return the group of a size from the arrays of its tasks, one for each temperature."""
-        T = np.array(recipe.T)
-        model = recipe.lattice()
-        group = {
-            "T": Variable(("T",), T, {"symbol": "T", "units": "J/k_B", "long_name": "temperature"}),
-            "eta": Variable(("T",), np.sqrt(2 * T), {"long_name": "noise, Langevin convention", "symbol": "eta"}),
-            "chain": Variable(("chain",), np.arange(recipe.chains), {"long_name": "number of the Markov chain"}),
-            "measurement": Variable(("measurement",), np.arange(recipe.sweeps), {"long_name": "number in the chain"}),
-            "coupling": Variable(("component", "component_in", "offset_row", "offset_column"), model.coupling),
-            "bias": Variable(("component",), model.bias),
-            "mode_place": Variable(("mode", "axis"), np.array(self.modes), {"long_name": "k L / 2 pi of the modes"}),
-        }
-        values = np.array([arrays["values"] for arrays in found])
-        for k, name in enumerate(self.columns):
-            group[name] = Variable(("T", "chain", "measurement"), values[..., k], self._attributes(name))
-        ratio = group["force"].values.mean(2) / group["curvature"].values.mean(2)
-        group["t_conf"] = Variable(("T", "chain"), ratio, {"units": "J/k_B", "long_name": "<force> / <curvature>"})
-        for name in [n for n in found[0] if n in DIMENSIONS or n.startswith("state_")]:
-            stacked = np.array([arrays[name] for arrays in found])
-            dims = ("T",) if stacked.ndim == 1 else ("T", "chain", *DIMENSIONS[name])
-            group[name] = Variable(dims, stacked, {"long_name": MEANS.get(name, f"{name} of the chain")})
-        return group
-
-    def _attributes(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = {"long_name": MEANINGS[name], "units": "dimensionless"}
-        return found | ({"components": self.order.components} if name == "m2" else {})
-
-    def part(self, group: Mapping[str, Variable], t: int) -> dict[str, np.ndarray]:
-        """Return the arrays of one task of a file: the inverse of `group`."""
-        values = np.stack([group[name].values[t] for name in self.columns], axis=-1)
-        kept = {n: v.values[t] for n, v in group.items() if n in DIMENSIONS or n.startswith("state_")}
-        return kept | {"values": values}
-
-
-MEANS = {
-    "energy_map": "energy of every site at the end, -1/2 x . (J x + c) - c . x / 2",
-    "structure": "trace of S(k), averaged over measurements; column numbers from 0 to L/2",
-    "modes": "S(k) at the wave vectors of mode_place with all components, real and imaginary part",
-}
+    def quantities(self) -> dict[str, Measured]:
+        """Quantities of the file by name."""
+        found = {}
+        for name in self.columns:
+            attrs = {"components": self.order.components} if name == "m2" else {}
+            found[name] = Measured("", "dimensionless", MEANINGS[name], ("T", "chain", "measurement"), attrs)
+        for name, (meaning, dims) in KEPT.items():
+            found[name] = Measured("", "", meaning, ("T", *dims))
+        return found
 
 
 def _overlap(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,11 +1,9 @@
-"""The recipe of an equilibrium sweep of unit vectors, and its tasks: some chains at one size and temperature each."""
+"""Recipe of an equilibrium sweep of unit vectors: some chains at each size and temperature."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import itertools
-import json
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -13,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from physnn.errors import InputError
+from physnn.samples.base import Growth, Recipe, longer, more
 
 if TYPE_CHECKING:
     from physnn.analysis.order.structure import Order
@@ -68,7 +67,7 @@ def record(found: Found) -> OrderRecord:
     )
 
 
-class EquilibriumSweep(BaseModel):
+class EquilibriumSweep(Recipe):
     """The recipe of an equilibrium sweep.
 
     ``model`` are the words of `physnn.samples.named.load_model` and ``model_id`` the content identity of what
@@ -80,7 +79,11 @@ class EquilibriumSweep(BaseModel):
     `physnn.samplers.reflections`, and intervals do not grow.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    control: ClassVar[str] = "T"
+    draws: ClassVar[str] = "chain"
+    repeats: ClassVar[str] = "measurement"
+    grows: ClassVar[Mapping[str, Growth]] = {"L": more, "T": more, "sweeps": longer}
+    located: ClassVar[tuple[str, ...]] = ("model",)
 
     kind: Literal["equilibrium"] = "equilibrium"
     L: Annotated[tuple[Annotated[int, Field(ge=3, le=2**12)], ...], Field(min_length=1)] = Field(
@@ -117,8 +120,6 @@ class EquilibriumSweep(BaseModel):
     )
     order: OrderRecord | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    undecided: ClassVar[bool] = False
-    stages: ClassVar[tuple[()]] = ()
     target_observable: ClassVar[str] = "binder"
 
     @field_validator("L", "T")
@@ -173,10 +174,6 @@ class EquilibriumSweep(BaseModel):
 
         return checked_model(self.model, self.model_id)
 
-    def canonical(self) -> dict[str, Any]:
-        """Return the recipe as plain data for JSON."""
-        return self.model_dump(mode="json")
-
     def moves(self, L: int) -> int:
         """Return the number of moves between measurements of one size, of a resolved recipe."""
         if self.interval is not None:
@@ -193,67 +190,3 @@ def usual_step(model: VectorModel) -> float:
     """Return the step `GAMMA` in the units of a model."""
     largest = float(np.abs(np.linalg.eigvalsh(model.spectrum((16, 16)))).max())
     return float(f"{GAMMA * 4 / (largest or 4.0):.3g}")
-
-
-class EquilibriumTask(BaseModel):
-    """The chains of one size and temperature; what a worker gets."""
-
-    model_config = ConfigDict(frozen=True)
-
-    recipe: EquilibriumSweep
-    L: int
-    T: float
-
-    @property
-    def key(self) -> str:
-        """Stable name of the task: a hash of what its chains depend on, and of their length."""
-        kept = self.recipe.model_dump(mode="json", exclude={"kind", "L", "T", "model", "order", "interval"})
-        order = self.recipe.order
-        measured = None if order is None else [order.wave_vectors, order.vectors]
-        own = {"L": self.L, "T": self.T, "order": measured, "moves": self.moves}
-        return hashlib.sha256(json.dumps(own | {"recipe": kept}, sort_keys=True).encode()).hexdigest()[:24]
-
-    @property
-    def moves(self) -> int:
-        """Number of moves between measurements."""
-        return self.recipe.moves(self.L)
-
-    @property
-    def cost(self) -> float:
-        """Work, in moves of one site."""
-        recipe = self.recipe
-        return float(self.L**2 * (recipe.sweeps + recipe.thermalisation) * recipe.chains * self.moves)
-
-
-def tasks_of(recipe: EquilibriumSweep) -> list[EquilibriumTask]:
-    """Return all tasks of a recipe, the largest sizes first."""
-    return [EquilibriumTask(recipe=recipe, L=L, T=T) for L, T in itertools.product(reversed(recipe.L), recipe.T)]
-
-
-def merged(old: EquilibriumSweep, new: EquilibriumSweep, extend: bool) -> EquilibriumSweep:
-    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
-
-    Raises
-    ------
-    InputError
-        If they differ and ``extend`` is off, or differ in more than sizes, temperatures and sweeps.
-    """
-    extendable: dict[str, Any] = {
-        "L": tuple(sorted({*old.L, *new.L})),
-        "T": tuple(sorted({*old.T, *new.T})),
-        "sweeps": new.sweeps,
-    }
-    before, after = old.canonical(), new.canonical()
-    different = [name for name in before if name != "model" and before[name] != after[name]]
-    fixed = [name for name in different if name not in extendable] + (["sweeps"] if new.sweeps < old.sweeps else [])
-    if fixed or (different and not extend):
-        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
-        name = (fixed or different)[0]
-        change = f"{name} {_short(before[name])}, now {_short(after[name])}"
-        raise InputError(f"the file holds another recipe ({change}): {advice}")
-    return old.model_copy(update=extendable) if different else old
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -6,18 +6,14 @@ transform is measured from it.  Where a run was cut changes nothing: its state i
 
 from __future__ import annotations
 
+import functools
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from physnn import rng
-from physnn.jobs.progress import Note
-from physnn.jobs.stopping import Checkpoints
-from physnn.machine import PER_TASK, check_bytes
 from physnn.models.vectors import normalised
 from physnn.networks.tasks.transmogrifier import Transmogrifier
 from physnn.samplers.langevin import Langevin
@@ -27,49 +23,170 @@ from physnn.samplers.vectors import VectorSampler, VectorState
 from physnn.samples.base import check_finite
 from physnn.samples.equilibrium.columns import Measuring
 from physnn.samples.equilibrium.order import planes, start_state
-from physnn.samples.equilibrium.recipe import EquilibriumSweep, EquilibriumTask, merged, tasks_of, usual_step
+from physnn.samples.equilibrium.recipe import EquilibriumSweep, usual_step
 from physnn.samples.named import lift
-from physnn.store.hdf5 import Variable
-from physnn.store.parts import read_checkpoint, write_part
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
+from physnn.store.hdf5 import Group, Variable
 
 BLOCK_SITES = 2e6
 """Moves of single sites between two looks at the clock."""
 BLOCK_BYTES = 3e7
 """Bytes of states that wait to be measured."""
-__all__ = ["EquilibriumSweep", "EquilibriumTask", "merged", "tasks_of"]
-Recipe = EquilibriumSweep
 
 
-def work(task: EquilibriumTask, path: Path, context: Mapping[str, Any]) -> None:
-    """Run the chains of a task, or continue them from the checkpoint at ``path``, and leave their part there.
-
-    Raises NotFinite if a state or a measurement is not finite; the checkpoint before stays.
-    """
-    recipe = task.recipe
-    model, measuring = recipe.lattice(), Measuring.of(recipe, task.L, task.T)
-    kept = read_checkpoint(path)
-    if kept is not None and not int(kept.get("unfinished", 0)):
-        return
-    run = _continued(task, kept, measuring) if kept is not None else _begun(task, measuring)
-    count, checkpoints, note = _block(task), Checkpoints(), Note(path)
-    total = recipe.sweeps + recipe.thermalisation
-    while run.done < recipe.sweeps:
-        # What is dropped ends with a block.
-        todo = min(count, recipe.sweeps - run.done) if run.done >= 0 else min(count, -run.done)
-        _advance(run, task, todo, measuring)
-        _check(run, task, measuring)
-        note((run.done + recipe.thermalisation) / total)
-        if run.done < recipe.sweeps and checkpoints.due():
-            write_part(path, run.arrays(unfinished=True), keep_previous=True)
-    last = {"energy_map": model.energy_map(run.state.x)}
-    write_part(path, run.arrays(unfinished=False) | last)
+@functools.lru_cache(maxsize=16)
+def _measuring(recipe: EquilibriumSweep, size: int, T: float) -> Measuring:
+    return Measuring.of(recipe, size, T)
 
 
-def _block(task: EquilibriumTask) -> int:
-    chains, N = task.recipe.chains, task.recipe.lattice().components
-    by_time = BLOCK_SITES / (chains * task.L**2 * task.moves)
-    by_memory = BLOCK_BYTES / (8.0 * chains * task.L**2 * N)
-    return max(1, int(min(by_time, by_memory)))
+class EquilibriumSample(Sample):
+    """Chains of unit vectors with any coupling at several sizes and temperatures."""
+
+    Recipe = EquilibriumSweep
+    recipe: EquilibriumSweep
+    advice = "fewer or smaller --L, fewer --sweeps or --chains, or fewer --jobs"
+
+    def measuring(self, size: int, T: float | None = None) -> Measuring:
+        """What is measured at a size and temperature."""
+        return _measuring(self.recipe, size, self.recipe.T[0] if T is None else T)
+
+    def axes(self, size: int) -> dict[str, Axis]:
+        """Axes of the arrays of a size by name."""
+        recipe, N = self.recipe, self.recipe.lattice().components
+        described = {
+            "T": Axis(recipe.T, "T", "J/k_B", "temperature"),
+            "chain": Axis(recipe.chains, meaning="number of the Markov chain"),
+            "measurement": Axis(recipe.sweeps, meaning="number in the chain"),
+        }
+        numbers = {"row": size, "column": size, "row_number": size, "half_column_number": size // 2 + 1}
+        numbers |= {"component": N, "component_in": N, "part": 2, "mode": len(self.measuring(size).modes)}
+        return described | {name: Axis(count) for name, count in numbers.items()}
+
+    def quantities(self, size: int) -> dict[str, Measured]:
+        """Quantities that chains of a size measure by name."""
+        return self.measuring(size).quantities()
+
+    def split(self, size: int) -> dict[str, int]:
+        """The chains of one temperature move together."""
+        return {"T": 0}
+
+    def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
+        """Memory of the chains, and their moves of one site."""
+        recipe, columns = self.recipe, len(self.measuring(size).columns)
+        states = 12 * 8.0 * recipe.chains * size**2 * recipe.lattice().components + 2 * BLOCK_BYTES
+        moves = size**2 * (recipe.sweeps + recipe.thermalisation) * recipe.chains * recipe.moves(size)
+        return Resources(states + 16.0 * recipe.chains * recipe.sweeps * columns, float(moves))
+
+    def derived(self, size: int, group: Group) -> Group:
+        """Noise of each temperature, the coupling, places of the modes, and the configurational temperature."""
+        model, modes = self.recipe.lattice(), np.array(self.measuring(size).modes)
+        ratio = group["force"].values.mean(2) / group["curvature"].values.mean(2)
+        noise = np.sqrt(2 * np.array(self.recipe.T))
+        return {
+            "eta": Variable(("T",), noise, {"long_name": "noise, Langevin convention", "symbol": "eta"}),
+            "coupling": Variable(("component", "component_in", "offset_row", "offset_column"), model.coupling),
+            "bias": Variable(("component",), model.bias),
+            "mode_place": Variable(("mode", "axis"), modes, {"long_name": "k L / 2 pi of the modes"}),
+            "t_conf": Variable(("T", "chain"), ratio, {"units": "J/k_B", "long_name": "<force> / <curvature>"}),
+        }
+
+    def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
+        """Measurements, averages and last states of the chains of a task, which go on from a checkpoint.
+
+        Raises NotFinite if a state or a measurement is not finite; the checkpoint before stays.
+        """
+        recipe, measuring = self.recipe, self.measuring(task.size, task["T"])
+        run = self.continued_run(checkpoint.arrays, measuring) if checkpoint.arrays else self.begun(task, measuring)
+        count = self._block(task.size)
+        total = recipe.sweeps + recipe.thermalisation
+        while run.done < recipe.sweeps:
+            # What is dropped ends with a block.
+            todo = min(count, recipe.sweeps - run.done) if run.done >= 0 else min(count, -run.done)
+            self.advance(run, task, todo, measuring)
+            _check(run, task, measuring)
+            checkpoint.note((run.done + recipe.thermalisation) / total)
+            if run.done < recipe.sweeps and checkpoint.due():
+                checkpoint.save(run.arrays(measuring) | {"done": np.array(run.done)})
+        return run.arrays(measuring) | {"energy_map": recipe.lattice().energy_map(run.state.x)}
+
+    def _block(self, size: int) -> int:
+        """Measurements between two looks at the clock."""
+        chains, N = self.recipe.chains, self.recipe.lattice().components
+        by_time = BLOCK_SITES / (chains * size**2 * self.recipe.moves(size))
+        by_memory = BLOCK_BYTES / (8.0 * chains * size**2 * N)
+        return max(1, int(min(by_time, by_memory)))
+
+    def begun(self, task: Task, measuring: Measuring) -> Run:
+        """Chains of a task at their start."""
+        recipe, T = self.recipe, task["T"]
+        words: list[rng.Word] = [recipe.model_id, recipe.sampler, recipe.gamma or 0.0, recipe.rule, recipe.start]
+        words += [*(["clusters"] if recipe.clusters else []), task.size, T]
+        sequence = rng.seed_sequence(recipe.seed, "chain", "vectors", *words)
+        sampler, model = sampler_of(recipe), recipe.lattice()
+        x = np.stack([self._first(task.size, chain, sequence) for chain in range(recipe.chains)])
+        state = VectorState(np.ascontiguousarray(x, sampler.dtype), sampler.generators(sequence, recipe.chains))
+        clean = None
+        if recipe.noiseless:
+            clean = VectorState(state.x.astype(np.float32), np.zeros((recipe.chains, 2), np.uint32))
+        if isinstance(sampler, VectorMetropolis | Mala):
+            sampler = tuned(sampler, model, T, state)
+        size = getattr(sampler, "size", math.nan)
+        if recipe.clusters:
+            sampler = Reflections(sampler, planes_of(recipe))
+            state.generator = sampler.joined(state.generator, sequence)
+        empty = np.empty((recipe.chains, 0, len(measuring.columns)))
+        return Run(sampler, size, state, clean, -recipe.thermalisation, [empty], measuring.no_means())
+
+    def _first(self, L: int, chain: int, sequence: np.random.SeedSequence) -> np.ndarray:
+        """First state of a chain; ordered ones and images are the same for all chains of a task."""
+        recipe = self.recipe
+        kind = recipe.start if recipe.start != "both" else ("random" if chain % 2 else "ordered")
+        if kind == "random":
+            return recipe.lattice().initial("random", (L, L), rng.generator(rng.child(sequence, 0, chain)))
+        if kind == "ordered":
+            assert recipe.order is not None
+            return start_state(recipe.order.order(), L, rng.generator(rng.child(sequence)))
+        image = Transmogrifier(L).pair(rng.stream(recipe.seed, "image", recipe.model_id, "matched", L, 0))[0]
+        return normalised(np.asarray(image, np.float64)[..., None] * lift(recipe.model))
+
+    def continued_run(self, kept: Arrays, measuring: Measuring) -> Run:
+        """Chains where a checkpoint, or a shorter file, left them."""
+        state = VectorState.from_arrays({name: kept[f"state_{name}"] for name in ("x", "generator", "step")})
+        clean = None
+        if "state_clean" in kept:
+            clean = VectorState(np.array(kept["state_clean"]), np.zeros((len(state.x), 2), np.uint32))
+        size = float(kept["state_size"])
+        sampler = sampler_of(self.recipe, size)
+        if self.recipe.clusters:
+            sampler = Reflections(sampler, planes_of(self.recipe))
+        means = {name: np.array(kept[name]) for name in measuring.no_means()}
+        values = np.stack([kept[name] for name in measuring.columns], axis=-1)
+        return Run(sampler, size, state, clean, int(kept.get("done", values.shape[1])), [values], means)
+
+    def advance(self, run: Run, task: Task, count: int, measuring: Measuring) -> None:
+        """Move the chains by ``count`` intervals and measure them before each, unless that is dropped."""
+        recipe, model, moves = self.recipe, self.recipe.lattice(), self.recipe.moves(task.size)
+        dropped = run.done < 0
+        rows = run.sampler.advance(model, task["T"], run.state, count, moves, keep=0 if dropped else 1)
+        values = np.empty((recipe.chains, 0 if dropped else count, len(measuring.columns)))
+        for k in range(count):
+            if not dropped:
+                clean = run.clean.x if run.clean is not None else None
+                values[:, k] = measuring(rows.values[:, k], rows.kept[:, k], clean, run.done + k, run.means)
+            if run.clean is not None:
+                step = recipe.gamma or usual_step(model)
+                Langevin(step, recipe.rule).advance(model, 0.0, run.clean, 1, moves)
+                run.clean.step = 0
+        run.values.append(values)
+        run.done += count
+
+    def short(self) -> EquilibriumSample:
+        """Short chains of the largest size, a temperature twice to find the sizes of moves first."""
+        L = max(self.recipe.L)
+        sweeps = max(4, math.ceil(BLOCK_SITES / (self.recipe.chains * L**2 * self.recipe.moves(L))))
+        few = {"L": (L,), "T": self.recipe.T[-1:], "sweeps": sweeps, "thermalisation": 0}
+        return EquilibriumSample(self.recipe.model_copy(update=few))
 
 
 class Run:
@@ -88,14 +205,14 @@ class Run:
         self.sampler, self.size, self.state, self.clean = sampler, size, state, clean
         self.done, self.values, self.means = done, values, means
 
-    def arrays(self, unfinished: bool) -> dict[str, np.ndarray]:
-        """Return everything by name, for a part."""
+    def arrays(self, measuring: Measuring) -> dict[str, np.ndarray]:
+        """Measurements, averages and states by name."""
         found = {f"state_{name}": array for name, array in self.state.arrays().items()}
         if self.clean is not None:
             found["state_clean"] = self.clean.x.copy()
-        found |= {"state_size": np.array(self.size), "done": np.array(self.done)}
-        found |= {"values": np.concatenate(self.values, axis=1), "unfinished": np.array(int(unfinished))}
-        return found | self.means
+        values = np.concatenate(self.values, axis=1)
+        found |= {name: values[..., k] for k, name in enumerate(measuring.columns)}
+        return found | {"state_size": np.array(self.size)} | self.means
 
 
 def sampler_of(recipe: EquilibriumSweep, size: float = math.nan) -> VectorSampler:
@@ -113,181 +230,9 @@ def planes_of(recipe: EquilibriumSweep) -> Planes:
     return planes(recipe.order.order())
 
 
-def _begun(task: EquilibriumTask, measuring: Measuring) -> Run:
-    recipe = task.recipe
-    words: list[rng.Word] = [
-        recipe.model_id,
-        recipe.sampler,
-        recipe.gamma or 0.0,
-        recipe.rule,
-        recipe.start,
-        *(["clusters"] if recipe.clusters else []),
-        task.L,
-        task.T,
-    ]
-    sequence = rng.seed_sequence(recipe.seed, "chain", "vectors", *words)
-    sampler, model = sampler_of(recipe), recipe.lattice()
-    x = np.stack([_first(task, chain, sequence) for chain in range(recipe.chains)])
-    state = VectorState(np.ascontiguousarray(x, sampler.dtype), sampler.generators(sequence, recipe.chains))
-    clean = None
-    if recipe.noiseless:
-        clean = VectorState(state.x.astype(np.float32), np.zeros((recipe.chains, 2), np.uint32))
-    if isinstance(sampler, VectorMetropolis | Mala):
-        sampler = tuned(sampler, model, task.T, state)
-    size = getattr(sampler, "size", math.nan)
-    if recipe.clusters:
-        sampler = Reflections(sampler, planes_of(recipe))
-        state.generator = sampler.joined(state.generator, sequence)
-    empty = np.empty((recipe.chains, 0, len(measuring.columns)))
-    return Run(sampler, size, state, clean, -recipe.thermalisation, [empty], measuring.no_means())
-
-
-def _first(task: EquilibriumTask, chain: int, sequence: np.random.SeedSequence) -> np.ndarray:
-    """Return the first state of a chain; ordered ones and images are the same for all chains of a task."""
-    recipe, L = task.recipe, task.L
-    kind = recipe.start if recipe.start != "both" else ("random" if chain % 2 else "ordered")
-    if kind == "random":
-        return recipe.lattice().initial("random", (L, L), rng.generator(rng.child(sequence, 0, chain)))
-    if kind == "ordered":
-        assert recipe.order is not None
-        return start_state(recipe.order.order(), L, rng.generator(rng.child(sequence)))
-    image = Transmogrifier(L).pair(rng.stream(recipe.seed, "image", recipe.model_id, "matched", L, 0))[0]
-    return normalised(np.asarray(image, np.float64)[..., None] * lift(recipe.model))
-
-
-def _continued(task: EquilibriumTask, kept: Mapping[str, np.ndarray], measuring: Measuring) -> Run:
-    state = VectorState.from_arrays({name: kept[f"state_{name}"] for name in ("x", "generator", "step")})
-    clean = None
-    if "state_clean" in kept:
-        clean = VectorState(np.array(kept["state_clean"]), np.zeros((len(state.x), 2), np.uint32))
-    size = float(kept["state_size"])
-    sampler = sampler_of(task.recipe, size)
-    if task.recipe.clusters:
-        sampler = Reflections(sampler, planes_of(task.recipe))
-    means = {name: np.array(kept[name]) for name in measuring.no_means()}
-    return Run(sampler, size, state, clean, int(kept["done"]), [kept["values"]], means)
-
-
-def _advance(run: Run, task: EquilibriumTask, count: int, measuring: Measuring) -> None:
-    """Move the chains by ``count`` intervals and measure them before each, unless that is dropped."""
-    model, recipe = task.recipe.lattice(), task.recipe
-    dropped = run.done < 0
-    rows = run.sampler.advance(model, task.T, run.state, count, task.moves, keep=0 if dropped else 1)
-    values = np.empty((recipe.chains, 0 if dropped else count, len(measuring.columns)))
-    for k in range(count):
-        if not dropped:
-            clean = run.clean.x if run.clean is not None else None
-            values[:, k] = measuring(rows.values[:, k], rows.kept[:, k], clean, run.done + k, run.means)
-        if run.clean is not None:
-            step = recipe.gamma or usual_step(model)
-            Langevin(step, recipe.rule).advance(model, 0.0, run.clean, 1, task.moves)
-            run.clean.step = 0
-    run.values.append(values)
-    run.done += count
-
-
-def _check(run: Run, task: EquilibriumTask, measuring: Measuring) -> None:
+def _check(run: Run, task: Task, measuring: Measuring) -> None:
     """Raise NotFinite unless all numbers of the last block, and the state behind it, are finite."""
-    where, values = f"L = {task.L}, T = {task.T:g}", run.values[-1]
+    where, values = f"L = {task.size}, T = {task['T']:g}", run.values[-1]
     measured = dict(zip(measuring.columns, np.moveaxis(values, 2, 0), strict=True))
     check_finite(measured, where, "measurement", max(run.done, 0) - values.shape[1])
     check_finite({"a component of the state": run.state.x.reshape(-1, 1)}, where, "measurement", run.done)
-
-
-def context(recipe: EquilibriumSweep) -> dict[str, Any]:
-    """Return what `work` needs besides the task: nothing."""
-    return {}
-
-
-def assemble(
-    recipe: EquilibriumSweep, results: Mapping[str, Mapping[str, np.ndarray]]
-) -> dict[int, dict[str, Variable]]:
-    """Return the groups of the sweep file from the arrays of all its tasks.
-
-    Raises
-    ------
-    KeyError
-        If a task has no result.
-    """
-    sizes: dict[int, dict[str, Variable]] = {}
-    for L in recipe.L:
-        measuring = Measuring.of(recipe, L, recipe.T[0])
-        found = [results[EquilibriumTask(recipe=recipe, L=L, T=T).key] for T in recipe.T]
-        sizes[L] = measuring.group(recipe, L, found)
-    return sizes
-
-
-def disassemble(
-    recipe: EquilibriumSweep, sizes: Mapping[int, Mapping[str, Variable]]
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Yield (task key, arrays) of every task of a finished file: the inverse of `assemble`."""
-    for L, group in sizes.items():
-        measuring = Measuring.of(recipe, L, recipe.T[0])
-        for t, T in enumerate(recipe.T):
-            arrays = measuring.part(group, t) | {"done": np.array(recipe.sweeps), "unfinished": np.array(0)}
-            yield EquilibriumTask(recipe=recipe, L=L, T=T).key, arrays
-
-
-def continued(
-    old: EquilibriumSweep, recipe: EquilibriumSweep, done: Mapping[str, Mapping[str, np.ndarray]]
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Yield (task key, checkpoint) of every task of a longer recipe that a shorter one has begun."""
-    for task in tasks_of(recipe):
-        before = task.model_copy(update={"recipe": old})
-        arrays = done.get(before.key) if old.sweeps < recipe.sweeps else None
-        if arrays is not None:
-            yield task.key, {**arrays, "unfinished": np.array(1)}
-
-
-def pilot(recipe: EquilibriumSweep) -> tuple[EquilibriumSweep, Any]:
-    """Return the first stage of an undecided recipe: there is none."""
-    raise NotImplementedError
-
-
-def decided(recipe: EquilibriumSweep, results: Mapping[str, Mapping[str, np.ndarray]]) -> EquilibriumSweep:
-    """Return the second stage of an undecided recipe: there is none."""
-    raise NotImplementedError
-
-
-def need(recipe: EquilibriumSweep, jobs: int) -> float:
-    """Return the bytes a recipe needs at most; raises InputError if this machine does not have them."""
-    states = jobs * (2e8 + 1e6 * task_megabytes(recipe, max(recipe.L)))
-    return check_bytes(
-        states + 3e6 * file_megabytes(recipe) + PER_TASK * task_count(recipe),
-        "fewer or smaller --L, fewer --sweeps or --chains, or fewer --jobs",
-    )
-
-
-def task_count(recipe: EquilibriumSweep) -> int:
-    """Return the number of tasks of a resolved recipe."""
-    return len(recipe.L) * len(recipe.T)
-
-
-def seconds_per_cost(recipe: EquilibriumSweep, tasks: Sequence[EquilibriumTask]) -> float:
-    """Return the seconds that one unit of a task's cost takes here, from a short run of the largest size."""
-    task = max(tasks, key=lambda t: t.L)
-    measuring = Measuring.of(recipe, task.L, task.T)
-    run = _begun(task, measuring)
-    run.done = 0
-    _advance(run, task, 1, measuring)
-    count = max(2, math.ceil(BLOCK_SITES / (recipe.chains * task.L**2 * task.moves)))
-    began = time.perf_counter()
-    _advance(run, task, count, measuring)
-    return (time.perf_counter() - began) / (task.L**2 * recipe.chains * task.moves * count)
-
-
-def task_megabytes(recipe: EquilibriumSweep, L: int) -> float:
-    """Return the memory one task of a size takes."""
-    measuring, N = Measuring.of(recipe, L, recipe.T[0]), recipe.lattice().components
-    states = 12 * 8.0 * recipe.chains * L**2 * N + 2 * BLOCK_BYTES
-    return (states + 16.0 * recipe.chains * recipe.sweeps * len(measuring.columns)) / 1e6
-
-
-def file_megabytes(recipe: EquilibriumSweep) -> float:
-    """Return the size of the file before compression."""
-    N, cells = recipe.lattice().components, 0.0
-    for L in recipe.L:
-        measuring = Measuring.of(recipe, L, recipe.T[0])
-        means = sum(array.size for array in measuring.no_means().values())
-        cells += recipe.chains * (recipe.sweeps * len(measuring.columns) + L**2 * (2 * N + 1)) + means
-    return 8e-6 * len(recipe.T) * cells

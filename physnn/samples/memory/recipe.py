@@ -1,22 +1,20 @@
-"""The recipe of a memory sweep, and its tasks: all replicas of a domain in one network at one size and noise."""
+"""Recipe of a memory sweep: replicas of a domain in each network at each size and noise value."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import itertools
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from physnn.bundled import resolve
 from physnn.errors import InputError
+from physnn.samples.base import Growth, Recipe, longer, more
 from physnn.samples.noise.recipe import bundled_names
 
 if TYPE_CHECKING:
@@ -125,7 +123,7 @@ Side = Annotated[int, Field(ge=4, le=2**13)]
 Noise = Annotated[float, Field(gt=0, le=1e6)]
 
 
-class MemorySweep(BaseModel):
+class MemorySweep(Recipe):
     """The recipe of a memory sweep.
 
     ``networks`` are files, names of bundled ensembles, or one network of them, FILE/SEED; ``network_ids`` their
@@ -135,7 +133,17 @@ class MemorySweep(BaseModel):
     steps (L / ``side``)^``scaling``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    control: ClassVar[str] = "eta"
+    draws: ClassVar[str] = "network"
+    repeats: ClassVar[str] = "replica"
+    grows: ClassVar[Mapping[str, Growth]] = {
+        "L": more,
+        "eta": more,
+        "networks": more,
+        "network_ids": more,
+        "longest": longer,
+    }
+    located: ClassVar[tuple[str, ...]] = ("networks",)
 
     kind: Literal["memory"] = "memory"
     L: Annotated[tuple[Side, ...], Field(min_length=1)] = Field(default=(16, 32, 64, 128), description="Sizes.")
@@ -163,8 +171,6 @@ class MemorySweep(BaseModel):
         default=1.0, title="Z", description="memory of the file is m at steps (L / training L)^Z."
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    undecided: ClassVar[bool] = False
-    stages: ClassVar[tuple[()]] = ()
     target_observable: ClassVar[str] = "memory"
 
     @field_validator("L", "eta")
@@ -225,69 +231,3 @@ class MemorySweep(BaseModel):
         assert self.steps is not None and self.side is not None
         steps: float = self.steps * (L / self.side) ** self.scaling
         return max(1, round(steps))
-
-    def canonical(self) -> dict[str, Any]:
-        """Return the recipe as plain data for JSON."""
-        return self.model_dump(mode="json")
-
-
-class MemoryTask(BaseModel):
-    """One network, size and noise value (0 for the run without); what a worker gets."""
-
-    model_config = ConfigDict(frozen=True)
-
-    recipe: MemorySweep
-    network_id: str
-    L: int
-    eta: float
-
-    @property
-    def key(self) -> str:
-        """Stable name of the task: a hash of what its numbers depend on."""
-        names = ("gamma", "pattern", "replicas", "longest", "steps", "period", "seed")
-        kept = {name: getattr(self.recipe, name) for name in names}
-        own = {"kind": "memory", "network": self.network_id, "L": self.L, "eta": self.eta}
-        return hashlib.sha256(json.dumps(kept | own, sort_keys=True).encode()).hexdigest()[:24]
-
-    @property
-    def replicas(self) -> int:
-        """Lattices side by side: every other one has the states exchanged; without noise there are two."""
-        return self.recipe.replicas if self.eta else 2
-
-    @property
-    def cost(self) -> float:
-        """Work at most, in steps of one site."""
-        return float(self.L**2 * self.replicas * self.recipe.longest)
-
-
-def tasks_of(recipe: MemorySweep) -> list[MemoryTask]:
-    """Return all tasks of a resolved recipe, the largest sizes and the least noise first."""
-    every = itertools.product(reversed(recipe.L), (0.0, *recipe.eta), recipe.network_ids)
-    return [MemoryTask(recipe=recipe, network_id=i, L=L, eta=e) for L, e, i in every]
-
-
-def merged(old: MemorySweep, new: MemorySweep, extend: bool) -> MemorySweep:
-    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
-
-    Raises
-    ------
-    InputError
-        If they differ and ``extend`` is off, or differ in more than sizes, noise values, networks and length.
-    """
-    extendable: dict[str, Any] = {
-        "L": tuple(sorted({*old.L, *new.L})),
-        "eta": tuple(sorted({*old.eta, *new.eta})),
-        "networks": tuple(dict.fromkeys((*old.networks, *new.networks))),
-        "network_ids": tuple(dict.fromkeys((*old.network_ids, *new.network_ids))),
-        "longest": new.longest,
-    }
-    before, after = old.canonical(), new.canonical()
-    # Where files lie does not matter, what is in them does.
-    different = [name for name in before if name != "networks" and before[name] != after[name]]
-    fixed = [name for name in different if name not in extendable] + (["longest"] if new.longest < old.longest else [])
-    if fixed or (different and not extend):
-        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
-        name = (fixed or different)[0]
-        change = f"{name} {json.dumps(before[name])[:60]}, now {json.dumps(after[name])[:60]}"
-        raise InputError(f"the file holds another recipe ({change}): {advice}")
-    return old.model_copy(update=extendable) if different else old

@@ -1,4 +1,4 @@
-"""The recipe of a noise sweep and its tasks.
+"""Recipe of a noise sweep.
 
 A recipe says what is measured; it expands into tasks whose keys are hashes of their content.  The result depends on
 the recipe alone, so files can be extended by the tasks that are new.
@@ -9,20 +9,18 @@ decision depends on the pilot's data and the recipe alone, and is then part of t
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from physnn.bundled import resolve
 from physnn.errors import InputError
+from physnn.samples.base import Growth, Recipe, more, most
 
 if TYPE_CHECKING:
     from physnn.networks.source import Source
@@ -42,7 +40,7 @@ class Stage(BaseModel):
     why: str
 
 
-class NoiseSweep(BaseModel):
+class NoiseSweep(Recipe):
     """The recipe of a noise sweep.
 
     ``networks`` are files (or names of bundled ensembles) and ``network_ids`` the content identities of what is in
@@ -64,7 +62,18 @@ class NoiseSweep(BaseModel):
     class was.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    control: ClassVar[str] = "eta"
+    draws: ClassVar[str] = "network"
+    repeats: ClassVar[str] = "image"
+    grows: ClassVar[Mapping[str, Growth]] = {
+        "L": more,
+        "eta": more,
+        "images": most,
+        "networks": more,
+        "network_ids": more,
+    }
+    located: ClassVar[tuple[str, ...]] = ("networks", "module")
+    decides: ClassVar[str] = "images"
 
     kind: Literal["noise"] = "noise"
     L: Annotated[tuple[Annotated[int, Field(ge=1, le=10**8)], ...], Field(min_length=1)] = Field(
@@ -213,71 +222,16 @@ class NoiseSweep(BaseModel):
             raise InputError(f"network {lost[0]} of the recipe is in none of {', '.join(self.networks) or self.module}")
         return found.model_copy(update={"network_ids": self.network_ids or tuple(sources), "steps": steps})
 
-    def canonical(self) -> dict[str, Any]:
-        """Return the recipe as plain data for JSON, without what a sweep with no target error does not have."""
-        unused = set() if self.stages else {"asked_images", "stages"}
-        if self.target_error is None:
-            unused = {"target_error", "target_observable", "asked_images", "stages"}
-        if self.steps_scaling is None:
-            unused |= {"steps_scaling", "training_side", "period"}
-        if self.module is None:
-            unused |= {"module", "module_digest"}
-        if self.engine != "kernel":
-            unused |= {"engine"}
-        return self.model_dump(mode="json", exclude=unused)
+    def unused(self) -> set[str]:
+        """Fields that a file does not record: a depth that does not scale, a class, and the engine torch."""
+        found = super().unused()
+        found |= set() if self.steps_scaling is not None else {"steps_scaling", "training_side", "period"}
+        found |= set() if self.module else {"module", "module_digest"}
+        return found if self.engine == "kernel" else found | {"engine"}
 
-    @property
-    def undecided(self) -> bool:
-        """Whether a pilot must decide what to measure."""
-        return self.target_error is not None and not self.stages
-
-
-class NoiseTask(BaseModel):
-    """One network, size, noise and batch of images; what a worker gets."""
-
-    model_config = ConfigDict(frozen=True)
-
-    L: int
-    eta: float
-    network_id: str
-    first: int
-    count: int
-    steps: int
-    density: Literal["matched", "paper"]
-    radius: int
-    seed: int
-    device: str
-    engine: str
-
-    @property
-    def key(self) -> str:
-        """Stable name of the task: a hash of its content, without the engine of files that do not say it."""
-        text = json.dumps(self.model_dump(exclude={"engine"} if self.engine == "torch" else None), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-    @property
-    def group(self) -> str:
-        """What tasks share that need the same run without noise, which a worker keeps."""
-        return f"{self.L}-{self.network_id}-{self.first}"
-
-    @property
-    def cost(self) -> float:
-        """Work, in steps of one site."""
-        return float(self.L**2 * self.count * self.steps)
-
-
-def tasks_of(recipe: NoiseSweep) -> list[NoiseTask]:
-    """Return all tasks of a resolved recipe, the largest sizes first, noise values of one batch together."""
-    common = {name: getattr(recipe, name) for name in ("density", "radius", "seed", "device")}
-    common["engine"] = recipe.engine or "torch"
-    steps = {L: recipe.depth(L) for L in recipe.L}
-    firsts = range(0, recipe.images, recipe.batch)
-    return [
-        NoiseTask(
-            L=L, eta=e, network_id=i, first=f, count=min(recipe.batch, recipe.images - f), steps=steps[L], **common
-        )
-        for L, i, f, e in itertools.product(reversed(recipe.L), recipe.network_ids, firsts, recipe.eta)
-    ]
+    def merged(self, new: Self, extend: bool) -> Self:
+        """Recipe to run where a file holds this one, see `Recipe.merged`; it goes on with the engine it began with."""
+        return super().merged(new.model_copy(update={"engine": self.engine}), extend)
 
 
 def _common_period(networks: Sequence[str]) -> int:
@@ -296,48 +250,6 @@ def brought_sources(recipe: NoiseSweep, files: tuple[str, ...] | None = None) ->
 
     assert recipe.module is not None and recipe.module_digest is not None
     return sources(recipe.module, recipe.module_digest, recipe.networks if files is None else files)
-
-
-def merged(old: NoiseSweep, new: NoiseSweep, extend: bool) -> NoiseSweep:
-    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
-
-    Raises
-    ------
-    InputError
-        If they differ and ``extend`` is off, or differ in more than sizes, noise values, images and networks.
-    """
-    new = new.model_copy(update={"engine": old.engine})  # a file goes on as it began
-    if old.stages:
-        # What was asked for stands for what came of it.
-        asked = {"eta": old.stages[0].eta, "images": old.asked_images}
-        same = [name for name, value in asked.items() if getattr(new, name) == value]
-        same += ["stages", "asked_images"] if not new.stages and new.target_error == old.target_error else []
-        new = new.model_copy(update={name: getattr(old, name) for name in same})
-    extendable: dict[str, Any] = {
-        "L": tuple(sorted({*old.L, *new.L})),
-        "eta": tuple(sorted({*old.eta, *new.eta})),
-        "images": max(old.images, new.images),
-        "networks": tuple(dict.fromkeys((*old.networks, *new.networks))),
-        "network_ids": tuple(dict.fromkeys((*old.network_ids, *new.network_ids))),
-    }
-    before, after = old.canonical(), new.canonical()
-    # Where a class or its weights lie does not matter, what they are does.
-    names = sorted({*before, *after} - {"networks", "module"}, key=lambda name: (name != "target_error", name))
-    different = [name for name in names if before.get(name) != after.get(name)]
-    fixed = [name for name in different if name not in extendable]
-    if fixed or (different and not extend):
-        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
-        name = (fixed or different)[0]
-        change = f"{name} {_short(before.get(name))}, now {_short(after.get(name))}"
-        raise InputError(f"the file holds another recipe ({change}): {advice}")
-    if new.module:
-        old = old.model_copy(update={"module": new.module, "networks": new.networks})
-    return old.model_copy(update=extendable) if different else old
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def noise_values(low: float, high: float, count: int) -> list[float]:

@@ -1,17 +1,16 @@
-"""The recipe of a temperature sweep of a lattice model, and its tasks: one Markov chain each."""
+"""Recipe of a temperature sweep of a lattice model."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from physnn.errors import InputError
 from physnn.models import Ising, Potts
+from physnn.samples.base import Growth, Recipe, longer, more, most
 
 if TYPE_CHECKING:
     from physnn.samplers import Sampler
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 SWEEPS = {"ising": 5000, "potts": 20_000}
 """Measurements in a chain at L >= 128 by model, unless asked for otherwise: clusters of Potts models decorrelate more
 slowly, and corrections to scaling are larger."""
-OF_TARGETS = {"target_error", "target_observable", "asked_sweeps", "stages"}
-"""Fields that belong to sweeps with a target error."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
 
 
@@ -41,7 +38,7 @@ class TemperatureStage(BaseModel):
     why: str
 
 
-class TemperatureSweep(BaseModel):
+class TemperatureSweep(Recipe):
     """The recipe of a temperature sweep.
 
     Without ``T`` every size has ``points`` temperatures of its own, T = T_0 (1 + u/L) with u evenly spaced in
@@ -54,7 +51,11 @@ class TemperatureSweep(BaseModel):
     sweeps asked for.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    control: ClassVar[str] = "T"
+    draws: ClassVar[str] = "chain"
+    repeats: ClassVar[str] = "measurement"
+    grows: ClassVar[Mapping[str, Growth]] = {"L": more, "T": more, "chains": most, "sweeps": longer}
+    decides: ClassVar[str] = "sweeps"
 
     kind: Literal["temperature"] = "temperature"
     L: Annotated[tuple[Annotated[int, Field(ge=2, le=2**15)], ...], Field(min_length=1)] = Field(
@@ -152,11 +153,6 @@ class TemperatureSweep(BaseModel):
             return self.model_copy(update={"sweeps": SWEEPS[self.model], "longer_if_small": True})
         return self
 
-    def canonical(self) -> dict[str, Any]:
-        """Return the recipe as plain data for JSON, without what a sweep with no target error does not have."""
-        unused = set() if self.stages else {"asked_sweeps", "stages"}
-        return self.model_dump(mode="json", exclude=unused if self.target_error is not None else OF_TARGETS)
-
     @property
     def components(self) -> int:
         """Number n of components of the order parameter: 1 for Ising, q - 1 for Potts."""
@@ -166,81 +162,3 @@ class TemperatureSweep(BaseModel):
     def on_gpu(self) -> bool:
         """Whether chains run on a GPU."""
         return self.algorithm == "multispin-gpu"
-
-    @property
-    def undecided(self) -> bool:
-        """Whether a pilot must decide what to measure."""
-        return self.target_error is not None and not self.stages
-
-
-class ChainTask(BaseModel):
-    """One chain; what a worker gets."""
-
-    model_config = ConfigDict(frozen=True)
-
-    recipe: TemperatureSweep
-    L: int
-    T: float
-    chain: int
-
-    @property
-    def key(self) -> str:
-        """Stable name of the task: a hash of what the chain depends on, and of its length."""
-        own = {"L": self.L, "T": self.T, "chain": self.chain, "measurements": self.measurements}
-        dropped = {"L", "T", "points", "window", "chains", "kind", "sweeps", "longer_if_small"} | OF_TARGETS
-        dropped |= {"q"} if self.recipe.model == "ising" else set()
-        text = json.dumps(own | {"recipe": self.recipe.model_dump(mode="json", exclude=dropped)}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-    @property
-    def measurements(self) -> int:
-        """Number of measurements."""
-        return self.recipe.measurements(self.L)
-
-    @property
-    def cost(self) -> float:
-        """Work, in updates of one site."""
-        sweeps = self.measurements * algorithms()[self.recipe.algorithm].interval + self.recipe.thermalisation
-        return float(self.L**2 * sweeps)
-
-
-def tasks_of(recipe: TemperatureSweep) -> list[ChainTask]:
-    """Return all tasks of a recipe, the largest sizes first."""
-    return [
-        ChainTask(recipe=recipe, L=L, T=T, chain=chain)
-        for L in reversed(recipe.L)
-        for T, chain in itertools.product(recipe.temperatures(L), range(recipe.chains))
-    ]
-
-
-def merged(old: TemperatureSweep, new: TemperatureSweep, extend: bool) -> TemperatureSweep:
-    """Return the recipe to run where ``old`` is on the disk and ``new`` is asked for.
-
-    Raises
-    ------
-    InputError
-        If they differ and ``extend`` is off, or differ in more than sizes, temperatures, chains and sweeps.
-    """
-    if old.stages:
-        # What was asked for stands for what came of it.
-        asked = {"T": old.stages[0].T, "sweeps": old.asked_sweeps}
-        same = [name for name, value in asked.items() if getattr(new, name) == value]
-        same += ["stages", "asked_sweeps"] if not new.stages and new.target_error == old.target_error else []
-        new = new.model_copy(update={name: getattr(old, name) for name in same})
-    extendable: dict[str, Any] = {
-        "L": tuple(sorted({*old.L, *new.L})),
-        "T": tuple(sorted({*old.T, *new.T})) if old.T is not None and new.T is not None else old.T,
-        "chains": max(old.chains, new.chains),
-        "sweeps": new.sweeps,
-    }
-    shorter = any(new.measurements(L) < old.measurements(L) for L in old.L)
-    before, after = old.canonical(), new.canonical()
-    different = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    fixed = [n for n in different if n not in extendable or (n == "T" and (old.T is None or new.T is None))]
-    fixed += ["sweeps"] if shorter else []
-    if fixed or (different and not extend):
-        advice = "use --restart to begin anew, or another --out" if fixed else "add --extend to add to it, or --restart"
-        name = (fixed or different)[0]
-        change = f"{name} {json.dumps(before.get(name))}, now {json.dumps(after.get(name))}"
-        raise InputError(f"the file holds another recipe ({change}): {advice}")
-    return old.model_copy(update=extendable) if different else old

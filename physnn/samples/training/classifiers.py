@@ -2,92 +2,207 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from physnn.analysis.statistics.pairs import PairedDifference, paired_difference
 from physnn.errors import InputError
-from physnn.jobs.executors import job_numbers, parse_engine
-from physnn.jobs.locks import exclusive
-from physnn.jobs.progress import Note, live_notes, manifest
-from physnn.jobs.run import Progress, run_tasks, silent
-from physnn.jobs.stopping import Checkpoints, stop_signals
-from physnn.machine import BASE, PART, check_bytes, check_disk
+from physnn.jobs.executors import parse_engine
+from physnn.jobs.run import Progress, silent
+from physnn.machine import BASE, PART, check_bytes
 from physnn.networks.classifiers import stacked
 from physnn.networks.classifiers.engines import resolve_engine, train_replicas
-from physnn.networks.classifiers.replicas import ClassifierRecipe, Engine
+from physnn.networks.classifiers.replicas import STATISTICS, ClassifierRecipe, Engine
 from physnn.networks.device import check_device, single_thread
-from physnn.networks.kuramoto.recipe import Seeds
-from physnn.networks.tasks.problem import ProblemRecipe, load_problem
-from physnn.samples.base import validated
-from physnn.samples.files import clear
+from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
+from physnn.samples import files
+from physnn.samples.base import Recipe, validated
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.store.ensemble_file import ENSEMBLES, MEASURED, Ensemble, EnsembleFile, read_ensembles, write_ensembles
-from physnn.store.parts import Parts
+from physnn.store.hdf5 import Group, Variable
 
 GROUP = 8
 """Seeds in one task on a CPU; no result depends on it."""
-
-
-class ReplicaTask(BaseModel):
-    """Some replicas of one ensemble to train."""
-
-    model_config = ConfigDict(frozen=True)
-
-    ensemble: str
-    recipe: ClassifierRecipe
-    problem: ProblemRecipe
-    identity: str
-    seeds: tuple[int, ...]
-    engine: Literal["compiled", "stacked", "loop"]
-    device: str
-
-    @property
-    def key(self) -> str:
-        """Stable name: a hash of the content; ensemble and first seed stay readable."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return f"{self.ensemble}-{self.seeds[0]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-    @property
-    def label(self) -> str:
-        """What a table of tasks calls it."""
-        return self.ensemble
-
-    @property
-    def cost(self) -> float:
-        """Work: images seen, expanded ones as many times as they are larger, and a little for testing."""
-        size = 1 if self.problem.form == "raw" else self.problem.factor**2
-        return float(size * len(self.seeds) * (self.recipe.epochs + 1))
-
-
-def run_replica_task(task: ReplicaTask, path: Path, context: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Train the replicas of a task, or continue them, and return their arrays; the part at ``path`` is their state."""
-    note = Note(path)
-
-    def report(done: int, total: int, loss: float) -> None:
-        note(done / total, f"{task.ensemble}: loss {loss:.3g}")
-
-    problem = load_problem(task.problem)
-    if problem.identity != task.identity:
-        raise InputError(
-            f"the images of {task.problem.data} changed while they were in use; run the same command again"
-        )
-    with single_thread():
-        return train_replicas(
-            task.recipe, problem, task.seeds, path, task.engine, task.device, report, Checkpoints().due
-        )
-
-
+SHORT_TRAINING = 1e6
+"""Images of side 8 seen in a training, up to which `GROUP` seeds share a task: longer ones would leave cores idle."""
 PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))
 """Forms of images whose accuracies are compared."""
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
-"""What an ensemble may be called: its name becomes part of the names of files."""
+"""What an ensemble may be called: its name is that of a group of the file."""
+
+
+class Member(BaseModel):
+    """One ensemble: what is trained on which images, by which engine; what is not given follows from the images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    recipe: ClassifierRecipe
+    problem: ProblemRecipe
+    identity: str = ""
+    engine: Engine = "auto"
+    images: dict[str, Any] = {}
+
+    def resolved(self, device: str) -> Member:
+        """Member with the identity of its images and the engine for them."""
+        found = load_problem(self.problem)
+        # So that networks can be built, and their first weights made again, without the images.
+        images: dict[str, Any] = {"channels": found.channels, "side": found.side, "raw_side": found.raw_side}
+        images["classes"] = list(found.classes)
+        engine = resolve_engine(self.engine, self.recipe, found, device)
+        return self.model_copy(update={"identity": found.identity, "engine": engine, "images": images})
+
+
+class ClassifierTraining(Recipe):
+    """Recipe of ensembles of classifiers, all from the same seeds."""
+
+    size: ClassVar[str] = "ensembles"
+    draws: ClassVar[str] = "replica"
+
+    kind: Literal["train-classify"] = "train-classify"
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)]
+    device: str = "cpu"
+    ensembles: dict[str, Member]
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(seeds)))
+
+    def resolved(self) -> ClassifierTraining:
+        """Recipe with the identities of images and the engines.
+
+        Raises
+        ------
+        InputError
+            If a name or the images are not usable, or a network does not suit them.
+        """
+        for name in self.ensembles:
+            if not NAME.fullmatch(name):
+                raise InputError(f"an ensemble cannot be called {name!r}; use up to 64 letters, digits, ., +, - and _")
+        if not self.ensembles:
+            raise InputError("there are no ensembles to train; name at least one network")
+        load_problem.cache_clear()  # Images on the disk may have changed since the last call.
+        found = {name: member.resolved(self.device) for name, member in self.ensembles.items()}
+        return self.model_copy(update={"ensembles": found})
+
+
+class ClassifierSample(Sample):
+    """Replicas of image classifiers, by ensemble."""
+
+    Recipe = ClassifierTraining
+    recipe: ClassifierTraining
+    format = ENSEMBLES
+    watched = True
+    keeps = True
+    advice = "fewer --train or --test images, a smaller --expand, or fewer --jobs"
+
+    def _problem(self, name: str) -> Problem:
+        """Images of an ensemble; raises InputError if they are not those of the recipe any more."""
+        member = self.recipe.ensembles[name]
+        found = load_problem(member.problem)
+        if found.identity != member.identity:
+            raise InputError(
+                f"the images of {member.problem.data} changed while they were in use; run the same command again"
+            )
+        return found
+
+    @functools.cached_property
+    def _weights(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Shapes of the arrays of one replica, by ensemble and name."""
+        shapes = {}
+        for name, member in self.recipe.ensembles.items():
+            network = member.recipe.build(self._problem(name))
+            trained = {key for key, _ in network.named_parameters()}
+            kept = {key: v for key, v in network.state_dict().items() if key in trained or key.endswith(STATISTICS)}
+            shapes[name] = {key: tuple(v.shape) for key, v in kept.items()}
+        return shapes
+
+    def axes(self, size: str) -> dict[str, Axis]:
+        """Replicas by seed."""
+        return {"replica": Axis(self.recipe.seeds)}
+
+    def quantities(self, size: str) -> dict[str, Measured]:
+        """What is measured of replicas, and their weights, by name."""
+        found = {name: Measured("", "", meaning, dims) for name, (dims, meaning) in MEASURED.items()}
+        for name, shape in self._weights[size].items():
+            found[name] = Measured("", "", name, ("replica", *(f"{name}_{k}" for k in range(1, len(shape) + 1))))
+        return found
+
+    def split(self, size: str) -> dict[str, int]:
+        """Seeds of a task.  Long trainings go one by one, so that the last of them do not leave cores idle."""
+        member, problem, count = self.recipe.ensembles[size], self._problem(size), len(self.recipe.seeds)
+        if member.engine == "stacked":
+            groups = -(-count // stacked.replicas_at_once(member.recipe, problem))
+            return {"replica": -(-count // groups)}
+        images = member.recipe.epochs * len(problem.images) * (problem.side / 8) ** 2
+        return {"replica": GROUP if images < SHORT_TRAINING else 1}
+
+    def label(self, size: str, at: Mapping[str, Any]) -> str:
+        """What a table of tasks calls a training."""
+        return size
+
+    def resources(self, size: str, at: Mapping[str, Any]) -> Resources:
+        """Memory of images and stacks, and images seen: expanded ones as many times as they are larger."""
+        member, problem = self.recipe.ensembles[size], self._problem(size)
+        images, seeds = problem.images.nbytes + problem.test_images.nbytes, len(at["replica"])
+        stack = seeds * stacked.replica_bytes(member.recipe, problem) if member.engine == "stacked" else 0
+        larger = 1 if member.problem.form == "raw" else member.problem.factor**2
+        # As they are, with channels last, and turned or flipped; and a little for testing.
+        return Resources(3.0 * images + stack, float(larger * seeds * (member.recipe.epochs + 1)))
+
+    def need(self, jobs: int) -> float:
+        """Bytes of memory needed at most; raises InputError if they are not there."""
+        workers = min(jobs, sum(map(self.count, self.sizes())))
+        most = max(self.resources(size, self.example(size).at).bytes for size in self.sizes())
+        return check_bytes(workers * (BASE + most), self.advice, workers)
+
+    def file_bytes(self) -> float:
+        """Size of the file, about, in bytes."""
+        total = 0.0
+        for name, shapes in self._weights.items():
+            numbers = sum(int(np.prod(shape)) for shape in shapes.values())
+            total += 4.0 * (numbers + len(self._problem(name).test_images))
+        return total * len(self.recipe.seeds)
+
+    def disk_bytes(self) -> float:
+        """Space of each newest state, the one before and one being written, with two averages; then the file."""
+        return sum(map(self.count, self.sizes())) * PART + 9 * self.file_bytes()
+
+    def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
+        """Train the replicas of a task, or go on with them."""
+        member, problem, path = self.recipe.ensembles[task.size], self._problem(task.size), checkpoint.path
+        assert path is not None
+
+        def report(done: int, total: int, loss: float) -> None:
+            checkpoint.note(done / total, f"{task.size}: loss {loss:.3g}")
+
+        with single_thread():
+            what = member.recipe, problem, task["replica"], path, member.engine, self.recipe.device
+            return train_replicas(*what, report, checkpoint.due)
+
+    def read(self, out: Path) -> Mapping[str, Group]:
+        """Arrays of every ensemble of a file."""
+        groups = {}
+        for name, found in read_ensembles(out).ensembles.items():
+            quantities, arrays = self.quantities(name), {**found.weights, **found.measured}
+            groups[name] = {key: Variable(quantities[key].axes, values) for key, values in arrays.items()}
+        return groups
+
+    def write(self, out: Path, groups: Mapping[str, Group]) -> None:
+        """Write the ensemble file."""
+        ensembles = {}
+        for name in self.sizes():
+            arrays = {key: variable.values for key, variable in groups[name].items()}
+            measured = {key: arrays.pop(key) for key in MEASURED}
+            ensembles[name] = Ensemble(np.array(self.recipe.seeds, np.int64), arrays, measured)
+        write_ensembles(out, self.recipe.canonical(), ensembles)
 
 
 def train_ensembles(
@@ -128,116 +243,25 @@ def train_ensembles(
     TasksFailed, Unfinished
         If trainings failed, or the run was stopped.
     """
-    out, running = Path(out), parse_engine(executor, insecure)
+    out = Path(out)
     if out.suffix == ".png":
         raise InputError(f"{out} is where the figure would go; choose an --out that ends in .h5")
-    for name in members:
-        if not NAME.fullmatch(name):
-            raise InputError(f"an ensemble cannot be called {name!r}; use up to 64 letters, digits, ., +, - and _")
-    if not members:
-        raise InputError("there are no ensembles to train; name at least one network")
-    load_problem.cache_clear()  # Images on the disk may have changed since the last call.
-    chosen = tuple(sorted(set(validated(Seeds, {"seeds": tuple(seeds)}).seeds)))
-    tasks = [t for name, (r, p) in members.items() for t in _tasks(name, r, p, chosen, engine, device)]
-    recipe = _plain(tasks, chosen, device)
-    _check_memory(tasks, min(job_numbers(jobs, running)[0], len(tasks)))
-    check_disk(out, sum(_task_disk(task) for task in tasks), "fewer --seeds or replicas")
-    with exclusive(out), stop_signals(max_time):
-        parts = Parts(out)
-        if restart:
-            clear(out, ENSEMBLES)
-        if out.exists():
-            file = read_ensembles(out)
-            if file.recipe != recipe:
-                raise InputError(f"{out} holds other ensembles: use --restart to begin anew, or another --out")
-            return file
-        if (found := parts.recipe()) is not None and found != recipe:
-            raise InputError(f"{parts.folder} belongs to another recipe: use --restart to begin anew, or another --out")
+    given = {
+        name: {"recipe": recipe, "problem": problem, "engine": engine} for name, (recipe, problem) in members.items()
+    }
+    recipe = validated(ClassifierTraining, {"seeds": tuple(seeds), "device": device, "ensembles": given}).resolved()
+    if not out.exists():
         check_device(device)
-        parts.begin(recipe)
-        parts.manifest(manifest(tasks))
-        live = live_notes(parts, tasks)
-        run_tasks(tasks, run_replica_task, {}, parts, job_numbers(jobs, running)[0], progress, live, running)
-        write_ensembles(out, recipe, {name: _assembled(parts, tasks, name) for name in members})
-        parts.remove()
+    run: dict[str, Any] = {"jobs": jobs, "restart": restart, "max_time": max_time, "progress": progress}
+    files.run(recipe, out, engine=parse_engine(executor, insecure), **run)
     return read_ensembles(out)
 
 
 def paired_tests(file: EnsembleFile) -> dict[tuple[str, str], PairedDifference]:
-    """Return differences of test accuracy between forms of images, the first of two less the second, over seeds."""
+    """Differences of test accuracy between forms of images, the first of two less the second, over seeds."""
     measured = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}
     return {
         (a, b): paired_difference(measured[a], measured[b])
         for a, b in PAIRS
         if a in measured and b in measured and len(measured[a]) > 1
     }
-
-
-def _tasks(
-    name: str, recipe: ClassifierRecipe, problem: ProblemRecipe, seeds: Sequence[int], engine: Engine, device: str
-) -> list[ReplicaTask]:
-    loaded = load_problem(problem)
-    found = resolve_engine(engine, recipe, loaded, device)
-    # Long trainings go one by one, so that the last of them do not leave cores idle; short ones spare their start.
-    images = recipe.epochs * len(loaded.images) * (loaded.side / 8) ** 2
-    at_once = stacked.replicas_at_once(recipe, loaded) if found == "stacked" else GROUP if images < 1e6 else 1
-    groups = -(-len(seeds) // at_once)
-    size = -(-len(seeds) // groups) if found == "stacked" else at_once
-    return [
-        ReplicaTask(
-            ensemble=name,
-            recipe=recipe,
-            problem=problem,
-            identity=loaded.identity,
-            seeds=tuple(seeds[k : k + size]),
-            engine=found,
-            device=device,
-        )
-        for k in range(0, len(seeds), size)
-    ]
-
-
-def _check_memory(tasks: Sequence[ReplicaTask], workers: int) -> None:
-    """Raise InputError if this machine cannot hold the images of all processes, and the stacks they train."""
-    needs = []
-    for task in {(t.problem, t.recipe, t.engine): t for t in tasks}.values():
-        loaded = load_problem(task.problem)
-        images = loaded.images.nbytes + loaded.test_images.nbytes
-        stack = len(task.seeds) * stacked.replica_bytes(task.recipe, loaded) if task.engine == "stacked" else 0
-        # As they are, with channels last, and turned or flipped.
-        needs.append(BASE + 3.0 * images + stack)
-    check_bytes(workers * max(needs), "fewer --train or --test images, a smaller --expand, or fewer --jobs", workers)
-
-
-def _task_disk(task: ReplicaTask) -> float:
-    """Return about how much space a task takes: its newest state, the one before, one being written, and the file."""
-    problem = load_problem(task.problem)
-    network = task.recipe.build(problem)
-    weights = sum(int(values.numel()) for values in network.state_dict().values())
-    return PART + len(task.seeds) * (3 * 3 * 4.0 * weights + 2 * 4.0 * (weights + len(problem.test_images)))
-
-
-def _plain(tasks: Sequence[ReplicaTask], seeds: Sequence[int], device: str) -> dict[str, Any]:
-    """Return the recipe that the file records."""
-    members = {}
-    for task in tasks:
-        plain = task.model_dump(mode="json", include={"recipe", "problem", "identity", "engine"})
-        problem = load_problem(task.problem)
-        # So that networks can be built, and their first weights made again, without the images.
-        plain["images"] = {
-            "channels": problem.channels,
-            "side": problem.side,
-            "raw_side": problem.raw_side,
-            "classes": list(problem.classes),
-        }
-        members[task.ensemble] = plain
-    return {"kind": "train-classify", "seeds": list(seeds), "device": device, "ensembles": members}
-
-
-def _assembled(parts: Parts, tasks: Sequence[ReplicaTask], name: str) -> Ensemble:
-    mine = [task for task in tasks if task.ensemble == name]
-    rows = [run_replica_task(task, parts.path(task.key), {}) for task in mine]
-    arrays = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
-    seeds = np.array([seed for task in mine for seed in task.seeds], np.int64)
-    measured = {key: arrays.pop(key) for key in MEASURED}
-    return Ensemble(seeds, arrays, measured)

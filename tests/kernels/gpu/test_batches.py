@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -14,9 +12,10 @@ from physnn.kernels import gpu
 from physnn.models import Ising
 from physnn.samplers import advance, start
 from physnn.samplers.multispin import MultispinGpu, advance_together
-from physnn.samples.files import run_sweep
-from physnn.samples.temperature import batch as temperature_batch
-from physnn.samples.temperature.work import tasks_of, work
+from physnn.samples import files
+from physnn.samples.sample import work
+from physnn.samples.tasks import Batch
+from physnn.samples.temperature import work as temperature
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
 from physnn.store.sweep_file import read_sweep
@@ -54,26 +53,27 @@ def recipe(out, extend=False, **more):
 @pytest.fixture
 def short(monkeypatch):
     """One sweep between measurements: the interpreter is slow."""
-    for sampler in (temperature_batch.GPU_SAMPLERS["multispin-gpu"],):
+    for sampler in (temperature.GPU_SAMPLERS["multispin-gpu"],):
         monkeypatch.setattr(type(sampler), "interval", 1)
 
 
 def test_a_sweep_in_batches_has_the_data_of_its_chains(tmp_path, monkeypatch, short):
     out = tmp_path / "s.h5"
-    assert run_sweep(recipe(out), out) == 2
-    for t, task in enumerate(sorted(tasks_of(recipe(out)), key=lambda task: (task.T, task.chain))):
-        work(task, path := tmp_path / f"{task.key}.h5", {})
+    assert files.run(recipe(out), out) == 2
+    sample = temperature.TemperatureSample(recipe(out))
+    for t, task in enumerate(sorted(sample.tasks(), key=lambda task: (task["T"], task["chain"]))):
+        work(task, path := tmp_path / f"{task.key}.h5", {"sample": sample})
         energy = read_sweep(out).sizes[64]["energy"].values
-        assert np.array_equal(read_part(path)["values"][:, 0], energy[t, 0])
+        assert np.array_equal(read_part(path)["energy"], energy[t, 0])
     whole = content_digest(out)
-    monkeypatch.setattr(temperature_batch, "SITES", 64**2)  # one lattice a batch
-    assert run_sweep(recipe(out), again := tmp_path / "again.h5", jobs=1) == 2
+    monkeypatch.setattr(temperature, "SITES", 64**2)  # one lattice a batch
+    assert files.run(recipe(out), again := tmp_path / "again.h5", jobs=1) == 2
     assert content_digest(again) == whole
 
 
 def test_chains_left_at_different_places_catch_up(tmp_path, monkeypatch, short):
     whole, out = tmp_path / "whole.h5", tmp_path / "s.h5"
-    run_sweep(recipe(whole, sweeps=3), whole)
+    files.run(recipe(whole, sweeps=3), whole)
     asked = iter([True, False])
 
     class Stopping:
@@ -83,15 +83,16 @@ def test_chains_left_at_different_places_catch_up(tmp_path, monkeypatch, short):
             raise Stopped("stopped")
 
     with monkeypatch.context() as patch:
-        patch.setattr(temperature_batch, "Checkpoints", Stopping)
-        patch.setattr(temperature_batch, "BLOCK", 1)
-        patch.setattr(temperature_batch, "BLOCK_SECONDS", 0.0)
+        patch.setattr("physnn.samples.tasks.Checkpoints", Stopping)
+        patch.setattr(temperature, "BLOCK", 1)
+        patch.setattr(temperature, "TOGETHER_SECONDS", 0.0)
         with pytest.raises(Unfinished):
-            run_sweep(recipe(out, sweeps=3), out)
+            files.run(recipe(out, sweeps=3), out)
     kept = sorted(Parts(out).folder.glob("*.h5"))
-    assert len(kept) == 2 and all(len(read_part(path)["values"]) == 1 for path in kept)
+    assert len(kept) == 2 and all(len(read_part(path)["energy"]) == 1 for path in kept)
     kept[0].unlink()
-    batch = temperature_batch.batched(recipe(out, sweeps=3), tasks_of(recipe(out, sweeps=3)), work, Parts(out))[0][0]
-    assert dataclasses.is_dataclass(batch) and len(batch.tasks) == 2
-    run_sweep(recipe(out, sweeps=3), out)
+    sample = temperature.TemperatureSample(recipe(out, sweeps=3))
+    (batch,) = sample.batched(sample.tasks())
+    assert isinstance(batch, Batch) and len(batch.tasks) == 2
+    files.run(recipe(out, sweeps=3), out)
     assert content_digest(out) == content_digest(whole)

@@ -18,13 +18,14 @@ from physnn.models import couplings
 from physnn.models.vectors import normalised
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.vectors import VectorRows, vector_columns
+from physnn.samples import files, tasks
+from physnn.samples.cost import plan
 from physnn.samples.equilibrium import order as ordering
 from physnn.samples.equilibrium import work
 from physnn.samples.equilibrium.order import find_order
 from physnn.samples.equilibrium.recipe import OrderRecord, record
-from physnn.samples.files import plan, run_sweep
 from physnn.samples.named import canonical_words, identity, load_model
-from physnn.samples.shards import Shard, run_shard
+from physnn.samples.shards import Shard
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import until_done
@@ -38,7 +39,7 @@ SMALL = {"L": (4, 6), "T": (0.9, 1.1), "model": ("xy",), "sweeps": 40, "thermali
 
 def run(out, extend=False, jobs=1, **settings):
     recipe = api.equilibrium_recipe(out, extend, **settings)
-    return run_sweep(recipe, out, extend=extend, jobs=jobs)
+    return files.run(recipe, out, extend=extend, jobs=jobs)
 
 
 @pytest.mark.parametrize("sampler", ["langevin", "metropolis", "mala"])
@@ -51,10 +52,10 @@ def test_longer_wider_and_interrupted_sweeps_equal_one_run_at_once(tmp_path, sam
     assert run(grown, extend=True, L=(4, 6), sweeps=40) == 4
     assert content_digest(grown) == content_digest(whole)
 
-    monkeypatch.setattr(work, "_block", lambda task: 3)
+    monkeypatch.setattr(work.EquilibriumSample, "_block", lambda sample, size: 3)
     due = iter([False, True] * 1000)
-    monkeypatch.setattr(work.Checkpoints, "due", lambda self: next(due))
-    assert until_done(monkeypatch, work, 4, lambda: run(cut, **settings)) > 8
+    monkeypatch.setattr(tasks.Checkpoints, "due", lambda self: next(due))
+    assert until_done(monkeypatch, tasks, 4, lambda: run(cut, **settings)) > 8
     assert content_digest(cut) == content_digest(whole)
 
 
@@ -62,7 +63,10 @@ def test_shards_make_the_same_file(tmp_path):
     whole, shards = tmp_path / "whole.h5", tmp_path / "shards.h5"
     run(whole, **SMALL)
     recipe = api.equilibrium_recipe(shards, **SMALL)
-    assert [run_shard(recipe, shards, Shard(k, 2), jobs=1)[1] == 0 for k in (0, 1)] == [False, True]
+    assert [files.run(recipe, shards, jobs=1, shard=Shard(k, 2)) and files.missing(shards) == 0 for k in (0, 1)] == [
+        False,
+        True,
+    ]
     assert content_digest(shards) == content_digest(whole)
     assert plan(recipe, 1)["seconds"] > 0
 
@@ -298,13 +302,13 @@ def test_structure_factors_cost_a_fifth_of_a_run_at_most():
     import time
 
     recipe = api.equilibrium_recipe(L=(64,), T=(0.9,), order=XY, chains=4)
-    task = work.EquilibriumTask(recipe=recipe, L=64, T=0.9)
+    sample = work.EquilibriumSample(recipe)
     measuring = work.Measuring.of(recipe, 64, 0.9)
-    state = work._begun(task, measuring).state
+    state = sample.begun(sample.tasks()[0], measuring).state
     Langevin(0.005).advance(recipe.lattice(), 0.9, state, 1, 2)
     began = time.process_time()
     rows = Langevin(0.005).advance(recipe.lattice(), 0.9, state, 1, 200, keep=1)
-    moves = (time.process_time() - began) * task.moves / 200
+    moves = (time.process_time() - began) * recipe.moves(64) / 200
     began = time.process_time()
     means = measuring.no_means()
     for k in range(5):

@@ -12,10 +12,11 @@ from physnn.answers import fit, plots
 from physnn.answers.memory import after, memory_curve_rows, memory_of
 from physnn.errors import InputError
 from physnn.models import couplings
-from physnn.samples.files import plan, run_sweep
+from physnn.samples import files, tasks
+from physnn.samples.cost import plan
 from physnn.samples.memory import work
-from physnn.samples.memory.recipe import MemoryTask, coupling_medium, network_medium, places
-from physnn.samples.shards import Shard, run_shard
+from physnn.samples.memory.recipe import coupling_medium, network_medium, places
+from physnn.samples.shards import Shard
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import until_done
@@ -26,7 +27,7 @@ SMALL = {"L": (8, 12), "eta": (1.0, 3.0), "model": ISING, "replicas": 4, "longes
 
 def run(out, extend=False, **settings):
     recipe = api.memory_recipe(out, extend, **settings)
-    return run_sweep(recipe, out, extend=extend, jobs=1)
+    return files.run(recipe, out, extend=extend, jobs=1)
 
 
 @pytest.mark.parametrize("pattern", ["half", "box"])
@@ -42,8 +43,8 @@ def test_longer_wider_and_interrupted_sweeps_equal_one_run_at_once(tmp_path, pat
 
     monkeypatch.setattr(work, "BLOCK_SITES", 10000)
     due = iter(([False] * 11 + [True]) * 10000)
-    monkeypatch.setattr(work.Checkpoints, "due", lambda self: next(due))
-    assert until_done(monkeypatch, work, 7, lambda: run(cut, **settings)) > 20
+    monkeypatch.setattr(tasks.Checkpoints, "due", lambda self: next(due))
+    assert until_done(monkeypatch, tasks, 7, lambda: run(cut, **settings)) > 20
     assert content_digest(cut) == content_digest(whole)
 
 
@@ -51,7 +52,10 @@ def test_shards_make_the_same_file(tmp_path):
     whole, shards = tmp_path / "whole.h5", tmp_path / "shards.h5"
     run(whole, **SMALL)
     recipe = api.memory_recipe(shards, **SMALL)
-    assert [run_shard(recipe, shards, Shard(k, 2), jobs=1)[1] == 0 for k in (0, 1)] == [False, True]
+    assert [files.run(recipe, shards, jobs=1, shard=Shard(k, 2)) and files.missing(shards) == 0 for k in (0, 1)] == [
+        False,
+        True,
+    ]
     assert content_digest(shards) == content_digest(whole)
     assert plan(recipe, 1)["seconds"] > 0
 
@@ -165,8 +169,7 @@ def test_states_of_a_coupling_are_opposite():
     assert np.allclose(medium.lifts.sum(0), 0) and medium.gamma == pytest.approx(0.04)
     assert medium.model.components == couplings.on(3).components
     recipe = api.memory_recipe(**SMALL)
-    task = MemoryTask(recipe=recipe, network_id=recipe.network_ids[0], L=8, eta=0.0)
-    start = work.Domain(task)
+    start = work.Domain(recipe, work.MemorySample(recipe).tasks_of(8)[0])
     m, w2 = start.measured(start.x)
     assert m.tolist() == pytest.approx([1, 1]) and w2.tolist() == [0, 0]
 

@@ -8,7 +8,7 @@ from physnn import api, machine
 from physnn.errors import InputError
 from physnn.samples import files
 from physnn.samples.base import validated
-from physnn.samples.files import merge, run_sweep
+from physnn.samples.files import merge
 from physnn.samples.noise import work
 from physnn.samples.noise.recipe import NoiseSweep
 from physnn.store.hdf5 import content_digest
@@ -21,7 +21,7 @@ SMALL = {"eta": [0.0, 0.1, 0.2, 0.3], "images": 5, "batch": 2}
 
 def run(out, networks, L=(20, 24), extend=False, jobs=1, **settings):
     recipe = api.noise_recipe(out, extend, L=L, networks=[str(networks)], **settings)
-    return run_sweep(recipe, out, extend=extend, jobs=jobs)
+    return files.run(recipe, out, extend=extend, jobs=jobs)
 
 
 def test_the_library_and_any_number_of_workers_give_the_same_numbers(tmp_path, network_file):
@@ -59,33 +59,33 @@ def test_extending_equals_running_at_once(tmp_path, network_file):
     assert run(parts, network_file, extend=True, L=(20,), eta=[0.1, 0.3]) == 2 * 2 * 2 * 2
     assert run(parts, network_file, extend=True, L=(20,), images=6) > 0
     recipe = api.noise_recipe(parts, True, L=(20,), networks=[str(other)])
-    assert run_sweep(recipe, parts, extend=True, jobs=1) == 2 * 4 * 3
+    assert files.run(recipe, parts, extend=True, jobs=1) == 2 * 4 * 3
     settings = {"eta": [0.0, 0.1, 0.2, 0.3], "images": 6, "batch": 2}
     recipe = api.noise_recipe(whole, networks=[str(network_file), str(other)], L=(20, 24), **settings)
-    run_sweep(recipe, whole, jobs=1)
+    files.run(recipe, whole, jobs=1)
     assert content_digest(parts) == content_digest(whole)
 
 
 def test_the_result_does_not_depend_on_where_it_was_interrupted(tmp_path, network_file, monkeypatch):
     run(tmp_path / "whole.h5", network_file, **SMALL)
     out = tmp_path / "cut.h5"
-    measure, count = work.run_noise_task, 0
+    measure, count = work.NoiseSample.run, 0
 
-    def interrupted(task, files):
+    def interrupted(sample, task, checkpoint):
         nonlocal count
         count += 1
         if count % 11 == 0:
             raise KeyboardInterrupt
-        return measure(task, files)
+        return measure(sample, task, checkpoint)
 
-    monkeypatch.setattr(work, "run_noise_task", interrupted)
+    monkeypatch.setattr(work.NoiseSample, "run", interrupted)
     for _ in range(4):
         with pytest.raises(KeyboardInterrupt):
             run(out, network_file, **SMALL)
         assert not out.exists()
     with pytest.raises(InputError, match="not done yet"):
         merge(out)
-    monkeypatch.setattr(work, "run_noise_task", measure)
+    monkeypatch.setattr(work.NoiseSample, "run", measure)
     run(out, network_file, **SMALL)
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
 
@@ -112,15 +112,15 @@ def test_a_moved_network_file_is_found_by_content_and_a_changed_one_is_missed(tm
     assert run(out, moved, L=(24,), extend=True) == 4
     make_networks(moved, (8, 9))
     with pytest.raises(InputError, match=r"of the recipe is in none|there is no file"):
-        run_sweep(api.noise_recipe(out, True, L=(26,)), out, extend=True, jobs=1)
+        files.run(api.noise_recipe(out, True, L=(26,)), out, extend=True, jobs=1)
 
 
 def test_a_task_is_named_by_its_content():
     common = {"network_ids": ("a",), "steps": 3}
-    keys = {t.key for t in work.tasks_of(NoiseSweep(L=(32,), eta=(0.1,), images=8, **common))}
-    more = {t.key for t in work.tasks_of(NoiseSweep(L=(32, 64), eta=(0.1, 0.2), images=16, **common))}
+    keys = {t.key for t in work.NoiseSample(NoiseSweep(L=(32,), eta=(0.1,), images=8, **common)).tasks()}
+    more = {t.key for t in work.NoiseSample(NoiseSweep(L=(32, 64), eta=(0.1, 0.2), images=16, **common)).tasks()}
     assert keys < more
-    other = {t.key for t in work.tasks_of(NoiseSweep(L=(32,), eta=(0.1,), images=8, seed=1, **common))}
+    other = {t.key for t in work.NoiseSample(NoiseSweep(L=(32,), eta=(0.1,), images=8, seed=1, **common)).tasks()}
     assert not keys & other
 
 
@@ -150,7 +150,7 @@ def test_networks_of_different_depth_need_an_explicit_one(tmp_path, network_file
 def test_depth_grows_with_size_in_whole_periods(tmp_path, network_file):
     one = api.noise_recipe(L=(20, 24, 40), networks=[str(network_file)], steps_scaling=1.0, period=3, **SMALL)
     assert one.training_side == 20
-    assert {t.L: t.steps for t in work.tasks_of(one)} == {L: one.depth(L) for L in one.L}
+    assert {t.size: t.cost for t in work.NoiseSample(one).tasks()} == {L: L**2 * one.depth(L) for L in one.L}
     recipe = one.model_copy(update={"steps": 15, "training_side": 32, "period": 2})
     assert [recipe.depth(L) for L in (4, 16, 32, 48, 64, 128)] == [1, 7, 15, 23, 31, 59]
     assert all((recipe.depth(L) - 15) % 2 == 0 for L in range(1, 200))
@@ -192,6 +192,9 @@ def test_new_sweeps_step_with_the_kernel_and_old_ones_go_on_with_torch(tmp_path,
 
 def test_an_engine_is_named_in_a_task_only_if_it_is_not_torch():
     common = {"L": (32,), "eta": (0.1,), "network_ids": ("a",), "steps": 3, "images": 8}
-    old, new = (work.tasks_of(NoiseSweep(**common, **more)) for more in ({}, {"engine": "kernel"}))
-    assert (old[0].engine, new[0].engine) == ("torch", "kernel")
+    old, new = (work.NoiseSample(NoiseSweep(**common, **more)).tasks() for more in ({}, {"engine": "kernel"}))
+    assert [s.canonical().get("engine") for s in (NoiseSweep(**common), NoiseSweep(**common, engine="kernel"))] == [
+        None,
+        "kernel",
+    ]
     assert old[0].key != new[0].key

@@ -13,9 +13,10 @@ from physnn.errors import InputError
 from physnn.exact.ising.kaufman import kaufman
 from physnn.jobs import stopping
 from physnn.samplers import advance, chain
-from physnn.samples.files import recipe_on_disk, run_sweep
+from physnn.samples import files
+from physnn.samples.files import recipe_on_disk
 from physnn.samples.temperature import work
-from physnn.samples.temperature.recipe import TemperatureSweep, tasks_of
+from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
@@ -23,8 +24,12 @@ from physnn.store.sweep_file import read_sweep
 SMALL = {"T": (2.0, 2.27, 2.6), "sweeps": 300, "thermalisation": 50, "chains": 2}
 
 
+def tasks_of(recipe):
+    return work.TemperatureSample(recipe).tasks()
+
+
 def run(out, L=(4, 6), extend=False, jobs=1, **settings):
-    return run_sweep(api.temperature_recipe(out, extend, L=L, **settings), out, extend=extend, jobs=jobs)
+    return files.run(api.temperature_recipe(out, extend, L=L, **settings), out, extend=extend, jobs=jobs)
 
 
 def test_the_library_and_any_number_of_workers_give_the_same_numbers(tmp_path):
@@ -77,7 +82,7 @@ def test_a_second_run_does_nothing_and_another_recipe_is_refused(tmp_path, netwo
             run(out, **SMALL | change)
     noise = api.noise_recipe(networks=[str(network_file)], L=(20,), eta=[0.0], images=1)
     with pytest.raises(InputError, match="holds a temperature sweep"):
-        run_sweep(noise, out)
+        files.run(noise, out)
 
 
 def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
@@ -109,7 +114,7 @@ def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
 def test_compiled_calls_are_short(monkeypatch):
     recipe = TemperatureSweep(L=(128,), T=(2.27,), sweeps=9, algorithm="metropolis")
     task = tasks_of(recipe)[0]
-    state, lengths, clock = work.begin(task), [], chain.time.perf_counter
+    state, lengths, clock = work.TemperatureSample(recipe).begin(task), [], chain.time.perf_counter
 
     class Clock:
         last = 0.0
@@ -212,19 +217,19 @@ def test_a_target_error_is_a_pilot_and_longer_chains_of_the_same_kind(tmp_path):
     recipe = api.temperature_recipe(**asked, target_error=0.012)
     assert recipe.undecided
     heard = []
-    assert run_sweep(recipe, tmp_path / "a.h5", jobs=1, announce=lambda stage, plan: heard.append(stage)) > 20
+    assert files.run(recipe, tmp_path / "a.h5", jobs=1, announce=lambda stage, plan: heard.append(stage)) > 20
     found = recipe_on_disk(tmp_path / "a.h5")
     pilot, last = found.stages
     assert [s.sweeps for s in heard] == [pilot.sweeps, last.sweeps] and pilot.sweeps == 500
     assert last.sweeps > pilot.sweeps and len(last.T) > len(pilot.T) and "around T" in last.why
     plain = api.temperature_recipe(**asked | {"T": found.T, "sweeps": found.sweeps})
-    run_sweep(plain, tmp_path / "b.h5", jobs=1)
+    files.run(plain, tmp_path / "b.h5", jobs=1)
     for L, group in read_sweep(tmp_path / "b.h5").sizes.items():
         for name, variable in read_sweep(tmp_path / "a.h5").sizes[L].items():
             assert np.array_equal(variable.values, group[name].values)
     # The same command again has nothing to do; another target is another recipe.
-    assert run_sweep(recipe, tmp_path / "a.h5", jobs=1) == 0
+    assert files.run(recipe, tmp_path / "a.h5", jobs=1) == 0
     with pytest.raises(InputError, match="target_error"):
-        run_sweep(recipe.model_copy(update={"target_error": 0.02}), tmp_path / "a.h5", jobs=1)
+        files.run(recipe.model_copy(update={"target_error": 0.02}), tmp_path / "a.h5", jobs=1)
     with pytest.raises(InputError, match="2 sizes and 4 temperatures"):
         api.temperature_recipe(L=(8,), target_error=0.01)

@@ -12,6 +12,7 @@ from physnn.errors import InputError, Unfinished
 from physnn.networks.classifiers.engines import train_replicas
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
+from physnn.samples import files
 from physnn.samples.training import classifiers
 from physnn.samples.training.classifiers import train_ensembles
 from physnn.store.ensemble_file import read_ensembles
@@ -45,7 +46,7 @@ def no_training(monkeypatch):
     def fail(*_: object) -> None:
         raise AssertionError("something is trained")
 
-    monkeypatch.setattr(classifiers, "run_tasks", fail)
+    monkeypatch.setattr(files, "run_tasks", fail)
 
 
 @pytest.fixture
@@ -56,8 +57,9 @@ def in_process(monkeypatch):
         for task in tasks:
             if not parts.finished(task.key):
                 work(task, parts.path(task.key), context)
+        return 0
 
-    monkeypatch.setattr(classifiers, "run_tasks", run)
+    monkeypatch.setattr(files, "run_tasks", run)
 
 
 def test_any_number_of_workers_makes_the_same_file(finished, tmp_path, monkeypatch):
@@ -112,29 +114,29 @@ def test_a_finished_file_is_only_read(finished, no_training):
 def test_another_recipe_on_the_same_file_is_refused(finished, no_training, change):
     before = finished.read_bytes()
     settings = {"members": MEMBERS, "seeds": SEEDS} | change
-    with pytest.raises(InputError, match="other ensembles: use --restart"):
+    with pytest.raises(InputError, match=r"another recipe \(.*use --restart"):
         train_ensembles(**settings, out=finished)
     assert finished.read_bytes() == before
 
 
 def test_interrupted_and_continued_it_is_the_same_file(finished, tmp_path, in_process, monkeypatch):
     monkeypatch.setattr(classifiers, "GROUP", 2)
-    run, calls = classifiers.run_replica_task, []
+    run, calls = classifiers.ClassifierSample.run, []
 
-    def stop(*arguments):
+    def stop(sample, task, checkpoint):
         if len(calls) == 3:
             raise Unfinished("stopped")
-        calls.append(arguments[0].key)
-        return run(*arguments)
+        calls.append(task.key)
+        return run(sample, task, checkpoint)
 
     out = tmp_path / "cut.h5"
-    monkeypatch.setattr(classifiers, "run_replica_task", stop)
+    monkeypatch.setattr(classifiers.ClassifierSample, "run", stop)
     with pytest.raises(Unfinished):
         train_ensembles(MEMBERS, SEEDS, out=out)
     assert not out.exists() and all(Parts(out).finished(key) for key in calls)
-    with pytest.raises(InputError, match="belongs to another recipe"):
+    with pytest.raises(InputError, match="holds another recipe"):
         train_ensembles(MEMBERS, (0, 1), out=out)
-    monkeypatch.setattr(classifiers, "run_replica_task", run)
+    monkeypatch.setattr(classifiers.ClassifierSample, "run", run)
     train_ensembles(MEMBERS, SEEDS, out=out)
     assert content_digest(out) == content_digest(finished) and names(tmp_path) == ["cut.h5"]
 
@@ -155,7 +157,7 @@ def test_images_that_changed_since_are_another_recipe(tmp_path, in_process):
     write(0)
     train_ensembles(members, (0,), out=tmp_path / "e.h5")
     write(1)
-    with pytest.raises(InputError, match="other ensembles"):
+    with pytest.raises(InputError, match="another recipe"):
         train_ensembles(members, (0,), out=tmp_path / "e.h5")
     write(0)
     assert train_ensembles(members, (0,), out=tmp_path / "e.h5").ensembles
@@ -183,9 +185,11 @@ def test_zero_epochs_and_other_engines(tmp_path, in_process):
 
 def test_stacks_are_divided_evenly(monkeypatch):
     monkeypatch.setattr(classifiers.stacked, "replicas_at_once", lambda *_: 4)
-    tasks = classifiers._tasks("raw", SHORT, FEW, range(10), "stacked", "cpu")
-    assert [len(task.seeds) for task in tasks] == [4, 4, 2]
-    assert [seed for task in tasks for seed in task.seeds] == list(range(10))
+    member = {"recipe": SHORT, "problem": FEW, "engine": "stacked"}
+    recipe = classifiers.ClassifierTraining(seeds=range(10), ensembles={"raw": member}).resolved()
+    tasks = classifiers.ClassifierSample(recipe).tasks()
+    assert [len(task["replica"]) for task in tasks] == [4, 4, 2]
+    assert [seed for task in tasks for seed in task["replica"]] == list(range(10))
 
 
 def test_wrong_input_is_refused_before_anything_is_written(tmp_path, monkeypatch):

@@ -11,16 +11,22 @@ from physnn.jobs.progress import live_notes, write_note
 from physnn.networks.classifiers import engines
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
-from physnn.samples.training.classifiers import ReplicaTask, run_replica_task
+from physnn.samples.sample import work
+from physnn.samples.training.classifiers import ClassifierSample, ClassifierTraining
 from physnn.store.parts import Parts, read_part
 
 FEW = ProblemRecipe(train=40, test=30)
 
 
-def task(**settings) -> ReplicaTask:
-    settings = {"recipe": ClassifierRecipe(epochs=2, batch=16), "problem": FEW, "seeds": (3, 4)} | settings
-    identity = load_problem(settings["problem"]).identity
-    return ReplicaTask(**{"ensemble": "simple", "identity": identity, "engine": "compiled", "device": "cpu"} | settings)
+def sample(**settings) -> ClassifierSample:
+    member = {"recipe": ClassifierRecipe(epochs=2, batch=16), "problem": FEW, "engine": "compiled"}
+    member |= {name: settings.pop(name) for name in ("recipe", "problem", "engine") if name in settings}
+    name, seeds = settings.pop("ensemble", "simple"), settings.pop("seeds", (3, 4))
+    return ClassifierSample(ClassifierTraining(seeds=seeds, ensembles={name: member}, **settings).resolved())
+
+
+def task(**settings):
+    return sample(**settings).tasks()[0]
 
 
 def test_a_key_is_that_of_all_that_decides_the_result():
@@ -29,13 +35,11 @@ def test_a_key_is_that_of_all_that_decides_the_result():
         {"ensemble": "other"},
         {"recipe": ClassifierRecipe(epochs=3, batch=16)},
         {"problem": ProblemRecipe(train=41, test=30)},
-        {"identity": "0" * 16},
         {"seeds": (3, 5)},
         {"engine": "loop"},
-        {"device": "cuda"},
     )
     assert len({task(**change).key for change in changes}) == len(changes)
-    assert task().key == task().key and task().key.startswith("simple-3-")
+    assert task().key == task().key
 
 
 def test_the_cost_is_the_images_seen():
@@ -52,10 +56,10 @@ def test_a_task_leaves_its_part_and_tells_how_far_it_is(tmp_path, monkeypatch):
     mine, other = task(), task(seeds=(5, 6))
     look = live_notes(parts, [mine, other])
     assert look([mine.key, other.key]) == (0.0, "")
-    found = run_replica_task(mine, parts.path(mine.key), {})
+    work(mine, parts.path(mine.key), {"sample": sample()})
     assert parts.finished(mine.key) and not parts.finished(other.key)
     part = read_part(parts.path(mine.key))
-    assert all(np.array_equal(part[k if k in part else f"weights:{k}"], v) for k, v in found.items())
+    assert part.keys() - {"unfinished"} == sample().quantities("simple").keys()
     assert look([mine.key, other.key]) == (0.0, ""), "a finished task leaves no note"
     write_note(parts.path(other.key), 0.5, "simple: loss 2.3")
     assert look([mine.key, other.key]) == (other.cost / 2, "simple: loss 2.3")
@@ -70,11 +74,13 @@ def test_images_that_change_while_they_are_used_are_noticed(tmp_path):
         np.savez(tmp_path / "a.npz", x=generator.random((30, 4, 4)).astype(np.float32), y=np.arange(30) % 3)
 
     write(0)
-    planned = task(problem=ProblemRecipe(data=str(tmp_path / "a.npz")))
+    planned = sample(problem=ProblemRecipe(data=str(tmp_path / "a.npz")))
+    mine, path = planned.tasks()[0], tmp_path / "part.h5"
     write(1)
     load_problem.cache_clear()
     with pytest.raises(InputError, match=r"images of .*a\.npz changed"):
-        run_replica_task(planned, tmp_path / "part.h5", {})
+        work(mine, path, {"sample": planned})
     write(0)
     load_problem.cache_clear()
-    assert run_replica_task(planned, tmp_path / "part.h5", {})["loss"].shape == (2, 2)
+    work(mine, path, {"sample": planned})
+    assert read_part(path)["loss"].shape == (2, 2)

@@ -1,0 +1,61 @@
+"""Cost of a sample before it is run: tasks, seconds, memory and file size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from physnn.jobs.executors import available_cores
+from physnn.samples.base import Recipe
+from physnn.samples.kinds import sample_of
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Task
+
+
+def first_stage(sample: Sample) -> tuple[Sample, Any]:
+    """Sample of the pilot of an undecided sample, and the record of the stage."""
+    recipe, stage = sample.pilot()
+    return sample_of(recipe), stage
+
+
+def plan(recipe: Recipe, jobs: int | None = None) -> dict[str, Any]:
+    """Cost of a resolved recipe: tasks, seconds, memory and file size, from one small timed task.
+
+    Returns
+    -------
+    dict
+        ``rows`` (one per size: L, tasks, seconds_per_task, megabytes_per_task), ``jobs``, ``seconds``, ``megabytes``,
+        ``file_megabytes``.  For a recipe with a target error that is the pilot; ``second_stage_at_most`` has the
+        bounds of ``seconds`` and ``file_megabytes`` for what it will decide.
+
+    Raises
+    ------
+    InputError
+        If memory is short.
+    """
+    from physnn.analysis.verdict.planning import CAP
+
+    jobs, sample = jobs or available_cores(), sample_of(recipe)
+    if not recipe.undecided:
+        return cost_of(sample, sample.tasks(), jobs)
+    first, stage = first_stage(sample)
+    found = cost_of(first, first.tasks(), jobs)
+    bounds = {name: CAP * found[name] for name in ("seconds", "file_megabytes")}
+    return found | {"stage": stage.model_dump(mode="json"), "second_stage_at_most": bounds | {"times_pilot": CAP}}
+
+
+def cost_of(sample: Sample, tasks: Sequence[Task], jobs: int) -> dict[str, Any]:
+    """Cost of tasks of a sample, see `plan`."""
+    need, per_operation = sample.need(jobs), sample.seconds_per_operation()
+    rows = []
+    for size in sample.sizes():
+        costs = [task.cost for task in tasks if task.size == size]
+        row = {"L": size, "tasks": len(costs), "seconds_per_task": per_operation * max(costs, default=0.0)}
+        rows.append(row | {"megabytes_per_task": sample.resources(size, sample.example(size).at).bytes / 1e6})
+    return {
+        "rows": rows,
+        "jobs": jobs,
+        "seconds": per_operation * sum(task.cost for task in tasks) / jobs,
+        "megabytes": need / 1e6,
+        "file_megabytes": sample.file_bytes() / 1e6,
+    }

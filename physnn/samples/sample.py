@@ -1,0 +1,278 @@
+"""One contract for every sample: its tasks, their work, and how what they measure lies in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from physnn.machine import PER_TASK, check_bytes, check_seconds, sweep_disk
+from physnn.samples.base import Recipe, longer
+from physnn.samples.tasks import Arrays, Axis, Batch, Checkpoint, Measured, Resources, Task
+from physnn.store.hdf5 import Group, Variable
+from physnn.store.sweep_file import FORMAT, read_sweep, write_sweep
+
+Results = Mapping[str, Arrays]
+"""Arrays of finished tasks, by task key."""
+OPERATIONS = 1e15
+"""Operations per second that no machine of ours exceeds, to say what is beyond waiting for."""
+WORD = 8.0
+"""Bytes of a number in a file, at most."""
+
+
+class Sample:
+    """A kind of sample with its resolved recipe.
+
+    A kind says `axes`, `quantities`, `resources` and `run`; what else is here follows, or may be said otherwise.
+    """
+
+    Recipe: ClassVar[type[Recipe]]
+    format: ClassVar[str] = FORMAT
+    """Format of the files."""
+    advice: ClassVar[str] = "fewer or smaller --L, or fewer --jobs"
+    """What to take where memory is short."""
+    started: ClassVar[float] = 2e8
+    """Bytes of a worker before it has begun."""
+    watched: ClassVar[bool] = False
+    """Whether tasks are so few and long that their notes are shown while they run."""
+    keeps: ClassVar[bool] = False
+    """Whether `run` itself keeps its state at ``checkpoint.path``, and its result in the end."""
+    carried: ClassVar[tuple[str, ...]] = ()
+    """Cached properties that travel with a task to its worker."""
+
+    def __init__(self, recipe: Any) -> None:
+        self.recipe = recipe
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.recipe,), {name: getattr(self, name) for name in self.carried}
+
+    # What a kind says.
+
+    def axes(self, size: Any) -> dict[str, Axis]:
+        """Axes of the arrays of a size by name."""
+        raise NotImplementedError
+
+    def quantities(self, size: Any) -> Mapping[str, Measured]:
+        """Quantities that tasks of a size may measure by name."""
+        raise NotImplementedError
+
+    def resources(self, size: Any, at: Mapping[str, Any]) -> Resources:
+        """Memory and operations of a task."""
+        raise NotImplementedError
+
+    def cost(self, size: Any, at: Mapping[str, Any]) -> float:
+        """Work of a task, in a unit that is the same for all tasks."""
+        return self.resources(size, at).operations
+
+    def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
+        """Arrays by name that a task measures; ``checkpoint.arrays`` is what an earlier attempt left, if it did."""
+        raise NotImplementedError
+
+    # What a kind may say.
+
+    def sizes(self) -> Sequence[Any]:
+        """Sizes, each with a group of the file."""
+        return tuple(getattr(self.recipe, self.recipe.size))
+
+    def split(self, size: Any) -> Mapping[str, int]:
+        """Axes that tasks divide, slowest first, with the number of values in a task; 0 for a single one."""
+        return {axis: 0 for axis in (self.recipe.control, self.recipe.draws) if axis}
+
+    def label(self, size: Any, at: Mapping[str, Any]) -> str:
+        """What a table of tasks calls a task."""
+        return f"L{size}"
+
+    def group(self, size: Any, at: Mapping[str, Any]) -> str:
+        """What tasks share that are better run by the same worker; nothing if it is empty."""
+        return ""
+
+    def owned(self, task: Task) -> Sequence[str]:
+        """Quantities that a task measures."""
+        return tuple(self.quantities(task.size))
+
+    def derived(self, size: Any, group: Group) -> Group:
+        """Variables of the file that follow from others."""
+        return {}
+
+    def lengthened(self, task: Task, arrays: Arrays) -> Arrays | None:
+        """What a longer task begins with, from the arrays of a shorter one; None if it begins anew."""
+        return {**arrays, "unfinished": np.array(1)}
+
+    def short(self) -> Sample:
+        """A sample of the same kind whose last task takes about a second, once the first has run."""
+        return self
+
+    def pilot(self) -> tuple[Any, Any]:
+        """Recipe of the first stage of an undecided recipe, and the record of the stage."""
+        raise NotImplementedError
+
+    def decided(self, results: Results) -> Any:
+        """Recipe with what follows from the results of its pilot."""
+        raise NotImplementedError
+
+    def batched(self, tasks: Sequence[Task]) -> Sequence[Batch] | None:
+        """Batches of tasks that run together; None where every task runs by itself."""
+        return None
+
+    def run_together(self, tasks: Sequence[Task], checkpoints: Sequence[Checkpoint]) -> None:
+        """Run a batch; every task leaves its result in its own checkpoint."""
+        raise NotImplementedError
+
+    def read(self, out: Path) -> Mapping[Any, Group]:
+        """Groups of a finished file by size."""
+        return read_sweep(out).sizes
+
+    def write(self, out: Path, groups: Mapping[Any, Group]) -> None:
+        """Write the file from its groups, which are put together as they are asked for."""
+        write_sweep(out, self.recipe.canonical(), groups)
+
+    # What follows.
+
+    def tasks(self) -> list[Task]:
+        """All tasks, the largest sizes first."""
+        return [task for size in reversed(self.sizes()) for task in self.tasks_of(size)]
+
+    def tasks_of(self, size: Any) -> list[Task]:
+        """Tasks of one size."""
+        axes, prefix = self.axes(size), self._prefix()
+        return [self._task(size, at, prefix) for at in _cells(axes, self.split(size))]
+
+    def count(self, size: Any) -> int:
+        """Number of tasks of one size, without making them."""
+        axes = self.axes(size)
+        return math.prod(math.ceil(len(axes[name]) / max(1, n)) for name, n in self.split(size).items())
+
+    def _prefix(self) -> bytes:
+        return json.dumps(self.recipe.content(), sort_keys=True).encode()
+
+    def _task(self, size: Any, at: Mapping[str, Any], prefix: bytes) -> Task:
+        words = prefix + json.dumps([size, at], sort_keys=True).encode()
+        key = hashlib.sha256(words).hexdigest()[:24]
+        return Task(size, at, key, self.cost(size, at), self.label(size, at), self.group(size, at))
+
+    def assemble(self, size: Any, results: Results) -> dict[str, Variable]:
+        """Group of a size from the arrays of its tasks; raises KeyError if one has no result."""
+        axes, quantities, tasks = self.axes(size), self.quantities(size), self.tasks_of(size)
+        place, found = _places(axes, tasks), {}
+        for task in tasks:
+            at, measured = place(task), results[task.key]
+            for name in quantities.keys() & measured.keys():
+                dims, values = quantities[name].axes, np.asarray(measured[name])
+                if name not in found:
+                    inner = iter(values.shape)
+                    own = [0 if d in at and isinstance(at[d], int) else next(inner) for d in dims]
+                    shape = [len(axes[d]) if d in at else n for d, n in zip(dims, own, strict=True)]
+                    found[name] = np.empty(shape, values.dtype)
+                found[name][tuple(at.get(d, slice(None)) for d in dims)] = values
+        group = {name: axis.variable(name) for name, axis in axes.items() if axis.meaning}
+        for name, quantity in quantities.items():
+            if name in found:
+                group[name] = Variable(quantity.axes, found[name], quantity.attributes())
+        return group | dict(self.derived(size, group))
+
+    def disassemble(self, groups: Mapping[Any, Group]) -> Iterator[tuple[str, Arrays]]:
+        """Key and arrays of every task of a finished file: the inverse of `assemble`."""
+        for size, group in groups.items():
+            tasks, quantities = self.tasks_of(size), self.quantities(size)
+            place = _places(self.axes(size), tasks)
+            for task in tasks:
+                at, names = place(task), [name for name in self.owned(task) if name in group]
+                index = {name: tuple(at.get(d, slice(None)) for d in quantities[name].axes) for name in names}
+                yield task.key, {name: np.asarray(group[name].values[index[name]]) for name in names}
+
+    def continued(self, old: Self, done: Results) -> Iterator[tuple[str, Arrays]]:
+        """Key and first state of every task that a shorter recipe has begun."""
+        lengths = [name for name, rule in self.recipe.grows.items() if rule is longer]
+        if all(getattr(old.recipe, name) == getattr(self.recipe, name) for name in lengths):
+            return
+        prefix = old._prefix()
+        for task in self.tasks():
+            arrays = done.get(old._task(task.size, task.at, prefix).key)
+            first = None if arrays is None else self.lengthened(task, arrays)
+            if first is not None:
+                yield task.key, first
+
+    def file_bytes(self) -> float:
+        """Size of the file before compression, in bytes."""
+        total = 0.0
+        for size in self.sizes():
+            lengths = {name: len(axis) for name, axis in self.axes(size).items()}
+            total += sum(math.prod(lengths.get(d, 1) for d in q.axes) for q in self.quantities(size).values())
+        return WORD * total
+
+    def disk_bytes(self) -> float:
+        """Space on the disk needed at most, with the parts, in bytes."""
+        return sweep_disk(self.file_bytes(), sum(map(self.count, self.sizes())))
+
+    def example(self, size: Any) -> Task:
+        """First task of a size."""
+        axes, at = self.axes(size), {}
+        for name, n in self.split(size).items():
+            values = axes[name].numbers()[: max(1, n)]
+            at[name] = tuple(values) if n else values[0]
+        return self._task(size, at, b"")
+
+    def need(self, jobs: int) -> float:
+        """Bytes of memory needed at most; raises InputError if they are not there, or if it would take years."""
+        counts = {size: self.count(size) for size in self.sizes()}
+        held = PER_TASK * sum(counts.values()) + 3 * self.file_bytes()
+        check_bytes(held, f"{self.advice} (there are {sum(counts.values()):,} tasks)")
+        examples = {size: self.example(size) for size in counts}
+        needs = {size: self.resources(size, task.at) for size, task in examples.items()}
+        check_seconds(sum(counts[size] * need.operations for size, need in needs.items()) / OPERATIONS, self.advice)
+        most = max(need.bytes for need in needs.values())
+        return check_bytes(jobs * (self.started + most) + held, self.advice)
+
+    def seconds_per_operation(self) -> float:
+        """Seconds that one operation takes here, from short tasks."""
+        sample = self.short()
+        tasks = sample.tasks()
+        sample.run(tasks[0], Checkpoint(None))
+        began = time.perf_counter()
+        sample.run(tasks[-1], Checkpoint(None))
+        return (time.perf_counter() - began) / tasks[-1].cost
+
+
+def _cells(axes: Mapping[str, Axis], split: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """Values along the axes that tasks divide, of one task after the other."""
+    choices = []
+    for name, n in split.items():
+        values = axes[name].numbers()
+        choices.append([tuple(values[k : k + n]) for k in range(0, len(values), n)] if n else values)
+    return (dict(zip(split, chosen, strict=True)) for chosen in itertools.product(*choices))
+
+
+def _places(axes: Mapping[str, Axis], tasks: Sequence[Task]) -> Callable[[Task], dict[str, Any]]:
+    """Function from a task to its indices by axis."""
+    used = {name for task in tasks for name in task.at if name in axes}
+    number = {name: {value: k for k, value in enumerate(axes[name].numbers())} for name in used}
+
+    def place(task: Task) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in task.at.items():
+            if name in number and isinstance(value, tuple):
+                found[name] = slice(number[name][value[0]], number[name][value[-1]] + 1)
+            elif name in number:
+                found[name] = number[name][value]
+        return found
+
+    return place
+
+
+def work(task: Task | Batch, path: Path, context: Mapping[str, Any]) -> None:
+    """Do a task of the sample in ``context``, or go on with it, and leave its part at ``path``; runs in a worker."""
+    sample: Sample = context["sample"]
+    if isinstance(task, Batch):
+        checkpoints = [Checkpoint(path.with_name(f"{one.key}.h5")) for one in task.tasks]
+        sample.run_together(task.tasks, checkpoints)
+    elif not (checkpoint := Checkpoint(path)).finished:
+        arrays = sample.run(task, checkpoint)
+        if not sample.keeps:
+            checkpoint.finish(arrays)
