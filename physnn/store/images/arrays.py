@@ -1,4 +1,4 @@
-"""Arrays of npz files whose headers are checked before anything is made of them."""
+"""Arrays of npz files, whose headers are checked before anything is made of them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ import numpy as np
 from physnn.errors import InputError
 
 MAX_BYTES = 2**30
-"""Bytes of one array that a file may claim; the largest published IDX file, of EMNIST, has half as many."""
+"""Largest size in bytes that a file may claim for one array; the largest published IDX file, of EMNIST, has half."""
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def _array(path: Path, archive: zipfile.ZipFile, name: str, kinds: str) -> np.ndarray:
-    """Return one array of an npz file once its header has shown a harmless type and a true size."""
+    """One array of an npz file, once its header has shown a harmless type and a true size."""
     entry = archive.getinfo(f"{name}.npy")
     with archive.open(entry) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            raise ValueError
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(file)
+        shape, _, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
         if dtype.kind not in kinds or dtype.itemsize == 0:
             wanted = "text belongs" if kinds == "U" else "numbers belong"
             raise InputError(f"{name} in {path} holds {str(dtype)[:40]} where {wanted}; save plain arrays")
@@ -36,15 +33,15 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str, kinds: str) -> np.nd
         return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
-def read_arrays(path: Path, names: dict[str, str]) -> dict[str, np.ndarray]:
-    """Return arrays of an npz file.
+def read_npz(path: Path, names: dict[str, str]) -> dict[str, np.ndarray]:
+    """Arrays of an npz file by name.
 
     Parameters
     ----------
     path : Path
         The file.
     names : dict
-        The arrays to read, with the kinds of dtype that each may have (``"uif"``: numbers, ``"U"``: text).
+        Names of the arrays to read, each with its allowed kinds of dtype (``"uif"``: numbers, ``"U"``: text).
 
     Raises
     ------

@@ -11,31 +11,39 @@ from PIL import Image
 from physnn.errors import InputError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pbm", ".tif", ".tiff")
-"""Endings of files that are read."""
+"""Endings of files of images."""
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
-"""Decoders that are tried, whatever the ending: published folders hold PNG files named .jpg."""
+"""Pillow decoders that are tried, whatever the ending: published folders hold PNG files named .jpg."""
 MAX_PIXELS = 2**24
-"""Pixels in one image file."""
-MAX_BYTES = 2**31
-"""Bytes of all decoded images together."""
+"""Largest number of pixels in one image file (4096 x 4096); a convention."""
+MAX_DECODED = 2**31
+"""Largest size of all decoded images together, in bytes; a convention."""
 GREY = ("1", "L", "LA")
+"""Pillow modes without colour."""
 
 
 def visible(folder: Path) -> list[Path]:
-    """Return what is in a folder, sorted by name, without names that begin with a dot."""
+    """Contents of a folder, sorted by name, without names that begin with a dot."""
     return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
-    """Return the names of the folders in a folder; raises InputError if anything else is there."""
-    for path in visible(folder):
+    """Names of the folders in a folder; raises InputError if anything else is there."""
+    found = visible(folder)
+    for path in found:
         if not path.is_dir():
             raise InputError(f"{path} lies beside folders of images; keep only one folder for every class there")
-    return tuple(path.name for path in visible(folder))
+    return tuple(path.name for path in found)
 
 
 def open_image(path: Path) -> Image.Image:
-    """Return an image whose header has been read and whose size and depth are allowed, not decoded yet."""
+    """Image whose header has been read and whose size and depth are allowed, not decoded yet.
+
+    Raises
+    ------
+    InputError
+        If the file is no image, has too many pixels, or more than 8 bits per channel.
+    """
     if path.is_dir() or path.suffix.lower() not in ENDINGS:
         raise InputError(f"{path} is no image ({', '.join(ENDINGS)}); take it out of the folder")
     try:
@@ -57,7 +65,7 @@ def open_image(path: Path) -> Image.Image:
 
 
 def decode(path: Path, mode: str, size: tuple[int, int]) -> np.ndarray:
-    """Return an image of a size (width, height), resized where it has another: uint8 ``(channels, H, W)``."""
+    """Image of a size (width, height), resized where it has another: uint8 ``(channels, H, W)``."""
     with open_image(path) as image:
         try:
             with warnings.catch_warnings():
@@ -72,14 +80,14 @@ def decode(path: Path, mode: str, size: tuple[int, int]) -> np.ndarray:
 
 
 def read_folder(folder: Path, classes: tuple[str, ...], side: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images of a folder of class folders, classes and files in order of their names.
+    """Images and labels of a folder of class folders, classes and files in order of their names.
 
     Parameters
     ----------
     folder : Path
-        Holds one folder for every class.
+        Folder with one folder for every class.
     classes : tuple of str
-        The names of those folders; a class may be without images.
+        Names of those folders; a class may be without images.
     side : int, optional
         Images are resized (bilinear) to squares of this side in pixels; without it, all must have one size.
 
@@ -107,8 +115,8 @@ def read_folder(folder: Path, classes: tuple[str, ...], side: int | None = None)
             raise InputError(f"{path} has another size than images before it; give a side to resize all of them to")
     width, height = (side, side) if side is not None else sizes.pop()
     mode, channels = ("L", 1) if grey else ("RGB", 3)
-    if len(files) * channels * width * height > MAX_BYTES:
-        raise InputError(f"the images in {folder} need more than {MAX_BYTES} bytes; give a smaller side")
+    if len(files) * channels * width * height > MAX_DECODED:
+        raise InputError(f"the images in {folder} need more than {MAX_DECODED} bytes; give a smaller side")
     images = np.empty((len(files), channels, height, width), np.uint8)
     for k, (_, path) in enumerate(files):
         images[k] = decode(path, mode, (width, height))

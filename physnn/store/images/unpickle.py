@@ -1,9 +1,8 @@
-"""Pickles that hold data only: nothing in the file is called, whatever it asks for.
+"""Pickles of plain data: nothing in the file is called, whatever it asks for.
 
-A pickle is a program.  Here Python's unpickler is not used at all: `pickletools` takes the program apart without
-running it, and a small machine carries out those instructions that put data together.  Of all names only numpy's
-own for arrays are known, and they stand for passive records; numpy itself is called after types, shapes and sizes
-have been checked.
+A pickle is a program.  Python's unpickler is not used at all: `pickletools` takes the program apart without running it,
+and a small machine carries out those instructions that put data together.  Of all names only numpy's own for arrays
+are known, and they stand for passive records.  numpy itself is called after types, shapes and sizes have been checked.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import math
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -22,52 +21,47 @@ from physnn.errors import InputError
 NUMBERS = "biuf"
 """Kinds of numpy dtypes that an array may have: Booleans, integers, floating-point numbers."""
 INSTRUCTIONS = 4_000_000
-"""Longest program that is followed; a published batch of CIFAR has less than a tenth of it."""
+"""Largest number of instructions that are followed; a published batch of CIFAR has less than a tenth of it."""
 
 
 class _Named(Enum):
-    NDARRAY = auto()
-    DTYPE = auto()
-    RECONSTRUCT = auto()
-    FROMBUFFER = auto()
-    ENCODE = auto()
-    BYTES = auto()
+    """Functions and types that a pickle may name: each stands for itself and is never called."""
+
+    NDARRAY = "numpy ndarray"
+    DTYPE = "numpy dtype"
+    RECONSTRUCT = "numpy.core.multiarray _reconstruct"
+    FROMBUFFER = "numpy.core.numeric _frombuffer"
+    ENCODE = "_codecs encode"  # How Python 3 writes bytes in the protocols of Python 2.
+    BYTES = "builtins bytes"
 
 
-_KNOWN = {
-    "numpy ndarray": _Named.NDARRAY,
-    "numpy dtype": _Named.DTYPE,
-    # How Python 3 writes bytes in the protocols of Python 2.
-    "_codecs encode": _Named.ENCODE,
-    "__builtin__ bytes": _Named.BYTES,
-    "builtins bytes": _Named.BYTES,
-} | {
-    f"numpy.{core}.{function}": name
-    for core in ("core", "_core")
-    for function, name in (
-        ("multiarray _reconstruct", _Named.RECONSTRUCT),
-        ("numeric _frombuffer", _Named.FROMBUFFER),
-    )
+_ALIASES = {
+    "__builtin__ bytes": "builtins bytes",
+    "numpy._core.multiarray _reconstruct": "numpy.core.multiarray _reconstruct",
+    "numpy._core.numeric _frombuffer": "numpy.core.numeric _frombuffer",
 }
 
 
 @dataclass(eq=False)
 class _Dtype:
-    """``numpy.dtype(code, ...)`` with state ``(version, order, ...)``, neither of them checked."""
+    """Record of ``numpy.dtype(code, ...)`` with state ``(version, order, ...)``, neither of them checked."""
 
     code: str | bytes
     order: str | bytes = "="
 
-    def dtype(self) -> np.dtype[Any]:
-        code, order = (v.decode("ascii") if isinstance(v, bytes) else v for v in (self.code, self.order))
-        if code[:1] not in tuple(NUMBERS) or code[1:] not in ("1", "2", "4", "8") or order not in ("<", ">", "=", "|"):
-            raise ValueError
-        return np.dtype(order.replace("|", "=") + code)
+    def dtype(self) -> np.dtype[Any] | None:
+        """Type of the elements, or None if it is not one of numbers."""
+        try:
+            code, order = (v.decode("ascii") if isinstance(v, bytes) else v for v in (self.code, self.order))
+            sound = code[:1] in tuple(NUMBERS) and code[1:] in ("1", "2", "4", "8") and order in ("<", ">", "=", "|")
+            return np.dtype(order.replace("|", "=") + code) if sound else None
+        except (ValueError, TypeError):
+            return None
 
 
 @dataclass(eq=False)
 class PickledArray:
-    """A numpy array in a pickle, as the file describes it; `array` checks it and makes it."""
+    """Record of a numpy array as a pickle describes it; `array` checks it and makes it."""
 
     shape: Any = ()
     kind: Any = None
@@ -75,26 +69,22 @@ class PickledArray:
     data: Any = b""
 
     def array(self) -> np.ndarray:
-        """Return the array; raises InputError if it is not one of numbers, or its size is wrong."""
-        problem = InputError("an array in the pickle is damaged or not of numbers; fetch the file again")
-        if not (isinstance(self.kind, _Dtype) and isinstance(self.data, bytes | bytearray)):
-            raise problem
-        if not (isinstance(self.shape, tuple) and len(self.shape) <= 32):
-            raise problem
-        if not all(type(n) is int and 0 <= n < 2**48 for n in self.shape):
-            raise problem
-        try:
-            dtype = self.kind.dtype()
-        except (ValueError, TypeError):
-            raise problem from None
-        if len(self.data) != dtype.itemsize * math.prod(self.shape):
-            raise problem
-        order = "F" if self.fortran else "C"
-        return np.ndarray(self.shape, dtype, self.data, order=order)  # type: ignore[arg-type]
+        """Array of numbers; raises InputError if it is not one, or its size is wrong."""
+        dtype = self.kind.dtype() if isinstance(self.kind, _Dtype) else None
+        if not (
+            dtype is not None
+            and isinstance(self.data, bytes | bytearray)
+            and isinstance(self.shape, tuple)
+            and len(self.shape) <= 32
+            and all(type(n) is int and 0 <= n < 2**48 for n in self.shape)
+            and len(self.data) == dtype.itemsize * math.prod(self.shape)
+        ):
+            raise InputError("an array in the pickle is damaged or not of numbers; fetch the file again")
+        return np.ndarray(self.shape, dtype, self.data, order="F" if self.fortran else "C")
 
 
 class _Machine:
-    """The stack and the memo of a pickle, and the instructions that only put data together."""
+    """Stack and memo of a pickle, and the instructions that only put data together."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -137,7 +127,7 @@ class _Machine:
         }
 
     def run(self, program: bytes) -> Any:
-        """Return what the program leaves on the stack."""
+        """Value that the program leaves on the stack."""
         for count, (code, argument, _) in enumerate(pickletools.genops(program)):
             if code.name == "STOP":
                 return self.stack.pop()
@@ -184,13 +174,16 @@ class _Machine:
         self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
 
     def name(self, full: str) -> None:
-        if full not in _KNOWN:
+        try:
+            self.push(_Named(_ALIASES.get(full, full)))
+        except ValueError:
             shown = full.replace(" ", ".")[:80]
-            raise InputError(f"it is a pickle that asks for {shown!r}, which is no data; fetch it from its publisher")
-        self.push(_KNOWN[full])
+            raise InputError(
+                f"it is a pickle that asks for {shown!r}, which is no data; fetch it from its publisher"
+            ) from None
 
     def made(self, function: Any, arguments: Any) -> Any:
-        """Return the record that stands for what a call would have made."""
+        """Record in place of the object that a call would have made."""
         match function, arguments:
             case (_Named.ENCODE, (str(text), "latin1" | b"latin1")):
                 if text not in self.encoded:  # A short program could encode a long text a million times.
@@ -219,12 +212,12 @@ class _Machine:
 
 
 def unpickle_data(content: bytes) -> Any:
-    """Return what a pickle holds: numbers, bytes, text, lists, tuples, dictionaries and `PickledArray`.
+    """Data of a pickle: numbers, bytes, text, lists, tuples, dictionaries and `PickledArray`.
 
     Parameters
     ----------
     content : bytes
-        The whole pickle, of any protocol; strings of Python 2 become bytes.  Keys of dictionaries must be text or
+        Whole pickle, of any protocol; strings of Python 2 become bytes.  Keys of dictionaries must be text or
         bytes.
 
     Raises

@@ -310,7 +310,7 @@ def test_folders_without_images_or_too_many(tmp_path, monkeypatch):
     write_folders(tmp_path / "all")
     refused(tmp_path / "all", "take 1 to 4096", side=0)
     refused(tmp_path / "all", "has no part 'test'", part="test")
-    monkeypatch.setattr(image_folder, "MAX_BYTES", 100)
+    monkeypatch.setattr(image_folder, "MAX_DECODED", 100)
     refused(tmp_path / "all", "more than 100 bytes; give a smaller side")
 
 
