@@ -18,7 +18,7 @@ from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.pairs import pair_mean
 from physnn.jobs.run import Progress, silent
 from physnn.networks.classifiers.equivariant import ORDERS, TiedCNN
-from physnn.networks.classifiers.replicas import ClassifierRecipe, Images, untrained
+from physnn.networks.classifiers.replicas import ClassifierRecipe, ImageShape, untrained
 from physnn.networks.classifiers.zoo import BatchNormCNN, SimpleCNN
 from physnn.store.ensemble_file import Ensemble, EnsembleFile, write_distances
 
@@ -92,7 +92,7 @@ class ReplicaStudy:
     differences: dict[tuple[str, str], Estimate]
 
 
-def layer_chain(recipe: ClassifierRecipe, images: Images) -> tuple[Layer, ...]:
+def layer_chain(recipe: ClassifierRecipe, images: ImageShape) -> tuple[Layer, ...]:
     """Chain of layers of a network whose gauge can be fixed; an empty one for the others."""
     network = recipe.build(images)
     if isinstance(network, TiedCNN):
@@ -148,7 +148,7 @@ def study_replicas(
         def show(done: int, name: str = name, k: int = k) -> None:
             progress(k * len(measurements) + done, total, f"distances of {name}")
 
-        recipe, images = ClassifierRecipe(**member["recipe"]), Images(**member["images"])
+        recipe, images = ClassifierRecipe(**member["recipe"]), ImageShape(**member["images"])
         distances = _distances(ensemble, recipe, images, measurements, seed, show)
         studies[name] = _study(name, ensemble, distances, seed)
     headline = {name: s.metrics[HEADLINE] for name, s in studies.items()}
@@ -165,7 +165,7 @@ def study_replicas(
 def _distances(
     ensemble: Ensemble,
     recipe: ClassifierRecipe,
-    images: Images,
+    images: ImageShape,
     measurements: Mapping[str, Measurement],
     seed: int,
     show: Any,

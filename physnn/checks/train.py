@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,10 @@ from physnn.checks.bench import BASELINE, Case, TimedRow, over_one_thread, per_s
 from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
 from physnn.machine import single_blas_thread
-from physnn.networks.classifiers import compiled, loop, stacked
-from physnn.networks.classifiers.replicas import ClassifierRecipe, Replicas, untrained
+from physnn.networks.classifiers.compiled import CompiledTrainer
+from physnn.networks.classifiers.loop import LoopTrainer
+from physnn.networks.classifiers.replicas import ClassifierRecipe, Replicas, Trainer, untrained
+from physnn.networks.classifiers.stacked import StackedTrainer
 from physnn.networks.device import has_cuda, set_threads
 from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
 
@@ -83,17 +84,17 @@ def _ways(case: str, problem: Problem, replicas: Replicas) -> list[Case]:
             f"{name}, {case}", STEPS_PER_SECOND, run, per_second(steps), threads, pieces=1, rounds=EPOCHS, more=loss
         )
 
-    def engine(module: ModuleType, *device: str, **options: bool) -> Callable[[Replicas], np.ndarray]:
-        return lambda some: np.asarray(module.advance(RECIPE, problem, some, 1, *device, **options)[1])
+    def engine(trainer: type[Trainer], device: str = "cpu", **options: bool) -> Callable[[Replicas], np.ndarray]:
+        return lambda some: np.asarray(trainer.advance(RECIPE, problem, some, 1, device, **options)[1])
 
-    found = [way(BASELINE, every, engine(loop))]
+    found = [way(BASELINE, every, engine(LoopTrainer))]
     for threads in sorted({1, every}):
-        found += [way(BEST, threads, engine(loop, channels_last=last, fused=True)) for last in (False, True)]
-        found += [way("stacked", threads, engine(stacked)), way("compiled", threads, on_a_pool(problem, threads))]
+        found += [way(BEST, threads, engine(LoopTrainer, channels_last=last, fused=True)) for last in (False, True)]
+        found += [way("stacked", threads, engine(StackedTrainer)), way("compiled", threads, on_a_pool(problem, threads))]
     if has_cuda():
         found += [
-            way(f"{BASELINE} on a GPU", 1, engine(loop, "cuda")),
-            way("stacked on a GPU", 1, engine(stacked, "cuda")),
+            way(f"{BASELINE} on a GPU", 1, engine(LoopTrainer, "cuda")),
+            way("stacked on a GPU", 1, engine(StackedTrainer, "cuda")),
         ]
     return found
 
@@ -104,7 +105,7 @@ def on_a_pool(problem: Problem, threads: int) -> Callable[[Replicas], np.ndarray
     def train(replicas: Replicas) -> np.ndarray:
         def share(first: int) -> np.ndarray:
             mine = replicas.take(range(first, len(replicas.seeds), threads))
-            return compiled.advance(RECIPE, problem, mine, 1)[1]
+            return CompiledTrainer.advance(RECIPE, problem, mine, 1)[1]
 
         with single_blas_thread(), ThreadPoolExecutor(threads) as pool:
             return np.concatenate(list(pool.map(share, range(min(threads, len(replicas.seeds))))))

@@ -7,23 +7,23 @@ from physnn import rng
 from physnn.analysis.replicas.gauge import canonical
 from physnn.answers.replicas import HEADLINE, STUDY_DISTANCES, layer_chain, study_json, study_replicas
 from physnn.figures.replicas import replicas_figure
-from physnn.networks.classifiers import loop
-from physnn.networks.classifiers.replicas import ClassifierRecipe, Images, Replicas, untrained
+from physnn.networks.classifiers.loop import LoopTrainer
+from physnn.networks.classifiers.replicas import ClassifierRecipe, ImageShape, Replicas, untrained
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.store.ensemble_file import Ensemble, EnsembleFile
 from tests.synthetic.replicas import random_gauge
 
 KNOWN = ("simple", "dropout", "batchnorm", "flip", "rotation", "flip_tied", "rotation_tied", "quarter_tied")
-IMAGES = Images(1, 8, 8, tuple("0123456789"))
+IMAGES = ImageShape(1, 8, 8, tuple("0123456789"))
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_chain_of_a_network_keeps_its_function(name):
     problem = load_problem(ProblemRecipe(train=20, test=20))
     recipe = ClassifierRecipe(network=name, epochs=1)
-    replicas, _ = loop.advance(recipe, problem, untrained(recipe.build(problem), (0, 1)), 2)
+    replicas, _ = LoopTrainer.advance(recipe, problem, untrained(recipe.build(problem), (0, 1)), 2)
     layers = layer_chain(recipe, IMAGES)
-    before = loop.logits(recipe, problem, replicas, problem.test_images)
+    before = LoopTrainer.logits(recipe, problem, replicas, problem.test_images)
     for change in (canonical, lambda w, c: random_gauge(w, c, rng.stream(0, "synthetic", "gauge"))):
         weights = change({**replicas.weights, **replicas.statistics}, layers)
         single = {k: v.astype(np.float32) for k, v in weights.items()}
@@ -34,7 +34,7 @@ def test_the_chain_of_a_network_keeps_its_function(name):
             replicas.mean,
             replicas.square,
         )
-        after = loop.logits(recipe, problem, moved, problem.test_images)
+        after = LoopTrainer.logits(recipe, problem, moved, problem.test_images)
         assert np.abs(after - before).max() < 1e-4 * np.abs(before).max()
         assert any(np.abs(single[k] - replicas.weights[k]).max() > 1e-3 for k in replicas.weights)
 

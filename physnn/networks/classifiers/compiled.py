@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
 from physnn.kernels.cnn.train import predict, train_classifier
-from physnn.machine import on_one_blas_thread
+from physnn.machine import on_one_blas_thread, single_blas_thread
 from physnn.networks.classifiers.equivariant import TiedCNN, act
 from physnn.networks.classifiers.replicas import (
-    STATISTICS,
+    RUNNING_STATISTICS,
     UNITS,
     Arrays,
     ClassifierRecipe,
     Replicas,
+    Trainer,
     batches,
-    dropout_factors,
-    dropout_rate,
-    image_order,
 )
 from physnn.networks.classifiers.zoo import AugmentedCNN, BatchNormCNN, SimpleCNN
 from physnn.networks.tasks.problem import Problem
@@ -35,7 +33,7 @@ def suits(network: nn.Module, side: int) -> bool:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a network's trained weights, one after the other by ``names``, become those of `physnn.kernels.cnn.train`."""
+    """Map from a network's trained weights, in the order of ``names``, to those of `physnn.kernels.cnn.train`."""
 
     names: tuple[str, ...]
     tie: np.ndarray
@@ -44,11 +42,12 @@ class Plan:
     widths: tuple[int, int, int, int, int]
 
 
-def plan(network: nn.Module, channels: int, side: int, classes: int) -> Plan:
-    """Return the plan of a network that `suits`."""
+def _plan(network: nn.Module, problem: Problem) -> Plan:
+    """Plan of a network that `suits`."""
+    side, classes = problem.side, len(problem.classes)
     grid = (network.grid if isinstance(network, SimpleCNN) else None) or side // 4
     numbers, ones = _numbered(network, first=1.0), _numbered(network, first=None)
-    reference = SimpleCNN(channels, side, classes, grid)
+    reference = SimpleCNN(problem.channels, side, classes, grid)
     indices, scales = [], []
     for name in _kernel_order(reference):
         if name in numbers:
@@ -75,13 +74,13 @@ def _kernel_order(reference: SimpleCNN) -> list[str]:
 
 
 def _absent(name: str, reference: SimpleCNN) -> int:
-    """Return the length of a part that a network lacks: constants, or gains and shifts of its maps."""
+    """Length of a part that a network lacks: constants, or gains and shifts of its maps."""
     layer = reference.first if name.startswith(("first", "norms.0")) else reference.second
     return layer.out_channels
 
 
 def _numbered(network: nn.Module, first: float | None) -> dict[str, np.ndarray]:
-    """Return weights of the untied network if its trained ones are first, first + 1, ..., or all 1 for None."""
+    """Weights of the untied network if its trained ones are first, first + 1, ..., or all 1 for None."""
     copies, at = {}, 0
     for name, values in network.named_parameters():
         size = values.numel()
@@ -106,7 +105,7 @@ class _Tied(nn.Module):
 
 
 def _kernel_layout(name: str, values: np.ndarray, grid: int) -> np.ndarray:
-    """Return an array in the order of the compiled code: (row, column, maps in, maps out), images channels last."""
+    """Array in the order of the compiled code: (row, column, maps in, maps out), images channels last."""
     if name in ("first.weight", "second.weight"):
         return values.transpose(2, 3, 1, 0).reshape(-1)
     if name == "hidden.weight":
@@ -119,18 +118,18 @@ def _flat(arrays: Arrays, names: tuple[str, ...], r: int) -> np.ndarray:
 
 
 def _split(flat: np.ndarray, names: tuple[str, ...], like: Arrays) -> Arrays:
-    """Return rows ``(replicas, P)`` as arrays with the shapes of others."""
+    """Rows ``(replicas, P)`` as arrays with the shapes of others."""
     ends = np.cumsum([like[name][0].size for name in names])[:-1]
     parts = np.split(flat, ends, axis=1)
     return {name: part.reshape(like[name].shape).copy() for name, part in zip(names, parts, strict=True)}
 
 
-RUNNING = tuple(f"norms.{layer}.{kind}" for layer in (0, 1) for kind in STATISTICS)
+RUNNING = tuple(f"norms.{layer}.{kind}" for layer in (0, 1) for kind in RUNNING_STATISTICS)
 """Names of running statistics in the order of the compiled code's rows."""
 
 
 def _running(replicas: Replicas, r: int, maps: int) -> np.ndarray:
-    """Return running statistics as the compiled code wants them, shape (4, maps)."""
+    """Running statistics as the compiled code wants them, shape (4, maps)."""
     running = np.zeros((4, maps), np.float32)
     for row, name in zip(running, RUNNING, strict=True):
         if name in replicas.statistics:
@@ -140,7 +139,7 @@ def _running(replicas: Replicas, r: int, maps: int) -> np.ndarray:
 
 
 def _images(network: nn.Module, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Return images with channels last and labels, followed by the transformed images if the network wants them."""
+    """Images with channels last and labels, followed by the transformed images if the network wants them."""
     images, labels = _channels_last(problem.images), problem.labels
     if not isinstance(network, AugmentedCNN):
         return images, labels
@@ -153,65 +152,67 @@ def _channels_last(images: np.ndarray) -> np.ndarray:
 
 
 def _augmented(order: np.ndarray, batch: int, augmented: bool) -> np.ndarray:
-    """Return an order in which the first half of every batch is taken from the transformed images."""
+    """Order in which the first half of every batch is taken from the transformed images."""
     order = order.copy()
     for s in batches(len(order), batch) if augmented else ():
         order[s.start : s.start + (s.stop - s.start) // 2] += len(order)
     return order
 
 
-@on_one_blas_thread
-def advance(
-    recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, epochs: int, device: str = "cpu"
-) -> tuple[Replicas, np.ndarray]:
-    """Return replicas after some more epochs, and the mean cross-entropy of each epoch, shape (replicas, epochs)."""
-    network = recipe.build(problem)
-    p = plan(network, problem.channels, problem.side, len(problem.classes))
-    images, labels = _images(network, problem)
-    n, rate = len(problem.images), dropout_rate(network)
-    batch = min(recipe.batch, n)
-    steps = len(batches(n, batch))
-    loss = np.zeros((len(replicas.seeds), epochs))
-    rows: dict[str, list[np.ndarray]] = {"weights": [], "mean": [], "square": [], "running": []}
-    for r, seed in enumerate(replicas.seeds):
-        own, mean, square = (_flat(a, p.names, r) for a in (replicas.weights, replicas.mean, replicas.square))
-        running = _running(replicas, r, max(p.widths[:2]))
-        for e in range(epochs):
-            epoch = replicas.epoch + e
-            order = image_order(seed, epoch, n)
-            keep = dropout_factors(seed, epoch, n, UNITS, rate)
-            loss[r, e] = train_classifier(
-                *(own, p.tie, p.scale, mean, square, running, epoch * steps, images, labels),
-                *(_augmented(order, batch, len(images) > n), keep, batch),
+class CompiledTrainer(Trainer):
+    """Replicas trained one after the other by `physnn.kernels.cnn.train`."""
+
+    settings = staticmethod(single_blas_thread)
+
+    def __init__(self, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, device: str = "cpu") -> None:
+        super().__init__(recipe, problem, replicas, device)
+        self.replicas, self.plan = replicas, _plan(self.network, problem)
+        self.images, self.labels = _images(self.network, problem)
+        rows = range(len(replicas.seeds))
+        self.weights, self.mean, self.square = (
+            np.stack([_flat(arrays, self.plan.names, r) for r in rows])
+            for arrays in (replicas.weights, replicas.mean, replicas.square)
+        )
+        self.running = np.stack([_running(replicas, r, max(self.plan.widths[:2])) for r in rows])
+
+    def epoch(self, epoch: int) -> list[float]:
+        """Mean cross-entropy of every replica over one more epoch."""
+        recipe, p, n = self.recipe, self.plan, len(self.problem.images)
+        batch, steps, loss = min(recipe.batch, n), epoch * len(self.batches), []
+        for r, seed in enumerate(self.seeds):
+            order, keep = self.drawn(seed, epoch)
+            mean_loss = train_classifier(
+                *(self.weights[r], p.tie, p.scale, self.mean[r], self.square[r], self.running[r], steps),
+                *(self.images, self.labels, _augmented(order, batch, len(self.images) > n), keep, batch),
                 *(recipe.lr, recipe.weight_decay, p.norm, p.widths),
             )
-        for name, row in zip(rows, (own, mean, square, running), strict=True):
-            rows[name].append(row)
-    stacked = {name: np.stack(values) for name, values in rows.items()}
-    statistics = {
-        name: stacked["running"][:, k, : replicas.statistics[name].shape[1]].copy()
-        for k, name in enumerate(RUNNING)
-        if name in replicas.statistics
-    }
-    return replace(
-        replicas,
-        weights=_split(stacked["weights"], p.names, replicas.weights),
-        statistics=statistics,
-        mean=_split(stacked["mean"], p.names, replicas.mean),
-        square=_split(stacked["square"], p.names, replicas.square),
-        epoch=replicas.epoch + epochs,
-    ), loss
+            loss.append(mean_loss)
+        return loss
 
+    def arrays(self) -> dict[str, Arrays]:
+        """Arrays of all replicas by field and name."""
+        known = self.replicas.statistics
+        return {
+            "weights": _split(self.weights, self.plan.names, self.replicas.weights),
+            "mean": _split(self.mean, self.plan.names, self.replicas.mean),
+            "square": _split(self.square, self.plan.names, self.replicas.square),
+            "statistics": {
+                name: self.running[:, k, : known[name].shape[1]].copy()
+                for k, name in enumerate(RUNNING)
+                if name in known
+            },
+        }
 
-@on_one_blas_thread
-def logits(
-    recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
-) -> np.ndarray:
-    """Return logits of images, shape (replicas, n, classes)."""
-    p = plan(recipe.build(problem), problem.channels, problem.side, len(problem.classes))
-    turned = _channels_last(images)
-    found = []
-    for r in range(len(replicas.seeds)):
-        own, running = _flat(replicas.weights, p.names, r), _running(replicas, r, max(p.widths[:2]))
-        found.append(predict(own, p.tie, p.scale, running, turned, 64, p.norm, p.widths))
-    return np.stack(found)
+    @classmethod
+    @on_one_blas_thread
+    def logits(
+        cls, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
+    ) -> np.ndarray:
+        """Logits of images, shape (replicas, n, classes)."""
+        p = _plan(recipe.build(problem), problem)
+        turned = _channels_last(images)
+        found = []
+        for r in range(len(replicas.seeds)):
+            own, running = _flat(replicas.weights, p.names, r), _running(replicas, r, max(p.widths[:2]))
+            found.append(predict(own, p.tie, p.scale, running, turned, 64, p.norm, p.widths))
+        return np.stack(found)

@@ -5,36 +5,46 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Literal
 
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.networks.classifiers import compiled, loop, stacked
-from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Engine, Replicas, untrained
+from physnn.networks.classifiers.compiled import CompiledTrainer, suits
+from physnn.networks.classifiers.loop import LoopTrainer
+from physnn.networks.classifiers.replicas import (
+    REPLICA_ARRAYS,
+    Arrays,
+    ClassifierRecipe,
+    Replicas,
+    Trainer,
+    TrainingEngine,
+    untrained,
+)
+from physnn.networks.classifiers.stacked import StackedTrainer
 from physnn.networks.device import check_device
 from physnn.networks.tasks.problem import Problem
 from physnn.store.parts import read_checkpoint, write_part
 
-Report = Callable[[int, int, float], None]
+EpochReport = Callable[[int, int, float], None]
 """Called with (epochs done, epochs in all, mean loss of the latest)."""
-Known = Literal["compiled", "stacked", "loop"]
+KnownEngine = Literal["compiled", "stacked", "loop"]
+"""Name of an engine."""
 BLOCK_SECONDS = 0.25
-"""About how long is trained, in whole epochs, before the question whether to write the state."""
-ENGINES: dict[str, ModuleType] = {"compiled": compiled, "stacked": stacked, "loop": loop}
-KINDS = ("weights", "statistics", "mean", "square")
+"""Time of a block of whole epochs in seconds, about, after which the state may be written; a convention."""
+ENGINES: dict[str, type[Trainer]] = {"compiled": CompiledTrainer, "stacked": StackedTrainer, "loop": LoopTrainer}
+"""Engines by name."""
 
 
-def resolve_engine(engine: Engine, recipe: ClassifierRecipe, problem: Problem, device: str) -> Known:
-    """Return the engine that trains a network: the one asked for, or the fastest there is for it.
+def resolve_engine(engine: TrainingEngine, recipe: ClassifierRecipe, problem: Problem, device: str) -> KnownEngine:
+    """Engine that trains a network: the one asked for, or the fastest there is for it.
 
     Raises
     ------
     InputError
         If the engine asked for does not know the network or the device.
     """
-    known = device == "cpu" and compiled.suits(recipe.build(problem), problem.side)
+    known = device == "cpu" and suits(recipe.build(problem), problem.side)
     if engine == "auto":
         # On a CPU, vmap runs no faster than one network after the other.
         return "compiled" if known else ("loop" if device == "cpu" else "stacked")
@@ -48,24 +58,24 @@ def train_replicas(
     problem: Problem,
     seeds: Sequence[int],
     checkpoint: Path,
-    engine: Engine = "auto",
+    engine: TrainingEngine = "auto",
     device: str = "cpu",
-    report: Report | None = None,
+    report: EpochReport | None = None,
     due: Callable[[], bool] = lambda: True,
 ) -> Arrays:
-    """Train replicas, or continue from their checkpoint, and return weights, losses and accuracies.
+    """Weights, losses and accuracies of replicas, trained from their seeds or from their checkpoint.
 
     Parameters
     ----------
     recipe, problem : ClassifierRecipe, Problem
-        What to train, on what.
+        Training, and images to train and to test on.
     seeds : sequence of int
         One replica each.
     checkpoint : Path
         File with the state so far, of the same recipe, problem, seeds and engine; read if it exists, replaced when it
         is due; the state before is kept.
     engine : {"auto", "compiled", "stacked", "loop"}
-        What trains; results agree to rounding.
+        Engine that trains; results agree to rounding.
     device : str
         ``"cpu"`` or ``"cuda"``.
     report : callable, optional
@@ -119,20 +129,20 @@ def _check_finite(seeds: Sequence[int], *arrays: np.ndarray) -> None:
 
 
 def _stored(replicas: Replicas, loss: np.ndarray) -> Arrays:
-    arrays = {f"{kind}:{name}": v for kind in KINDS for name, v in getattr(replicas, kind).items()}
+    arrays = {f"{kind}:{name}": v for kind in REPLICA_ARRAYS for name, v in getattr(replicas, kind).items()}
     return arrays | {"epoch": np.array(replicas.epoch), "loss": loss}
 
 
 def _restored(state: Arrays, seeds: Sequence[int]) -> Replicas:
     parts = {
         kind: {name.removeprefix(f"{kind}:"): v for name, v in state.items() if name.startswith(f"{kind}:")}
-        for kind in KINDS
+        for kind in REPLICA_ARRAYS
     }
     return Replicas(tuple(seeds), **parts, epoch=int(state["epoch"]))
 
 
-def _tested(run: ModuleType, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, device: str) -> Arrays:
-    """Return accuracies on training and test images, mean cross-entropy on test images, and the predicted classes."""
+def _tested(run: type[Trainer], recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, device: str) -> Arrays:
+    """Accuracies on training and test images, mean cross-entropy on test images, and the predicted classes."""
     train = run.logits(recipe, problem, replicas, problem.images, device).argmax(-1)
     logits = run.logits(recipe, problem, replicas, problem.test_images, device).astype(np.float64)
     _check_finite(replicas.seeds, logits)

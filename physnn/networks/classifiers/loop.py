@@ -1,120 +1,110 @@
-"""Training classifiers one after the other by torch's own optimiser: slow, plain, and what other engines must equal."""
+"""Training classifiers one after the other by torch's own optimiser: slow and plain, the reference of all engines."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from physnn.networks.classifiers.replicas import (
-    UNITS,
-    Arrays,
-    ClassifierRecipe,
-    Replicas,
-    batches,
-    dropout_factors,
-    dropout_rate,
-    image_order,
-)
+from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Replicas, Trainer, batches
 from physnn.networks.device import full_precision
 from physnn.networks.tasks.problem import Problem
 
 
-def load(network: nn.Module, replicas: Replicas, r: int) -> None:
+def load_replica(network: nn.Module, replicas: Replicas, r: int) -> None:
     """Give a network the weights and running statistics of one replica."""
     state = {name: torch.from_numpy(v[r].copy()) for name, v in (replicas.weights | replicas.statistics).items()}
     network.load_state_dict(state, strict=False)
 
 
-def optimiser_of(
-    network: nn.Module, recipe: ClassifierRecipe, replicas: Replicas, r: int, steps: int, fused: bool = False
-) -> torch.optim.Adam:
-    """Return Adam in the state of one replica after a number of steps."""
-    fusion = True if fused else None
-    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fusion)
-    for name, weights in network.named_parameters():
-        optimiser.state[weights] = {
-            "step": torch.tensor(float(steps), device=weights.device if fused else "cpu"),
-            # In the layout of the weights: a fused step reads all arrays as they lie in memory.
-            "exp_avg": torch.empty_like(weights.detach()).copy_(torch.from_numpy(replicas.mean[name][r])),
-            "exp_avg_sq": torch.empty_like(weights.detach()).copy_(torch.from_numpy(replicas.square[name][r])),
-        }
-    return optimiser
-
-
-@full_precision()
-def advance(
-    recipe: ClassifierRecipe,
-    problem: Problem,
-    replicas: Replicas,
-    epochs: int,
-    device: str = "cpu",
-    *,
-    channels_last: bool = False,
-    fused: bool = False,
-) -> tuple[Replicas, np.ndarray]:
-    """Return replicas after some more epochs, and the mean cross-entropy of each epoch, shape (replicas, epochs).
+class LoopTrainer(Trainer):
+    """Replicas trained one after the other by ``torch.optim.Adam``.
 
     ``channels_last`` and ``fused`` choose torch's other memory layout and its fused optimiser, which may be faster.
     """
-    n = len(problem.images)
-    slices = batches(n, recipe.batch)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    images, labels = (torch.from_numpy(a).to(device) for a in (problem.images, problem.labels))
-    rows: list[tuple[Arrays, Arrays, Arrays, Arrays]] = []
-    loss = np.zeros((len(replicas.seeds), epochs))
-    for r, seed in enumerate(replicas.seeds):
-        network = recipe.build(problem).to(device, memory_format=layout)  # type: ignore[call-overload]
-        load(network, replicas, r)
-        optimiser = optimiser_of(network, recipe, replicas, r, replicas.epoch * len(slices), fused)
-        network.train()
-        rate = dropout_rate(network)
-        for e in range(epochs):
-            epoch = replicas.epoch + e
-            order = torch.from_numpy(image_order(seed, epoch, n)).to(device)
-            keep = torch.from_numpy(dropout_factors(seed, epoch, n, UNITS, rate)).to(device)
-            for s in slices:
-                optimiser.zero_grad()
-                chosen = images[order[s]].contiguous(memory_format=layout)
-                logits = network(chosen, keep[s]) if rate else network(chosen)
-                mean = functional.cross_entropy(logits, labels[order[s]])
-                mean.backward()
-                optimiser.step()
-                loss[r, e] += mean.item() * (s.stop - s.start) / n
-        rows.append(_state(network, optimiser))
-    stacked = [{name: np.stack([row[k][name] for row in rows]) for name in rows[0][k]} for k in range(4)]
-    weights, statistics, mean_, square = stacked
-    return replace(
-        replicas, weights=weights, statistics=statistics, mean=mean_, square=square, epoch=replicas.epoch + epochs
-    ), loss
 
+    settings = staticmethod(full_precision)
 
-def _state(network: nn.Module, optimiser: torch.optim.Adam) -> tuple[Arrays, Arrays, Arrays, Arrays]:
-    named = dict(network.named_parameters())
-    buffers = {k: v for k, v in network.named_buffers() if v.dtype == torch.float32}
-    return (
-        {k: v.numpy(force=True).copy() for k, v in named.items()},
-        {k: v.numpy(force=True).copy() for k, v in buffers.items()},
-        {k: optimiser.state[v]["exp_avg"].numpy(force=True).copy() for k, v in named.items()},
-        {k: optimiser.state[v]["exp_avg_sq"].numpy(force=True).copy() for k, v in named.items()},
-    )
-
-
-@full_precision()
-def logits(
-    recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
-) -> np.ndarray:
-    """Return logits of images, shape (replicas, n, classes)."""
-    found = np.empty((len(replicas.seeds), len(images), len(problem.classes)), np.float32)
-    tensors = torch.from_numpy(images)
-    network = recipe.build(problem).to(device)
-    with torch.no_grad():
-        network.eval()
+    def __init__(
+        self,
+        recipe: ClassifierRecipe,
+        problem: Problem,
+        replicas: Replicas,
+        device: str = "cpu",
+        *,
+        channels_last: bool = False,
+        fused: bool = False,
+    ) -> None:
+        super().__init__(recipe, problem, replicas, device)
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.images, self.labels = (torch.from_numpy(a).to(device) for a in (problem.images, problem.labels))
+        self.networks: list[nn.Module] = []
+        self.optimisers: list[torch.optim.Adam] = []
         for r in range(len(replicas.seeds)):
-            load(network, replicas, r)
-            for s in batches(len(images), 256):
-                found[r, s] = network(tensors[s].to(device)).cpu().numpy()
-    return found
+            network = recipe.build(problem).to(device, memory_format=self.layout)  # type: ignore[call-overload]
+            load_replica(network, replicas, r)
+            self.networks.append(network.train())
+            self.optimisers.append(self._optimiser(network, replicas, r, fused))
+
+    def _optimiser(self, network: nn.Module, replicas: Replicas, r: int, fused: bool) -> torch.optim.Adam:
+        """Adam in the state of one replica."""
+        steps = float(replicas.epoch * len(self.batches))
+        optimiser = torch.optim.Adam(
+            network.parameters(), lr=self.recipe.lr, weight_decay=self.recipe.weight_decay, fused=fused or None
+        )
+        for name, weights in network.named_parameters():
+            optimiser.state[weights] = {
+                "step": torch.tensor(steps, device=weights.device if fused else "cpu"),
+                # In the layout of the weights: a fused step reads all arrays as they lie in memory.
+                "exp_avg": torch.empty_like(weights.detach()).copy_(torch.from_numpy(replicas.mean[name][r])),
+                "exp_avg_sq": torch.empty_like(weights.detach()).copy_(torch.from_numpy(replicas.square[name][r])),
+            }
+        return optimiser
+
+    def epoch(self, epoch: int) -> list[float]:
+        """Mean cross-entropy of every replica over one more epoch."""
+        return [self._epoch(r, epoch) for r in range(len(self.seeds))]
+
+    def _epoch(self, r: int, epoch: int) -> float:
+        network, optimiser, loss = self.networks[r], self.optimisers[r], 0.0
+        order, keep = (torch.from_numpy(a).to(self.device) for a in self.drawn(self.seeds[r], epoch))
+        for s in self.batches:
+            optimiser.zero_grad()
+            chosen = self.images[order[s]].contiguous(memory_format=self.layout)
+            logits = network(chosen, keep[s]) if self.rate else network(chosen)
+            mean = functional.cross_entropy(logits, self.labels[order[s]])
+            mean.backward()
+            optimiser.step()
+            loss += mean.item() * (s.stop - s.start) / len(order)
+        return loss
+
+    def arrays(self) -> dict[str, Arrays]:
+        """Arrays of all replicas by field and name."""
+        rows: dict[str, list[Arrays]] = {"weights": [], "statistics": [], "mean": [], "square": []}
+        for network, optimiser in zip(self.networks, self.optimisers, strict=True):
+            named = dict(network.named_parameters())
+            floats = {k: v for k, v in network.named_buffers() if v.dtype == torch.float32}
+            for kind, tensors in (
+                ("weights", named),
+                ("statistics", floats),
+                ("mean", {k: optimiser.state[v]["exp_avg"] for k, v in named.items()}),
+                ("square", {k: optimiser.state[v]["exp_avg_sq"] for k, v in named.items()}),
+            ):
+                rows[kind].append({k: v.numpy(force=True) for k, v in tensors.items()})
+        return {kind: {name: np.stack([row[name] for row in all_]) for name in all_[0]} for kind, all_ in rows.items()}
+
+    @classmethod
+    @full_precision()
+    def logits(
+        cls, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
+    ) -> np.ndarray:
+        """Logits of images, shape (replicas, n, classes)."""
+        found = np.empty((len(replicas.seeds), len(images), len(problem.classes)), np.float32)
+        tensors, network = torch.from_numpy(images), recipe.build(problem).to(device).eval()
+        with torch.no_grad():
+            for r in range(len(replicas.seeds)):
+                load_replica(network, replicas, r)
+                for s in batches(len(images), 256):
+                    found[r, s] = network(tensors[s].to(device)).cpu().numpy()
+        return found

@@ -4,19 +4,21 @@ A replica's seed decides its first weights, the order of its images in every epo
 replica is the same whichever others are trained with it, and by whichever engine, to rounding:
 
     compiled   two convolutions and a hidden layer, in compiled code (`physnn.networks.classifiers.compiled`); the
-    fastest on a CPU
-    stacked    any network, all replicas at once by ``torch.func.vmap`` (`physnn.networks.classifiers.stacked`);
-    for a GPU
-    loop       any network, one after the other by ``torch.optim`` (`physnn.networks.classifiers.loop`); what the
-    others must equal
+               fastest on a CPU
+    stacked    any network, all replicas at once by ``torch.func.vmap`` (`physnn.networks.classifiers.stacked`); for
+               a GPU
+    loop       any network, one after the other by ``torch.optim`` (`physnn.networks.classifiers.loop`); the reference
+               that the others equal
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -28,17 +30,21 @@ from physnn.errors import InputError
 from physnn.networks.classifiers.zoo import NETWORKS, SimpleCNN, build, initialise
 from physnn.networks.tasks.problem import Problem
 
-Engine = Literal["auto", "compiled", "stacked", "loop"]
+TrainingEngine = Literal["auto", "compiled", "stacked", "loop"]
+"""Name of an engine, or ``auto`` for the fastest that knows a network."""
 Arrays = dict[str, np.ndarray]
+"""Arrays by name."""
 UNITS = 64
-"""Hidden units of the networks that have dropout."""
-STATISTICS = ("running_mean", "running_var")
+"""Number of hidden units of the networks that have dropout."""
+RUNNING_STATISTICS = ("running_mean", "running_var")
 """Ends of the names of arrays that no optimiser moves."""
+REPLICA_ARRAYS = ("weights", "statistics", "mean", "square")
+"""Fields of `Replicas` with arrays by name."""
 
 
 @dataclass(frozen=True)
-class Images:
-    """What a network must know of its images: channels, sides as they come and as they were raw, and classes."""
+class ImageShape:
+    """Channels, side and classes of images, and their side before they were expanded or enlarged."""
 
     channels: int
     side: int
@@ -47,7 +53,7 @@ class Images:
 
 
 class ClassifierRecipe(BaseModel):
-    """Everything that decides what a trained classifier will be, its images and its seed apart.
+    """Recipe of a trained classifier, its images and its seed apart.
 
     Adam on the cross-entropy, with weight decay added to the gradient; the last batch of an epoch may be smaller.
     With ``pooled`` the last maps are averaged to the places that raw images have, so that expanded images need as many
@@ -63,8 +69,8 @@ class ClassifierRecipe(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     pooled: bool = True
 
-    def build(self, problem: Problem | Images) -> nn.Module:
-        """Return an untrained network for the images of a problem.
+    def build(self, problem: Problem | ImageShape) -> nn.Module:
+        """Untrained network for the images of a problem.
 
         Raises
         ------
@@ -76,7 +82,7 @@ class ClassifierRecipe(BaseModel):
             self._check_last_batch(network, problem)
         return network
 
-    def _built(self, problem: Problem | Images) -> nn.Module:
+    def _built(self, problem: Problem | ImageShape) -> nn.Module:
         if self.pooled and problem.side != problem.raw_side:
             kind = NETWORKS.get(self.network)
             if isinstance(kind, type) and issubclass(kind, SimpleCNN):
@@ -131,42 +137,83 @@ class Replicas:
     epoch: int = 0
 
     def take(self, chosen: Sequence[int]) -> Replicas:
-        """Return copies of some replicas."""
+        """Copies of some replicas, by their places."""
         rows = list(chosen)
+        kinds = {kind: {name: v[rows] for name, v in getattr(self, kind).items()} for kind in REPLICA_ARRAYS}
+        return Replicas(tuple(self.seeds[k] for k in rows), **kinds, epoch=self.epoch)
 
-        def some(arrays: Arrays) -> Arrays:
-            return {name: values[rows] for name, values in arrays.items()}
 
-        return Replicas(
-            tuple(self.seeds[k] for k in rows),
-            some(self.weights),
-            some(self.statistics),
-            some(self.mean),
-            some(self.square),
-            self.epoch,
-        )
+class Trainer(ABC):
+    """Replicas in training by one engine; weights and averages that it begins from are copied."""
+
+    settings: ClassVar[Callable[[], AbstractContextManager[None]]]
+    """Context of all computations: threads and precision."""
+
+    def __init__(self, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, device: str = "cpu") -> None:
+        self.recipe, self.problem, self.seeds, self.device = recipe, problem, replicas.seeds, device
+        self.network = recipe.build(problem)
+        self.rate = dropout_rate(self.network)
+        self.batches = batches(len(problem.images), recipe.batch)
+
+    @abstractmethod
+    def epoch(self, epoch: int) -> Any:
+        """Mean cross-entropy of every replica over one more epoch, numbered from 0: shape (replicas,)."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, Arrays]:
+        """Arrays of `Replicas` by field: ``weights``, ``statistics``, ``mean`` and ``square``."""
+
+    @classmethod
+    def advance(
+        cls,
+        recipe: ClassifierRecipe,
+        problem: Problem,
+        replicas: Replicas,
+        epochs: int,
+        device: str = "cpu",
+        **way: bool,
+    ) -> tuple[Replicas, np.ndarray]:
+        """Replicas after some more epochs, and the mean cross-entropy of each epoch, shape (replicas, epochs)."""
+        with cls.settings():
+            training = cls(recipe, problem, replicas, device, **way)
+            loss = np.zeros((len(replicas.seeds), epochs))
+            for e in range(epochs):
+                loss[:, e] = training.epoch(replicas.epoch + e)
+            return Replicas(replicas.seeds, **training.arrays(), epoch=replicas.epoch + epochs), loss
+
+    @classmethod
+    @abstractmethod
+    def logits(
+        cls, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
+    ) -> np.ndarray:
+        """Logits of images, shape (replicas, n, classes)."""
+
+    def drawn(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Order of the images of one epoch, and `dropout_factors` of its hidden units."""
+        n = len(self.problem.images)
+        return image_order(seed, epoch, n), dropout_factors(seed, epoch, n, UNITS, self.rate)
 
 
 def untrained(network: nn.Module, seeds: Sequence[int]) -> Replicas:
-    """Return replicas of a network with the first weights of their seeds."""
+    """Replicas of a network with the first weights of their seeds."""
     rows: list[Arrays] = []
     for seed in seeds:
         initialise(network, rng.stream(seed, "weights"))
         rows.append({name: v.detach().numpy().copy() for name, v in network.state_dict().items()})
     trained = {name for name, _ in network.named_parameters()}
     weights = {name: np.stack([row[name] for row in rows]) for name in rows[0] if name in trained}
-    statistics = {name: np.stack([row[name] for row in rows]) for name in rows[0] if name.endswith(STATISTICS)}
+    statistics = {name: np.stack([row[name] for row in rows]) for name in rows[0] if name.endswith(RUNNING_STATISTICS)}
     zeros = {name: np.zeros_like(v) for name, v in weights.items()}
     return Replicas(tuple(seeds), weights, statistics, zeros, {k: v.copy() for k, v in zeros.items()})
 
 
 def image_order(seed: int, epoch: int, images: int) -> np.ndarray:
-    """Return the order in which a replica sees the images in one epoch."""
+    """Order in which a replica sees the images in one epoch: a permutation of 0 to ``images - 1``."""
     return np.asarray(rng.stream(seed, "order", epoch).permutation(images))
 
 
 def dropout_factors(seed: int, epoch: int, images: int, units: int, rate: float) -> np.ndarray:
-    """Return factors of hidden units for each image of an epoch, 0 with probability ``rate``, else 1/(1 - rate).
+    """Factors of hidden units for each image of an epoch, 0 with probability ``rate``, else 1/(1 - rate).
 
     Shape (images, units) in the order of the epoch; (0, units) for a rate of 0.
     """
@@ -177,10 +224,10 @@ def dropout_factors(seed: int, epoch: int, images: int, units: int, rate: float)
 
 
 def dropout_rate(network: nn.Module) -> float:
-    """Return the rate of dropout of a network's hidden layer."""
+    """Rate of dropout of a network's hidden layer, 0 without dropout."""
     return float(getattr(network, "rate", 0.0))
 
 
 def batches(images: int, batch: int) -> list[slice]:
-    """Return the places of each batch in the order of an epoch."""
+    """Places of each batch in the order of an epoch."""
     return [slice(start, min(start + batch, images)) for start in range(0, images, batch)]

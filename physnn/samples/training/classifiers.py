@@ -18,7 +18,7 @@ from physnn.jobs.run import Progress, silent
 from physnn.machine import BASE, PART, check_bytes
 from physnn.networks.classifiers import stacked
 from physnn.networks.classifiers.engines import resolve_engine, train_replicas
-from physnn.networks.classifiers.replicas import STATISTICS, ClassifierRecipe, Engine
+from physnn.networks.classifiers.replicas import RUNNING_STATISTICS, ClassifierRecipe, TrainingEngine
 from physnn.networks.device import check_device, single_thread
 from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
 from physnn.samples import files
@@ -46,7 +46,7 @@ class Member(BaseModel):
     recipe: ClassifierRecipe
     problem: ProblemRecipe
     identity: str = ""
-    engine: Engine = "auto"
+    engine: TrainingEngine = "auto"
     images: dict[str, Any] = {}
 
     def resolved(self, device: str) -> Member:
@@ -120,7 +120,7 @@ class ClassifierSample(Sample):
         for name, member in self.recipe.ensembles.items():
             network = member.recipe.build(self._problem(name))
             trained = {key for key, _ in network.named_parameters()}
-            kept = {key: v for key, v in network.state_dict().items() if key in trained or key.endswith(STATISTICS)}
+            kept = {key: v for key, v in network.state_dict().items() if key in trained or key.endswith(RUNNING_STATISTICS)}
             shapes[name] = {key: tuple(v.shape) for key, v in kept.items()}
         return shapes
 
@@ -210,7 +210,7 @@ def train_ensembles(
     seeds: Sequence[int],
     *,
     out: str | Path,
-    engine: Engine = "auto",
+    engine: TrainingEngine = "auto",
     jobs: int | None = None,
     device: str = "cpu",
     restart: bool = False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,8 +10,18 @@ import torch
 from torch.nn import functional
 
 from physnn import rng
-from physnn.networks.classifiers import compiled, loop, stacked
-from physnn.networks.classifiers.replicas import ClassifierRecipe, Replicas, dropout_factors, image_order, untrained
+from physnn.networks.classifiers import stacked
+from physnn.networks.classifiers.compiled import CompiledTrainer, suits
+from physnn.networks.classifiers.loop import LoopTrainer, load_replica
+from physnn.networks.classifiers.replicas import (
+    ClassifierRecipe,
+    Replicas,
+    Trainer,
+    dropout_factors,
+    image_order,
+    untrained,
+)
+from physnn.networks.classifiers.stacked import StackedTrainer
 from physnn.networks.classifiers.zoo import NETWORKS
 from physnn.networks.device import full_precision
 from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
@@ -47,7 +56,7 @@ class Result:
     logits: np.ndarray
 
 
-def run(engine: ModuleType, recipe: ClassifierRecipe, problem: Problem, seeds=(3, 5), epochs: int = 2) -> Result:
+def run(engine: type[Trainer], recipe: ClassifierRecipe, problem: Problem, seeds=(3, 5), epochs: int = 2) -> Result:
     start = untrained(recipe.build(problem), seeds)
     replicas, loss = engine.advance(recipe, problem, start, epochs)
     return Result(start, replicas, loss, engine.logits(recipe, problem, replicas, problem.test_images))
@@ -89,10 +98,10 @@ def same_bits(a: Result, b: Result) -> bool:
 @pytest.fixture(scope="module")
 def looped():
     """Results of the plain loop by network."""
-    return {name: run(loop, recipe_of(name), noise()) for name in SMALL}
+    return {name: run(LoopTrainer, recipe_of(name), noise()) for name in SMALL}
 
 
-@pytest.mark.parametrize("engine", [compiled, stacked])
+@pytest.mark.parametrize("engine", [CompiledTrainer, StackedTrainer])
 def test_engines_agree(looped, engine):
     exact = 0
     for name in SMALL:
@@ -107,7 +116,7 @@ def test_engines_agree(looped, engine):
 def test_deep_networks_agree_when_stacked(name):
     # The normalisation of a few numbers blows rounding up, the more the deeper; compared after one batch.
     problem = noise(n=8)
-    found, plain = (run(engine, recipe_of(name), problem, (3,), 1) for engine in (stacked, loop))
+    found, plain = (run(engine, recipe_of(name), problem, (3,), 1) for engine in (StackedTrainer, LoopTrainer))
     assert np.abs(found.loss - plain.loss).max() < 1e-5
     for kind in ("mean", "statistics"):
         for key, values in getattr(plain.replicas, kind).items():
@@ -121,7 +130,7 @@ CHANGES = [{"weight_decay": 0}, {"weight_decay": 9e-3}, {"lr": 3.05e-3}, {"batch
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 @pytest.mark.parametrize("name", ["dropout", "batchnorm", "flip"])
 def test_another_training_would_be_seen(looped, name, change):
-    found = run(compiled, recipe_of(name, **change), noise())
+    found = run(CompiledTrainer, recipe_of(name, **change), noise())
     assert not close(found, looped[name])
     assert distance(found, looped[name])["weights"] > 1.5 * ARRAYS
 
@@ -137,8 +146,8 @@ def test_another_network_would_be_seen(looped, name):
 @pytest.mark.parametrize("name", ["simple", "batchnorm"])
 def test_compiled_code_agrees_for_other_sides_and_pooled_maps(name, side, raw_side):
     problem = noise(side, raw_side=raw_side, channels=1)
-    assert compiled.suits(recipe_of(name).build(problem), side)
-    found, plain = (run(engine, recipe_of(name), problem, (1,), 1) for engine in (compiled, loop))
+    assert suits(recipe_of(name).build(problem), side)
+    found, plain = (run(engine, recipe_of(name), problem, (1,), 1) for engine in (CompiledTrainer, LoopTrainer))
     assert close(found, plain), distance(found, plain)
 
 
@@ -146,25 +155,25 @@ def test_compiled_code_agrees_for_other_sides_and_pooled_maps(name, side, raw_si
 def test_engines_agree_on_expanded_and_upsampled_digits(form):
     # Constant fill makes equal maxima: all engines must let the same one count.
     problem = load_problem(ProblemRecipe(train=40, test=20, form=form))
-    plain = run(loop, recipe_of("simple"), problem, (0,), 1)
-    for engine in (compiled, stacked):
+    plain = run(LoopTrainer, recipe_of("simple"), problem, (0,), 1)
+    for engine in (CompiledTrainer, StackedTrainer):
         found = run(engine, recipe_of("simple"), problem, (0,), 1)
         assert close(found, plain), distance(found, plain)
 
 
 def test_places_that_do_not_divide_are_left_to_torch():
     problem = noise(60, n=4, raw_side=30)
-    assert not compiled.suits(recipe_of("simple").build(problem), 60)
-    assert not compiled.suits(recipe_of("resnet18").build(noise()), 8)
+    assert not suits(recipe_of("simple").build(problem), 60)
+    assert not suits(recipe_of("resnet18").build(noise()), 8)
 
 
-@pytest.mark.parametrize("engine", [compiled, loop, stacked])
+@pytest.mark.parametrize("engine", [CompiledTrainer, LoopTrainer, StackedTrainer])
 @pytest.mark.parametrize("name", ["dropout", "batchnorm", "rotation", "quarter_tied"])
 def test_a_replica_does_not_depend_on_those_beside_it(engine, name):
     together = run(engine, recipe_of(name), noise(), (8, 5, 3))
     chosen = Result(together.start.take([1]), together.replicas.take([1]), together.loss[1:2], together.logits[1:2])
     alone = run(engine, recipe_of(name), noise(), (5,))
-    if engine is stacked:
+    if engine is StackedTrainer:
         assert close(alone, chosen)
     else:
         assert same_bits(alone, chosen) and np.array_equal(alone.loss, chosen.loss)
@@ -182,7 +191,7 @@ def stored(path, replicas: Replicas) -> Replicas:
     return dataclasses.replace(replicas, **found)
 
 
-@pytest.mark.parametrize("engine", [compiled, loop, stacked])
+@pytest.mark.parametrize("engine", [CompiledTrainer, LoopTrainer, StackedTrainer])
 @pytest.mark.parametrize("name", ["dropout", "batchnorm", "flip"])
 def test_resumed_after_any_epoch_the_bits_are_the_same(tmp_path, engine, name):
     recipe, problem = recipe_of(name), noise()
@@ -199,7 +208,7 @@ def test_resumed_after_any_epoch_the_bits_are_the_same(tmp_path, engine, name):
     assert not same_bits(Result(whole.start, forgetful, loss, logits), whole), "forgotten averages would be seen"
 
 
-@pytest.mark.parametrize("engine", [compiled, loop, stacked])
+@pytest.mark.parametrize("engine", [CompiledTrainer, LoopTrainer, StackedTrainer])
 def test_what_was_given_is_not_changed(engine):
     recipe, problem = recipe_of("batchnorm"), noise()
     start = untrained(recipe.build(problem), (3,))
@@ -213,9 +222,9 @@ def test_what_was_given_is_not_changed(engine):
 @pytest.mark.parametrize("name", ["batchnorm", "flip", "dropout"])
 def test_batches_larger_than_the_images_and_last_ones_of_one(name, n):
     recipe, problem = recipe_of(name), noise(4, n=n)
-    found = [run(engine, recipe, problem, (3,), 1) for engine in (compiled, stacked, loop)]
+    found = [run(engine, recipe, problem, (3,), 1) for engine in (CompiledTrainer, StackedTrainer, LoopTrainer)]
     assert close(found[0], found[2]) and close(found[1], found[2])
-    huge = run(compiled, recipe.model_copy(update={"batch": 10**15}), noise(4, n=8), (3,), 1)
+    huge = run(CompiledTrainer, recipe.model_copy(update={"batch": 10**15}), noise(4, n=8), (3,), 1)
     if n == 8:
         assert same_bits(huge, found[0])
 
@@ -224,7 +233,7 @@ def test_the_loop_is_what_one_would_write_in_torch():
     recipe, problem = recipe_of("dropout"), noise()
     network = recipe.build(problem)
     start = untrained(network, (5,))
-    loop.load(network, start, 0)
+    load_replica(network, start, 0)
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3, weight_decay=1e-2)
     images, labels, losses = torch.from_numpy(problem.images), torch.from_numpy(problem.labels), []
     for epoch in range(2):
@@ -237,7 +246,7 @@ def test_the_loop_is_what_one_would_write_in_torch():
             optimiser.step()
             total += mean.item() * len(chosen)
         losses.append(total / 21)
-    found, loss = loop.advance(recipe, problem, start, 2)
+    found, loss = LoopTrainer.advance(recipe, problem, start, 2)
     assert loss[0] == pytest.approx(losses, rel=1e-12)
     for name, values in network.named_parameters():
         assert np.array_equal(found.weights[name][0], values.detach().numpy())
@@ -247,12 +256,11 @@ def test_the_loop_is_what_one_would_write_in_torch():
 def test_a_faster_loop_does_the_same(looped, options):
     recipe, problem = recipe_of("batchnorm"), noise()
     start = looped["batchnorm"].start
-    first, _ = loop.advance(recipe, problem, start, 1, **options)
-    replicas, _ = loop.advance(recipe, problem, first, 1, **options)
+    first, _ = LoopTrainer.advance(recipe, problem, start, 1, **options)
+    replicas, _ = LoopTrainer.advance(recipe, problem, first, 1, **options)
     loss = looped["batchnorm"].loss
-    assert close(
-        Result(start, replicas, loss, loop.logits(recipe, problem, replicas, problem.test_images)), looped["batchnorm"]
-    )
+    logits = LoopTrainer.logits(recipe, problem, replicas, problem.test_images)
+    assert close(Result(start, replicas, loss, logits), looped["batchnorm"])
 
 
 def test_convolutions_keep_single_precision():

@@ -194,7 +194,7 @@ def test_divergence_is_an_error_and_what_went_before_is_kept(tmp_path, problem, 
 
 
 def test_outputs_that_are_not_finite_are_an_error(tmp_path, monkeypatch, problem):
-    monkeypatch.setattr(engines.compiled, "logits", lambda *_: np.full((1, 30, 10), np.inf, np.float32))
+    monkeypatch.setattr(engines.CompiledTrainer, "logits", lambda *_: np.full((1, 30, 10), np.inf, np.float32))
     with pytest.raises(InputError, match="diverged"):
         train_replicas(
             SHORT,
