@@ -17,7 +17,7 @@ from physnn.analysis.replicas.overlaps import OverlapDistribution, class_overlap
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.pairs import pair_mean
 from physnn.jobs.run import Progress, silent
-from physnn.networks.classifiers.equivariant import ORDERS, TiedCNN
+from physnn.networks.classifiers.equivariant import GROUP_ORDERS, TiedCNN
 from physnn.networks.classifiers.replicas import ClassifierRecipe, ImageShape, untrained
 from physnn.networks.classifiers.zoo import BatchNormCNN, SimpleCNN
 from physnn.store.ensemble_file import Ensemble, EnsembleFile, write_distances
@@ -96,7 +96,7 @@ def layer_chain(recipe: ClassifierRecipe, images: ImageShape) -> tuple[Layer, ..
     """Chain of layers of a network whose gauge can be fixed; an empty one for the others."""
     network = recipe.build(images)
     if isinstance(network, TiedCNN):
-        n = ORDERS[network.group]
+        n = GROUP_ORDERS[network.group]
         return (
             Layer("first", pool="max"),
             Layer("second", pool="max", positions=n),

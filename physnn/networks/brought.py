@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from physnn.errors import InputError
-from physnn.networks.dynamics import Noise, Stepper
+from physnn.networks.dynamics import NoiseSource, Stepper
 from physnn.networks.source import Source, located, module_digest, sources
 from physnn.store.weights_file import read_weights
 
@@ -74,7 +74,7 @@ def _told(error: BaseException) -> str:
 
 
 class BroughtNetwork:
-    """A network that was brought, as sweeps and diagnoses see it; see `physnn.networks.dynamics.Dynamics`."""
+    """Network of a user, as sweeps and diagnoses see it; see `physnn.networks.dynamics.Dynamics`."""
 
     layers = 0
 
@@ -94,18 +94,18 @@ class BroughtNetwork:
 
     @property
     def steps(self) -> int | None:
-        """The depth that the network is meant for, if it says so."""
+        """Depth that the network is meant for, if it says so."""
         steps = getattr(self.net, "steps", None)
         return None if steps is None else int(steps)
 
     @torch.no_grad()
     def lift_images(self, images: Tensor) -> Tensor:
-        """Return x(0)."""
+        """X(0)."""
         x: Tensor = self.net.lift(images)
         return x
 
     def stepper(self) -> Stepper:
-        """Return what takes steps; noise goes in as normals of standard deviation eta."""
+        """Function that takes one step; noise goes in as normals of standard deviation eta."""
 
         @torch.no_grad()
         def run(x: Tensor, t: int, xi: Tensor | None = None, eta: float = 0.0) -> Tensor:
@@ -118,11 +118,11 @@ class BroughtNetwork:
         self,
         images: Tensor,
         steps: int,
-        noise: Noise | None = None,
+        noise: NoiseSource | None = None,
         eta: float = 0.0,
         layout: torch.memory_format = torch.contiguous_format,
     ) -> Tensor:
-        """Return x(steps); the layout in memory is the network's own."""
+        """X(steps); the layout in memory is the network's own."""
         step, x = self.stepper(), self.lift_images(images)
         for t in range(steps):
             x = step(x, t, noise(t) if noise else None, eta)
@@ -130,12 +130,12 @@ class BroughtNetwork:
 
     @torch.no_grad()
     def read_out(self, x: Tensor) -> Tensor:
-        """Return the output images."""
+        """Output images."""
         output: Tensor = self.net.read_out(x)
         return output
 
     def overlap(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the cosine of two states, or what the network says."""
+        """Cosine of two states, or what the network says."""
         if hasattr(self.net, "overlap"):
             found: Tensor = self.net.overlap(x, y).double()
             return found
@@ -143,7 +143,7 @@ class BroughtNetwork:
 
     @torch.no_grad()
     def energy(self, x: Tensor, layer: int = 0) -> Tensor | None:
-        """Return the energy per site, if the network has one."""
+        """Energy per site, if the network has one."""
         if not hasattr(self.net, "energy"):
             return None
         energy: Tensor = self.net.energy(x).double()
@@ -151,7 +151,7 @@ class BroughtNetwork:
 
     @torch.no_grad()
     def order_parameter(self, x: Tensor) -> Tensor | None:
-        """Return the order parameter, if the network has one."""
+        """Order parameter, if the network has one."""
         if not hasattr(self.net, "order_parameter"):
             return None
         m: Tensor = self.net.order_parameter(x).double()
@@ -160,7 +160,7 @@ class BroughtNetwork:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a network that was brought says of itself.
+    """Properties that a user's network states of itself.
 
     Attributes
     ----------
@@ -209,7 +209,7 @@ def probe(source: Source, L: int, device: str = "cpu") -> Facts:
 
 
 def step_sizes(module: str, files: tuple[str, ...]) -> set[float]:
-    """Return the step sizes that networks of a class say they have."""
+    """Step sizes that networks of a class say they have."""
     place = located(module)
     found = sources(place, module_digest(place), files).values()
     sizes = {BroughtNetwork(source).gamma for source in found}

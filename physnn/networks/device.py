@@ -1,4 +1,4 @@
-"""The machine as tensor operations see it: compute threads and accelerator."""
+"""Compute threads, accelerator and precision of tensor operations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from physnn.errors import InputError, Unfinished
 
 NO_CUDA = "there is no CUDA device here: the same command works on a machine that has one; use --device cpu on this one"
-"""What is said where a GPU is asked for and missing."""
+"""Message where a GPU is asked for and missing."""
 
 
 def set_threads(count: int) -> int:

@@ -1,4 +1,4 @@
-"""Writing a file so that it is either absent or whole, and what happens where it cannot be written."""
+"""Atomic writing: a file is either absent or whole, and a failure to write says how to continue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO
 from physnn.errors import InputError, Unfinished
 
 OF_THE_NAME = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
-"""Errors that say that the name is wrong, not that the machine is."""
+"""Numbers of errors of which the name is the cause, not the machine."""
 ADVICE = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -23,7 +23,7 @@ ADVICE = {
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENFILE: "allow more open files",
 }
-"""What helps, by error number."""
+"""Remedies by error number."""
 
 
 Publish = Callable[[Path, Path], None]
@@ -31,12 +31,12 @@ Publish = Callable[[Path, Path], None]
 
 
 def previous(path: Path) -> Path:
-    """Return where the state before the one at ``path`` is kept."""
+    """Path of the state before the one at ``path``."""
     return path.with_name(path.name + ".prev")
 
 
 def temporaries(path: Path) -> list[Path]:
-    """Return temporary files that killed writers of ``path`` left behind."""
+    """Temporary files that killed writers of ``path`` left behind."""
     try:
         return [f for f in path.parent.iterdir() if f.name.startswith(_prefix(path)) and f.name.endswith(".tmp")]
     except OSError:
@@ -81,7 +81,7 @@ def commit(
             if publish:
                 publish(temporary, path)
             else:
-                replace(temporary, path, keep_previous)
+                give_name(temporary, path, keep_previous)
         except BaseException:
             _remove(temporary)
             raise
@@ -98,7 +98,7 @@ def commit(
         ) from None
 
 
-def replace(temporary: Path, path: Path, keep_previous: bool = False) -> None:
+def give_name(temporary: Path, path: Path, keep_previous: bool = False) -> None:
     """Give a finished file its name, over whatever has it."""
     if keep_previous:
         _keep(path)
@@ -138,7 +138,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 class PatientStream:
-    """A file whose errors wait until libhdf5 is done.
+    """File whose errors wait until libhdf5 is done.
 
     A library that meets a full disk while it closes a file may neither close it nor say why.  Here every call
     succeeds, the first error is kept, and `settle` raises it with its number.
@@ -161,7 +161,7 @@ class PatientStream:
         return self._try(lambda: self.stream.seek(offset, whence)) or 0
 
     def tell(self) -> int:
-        """Return the offset."""
+        """Offset."""
         return self._try(self.stream.tell) or 0
 
     def readinto(self, buffer: memoryview) -> int:

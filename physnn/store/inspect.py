@@ -23,20 +23,20 @@ import physnn
 from physnn.errors import InputError
 
 SPACE = 2**31
-"""Bytes of address space for the libraries; the file's own size comes on top, several times."""
+"""Address space for the libraries in bytes, a convention; the file's own size comes on top, several times."""
 COPIES = 8
-"""How many times over a file may be held in memory."""
+"""Number of copies of a file that may be held in memory."""
 SECONDS = 30.0
-"""Processor time to start and to read a small file."""
+"""Processor time in seconds to start and to read a small file; a convention, tenfold of what is needed."""
 BYTES_PER_SECOND = 2e7
-"""Slowest reading that is waited for."""
+"""Slowest reading that is waited for, in bytes per second; a convention."""
 LONGEST_ANSWER = 2**16
-"""Bytes that a child may write."""
+"""Largest answer of a child in bytes."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of a file.
+    """Result of checking a file.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Finding:
     reason : str
         Why not, in one sentence.
     format, version, digest
-        What it is, and the SHA-256 of its data; empty or 0 if it is not whole or was not read.
+        Kind and format version of the file, and the SHA-256 of its data; empty or 0 if it is not whole or was not read.
     """
 
     file: str
@@ -58,13 +58,13 @@ class Finding:
     digest: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields for JSON."""
+        """Fields for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child process may take: bytes of address space, seconds of processor time, and seconds in all."""
+    """Limits of a child process: bytes of address space, seconds of processor time, and seconds in all."""
 
     space: int
     processor: float
@@ -72,7 +72,7 @@ class Limits:
 
     @classmethod
     def of(cls, path: Path) -> Limits:
-        """Return limits that a file of this length cannot meet unless something is wrong with it."""
+        """Limits that a file of this length cannot meet unless something is wrong with it."""
         try:
             size = path.stat().st_size
         except OSError:
@@ -173,7 +173,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _understood(path: Path, status: int, answer: IO[bytes]) -> Finding:
-    """Return what a child said, if it is an answer."""
+    """Finding that a child reported, or one that says how it failed."""
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
         return Finding(str(path), False, f"{path} takes more time than a file of its length should; do not use it")
     if status < 0:
@@ -191,7 +191,7 @@ def _understood(path: Path, status: int, answer: IO[bytes]) -> Finding:
 
 
 def _answer() -> None:
-    """Read the file named in the arguments under the limits given there; what the child process does."""
+    """Read the file named in the arguments under the limits given there; the work of the child process."""
     path, limits = Path(sys.argv[1]), Limits(**json.loads(sys.argv[2]))
     seconds = max(1, int(limits.processor))
     wanted = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import Contested, InputError
-from physnn.store.commit import Publish, previous, replace, temporaries
+from physnn.store.commit import Publish, give_name, previous, temporaries
 from physnn.store.hdf5 import VERSION, is_sealed, numbered, open_sealed, read_arrays, write_bytes, write_sealed
 
 FORMAT = "physnn-part"
@@ -71,7 +71,7 @@ def write_part(path: Path, arrays: Mapping[str, np.ndarray], keep_previous: bool
             if target.exists() and _written.get(target) != _stamp(target) and _settled(temporary, target, arrays):
                 temporary.unlink()
             else:
-                replace(temporary, target, keep_previous)
+                give_name(temporary, target, keep_previous)
 
     write_state(path, arrays, keep_previous, publish)
     if _unfinished(arrays):

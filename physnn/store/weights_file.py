@@ -17,7 +17,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def read_weights(path: Path) -> dict[str, Arrays]:
-    """Return the weights of every network of a file, by a name that begins with that of the file.
+    """Weights of every network of a file, by a name that begins with that of the file.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def _read_safetensors(path: Path) -> Arrays:
 
 
 def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
-    """Return a SHA-256 over names, types, shapes and numbers, as hexadecimal digits."""
+    """SHA-256 over names, types, shapes and numbers, as hexadecimal digits."""
     sha = hashlib.sha256()
     for name in sorted(weights):
         values = np.ascontiguousarray(weights[name])

@@ -94,7 +94,7 @@ def _numbered(network: nn.Module, first: float | None) -> dict[str, np.ndarray]:
 
 
 class _Tied(nn.Module):
-    """The weights of a tied network as what a module returns, so that others can be put in their place."""
+    """Module whose output are the weights of a tied network, so that others can be put in their place."""
 
     def __init__(self, net: TiedCNN) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ BOTTLENECKS = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 2, 2), (6, 64, 2, 2), (6, 9
 """Stages of the MobileNet-like net: factor of widening, channels, blocks, stride of the first block."""
 
 
-def check(channels: int, side: int, classes: int) -> None:
+def check_images(channels: int, side: int, classes: int) -> None:
     """Raise InputError for images that are too small or without channels or classes."""
     if channels < 1 or classes < 2 or side < 4:
         raise InputError(
@@ -26,7 +26,7 @@ def check(channels: int, side: int, classes: int) -> None:
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    """Return a convolution without constants that keeps the side (up to the stride), and batch normalisation."""
+    """Convolution without constants that keeps the side (up to the stride), and batch normalisation."""
     layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return [layer, nn.BatchNorm2d(outputs)]
 
@@ -39,11 +39,11 @@ class Residual(nn.Module):
         self.body, self.shortcut, self.final = nn.Sequential(*body), shortcut, final
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the activation of the sum."""
+        """Activation of the sum."""
         return cast("Tensor", self.final(self.shortcut(x) + self.body(x)))
 
 
-class Pooled(nn.Module):
+class PooledNetwork(nn.Module):
     """Layers, the mean over all places, and a linear layer."""
 
     def __init__(self, layers: Sequence[nn.Module], features: int, classes: int) -> None:
@@ -52,16 +52,16 @@ class Pooled(nn.Module):
         self.output = nn.Linear(features, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``(batch, classes)`` of images ``(batch, channels, H, W)``."""
+        """Logits ``(batch, classes)`` of images ``(batch, channels, H, W)``."""
         return functional.linear(self.layers(images).mean((2, 3)), self.output.weight, self.output.bias)
 
 
-def resnet18(channels: int, side: int, classes: int) -> Pooled:
-    """Return ResNet-18 for small images: a 3 x 3 convolution and no pooling before the first stage.
+def resnet18(channels: int, side: int, classes: int) -> PooledNetwork:
+    """ResNet-18 for small images: a 3 x 3 convolution and no pooling before the first stage.
 
     Source: K. He, X. Zhang, S. Ren and J. Sun, CVPR 2016.
     """
-    check(channels, side, classes)
+    check_images(channels, side, classes)
     layers: list[nn.Module] = [*convolution(channels, STAGES[0], 3), nn.ReLU()]
     inputs = STAGES[0]
     for width in STAGES:
@@ -72,15 +72,15 @@ def resnet18(channels: int, side: int, classes: int) -> Pooled:
             shortcut = nn.Identity() if same else nn.Sequential(*convolution(inputs, width, 1, stride))
             layers.append(Residual(body, shortcut, nn.ReLU()))
             inputs = width
-    return Pooled(layers, inputs, classes)
+    return PooledNetwork(layers, inputs, classes)
 
 
-def mobilenet(channels: int, side: int, classes: int) -> Pooled:
-    """Return a net of inverted residuals in the manner of MobileNetV2, shortened and without early strides.
+def mobilenet(channels: int, side: int, classes: int) -> PooledNetwork:
+    """Net of inverted residuals in the manner of MobileNetV2, shortened and without early strides.
 
     Source: M. Sandler et al., CVPR 2018; the stages are `BOTTLENECKS`.
     """
-    check(channels, side, classes)
+    check_images(channels, side, classes)
     inputs = 32
     layers: list[nn.Module] = [*convolution(channels, inputs, 3), nn.ReLU6()]
     for widening, width, blocks, first_stride in BOTTLENECKS:
@@ -92,4 +92,4 @@ def mobilenet(channels: int, side: int, classes: int) -> Pooled:
             layers.append(Residual(body, nn.Identity(), nn.Identity()) if same else nn.Sequential(*body))
             inputs = width
     layers += [*convolution(inputs, 256, 1), nn.ReLU6()]
-    return Pooled(layers, 256, classes)
+    return PooledNetwork(layers, 256, classes)

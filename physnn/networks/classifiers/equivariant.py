@@ -18,22 +18,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from physnn.errors import InputError
-from physnn.networks.classifiers.deep import check
 
-Group = Literal["flip", "rotation", "quarter"]
-ORDERS: dict[Group, int] = {"flip": 2, "rotation": 2, "quarter": 4}
-"""Groups and their numbers of elements: horizontal flips, turns by 180 degrees, turns by 90 degrees."""
+SymmetryGroup = Literal["flip", "rotation", "quarter"]
+GROUP_ORDERS: dict[SymmetryGroup, int] = {"flip": 2, "rotation": 2, "quarter": 4}
+"""Numbers of elements of the groups: horizontal flips, turns by 180 degrees, turns by 90 degrees."""
 
 
-def act(group: Group, g: int, images: Tensor) -> Tensor:
-    """Return images or kernels ``(..., H, W)`` acted on by element g, the g-th power of the generator."""
+def act(group: SymmetryGroup, g: int, images: Tensor) -> Tensor:
+    """Images or kernels ``(..., H, W)`` acted on by element g, the g-th power of the generator."""
     if group == "flip":
         return images.flip(-1) if g % 2 else images
-    return torch.rot90(images, g * (4 // ORDERS[group]), (-2, -1))
+    return torch.rot90(images, g * (4 // GROUP_ORDERS[group]), (-2, -1))
 
 
 class TiedCNN(nn.Module):
-    """The layers of `SimpleCNN` with weights tied by a group: 16 and 32 maps, 64 hidden units, invariant logits.
+    """Layers of `SimpleCNN` with weights tied by a group: 16 and 32 maps, 64 hidden units, invariant logits.
 
     Parameters
     ----------
@@ -48,12 +47,12 @@ class TiedCNN(nn.Module):
         If the side is not divisible by 4, or there are no channels or classes.
     """
 
-    def __init__(self, channels: int, side: int, classes: int, group: Group) -> None:
+    def __init__(self, channels: int, side: int, classes: int, group: SymmetryGroup) -> None:
         super().__init__()
-        check(channels, side, classes)
+        check_images(channels, side, classes)
         if side % 4:
             raise InputError(f"an equivariant network needs images with a side divisible by 4, not {side}")
-        n = ORDERS[group]
+        n = GROUP_ORDERS[group]
         self.group, self.order = group, n
         self.first = nn.Conv2d(channels, 16 // n, 3, padding=1)
         # Copies of the input come as further input channels: map i, copy h at i * n + h.
@@ -63,7 +62,7 @@ class TiedCNN(nn.Module):
         self.output = nn.Linear(64 // n, classes)
 
     def copies(self, weight: Tensor, lifted: bool) -> Tensor:
-        """Return the kernels of all copies, ``(maps * n, inputs, k, k)``, of a layer's own kernels."""
+        """Kernels of all copies, ``(maps * n, inputs, k, k)``, of a layer's own kernels."""
         n = self.order
         out, inputs = weight.shape[:2]
         if not lifted:
@@ -73,7 +72,7 @@ class TiedCNN(nn.Module):
         return torch.stack(turned, 1).reshape(out * n, inputs, *weight.shape[2:])
 
     def tied(self) -> dict[str, Tensor]:
-        """Return the weights of the `SimpleCNN` that computes the same, by the names of its parameters."""
+        """Weights of the `SimpleCNN` that computes the same, by the names of its parameters."""
         n = self.order
         hidden = self.copies(self.hidden.weight, True)
         layers = {
@@ -90,7 +89,7 @@ class TiedCNN(nn.Module):
         return layers | biases | {"output.bias": self.output.bias}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``(batch, classes)`` of images ``(batch, channels, H, W)``."""
+        """Logits ``(batch, classes)`` of images ``(batch, channels, H, W)``."""
         w = self.tied()
         x = functional.conv2d(images, w["first.weight"], w["first.bias"], padding=1)
         x = functional.max_pool2d(functional.relu(x), 2)

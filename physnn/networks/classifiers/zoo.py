@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from physnn.errors import InputError
-from physnn.networks.classifiers.deep import check, mobilenet, resnet18
-from physnn.networks.classifiers.equivariant import Group, TiedCNN, act
+from physnn.networks.classifiers.deep import check_images, mobilenet, resnet18
+from physnn.networks.classifiers.equivariant import SymmetryGroup, TiedCNN, act
 
 
 class SimpleCNN(nn.Module):
@@ -41,7 +41,7 @@ class SimpleCNN(nn.Module):
 
     def __init__(self, channels: int, side: int, classes: int, grid: int | None = None) -> None:
         super().__init__()
-        check(channels, side, classes)
+        check_images(channels, side, classes)
         places = side // 4 if grid is None else grid
         if not 1 <= places <= side // 4:
             raise InputError(f"a grid of {places} does not fit images of side {side}; take 1 to {side // 4}")
@@ -52,11 +52,11 @@ class SimpleCNN(nn.Module):
         self.output = nn.Linear(64, classes)
 
     def between(self, x: Tensor, layer: int) -> Tensor:
-        """Return what is done to the output of convolution ``layer`` (0 or 1) before its ReLU: nothing."""
+        """Output of convolution ``layer`` (0 or 1) as its ReLU gets it: unchanged."""
         return x
 
     def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return logits ``(batch, classes)`` of images ``(batch, channels, H, W)``.
+        """Logits ``(batch, classes)`` of images ``(batch, channels, H, W)``.
 
         ``keep (batch, 64)`` are factors of the hidden units; without them `DropoutCNN` draws its own in training.
         """
@@ -69,7 +69,7 @@ class SimpleCNN(nn.Module):
         return functional.linear(hidden, self.output.weight, self.output.bias)
 
     def leave_out(self, hidden: Tensor, keep: Tensor | None) -> Tensor:
-        """Return the activities of the hidden layer times their factors, if there are any."""
+        """Activities of the hidden layer times their factors, if there are any."""
         return hidden if keep is None else hidden * keep
 
 
@@ -79,7 +79,7 @@ class DropoutCNN(SimpleCNN):
     rate = 0.3
 
     def leave_out(self, hidden: Tensor, keep: Tensor | None) -> Tensor:
-        """Return what dropout leaves."""
+        """Activities of the hidden layer after dropout."""
         if keep is None:
             return functional.dropout(hidden, self.rate, self.training)
         return super().leave_out(hidden, keep)
@@ -100,7 +100,7 @@ class BatchNormCNN(SimpleCNN):
         self.norms = nn.ModuleList([nn.BatchNorm2d(16), nn.BatchNorm2d(32)])
 
     def between(self, x: Tensor, layer: int) -> Tensor:
-        """Return the normalised maps."""
+        """Normalised maps."""
         normalised: Tensor = self.norms[layer](x)
         return normalised
 
@@ -108,10 +108,10 @@ class BatchNormCNN(SimpleCNN):
 class AugmentedCNN(SimpleCNN):
     """`SimpleCNN` that sees the first half of every batch transformed while it trains (batches are shuffled)."""
 
-    group: Group
+    group: SymmetryGroup
 
     def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return logits ``(batch, classes)``; those of images as they are when not training."""
+        """Logits ``(batch, classes)``; those of images as they are when not training."""
         if self.training:
             half = len(images) // 2
             images = torch.cat([act(self.group, 1, images[:half]), images[half:]])
@@ -146,7 +146,7 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
 
 
 def build(name: str, channels: int, side: int, classes: int) -> nn.Module:
-    """Return an untrained network of the zoo; its weights are torch's own until `initialise` sets them.
+    """Untrained network of the zoo; its weights are torch's own until `initialise` sets them.
 
     Raises
     ------
@@ -178,5 +178,5 @@ def initialise(network: nn.Module, generator: np.random.Generator) -> None:
 
 
 def count_weights(network: nn.Module) -> int:
-    """Return the number of trained numbers in a network."""
+    """Number of trained numbers in a network."""
     return sum(values.numel() for values in network.parameters())

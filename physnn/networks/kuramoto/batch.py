@@ -11,7 +11,7 @@ from scipy.ndimage import maximum_filter
 
 from physnn import rng
 from physnn.networks.kuramoto.lattice import LatticeNetwork, lattice_network
-from physnn.networks.tasks.transmogrifier import Density, Transmogrifier
+from physnn.networks.tasks.transmogrifier import ShapeDensity, Transmogrifier
 from physnn.store.network_file import read_networks
 
 NEAR = 3
@@ -23,7 +23,7 @@ class Batch:
     """Which images are shown: numbers ``first .. first + count - 1`` of a network's own series at one L."""
 
     L: int
-    density: Density
+    density: ShapeDensity
     radius: int
     seed: int
     first: int

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from physnn.errors import InputError
-from physnn.networks.dynamics import Noise, Stepper
+from physnn.networks.dynamics import NoiseSource, Stepper
 from physnn.networks.kuramoto.architecture import Architecture
 
 
@@ -159,7 +159,7 @@ class KuramotoNetwork(nn.Module):
         self,
         images: Tensor,
         steps: int,
-        noise: Noise | None = None,
+        noise: NoiseSource | None = None,
         eta: float = 0.0,
         layout: torch.memory_format = torch.contiguous_format,
     ) -> Tensor:

@@ -17,11 +17,12 @@ from physnn.errors import InputError
 from physnn.networks.tasks.images import unit_range
 
 FACTORS = range(2, 6)
+"""Factors of expansion that are offered, those of the source."""
 Fill = float | Literal["random", "pattern"]
-"""A number; ``random``: every image gets uniform numbers of its own on [0, 1); ``pattern``: all images get the same."""
+"""Number; or ``random``: uniform numbers on [0, 1) for every image; or ``pattern``: the same ones for all images."""
 
 
-def check(factor: int, fill: Fill) -> None:
+def check_expansion(factor: int, fill: Fill) -> None:
     """Raise InputError unless factor and fill are ones that `expand` knows."""
     if factor not in FACTORS:
         raise InputError(f"an expansion by {factor} is not offered; take a factor of 2, 3, 4 or 5")
@@ -32,7 +33,7 @@ def check(factor: int, fill: Fill) -> None:
 
 
 def filling(shape: tuple[int, ...], fill: Fill, seed: int) -> np.ndarray:
-    """Return what expanded images ``(n, channels, H, W)`` are filled with, before the pixels are set: float32.
+    """Background of expanded images ``(n, channels, H, W)``, before the pixels are set: float32.
 
     The numbers of the first images do not depend on how many follow.
     """
@@ -43,7 +44,7 @@ def filling(shape: tuple[int, ...], fill: Fill, seed: int) -> np.ndarray:
 
 
 def expand(images: np.ndarray, factor: int = 2, fill: Fill = 0.5, seed: int = 0) -> np.ndarray:
-    """Return images of sides ``factor * H`` and ``factor * W`` with pixel (i, j) at (factor i, factor j).
+    """Images of sides ``factor * H`` and ``factor * W`` with pixel (i, j) at (factor i, factor j).
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def expand(images: np.ndarray, factor: int = 2, fill: Fill = 0.5, seed: int = 0)
     factor : int
         2 to 5.
     fill : float, "random" or "pattern"
-        What stands everywhere else.
+        Value everywhere else.
     seed : int
         Of the random numbers.
 
@@ -66,7 +67,7 @@ def expand(images: np.ndarray, factor: int = 2, fill: Fill = 0.5, seed: int = 0)
     InputError
         If factor or fill is not offered.
     """
-    check(factor, fill)
+    check_expansion(factor, fill)
     n, channels, height, width = images.shape
     expanded = filling((n, channels, factor * height, factor * width), fill, seed)
     expanded[..., ::factor, ::factor] = unit_range(images)
@@ -74,17 +75,17 @@ def expand(images: np.ndarray, factor: int = 2, fill: Fill = 0.5, seed: int = 0)
 
 
 def upsample(images: np.ndarray, factor: int = 2) -> np.ndarray:
-    """Return images enlarged by nearest neighbours: the control with the size, hence the work, of `expand`'s.
+    """Images enlarged by nearest neighbours: the control with the size, hence the work, of `expand`'s.
 
     Pixel (i, j) fills the square from (factor i, factor j) to (factor i + factor - 1, factor j + factor - 1).
     ``torch.nn.Upsample(scale_factor=factor)`` does the same.
     """
-    check(factor, 0.0)
+    check_expansion(factor, 0.0)
     return unit_range(images).repeat(factor, -2).repeat(factor, -1)
 
 
 def append_constants(vectors: np.ndarray, count: int = 1, value: float = 0.5) -> np.ndarray:
-    """Return vectors ``(..., d)`` with ``count`` constant features after their own: ``(..., d + count)``.
+    """Vectors ``(..., d)`` with ``count`` constant features after their own: ``(..., d + count)``.
 
     Whole numbers become float32, so that the constant is not cut.  Raises InputError for a count below 1 or a value
     that is not finite.
@@ -115,7 +116,7 @@ class Expansion(nn.Module):
 
     def __init__(self, channels: int, side: int, factor: int = 2, fill: Fill = 0.5, seed: int = 0) -> None:
         super().__init__()
-        check(factor, fill)
+        check_expansion(factor, fill)
         self.factor, self.fill = factor, fill
         shape = (1, channels, factor * side, factor * side) if fill == "pattern" else (1, 1, 1, 1)
         constant = 0.0 if fill == "random" else fill
@@ -125,7 +126,7 @@ class Expansion(nn.Module):
         self.register_buffer("corner", torch.from_numpy(mask), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return expanded images ``(..., channels, factor * H, factor * W)`` of floating-point images."""
+        """Expanded images ``(..., channels, factor * H, factor * W)`` of floating-point images."""
         f = self.factor
         height, width = images.shape[-2:]
         background = self.background.to(images.dtype).squeeze(0)
@@ -133,17 +134,3 @@ class Expansion(nn.Module):
         large = images.repeat_interleave(f, -2).repeat_interleave(f, -1)
         # Chosen by a mask, not written in place, so that the layer works under torch.func.vmap.
         return torch.where(corner, large, torch.rand_like(large) if self.fill == "random" else background)
-
-
-class AppendConstants(nn.Module):
-    """`append_constants` as a layer, without trained weights."""
-
-    def __init__(self, count: int = 1, value: float = 0.5) -> None:
-        super().__init__()
-        append_constants(np.zeros((1, 1)), count, value)
-        self.count, self.value = count, value
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Return vectors ``(..., d + count)``."""
-        constant = torch.full((*vectors.shape[:-1], self.count), self.value, dtype=vectors.dtype, device=vectors.device)
-        return torch.cat([vectors, constant], -1)

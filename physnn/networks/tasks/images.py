@@ -16,10 +16,10 @@ from physnn.bundled import data_folder
 from physnn.errors import InputError
 from physnn.store.images.layouts import Part, find_layout, read_images
 
-DIGITS = "digits"
+EMBEDDED = "digits"
 """Name of the embedded set."""
 GREY_LEVELS = 16
-"""The largest value of a pixel of the embedded digits; those of other sets with whole numbers have 255."""
+"""Largest value of a pixel of the embedded digits; of other sets with whole numbers it is 255."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ImageSet:
     classes : tuple of str
         Their names.
     name : str
-        What the set is called in results.
+        Name of the set in results.
 
     Raises
     ------
@@ -69,12 +69,12 @@ class ImageSet:
         return channels, height, width
 
     def take(self, chosen: np.ndarray) -> ImageSet:
-        """Return the images with the given numbers, in that order."""
+        """Images with the given numbers, in that order."""
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
 
-def load_images(source: str | Path = DIGITS, part: Part = "all", side: int | None = None) -> ImageSet:
-    """Return the embedded digits or the data set at a path; see `physnn.store.images.layouts` for its layouts.
+def load_images(source: str | Path = EMBEDDED, part: Part = "all", side: int | None = None) -> ImageSet:
+    """Embedded digits or the data set at a path; see `physnn.store.images.layouts` for its layouts.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def load_images(source: str | Path = DIGITS, part: Part = "all", side: int | Non
     """
     if _embedded(source):
         images, labels, classes = read_images(data_folder() / "digits.npz", part)
-        return ImageSet(images.astype(np.float32) / GREY_LEVELS, labels, classes, DIGITS)
+        return ImageSet(images.astype(np.float32) / GREY_LEVELS, labels, classes, EMBEDDED)
     path = Path(source)
     return ImageSet(*read_images(path, part, side), path.resolve().name)
 
@@ -103,16 +103,16 @@ def published_parts(source: str | Path) -> bool:
 
 
 def _embedded(source: str | Path) -> bool:
-    return source == DIGITS
+    return source == EMBEDDED
 
 
 def unit_range(images: np.ndarray) -> np.ndarray:
-    """Return float32 images: uint8 divided by 255, floating-point numbers as they are."""
+    """Float32 images: uint8 divided by 255, floating-point numbers as they are."""
     return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
 
 
 def shuffled(labels: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    """Return the numbers 0 to n - 1 in a random order whose every beginning has the classes' shares of the whole.
+    """Numbers 0 to n - 1 in a random order whose every beginning has the classes' shares of the whole.
 
     The k-th drawn of the n_c images of class c comes at the place of (k - 1/2) / n_c, as seats are apportioned by
     Webster's method; ties go by the order of drawing.  A shorter beginning is contained in a longer one.
@@ -126,7 +126,7 @@ def shuffled(labels: np.ndarray, seed: int, purpose: str) -> np.ndarray:
 
 
 def subset(data: ImageSet, n: int, seed: int, purpose: str = "subset") -> ImageSet:
-    """Return n images drawn without replacement, all classes in their shares (to one image if all are alike).
+    """N images drawn without replacement, all classes in their shares (to one image if all are alike).
 
     The images depend on labels, seed and purpose alone, and those of a smaller n are the first of a larger n.
 
@@ -140,8 +140,8 @@ def subset(data: ImageSet, n: int, seed: int, purpose: str = "subset") -> ImageS
     return data.take(shuffled(data.labels, seed, purpose)[:n])
 
 
-def split(data: ImageSet, train: int, test: int, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Return disjoint sets of ``train`` and ``test`` images; the test images do not depend on ``train``."""
+def split_images(data: ImageSet, train: int, test: int, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Disjoint sets of ``train`` and ``test`` images; the test images do not depend on ``train``."""
     if min(train, test) < 1 or train + test > len(data):
         raise InputError(f"{data.name} has {len(data)} images, too few for {train} + {test}; take at least one of each")
     order = shuffled(data.labels, seed, "split")
@@ -149,13 +149,13 @@ def split(data: ImageSet, train: int, test: int, seed: int) -> tuple[ImageSet, I
 
 
 def train_and_test(
-    source: str | Path = DIGITS,
+    source: str | Path = EMBEDDED,
     train: int | None = None,
     test: int | None = None,
     seed: int = 0,
     side: int | None = None,
 ) -> tuple[ImageSet, ImageSet]:
-    """Return images to train on and images to test on.
+    """Images to train on and images to test on.
 
     Published parts are kept apart and subsets drawn from each; a set without them is split, a fifth for the test
     unless ``test`` says otherwise.  ``None`` takes all that there are.
@@ -168,7 +168,7 @@ def train_and_test(
     if not published_parts(source):
         data = load_images(source, "all", side)
         held_out = test if test is not None else max(1, len(data) // 5)
-        return split(data, train if train is not None else len(data) - held_out, held_out, seed)
+        return split_images(data, train if train is not None else len(data) - held_out, held_out, seed)
     parts = load_images(source, "train", side), load_images(source, "test", side)
     return (
         parts[0] if train is None else subset(parts[0], train, seed, "train"),
@@ -191,7 +191,7 @@ class Normalisation:
 
     @classmethod
     def of(cls, images: np.ndarray) -> Normalisation:
-        """Return mean and standard deviation over images and pixels; 1 for channels without variation."""
+        """Mean and standard deviation over images and pixels; 1 for channels without variation."""
         mean, sd = [], []
         for k in range(images.shape[1]):  # One channel after the other: numbers of double precision take memory.
             values = unit_range(images[:, k]).astype(np.float64)
@@ -200,7 +200,7 @@ class Normalisation:
         return cls(tuple(mean), tuple(s if s > 1e-12 * abs(m) else 1.0 for m, s in zip(mean, sd, strict=True)))
 
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """Return normalised float32 images ``(n, channels, H, W)``."""
+        """Normalised float32 images ``(n, channels, H, W)``."""
         if images.shape[1] != len(self.mean):
             raise InputError(f"images with {images.shape[1]} channels cannot be normalised by {len(self.mean)}")
         mean, sd = (np.array(v, np.float32)[:, None, None] for v in (self.mean, self.sd))

@@ -1,4 +1,4 @@
-"""What a classifier is trained and tested on: labelled images, raw, expanded or enlarged, and normalised."""
+"""Problems of classifiers: labelled images to train and test on, raw, expanded or enlarged, and normalised."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from physnn.errors import InputError
 from physnn.networks.tasks.expansion import expand, upsample
-from physnn.networks.tasks.images import DIGITS, ImageSet, Normalisation, train_and_test
+from physnn.networks.tasks.images import EMBEDDED, ImageSet, Normalisation, train_and_test
 
-Form = Literal["raw", "expanded", "upsampled"]
+ImageForm = Literal["raw", "expanded", "upsampled"]
 """Images as they are; with pixels at even spacing and a fill between them; enlarged by nearest neighbours."""
 
 
 class ProblemRecipe(BaseModel):
-    """Which images a network learns, and in what form.
+    """Recipe of the images that a network learns, and of their form.
 
     ``data`` is ``"digits"`` or the path of a data set; ``train`` and ``test`` are numbers of images, None for all that
     there are.  ``factor`` and ``fill`` matter for forms other than ``raw``; pixels and fill are normalised together,
@@ -28,12 +28,12 @@ class ProblemRecipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    data: str = DIGITS
+    data: str = EMBEDDED
     train: Annotated[int, Field(ge=1)] | None = None
     test: Annotated[int, Field(ge=1)] | None = None
     data_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     side: Annotated[int, Field(ge=1)] | None = None
-    form: Form = "raw"
+    form: ImageForm = "raw"
     factor: Annotated[int, Field(ge=2, le=5)] = 2
     fill: float | Literal["random", "pattern"] = 0.5
 
@@ -77,7 +77,7 @@ class Problem:
 
 @functools.lru_cache(maxsize=2)
 def load_problem(recipe: ProblemRecipe) -> Problem:
-    """Return the images of a recipe; those of the latest recipes are kept in memory.
+    """Images of a recipe; those of the latest recipes are kept in memory.
 
     Raises
     ------

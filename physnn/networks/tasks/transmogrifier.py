@@ -1,4 +1,4 @@
-"""What networks are asked to do.  The transmogrifier: circle -> square -> triangle -> circle.
+"""Transmogrifier task: circle -> square -> triangle -> circle.
 
 Source: N. Iqbal and M. Welling, "Topological defects propagate information in deep neural networks", section 2.2
 and A.1.  Images are black and white outlines; foreground pixels are +0.5 and background pixels -0.5.
@@ -7,7 +7,6 @@ and A.1.  Images are black and white outlines; foreground pixels are +0.5 and ba
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,20 +15,24 @@ from scipy.spatial import cKDTree
 
 from physnn.errors import InputError
 
-SHAPES = ("circle", "square", "triangle")
+SHAPE_NAMES = ("circle", "square", "triangle")
 """Shape names; shape ``k`` of the input becomes shape ``(k + 1) % 3`` of the target."""
 
-Density = Literal["matched", "paper"]
-FOREGROUND, BACKGROUND = 0.5, -0.5
+ShapeDensity = Literal["matched", "paper"]
+"""Name of a density of shapes, see `Transmogrifier`."""
+FOREGROUND = 0.5
+"""Value of pixels of a shape (dimensionless)."""
+BACKGROUND = -0.5
+"""Value of all other pixels (dimensionless)."""
 COVERAGE = 1.2
-"""Mean number of candidates in one exclusion square of the matched density (dimensionless)."""
+"""Mean number of candidates in one exclusion square of the matched density (dimensionless); a convention."""
 SITES_PER_SHAPE = 1024 / 3
 """Area per shape at the ``paper`` density's maximum: three shapes at most in a 32 x 32 image."""
 
 
 @functools.cache
 def outline(shape: str, radius: int) -> np.ndarray:
-    """Return the pixel offsets (dy, dx) of an outline one pixel wide, shape ``(n, 2)``.
+    """Pixel offsets (dy, dx) of an outline one pixel wide, shape ``(n, 2)``.
 
     The shape fills the box ``|dy|, |dx| <= radius``.  Circle: ``|sqrt(dy^2 + dx^2) - radius| < 1/2``; square: the
     box's rim; triangle: apex at the top, base at the bottom.
@@ -43,7 +46,7 @@ def outline(shape: str, radius: int) -> np.ndarray:
         half_width = np.floor((dy + radius) / 2 + 0.5)
         on = (np.abs(dx) == half_width) | (dy == radius)
     else:
-        raise ValueError(f"no shape {shape!r}; there are {SHAPES}")
+        raise ValueError(f"no shape {shape!r}; there are {SHAPE_NAMES}")
     return np.argwhere(on) - radius
 
 
@@ -72,7 +75,7 @@ class Transmogrifier:
     """
 
     L: int
-    density: Density = "matched"
+    density: ShapeDensity = "matched"
     radius: int = 4
 
     def __post_init__(self) -> None:
@@ -87,13 +90,8 @@ class Transmogrifier:
         """Smallest Chebyshev distance between two centres (pixels): one free pixel between two boxes."""
         return 2 * self.radius + 2
 
-    @property
-    def shapes_per_site(self) -> float:
-        """Expected number of shapes per pixel at the matched density."""
-        return -math.expm1(-COVERAGE) / (2 * self.distance - 1) ** 2
-
     def centres(self, rng: np.random.Generator) -> np.ndarray:
-        """Return the centres (row, column) of one image's shapes, shape ``(n, 2)``."""
+        """Centres (row, column) of one image's shapes, shape ``(n, 2)``."""
         return self._matched(rng) if self.density == "matched" else self._paper(rng)
 
     def _matched(self, rng: np.random.Generator) -> np.ndarray:
@@ -119,19 +117,19 @@ class Transmogrifier:
         return kept[:n]
 
     def pair(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return (input, target, number of shapes); images have shape ``(L, L)``, dtype float32, values +-0.5."""
+        """Input, target and number of shapes of one pair; images have shape ``(L, L)``, dtype float32, values +-0.5."""
         centres = self.centres(rng)
-        kinds = rng.integers(0, len(SHAPES), len(centres))
+        kinds = rng.integers(0, len(SHAPE_NAMES), len(centres))
         images = np.full((2, self.L, self.L), BACKGROUND, np.float32)
         for step, image in enumerate(images):
-            for kind, shape in enumerate(SHAPES):
-                chosen = centres[(kinds + step) % len(SHAPES) == kind]
+            for kind, shape in enumerate(SHAPE_NAMES):
+                chosen = centres[(kinds + step) % len(SHAPE_NAMES) == kind]
                 sites = (chosen[:, None] + outline(shape, self.radius)) % self.L
                 image[sites[..., 0], sites[..., 1]] = FOREGROUND
         return images[0], images[1], len(centres)
 
     def pairs(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return n pairs from one generator: inputs and targets ``(n, L, L)``, numbers of shapes ``(n,)``."""
+        """N pairs from one generator: inputs and targets ``(n, L, L)``, numbers of shapes ``(n,)``."""
         drawn = [self.pair(rng) for _ in range(n)]
         return (
             np.stack([d[0] for d in drawn]),

@@ -9,11 +9,11 @@ from torch.nn import functional
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.networks.classifiers.equivariant import ORDERS, TiedCNN, act
+from physnn.networks.classifiers.equivariant import GROUP_ORDERS, TiedCNN, act
 from physnn.networks.classifiers.zoo import SimpleCNN, count_weights, initialise
 from physnn.networks.tasks.images import load_images, subset
 
-GROUPS = tuple(ORDERS)
+GROUPS = tuple(GROUP_ORDERS)
 TOLERANCE = 1e-5
 
 
@@ -42,7 +42,7 @@ def variation(network: torch.nn.Module, group: str, images: torch.Tensor) -> flo
     """Largest change of any logit under any element of the group."""
     with torch.no_grad():
         logits = network(images)
-        return max((network(act(group, g, images)) - logits).abs().max().item() for g in range(ORDERS[group]))
+        return max((network(act(group, g, images)) - logits).abs().max().item() for g in range(GROUP_ORDERS[group]))
 
 
 @pytest.mark.parametrize("steps", [0, 20])
@@ -86,13 +86,13 @@ def test_it_is_a_simple_network_with_tied_weights(group):
     tied = network.tied()
     assert {k: v.shape for k, v in tied.items()} == {k: v.shape for k, v in simple.named_parameters()}
     assert torch.equal(functional_call(simple, tied, (pictures(),)), network(pictures()))
-    n = ORDERS[group]
+    n = GROUP_ORDERS[group]
     assert count_weights(network) < (count_weights(simple) - 10) / n + 11
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_layers_commute_with_the_group(group):
-    network, images, n = TiedCNN(3, 8, 10, group), pictures(), ORDERS[group]
+    network, images, n = TiedCNN(3, 8, 10, group), pictures(), GROUP_ORDERS[group]
     tied = network.tied()
 
     def maps(x: torch.Tensor) -> torch.Tensor:
@@ -108,7 +108,7 @@ def test_the_layers_commute_with_the_group(group):
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_action_is_that_of_a_cyclic_group(group):
-    images, n = pictures(), ORDERS[group]
+    images, n = pictures(), GROUP_ORDERS[group]
     for g in range(n):
         assert torch.equal(act(group, 1, act(group, g, images)), act(group, (g + 1) % n, images))
         assert torch.equal(act(group, g, images), images) == (g == 0)

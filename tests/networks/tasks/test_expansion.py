@@ -7,7 +7,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.networks.tasks.expansion import AppendConstants, Expansion, append_constants, expand, upsample
+from physnn.networks.tasks.expansion import Expansion, append_constants, expand, upsample
 
 FACTORS = (2, 3, 4, 5)
 
@@ -112,11 +112,8 @@ def test_constant_features():
     vectors = np.array([[0.7], [0.2]], np.float32)
     expected = np.array([[0.7, 0.5], [0.2, 0.5]], np.float32)
     assert np.array_equal(append_constants(vectors), expected)
-    assert np.array_equal(AppendConstants()(torch.from_numpy(vectors)).numpy(), expected)
     assert append_constants(np.zeros((4, 3, 2)), 5, -1.0).shape == (4, 3, 7)
     assert append_constants(np.array([[1]])).tolist() == [[1, 0.5]], "not cut to a whole number"
-    stacked = torch.from_numpy(vectors).expand(3, 2, 1)
-    assert torch.equal(vmap(AppendConstants(2, 0.25))(stacked), AppendConstants(2, 0.25)(stacked))
 
 
 @pytest.mark.parametrize("factor", [0, 1, 6, -2, 2.5])
@@ -135,5 +132,3 @@ def test_other_fills_are_refused():
     for count, value in ((0, 0.5), (1, float("nan"))):
         with pytest.raises(InputError, match="cannot be appended"):
             append_constants(np.zeros((1, 1)), count, value)
-        with pytest.raises(InputError, match="cannot be appended"):
-            AppendConstants(count, value)

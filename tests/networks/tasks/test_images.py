@@ -15,7 +15,7 @@ from physnn.networks.tasks.images import (
     Normalisation,
     load_images,
     published_parts,
-    split,
+    split_images,
     subset,
     train_and_test,
     unit_range,
@@ -114,11 +114,11 @@ def test_which_images_of_a_class_are_drawn_is_uniform():
 
 def test_splits_are_disjoint_and_test_images_stay():
     data = uneven()
-    train, test = split(data, 300, 200, seed=3)
+    train, test = split_images(data, 300, 200, seed=3)
     assert len(train) == 300 and len(test) == 200 and not set(numbers(train)) & set(numbers(test))
-    more, same = split(data, 800, 200, seed=3)
+    more, same = split_images(data, 800, 200, seed=3)
     assert numbers(same) == numbers(test) and numbers(more)[:300] == numbers(train)
-    assert numbers(split(data, 300, 200, seed=4)[1]) != numbers(test)
+    assert numbers(split_images(data, 300, 200, seed=4)[1]) != numbers(test)
     shares = np.bincount(data.labels) / len(data)
     for part in (train, test):
         assert np.abs(np.bincount(part.labels) - len(part) * shares).max() <= 2
@@ -131,7 +131,7 @@ def test_too_few_images_are_refused():
             subset(data, n, 0)
     for train, test in ((0, 5), (5, 0), (6, 5)):
         with pytest.raises(InputError, match="uneven has 10 images"):
-            split(data, train, test, 0)
+            split_images(data, train, test, 0)
 
 
 def test_images_to_train_and_to_test_on(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.networks.tasks.images import load_images, split
+from physnn.networks.tasks.images import load_images, split_images
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.samples.base import validated
 
@@ -34,7 +34,7 @@ def test_the_default_is_all_digits_normalised():
 
 
 def test_images_are_those_of_the_split():
-    train, test = split(load_images(), 40, 20, 3)
+    train, test = split_images(load_images(), 40, 20, 3)
     found = problem(data_seed=3)
     pixels = train.images.astype(float)
     assert np.allclose(found.images, (pixels - pixels.mean()) / pixels.std(), atol=1e-5)
@@ -56,7 +56,7 @@ def test_pixels_are_the_same_numbers_in_every_form(factor):
         assert np.array_equal(u, mine.repeat(factor, 2).repeat(factor, 3))
         assert len(np.unique(e[..., 1::factor, :])) == 1, "one fill between the pixels, normalised with them"
     assert (expanded.side, expanded.raw_side) == (8 * factor, 8)
-    pixels = split(load_images(), 40, 20, 0)[0].images.astype(float)
+    pixels = split_images(load_images(), 40, 20, 0)[0].images.astype(float)
     fill = expanded.images[0, 0, 1, 1]
     assert fill == pytest.approx((0.25 - pixels.mean()) / pixels.std(), rel=1e-5)
 

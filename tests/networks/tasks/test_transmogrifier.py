@@ -5,7 +5,7 @@ import pytest
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.networks.tasks.transmogrifier import COVERAGE, SHAPES, Transmogrifier, outline
+from physnn.networks.tasks.transmogrifier import COVERAGE, SHAPE_NAMES, Transmogrifier, outline
 
 
 def draw(L: int, density: str, n: int = 200, seed: int = 0) -> list[np.ndarray]:
@@ -14,8 +14,8 @@ def draw(L: int, density: str, n: int = 200, seed: int = 0) -> list[np.ndarray]:
 
 
 def test_the_outlines():
-    assert [len(outline(shape, 4)) for shape in SHAPES] == [32, 32, 24]
-    for shape in SHAPES:
+    assert [len(outline(shape, 4)) for shape in SHAPE_NAMES] == [32, 32, 24]
+    for shape in SHAPE_NAMES:
         offsets = outline(shape, 4)
         assert np.abs(offsets).max() == 4
         assert {tuple(o) for o in offsets} == {(y, -x) for y, x in offsets}, "mirror symmetric"
@@ -26,7 +26,7 @@ def test_each_shape_turns_into_the_next(density):
     task = Transmogrifier(48, density)
     inputs, targets, numbers = task.pairs(rng.stream(0, "synthetic", "pairs"), 50)
     assert set(np.unique(inputs)) == set(np.unique(targets)) == {-0.5, 0.5}
-    sizes = [len(outline(shape, 4)) for shape in SHAPES]
+    sizes = [len(outline(shape, 4)) for shape in SHAPE_NAMES]
     for image, target, n in zip(inputs, targets, numbers, strict=True):
         before, after = (image > 0).sum(), (target > 0).sum()
         ways = [(a, b, n - a - b) for a in range(n + 1) for b in range(n - a + 1)]
