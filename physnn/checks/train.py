@@ -90,7 +90,10 @@ def _ways(case: str, problem: Problem, replicas: Replicas) -> list[Case]:
     found = [way(BASELINE, every, engine(LoopTrainer))]
     for threads in sorted({1, every}):
         found += [way(BEST, threads, engine(LoopTrainer, channels_last=last, fused=True)) for last in (False, True)]
-        found += [way("stacked", threads, engine(StackedTrainer)), way("compiled", threads, on_a_pool(problem, threads))]
+        found += [
+            way("stacked", threads, engine(StackedTrainer)),
+            way("compiled", threads, on_a_pool(problem, threads)),
+        ]
     if has_cuda():
         found += [
             way(f"{BASELINE} on a GPU", 1, engine(LoopTrainer, "cuda")),

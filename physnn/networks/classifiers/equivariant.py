@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from physnn.errors import InputError
+from physnn.networks.classifiers.deep import check_images
 
 SymmetryGroup = Literal["flip", "rotation", "quarter"]
 GROUP_ORDERS: dict[SymmetryGroup, int] = {"flip": 2, "rotation": 2, "quarter": 4}
