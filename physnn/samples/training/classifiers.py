@@ -120,7 +120,9 @@ class ClassifierSample(Sample):
         for name, member in self.recipe.ensembles.items():
             network = member.recipe.build(self._problem(name))
             trained = {key for key, _ in network.named_parameters()}
-            kept = {key: v for key, v in network.state_dict().items() if key in trained or key.endswith(RUNNING_STATISTICS)}
+            kept = {
+                key: v for key, v in network.state_dict().items() if key in trained or key.endswith(RUNNING_STATISTICS)
+            }
             shapes[name] = {key: tuple(v.shape) for key, v in kept.items()}
         return shapes
 
