@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -48,3 +49,22 @@ def sample_of(recipe: Recipe) -> Sample:
 def recipe_from(plain: Mapping[str, Any], out: Path) -> Recipe:
     """Recipe that a file records."""
     return validated(class_of(str(plain.get("kind")), out).Recipe, plain)
+
+
+def load_kinds(file: Path) -> None:
+    """Import a module of kinds that are brought, which it adds with `register`; its code is run.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it cannot be imported.
+    """
+    place = file.resolve()
+    if not place.is_file() or place.suffix != ".py":
+        raise InputError(f"there is no module {file}; name a file that ends in .py")
+    if str(place.parent) not in sys.path:
+        sys.path.insert(0, str(place.parent))  # workers, which find a class by its module, take the path over
+    try:
+        import_module(place.stem)
+    except Exception as error:  # whatever the code of others does
+        raise InputError(f"{file} cannot be imported ({type(error).__name__}: {error})") from None

@@ -1,0 +1,90 @@
+"""The contract of samples: what is written once for every kind, and that old numbers stay."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from physnn import api
+from physnn.errors import InputError
+from physnn.samples import files
+from physnn.samples.base import Recipe, longer, more, most
+from physnn.samples.kinds import KINDS, class_of, sample_of
+from physnn.samples.sample import Sample
+from physnn.store.hdf5 import content_digest
+from physnn.store.sweep_file import read_sweep
+
+ISING = {"L": (4, 8), "T": [2.0, 2.3, 2.6], "sweeps": 60, "chains": 2, "thermalisation": 20, "snapshots": 20}
+DIGESTS = {
+    "wolff": "9b302a5fab8104f2b70f21383c136e6090caa09825bb4ec0bb73ecdc2a04b1e9",
+    "swendsen-wang": "510b22ceb8f5fea6b4498ac8a3ac0acc9eb7e903d7032ecc85a68ae4c5b9d474",
+    "metropolis": "0c823d65ef1645569893860c8ede000c4c608429f8dbb0534200d260071db77a",
+    "heat-bath": "bdce19db5ae0ef4f10c6bcfecb58cd52dcac61d127129e4423a3a40a693fc004",
+}
+"""Digests of files that physnn had written before there was a contract: never to be changed."""
+
+
+@pytest.mark.parametrize("algorithm", DIGESTS)
+def test_chains_have_the_bits_they_always_had(tmp_path, algorithm):
+    out = tmp_path / "s.h5"
+    files.run(api.temperature_recipe(out, **ISING, algorithm=algorithm), out, jobs=1)
+    assert content_digest(out) == DIGESTS[algorithm]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_loaded_alone(kind):
+    others = {str(place).partition(":")[0] for name, place in KINDS.items() if name != kind}
+    code = f"import pathlib, sys, physnn.samples.kinds as k; k.class_of({kind!r}, pathlib.Path()); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not others & set(said.stdout.split())
+
+
+def test_a_file_is_taken_apart_into_what_it_was_made_of(tmp_path):
+    out = tmp_path / "s.h5"
+    recipe = api.temperature_recipe(out, **ISING)
+    files.run(recipe, out, jobs=1)
+    sample = sample_of(recipe)
+    groups = read_sweep(out).sizes
+    results = dict(sample.disassemble(groups))
+    assert set(results) == {task.key for task in sample.tasks()}
+    for L, group in groups.items():
+        again = sample.assemble(L, results)
+        assert again.keys() >= group.keys() - {"row", "column", "word", "snapshot"}
+        assert all(np.array_equal(v.values, group[name].values) for name, v in again.items())
+
+
+class Plain(Recipe):
+    control: ClassVar[str] = "x"
+    grows: ClassVar[dict] = {"L": more, "x": more, "chains": most, "sweeps": longer}
+    located: ClassVar[tuple] = ("place",)
+
+    kind: str = "plain"
+    L: tuple[int, ...] = (8,)
+    x: tuple[float, ...] | None = (0.1, 0.2)
+    chains: int = 2
+    sweeps: int = 10
+    gamma: float = 1.0
+    place: str = "here"
+
+
+def test_a_recipe_grows_where_it_may_and_is_refused_elsewhere():
+    old = Plain()
+    assert old.merged(Plain(), False) == old
+    assert old.merged(Plain(place="there"), False).place == "there", "where something lies is no difference"
+    grown = old.merged(Plain(L=(4,), x=(0.15,), chains=1, sweeps=20), True)
+    assert grown == Plain(L=(4, 8), x=(0.1, 0.15, 0.2), chains=2, sweeps=20)
+    with pytest.raises(InputError, match=r"another recipe \(sweeps 10, now 20\): add --extend"):
+        old.merged(Plain(sweeps=20), False)
+    for change in ({"sweeps": 5}, {"gamma": 2.0}, {"x": None}):
+        with pytest.raises(InputError, match=r"another recipe .*use --restart"):
+            old.merged(Plain(**change), True)
+
+
+def test_a_kind_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="does not belong to a sample"):
+        class_of("nothing", tmp_path / "x.h5")
+    assert all(issubclass(class_of(kind, tmp_path), Sample) for kind in KINDS)
