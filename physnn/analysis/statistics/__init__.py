@@ -1,1 +1,1 @@
-"""Errors of series, resampling, reweighting, differences."""
+"""Estimates with errors, series of Markov chains, resampling, pairs of replicas, free energies of several states."""

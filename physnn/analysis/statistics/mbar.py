@@ -25,7 +25,7 @@ ACCURACY = 1e-11
 """Accuracy of the solution, relative to the number of samples: the rounding of double precision over 10^4 terms."""
 NEWTON_STEPS = 200
 """Newton steps after which a solution is given up; five are usual."""
-LEVEL_WIDTH = 1e-4
+RELATIVE_LEVEL_WIDTH = 1e-4
 """Width of an energy level in units of the inverse range of beta: far below the noise of any average."""
 
 
@@ -162,7 +162,7 @@ def energy_levels(energy: np.ndarray, beta_range: float, most: int) -> tuple[np.
     most : int
         Largest number of levels.
     """
-    width = max(LEVEL_WIDTH / beta_range if beta_range > 0 else 0.0, float(np.ptp(energy)) / most, 1e-12)
+    width = max(RELATIVE_LEVEL_WIDTH / beta_range if beta_range > 0 else 0.0, float(np.ptp(energy)) / most, 1e-12)
     _, index = np.unique(np.round((energy - energy.min()) / width), return_inverse=True)
     members = np.bincount(index)
     return np.bincount(index, weights=energy - energy[0]) / members + energy[0], index
