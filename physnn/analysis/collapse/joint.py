@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg, optimize, stats
 
-from physnn.analysis.collapse.collapse import OMEGA_PRIOR, Model, like
+from physnn.analysis.collapse.collapse import BOUNDS, OMEGA_PRIOR, Model, like
 from physnn.analysis.collapse.exponents import Collapse
 from physnn.analysis.collapse.scan import ANALYTIC_COST, Candidate, model_weights
 from physnn.analysis.curves.curves import Curves
@@ -27,6 +27,8 @@ from physnn.machine import on_one_blas_thread
 
 KEPT, MOST = 0.05, 3
 """Fits of one observable that enter combinations: those with this share of its largest weight, and so many at most."""
+GRID, POLISHED = 5, 4
+"""Values of x_c and of 1/nu between the single fits that are tried, and start values of these that are polished."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Joint:
     chi2_per_dof, p_value : float
         Goodness of the combination with the largest weight.
     agreement : float
-        p-value that all observables have one x_c and nu, from the increase of chi2 over fits one by one.
+        p-value that all observables have one x_c and nu, from the increase of chi2 over fits one by one, each with the
+        form and window of its own best fit: of all combinations those that agree would choose themselves.
     combinations : int
         How many combinations of fits carry weight.
     samples : ndarray
@@ -76,7 +79,7 @@ class Joint:
 
 
 class _Common:
-    """One fit of each observable: x_c and 1/nu in common, zeta/nu and omega of each where they are fitted."""
+    """One fit of each observable: x_c and 1/nu in common, zeta/nu and ln omega of each where they are fitted."""
 
     def __init__(self, points: list[Points], choice: tuple[Candidate, ...]) -> None:
         self.choice = choice
@@ -84,40 +87,51 @@ class _Common:
         self.models: list[Model] = [like(p, c.form, c.solution) for p, c in zip(self.points, choice, strict=True)]
         own = [(k, name) for k, c in enumerate(choice) for name in c.form.free() if name > 1]
         self.place = {key: 2 + position for position, key in enumerate(own)}
+        self.logarithms = [place for (_, name), place in self.place.items() if name == 3]
         self.unit = np.array([self.models[0].half, *[1.0] * (1 + len(own))])
 
-    def start(self) -> np.ndarray:
-        """Return the mean of the single fits' parameters, weighted by their errors."""
-        values = np.array([c.solution.parameters[:2] for c in self.choice])
-        weights = np.array([1 / np.maximum(np.diag(c.solution.covariance)[:2], 1e-300) for c in self.choice])
-        own = [self.choice[k].solution.parameters[name] for k, name in self.place]
-        return np.array([*(values * weights).sum(0) / weights.sum(0), *own])
+    def starts(self) -> list[np.ndarray]:
+        """Start values: x_c and 1/nu on a grid between the single fits, the best `POLISHED` of it first."""
+        single = np.array([c.solution.parameters for c in self.choice])
+        errors = np.array([np.sqrt(np.diag(c.solution.covariance)) for c in self.choice])
+        x_c = np.linspace(single[:, 0].min(), single[:, 0].max(), GRID)
+        slopes = np.geomspace(single[:, 1].min(), single[:, 1].max(), GRID)
+        weights = 1 / np.maximum(errors[:, :2], 1e-300) ** 2
+        means = (single[:, :2] * weights).sum(0) / weights.sum(0)
+        own = np.array([single[k, name] for k, name in self.place])
+        found = [np.array([a, b, *own]) for a, b in (*itertools.product(x_c, slopes), means)]
+        for values in found:
+            values[self.logarithms] = np.log(values[self.logarithms])
+        return sorted(found, key=lambda values: float(np.sum(self.residuals(values)[0] ** 2)))[:POLISHED]
 
     def residuals(
         self, parameters: np.ndarray, targets: list[np.ndarray] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return whitened residuals of all observables, then those of the prior of omega, and their derivatives."""
+        """Whitened residuals of all observables, then those of the prior of omega, and their derivatives."""
         rows, slopes = [], []
         for k, (model, candidate) in enumerate(zip(self.models, self.choice, strict=True)):
             full = candidate.solution.parameters.copy()
             places = [name if name < 2 else self.place[k, name] for name in model.form.free()]
             full[model.form.free()] = parameters[places]
-            full[3] = max(full[3], 1e-3)
+            fitted = (k, 3) in self.place
+            if fitted:
+                full[3] = np.exp(np.clip(full[3], *np.log(BOUNDS[:, 2])))
             rest, jacobian = model.residuals_and_jacobian(model.internal(full), targets[k] if targets else None)
             slope = np.zeros((len(rest), len(parameters)))
             slope[:, places] = jacobian
             slope[:, 0] /= model.half
+            if fitted:
+                slope[:, self.place[k, 3]] *= full[3]
             rows.append(rest)
             slopes.append(slope)
         median, deviation = OMEGA_PRIOR
-        for at in (place for (_, name), place in self.place.items() if name == 3):
-            omega = max(parameters[at], 1e-3)
-            rows.append(np.array([np.log(omega / median) / deviation]))
-            slopes.append(np.where(np.arange(len(parameters)) == at, 1 / (omega * deviation), 0.0)[None])
+        for at in self.logarithms:
+            rows.append(np.array([(parameters[at] - np.log(median)) / deviation]))
+            slopes.append(np.where(np.arange(len(parameters)) == at, 1 / deviation, 0.0)[None])
         return np.concatenate(rows), np.vstack(slopes)
 
-    def solve(self, start: np.ndarray, targets: list[np.ndarray] | None = None) -> np.ndarray:
-        """Return the parameters of the least-squares solution."""
+    def solve(self, start: np.ndarray, targets: list[np.ndarray] | None = None) -> tuple[np.ndarray, float]:
+        """Parameters of the least-squares solution near a start value, and the sum of squares there."""
         found = optimize.least_squares(
             lambda v: self.residuals(v * self.unit, targets)[0],
             start / self.unit,
@@ -125,7 +139,7 @@ class _Common:
             method="lm",
             max_nfev=60,
         )
-        return np.asarray(found.x * self.unit)
+        return np.asarray(found.x * self.unit), 2 * float(found.cost)
 
 
 @dataclass(frozen=True)
@@ -147,7 +161,7 @@ class _Fitted:
 
 def _fitted(points: list[Points], choice: tuple[Candidate, ...]) -> _Fitted:
     common = _Common(points, choice)
-    best = common.solve(common.start())
+    best = min((common.solve(start) for start in common.starts()), key=lambda found: found[1])[0]
     residuals, jacobian = common.residuals(best)
     count = sum(len(p) for p in common.points)
     linear = sum(c.solution.coefficients - len(c.form.free()) for c in choice)
@@ -199,7 +213,7 @@ def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.ra
     deviation[:2] *= max(_shared(c) for c in collapses)
     freedom = min(curves.dof for curves, _ in parts)
     estimates = [Estimate.student(float(v), float(d), freedom) for v, d in zip(mean, deviation, strict=True)]
-    best = fits[int(np.argmax(weights))]
+    best, own = fits[int(np.argmax(weights))], fits[0]
     return Joint(
         tuple(curves.observable for curves, _ in parts),
         estimates[0],
@@ -210,7 +224,7 @@ def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.ra
         ),
         best.chi2 / best.dof,
         float(stats.chi2.sf(best.chi2, best.dof)),
-        float(stats.chi2.sf(max(0.0, best.chi2 - best.alone), 2 * (len(parts) - 1))),
+        float(stats.chi2.sf(max(0.0, own.chi2 - own.alone), 2 * (len(parts) - 1))),
         int(np.count_nonzero(weights)),
         samples[:, :2],
     )
@@ -277,5 +291,5 @@ def _samples(
             targets = [
                 whiten(m.factor, p.error, v[b]) for m, p, v in zip(common.models, common.points, values, strict=True)
             ]
-            samples.append(_five(fit, common.solve(fit.parameters, targets)))
+            samples.append(_five(fit, common.solve(fit.parameters, targets)[0]))
     return np.array(samples)
