@@ -105,7 +105,7 @@ def fit_dynamic(
         If the table has no times or errors, or does not determine what is asked for.
     """
     from physnn.analysis.collapse.dynamic import dynamic_scaling
-    from physnn.analysis.collapse.dynamic_model import DynamicPoints
+    from physnn.analysis.curves.points import Points
 
     table = read_table(Path(source))
     check_fit(len(table.y), resamples)
@@ -115,7 +115,7 @@ def fit_dynamic(
     if zeta is None:
         zeta = 0.0 if is_dimensionless(observable or table.observable) else "free"
     held = [None if value in (None, "free") else float(value) for value in (critical_point, inverse_nu, zeta, z)]
-    points = DynamicPoints(table.L, table.x, table.t, table.y, table.error)
+    points = Points(table.L, table.x, table.y, table.error, t=table.t)
     generator = rng.stream(seed, "bootstrap", "dynamic")
     return dynamic_scaling(points, (held[0], held[1], held[2], held[3]), resamples, generator=generator)
 

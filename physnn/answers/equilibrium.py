@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from physnn.analysis.order.equilibrium import compatible_sizes, drifted, strayed, thermometer
-from physnn.samples.base import validated
-from physnn.samples.equilibrium.recipe import OrderRecord
 from physnn.store.sweep_file import SweepFile
+
+if TYPE_CHECKING:
+    from physnn.samples.equilibrium.recipe import OrderRecord
 
 
 def order_record(sweep: SweepFile) -> OrderRecord | None:
     """Order parameter that an equilibrium sweep was measured on; None for other sweeps."""
     found = sweep.recipe.get("order")
-    return validated(OrderRecord, found) if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    # A table or another sweep is fitted without the recipes of equilibrium sweeps.
+    from physnn.samples.base import validated
+    from physnn.samples.equilibrium.recipe import OrderRecord
+
+    return validated(OrderRecord, found)
 
 
 def fitted_together(sweep: SweepFile) -> tuple[SweepFile, tuple[str, ...]]:

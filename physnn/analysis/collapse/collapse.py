@@ -1,37 +1,75 @@
-"""Data collapse: y = L^(zeta/nu) [F(u) + L^-omega G(u)] with u = (x - x_c) L^(1/nu).
+"""Data collapse, static and dynamic: y = L^(zeta/nu) [F(u, s) + L^-omega G(u) + (x - x_c) H(u)].
 
-For given (x_c, 1/nu, zeta/nu, omega) the master curve F and the amplitude G of the correction are the best Chebyshev
-polynomials in the tanh of the scaled control, so only the nonlinear parameters are searched (variable projection,
-G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973) 413; derivatives after L. Kaufman, BIT 15 (1975) 49).
-Residuals are those of the raw data over their errors, so chi2 is a chi2.
+Here u = (x - x_c) L^(1/nu), and s = ln(t / L^z) where points have times (P. C. Hohenberg and B. I. Halperin,
+Rev. Mod. Phys. 49 (1977) 435).  For given (x_c, 1/nu, zeta/nu, omega or z) the master function F, the amplitude G of
+the correction and that of the analytic term H are the best Chebyshev polynomials in tanh(k u) and in s.  So only the
+nonlinear parameters are searched (variable projection, G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10 (1973) 413;
+derivatives after L. Kaufman, BIT 15 (1975) 49).  Residuals are those of the raw data over their errors, so chi2 is a
+chi2.
+
+Parameters inside this module are rows (x_c in half ranges from the middle, 1/nu, zeta/nu, ln omega or z, ln k).
+Functions take many rows at once, shape ``(fits, 5)``, because bootstrap samples and grids are fitted together.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy import linalg, optimize
+from scipy import linalg
 
-from physnn.analysis.curves.points import Form, Points, Solution, solve_upper, whiten
+from physnn.analysis.collapse.least_squares import levenberg_marquardt, solve_upper
+from physnn.analysis.curves.points import GAP, Curve, Form, Points
 
-STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""The scaled control of the outermost point over the width of the tanh; chosen by information criterion."""
-DEGREES = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14)
-"""Degrees of the master curve; chosen by information criterion."""
+CONTROL_DEGREE = 10
+"""Largest degree in the control of F(u, s): a product of two polynomials has many coefficients (convention)."""
+TIME_DEGREE = 9
+"""Largest degree in the logarithm of the time of F(u, s) (convention)."""
+LONE_DEGREE = 12
+"""Largest degree in the logarithm of the time where there is one control value only (convention)."""
 OMEGA_PRIOR = 1.0, 0.7
 """A fitted omega has a log-normal prior: its median and the standard deviation of ln omega, a factor 2.
 
 Without it omega runs away wherever the correction is small, and takes x_c with it.
 """
-SPARE = 2
-"""Degrees added to the choice: a master curve that is just flexible enough for its own data biases exponents."""
-CORRECTION_DEGREES = (1, 2, 3, 5, 7)
-"""Degrees of the amplitude G of the correction, chosen together with that of F; `SPARE_CORRECTION` is added."""
-SPARE_CORRECTION = 1
+STEEPNESS_PRIOR = math.log(2)
+"""Standard deviation of ln k about the chosen one, where points have times and k is fitted: a factor 2 (convention)."""
 ANALYTIC_DEGREE = 3
-"""Degree of the amplitude H of the analytic term."""
+"""Degree of the amplitude H of the analytic term (convention)."""
 BOUNDS = np.array([[0.02, -20.0, 0.05], [20.0, 20.0, 8.0]])
-"""Limits of 1/nu, zeta/nu and omega; parameters outside are no answer."""
+"""Limits of 1/nu, zeta/nu and omega; parameters outside are no answer, for no known class comes near them."""
+TIME_BOUNDS = np.array([[-2.0, -4.0], [12.0, 8.0]])
+"""Limits of z and of ln k where points have times."""
+BLOCK = 30_000
+"""Points times fits that are evaluated together: their arrays fit into a processor's cache."""
+
+
+@lru_cache
+def _slopes(degree: int) -> np.ndarray:
+    """Matrix of Chebyshev coefficients of the derivatives of T_0 to T_degree."""
+    return np.asarray(chebyshev.chebder(np.eye(degree + 1))) if degree else np.zeros((1, 1))
+
+
+def chebyshevs(t: np.ndarray, degree: int) -> np.ndarray:
+    """Chebyshev polynomials T_0 to T_degree, shape ``t.shape + (degree + 1,)``."""
+    found = np.empty((degree + 1, *t.shape))
+    found[0] = 1
+    found[1:2] = t
+    twice = 2 * t
+    for k in range(2, degree + 1):
+        np.multiply(twice, found[k - 1], out=found[k])
+        found[k] -= found[k - 2]
+    return np.moveaxis(found, 0, -1)
+
+
+def _products(left: np.ndarray, right: np.ndarray | None) -> np.ndarray:
+    """Products of all columns of the left with all columns of the right, the left ones outer."""
+    if right is None:
+        return left
+    return np.asarray((left[..., :, None] * right[..., None, :]).reshape(*left.shape[:-1], -1))
 
 
 class Model:
@@ -41,238 +79,205 @@ class Model:
         self.points, self.form = points, form
         self.middle = float(points.x.max() + points.x.min()) / 2
         self.half = float(points.x.max() - points.x.min()) / 2 or 1.0
+        self.x = (points.x - self.middle) / self.half
         self.size = points.L / points.L.max()
         self.log_size = np.log(self.size)
         self.factor = points.cholesky()
-        self.target = whiten(self.factor, points.error, points.y)
-        self.steepness, self.degree, self.correction = 2.0, 6, 3
-        self.low, self.high = np.concatenate([[[-form.reach], [form.reach]], BOUNDS], axis=1)
+        unit = np.eye(len(points)) if self.factor is not None else None
+        self.whitener = None if self.factor is None else linalg.solve_triangular(self.factor, unit, lower=True)
+        self.target = self.white(points.y)
+        self.curve = Curve(2.0, 6)
+        self.free = form.free()
+        self.center, self.width = np.zeros(5), np.full(5, np.inf)
+        self.low = np.array([-form.reach, *BOUNDS[0, :2], math.log(BOUNDS[0, 2]), -np.inf])
+        self.high = np.array([form.reach, *BOUNDS[1, :2], math.log(BOUNDS[1, 2]), np.inf])
+        if form.timed:
+            self._with_times()
+        elif form.corrected:
+            self.center[3], self.width[3] = math.log(OMEGA_PRIOR[0]), OMEGA_PRIOR[1]
+
+    def _with_times(self) -> None:
+        assert self.points.t is not None
+        lone = np.ptp(self.points.x) == 0
+        self.log_t = np.log(self.points.t)
+        self.times, self.time_degree = max(self.points.distinct(self.points.t)), LONE_DEGREE if lone else TIME_DEGREE
+        self.control_degree = 0 if lone else min(CONTROL_DEGREE, max(self.points.distinct(self.points.x)))
+        if self.control_degree and (0 in self.free or 1 in self.free):
+            self.free = [*self.free, 4]
+            self.width[4] = STEEPNESS_PRIOR
+        self.least = (min(1, self.control_degree) if 0 in self.free or 1 in self.free else 0), int(3 in self.free)
+        self.low[3:], self.high[3:] = TIME_BOUNDS
+        self.curve = Curve(1.0, self.control_degree, later=min(self.time_degree, self.times - 1))
+
+    def white(self, values: np.ndarray) -> np.ndarray:
+        """Values over errors, or decorrelated, so that each has unit variance; points on the last axis but one."""
+        if self.whitener is None:
+            return np.asarray(values / (self.points.error if values.ndim == 1 else self.points.error[:, None]))
+        return np.asarray(self.whitener @ values)
 
     @property
     def columns(self) -> int:
         """Number of linear coefficients."""
-        return self.degree + 1 + sum(degree + 1 for degree in self._extra_degrees())
+        return (self.curve.degree + 1) * (self.curve.later + 1) + sum(degree + 1 for degree in self._extra_degrees())
 
     def _extra_degrees(self) -> list[int]:
-        """Return the degrees of G and H, as far as they are there."""
-        corrected = [self.correction] if self.form.corrected else []
+        """Degrees of G and H, as far as they are there."""
+        corrected = [self.curve.correction] if self.form.corrected else []
         return corrected + ([ANALYTIC_DEGREE] if self.form.analytic else [])
 
     def internal(self, parameters: np.ndarray) -> np.ndarray:
-        """Return parameters with x_c in half ranges from the middle, held ones at their values."""
+        """Row of the model from (x_c, 1/nu, zeta/nu, omega or z), held ones at their values."""
         held = [p if value is None else value for p, value in zip(parameters, self.form.fixed, strict=True)]
-        return np.array([(held[0] - self.middle) / self.half, *held[1:]])
+        last = held[3] if self.form.timed else math.log(max(held[3], 1e-3))
+        return np.array([(held[0] - self.middle) / self.half, *held[1:3], last, math.log(self.curve.steepness)])
 
-    def external(self, parameters: np.ndarray) -> np.ndarray:
-        """Return parameters with x_c in units of the control."""
-        return np.concatenate([[self.middle + self.half * parameters[0]], parameters[1:]])
+    def external(self, rows: np.ndarray) -> np.ndarray:
+        """(x_c, 1/nu, zeta/nu, omega or z) from one row or many."""
+        found = np.array(rows[..., :4])
+        found[..., 0] = self.middle + self.half * found[..., 0]
+        if not self.form.timed:
+            found[..., 3] = np.exp(found[..., 3])
+        return found
 
-    def scaled(self, parameters: np.ndarray) -> np.ndarray:
-        """Return the scaled control (x - x_c) L^(1/nu), x in half ranges and L over the largest."""
-        x = (self.points.x - self.middle) / self.half
-        return np.asarray((x - parameters[0]) * self.size ** parameters[1])
+    def inside(self, row: np.ndarray) -> np.ndarray:
+        """A row moved just inside the limits."""
+        moved = row.copy()
+        moved[self.free] = np.clip(row, self.low + 1e-3, self.high - 1e-3)[self.free]
+        return moved
 
-    def _basis(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return scaled control, tanh of it, the raw basis and the factor L^(zeta/nu)."""
-        scaled, zeta_over_nu = self.scaled(parameters), parameters[2]
-        t = np.tanh(self.steepness * scaled)
-        factor = self.size**zeta_over_nu
-        basis = chebyshev.chebvander(t, self.degree) * factor[:, None]
-        for weight, degree in zip(self._weights(parameters)[1:], self._extra_degrees(), strict=True):
-            basis = np.hstack([basis, chebyshev.chebvander(t, degree) * (factor * weight)[:, None]])
-        return scaled, t, basis, factor
+    def scaled(self, rows: np.ndarray) -> np.ndarray:
+        """Scaled control u, x in half ranges and L over the largest, shape ``(fits, points)``."""
+        return np.asarray((self.x - rows[:, :1]) * self.size ** rows[:, 1:2])
 
-    def _weights(self, parameters: np.ndarray) -> list[np.ndarray]:
-        """Return what F, G and H are multiplied with."""
-        weights = [np.ones_like(self.size)]
+    def scaled_time(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """ln(t / L^z) mapped to [-1, 1], and half its range."""
+        s = self.log_t - rows[:, 3:4] * self.log_size
+        low, high = s.min(1, keepdims=True), s.max(1, keepdims=True)
+        half = np.where(high > low, (high - low) / 2, 1.0)
+        return (s - (high + low) / 2) / half, half
+
+    def largest(self, row: np.ndarray) -> tuple[int, int]:
+        """Largest degrees: in the time, less than the number of values of t / L^z that are apart."""
+        s = np.sort(self.log_t - row[3] * self.log_size)
+        apart = max(self.times, 1 + int((np.diff(s) > GAP).sum()))
+        return self.control_degree, min(self.time_degree, apart - 1)
+
+    def blocks(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Degree in the control and factor, shape ``(fits, points)``, of F and as far as they are there G and H."""
+        factor = self.size ** rows[:, 2:3]
+        yield self.curve.degree, factor
         if self.form.corrected:
-            weights.append(self.size ** -parameters[3])
+            yield self.curve.correction, factor * self.size ** -np.exp(rows[:, 3:4])
         if self.form.analytic:
-            weights.append((self.points.x - self.middle) / self.half - parameters[0])
-        return weights
+            yield ANALYTIC_DEGREE, factor * (self.x - rows[:, :1])
 
-    def project(self, parameters: np.ndarray, target: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
-        """Return whitened residuals, the orthonormal basis, and the linear coefficients with what they rest on."""
-        target = self.target if target is None else target
-        scaled, t, basis, factor = self._basis(parameters)
-        q, r = np.linalg.qr(whiten(self.factor, self.points.error, basis))
-        inner = q.T @ target
-        return target - q @ inner, q, r, inner, scaled, t, basis, factor
+    def basis(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        """Basis ``(fits, points, columns)``, u, the polynomials in tanh(k u), and those in s where there are times."""
+        u = self.scaled(rows)
+        t = np.tanh(np.exp(rows[:, 4:5]) * u)
+        by_control = chebyshevs(t, max(self.curve.degree, *self._extra_degrees(), 1))
+        by_time = chebyshevs(self.scaled_time(rows)[0], self.curve.later) if self.form.timed else None
+        parts = [by_control[..., : degree + 1] * factor[..., None] for degree, factor in self.blocks(rows)]
+        parts[0] = _products(parts[0], by_time)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1), u, by_control, by_time
 
-    def solve(self, start: np.ndarray, target: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return (internal parameters, residuals) of the least-squares solution, None where there is none."""
-        free = self.form.free()
-        full = np.array(start, float)
-        cache: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+    def costs(self, rows: np.ndarray) -> np.ndarray:
+        """chi2 with the best master function of many rows, priors left out."""
+        found = []
+        step = max(1, BLOCK // len(self.points))
+        for first in range(0, len(rows), step):
+            q = np.linalg.qr(self.white(self.basis(rows[first : first + step])[0]))[0]
+            rest = self.target - np.einsum("bnc,bc->bn", q, np.einsum("bnc,n->bc", q, self.target))
+            found.append(np.einsum("bn,bn->b", rest, rest))
+        return np.concatenate(found)
 
-        def both(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            key = values.tobytes()
-            if key not in cache:
-                cache.clear()
-                full[free] = np.clip(values, 2 * self.low[free] - 1, 2 * self.high[free] + 1)
-                cache[key] = self._with_prior(full, *self.residuals_and_jacobian(full, target))
-            return cache[key]
+    def changes(
+        self, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, dict[int, tuple[np.ndarray, np.ndarray, slice]]]:
+        """Basis, polynomials in the control, and of every free parameter a factor of each point, a basis, its columns.
 
-        if not free:
-            return full, both(full[free])[0]
-        try:
-            found = optimize.least_squares(
-                lambda v: both(v)[0], full[free], lambda v: both(v)[1], method="lm", xtol=1e-7, ftol=1e-9, max_nfev=60
-            )
-        except (ValueError, linalg.LinAlgError):
-            return None
-        full[free] = found.x
-        inside = (full[free] > self.low[free]).all() and (full[free] < self.high[free]).all()
-        return (full, found.fun[: len(self.points)]) if inside and np.isfinite(found.fun).all() else None
-
-    def _with_prior(
-        self, parameters: np.ndarray, residuals: np.ndarray, jacobian: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return residuals and derivatives with those of the prior of a fitted omega."""
-        free = self.form.free()
-        if 3 not in free:
-            return residuals, jacobian
-        median, deviation = OMEGA_PRIOR
-        omega = max(float(parameters[3]), 1e-3)
-        row = np.array([[1 / (omega * deviation) if k == 3 else 0.0 for k in free]])
-        return np.append(residuals, np.log(omega / median) / deviation), np.vstack([jacobian, row])
+        The derivative of the fit by the parameter is the factor times basis times coefficients of these columns.
+        """
+        basis, u, by_control, by_time = self.basis(rows)
+        k = np.exp(rows[:, 4:5])
+        bend = (1 - by_control[..., 1] ** 2) * k
+        parts = [
+            (by_control[..., : max(degree, 1)] @ _slopes(degree)) * (factor * bend)[..., None]
+            for degree, factor in self.blocks(rows)
+        ]
+        parts[0] = _products(parts[0], by_time)
+        by_u = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+        every = slice(None)
+        found = {
+            0: (-(self.size ** rows[:, 1:2]), by_u, every),
+            1: (u * self.log_size, by_u, every),
+            2: (np.broadcast_to(self.log_size, u.shape), basis, every),
+            4: (u, by_u, every),
+        }
+        main = (self.curve.degree + 1) * (self.curve.later + 1)
+        if by_time is not None:
+            # The map of times to [-1, 1] depends on z too, but that changes no polynomial's degree: F takes it up.
+            rate = by_time[..., : max(self.curve.later, 1)] @ _slopes(self.curve.later)
+            factor = next(self.blocks(rows))[1][..., None]
+            by_s = _products(by_control[..., : self.curve.degree + 1] * factor, rate)
+            found[3] = (-self.log_size / self.scaled_time(rows)[1], by_s, every)
+        elif self.form.corrected:
+            last = main + self.curve.correction + 1
+            found[3] = (-self.log_size * np.exp(rows[:, 3:4]), basis, slice(main, last))
+        return basis, by_control, {name: found[name] for name in self.free}
 
     def residuals_and_jacobian(
-        self, parameters: np.ndarray, target: np.ndarray | None = None
+        self, rows: np.ndarray, target: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return whitened residuals and their derivatives by the free parameters."""
-        residuals, q, r, inner, scaled, t, basis, factor = self.project(parameters, target)
-        coefficients, weights = solve_upper(r, inner), self._weights(parameters)
-        slope, by_x_c, by_omega = np.zeros_like(t), np.zeros_like(t), np.zeros_like(t)
-        parts = np.split(coefficients, np.cumsum([self.degree + 1, *(d + 1 for d in self._extra_degrees())])[:-1])
-        for part, weight in zip(parts, weights, strict=True):
-            slope += chebyshev.chebval(t, chebyshev.chebder(part)) * weight * factor
-        slope *= (1 - t**2) * self.steepness
-        if self.form.corrected:
-            by_omega = -self.log_size * chebyshev.chebval(t, parts[1]) * weights[1] * factor
-        if self.form.analytic:
-            by_x_c = -chebyshev.chebval(t, parts[-1]) * factor
-        columns = {
-            0: by_x_c - slope * self.size ** parameters[1],
-            1: slope * scaled * self.log_size,
-            2: self.log_size * (basis @ coefficients),
-            3: by_omega,
-        }
-        raw = np.stack([columns[k] for k in columns], axis=1)[:, self.form.free()]
-        change = whiten(self.factor, self.points.error, raw)
-        return residuals, -(change - q @ (q.T @ change))
+        """Whitened residuals ``(fits, points + 5)``, five of them of priors, and their derivatives by what is free."""
+        basis, by_control, changes = self.changes(rows)
+        target = np.broadcast_to(self.target if target is None else target, basis.shape[:2])
+        q, r = np.linalg.qr(self.white(basis))
+        inner = np.einsum("bnc,bn->bc", q, target)
+        coefficients = solve_upper(r, inner)
+        fits, n = target.shape
+        residuals = np.empty((fits, n + 5))
+        residuals[:, :n] = target - np.einsum("bnc,bc->bn", q, inner)
+        residuals[:, n:] = (self.center - rows) / self.width
+        jacobian = np.zeros((fits, n + 5, len(self.free)))
+        raw = np.empty((fits, n, len(self.free)))
+        values: dict[tuple[int, int | None], np.ndarray] = {}
+        for place, (factor, part, used) in enumerate(changes.values()):
+            key = id(part), used.start
+            if key not in values:
+                values[key] = np.einsum("bnc,bc->bn", part[..., used], coefficients[:, used])
+            raw[..., place] = factor * values[key]
+        if self.form.analytic and 0 in self.free:
+            # The analytic term falls when x_c rises.
+            own = by_control[..., : ANALYTIC_DEGREE + 1], coefficients[:, -ANALYTIC_DEGREE - 1 :]
+            raw[..., self.free.index(0)] -= np.einsum("bnc,bc->bn", *own) * self.size ** rows[:, 2:3]
+        change = self.white(raw)
+        jacobian[:, :n] = q @ (np.swapaxes(q, 1, 2) @ change) - change
+        jacobian[:, [n + k for k in self.free], range(len(self.free))] = -1 / self.width[self.free]
+        return residuals, jacobian
 
-    def choose_curve(self, parameters: np.ndarray) -> bool:
-        """Choose steepness and degrees of the master curve at given parameters by the corrected criterion of Akaike.
+    def solve(self, start: np.ndarray, target: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and sums of squares of least-squares solutions, NaN where there is none inside the limits.
 
-        Returns whether there are points enough for any.
+        Parameters
+        ----------
+        start : ndarray, shape ``(5,)`` or ``(fits, 5)``
+            Start values.
+        target : ndarray, shape ``(fits, points)``, optional
+            Whitened values; those of the points by default.
         """
-        n, fitted = len(self.points), len(self.form.free())
-        scaled = np.abs(self.scaled(parameters)).max()
-        best, least = (self.steepness, self.degree, self.correction), np.inf
-        square = float(self.target @ self.target)
-        for correction in CORRECTION_DEGREES if self.form.corrected else (self.correction,):
-            self.correction = correction
-            for steepness in STEEPNESS:
-                self.steepness, self.degree = steepness / max(scaled, 1e-12), max(DEGREES)
-                # The columns of F come last, so one orthogonal decomposition serves all its degrees.
-                basis = np.roll(self._basis(parameters)[2], -self.degree - 1, axis=1)[:, :n]
-                q = np.linalg.qr(whiten(self.factor, self.points.error, basis))[0]
-                left = square - np.cumsum((q.T @ self.target) ** 2)
-                for degree in DEGREES:
-                    self.degree = degree
-                    k = self.columns + fitted
-                    if n - k < 3:
-                        break
-                    criterion = left[self.columns - 1] + 2 * k + 2 * k * (k + 1) / (n - k - 1)
-                    if criterion < least:
-                        best, least = (self.steepness, degree, correction), criterion
-        self.steepness, self.degree, self.correction = best
-        self._spare(n - fitted)
-        return bool(np.isfinite(least))
-
-    def _spare(self, most: int) -> None:
-        """Add the spare degrees of F and G as far as points allow."""
-        for _ in range(SPARE):
-            self.degree += 1
-            if most - self.columns < 3:
-                self.degree -= 1
-        for _ in range(SPARE_CORRECTION if self.form.corrected else 0):
-            self.correction += 1
-            if most - self.columns < 3:
-                self.correction -= 1
-
-    def solution(self, parameters: np.ndarray) -> Solution:
-        """Return everything about a least-squares solution."""
-        free = self.form.free()
-        residuals, jacobian = self.residuals_and_jacobian(parameters)
-        covariance = np.zeros((4, 4))
-        unit = np.array([self.half, 1.0, 1.0, 1.0])
-        if free:
-            known = self._with_prior(parameters, residuals, jacobian)[1]
-            covariance[np.ix_(free, free)] = linalg.pinvh(known.T @ known)
-        _, _, r, inner, _, _, basis, _ = self.project(parameters)
-        return Solution(
-            self.external(parameters),
-            covariance * np.outer(unit, unit),
-            float(residuals @ residuals),
-            len(self.points) - self.columns - len(free),
-            self.steepness,
-            self.degree,
-            self.half,
-            float(self.points.L.max()),
-            residuals,
-            basis @ solve_upper(r, inner),
-            jacobian / unit[free],
-            self.correction,
-        )
-
-
-def fit_from(points: Points, form: Form, start: np.ndarray) -> Solution | None:
-    """Fit from a start value, the master curve chosen there and again at the solution; None where there is no fit."""
-    if len(points) < len(form.free()) + 7 or len(points.sizes) < 2:
-        return None
-    model = Model(points, form)
-    parameters = np.clip(model.internal(start), model.low + 1e-3, model.high - 1e-3)
-    for _ in range(2):
-        before = model.steepness, model.degree, model.correction
-        if not model.choose_curve(parameters):
-            return None
-        if before == (model.steepness, model.degree, model.correction):
-            break
-        if (solved := model.solve(parameters)) is None:
-            return None
-        parameters = solved[0]
-    return model.solution(parameters)
-
-
-def like(points: Points, form: Form, solution: Solution) -> Model:
-    """Return a model of points with the master curve's steepness and degree of a solution."""
-    model = Model(points, form)
-    model.steepness = solution.steepness * model.half / solution.half * _rescaled(points, solution)
-    model.degree, model.correction = solution.degree, solution.correction
-    return model
-
-
-def _rescaled(points: Points, solution: Solution) -> float:
-    """Return what the scaled control is multiplied with where the largest size is another one."""
-    return float((solution.largest / points.L.max()) ** -solution.parameters[1])
-
-
-def fit_like(points: Points, form: Form, solution: Solution, start: np.ndarray) -> Solution | None:
-    """Fit other points with the master curve's steepness and degree of a solution; None where there is no fit."""
-    model = like(points, form, solution)
-    solved = model.solve(np.clip(model.internal(start), model.low + 1e-3, model.high - 1e-3))
-    return None if solved is None else model.solution(solved[0])
-
-
-def refit(points: Points, form: Form, solution: Solution, values: np.ndarray) -> np.ndarray:
-    """Return parameters fitted to other values of the same points, one row each; NaN where there is no fit."""
-    model = like(points, form, solution)
-    start = model.internal(solution.parameters)
-    found = np.full((len(values), 4), np.nan)
-    for k, row in enumerate(values):
-        solved = model.solve(start, whiten(model.factor, points.error, row))
-        if solved is not None:
-            found[k] = model.external(solved[0])
-    return found
+        count = len(np.atleast_2d(start)) if target is None else len(target)
+        rows = np.array(np.broadcast_to(start, (count, 5)), float)
+        if not self.free:
+            return rows, np.sum(self.residuals_and_jacobian(rows, target)[0] ** 2, axis=1)
+        limits = 2 * self.low - 1, 2 * self.high + 1
+        squares = np.empty(count)
+        step = max(1, BLOCK // len(self.points))
+        for first in range(0, count, step):
+            part = slice(first, first + step)
+            own = None if target is None else target[part]
+            rows[part], squares[part] = levenberg_marquardt(self, rows[part], own, limits)
+        values = rows[:, self.free]
+        good = ((values > self.low[self.free]) & (values < self.high[self.free])).all(1) & np.isfinite(squares)
+        rows[~good], squares[~good] = np.nan, np.nan
+        return rows, squares

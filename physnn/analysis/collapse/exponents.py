@@ -7,16 +7,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from physnn.analysis.collapse.collapse import fit_from
 from physnn.analysis.collapse.gaussian_process import GaussianProcessFit, gaussian_process
 from physnn.analysis.collapse.groups import TwoLevel, differing, two_level
 from physnn.analysis.collapse.quality import quality
 from physnn.analysis.collapse.scan import Fixed, Scan, bootstrap, forms_of, scan
 from physnn.analysis.collapse.search import search
+from physnn.analysis.collapse.single import fit_from
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.points import Form, Points, Solution
 from physnn.analysis.curves.roughness import Roughness, roughness, shared_correlation, thinned, width
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.plain import fields_json, to_json
 
 FAVOURED = 6.0
 """Gain in chi2 + 2 k + 2 n_cut from which a correction that nobody asked for is taken into the average."""
@@ -126,16 +127,16 @@ class Collapse:
         """Return the evidence as plain data; the estimates are given by `physnn.analysis.verdict.fit.Fit.as_json`."""
         second = self.gaussian_process
         return {
-            "omega": self.omega.as_json() if np.isfinite(self.omega.value) else None,
+            "omega": to_json(self.omega),
             "quality": self.quality,
-            "roughness": {"ratio": self.roughness.ratio, "p_value": self.roughness.p_value},
+            "roughness": fields_json(self.roughness, "smooth"),
             "gaussian_process": {
                 name: {"value": float(second.parameters[k]), "error": float(np.sqrt(second.covariance[k, k]))}
                 for k, name in enumerate(("critical_point", "inverse_nu", "zeta_over_nu"))
             }
             if second
             else None,
-            "networks": self.networks.as_json() if self.networks else None,
+            "networks": to_json(self.networks),
             "scan": [
                 {
                     "L_min": c.smallest,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, optimize
+from scipy import linalg
 
 from physnn.analysis.curves.points import Points
 
@@ -256,23 +256,45 @@ def _descend(
 def _minimise(
     likelihood: Likelihood, position: np.ndarray, chosen: list[int], limits: np.ndarray, scale: np.ndarray
 ) -> float:
-    """Move the chosen parameters of a position to a minimum and return the value there."""
+    """Move the chosen parameters of a position to a minimum and return the value there.
+
+    Steps are those of Broyden, Fletcher, Goldfarb and Shanno (R. Fletcher, "Practical Methods of Optimization", 1987),
+    halved until the value falls, parameters at a limit held.
+    """
 
     def both(values: np.ndarray) -> tuple[float, np.ndarray]:
         position[chosen] = values * scale
         value, gradient = likelihood(position)
         return value, gradient[chosen] * scale
 
-    found = optimize.minimize(
-        both,
-        position[chosen] / scale,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=(limits[:, chosen] / scale).T,
-        options={"maxiter": 150},
-    )
-    position[chosen] = np.clip(found.x * scale, limits[0, chosen], limits[1, chosen])
-    return float(found.fun)
+    low, high = limits[0, chosen] / scale, limits[1, chosen] / scale
+    x, inverse = position[chosen] / scale, np.eye(len(chosen))
+    value, gradient = both(x)
+    for _ in range(150):
+        free = ~(((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0)))
+        direction = np.where(free, -(inverse * np.outer(free, free)) @ gradient, 0.0)
+        slope, length = float(gradient @ direction), 1.0
+        if slope > -1e-12 * max(1.0, abs(value)):
+            break
+        if (inverse == np.eye(len(x))).all():
+            length = min(1.0, 1 / float(np.abs(direction).max()))
+        while length > 1e-10:
+            trial = np.clip(x + length * direction, low, high)
+            other, slopes = both(trial)
+            if other <= value + 1e-4 * float(gradient @ (trial - x)):
+                break
+            length /= 2
+        else:
+            break
+        moved, bent, fall = trial - x, slopes - gradient, value - other
+        x, value, gradient = trial, other, slopes
+        if fall <= 2e-9 * max(abs(value), 1.0):
+            break
+        if (along := float(moved @ bent)) > 1e-12 * float(bent @ bent):
+            left = np.eye(len(x)) - np.outer(moved, bent) / along
+            inverse = left @ inverse @ left.T + np.outer(moved, moved) / along
+    position[chosen] = np.clip(x * scale, limits[0, chosen], limits[1, chosen])
+    return value
 
 
 def _refine(

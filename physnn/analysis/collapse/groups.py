@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special
 
-from physnn.analysis.collapse.collapse import fit_like
 from physnn.analysis.collapse.scan import Candidate, Scan
 from physnn.analysis.collapse.search import search
+from physnn.analysis.collapse.single import fit_like
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.points import Form, Points, Solution
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.plain import fields_json
 
 KEPT = 0.05
 """Least weight of a fit of the mean curves that is repeated for every network."""
@@ -52,16 +53,6 @@ class Population:
     values: np.ndarray
     errors: np.ndarray
 
-    def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "mean": self.mean.as_json(),
-            "spread": self.spread,
-            "p_value": self.p_value,
-            "values": self.values.tolist(),
-            "errors": self.errors.tolist(),
-        }
-
 
 def population(values: np.ndarray, errors: np.ndarray) -> Population:
     """Return the random-effects mean of at least two values with their errors."""
@@ -75,6 +66,8 @@ def population(values: np.ndarray, errors: np.ndarray) -> Population:
     q = generalised(0.0)[0]
     tau2 = 0.0
     if q > count - 1:
+        from scipy import optimize
+
         upper = float(np.ptp(values)) ** 2 * count + 1e-300
         tau2 = float(optimize.brentq(lambda t: generalised(t)[0] - (count - 1), 0.0, upper))
     scatter, mean, weights = generalised(tau2)
@@ -82,7 +75,7 @@ def population(values: np.ndarray, errors: np.ndarray) -> Population:
     return Population(
         Estimate.student(mean, deviation, count - 1),
         float(np.sqrt(tau2)),
-        float(stats.chi2.sf(q, count - 1)),
+        float(special.chdtrc(count - 1, q)),
         values,
         errors,
     )
@@ -103,10 +96,8 @@ class TwoLevel:
     zeta_over_nu: Population
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "critical_point": self.critical_point.as_json(),
-            "inverse_nu": self.inverse_nu.as_json(),
+        """Answer as plain data, with what the heterogeneity tests say."""
+        return fields_json(self, "zeta_over_nu") | {
             "own_critical_points": self.critical_point.p_value < LEVEL,
             "own_exponents": self.inverse_nu.p_value < LEVEL,
         }

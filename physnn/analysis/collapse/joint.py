@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import linalg, optimize, stats
+from scipy import linalg, special
 
-from physnn.analysis.collapse.collapse import BOUNDS, OMEGA_PRIOR, Model, like
+from physnn.analysis.collapse.collapse import Model
 from physnn.analysis.collapse.exponents import Collapse
+from physnn.analysis.collapse.least_squares import levenberg_marquardt
 from physnn.analysis.collapse.scan import ANALYTIC_COST, Candidate, model_weights
+from physnn.analysis.collapse.single import like
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.curves.points import Points, draw, whiten
+from physnn.analysis.curves.points import Points, draw
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
 from physnn.machine import on_one_blas_thread
 
@@ -65,21 +68,15 @@ class Joint:
     samples: np.ndarray
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "observables": list(self.observables),
-            "critical_point": self.critical_point.as_json(),
-            "inverse_nu": self.inverse_nu.as_json(),
-            "zeta_over_nu": [z.as_json() for z in self.zeta_over_nu],
-            "chi2_per_dof": self.chi2_per_dof,
-            "p_value": self.p_value,
-            "agreement": self.agreement,
-            "combinations": self.combinations,
-        }
+        """Answer as plain data, without the samples."""
+        return fields_json(self, "samples")
 
 
 class _Common:
-    """One fit of each observable: x_c and 1/nu in common, zeta/nu and ln omega of each where they are fitted."""
+    """One fit of each observable: x_c and 1/nu in common, zeta/nu and omega of each where they are fitted.
+
+    Rows are (x_c in half ranges of the first observable, 1/nu, and what belongs to one observable as its model has it).
+    """
 
     def __init__(self, points: list[Points], choice: tuple[Candidate, ...]) -> None:
         self.choice = choice
@@ -87,59 +84,58 @@ class _Common:
         self.models: list[Model] = [like(p, c.form, c.solution) for p, c in zip(self.points, choice, strict=True)]
         own = [(k, name) for k, c in enumerate(choice) for name in c.form.free() if name > 1]
         self.place = {key: 2 + position for position, key in enumerate(own)}
-        self.logarithms = [place for (_, name), place in self.place.items() if name == 3]
-        self.unit = np.array([self.models[0].half, *[1.0] * (1 + len(own))])
+        self.free = list(range(2 + len(own)))
+        self.half = self.models[0].half
 
-    def starts(self) -> list[np.ndarray]:
-        """Start values: x_c and 1/nu on a grid between the single fits, the best `POLISHED` of it first."""
-        single = np.array([c.solution.parameters for c in self.choice])
-        errors = np.array([np.sqrt(np.diag(c.solution.covariance)) for c in self.choice])
+    def starts(self) -> np.ndarray:
+        """Start rows: x_c and 1/nu on a grid between the single fits and their mean, the best `POLISHED` of them."""
+        single = np.array([c.solution.parameters[:2] / (self.half, 1) for c in self.choice])
+        errors = np.array([np.sqrt(np.diag(c.solution.covariance)[:2]) / (self.half, 1) for c in self.choice])
         x_c = np.linspace(single[:, 0].min(), single[:, 0].max(), GRID)
         slopes = np.geomspace(single[:, 1].min(), single[:, 1].max(), GRID)
-        weights = 1 / np.maximum(errors[:, :2], 1e-300) ** 2
-        means = (single[:, :2] * weights).sum(0) / weights.sum(0)
-        own = np.array([single[k, name] for k, name in self.place])
-        found = [np.array([a, b, *own]) for a, b in (*itertools.product(x_c, slopes), means)]
-        for values in found:
-            values[self.logarithms] = np.log(values[self.logarithms])
-        return sorted(found, key=lambda values: float(np.sum(self.residuals(values)[0] ** 2)))[:POLISHED]
+        weights = 1 / np.maximum(errors, 1e-150) ** 2
+        shared = np.array([*itertools.product(x_c, slopes), (single * weights).sum(0) / weights.sum(0)])
+        own = [self.choice[k].solution.row[name] for k, name in self.place]
+        rows = np.hstack([shared, np.tile(own, (len(shared), 1))])
+        cost = np.sum(self.residuals_and_jacobian(rows)[0] ** 2, axis=1)
+        return rows[np.argsort(cost, kind="stable")[:POLISHED]]
 
-    def residuals(
-        self, parameters: np.ndarray, targets: list[np.ndarray] | None = None
+    def places(self, k: int) -> list[int]:
+        """Columns of the common rows that hold what is fitted of observable k."""
+        return [name if name < 2 else self.place[k, name] for name in self.models[k].free]
+
+    def full(self, k: int, rows: np.ndarray) -> np.ndarray:
+        """Rows as the model of observable k has them."""
+        model, found = self.models[k], np.tile(self.choice[k].solution.row, (len(rows), 1))
+        found[:, model.free] = rows[:, self.places(k)]
+        found[:, 0] = (found[:, 0] * self.half - model.middle) / model.half
+        found[:, 4] = np.log(model.curve.steepness)
+        return found
+
+    def residuals_and_jacobian(
+        self, rows: np.ndarray, target: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Whitened residuals of all observables, then those of the prior of omega, and their derivatives."""
-        rows, slopes = [], []
-        for k, (model, candidate) in enumerate(zip(self.models, self.choice, strict=True)):
-            full = candidate.solution.parameters.copy()
-            places = [name if name < 2 else self.place[k, name] for name in model.form.free()]
-            full[model.form.free()] = parameters[places]
-            fitted = (k, 3) in self.place
-            if fitted:
-                full[3] = np.exp(np.clip(full[3], *np.log(BOUNDS[:, 2])))
-            rest, jacobian = model.residuals_and_jacobian(model.internal(full), targets[k] if targets else None)
-            slope = np.zeros((len(rest), len(parameters)))
-            slope[:, places] = jacobian
-            slope[:, 0] /= model.half
-            if fitted:
-                slope[:, self.place[k, 3]] *= full[3]
-            rows.append(rest)
+        """Whitened residuals of all observables with those of priors, and their derivatives, for many rows."""
+        residuals, slopes, first = [], [], 0
+        for k, model in enumerate(self.models):
+            full, places = self.full(k, rows), self.places(k)
+            own = None if target is None else target[:, first : first + len(model.points)]
+            rest, jacobian = model.residuals_and_jacobian(full, own)
+            slope = np.zeros((*rest.shape, len(self.free)))
+            slope[..., places] = jacobian
+            slope[..., 0] *= self.half / model.half
+            first += len(model.points)
+            residuals.append(rest)
             slopes.append(slope)
-        median, deviation = OMEGA_PRIOR
-        for at in self.logarithms:
-            rows.append(np.array([(parameters[at] - np.log(median)) / deviation]))
-            slopes.append(np.where(np.arange(len(parameters)) == at, 1 / deviation, 0.0)[None])
-        return np.concatenate(rows), np.vstack(slopes)
+        return np.concatenate(residuals, axis=1), np.concatenate(slopes, axis=1)
 
-    def solve(self, start: np.ndarray, targets: list[np.ndarray] | None = None) -> tuple[np.ndarray, float]:
-        """Parameters of the least-squares solution near a start value, and the sum of squares there."""
-        found = optimize.least_squares(
-            lambda v: self.residuals(v * self.unit, targets)[0],
-            start / self.unit,
-            lambda v: self.residuals(v * self.unit, targets)[1] * self.unit,
-            method="lm",
-            max_nfev=60,
-        )
-        return np.asarray(found.x * self.unit), 2 * float(found.cost)
+    def solve(self, start: np.ndarray, target: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of least-squares solutions near start values, and their sums of squares."""
+        low, high = np.full(len(self.free), -np.inf), np.full(len(self.free), np.inf)
+        for (k, name), place in self.place.items():
+            low[place], high[place] = self.models[k].low[name], self.models[k].high[name]
+        low[1], high[1] = self.models[0].low[1], self.models[0].high[1]
+        return levenberg_marquardt(self, start, target, (low, high))
 
 
 @dataclass(frozen=True)
@@ -147,7 +143,7 @@ class _Fitted:
     """The solution of one combination; chi2 and dof without the prior of omega."""
 
     common: _Common
-    parameters: np.ndarray
+    row: np.ndarray
     covariance: np.ndarray
     chi2: float
     dof: int
@@ -161,13 +157,15 @@ class _Fitted:
 
 def _fitted(points: list[Points], choice: tuple[Candidate, ...]) -> _Fitted:
     common = _Common(points, choice)
-    best = min((common.solve(start) for start in common.starts()), key=lambda found: found[1])[0]
-    residuals, jacobian = common.residuals(best)
+    rows, squares = common.solve(common.starts())
+    best = rows[int(np.argmin(np.where(np.isfinite(squares), squares, np.inf)))]
+    jacobian = common.residuals_and_jacobian(best[None])[1][0]
+    full = [common.full(k, best[None])[0] for k in range(len(choice))]
+    chi2 = float(sum(m.costs(row[None])[0] for m, row in zip(common.models, full, strict=True)))
     count = sum(len(p) for p in common.points)
     linear = sum(c.solution.coefficients - len(c.form.free()) for c in choice)
     cost: float = 2 * (linear + len(best)) + 2 * (sum(len(p) for p in points) - count)
     cost += ANALYTIC_COST * sum(c.form.analytic for c in choice)
-    chi2 = float(residuals[:count] @ residuals[:count])
     return _Fitted(common, best, linalg.pinvh(jacobian.T @ jacobian), chi2, count - linear - len(best), cost)
 
 
@@ -201,10 +199,10 @@ def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.ra
         np.array([any(c.form.corrected for c in f.common.choice) for f in fits]),
     )
     samples = _samples(fits, weights, rows, resamples, generator)
-    parameters = np.array([_five(f, f.parameters) for f in fits])
+    parameters = np.array([_shared_and_own(f, f.row[None])[0] for f in fits])
     mean = weights @ parameters
     widen = np.array([1.0 if fine else max(1.0, f.chi2 / f.dof) for f in fits])
-    within = (weights * widen) @ np.array([_five(f, np.diag(f.covariance), 0.0) for f in fits])
+    within = (weights * widen) @ np.array([_variances(f) for f in fits])
     linear = np.sqrt(within + weights @ (parameters - mean) ** 2)
     low, high = np.quantile(samples, [0.158655, 0.841345], axis=0)
     resampled = (high - low) / 2 * (1.0 if fine else np.sqrt(weights @ widen))
@@ -223,8 +221,8 @@ def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.ra
             for e, c in zip(estimates[2:], collapses, strict=True)
         ),
         best.chi2 / best.dof,
-        float(stats.chi2.sf(best.chi2, best.dof)),
-        float(stats.chi2.sf(max(0.0, own.chi2 - own.alone), 2 * (len(parts) - 1))),
+        float(special.chdtrc(best.dof, best.chi2)),
+        float(special.chdtrc(2 * (len(parts) - 1), max(0.0, own.chi2 - own.alone))),
         int(np.count_nonzero(weights)),
         samples[:, :2],
     )
@@ -244,17 +242,20 @@ def _shared(found: Collapse) -> float:
     return float(np.sqrt(np.maximum(1.0, np.diag(found.scan.covariance)[:2] / single).max()))
 
 
-def _five(fit: _Fitted, values: np.ndarray, missing: float | None = None) -> np.ndarray:
-    """Return x_c, 1/nu and zeta/nu of every observable from a combination's values; held ones as they are held."""
+def _shared_and_own(fit: _Fitted, rows: np.ndarray) -> np.ndarray:
+    """x_c, 1/nu and zeta/nu of every observable from rows of a combination; held ones as they are held."""
     zetas = [
-        values[fit.common.place[k, 2]]
-        if (k, 2) in fit.common.place
-        else c.solution.parameters[2]
-        if missing is None
-        else missing
+        rows[:, fit.common.place[k, 2]] if (k, 2) in fit.common.place else np.full(len(rows), c.solution.parameters[2])
         for k, c in enumerate(fit.common.choice)
     ]
-    return np.array([values[0], values[1], *zetas])
+    return np.stack([rows[:, 0] * fit.common.half, rows[:, 1], *zetas], axis=1)
+
+
+def _variances(fit: _Fitted) -> np.ndarray:
+    """Variances of x_c, 1/nu and zeta/nu of every observable; 0 of held ones."""
+    each, place = np.diag(fit.covariance), fit.common.place
+    own = [each[place[k, 2]] if (k, 2) in place else 0.0 for k in range(len(fit.common.choice))]
+    return np.array([each[0] * fit.common.half**2, each[1], *own])
 
 
 def _rows(curves: Curves, points: Points) -> np.ndarray | None:
@@ -287,9 +288,7 @@ def _samples(
             else row[used : used + number][:, candidate.mask]
             for points, candidate, row in zip(common.points, common.choice, rows, strict=True)
         ]
-        for b in range(int(number)):
-            targets = [
-                whiten(m.factor, p.error, v[b]) for m, p, v in zip(common.models, common.points, values, strict=True)
-            ]
-            samples.append(_five(fit, common.solve(fit.parameters, targets)[0]))
+        target = np.hstack([m.white(v.T).T for m, v in zip(common.models, values, strict=True)])
+        rows_found = common.solve(np.tile(fit.row, (int(number), 1)), target)[0]
+        samples.extend(_shared_and_own(fit, rows_found))
     return np.array(samples)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from physnn.analysis.collapse.collapse import fit_from, refit
 from physnn.analysis.collapse.search import search
+from physnn.analysis.collapse.single import fit_from, refit
 from physnn.analysis.curves.points import Form, Points, Solution, draw
 
 SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
@@ -200,7 +200,7 @@ def model_weights(
     corrected : ndarray of bool
         Fits with a correction, which leave the average where they have hardly any weight.
     """
-    acceptable = stats.chi2.sf(chi2, dof) > ACCEPTABLE
+    acceptable = special.chdtrc(dof, chi2) > ACCEPTABLE
     fine = bool(acceptable.any())
     # Where no fit is acceptable the best chi2/dof stands for the errors' unknown scale.
     criterion = chi2 / (1.0 if fine else (chi2 / dof).min()) + cost

@@ -1,41 +1,46 @@
-"""The best of all minima of a collapse: a coarse grid over (x_c, 1/nu), every local minimum of it polished."""
+"""The best of all minima of a collapse: a coarse grid over (x_c, 1/nu, z), every local minimum of it polished."""
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 
-from physnn.analysis.collapse.collapse import STEEPNESS, Model, fit_from
+from physnn import rng
+from physnn.analysis.collapse.collapse import Model
+from physnn.analysis.collapse.single import STEEPNESS, fit_from
 from physnn.analysis.curves.points import Form, Points, Solution
+
+MOST = 600
+"""Points on which the grid is evaluated; more would cost time and move no minimum (convention)."""
+DEGREE = 8
+"""Degree of the master curve on the grid, a third of the number of points at most (convention)."""
+COARSE_DEGREES = (5, 3)
+"""Degrees in the control and the logarithm of the time on the grid (convention)."""
 
 
 def search(points: Points, form: Form, most: int = 6) -> Solution | None:
-    """Return the best of all minima: a coarse grid over (x_c, 1/nu), its local minima polished, the best kept."""
-    few = points if len(points) <= 600 else _thinned(points, 600)
+    """Best of all minima by the corrected criterion of Akaike; None where there is no fit.
+
+    Parameters
+    ----------
+    points, form : Points, Form
+        What is fitted.
+    most : int
+        Local minima of the grid that are polished, the deepest first.
+    """
+    few = points
+    if len(points) > MOST:
+        few = points.chosen(np.sort(rng.stream(0, "collapse", "grid").permutation(len(points))[:MOST]))
     model = Model(few, form)
-    centres = np.unique(few.x) if form.fixed[0] is None else np.array([form.fixed[0]])
-    centres = centres[np.unique(np.linspace(0, len(centres) - 1, 40).astype(int))]
-    if form.fixed[0] is None and form.reach > 1.5:
-        far = np.linspace(1.1, form.reach, 8)
-        centres = np.sort(np.concatenate([centres, model.middle + model.half * np.concatenate([-far, far])]))
-    slopes = np.geomspace(0.15, 6, 12) if form.fixed[1] is None else np.array([form.fixed[1]])
-    omega = 1.0 if form.fixed[3] is None else form.fixed[3]
-    starts, costs = [], []
-    for x_c in centres:
-        zeta = scale_exponent(few, x_c) if form.fixed[2] is None else form.fixed[2]
-        for slope in slopes:
-            parameters = model.internal(np.array([x_c, slope, zeta, omega]))
-            widest = max(float(np.abs(model.scaled(parameters)).max()), 1e-12)
-            cost = np.inf
-            for steepness in STEEPNESS[1:]:
-                model.steepness, model.degree = steepness / widest, min(8, max(2, len(few) // 3))
-                residuals = model.project(parameters)[0]
-                cost = min(cost, float(residuals @ residuals))
-            starts.append(model.external(parameters))
-            costs.append(cost)
+    starts, costs = _grid(model, few, form)
+    minima = [starts[where] for where in _minima(costs)[: most + 2 * form.timed]]
+    if form.timed and minima:
+        minima = _polished(model, few, np.array(minima))
     best: Solution | None = None
-    grid = np.array(costs).reshape(len(centres), len(slopes))
-    for k in _minima(grid)[:most]:
-        found = fit_from(points, form, starts[k])
+    for row in minima:
+        found = fit_from(points, form, model.external(row))
         if found and (best is None or _criterion(found) < _criterion(best)):
             best = found
     return best
@@ -47,29 +52,99 @@ def _criterion(solution: Solution) -> float:
     return solution.chi2 + 2 * k + 2 * k * (k + 1) / max(solution.dof - 1, 1)
 
 
-def _minima(grid: np.ndarray) -> list[int]:
-    """Return the flat positions of local minima of a grid, the deepest first."""
+def _axes(model: Model, few: Points, form: Form) -> list[np.ndarray]:
+    """Values of x_c, of 1/nu and of omega or z on the grid."""
+    x = np.unique(few.x)
+    if form.timed:
+        centres = x[np.unique(np.linspace(0, len(x) - 1, 11).astype(int)[1:-1])]
+        usual = [centres, np.geomspace(0.2, 5, 6), np.linspace(0, 6, 7)]
+    else:
+        centres = x[np.unique(np.linspace(0, len(x) - 1, 40).astype(int))]
+        if form.reach > 1.5:
+            far = np.linspace(1.1, form.reach, 8)
+            centres = np.sort(np.concatenate([centres, model.middle + model.half * np.concatenate([-far, far])]))
+        usual = [centres, np.geomspace(0.15, 6, 12), np.array([1.0])]
+    held = (form.fixed[0], form.fixed[1], form.fixed[3])
+    return [axis if value is None else np.array([value]) for axis, value in zip(usual, held, strict=True)]
+
+
+def _grid(model: Model, few: Points, form: Form) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of parameters on the grid and their chi2 with the best steepness, infinite where sizes do not meet."""
+    axes = _axes(model, few, form)
+    scale = _scale_exponent if not form.timed else _late_exponent
+    zetas = [scale(few, float(x_c)) if form.fixed[2] is None else form.fixed[2] for x_c in axes[0]]
+    shape = tuple(len(axis) for axis in axes)
+    rows = np.empty((*shape, 5))
+    for where in itertools.product(*map(range, shape)):
+        x_c, slope, last = (float(axis[k]) for axis, k in zip(axes, where, strict=True))
+        rows[where] = model.internal(np.array([x_c, slope, zetas[where[0]], last]))
+    allowed = np.array([not form.timed or few.meet(float(z)) for z in axes[2]])
+    flat = rows[:, :, allowed].reshape(-1, 5)
+    steepness = np.array([1.0])
+    if form.timed:
+        degrees = [min(pair) for pair in zip(COARSE_DEGREES, (model.curve.degree, model.curve.later), strict=True)]
+        model.curve = replace(model.curve, degree=degrees[0], later=degrees[1])
+        if degrees[0]:
+            steepness = np.array([2.0, 8.0])
+    else:
+        model.curve = replace(model.curve, degree=min(DEGREE, max(2, len(few) // 3)))
+        steepness = np.array(STEEPNESS[1:])
+    widest = np.maximum(np.abs(model.scaled(flat)).max(1), 1e-12)
+    tried = np.repeat(flat[:, None], len(steepness), axis=1)
+    tried[..., 4] = np.log(steepness / widest[:, None])
+    found = model.costs(tried.reshape(-1, 5)).reshape(len(flat), len(steepness))
+    best = found.argmin(1)
+    costs = np.full(shape, np.inf)
+    costs[:, :, allowed] = found.min(1).reshape(costs[:, :, allowed].shape)
+    rows[:, :, allowed] = tried[np.arange(len(flat)), best].reshape(rows[:, :, allowed].shape)
+    return rows, costs
+
+
+def _polished(model: Model, few: Points, starts: np.ndarray) -> list[np.ndarray]:
+    """The three best solutions that differ, of coarse degrees, where there are times: full ones cost far more."""
+    found = []
+    for start in starts:
+        model.center[4] = start[4]
+        rows, squares = model.solve(start)
+        good = bool(np.isfinite(squares[0])) and few.meet(float(rows[0, 3]))
+        found.append((float(squares[0]), rows[0]) if good else (float(model.costs(start[None])[0]), start))
+    kept: list[np.ndarray] = []
+    for _, row in sorted(found, key=lambda pair: pair[0]):
+        if len(kept) < 3 and not any(np.allclose(row[:4], other[:4], rtol=1e-2, atol=1e-2) for other in kept):
+            kept.append(row)
+    return kept
+
+
+def _minima(grid: np.ndarray) -> list[tuple[int, ...]]:
+    """Positions of local minima of a grid of three axes, the deepest first."""
     padded = np.pad(grid, 1, constant_values=np.inf)
-    around = np.min(
-        [np.roll(padded, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)], axis=0
-    )[1:-1, 1:-1]
-    flat = np.flatnonzero((grid <= around).ravel())
-    return [int(k) for k in flat[np.argsort(grid.ravel()[flat])]]
+    shifts = [shift for shift in itertools.product((-1, 0, 1), repeat=3) if any(shift)]
+    around = np.min([np.roll(padded, shift, (0, 1, 2)) for shift in shifts], axis=0)[1:-1, 1:-1, 1:-1]
+    where = [tuple(int(k) for k in row) for row in np.argwhere(np.isfinite(grid) & (grid <= around))]
+    return sorted(where, key=lambda row: float(grid[row]))
 
 
-def _thinned(points: Points, most: int) -> Points:
-    keep = np.zeros(len(points), bool)
-    keep[np.unique(np.linspace(0, len(points) - 1, most).astype(int))] = True
-    return points.chosen(keep)
-
-
-def scale_exponent(points: Points, x_c: float) -> float:
-    """Return the slope of ln|y| on ln L at a control value, from linear interpolation of every size."""
-    logs, values = [], []
+def _scale_exponent(points: Points, x_c: float) -> float:
+    """Slope of ln|y| on ln L at a control value, from linear interpolation of every size: a start for zeta/nu."""
+    values = []
     for L in points.sizes:
         mine = points.L == L
         order = np.argsort(points.x[mine])
-        y = float(np.interp(x_c, points.x[mine][order], points.y[mine][order]))
-        logs.append(np.log(L))
-        values.append(np.log(max(abs(y), 1e-300)))
-    return float(np.clip(np.polyfit(logs, values, 1)[0], -10, 10))
+        values.append(abs(float(np.interp(x_c, points.x[mine][order], points.y[mine][order]))))
+    return _slope(points, values)
+
+
+def _late_exponent(points: Points, x_c: float) -> float:
+    """Slope of ln|y| on ln L near a control value at late times: a start for zeta/nu."""
+    assert points.t is not None
+    values = []
+    for L in points.sizes:
+        mine = np.flatnonzero((points.L == L) & (points.t >= np.median(points.t[points.L == L])))
+        near = mine[np.argsort(np.abs(points.x[mine] - x_c), kind="stable")][: max(1, len(mine) // 3)]
+        values.append(float(np.sqrt(np.mean(points.y[near] ** 2))))
+    return _slope(points, values)
+
+
+def _slope(points: Points, values: list[float]) -> float:
+    logs = np.log(np.maximum(values, 1e-300))
+    return float(np.clip(np.polyfit(np.log(points.sizes), logs, 1)[0], -10, 10))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from physnn.analysis.curves.curves import Curves, disequilibrium
 from physnn.analysis.curves.observables import Observable, rule_of
@@ -145,10 +145,10 @@ def _one_mean(bins: np.ndarray) -> float:
     p_values = [1.0]
     if chains > 1 and count > 1 and (within := float(bins.var(1, ddof=1).mean())) > 0:
         between = count * float(bins.mean(1).var(ddof=1))
-        p_values.append(float(stats.f.sf(between / within, chains - 1, chains * (count - 1))))
+        p_values.append(float(special.fdtrc(chains - 1, chains * (count - 1), between / within)))
     if late.size > chains and (spread := float(late.std(ddof=1))) > 0:
         t = float(bins[:, 0].mean() - late.mean()) / (spread * np.sqrt(1 / chains + 1 / late.size))
-        p_values.append(float(2 * stats.t.sf(abs(t), late.size - 1)))
+        p_values.append(float(2 * special.stdtr(late.size - 1, -abs(t))))
     return min(1.0, (len(p_values) - 1) * min(p_values))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.interpolation import interpolation
@@ -162,9 +162,9 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
         verdict = "many-crossings"
     elif resolution > COARSE:
         verdict = "unresolved"
-    effective = LEVEL / float(stats.norm.sf(threshold)) if np.isfinite(threshold) else 1.0
+    effective = LEVEL / float(special.ndtr(-threshold)) if np.isfinite(threshold) else 1.0
     both = min(float((total / deviation).max(initial=0)), float((-total / deviation).max(initial=0)))
-    p_value = float(min(1.0, effective * stats.t.sf(both, max(curves.dof, 1e-3))))
+    p_value = float(min(1.0, effective * special.stdtr(max(curves.dof, 1e-3), -both)))
     facts = (
         p_value,
         float(z.max(initial=0)),
@@ -245,7 +245,7 @@ def _small_sample(dof: float) -> float:
     """Return how much farther out Student's quantile lies than the normal one: errors from few draws are uncertain."""
     if dof < 1:
         return np.inf
-    return float(stats.t.ppf(1 - LEVEL, dof) / stats.norm.ppf(1 - LEVEL))
+    return float(special.stdtrit(dof, 1 - LEVEL) / special.ndtri(1 - LEVEL))
 
 
 def _locate(

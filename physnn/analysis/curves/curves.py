@@ -18,7 +18,6 @@ import numpy as np
 
 from physnn.analysis.curves.observables import TEMPERATURE, Observable, rule_of
 from physnn.analysis.curves.points import Points
-from physnn.analysis.order.equilibrium import THERMOMETER_TOLERANCE, thermometer
 from physnn.analysis.statistics.resampling import shares, widened
 from physnn.errors import InputError
 
@@ -224,9 +223,12 @@ def _drawn(rule: Observable, moments: tuple[np.ndarray, ...], weights: np.ndarra
 
 def disequilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], control: str) -> str:
     """Return why the data are out of equilibrium: a configurational temperature that is not that of the noise."""
+    if control not in TEMPERATURE or not any({"force", "t_conf"} & set(arrays) for _, arrays in sizes.values()):
+        return ""
+    # Only data that carry a thermometer load what reads it.
+    from physnn.analysis.order.equilibrium import THERMOMETER_TOLERANCE
+
     for L, (values, arrays) in sizes.items():
-        if control not in TEMPERATURE:
-            continue
         T = TEMPERATURE[control](np.asarray(values, float))
         if "force" in arrays and "curvature" in arrays:
             if said := _worst(L, control, np.asarray(values), T, arrays):
@@ -249,6 +251,8 @@ def disequilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray
 
 def _worst(L: int, control: str, values: np.ndarray, T: np.ndarray, arrays: Mapping[str, np.ndarray]) -> str:
     """Return where chains of a size are farthest from the temperature of their noise, if beyond doubt."""
+    from physnn.analysis.order.equilibrium import thermometer
+
     readings = [
         (k, thermometer(arrays["force"][k], arrays["curvature"][k], float(each)))
         for k, each in enumerate(T)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg, special
 
 from physnn.errors import InputError
+
+GAP = 0.1
+"""Distance in ln(t / L^z) from which times of different sizes do not meet: 10 % of a time (convention)."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Points:
         Size, control value, value and standard error of every point, each of shape ``(points,)``.
     covariance : ndarray or None
         Covariance of the values, shape ``(points, points)``; None if the points are independent.
+    t : ndarray or None
+        Time of every point, for dynamic scaling.
     """
 
     L: np.ndarray
@@ -27,6 +32,7 @@ class Points:
     y: np.ndarray
     error: np.ndarray
     covariance: np.ndarray | None = None
+    t: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -37,9 +43,22 @@ class Points:
         return tuple(int(L) for L in np.unique(self.L))
 
     def chosen(self, mask: np.ndarray) -> Points:
-        """Return the points where ``mask`` is true."""
+        """Points where ``mask`` is true, or those at given positions."""
         covariance = None if self.covariance is None else self.covariance[np.ix_(mask, mask)]
-        return Points(self.L[mask], self.x[mask], self.y[mask], self.error[mask], covariance)
+        t = None if self.t is None else self.t[mask]
+        return Points(self.L[mask], self.x[mask], self.y[mask], self.error[mask], covariance, t)
+
+    def distinct(self, values: np.ndarray) -> list[int]:
+        """Numbers of different values of each size, given one value for every point."""
+        return [len(np.unique(values[self.L == L])) for L in np.unique(self.L)]
+
+    def meet(self, z: float) -> bool:
+        """Whether the sizes' ranges of t / L^z cover one range without gaps."""
+        assert self.t is not None
+        s = np.log(self.t) - z * np.log(self.L)
+        ranges = sorted((s[self.L == L].min(), s[self.L == L].max()) for L in np.unique(self.L))
+        reached = np.maximum.accumulate([high for _, high in ranges])
+        return all(low <= high + GAP for (low, _), high in zip(ranges[1:], reached[:-1], strict=True))
 
     def cholesky(self) -> np.ndarray | None:
         """Return the lower Cholesky factor of the covariance, None if the points are independent.
@@ -60,21 +79,6 @@ class Points:
             ) from None
 
 
-def whiten(factor: np.ndarray | None, error: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return values over errors, or decorrelated by a Cholesky factor, so that each has unit variance."""
-    if factor is None:
-        return np.asarray(values / (error if values.ndim == 1 else error[:, None]))
-    return np.asarray(linalg.solve_triangular(factor, values, lower=True, check_finite=False))
-
-
-def solve_upper(r: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Return the linear coefficients; directions that the points do not determine stay zero."""
-    diagonal = np.abs(np.diag(r))
-    if diagonal.min() > 1e-10 * diagonal.max():
-        return np.asarray(linalg.solve_triangular(r, inner, check_finite=False))
-    return np.asarray(np.linalg.lstsq(r, inner, rcond=1e-10)[0])
-
-
 def draw(points: Points, mean: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
     """Return ``count`` rows of values around a mean with the points' errors: a parametric bootstrap."""
     normal = generator.standard_normal((count, len(points)))
@@ -89,11 +93,13 @@ class Form:
     Attributes
     ----------
     fixed : tuple of (float or None)
-        Values of (x_c, 1/nu, zeta/nu, omega) that are held; None is fitted.
+        Values of (x_c, 1/nu, zeta/nu, omega) that are held, None is fitted; with times z in place of omega.
     corrected : bool
         Whether the term with omega is there.
     analytic : bool
         Whether the term (x - x_c) H(u) is there: amplitudes that change smoothly with the control.
+    timed : bool
+        Whether the master function depends on t / L^z too; then the steepness of the tanh is fitted with a prior.
     reach : float
         How far from the middle of the data x_c may be, in half their range.
     """
@@ -101,11 +107,30 @@ class Form:
     fixed: tuple[float | None, float | None, float | None, float | None] = (None, None, 0.0, None)
     corrected: bool = False
     analytic: bool = False
+    timed: bool = False
     reach: float = 1.3
 
     def free(self) -> list[int]:
         """Return the positions of fitted parameters."""
-        return [k for k, value in enumerate(self.fixed) if value is None and (k < 3 or self.corrected)]
+        return [k for k, value in enumerate(self.fixed) if value is None and (k < 3 or self.corrected or self.timed)]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Shape of a master function: polynomials in tanh(k u), and in ln(t / L^z) where there are times.
+
+    Attributes
+    ----------
+    steepness : float
+        k, with the control in half ranges and L over the largest.
+    degree, correction, later : int
+        Degrees of F in the control, of the amplitude G of the correction, and of F in the logarithm of the time.
+    """
+
+    steepness: float
+    degree: int
+    correction: int = 3
+    later: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,35 +140,39 @@ class Solution:
     Attributes
     ----------
     parameters : ndarray
-        (x_c, 1/nu, zeta/nu, omega).
+        (x_c, 1/nu, zeta/nu, omega), of points with times z in place of omega.
     covariance : ndarray
         Of the parameters, shape ``(4, 4)``; zero for fixed ones.
     chi2, dof : float, int
-        Goodness of fit; ``dof`` counts master curve and parameters.
-    steepness, degree, half, largest : float, int, float, float
-        The master curve: tanh(steepness (x - x_c)/half (L/largest)^(1/nu)) is the argument of the polynomial.
+        Goodness of fit; ``dof`` counts master function and parameters.
+    curve : Curve
+        Shape of the master function.
+    half, largest : float
+        Half the range of the control and the largest L.
     residuals : ndarray
         Whitened residuals of the points.
     fitted : ndarray
         Fitted values of the points.
     jacobian : ndarray
         Derivatives of the whitened residuals by the fitted parameters, x_c in units of the control.
-    correction : int
-        Degree of the amplitude G of the correction.
+    row : ndarray
+        Parameters as `physnn.analysis.collapse.collapse.Model` has them.
+    stretch : ndarray
+        Matrix that turns deviations of a parametric bootstrap into those with the covariance, shape ``(5, 5)``.
     """
 
     parameters: np.ndarray
     covariance: np.ndarray
     chi2: float
     dof: int
-    steepness: float
-    degree: int
+    curve: Curve
     half: float
     largest: float
     residuals: np.ndarray
     fitted: np.ndarray
     jacobian: np.ndarray
-    correction: int = 3
+    row: np.ndarray
+    stretch: np.ndarray
 
     @property
     def chi2_per_dof(self) -> float:
@@ -153,7 +182,7 @@ class Solution:
     @property
     def p_value(self) -> float:
         """Probability of a chi2 at least as large."""
-        return float(stats.chi2.sf(self.chi2, self.dof))
+        return float(special.chdtrc(self.dof, self.chi2))
 
     @property
     def coefficients(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 ONE_SIGMA = 0.6826894921370859
 """Probability of a normal variable to lie within one standard deviation of its mean."""
@@ -32,11 +32,11 @@ class Estimate:
     @classmethod
     def student(cls, value: float, deviation: float, dof: float) -> Estimate:
         """Estimate from a standard error that itself rests on few draws."""
-        return cls(float(value), float(deviation * stats.t.ppf((1 + ONE_SIGMA) / 2, dof)), float(dof))
+        return cls(float(value), float(deviation * special.stdtrit(dof, (1 + ONE_SIGMA) / 2)), float(dof))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Central confidence interval of a level."""
-        quantiles = stats.t.ppf([(1 + level) / 2, (1 + ONE_SIGMA) / 2], self.dof)
+        quantiles = special.stdtrit(self.dof, [(1 + level) / 2, (1 + ONE_SIGMA) / 2])
         half = self.error * float(quantiles[0] / quantiles[1])
         return self.value - half, self.value + half
 
@@ -99,7 +99,7 @@ def power_law(sizes: np.ndarray, y: np.ndarray, errors: np.ndarray) -> tuple[flo
 
 def deviation(estimate: Estimate) -> float:
     """Standard error, which `Estimate.error` widens to half of Student's 68.3 % interval."""
-    return estimate.error / float(stats.t.ppf((1 + ONE_SIGMA) / 2, estimate.dof))
+    return estimate.error / float(special.stdtrit(estimate.dof, (1 + ONE_SIGMA) / 2))
 
 
 def _joint(a: Estimate, b: Estimate, factor: float) -> tuple[float, float]:
@@ -118,7 +118,7 @@ def ratio(a: Estimate, b: Estimate) -> tuple[Estimate, tuple[float, float]] | No
     value, ends = a.value / b.value if b.value else math.inf, []
     dof = _joint(a, b, value)[1] if b.value else math.inf
     for level in (ONE_SIGMA, 0.95):
-        t = float(stats.t.ppf((1 + level) / 2, dof))
+        t = float(special.stdtrit(dof, (1 + level) / 2))
         square, product = b.value**2 - (t * deviation(b)) ** 2, a.value * b.value
         if square <= 0:
             return None
@@ -134,7 +134,7 @@ def significance(estimate: Estimate) -> tuple[float, float]:
     """
     p = float(estimate.value == 0)
     if estimate.error > 0:
-        p = float(2 * stats.t.sf(abs(estimate.value) / deviation(estimate), estimate.dof))
+        p = float(2 * special.stdtr(estimate.dof, -abs(estimate.value) / deviation(estimate)))
     return math.copysign(sigmas(p), estimate.value), p
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physnn.analysis.collapse.collapse import STEEPNESS, Model
+from physnn.analysis.collapse.collapse import Model
 from physnn.analysis.collapse.exponents import Collapse
+from physnn.analysis.collapse.single import STEEPNESS, solution
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.curves.points import Form, Points, Solution
+from physnn.analysis.curves.points import Curve, Form, Points, Solution
 from physnn.analysis.verdict.fit import Fit
 
 INSIDE, AROUND = 9, 9
@@ -60,15 +61,17 @@ def master_curve(found: Collapse) -> Master:
     size = points.L / points.L.max()
     u = (points.x - x_c) * size**inverse_nu
     curves = [_curve(points, form, parameters, steepness / float(np.abs(u).max())) for steepness in STEEPNESS]
-    best = min(curves, key=lambda solution: solution.chi2)
+    best = min(curves, key=lambda each: each.chi2)
     return Master(points, form, best, u, best.fitted * size**-zeta_over_nu)
 
 
 def _curve(points: Points, form: Form, parameters: np.ndarray, steepness: float) -> Solution:
     """Return the curve of low degree at given parameters, with a steepness per unit of the control."""
     model = Model(points, form)
-    model.steepness, model.degree = steepness * model.half, DEGREE
-    return model.solution(model.internal(parameters))
+    model.curve = Curve(steepness * model.half, DEGREE)
+    found = solution(model, model.internal(parameters))
+    assert found is not None
+    return found
 
 
 def steep(found: Collapse) -> float:
@@ -119,6 +122,6 @@ def design_gain(found: Collapse, values: tuple[float, ...]) -> float:
         error = np.interp(grid[near], pilot.x[mine], pilot.error[mine])
         rows.append((np.full(len(clean), float(size)), grid[near], clean, error))
     design = Points(*(np.concatenate(column) for column in zip(*rows, strict=True)))
-    planned = _curve(design, master.form, before.parameters, before.steepness / Model(pilot, master.form).half)
+    planned = _curve(design, master.form, before.parameters, before.curve.steepness / before.half)
     gain = float(planned.covariance[0, 0] / before.covariance[0, 0])
     return gain if math.isfinite(gain) and gain > 0 else 1.0

@@ -12,6 +12,7 @@ from physnn.analysis.curves.crossing import LEVEL, Pair, crossings
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.drift import Drift, drift
 from physnn.analysis.curves.points import Points
+from physnn.analysis.statistics.plain import fields_json, to_json
 from physnn.analysis.verdict.first_order import dip
 from physnn.analysis.verdict.merging import JOINED, Merging, merging
 from physnn.analysis.verdict.null_model import NullModel
@@ -74,11 +75,9 @@ class Fit:
             "verdict": self.verdict,
             "reason": self.reason,
             "verdict_p_value": self.verdict_p_value,
-            "critical_point": point.as_json() if point else None,
-            "inverse_nu": best.inverse_nu.as_json() if best else None,
-            "zeta_over_nu": best.zeta_over_nu.as_json() if best else None,
-            "chi2_per_dof": best.chi2_per_dof if best else None,
-            "p_value": best.p_value if best else None,
+            "critical_point": to_json(point),
+            **{name: to_json(getattr(best, name, None)) for name in ("inverse_nu", "zeta_over_nu")},
+            **{name: getattr(best, name, None) for name in ("chi2_per_dof", "p_value")},
             "sizes": list(self.curves.sizes),
             "window": list(best.window) if best else None,
             "n_bootstrap": len(best.samples) if best else len(next(iter(self.curves.samples.values()))),
@@ -90,17 +89,10 @@ class Fit:
                 for p in self.pairs
                 if p.x and p.height
             ],
-            "drift": {
-                "critical_point": self.drift.critical_point.as_json(),
-                "drift_error": self.drift.drift_error,
-                "height": self.drift.height.as_json(),
-                "height_drift_error": self.drift.height_drift_error,
-            }
-            if self.drift
-            else None,
-            "merging": self.merging.as_json() if self.merging else None,
-            "null_model": self.null.as_json() if self.null else None,
-            "evidence": best.as_json() if best else None,
+            "drift": fields_json(self.drift, "pairs") if self.drift else None,
+            "merging": to_json(self.merging),
+            "null_model": to_json(self.null),
+            "evidence": to_json(best),
             "warnings": list(self.remarks),
         }
 

@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy import optimize, stats
+from scipy import special
 
+from physnn.analysis.collapse.collapse import Model
 from physnn.analysis.curves.crossing import Pair
-from physnn.analysis.curves.points import Points, whiten
+from physnn.analysis.curves.points import Form, Points
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.plain import fields_json
 
 JOINED = 0.2
 """Least share of the range over which curves must be joined."""
@@ -58,7 +60,7 @@ class Joined:
     @property
     def p_value(self) -> float:
         """Probability of a chi2 at least as large."""
-        return float(stats.chi2.sf(self.chi2, self.dof))
+        return float(special.chdtrc(self.dof, self.chi2))
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -85,12 +87,8 @@ class Merging:
         return min(self.power, self.kosterlitz_thouless, key=lambda j: j.chi2)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "power": self.power.as_json(),
-            "kosterlitz_thouless": self.kosterlitz_thouless.as_json(),
-            "favoured": self.favoured,
-        }
+        """Both forms as plain data."""
+        return fields_json(self)
 
 
 def split_sides(pair: Pair) -> list[int]:
@@ -126,19 +124,20 @@ def _both(points: Points, pair: Pair, side: int) -> Merging | None:
 
 
 def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
+    from scipy import optimize
+
     middle = (points.x.max() + points.x.min()) / 2
     half = float(np.ptp(points.x)) / 2
     s = side * (points.x - middle) / half
-    factor = points.cholesky()
-    target = whiten(factor, points.error, points.y)
+    model = Model(points, Form())
     # The splitting point lies below the first significant difference and inside the data.
     first = side * (edge - middle) / half
     places = np.linspace(-0.95, min(0.9, first + 0.05), 32)
 
     def chi2(x_c: float, exponent: float, steepness: float, degree: int) -> float:
         basis = _basis(s, points.L, x_c, exponent, steepness, name, degree)
-        q = np.linalg.qr(whiten(factor, points.error, basis))[0]
-        rest = target - q @ (q.T @ target)
+        q = np.linalg.qr(model.white(basis))[0]
+        rest = model.target - q @ (q.T @ model.target)
         return float(rest @ rest)
 
     low, high = np.log(LIMITS[name])
@@ -172,6 +171,8 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
 
 def _error(cost: Callable[[np.ndarray], float], at: np.ndarray) -> float:
     """Return the error of the first parameter: half the width of its profile at a chi2 larger by 1."""
+    from scipy import optimize
+
     least = cost(at)
 
     def profile(x_c: float) -> float:

@@ -216,7 +216,7 @@ def _collapse(best: Collapse, fit: Fit) -> str:
         )
         + f".  The one with the largest weight ({chosen.weight:.0%}) has L_min = {chosen.smallest}, |u| < "
         f"{chosen.window:.3g}, that is {name} from {window[0]:.6g} to {window[1]:.6g}, {int(chosen.mask.sum())} "
-        f"points, degree {best.best.degree}, chi2/dof = {best.chi2_per_dof:.2f} and p = {best.p_value:.2g}."
+        f"points, degree {best.best.curve.degree}, chi2/dof = {best.chi2_per_dof:.2f} and p = {best.p_value:.2g}."
     )
     return f"{text}  {_corrections(best)}"
 

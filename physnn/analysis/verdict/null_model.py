@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.special import poch
 
+from physnn.analysis.statistics.plain import to_json
 from physnn.analysis.statistics.resampling import shares, widened
 from physnn.errors import InputError
 
@@ -113,9 +114,7 @@ class NullModel:
             "rejected": self.rejected,
             "p_value": self.p_value,
             "largest": {"L": L, "eta": eta, "difference_over_error": z},
-            "eta": self.eta.tolist(),
-            "near": self.near.tolist(),
-            "far": self.far.tolist(),
+            **{name: to_json(getattr(self, name)) for name in ("eta", "near", "far")},
             "predicted": {f"L{k}": values.tolist() for k, values in self.predicted.items()},
             "difference_errors": {f"L{k}": values.tolist() for k, values in self.errors.items()},
         }

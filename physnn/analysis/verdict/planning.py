@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from physnn import rng
 from physnn.analysis.collapse.exponents import Settings
@@ -223,7 +223,7 @@ def draws_share(curves: Curves, small: int, large: int) -> float:
     if not known.any():
         return 1.0
     ratio, dof = each.var(0, ddof=1)[known] / within[known], curves.networks - 1
-    seen = stats.chi2.sf(dof * ratio.sum(), dof * known.sum()) < HETEROGENEOUS
+    seen = special.chdtrc(dof * known.sum(), dof * ratio.sum()) < HETEROGENEOUS
     return 1 / float(ratio.mean()) if seen else 1.0
 
 
@@ -250,7 +250,7 @@ def error_parts(fit: Fit) -> ErrorParts:
     residuals = np.array([(curves.member(n).y[rows] - common.fitted) / inside.error for n in range(count)])
     step = np.linalg.pinv(common.jacobian)[master.form.free().index(0)]
     scatter, within, dof = float((residuals @ step).var(ddof=1)), count * variance, count - 1
-    seen = stats.chi2.sf(dof * scatter / within, dof) < HETEROGENEOUS
-    most = dof * scatter / float(stats.chi2.ppf(0.05, dof))
+    seen = special.chdtrc(dof, dof * scatter / within) < HETEROGENEOUS
+    most = dof * scatter / float(special.chdtri(dof, 0.95))
     spread = math.sqrt(max(0.0, scatter - within)) if seen else 0.0
     return ErrorParts(math.sqrt(variance), spread, math.sqrt(max(0.0, most - within)), count, curves.dof)

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from physnn import rng
+from physnn.analysis.collapse.collapse import Model
 from physnn.analysis.collapse.dynamic import DynamicFit, dynamic_scaling
-from physnn.analysis.collapse.dynamic_model import DynamicModel, DynamicPoints
-from physnn.analysis.collapse.dynamic_search import search
-from physnn.analysis.collapse.search import search as search_collapse
-from physnn.analysis.curves.points import Form, Points
+from physnn.analysis.collapse.search import search
+from physnn.analysis.curves.points import Curve, Form, Points
 from physnn.errors import InputError
 
 X_C, INVERSE_NU, ZETA, Z = 0.45, 0.9, -0.125, 2.0
@@ -28,7 +27,7 @@ def master(u: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 def planted(
     seed: int, sizes=(8, 16, 32), controls=11, times=TIMES, z0=Z, sigma=0.01, zeta=ZETA, times_matter=True
-) -> DynamicPoints:
+) -> Points:
     """Points at t = multiples of L^z0, rounded to integers."""
     generator = rng.stream(seed, "synthetic", "dynamic")
     grid = np.meshgrid(np.array(sizes, float), np.linspace(0.2, 0.7, controls), times, indexing="ij")
@@ -36,20 +35,20 @@ def planted(
     t = np.maximum(1, np.round(multiple * L**z0))
     y = L**zeta * master((x - X_C) * L**INVERSE_NU, t / L**Z if times_matter else np.ones(len(t)))
     error = sigma * L**zeta
-    return DynamicPoints(L, x, t, y + error * generator.standard_normal(len(y)), error)
+    return Points(L, x, y + error * generator.standard_normal(len(y)), error, t=t)
 
 
-def relaxation(seed: int, power: bool = False) -> DynamicPoints:
+def relaxation(seed: int, power: bool = False) -> Points:
     """Points at one control, the same times for all sizes; a plain power law in t or one that levels off."""
     generator = rng.stream(seed, "synthetic", "relaxation")
     L, t = (a.ravel() for a in np.meshgrid((8.0, 12.0, 16.0, 24.0), np.geomspace(4, 4000, 12), indexing="ij"))
     s = t / L**2.17
     y = L**ZETA * (s**-0.3 if power else 0.3 + 0.6 * np.exp(-(s**0.6)))
     error = 0.01 * y
-    return DynamicPoints(L, np.full(len(L), X_C), t, y + error * generator.standard_normal(len(y)), error)
+    return Points(L, np.full(len(L), X_C), y + error * generator.standard_normal(len(y)), error, t=t)
 
 
-def fitted(points: DynamicPoints, fixed=FREE, resamples: int = 0) -> DynamicFit:
+def fitted(points: Points, fixed=FREE, resamples: int = 0) -> DynamicFit:
     return dynamic_scaling(points, fixed, resamples, generator=rng.stream(0, "bootstrap", "dynamic"))
 
 
@@ -100,7 +99,7 @@ def test_one_time_for_each_size_with_z_fixed_is_the_ordinary_collapse():
     fit = fitted(points, (None, None, ZETA, Z))
     assert fit.degrees[1] == 0 and (fit.z.value, fit.z.error) == (Z, 0)
     assert np.abs(deviations(fit)).max() < 3
-    plain = search_collapse(Points(points.L, points.x, points.y, points.error), Form((None, None, ZETA, None)))
+    plain = search(Points(points.L, points.x, points.y, points.error), Form((None, None, ZETA, None)))
     assert fit.critical_point.value == pytest.approx(plain.parameters[0], abs=fit.critical_point.error)
     assert fit.inverse_nu.value == pytest.approx(plain.parameters[1], abs=2 * fit.inverse_nu.error)
 
@@ -140,7 +139,7 @@ def test_short_times_that_do_not_scale_are_left_out():
     fit = fitted(early)
     assert fit.acceptable and fit.t_min > 3
     assert np.abs(deviations(fit)).max() < 4
-    everything = search(early, FREE, rng.stream(0, "bootstrap", "dynamic"))
+    everything = search(early, Form(FREE, timed=True))
     assert everything.p_value < 0.05, "all times together do not scale"
 
 
@@ -179,18 +178,19 @@ def test_values_that_do_not_depend_on_the_control_are_refused():
 
 def test_derivatives_agree_with_finite_differences():
     points = planted(0)
-    model = DynamicModel(points, FREE)
-    model.degrees = (4, 3)
+    model = Model(points, Form(FREE, timed=True))
+    model.curve = Curve(1.0, 4, later=3)
     at = model.internal(TRUTH + np.array([0.01, 0.1, 0.05, -0.1]))
-    residuals, jacobian = model.residuals_and_jacobian(at)
-    q = np.linalg.qr(model.tensor(at))[0]
+    residuals, jacobian = (found[0] for found in model.residuals_and_jacobian(at[None]))
+    q = np.linalg.qr(model.white(model.basis(at[None])[0])[0])[0]
+    n = len(points)
     for column, k in enumerate(model.free):
         step = 1e-5 * np.eye(5)[k]
-        ahead, back = (model.residuals_and_jacobian(at + sign * step)[0] for sign in (1, -1))
+        ahead, back = (model.residuals_and_jacobian(at[None] + sign * step)[0][0] for sign in (1, -1))
         slope = (ahead - back) / 2e-5
         # The derivative of chi2 is exact; that of the residuals lacks a part within the span of the polynomials.
         assert residuals @ jacobian[:, column] == pytest.approx(residuals @ slope, rel=1e-5)
-        assert np.allclose(jacobian[:-1, column], slope[:-1] - q @ (q.T @ slope[:-1]), atol=1e-5 * np.abs(slope).max())
+        assert np.allclose(jacobian[:n, column], slope[:n] - q @ (q.T @ slope[:n]), atol=1e-5 * np.abs(slope).max())
 
 
 def test_a_fit_is_reproducible_and_its_json_is_complete():

@@ -1,0 +1,93 @@
+"""Nonlinear least squares of many data sets at once, by the method of Levenberg and Marquardt.
+
+K. Levenberg, Q. Appl. Math. 2 (1944) 164; D. W. Marquardt, J. SIAM 11 (1963) 431; steps scaled as by J. J. More,
+Lect. Notes Math. 630 (1978) 105, damping after H. B. Nielsen, report IMM-REP-1999-05 (Technical University of Denmark).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+STEPS = 60
+"""Most evaluations of one fit; those of the tests that converge at all take fewer than 40."""
+FLAT = 1e-9
+"""Relative decrease of the sum of squares from which a fit has converged: far below 1, the scale of a chi2."""
+STILL = 1e-7
+"""Relative step from which a fit has converged."""
+
+
+class Problem(Protocol):
+    """Residuals with their derivatives, shapes ``(fits, values)`` and ``(fits, values, free)``."""
+
+    free: list[int]
+
+    def residuals_and_jacobian(
+        self, rows: np.ndarray, target: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals and derivatives by the free parameters of rows of parameters."""
+
+
+def levenberg_marquardt(
+    problem: Problem, start: np.ndarray, target: Any, limits: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of parameters that make sums of squares least, and these sums.
+
+    Parameters
+    ----------
+    problem : Problem
+        Residuals with derivatives.
+    start : ndarray, shape ``(fits, parameters)``
+        Start values.
+    target : ndarray, shape ``(fits, ...)``, or None
+        Data of every fit, passed on to the problem.
+    limits : (ndarray, ndarray)
+        Least and largest values of all parameters; steps end there.
+    """
+    free, rows = problem.free, start.copy()
+    residuals, jacobian = problem.residuals_and_jacobian(rows, target)
+    cost = np.einsum("bn,bn->b", residuals, residuals)
+    damping, growth, scale = np.full(len(rows), 1e-3), np.full(len(rows), 2.0), np.zeros((len(rows), len(free)))
+    active = np.isfinite(cost) & np.isfinite(jacobian).all((1, 2))
+    cost[~active] = np.nan
+    for _ in range(STEPS):
+        at = np.flatnonzero(active)
+        if not len(at):
+            break
+        transposed = np.swapaxes(jacobian[at], 1, 2)
+        gradient, square = (transposed @ residuals[at, :, None])[..., 0], transposed @ jacobian[at]
+        diagonal = np.einsum("bkk->bk", square)
+        scale[at] = np.maximum(scale[at], np.maximum(diagonal, 1e-12 * diagonal.max(1, keepdims=True) + 1e-300))
+        trial = rows[at]
+        square = square + (damping[at, None] * scale[at])[:, :, None] * np.eye(len(free))
+        step = -np.linalg.solve(square, gradient[..., None])[..., 0]
+        trial[:, free] = np.clip(trial[:, free] + step, limits[0][free], limits[1][free])
+        other, slopes = problem.residuals_and_jacobian(trial, None if target is None else target[at])
+        changed = np.einsum("bn,bn->b", other, other)
+        promised = np.einsum("bk,bk->b", step, damping[at, None] * scale[at] * step - gradient)
+        better = (changed < cost[at]) & np.isfinite(slopes).all((1, 2))
+        length = np.sqrt(np.einsum("bk,bk->b", scale[at], step**2))
+        size = np.sqrt(np.einsum("bk,bk->b", scale[at], rows[np.ix_(at, free)] ** 2))
+        done = (promised <= FLAT * cost[at]) | (length <= STILL * size)
+        gain = (cost[at] - changed) / np.maximum(promised, 1e-300)
+        damping[at] *= np.where(better, np.maximum(1 / 3, 1 - (2 * np.where(better, gain, 0) - 1) ** 3), growth[at])
+        growth[at] = np.where(better, 2.0, 2 * growth[at])
+        moved = at[better]
+        rows[moved], residuals[moved], jacobian[moved] = trial[better], other[better], slopes[better]
+        cost[moved] = changed[better]
+        active[at[done]] = False
+    return rows, cost
+
+
+def solve_upper(r: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Linear coefficients of ``r c = inner``; directions that the points do not determine stay zero."""
+    diagonal = np.abs(np.einsum("bkk->bk", r))
+    known = diagonal.min(1) > 1e-10 * diagonal.max(1)
+    if known.all():
+        return np.asarray(np.linalg.solve(r, inner[..., None])[..., 0])
+    found = np.empty_like(inner)
+    found[known] = np.linalg.solve(r[known], inner[known][..., None])[..., 0]
+    for k in np.flatnonzero(~known):
+        found[k] = np.linalg.lstsq(r[k], inner[k], rcond=1e-10)[0]
+    return found

@@ -1,0 +1,203 @@
+"""One least-squares collapse: the choice of its master function, its solution with errors, and fits like it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import linalg
+
+from physnn.analysis.collapse.collapse import Model
+from physnn.analysis.curves.points import Form, Points, Solution
+
+STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""k u of the outermost point, from nearly straight to a step; one is chosen by information criterion (convention)."""
+DEGREES = (3, 4, 5, 6, 7, 8, 9, 10, 12, 14)
+"""Degrees of the master curve F(u), chosen by information criterion (convention)."""
+SPARE = 2
+"""Degrees added to the choice: a master curve that is just flexible enough for its own data biases exponents."""
+CORRECTION_DEGREES = (1, 2, 3, 5, 7)
+"""Degrees of the amplitude G of the correction, chosen together with that of F (convention)."""
+SPARE_CORRECTION = 1
+"""Degrees added to the choice of G, for the reason of `SPARE`."""
+LEAST_SHARE = 0.1
+"""With less than this share of J^T J left without its noise, parameters are not determined (convention)."""
+
+
+def choose_curve(model: Model, row: np.ndarray) -> np.ndarray | None:
+    """Row with the steepness that the corrected criterion of Akaike prefers; degrees are set in the model.
+
+    None where the points are too few for any master function.
+    """
+    n, fitted = len(model.points), len(model.free)
+    widest = max(float(np.abs(model.scaled(row[None])).max()), 1e-12)
+    timed, curve = model.form.timed, model.curve
+    steepness = np.array(STEEPNESS if curve.degree else (1.0,)) / widest
+    rows = np.repeat(row[None], len(steepness), axis=0)
+    rows[:, 4] = np.log(steepness)
+    degrees: tuple[int, ...] = DEGREES
+    others: tuple[int, ...] = CORRECTION_DEGREES if model.form.corrected else (curve.correction,)
+    if timed:
+        largest = model.largest(row)
+        degrees, others = tuple(range(model.least[0], largest[0] + 1)), tuple(range(model.least[1], largest[1] + 1))
+    best, least = None, np.inf
+    for other in others:
+        kind = "later" if timed else "correction"
+        model.curve = replace(curve, degree=max(degrees), **{kind: other})
+        # The columns of F come last, ordered by degree in the control: one decomposition serves all its degrees.
+        basis = np.roll(model.white(model.basis(rows)[0]), -(model.curve.degree + 1) * (model.curve.later + 1), axis=2)
+        q, r = np.linalg.qr(basis[..., :n])
+        explained = np.cumsum(np.einsum("snc,n->sc", q, model.target) ** 2, axis=1)
+        left = float(model.target @ model.target) - explained
+        diagonal = np.abs(np.einsum("skk->sk", r))
+        known = np.minimum.accumulate(diagonal, 1) >= 1e-9 * np.maximum.accumulate(diagonal, 1)
+        for degree in degrees:
+            model.curve = replace(model.curve, degree=degree)
+            k = model.columns + fitted
+            if n - k < 3:
+                break
+            criteria = left[:, model.columns - 1] + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+            # Only products of polynomials become dependent long before points run out.
+            criteria[~known[:, model.columns - 1] & timed] = np.inf
+            if criteria.min() < least:
+                best = replace(model.curve, steepness=float(steepness[int(criteria.argmin())]))
+                least = float(criteria.min())
+    if best is None:
+        return None
+    model.curve = best
+    if not timed:
+        _spare(model, n - fitted)
+    model.center[4] = np.log(best.steepness)
+    return np.append(row[:4], model.center[4])
+
+
+def _spare(model: Model, most: int) -> None:
+    """Add the spare degrees of F and G as far as points allow."""
+    for name, spare in (("degree", SPARE), ("correction", SPARE_CORRECTION if model.form.corrected else 0)):
+        for _ in range(spare):
+            before = model.curve
+            model.curve = replace(before, **{name: getattr(before, name) + 1})
+            if most - model.columns < 3:
+                model.curve = before
+
+
+def solution(model: Model, row: np.ndarray) -> Solution | None:
+    """Least-squares solution with all that it rests on; None if points with times do not determine all parameters."""
+    free, n = model.free, len(model.points)
+    residuals, jacobian = (found[0] for found in model.residuals_and_jacobian(row[None]))
+    covariance, stretch = np.zeros((5, 5)), np.eye(5)
+    block = np.ix_(free, free)
+    if model.form.timed and free:
+        both = _covariances(jacobian, _noise(model, row))
+        if both is None:
+            return None
+        covariance[block], drawn = both
+        stretch[block] = np.linalg.cholesky(covariance[block]) @ np.linalg.inv(np.linalg.cholesky(drawn))
+    elif free:
+        covariance[block] = linalg.pinvh(jacobian.T @ jacobian)
+    parameters = model.external(row)
+    unit = np.array([model.half, 1.0, 1.0, 1.0 if model.form.timed else parameters[3]])
+    named = [k for k in free if k < 4]
+    rest = model.target - residuals[:n]
+    return Solution(
+        parameters=parameters,
+        covariance=covariance[:4, :4] * np.outer(unit, unit),
+        chi2=float(np.sum((residuals if model.form.timed else residuals[:n]) ** 2)),
+        dof=n - model.columns - len(free),
+        curve=replace(model.curve, steepness=float(np.exp(model.center[4]))) if model.form.timed else model.curve,
+        half=model.half,
+        largest=float(model.points.L.max()),
+        residuals=residuals[:n],
+        fitted=rest * model.points.error if model.factor is None else model.factor @ rest,
+        jacobian=jacobian[:n, : len(named)] / unit[named],
+        row=row,
+        stretch=stretch,
+    )
+
+
+def _noise(model: Model, row: np.ndarray) -> np.ndarray:
+    """Mean of J^T J, J the derivatives, that comes from the errors of the coefficients of F."""
+    basis, _, changes = model.changes(row[None])
+    q, r = np.linalg.qr(model.white(basis)[0])
+    parts = []
+    for factor, products, _ in changes.values():
+        change = model.white(factor[0][:, None] * products[0])
+        part = linalg.solve_triangular(r, change.T, trans="T", check_finite=False).T
+        parts.append((part - q @ (q.T @ part)).ravel())
+    return np.asarray(np.array(parts) @ np.array(parts).T)
+
+
+def _covariances(jacobian: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Covariance of the parameters and that of a parametric bootstrap; None if there is none.
+
+    F follows the noise and looks steeper than it is, so J^T J overestimates the curvature of the mean chi2 by the
+    noise of the derivatives (P. A. Bekker, Econometrica 62 (1994) 657).
+    """
+    norms = np.linalg.norm(jacobian, axis=0)
+    if not (np.isfinite(norms).all() and norms.min() > 0):
+        return None
+    square = (jacobian / norms).T @ (jacobian / norms)
+    excess = noise / np.outer(norms, norms)
+    if np.linalg.eigvalsh(square)[0] < 1e-13 or linalg.eigvalsh(square - excess, square)[0] < LEAST_SHARE:
+        return None
+    curvature, flat = np.linalg.inv(square - excess), np.linalg.inv(square)
+    scale = np.outer(norms, norms)
+    return curvature @ square @ curvature / scale, flat @ (square + excess) @ flat / scale
+
+
+def fit_from(points: Points, form: Form, start: np.ndarray, rounds: int = 2) -> Solution | None:
+    """Fit from start values, the master function chosen there and at every solution but the last.
+
+    None where there is no fit, or where times of different sizes do not meet at the fitted z.
+    """
+    if not form.timed and (len(points) < len(form.free()) + 7 or len(points.sizes) < 2):
+        return None
+    model = Model(points, form)
+    row = model.inside(model.internal(start))
+    for _ in range(rounds):
+        before = model.curve
+        chosen = choose_curve(model, row)
+        if chosen is None:
+            return None
+        if before == model.curve:
+            break
+        row = model.solve(chosen)[0][0]
+        if not np.isfinite(row).all():
+            return None
+    return solution(model, row) if not form.timed or points.meet(row[3]) else None
+
+
+def like(points: Points, form: Form, found: Solution) -> Model:
+    """Model of points with the master function's steepness and degrees of a solution."""
+    model = Model(points, form)
+    rescaled = float((found.largest / points.L.max()) ** -found.parameters[1]) * model.half / found.half
+    model.curve = replace(found.curve, steepness=found.curve.steepness * rescaled)
+    model.center[4] = np.log(model.curve.steepness)
+    return model
+
+
+def fit_like(points: Points, form: Form, found: Solution, start: np.ndarray) -> Solution | None:
+    """Fit other points with the master function's steepness and degrees of a solution; None where there is no fit."""
+    model = like(points, form, found)
+    row = model.solve(model.inside(model.internal(start)))[0][0]
+    return solution(model, row) if np.isfinite(row).all() else None
+
+
+def refit(points: Points, form: Form, found: Solution, values: np.ndarray) -> np.ndarray:
+    """Parameters fitted to other values of the same points, one row each; NaN where there is no fit.
+
+    Parameters
+    ----------
+    points, form, found : Points, Form, Solution
+        The points with their fit.
+    values : ndarray, shape ``(fits, points)``
+        Other values.
+
+    Returns
+    -------
+    ndarray, shape ``(fits, 4)``
+        Deviations from the fit are stretched to those with its covariance, see `Solution.stretch`.
+    """
+    model = like(points, form, found)
+    rows = model.solve(found.row, model.white(values.T).T)[0]
+    return model.external(found.row + (rows - found.row) @ found.stretch.T)
