@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from physnn.analysis.order.equilibrium import compatible_sizes, drifted, strayed, thermometer
 from physnn.store.sweep_file import SweepFile
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ def fitted_together(sweep: SweepFile) -> tuple[SweepFile, tuple[str, ...]]:
     found = order_record(sweep)
     if found is None:
         return sweep, ()
+    from physnn.analysis.order.equilibrium import compatible_sizes, drifted, strayed, thermometer
+
     order = found.order()
     left, said = compatible_sizes(order, list(sweep.sizes))
     remarks = [said] if said else []

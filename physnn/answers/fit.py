@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from physnn.analysis.curves.chains import curves_of_chains
 from physnn.analysis.curves.curves import Curves, curves_of
 from physnn.analysis.curves.observables import available, with_moments
 from physnn.analysis.curves.tables import Columns, curves_of_table
-from physnn.analysis.order.equilibrium import EquilibriumCheck, checks
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.first_order import two_peaks
 from physnn.analysis.verdict.fit import Fit, against, fit_curves, usual_omega
@@ -31,6 +30,9 @@ from physnn.store.network_file import FORMAT as NETWORKS
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
 from physnn.store.table import read_covariance, read_table
+
+if TYPE_CHECKING:
+    from physnn.analysis.order.equilibrium import EquilibriumCheck
 
 
 def fit(
@@ -127,6 +129,8 @@ def equilibrium_checks(sweep: SweepFile) -> list[EquilibriumCheck]:
     """Return thermometer, autocorrelation and agreement of starts of an equilibrium sweep; none of other sweeps."""
     if order_record(sweep) is None:
         return []
+    from physnn.analysis.order.equilibrium import checks
+
     return checks(sampled_arrays(sweep)[1], both=sweep.recipe.get("start") == "both")
 
 
