@@ -16,10 +16,10 @@ import numpy as np
 from scipy import special
 
 from physnn.analysis.collapse.collapse import Model
-from physnn.analysis.collapse.scan import Candidate, Fixed, Scan, average, bootstrap
+from physnn.analysis.collapse.scan import Candidate, Scan, average, bootstrap
 from physnn.analysis.collapse.search import search
 from physnn.analysis.collapse.single import fit_from, solution
-from physnn.analysis.curves.points import GAP, Curve, Form, Points, Solution
+from physnn.analysis.curves.points import GAP, Curve, Fixed, Form, Points, Solution
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
@@ -217,11 +217,14 @@ def _determined(points: Points, form: Form, full: Solution) -> None:
 def _answer(points: Points, scanned: Scan, errors: np.ndarray, samples: np.ndarray) -> DynamicFit:
     """Average, errors and the fit with the largest weight as one answer."""
     assert points.t is not None
-    estimates = [Estimate(float(v), float(e)) for v, e in zip(scanned.parameters, errors, strict=True)]
+    x_c, inverse_nu, zeta, z = (Estimate(float(v), float(e)) for v, e in zip(scanned.parameters, errors, strict=True))
     best = scanned.best
     found = best.solution
     return DynamicFit(
-        *estimates,
+        critical_point=x_c,
+        inverse_nu=inverse_nu,
+        zeta_over_nu=zeta,
+        z=z,
         chi2_per_dof=found.chi2_per_dof,
         p_value=found.p_value,
         window=best.window,

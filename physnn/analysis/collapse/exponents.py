@@ -10,7 +10,7 @@ import numpy as np
 from physnn.analysis.collapse.gaussian_process import GaussianProcessFit, gaussian_process
 from physnn.analysis.collapse.groups import TwoLevel, differing, two_level
 from physnn.analysis.collapse.quality import quality
-from physnn.analysis.collapse.scan import Fixed, Scan, bootstrap, forms_of, scan
+from physnn.analysis.collapse.scan import Held, Scan, bootstrap, forms_of, scan
 from physnn.analysis.collapse.search import search
 from physnn.analysis.collapse.single import fit_from
 from physnn.analysis.curves.curves import Curves
@@ -57,7 +57,7 @@ class Settings:
     resamples: int = 200
     second_method: bool = True
 
-    def fixed(self, dimensionless: bool) -> tuple[float | None, float | None, float | None]:
+    def fixed(self, dimensionless: bool) -> Held:
         """Return the values of (x_c, 1/nu, zeta/nu) that are held."""
         zeta = self.zeta if self.zeta is not None else 0.0 if dimensionless else "free"
         return self.critical_point, self.inverse_nu, None if zeta == "free" else float(zeta)
@@ -217,7 +217,7 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
     )
 
 
-def _corrected(points: Points, fixed: Fixed, scanned: Scan, correlation: np.ndarray | None) -> tuple[Scan, list[str]]:
+def _corrected(points: Points, fixed: Held, scanned: Scan, correlation: np.ndarray | None) -> tuple[Scan, list[str]]:
     """Return the scan with corrections to scaling in it where the data demand them, and what to say."""
     if len(points.sizes) < 3:
         return scanned, []
@@ -314,7 +314,7 @@ def _omega(scanned: Scan) -> Estimate:
     return Estimate(mean, float(np.sqrt(share @ (within + (values - mean) ** 2) / share.sum())))
 
 
-def outside(points: Points, fixed: tuple[float | None, float | None, float | None]) -> float | None:
+def outside(points: Points, fixed: Held) -> float | None:
     """Return the critical point of an acceptable collapse if it lies beyond the data, else None."""
     found = search(points, Form((*fixed, None), reach=4.0))
     if found is None or found.p_value < 0.01:

@@ -68,7 +68,7 @@ def levenberg_marquardt(
         promised = np.einsum("bk,bk->b", step, damping[at, None] * scale[at] * step - gradient)
         better = (changed < cost[at]) & np.isfinite(slopes).all((1, 2))
         length = np.sqrt(np.einsum("bk,bk->b", scale[at], step**2))
-        size = np.sqrt(np.einsum("bk,bk->b", scale[at], rows[np.ix_(at, free)] ** 2))
+        size = np.sqrt(np.einsum("bk,bk->b", scale[at], rows[at][:, free] ** 2))
         done = (promised <= FLAT * cost[at]) | (length <= STILL * size)
         gain = (cost[at] - changed) / np.maximum(promised, 1e-300)
         damping[at] *= np.where(better, np.maximum(1 / 3, 1 - (2 * np.where(better, gain, 0) - 1) ** 3), growth[at])

@@ -29,7 +29,7 @@ OCCAM = 0.05
 """Fits with a correction leave the average (D. Madigan and A. E. Raftery, J. Am. Stat. Assoc. 89 (1994) 1535) if they
 have less than this share of the largest weight; where omega is fitted also if they have the analytic term and less
 weight than the same fit without.  With errors many times larger they would make up all of its error."""
-Fixed = tuple[float | None, float | None, float | None]
+Held = tuple[float | None, float | None, float | None]
 """Values of (x_c, 1/nu, zeta/nu) that are held; None is fitted."""
 
 
@@ -114,7 +114,7 @@ def scan(
     return average(candidates, len(points), correlation) if candidates else None
 
 
-def forms_of(fixed: Fixed, omega: float | Literal["free"] | None) -> list[Form]:
+def forms_of(fixed: Held, omega: float | Literal["free"] | None) -> list[Form]:
     """Return the scaling forms to try: with and without the analytic term, and with the term L^-omega if asked for.
 
     The first one is without either.

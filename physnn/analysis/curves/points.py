@@ -86,6 +86,10 @@ def draw(points: Points, mean: np.ndarray, count: int, generator: np.random.Gene
     return np.asarray(mean + (normal * points.error if factor is None else normal @ factor.T))
 
 
+Fixed = tuple[float | None, float | None, float | None, float | None]
+"""Values of (x_c, 1/nu, zeta/nu, omega or z) that are held; None is fitted."""
+
+
 @dataclass(frozen=True)
 class Form:
     """The scaling form that is fitted.
@@ -104,7 +108,7 @@ class Form:
         How far from the middle of the data x_c may be, in half their range.
     """
 
-    fixed: tuple[float | None, float | None, float | None, float | None] = (None, None, 0.0, None)
+    fixed: Fixed = (None, None, 0.0, None)
     corrected: bool = False
     analytic: bool = False
     timed: bool = False
