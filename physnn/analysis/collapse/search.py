@@ -14,6 +14,8 @@ from physnn.analysis.curves.points import Form, Points, Solution
 
 MOST = 600
 """Points on which the grid is evaluated; more would cost time and move no minimum (convention)."""
+CENTRES = 40
+"""Most values of x_c on the grid (convention)."""
 DEGREE = 8
 """Degree of the master curve on the grid, a third of the number of points at most (convention)."""
 COARSE_DEGREES = (5, 3)
@@ -59,7 +61,8 @@ def _axes(model: Model, few: Points, form: Form) -> list[np.ndarray]:
         centres = x[np.unique(np.linspace(0, len(x) - 1, 11).astype(int)[1:-1])]
         usual = [centres, np.geomspace(0.2, 5, 6), np.linspace(0, 6, 7)]
     else:
-        centres = x[np.unique(np.linspace(0, len(x) - 1, 40).astype(int))]
+        # Between values too: where these are far apart, the transition of the largest size lies between two of them.
+        centres = np.interp(np.linspace(0, len(x) - 1, min(CENTRES, 2 * len(x) - 1)), np.arange(len(x)), x)
         if form.reach > 1.5:
             far = np.linspace(1.1, form.reach, 8)
             centres = np.sort(np.concatenate([centres, model.middle + model.half * np.concatenate([-far, far])]))
