@@ -153,7 +153,7 @@ def compare(
 
 
 def methods(answer: Fit) -> dict[str, str]:
-    """Return a methods paragraph of a fit and the BibTeX entries of what it used."""
+    """Methods paragraph of a fit and the BibTeX entries of what it used."""
     from physnn.analysis.verdict.methods import methods as written
 
     return written(answer)

@@ -48,7 +48,7 @@ class Decided:
         return self.decision.kind not in ("undecided", "not in equilibrium")
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Plain data."""
         e = self.evidence
         numbers = {
             name: value.as_json() if value else None
@@ -60,7 +60,7 @@ class Decided:
 
 
 def planes(path: Path | None = None) -> tuple[Plane, ...]:
-    """Return U4 against xi/L of the classes that are known, from the bundled table or one like it."""
+    """U4 against xi/L of the classes that are known, from the bundled table or one like it."""
     with (path or data_folder() / "planes.csv").open(newline="") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
     found = []
@@ -72,7 +72,7 @@ def planes(path: Path | None = None) -> tuple[Plane, ...]:
 
 
 def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> tuple[SweepFile, Evidence]:
-    """Return a sweep of unit vectors or of a lattice model, and what the rules of a decision look at.
+    """Sweep of unit vectors or of a lattice model, and what the rules of a decision look at.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
 
 
 def _measured(sweep: SweepFile, components: int, doubts: tuple[str, ...], resamples: int, seed: int) -> Evidence:
-    """Return the evidence of chains that are long enough."""
+    """Evidence of chains that are long enough."""
     answers = {name: fit(sweep, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
     verdicts = {name: answer.verdict for name, answer in answers.items()}
     point = nu = shared = eta = None
@@ -132,7 +132,7 @@ def _measured(sweep: SweepFile, components: int, doubts: tuple[str, ...], resamp
 
 
 def _trend(xi: Curves) -> float:
-    """Return xi/L of the largest size less that of the smallest at their lowest common T, in errors; 0 if none."""
+    """xi/L of the largest size less that of the smallest at their lowest common T, in errors; 0 if none."""
     first, last = xi.sizes[0], xi.sizes[-1]
     common = np.intersect1d(xi.x[first], xi.x[last])
     if not len(common):
@@ -155,7 +155,7 @@ class Study:
     eta: PooledMean | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Plain data."""
         common = {name: getattr(self, name) for name in ("critical_point", "inverse_nu", "eta")}
         return {"files": [one.as_json() for one in self.files]} | {
             name: found.as_json() if found else None for name, found in common.items()

@@ -92,7 +92,7 @@ def fit(
 
 
 def null_of(source: str | Path | SweepFile, found: Curves, seed: int = 0) -> NullModel | None:
-    """Return the null model of a noise sweep's error; None where there is none."""
+    """Null model of a noise sweep's error; None where there is none."""
     if found.observable not in OBSERVABLES or found.images < LEAST or len(found.sizes) < 2:
         return None
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
@@ -106,7 +106,7 @@ def null_of(source: str | Path | SweepFile, found: Curves, seed: int = 0) -> Nul
 def loaded(
     source: str | Path | SweepFile, observable: str | None, covariance: str | Path | None, resamples: int, seed: int
 ) -> tuple[Curves, str, tuple[str, ...]]:
-    """Return the curves of a file, evidence of two peaks in it, and what was done to its numbers."""
+    """Curves of a file, evidence of two peaks in it, and what was done to its numbers."""
     if isinstance(source, str | Path) and not is_hdf5(Path(source)):
         table = read_table(Path(source))
         if table.t is not None:
@@ -126,7 +126,7 @@ def loaded(
 
 
 def equilibrium_checks(sweep: SweepFile) -> list[EquilibriumCheck]:
-    """Return thermometer, autocorrelation and agreement of starts of an equilibrium sweep; none of other sweeps."""
+    """Thermometer, autocorrelation and agreement of starts of an equilibrium sweep; none of other sweeps."""
     if order_record(sweep) is None:
         return []
     from physnn.analysis.order.equilibrium import checks
@@ -137,7 +137,7 @@ def equilibrium_checks(sweep: SweepFile) -> list[EquilibriumCheck]:
 def curves(
     source: str | Path | SweepFile, observable: str | None = None, *, resamples: int = 200, seed: int = 0
 ) -> Curves:
-    """Return the curves of an observable of a sweep with bootstrap samples; parameters and errors as in `fit`."""
+    """Curves of an observable of a sweep with bootstrap samples; parameters and errors as in `fit`."""
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
     observable = observable or default_observable(sweep)
     check_fit(sum(len(x) for x, _ in sampled_arrays(sweep)[1].values()), resamples)
@@ -147,7 +147,7 @@ def curves(
 def sampled_curves(
     sweep: SweepFile, observable: str, resamples: int, generator: np.random.Generator, together: Sequence[str] = ()
 ) -> Curves:
-    """Return the curves of an observable of networks or of Markov chains.
+    """Curves of an observable of networks or of Markov chains.
 
     Observables with the same ``together``, all their names, and equal generators are resampled with the same draws.
     """
@@ -172,7 +172,7 @@ def _of_chains(group: Mapping[str, Variable]) -> bool:
 
 
 def curve_rows(found: Curves) -> list[list[str]]:
-    """Return the curves as rows of text: control value, then value and error of every size."""
+    """Curves as rows of text: control value, then value and error of every size."""
     values = sorted({float(x) for L in found.sizes for x in found.x[L]})
     rows = []
     for x in values:
@@ -185,7 +185,7 @@ def curve_rows(found: Curves) -> list[list[str]]:
 
 
 def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]]:
-    """Return the control's name and, for every L, its values and the arrays (control, network, image).
+    """Control's name and, for every L, its values and the arrays (control, network, image).
 
     Raises
     ------

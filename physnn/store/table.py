@@ -123,7 +123,7 @@ def read_covariance(path: Path, rows: int) -> np.ndarray:
 
 
 def _parse(path: Path) -> tuple[list[str] | None, list[Row]]:
-    """Return the header's words and the numbered rows of a file."""
+    """Header's words and the numbered rows of a file."""
     try:
         if path.stat().st_size > LARGEST:
             raise InputError(f"{path} has more than {LARGEST // 2**20} MB; average points first")
@@ -180,7 +180,7 @@ def _is_number(word: str) -> bool:
 
 
 def _columns(path: Path, header: list[str] | None, count: int) -> dict[str, int]:
-    """Return the place of every column."""
+    """Place of every column."""
     if header is None:
         if count not in (3, 4, 5):
             raise InputError(

@@ -58,7 +58,7 @@ class Settings:
     second_method: bool = True
 
     def fixed(self, dimensionless: bool) -> Held:
-        """Return the values of (x_c, 1/nu, zeta/nu) that are held."""
+        """Values of (x_c, 1/nu, zeta/nu) that are held."""
         zeta = self.zeta if self.zeta is not None else 0.0 if dimensionless else "free"
         return self.critical_point, self.inverse_nu, None if zeta == "free" else float(zeta)
 
@@ -124,7 +124,7 @@ class Collapse:
         return float(x.min()), float(x.max())
 
     def as_json(self) -> dict[str, Any]:
-        """Return the evidence as plain data; the estimates are given by `physnn.analysis.verdict.fit.Fit.as_json`."""
+        """Evidence as plain data; the estimates are given by `physnn.analysis.verdict.fit.Fit.as_json`."""
         second = self.gaussian_process
         return {
             "omega": to_json(self.omega),
@@ -218,7 +218,7 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
 
 
 def _corrected(points: Points, fixed: Held, scanned: Scan, correlation: np.ndarray | None) -> tuple[Scan, list[str]]:
-    """Return the scan with corrections to scaling in it where the data demand them, and what to say."""
+    """Scan with corrections to scaling in it where the data demand them, and what to say."""
     if len(points.sizes) < 3:
         return scanned, []
     best = min(_criterion(c.solution, len(points) - int(c.mask.sum())) for c in scanned.candidates)
@@ -275,7 +275,7 @@ def _fitness(scanned: Scan, count: int) -> list[str]:
 def _estimates(
     curves: Curves, scanned: Scan, samples: np.ndarray, own: TwoLevel | None
 ) -> tuple[list[Estimate], list[str]]:
-    """Return the estimates of all four parameters and what to say of their errors."""
+    """Estimates of all four parameters and what to say of their errors."""
     remarks: list[str] = []
     linear = np.sqrt(np.diag(scanned.covariance))
     low, high = np.nanquantile(samples, [0.158655, 0.841345], axis=0)
@@ -301,7 +301,7 @@ def _estimates(
 
 
 def _omega(scanned: Scan) -> Estimate:
-    """Return the weighted mean of omega over the fits with its error; NaN where most of the weight is on none."""
+    """Weighted mean of omega over the fits with its error; NaN where most of the weight is on none."""
     corrected = [c for c in scanned.candidates if c.form.corrected]
     share = np.array([c.weight for c in corrected])
     if share.sum() < 0.5:
@@ -315,7 +315,7 @@ def _omega(scanned: Scan) -> Estimate:
 
 
 def outside(points: Points, fixed: Held) -> float | None:
-    """Return the critical point of an acceptable collapse if it lies beyond the data, else None."""
+    """Critical point of an acceptable collapse if it lies beyond the data, else None."""
     found = search(points, Form((*fixed, None), reach=4.0))
     if found is None or found.p_value < 0.01:
         return None

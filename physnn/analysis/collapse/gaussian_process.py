@@ -85,11 +85,11 @@ class Likelihood:
         self.least = (least / unit) ** 2 + ROUNDING**2
 
     def extra_noise(self, position: np.ndarray) -> float:
-        """Return theta_0."""
+        """theta_0."""
         return float(np.sqrt(self.least * np.expm1(position[3])))
 
     def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the negative log likelihood and its gradient.
+        """Negative log likelihood and its gradient.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Likelihood:
         return value, -np.array(gradient)
 
     def hessian(self, position: np.ndarray, free: list[int], steps: np.ndarray) -> np.ndarray:
-        """Return second derivatives by the free parameters, from central differences of the gradient."""
+        """Second derivatives by the free parameters, from central differences of the gradient."""
         columns = []
         for k in free:
             move = np.zeros(len(position))
@@ -153,7 +153,7 @@ class _Minimum:
 def gaussian_process(
     points: Points, fixed: tuple[float | None, float | None, float | None], start: np.ndarray
 ) -> GaussianProcessFit | None:
-    """Return the most likely collapse near a start value.
+    """Most likely collapse near a start value.
 
     Length scales are tried on at most `FEW` points; the best answer is then refined on all of them, or on `MOST` if
     there are more.  Hyperparameters at a limit are held when errors are computed.
@@ -217,7 +217,7 @@ def gaussian_process(
 
 
 def thinned(points: Points, most: int) -> Points:
-    """Return at most ``most`` points, evenly spaced in the order of size and control."""
+    """At most ``most`` points, evenly spaced in the order of size and control."""
     if len(points) <= most:
         return points
     keep = np.zeros(len(points), bool)
@@ -226,7 +226,7 @@ def thinned(points: Points, most: int) -> Points:
 
 
 def _inverse(factor: np.ndarray) -> np.ndarray:
-    """Return the inverse of a matrix from its lower Cholesky factor."""
+    """Inverse of a matrix from its lower Cholesky factor."""
     lower, failed = linalg.lapack.dpotri(factor, lower=1)
     if failed:
         raise linalg.LinAlgError("singular covariance")
@@ -238,7 +238,7 @@ def _inverse(factor: np.ndarray) -> np.ndarray:
 def _descend(
     likelihood: Likelihood, start: np.ndarray, free: list[int], limits: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """Return (negative log likelihood, position) of a minimum; infinity where rounding stopped the descent.
+    """(negative log likelihood, position) of a minimum; infinity where rounding stopped the descent.
 
     Hyperparameters first, then all in units of their own sigma: a first step along the bare gradient leads astray.
     """
@@ -300,7 +300,7 @@ def _minimise(
 def _refine(
     likelihood: Likelihood, start: np.ndarray, free: list[int], limits: np.ndarray, steps: np.ndarray
 ) -> _Minimum | None:
-    """Return the minimum after steps of Newton, None where there is none inside the limits."""
+    """Minimum after steps of Newton, None where there is none inside the limits."""
     position, steps = start.copy(), steps.copy()
     for _ in range(8):
         try:

@@ -55,7 +55,7 @@ class Population:
 
 
 def population(values: np.ndarray, errors: np.ndarray) -> Population:
-    """Return the random-effects mean of at least two values with their errors."""
+    """random-effects mean of at least two values with their errors."""
     count = len(values)
 
     def generalised(tau2: float) -> tuple[float, float, np.ndarray]:
@@ -104,7 +104,7 @@ class TwoLevel:
 
 
 def differing(curves: Curves, form: Form) -> Points | None:
-    """Return the points of the network in the middle if networks have critical points of their own beyond doubt.
+    """Points of the network in the middle if networks have critical points of their own beyond doubt.
 
     Then the mean curves are smeared and collapse nowhere; windows and degrees must come from one network.
     """
@@ -156,7 +156,7 @@ def two_level(curves: Curves, scanned: Scan, form: Form) -> TwoLevel | None:
 
 
 def _averaged(fits: list[list[Solution]], share: np.ndarray, k: int, held: bool) -> Population:
-    """Return one parameter over the networks, averaged over fits (outer list) with their weights."""
+    """One parameter over the networks, averaged over fits (outer list) with their weights."""
     values = np.array([[s.parameters[k] for s in row] for row in fits])
     if held:
         return Population(Estimate(float(values[0, 0]), 0.0), 0.0, 1.0, values[0], np.zeros(len(values[0])))
@@ -178,7 +178,7 @@ def _averaged(fits: list[list[Solution]], share: np.ndarray, k: int, held: bool)
 
 
 def _moved(points: Points, candidate: Candidate) -> Solution | None:
-    """Return a fit of one network on the window of a fit of the mean curves, moved to the network's own x_c.
+    """Fit of one network on the window of a fit of the mean curves, moved to the network's own x_c.
 
     The master curve keeps its steepness and degree: chosen anew from fewer data it would be too smooth in all networks
     alike, and their mean biased.

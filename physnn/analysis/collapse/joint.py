@@ -229,13 +229,13 @@ def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.ra
 
 
 def _chosen(found: Collapse) -> list[Candidate]:
-    """Return the fits of one observable that enter combinations, the one with the largest weight first."""
+    """Fits of one observable that enter combinations, the one with the largest weight first."""
     ordered = sorted(found.scan.candidates, key=lambda c: -c.weight)
     return [c for c in ordered[:MOST] if c.weight >= KEPT * ordered[0].weight]
 
 
 def _shared(found: Collapse) -> float:
-    """Return by what points that share runs widen errors of x_c or 1/nu, 1 where they do not."""
+    """By what points that share runs widen errors of x_c or 1/nu, 1 where they do not."""
     if not found.roughness.smooth:
         return 1.0
     single = np.diag(found.best.covariance)[:2]
@@ -259,7 +259,7 @@ def _variances(fit: _Fitted) -> np.ndarray:
 
 
 def _rows(curves: Curves, points: Points) -> np.ndarray | None:
-    """Return the bootstrap samples of the points that were fitted; None for a table, whose points stand alone."""
+    """Bootstrap samples of the points that were fitted; None for a table, whose points stand alone."""
     if not (curves.networks or curves.chains):
         return None
     every = curves.points()
@@ -277,7 +277,7 @@ def _samples(
     count: int,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Return bootstrap samples of x_c, 1/nu and zeta/nu, combinations drawn in proportion to their weights."""
+    """Bootstrap samples of x_c, 1/nu and zeta/nu, combinations drawn in proportion to their weights."""
     count = min([count, *(len(r) for r in rows if r is not None)])
     samples: list[np.ndarray] = []
     for fit, number in zip(fits, generator.multinomial(count, weights), strict=True):

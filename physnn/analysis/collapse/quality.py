@@ -12,7 +12,7 @@ from physnn.analysis.curves.points import Points
 
 
 def quality(points: Points, x_c: float, inverse_nu: float, zeta_over_nu: float) -> float:
-    """Return the mean of (y - Y)^2/(dy^2 + dY^2) over all points that have a master curve Y.
+    """Mean of (y - Y)^2/(dy^2 + dY^2) over all points that have a master curve Y.
 
     The master curve at a point is the weighted straight line through the two neighbours of the point in scaled control,
     one on either side, of every other size that has both.  Points of one size share neighbours, so S has a larger

@@ -115,7 +115,7 @@ def scan(
 
 
 def forms_of(fixed: Held, omega: float | Literal["free"] | None) -> list[Form]:
-    """Return the scaling forms to try: with and without the analytic term, and with the term L^-omega if asked for.
+    """Scaling forms to try: with and without the analytic term, and with the term L^-omega if asked for.
 
     The first one is without either.
     """
@@ -147,7 +147,7 @@ def _windows(points: Points, form: Form, smallest: int, start: Solution) -> list
 
 
 def average(candidates: list[Candidate], count: int, correlation: np.ndarray | None = None) -> Scan:
-    """Return the weighted average of fits to ``count`` points or fewer."""
+    """Weighted average of fits to ``count`` points or fewer."""
     solutions = [c.solution for c in candidates]
     weights, fine = model_weights(
         np.array([s.chi2 for s in solutions]),
@@ -173,7 +173,7 @@ def average(candidates: list[Candidate], count: int, correlation: np.ndarray | N
 
 
 def _simplest(candidates: list[Candidate], weights: np.ndarray) -> np.ndarray:
-    """Return the weights without fits of omega and the analytic term where the same fit of omega has more weight."""
+    """Weights without fits of omega and the analytic term where the same fit of omega has more weight."""
     kept = weights.copy()
     for k, c in enumerate(candidates):
         if c.form.corrected and c.form.analytic and c.form.fixed[3] is None:
@@ -189,7 +189,7 @@ def _simplest(candidates: list[Candidate], weights: np.ndarray) -> np.ndarray:
 def model_weights(
     chi2: np.ndarray, dof: np.ndarray, cost: np.ndarray, corrected: np.ndarray
 ) -> tuple[np.ndarray, bool]:
-    """Return the weights of fits in an average, and whether any has an acceptable chi2.
+    """Weights of fits in an average, and whether any has an acceptable chi2.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def model_weights(
 
 
 def _covariance(candidate: Candidate, correlation: np.ndarray | None) -> np.ndarray:
-    """Return the covariance of a fit's parameters; with correlated points that of the same least-squares estimator."""
+    """Covariance of a fit's parameters; with correlated points that of the same least-squares estimator."""
     solution = candidate.solution
     if correlation is None:
         return solution.covariance
@@ -232,7 +232,7 @@ def bootstrap(
     rows: np.ndarray | None = None,
     correlation: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return bootstrap samples of the parameters, fits drawn in proportion to their weights, shape ``(count, 4)``.
+    """Bootstrap samples of the parameters, fits drawn in proportion to their weights, shape ``(count, 4)``.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ def curves_of_chains(
     components: int = 1,
     together: Sequence[str] = (),
 ) -> Curves:
-    """Return the curves of an observable with bootstrap samples.
+    """Curves of an observable with bootstrap samples.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _point(
     where: str,
     refuse: bool = True,
 ) -> tuple[float, np.ndarray, int, float]:
-    """Return value, samples, number of bins and p-value of one mean, from arrays ``(chains, measurements)``.
+    """Value, samples, number of bins and p-value of one mean, from arrays ``(chains, measurements)``.
 
     Bins are long enough for the further series, too.  Chains that are too short are refused, unless nothing will rest
     on their errors.

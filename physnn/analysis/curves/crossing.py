@@ -93,7 +93,7 @@ def crossings(curves: Curves) -> list[Pair]:
 
 
 def difference(curves: Curves, small: int, large: int) -> Difference:
-    """Return the difference of two curves on common control values, or with the smaller size interpolated.
+    """Difference of two curves on common control values, or with the smaller size interpolated.
 
     Raises
     ------
@@ -204,13 +204,13 @@ def _weaker(found: Difference, signs: np.ndarray) -> tuple[float, float]:
 
 
 def _spread(samples: np.ndarray) -> float:
-    """Return half the central 68.3 % range: samples that miss the crossing do not count as far away."""
+    """Half the central 68.3 % range: samples that miss the crossing do not count as far away."""
     low, high = np.quantile(samples, [0.158655, 0.841345])
     return float(high - low) / 2
 
 
 def _runs(error: np.ndarray) -> np.ndarray:
-    """Return the weights of all runs of 1, 2, 4, ... neighbours, shape ``(runs, points)``."""
+    """Weights of all runs of 1, 2, 4, ... neighbours, shape ``(runs, points)``."""
     n, rows, length = len(error), [], 1
     weights = np.where(np.isfinite(error), 1 / error**2, 0)
     while length <= max(1, n // 2):
@@ -224,7 +224,7 @@ def _runs(error: np.ndarray) -> np.ndarray:
 
 
 def _signs(runs: np.ndarray, z: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the sign of each difference that is in a significant run of its own sign, 0 of the others.
+    """Sign of each difference that is in a significant run of its own sign, 0 of the others.
 
     Runs that hold a shorter significant one say nothing of their other points and are left out.
     """
@@ -251,7 +251,7 @@ def _small_sample(dof: float) -> float:
 def _locate(
     curves: Curves, small: int, large: int, found: Difference, signs: np.ndarray
 ) -> tuple[float, float, np.ndarray, np.ndarray, str] | None:
-    """Return crossing and height with their samples, from both curves interpolated between the significant regions."""
+    """Crossing and height with their samples, from both curves interpolated between the significant regions."""
     strong = np.flatnonzero(signs)
     change = np.flatnonzero(signs[strong][1:] != signs[strong][:-1])[0]
     # One point farther out on either side: the curves may cross beside the first significant difference.
@@ -281,7 +281,7 @@ def _locate(
 
 
 def _near(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return the points between two values with as many on either side, 12 in all at least if there are."""
+    """Points between two values with as many on either side, 12 in all at least if there are."""
     first, last = int(np.searchsorted(x, low)), int(np.searchsorted(x, high, "right"))
     pad = max(2, (12 - (last - first)) // 2, (last - first) // 2)
     mask = np.zeros(len(x), bool)
@@ -290,7 +290,7 @@ def _near(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _root(grid: np.ndarray, values: np.ndarray, near: float) -> np.ndarray:
-    """Return for each row the zero nearest to a value, from straight lines between grid points; NaN without one."""
+    """For each row the zero nearest to a value, from straight lines between grid points; NaN without one."""
     change = np.signbit(values[:, 1:]) != np.signbit(values[:, :-1])
     left, right = values[:, :-1], values[:, 1:]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -79,7 +79,7 @@ class Curves:
     bins: int = 0
 
     def points(self) -> Points:
-        """Return all points in one row; errors are those of images alone where every network has several.
+        """All points in one row; errors are those of images alone where every network has several.
 
         Deviations that a network shows at every L and control value are no scatter of points: they enter the errors
         of what is fitted through the bootstrap over networks.
@@ -95,7 +95,7 @@ class Curves:
         )
 
     def member(self, network: int) -> Points:
-        """Return the points of one network, with errors from images.
+        """Points of one network, with errors from images.
 
         They are those of all networks together, scaled to this one: errors from the few images of one point would
         fluctuate too much for weights.
@@ -109,11 +109,11 @@ class Curves:
         return Points(every.L, every.x, values, together * scale)
 
     def rows(self) -> np.ndarray:
-        """Return the bootstrap samples of all points, shape ``(resamples, points)``."""
+        """Bootstrap samples of all points, shape ``(resamples, points)``."""
         return np.concatenate([self.samples[L] for L in self.sizes], axis=1)
 
     def scaled(self, zeta_over_nu: float) -> Curves:
-        """Return the curves of y L^(-zeta/nu), L over the largest so that the scale stays that of the data."""
+        """Curves of y L^(-zeta/nu), L over the largest so that the scale stays that of the data."""
         factor = {L: (L / max(self.sizes)) ** -zeta_over_nu for L in self.sizes}
         each: dict[str, Any] = {
             name: {L: values * factor[L] for L, values in getattr(self, name).items()}
@@ -134,7 +134,7 @@ def curves_of(
     generator: np.random.Generator,
     components: int = 1,
 ) -> Curves:
-    """Return the curves of an observable with bootstrap samples.
+    """Curves of an observable with bootstrap samples.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def curves_of(
 def _resampled(
     rule: Observable, moments: tuple[np.ndarray, ...], weights: np.ndarray, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return bootstrap samples of the mean curve, and the networks' own curves with their errors from images."""
+    """Bootstrap samples of the mean curve, and the networks' own curves with their errors from images."""
     networks, images = moments[0].shape[1:]
     drawn = shares(images, (len(weights), networks), generator)
     curves = rule.combine(*(m.mean(2) for m in moments))
@@ -217,7 +217,7 @@ def _resampled(
 
 
 def _drawn(rule: Observable, moments: tuple[np.ndarray, ...], weights: np.ndarray) -> np.ndarray:
-    """Return the networks' curves with weighted images, (resamples, points, networks)."""
+    """Networks' curves with weighted images, (resamples, points, networks)."""
     return rule.combine(*(np.einsum("cni,bni->bcn", m, weights, optimize=True) for m in moments))
 
 

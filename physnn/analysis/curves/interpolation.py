@@ -42,7 +42,7 @@ class Interpolation:
 
 
 def interpolation(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarray) -> Interpolation:
-    """Return the least smooth of the smoothers with about the least cross-validation error, evaluated at ``at``.
+    """Least smooth of the smoothers with about the least cross-validation error, evaluated at ``at``.
 
     Where several predict left-out points equally well, the smoother one may hide a bend of one error, which the errors
     of what is averaged over many points do not cover.  x must increase.
@@ -60,7 +60,7 @@ def interpolation(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarra
 
 
 def _trimmed(squares: np.ndarray) -> float:
-    """Return the mean without the largest tenth: a few gaps in the data do not decide for all of them."""
+    """Mean without the largest tenth: a few gaps in the data do not decide for all of them."""
     return float(np.sort(squares)[: max(1, int(0.9 * len(squares)))].mean())
 
 
@@ -88,7 +88,7 @@ def _lines(x: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _local(x: np.ndarray, error: np.ndarray, at: np.ndarray, degree: int, count: int) -> np.ndarray:
-    """Return the operator of polynomials through the nearest points, weights falling to zero at the window's end."""
+    """Operator of polynomials through the nearest points, weights falling to zero at the window's end."""
     matrix = np.zeros((len(at), len(x)))
     for row, place in enumerate(at):
         distance = np.abs(x - place)
@@ -101,7 +101,7 @@ def _local(x: np.ndarray, error: np.ndarray, at: np.ndarray, degree: int, count:
 
 
 def _gaussian(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarray, share: float) -> np.ndarray:
-    """Return the operator of the posterior mean: a broad constant and a squared-exponential kernel."""
+    """Operator of the posterior mean: a broad constant and a squared-exponential kernel."""
     length, variance = share * float(np.ptp(x)), float(np.var(y)) + float(np.min(error)) ** 2
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

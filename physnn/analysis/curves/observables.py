@@ -113,7 +113,7 @@ def check_observable(name: str, known: Collection[str] = tuple(OBSERVABLES)) -> 
 
 
 def available(arrays: Mapping[str, np.ndarray], control: str = "") -> list[str]:
-    """Return the observables that the raw arrays of a file allow."""
+    """Observables that the raw arrays of a file allow."""
     return [
         name
         for name, rule in OBSERVABLES.items()
@@ -122,7 +122,7 @@ def available(arrays: Mapping[str, np.ndarray], control: str = "") -> list[str]:
 
 
 def rule_of(name: str, control: str, *sizes: Mapping[str, np.ndarray], components: int = 1) -> Observable:
-    """Return the rule of an observable for the raw arrays of every size.
+    """Rule of an observable for the raw arrays of every size.
 
     ``components`` is the number n of components of the order parameter: U4 = 1 - n <m^4> / ((n + 2) <m^2>^2).
 
@@ -142,7 +142,7 @@ def rule_of(name: str, control: str, *sizes: Mapping[str, np.ndarray], component
 
 
 def with_moments(arrays: Mapping[str, np.ndarray], L: int) -> dict[str, np.ndarray]:
-    """Return the raw arrays of a lattice with what follows from them: m2, m4 and m_abs, and S(k_min)/L^2."""
+    """Raw arrays of a lattice with what follows from them: m2, m4 and m_abs, and S(k_min)/L^2."""
     found = dict(arrays)
     if "m" in found:
         m2 = np.asarray(found["m"], float) ** 2

@@ -61,7 +61,7 @@ class Points:
         return all(low <= high + GAP for (low, _), high in zip(ranges[1:], reached[:-1], strict=True))
 
     def cholesky(self) -> np.ndarray | None:
-        """Return the lower Cholesky factor of the covariance, None if the points are independent.
+        """Lower Cholesky factor of the covariance, None if the points are independent.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Points:
 
 
 def draw(points: Points, mean: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Return ``count`` rows of values around a mean with the points' errors: a parametric bootstrap."""
+    """``count`` rows of values around a mean with the points' errors: a parametric bootstrap."""
     normal = generator.standard_normal((count, len(points)))
     factor = points.cholesky()
     return np.asarray(mean + (normal * points.error if factor is None else normal @ factor.T))
@@ -115,7 +115,7 @@ class Form:
     reach: float = 1.3
 
     def free(self) -> list[int]:
-        """Return the positions of fitted parameters."""
+        """Positions of fitted parameters."""
         return [k for k, value in enumerate(self.fixed) if value is None and (k < 3 or self.corrected or self.timed)]
 
 

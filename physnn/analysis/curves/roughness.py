@@ -64,7 +64,7 @@ def roughness(points: Points, generator: np.random.Generator, draws: int = 2000)
 
 
 def _lagrange(x: np.ndarray, at: float) -> np.ndarray:
-    """Return the weights of values at ``x`` in the value at ``at`` of the polynomial through them."""
+    """Weights of values at ``x`` in the value at ``at`` of the polynomial through them."""
     weights = np.ones(len(x))
     for i in range(len(x)):
         for j in range(len(x)):
@@ -74,7 +74,7 @@ def _lagrange(x: np.ndarray, at: float) -> np.ndarray:
 
 
 def width(points: Points, x_c: float, inverse_nu: float) -> float:
-    """Return the width of the transition in the scaled control: range over steepest slope of the largest size."""
+    """Width of the transition in the scaled control: range over steepest slope of the largest size."""
     largest = points.L.max() == points.L
     u = (points.x[largest] - x_c) * points.L[largest] ** inverse_nu
     order = np.argsort(u)
@@ -84,7 +84,7 @@ def width(points: Points, x_c: float, inverse_nu: float) -> float:
 
 
 def thinned(points: Points, x_c: float, inverse_nu: float, spacing: float) -> np.ndarray:
-    """Return a mask of points at least ``spacing`` apart in the scaled control, outward from x_c for every size."""
+    """Mask of points at least ``spacing`` apart in the scaled control, outward from x_c for every size."""
     keep = np.zeros(len(points), bool)
     u = (points.x - x_c) * points.L**inverse_nu
     for L in points.sizes:
@@ -101,7 +101,7 @@ def thinned(points: Points, x_c: float, inverse_nu: float, spacing: float) -> np
 
 
 def shared_correlation(points: Points, x_c: float, inverse_nu: float, length: float) -> np.ndarray:
-    """Return the correlation of points that share runs: exp(-|u - u'|/length) within a size, 0 between sizes.
+    """Correlation of points that share runs: exp(-|u - u'|/length) within a size, 0 between sizes.
 
     A run that percolates, orders or tunnels at its own control value contributes a step, so the deviations of a curve
     from its mean are correlated like those of an empirical distribution function, over the width of the transition.

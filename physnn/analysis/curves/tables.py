@@ -77,7 +77,7 @@ def fit_arrays(
     resamples: int = 200,
     seed: int = 0,
 ) -> Fit:
-    """Return the verdict on points (L, x, y), and where curves cross critical point and exponents.
+    """Verdict on points (L, x, y), and where curves cross critical point and exponents.
 
     This is what ``physnn fit TABLE`` does, on arrays; it needs numpy and scipy alone.
 
@@ -139,7 +139,7 @@ def curves_of_table(
     resamples: int,
     generator: np.random.Generator,
 ) -> tuple[Curves, list[str]]:
-    """Return the curves of a table with samples drawn from its errors, and what was done to them.
+    """Curves of a table with samples drawn from its errors, and what was done to them.
 
     Parameters
     ----------
@@ -199,12 +199,12 @@ def curves_of_table(
 
 
 def is_dimensionless(observable: str) -> bool:
-    """Return whether zeta is 0 by default: it is unless a name is known to be otherwise."""
+    """Whether zeta is 0 by default: it is unless a name is known to be otherwise."""
     return KNOWN.get(observable.lower(), (observable, True))[1]
 
 
 def _sharing(points: Points, dimensionless: bool) -> Points:
-    """Return points that share runs with the covariance this gives them, as far as the scale of it can be told."""
+    """Points that share runs with the covariance this gives them, as far as the scale of it can be told."""
     found = search(points, Form((None, None, 0.0 if dimensionless else None, None)))
     if found is None:
         return points
@@ -215,7 +215,7 @@ def _sharing(points: Points, dimensionless: bool) -> Points:
 
 
 def _scatter(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
-    """Return one error for all points of a size, from residuals about the smooth curve of least prediction error."""
+    """One error for all points of a size, from residuals about the smooth curve of least prediction error."""
     if len(x) < LEAST_WITHOUT_ERRORS:
         raise InputError(f"L = {size} has {len(x)} points without errors: give a column of errors")
     hat = interpolation(x, y, np.full(len(x), max(float(np.std(y)) * 1e-3, 1e-12)), x).matrix

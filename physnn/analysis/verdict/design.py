@@ -21,7 +21,7 @@ DEGREE = 5
 
 
 def values_of(curves: Curves) -> tuple[float, ...]:
-    """Return the control values of all sizes."""
+    """Control values of all sizes."""
     return tuple(sorted({float(x) for L in curves.sizes for x in curves.x[L]}))
 
 
@@ -52,7 +52,7 @@ class Master:
 
 
 def master_curve(found: Collapse) -> Master:
-    """Return the master curve of a collapse."""
+    """Master curve of a collapse."""
     inside = np.flatnonzero(found.scan.best.mask)
     points = found.points.chosen(inside[np.lexsort((found.points.x[inside], found.points.L[inside]))])
     form = Form((*found.scan.best.form.fixed[:3], None))
@@ -66,7 +66,7 @@ def master_curve(found: Collapse) -> Master:
 
 
 def _curve(points: Points, form: Form, parameters: np.ndarray, steepness: float) -> Solution:
-    """Return the curve of low degree at given parameters, with a steepness per unit of the control."""
+    """Curve of low degree at given parameters, with a steepness per unit of the control."""
     model = Model(points, form)
     model.curve = Curve(steepness * model.half, DEGREE)
     found = solution(model, model.internal(parameters))
@@ -75,7 +75,7 @@ def _curve(points: Points, form: Form, parameters: np.ndarray, steepness: float)
 
 
 def steep(found: Collapse) -> float:
-    """Return half the width of the transition at the largest size: the range of the curve over its steepest slope."""
+    """Half the width of the transition at the largest size: the range of the curve over its steepest slope."""
     master = master_curve(found)
     same = np.diff(master.points.L) == 0
     slope = float(np.abs(np.diff(master.y)[same] / np.diff(master.u)[same]).max())
@@ -84,7 +84,7 @@ def steep(found: Collapse) -> float:
 
 
 def grid_near(fit: Fit) -> tuple[float, ...]:
-    """Return control values near the crossing: the pilot's, their intervals halved until enough values are inside.
+    """Control values near the crossing: the pilot's, their intervals halved until enough values are inside.
 
     Enough are `INSIDE` in the steep region of the largest size and `AROUND` in that of the smallest.  Of the pilot's
     values beyond the next one on either side is kept.
@@ -105,7 +105,7 @@ def grid_near(fit: Fit) -> tuple[float, ...]:
 
 
 def design_gain(found: Collapse, values: tuple[float, ...]) -> float:
-    """Return the variance of the critical point on other control values, over that on the pilot's, per draw.
+    """Variance of the critical point on other control values, over that on the pilot's, per draw.
 
     It is that of the same master curve without scatter, with the pilot's errors.
     """

@@ -25,7 +25,7 @@ SEPARATION = 2.5
 
 
 def dip(curves: Curves) -> str:
-    """Return the evidence of a negative dip that deepens with L, empty where there is none."""
+    """Evidence of a negative dip that deepens with L, empty where there is none."""
     depths = []
     for L in curves.sizes:
         x, y, e = curves.x[L], curves.y[L], curves.errors[L]
@@ -41,7 +41,7 @@ def dip(curves: Curves) -> str:
 
 
 def two_peaks(sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
-    """Return the evidence of two peaks that come apart with L, empty where there is none.
+    """Evidence of two peaks that come apart with L, empty where there is none.
 
     Parameters
     ----------
@@ -65,13 +65,13 @@ def two_peaks(sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
 
 
 def _thinned(values: np.ndarray, most: int = 1000) -> np.ndarray:
-    """Return values far enough apart to be independent: what is correlated clumps, and clumps look like peaks."""
+    """Values far enough apart to be independent: what is correlated clumps, and clumps look like peaks."""
     apart = 2 * estimate_time(values).tau.value if len(values) >= FEWEST else 1.0
     return values[:: max(math.ceil(len(values) / most), math.ceil(apart - 0.5))]
 
 
 def separation(values: np.ndarray, steps: int = 60) -> float:
-    """Return the distance of two peaks over their width, from a mixture of two normal distributions; 0 for one peak.
+    """Distance of two peaks over their width, from a mixture of two normal distributions; 0 for one peak.
 
     Two are accepted if the Bayesian information criterion prefers them by 20, each holds a tenth at least, and there
     are fewer values between them than at either: a single skewed peak is fitted better by two as well.
@@ -102,7 +102,7 @@ def separation(values: np.ndarray, steps: int = 60) -> float:
 
 
 def _valley(values: np.ndarray, share: np.ndarray, mean: np.ndarray, width: np.ndarray) -> bool:
-    """Return whether values are rarer between two peaks than at both, by three standard errors of their numbers."""
+    """Whether values are rarer between two peaks than at both, by three standard errors of their numbers."""
     x = np.linspace(mean.min(), mean.max(), 101)
     density = (share * np.exp(-(((x[:, None] - mean) / width) ** 2) / 2) / width).sum(1)
     places = np.array([mean.min(), x[int(density.argmin())], mean.max()])

@@ -65,7 +65,7 @@ class Fit:
     null: NullModel | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the answer as plain data; estimates are null where the verdict does not allow them."""
+        """Answer as plain data; estimates are null where the verdict does not allow them."""
         best = self.collapse
         point = best.critical_point if best else self.merging.best.critical_point if self.merging else None
         return {
@@ -98,12 +98,12 @@ class Fit:
 
 
 def widest(pairs: list[Pair]) -> Pair:
-    """Return the pair of the smallest and the largest size."""
+    """Pair of the smallest and the largest size."""
     return max(pairs, key=lambda p: p.sizes[1] / p.sizes[0])
 
 
 def decide(pairs: list[Pair]) -> tuple[Verdict, str]:
-    """Return verdict and reason from the pairs of sizes.
+    """Verdict and reason from the pairs of sizes.
 
     ``crossing`` if the smallest and the largest size cross, or another pair does beyond doubt when all pairs are
     counted, unless the differences on one side are slight; ``undecided`` if they cross many times or are unresolved, or
@@ -141,7 +141,7 @@ def _crossing(pair: Pair, name: str) -> tuple[Verdict, str]:
 
 
 def against(answer: Fit, null: NullModel) -> Fit:
-    """Return an answer beside the null model: curves that it explains do not show a transition, crossing or not."""
+    """Answer beside the null model: curves that it explains do not show a transition, crossing or not."""
     if null.rejected or answer.verdict not in ("crossing", "merging", "first-order"):
         return replace(answer, null=null)
     reason = f"{answer.reason}; but {null.sentence()}"
@@ -151,7 +151,7 @@ def against(answer: Fit, null: NullModel) -> Fit:
 
 
 def usual_omega(found: Curves) -> Literal["free"] | None:
-    """Return whether corrections to scaling are fitted unless something else is asked for.
+    """Whether corrections to scaling are fitted unless something else is asked for.
 
     Those of a lattice model are there at every size, and move a critical point before chi2 shows them.  With a free
     zeta/nu as well they would leave little that is known.
@@ -161,7 +161,7 @@ def usual_omega(found: Curves) -> Literal["free"] | None:
 
 @on_one_blas_thread
 def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generator, peaks: str = "") -> Fit:
-    """Return the verdict on curves and, where they cross, critical point and exponents.
+    """Verdict on curves and, where they cross, critical point and exponents.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generato
 
 
 def _scaled(pairs: list[Pair], found: Collapse, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
-    """Return the verdict where zeta/nu was fitted: scaled peaks need not change sign, they narrow instead.
+    """Verdict where zeta/nu was fitted: scaled peaks need not change sign, they narrow instead.
 
     So a collapse that is good and knows its exponent is a crossing if there is any difference that it explains.
     """
@@ -249,7 +249,7 @@ def _without_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: f
 
 
 def _joined(curves: Curves, points: Points, pairs: list[Pair]) -> tuple[Merging | None, int]:
-    """Return the forms that join all curves, or those of three sizes at least, and the smallest size taken."""
+    """Forms that join all curves, or those of three sizes at least, and the smallest size taken."""
     largest = curves.sizes[-1]
     for least in curves.sizes[:-2] or curves.sizes[:1]:
         pair = next(p for p in pairs if p.sizes == (least, largest))

@@ -63,7 +63,7 @@ class Joined:
         return float(special.chdtrc(self.dof, self.chi2))
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Plain data."""
         return {
             "critical_point": self.critical_point.as_json(),
             "nu" if self.name == "power" else "b": self.exponent,
@@ -170,7 +170,7 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
 
 
 def _error(cost: Callable[[np.ndarray], float], at: np.ndarray) -> float:
-    """Return the error of the first parameter: half the width of its profile at a chi2 larger by 1."""
+    """Error of the first parameter: half the width of its profile at a chi2 larger by 1."""
     from scipy import optimize
 
     least = cost(at)
@@ -193,7 +193,7 @@ def _error(cost: Callable[[np.ndarray], float], at: np.ndarray) -> float:
 def _basis(
     s: np.ndarray, L: np.ndarray, x_c: float, exponent: float, steepness: float, name: Name, degree: int
 ) -> np.ndarray:
-    """Return a polynomial on the joined side, beyond a function of L over the correlation length too, from 0."""
+    """Polynomial on the joined side, beyond a function of L over the correlation length too, from 0."""
     t = s - x_c
     beyond = np.maximum(t, 1e-12)
     ratio = np.log(L / L.max()) + (exponent * np.log(beyond) if name == "power" else -exponent / np.sqrt(beyond))

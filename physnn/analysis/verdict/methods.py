@@ -107,7 +107,7 @@ ENTRIES = {
 
 
 def methods(fit: Fit) -> dict[str, str]:
-    """Return ``paragraph``, prose with the numbers of a fit that cites as ``[Golub1973]``, and its ``bibtex``."""
+    """``paragraph``, prose with the numbers of a fit that cites as ``[Golub1973]``, and its ``bibtex``."""
     parts = [_data(fit), _verdict(fit)]
     if fit.collapse:
         parts += [_collapse(fit.collapse, fit), _errors(fit.collapse, fit), _second(fit.collapse, fit)]
@@ -240,7 +240,7 @@ def _corrections(best: Collapse) -> str:
 
 
 def _errors(best: Collapse, fit: Fit) -> str:
-    """Return the answer and what its errors are."""
+    """Answer and what its errors are."""
     name = fit.curves.control
     found = [(f"{name}_c", best.critical_point), ("1/nu", best.inverse_nu), ("zeta/nu", best.zeta_over_nu)]
     fitted = [(n, e) for n, e in found if e.error > 0]
@@ -267,7 +267,7 @@ def _errors(best: Collapse, fit: Fit) -> str:
 
 
 def _second(best: Collapse, fit: Fit) -> str:
-    """Return the second methods."""
+    """Second methods."""
     text, second = "", best.gaussian_process
     if second:
         error = np.sqrt(np.diag(second.covariance))

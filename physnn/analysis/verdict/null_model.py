@@ -107,7 +107,7 @@ class NullModel:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the test and its curves as plain data."""
+        """Test and its curves as plain data."""
         L, eta, z = self.largest
         return {
             "reference": self.reference,
@@ -192,13 +192,13 @@ def _equal(errors: Errors) -> np.ndarray:
 
 
 def _weights(errors: Errors, resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """Return weights of images in bootstrap samples, (resamples, networks, images)."""
+    """Weights of images in bootstrap samples, (resamples, networks, images)."""
     networks, images = errors.n_near.shape
     return widened(shares(images, (resamples, networks), generator))
 
 
 def _rates(errors: Errors, L: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a, b and v of each sample and network, each (samples, points, networks)."""
+    """A, b and v of each sample and network, each (samples, points, networks)."""
     n_near = errors.n_near.astype(float)
     shares = [np.einsum("bni,ni->bn", weights, n)[:, None] for n in (L**2 - n_near, n_near)]
     sums = [np.einsum("cni,bni->bcn", e, weights, optimize=True) for e in (errors.far, errors.near)]
@@ -220,7 +220,7 @@ def _expected(
     near: np.ndarray,
     variance: np.ndarray,
 ) -> np.ndarray:
-    """Return the predicted curves of samples, mean over networks, (samples, points)."""
+    """Predicted curves of samples, mean over networks, (samples, points)."""
     share = errors.n_near / L**2
     if observable == "rmse":
         mean = np.einsum("bni,ni->bn", weights, share)[:, None]
@@ -235,7 +235,7 @@ def _expected(
 
 
 def mean_root(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return E sqrt(y) of a gamma distributed y with this mean and variance."""
+    """E sqrt(y) of a gamma distributed y with this mean and variance."""
     mean, variance = np.broadcast_arrays(np.maximum(mean, 0), variance)
     # At k = 10^8 the factor is 1 to rounding.
     k = np.divide(mean**2, variance, out=np.full(mean.shape, 1e8), where=(variance > 1e-8 * mean**2) & (mean > 0))
@@ -243,7 +243,7 @@ def mean_root(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def _observed(errors: Errors, L: int, observable: str, weights: np.ndarray) -> np.ndarray:
-    """Return the measured curves of samples, mean over networks, (samples, points)."""
+    """Measured curves of samples, mean over networks, (samples, points)."""
     squared = (errors.near + errors.far) / L**2
     if observable == "rmse":
         pooled = np.einsum("cni,bni->bcn", squared, weights, optimize=True)
@@ -259,7 +259,7 @@ def _largest(
     spread: dict[int, np.ndarray],
     differences: dict[int, np.ndarray],
 ) -> tuple[float, tuple[int, float, float]]:
-    """Return the p-value of the largest difference over its error, and where it is.
+    """p-value of the largest difference over its error, and where it is.
 
     Differences at all noise values share their images, hence are strongly correlated: the largest one is compared with
     those of bootstrap samples about their own mean.

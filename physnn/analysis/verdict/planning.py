@@ -88,7 +88,7 @@ class ErrorParts:
     dof: float
 
     def error(self, share: float = 1.0, networks: int = 0) -> float:
-        """Return the error that a fit gives with the draws' variance multiplied, or with another number of networks."""
+        """Error that a fit gives with the draws' variance multiplied, or with another number of networks."""
         now = max(self.networks, 1)
         count = networks or now
         deviation = math.sqrt(self.draws**2 * share * now / count + self.spread**2 / count)
@@ -189,7 +189,7 @@ def missing(fit: Fit, target_error: float, draws: str = "draws") -> str:
 
 
 def _unrefined(fit: Fit, asked: float, cap: float, draws: str) -> Refinement:
-    """Return the pilot's own values, with the draws that were asked for or that differences need to be resolved."""
+    """Pilot's own values, with the draws that were asked for or that differences need to be resolved."""
     values, pair = values_of(fit.curves), widest(fit.pairs)
     text = f"no refinement, for the pilot's verdict is {fit.verdict}: {fit.reason}"
     if fit.verdict != "undecided" or pair.verdict != "unresolved" or not math.isfinite(pair.resolution):
@@ -212,7 +212,7 @@ def _unrefined(fit: Fit, asked: float, cap: float, draws: str) -> Refinement:
 
 
 def draws_share(curves: Curves, small: int, large: int) -> float:
-    """Return the share of draws in the variance of the difference of two curves, 1 unless networks are seen in it."""
+    """Share of draws in the variance of the difference of two curves, 1 unless networks are seen in it."""
     common = np.intersect1d(curves.x[small], curves.x[large])
     if curves.networks < 2 or not curves.member_errors or not len(common):
         return 1.0

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from scipy import special, stats
+from scipy import special
 
 from physnn.analysis.statistics.estimate import Estimate, deviation, ratio, sigmas, significance
 from physnn.analysis.verdict.fit import Fit
@@ -42,7 +42,7 @@ class UniversalityClass:
 
 
 def _number(text: str) -> Estimate:
-    """Return the estimate that is written as ``5/48`` or ``0.67169(7)``."""
+    """Estimate that is written as ``5/48`` or ``0.67169(7)``."""
     found = re.fullmatch(r"(\d+\.(\d+))\((\d+)\)", text)
     if found is None:
         return Estimate(float(Fraction(text)), 0.0)
@@ -112,7 +112,7 @@ class Score:
 
 
 def exponents(fit: Fit) -> tuple[Estimate | None, Estimate | None]:
-    """Return 1/nu and zeta/nu of curves that cross, None where held or where they do not cross."""
+    """1/nu and zeta/nu of curves that cross, None where held or where they do not cross."""
     if fit.collapse is None or fit.verdict != "crossing":
         return None, None
     held = fit.collapse.scan.best.form.fixed
@@ -122,7 +122,7 @@ def exponents(fit: Fit) -> tuple[Estimate | None, Estimate | None]:
 
 
 def scores(fit: Fit) -> tuple[Score, ...]:
-    """Return every class with exponents against a fit; empty where the fit has none."""
+    """Every class with exponents against a fit; empty where the fit has none."""
     inverse_nu, zeta = exponents(fit)
     found = []
     for c in CLASSES if inverse_nu or zeta else ():
@@ -143,7 +143,7 @@ def scores(fit: Fit) -> tuple[Score, ...]:
 
 
 def class_verdict(fit: Fit) -> tuple[str, bool]:
-    """Return in words which classes a fit agrees with, and whether it tells any apart."""
+    """In words which classes a fit agrees with, and whether it tells any apart."""
     if fit.merging and fit.verdict == "merging":
         if fit.merging.favoured == "kosterlitz-thouless":
             return "Kosterlitz-Thouless form; no exponent", True
@@ -191,11 +191,11 @@ class Equality:
     @property
     def resolution(self) -> float:
         """Relative difference that would show at `EXCLUDED` sigma."""
-        t = float(stats.t.isf(special.ndtr(-EXCLUDED), self.difference.dof))
+        t = -float(special.stdtrit(self.difference.dof, special.ndtr(-EXCLUDED)))
         return 2 * t * deviation(self.difference) / (abs(self.a.value) + abs(self.b.value))
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Plain data."""
         quotient = self.ratio[0].as_json() | {"interval_95": self.ratio[1]} if self.ratio else None
         numbers = {"z_score": self.z_score, "p_value": self.p_value, "resolution": self.resolution}
         return {"difference": self.difference.as_json(), "ratio": quotient, **numbers}
@@ -224,7 +224,7 @@ class Comparison:
         return {"a": self.a} | ({"b": self.b} if self.b else {})
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data, without the evidence of the fits."""
+        """Plain data, without the evidence of the fits."""
         kept = ("observable", "control", "verdict", "critical_point", "inverse_nu", "zeta_over_nu")
         return {
             key: {"name": name} | {k: v for k, v in fit.as_json().items() if k in kept}
@@ -257,7 +257,7 @@ def compare_fits(a: Fit, b: Fit | None = None, names: tuple[str, str] = ("A", "B
 
 
 def _same_class(fits: tuple[Fit, Fit], names: tuple[str, str], tests: dict[str, Equality]) -> tuple[str, bool]:
-    """Return in words whether two fits can belong to one class, and whether that is an answer."""
+    """In words whether two fits can belong to one class, and whether that is an answer."""
     if all(f.verdict == "merging" and f.merging and f.merging.favoured == "kosterlitz-thouless" for f in fits):
         return "same class possible: both merge with the Kosterlitz-Thouless form, without an exponent", True
     if not tests:
