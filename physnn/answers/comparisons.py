@@ -154,6 +154,6 @@ def compare(
 
 def methods(answer: Fit) -> dict[str, str]:
     """Methods paragraph of a fit and the BibTeX entries of what it used."""
-    from physnn.analysis.verdict.methods import methods as written
+    from physnn.analysis.verdict.methods import methods_of
 
-    return written(answer)
+    return methods_of(answer)

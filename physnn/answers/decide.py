@@ -25,12 +25,12 @@ from physnn.errors import InputError
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import SweepFile, read_sweep
 
-KINDS = ("equilibrium", "temperature")
+DECIDABLE = ("equilibrium", "temperature")
 """Sweeps that can be decided: of unit vectors, and of lattice models, the control."""
-LEAST = 2
-"""Sizes that hold the order without which there is nothing to fit."""
-OBSERVABLES = ("binder", "xi_over_L")
-"""What decides."""
+LEAST_SIZES = 2
+"""Fewest sizes that hold the order: one has nothing to cross."""
+DECIDING = ("binder", "xi_over_L")
+"""Observables whose crossings decide."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Decided:
         return {"file": self.name, "order": self.order, **facts, **numbers, "planes": planes, **self.decision.as_json()}
 
 
-def planes(path: Path | None = None) -> tuple[Plane, ...]:
+def class_planes(path: Path | None = None) -> tuple[Plane, ...]:
     """U4 against xi/L of the classes that are known, from the bundled table or one like it."""
     with (path or data_folder() / "planes.csv").open(newline="") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
@@ -80,12 +80,12 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
         If it is of another kind, or a number is not finite.
     """
     whole = read_sweep(source)
-    if whole.recipe.get("kind") not in KINDS:
+    if whole.recipe.get("kind") not in DECIDABLE:
         raise InputError(
             f"{source} holds no equilibrium: take files of sweep-noise --mode equilibrium or sweep-temperature"
         )
     record = order_record(whole)
-    if record and len(held := [L for L in whole.sizes if fits(record.order().wave_vectors, L)]) < LEAST:
+    if record and len(held := [L for L in whole.sizes if fits(record.order().wave_vectors, L)]) < LEAST_SIZES:
         return whole, Evidence(record.order().components, tuple(held), {})
     sweep, remarks = fitted_together(whole)
     variables = [v for group in sweep.sizes.values() for v in group.values()]
@@ -97,17 +97,17 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
         if bad := next((name for name, values in series.items() if not np.isfinite(values).all()), None):
             raise InputError(f"{source}: {bad} of L = {L} has values that are not finite")
     if disequilibrium(arrays, control):
-        return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "non-equilibrium"))
+        return whole, Evidence(components, sizes, dict.fromkeys(DECIDING, "non-equilibrium"))
     try:
         return whole, _measured(sweep, components, doubts, resamples, seed)
     except InputError as error:
         # Chains that are too short for their autocorrelation time decide nothing.
-        return whole, Evidence(components, sizes, dict.fromkeys(OBSERVABLES, "undecided"), {}, (*doubts, str(error)))
+        return whole, Evidence(components, sizes, dict.fromkeys(DECIDING, "undecided"), {}, (*doubts, str(error)))
 
 
 def _measured(sweep: SweepFile, components: int, doubts: tuple[str, ...], resamples: int, seed: int) -> Evidence:
     """Evidence of chains that are long enough."""
-    answers = {name: fit(sweep, name, resamples=resamples, seed=seed) for name in OBSERVABLES}
+    answers = {name: fit(sweep, name, resamples=resamples, seed=seed) for name in DECIDING}
     verdicts = {name: answer.verdict for name, answer in answers.items()}
     point = nu = shared = eta = None
     if set(verdicts.values()) == {"crossing"}:
@@ -122,12 +122,11 @@ def _measured(sweep: SweepFile, components: int, doubts: tuple[str, ...], resamp
             each = anomalous_dimension(sampled_curves(sweep, "m_abs", resamples, rng.stream(seed, "bootstrap", "eta")))
             eta = each[min(each, key=lambda T: abs(T - at))] if each else None
     binder, xi = (
-        sampled_curves(sweep, name, resamples, rng.stream(seed, "bootstrap", "plane"), OBSERVABLES)
-        for name in OBSERVABLES
+        sampled_curves(sweep, name, resamples, rng.stream(seed, "bootstrap", "plane"), DECIDING) for name in DECIDING
     )
     return Evidence(
         components, tuple(sorted(sweep.sizes)), verdicts, {name: a.reason for name, a in answers.items()}, doubts,
-        point, nu, shared, eta, _trend(xi), {p.name: on_plane(binder, xi, components, p) for p in planes()},
+        point, nu, shared, eta, _trend(xi), {p.name: on_plane(binder, xi, components, p) for p in class_planes()},
     )  # fmt: skip
 
 

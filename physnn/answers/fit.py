@@ -19,7 +19,7 @@ from physnn.analysis.curves.tables import Columns, curves_of_table
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.first_order import two_peaks
 from physnn.analysis.verdict.fit import Fit, against, fit_curves, usual_omega
-from physnn.analysis.verdict.null_model import LEAST, OBSERVABLES, Errors, NullModel, null_model
+from physnn.analysis.verdict.null_model import LEAST_IMAGES, PREDICTED, Errors, NullModel, null_model
 from physnn.answers.equilibrium import fitted_together, order_record
 from physnn.bundled import resolve
 from physnn.errors import InputError
@@ -93,7 +93,7 @@ def fit(
 
 def null_of(source: str | Path | SweepFile, found: Curves, seed: int = 0) -> NullModel | None:
     """Null model of a noise sweep's error; None where there is none."""
-    if found.observable not in OBSERVABLES or found.images < LEAST or len(found.sizes) < 2:
+    if found.observable not in PREDICTED or found.images < LEAST_IMAGES or len(found.sizes) < 2:
         return None
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
     names = (found.control, "se_near", "se_far", "n_near")
@@ -161,7 +161,7 @@ def sampled_curves(
 
 
 def default_observable(sweep: SweepFile) -> str:
-    """Return what is fitted unless something else is asked for: the cumulant of lattice models, RMSE of networks."""
+    """Observable that is fitted by default: the cumulant of lattice models, RMSE of networks."""
     control, sizes = sampled_arrays(sweep)
     allowed = available(next(iter(sizes.values()))[1], control)
     return next((name for name in ("rmse", "binder", *allowed) if name in allowed), "rmse")
@@ -216,7 +216,7 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
 
 
 def describe(name: str | Path) -> dict[str, Any]:
-    """Return what a file holds: format, digest, recipe and, by kind, sizes and observables or networks.
+    """Description of a file: format, digest, recipe and, by kind, sizes and observables or networks.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from physnn.analysis.collapse.exponents import Collapse
 from physnn.analysis.collapse.scan import Candidate
-from physnn.analysis.curves.crossing import difference
+from physnn.analysis.curves.crossing import curve_difference
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.verdict.fit import Fit
 from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, look, new_figure
@@ -299,7 +299,7 @@ def draw_differences(axes: Axes, fit: Fit) -> None:
     """Panel of the differences to the smallest size with error bars, in which a crossing would be a change of sign."""
     curves, first = fit.curves, fit.curves.sizes[0]
     for k, L in enumerate(curves.sizes[1:], 1):
-        found = difference(curves, first, L)
+        found = curve_difference(curves, first, L)
         colour, marker = look(k)
         axes.errorbar(
             found.x, found.values, found.samples.std(0, ddof=1), color=colour, fmt=marker, ms=4, lw=1, label=f"L = {L}"

@@ -18,7 +18,7 @@ from physnn.errors import InputError
 
 MOST_ROWS = 20_000
 """Rows of a table that are accepted."""
-LARGEST = 64 * 2**20
+LARGEST_TABLE = 64 * 2**20
 """Bytes of a file that are accepted."""
 NAMES = {
     "L": ("l", "size", "lattice_size", "system_size"),
@@ -125,8 +125,8 @@ def read_covariance(path: Path, rows: int) -> np.ndarray:
 def _parse(path: Path) -> tuple[list[str] | None, list[Row]]:
     """Header's words and the numbered rows of a file."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{path} has more than {LARGEST // 2**20} MB; average points first")
+        if path.stat().st_size > LARGEST_TABLE:
+            raise InputError(f"{path} has more than {LARGEST_TABLE // 2**20} MB; average points first")
         raw = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None

@@ -88,7 +88,7 @@ def test_other_files_are_refused(capsys):
 
 
 def test_planes_rise_to_perfect_order():
-    found = {p.name: p for p in decisions.planes()}
+    found = {p.name: p for p in decisions.class_planes()}
     assert set(found) == {"Ising", "XY"}
     for name, most in (("Ising", 2 / 3), ("XY", 1 / 2)):
         p = found[name]

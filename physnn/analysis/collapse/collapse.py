@@ -22,7 +22,7 @@ from numpy.polynomial import chebyshev
 from scipy import linalg
 
 from physnn.analysis.collapse.least_squares import levenberg_marquardt, solve_upper
-from physnn.analysis.curves.points import GAP, Curve, Form, Points
+from physnn.analysis.curves.points import TIME_GAP, Curve, Form, Points
 
 CONTROL_DEGREE = 10
 """Largest degree in the control of F(u, s): a product of two polynomials has many coefficients (convention)."""
@@ -43,7 +43,7 @@ BOUNDS = np.array([[0.02, -20.0, 0.05], [20.0, 20.0, 8.0]])
 """Limits of 1/nu, zeta/nu and omega; parameters outside are no answer, for no known class comes near them."""
 TIME_BOUNDS = np.array([[-2.0, -4.0], [12.0, 8.0]])
 """Limits of z and of ln k where points have times."""
-BLOCK = 30_000
+VALUES_AT_ONCE = 30_000
 """Points times fits that are evaluated together: their arrays fit into a processor's cache."""
 
 
@@ -159,7 +159,7 @@ class Model:
     def largest(self, row: np.ndarray) -> tuple[int, int]:
         """Largest degrees: in the time, less than the number of values of t / L^z that are apart."""
         s = np.sort(self.log_t - row[3] * self.log_size)
-        apart = max(self.times, 1 + int((np.diff(s) > GAP).sum()))
+        apart = max(self.times, 1 + int((np.diff(s) > TIME_GAP).sum()))
         return self.control_degree, min(self.time_degree, apart - 1)
 
     def blocks(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -184,7 +184,7 @@ class Model:
     def costs(self, rows: np.ndarray) -> np.ndarray:
         """chi2 with the best master function of many rows, priors left out."""
         found = []
-        step = max(1, BLOCK // len(self.points))
+        step = max(1, VALUES_AT_ONCE // len(self.points))
         for first in range(0, len(rows), step):
             q = np.linalg.qr(self.white(self.basis(rows[first : first + step])[0]))[0]
             rest = self.target - np.einsum("bnc,bc->bn", q, np.einsum("bnc,n->bc", q, self.target))
@@ -272,7 +272,7 @@ class Model:
             return rows, np.sum(self.residuals_and_jacobian(rows, target)[0] ** 2, axis=1)
         limits = 2 * self.low - 1, 2 * self.high + 1
         squares = np.empty(count)
-        step = max(1, BLOCK // len(self.points))
+        step = max(1, VALUES_AT_ONCE // len(self.points))
         for first in range(0, count, step):
             part = slice(first, first + step)
             own = None if target is None else target[part]

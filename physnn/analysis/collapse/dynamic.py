@@ -19,7 +19,7 @@ from physnn.analysis.collapse.collapse import Model
 from physnn.analysis.collapse.scan import Candidate, Scan, average, bootstrap
 from physnn.analysis.collapse.search import search
 from physnn.analysis.collapse.single import fit_from, solution
-from physnn.analysis.curves.points import GAP, Curve, Fixed, Form, Points, Solution
+from physnn.analysis.curves.points import TIME_GAP, Curve, Fixed, Form, Points, Solution
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
@@ -130,7 +130,7 @@ def _why_not(points: Points, fixed: Fixed) -> str:
         sizes = np.unique(points.L)
         lines = [np.log([points.t[points.L == L].mean() for L in sizes]), np.log(sizes)]
         slope, offset = np.polyfit(lines[1], lines[0], 1)
-        exact = (times == 1).all() and np.abs(lines[0] - slope * lines[1] - offset).max() < GAP
+        exact = (times == 1).all() and np.abs(lines[0] - slope * lines[1] - offset).max() < TIME_GAP
         return (
             "z cannot be determined: at least two sizes need several times each"
             + (f", and here t is one multiple of L^{slope:.3g}" if exact else "")

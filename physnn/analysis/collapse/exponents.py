@@ -20,21 +20,28 @@ from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.plain import fields_json, to_json
 
 FAVOURED = 6.0
-"""Gain in chi2 + 2 k + 2 n_cut from which a correction that nobody asked for is taken into the average."""
+"""Gain in chi2 + 2 k + 2 n_cut from which a correction that nobody asked for is taken into the average.
+
+A ratio of likelihoods of exp(3), about 20 to 1: strong evidence on the scale of R. E. Kass and A. E. Raftery, J. Am.
+Stat. Assoc. 90 (1995) 773.
+"""
 TRIED_OMEGAS = (1.0, 2.0)
-"""Correction exponents that are tried where none is asked for."""
-EXCLUDED, MOVED = 12.0, 1.5
-"""Loss in the same criterion up to which such a correction is not excluded, and by how many errors it must move x_c to
-be worth a remark."""
+"""Correction exponents that are tried where none is asked for: leading and analytic ones of common models."""
+NOT_EXCLUDED = 12.0
+"""Loss in the criterion of `FAVOURED` up to which a correction is not excluded, a ratio of exp(6) (convention)."""
+MOVED = 1.5
+"""Errors by which such a correction must move x_c to be worth a remark (convention)."""
 STABLE = 0.8
-"""Share of the bootstrap samples that must have a fit."""
-SPACING, LENGTH = 0.2, 0.5
-"""Points that share runs: how far apart they are kept, and their correlation length, in widths of the transition."""
+"""Share of the bootstrap samples that must have a fit: with 68.3 % intervals fewer would hide their ends."""
+SPACING = 0.2
+"""Distance of points that share runs from which they are kept, in widths of the transition (convention)."""
+LENGTH = 0.5
+"""Correlation length of points that share runs, in widths of the transition, see `shared_correlation`."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a fit is asked for.
+    """Options of a fit.
 
     Attributes
     ----------
@@ -226,7 +233,7 @@ def _corrected(points: Points, fixed: Held, scanned: Scan, correlation: np.ndarr
     found = [(form, f) for form in forms if (f := fit_from(points, form, scanned.parameters))]
     least = min((_criterion(f, 0) for _, f in found), default=np.inf)
     if best - least < FAVOURED:
-        allowed = [f for form, f in found if not form.analytic and _criterion(f, 0) - best < EXCLUDED]
+        allowed = [f for form, f in found if not form.analytic and _criterion(f, 0) - best < NOT_EXCLUDED]
         return scanned, _sensitivity(scanned, allowed)
     wider = scan(points, [*forms_of(fixed, None), *forms], scanned.candidates[0].solution, correlation)
     if wider is None:
@@ -238,7 +245,7 @@ def _corrected(points: Points, fixed: Held, scanned: Scan, correlation: np.ndarr
 
 
 def _sensitivity(scanned: Scan, corrected: list[Solution]) -> list[str]:
-    """Return what to say of corrections that the data neither demand nor exclude."""
+    """Remarks on corrections that the data neither demand nor exclude."""
     if not corrected or scanned.covariance[0, 0] == 0:
         return []
     error = float(np.sqrt(scanned.covariance[0, 0]))
@@ -257,7 +264,7 @@ def _criterion(solution: Solution, left_out: int) -> float:
 
 
 def _fitness(scanned: Scan, count: int) -> list[str]:
-    """Return what to say of the goodness of the fits."""
+    """Remarks on the goodness of the fits."""
     best, whole = scanned.best, scanned.candidates[0]
     if not scanned.acceptable:
         return [

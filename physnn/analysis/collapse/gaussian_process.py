@@ -18,24 +18,24 @@ from scipy import linalg
 
 from physnn.analysis.curves.points import Points
 
-MOST = 1000
+MOST_POINTS = 1000
 """More points than this are thinned evenly within every size: the time grows with their cube."""
-FEW = 250
+FEW_POINTS = 250
 """Points on which length scales are tried; all points only refine the best answer."""
-LENGTHS = (0.15, 0.4, 1.0)
+LENGTH_SCALES = (0.15, 0.4, 1.0)
 """Length scales tried, over the largest abs(X) at the start."""
 NOISE = 0.03
 """theta_0 at the start, over the half range of Y: rough agreement is found before fine."""
-LIMITS = np.array(
+POSITION_LIMITS = np.array(
     [
         [-1.3, 0.02, -20.0, 0.0, np.log(1e-3), np.log(1e-2)],
         [1.3, 20.0, 20.0, 30.0, np.log(1e2), np.log(1e2)],
     ]
 )
 """Limits of a position (see `Likelihood`); that of ln theta_2 over the largest abs(X) at the start."""
-STEPS = np.full(6, 1e-5)
+FIRST_STEPS = np.full(6, 1e-5)
 """Steps of the first numerical derivatives; later ones are a tenth of sigma."""
-ROUNDING = 1e-6
+LEAST_NOISE = 1e-6
 """Noise that is always there, over the half range of y: rounding must not decide."""
 
 
@@ -81,8 +81,8 @@ class Likelihood:
         self.log_size = np.log(self.size)
         self.target = points.y / unit
         noise = np.diag(points.error**2) if points.covariance is None else points.covariance
-        self.noise = noise / unit**2 + ROUNDING**2 * np.eye(len(points))
-        self.least = (least / unit) ** 2 + ROUNDING**2
+        self.noise = noise / unit**2 + LEAST_NOISE**2 * np.eye(len(points))
+        self.least = (least / unit) ** 2 + LEAST_NOISE**2
 
     def extra_noise(self, position: np.ndarray) -> float:
         """theta_0."""
@@ -155,8 +155,8 @@ def gaussian_process(
 ) -> GaussianProcessFit | None:
     """Most likely collapse near a start value.
 
-    Length scales are tried on at most `FEW` points; the best answer is then refined on all of them, or on `MOST` if
-    there are more.  Hyperparameters at a limit are held when errors are computed.
+    Length scales are tried on at most `FEW_POINTS` points; the best answer is then refined on all of them, or on
+    `MOST_POINTS` if there are more.  Hyperparameters at a limit are held when errors are computed.
 
     The process is equally rough everywhere: where a size has few points on a steep step between long flat tails, 1/nu
     comes out too small, so give points from a window in the scaled control.
@@ -173,7 +173,7 @@ def gaussian_process(
     Returns
     -------
     GaussianProcessFit or None
-        None where there is no maximum inside `LIMITS`, no signal above the noise, or too little data.
+        None where there is no maximum inside `POSITION_LIMITS`, no signal above the noise, or too little data.
 
     Raises
     ------
@@ -181,26 +181,30 @@ def gaussian_process(
         If the covariance of the points is not positive definite.
     """
     points.cholesky()
-    points = thinned(points, MOST)
+    points = evenly_thinned(points, MOST_POINTS)
     physical = [k for k in range(3) if fixed[k] is None]
     if len(points) < len(physical) + 7 or len(points.sizes) < 2 or np.ptp(points.x) == 0:
         return None
     middle, half = float(points.x.max() + points.x.min()) / 2, float(np.ptp(points.x)) / 2
     first = np.array([start[k] if fixed[k] is None else fixed[k] for k in range(3)], float)
     first[0] = (first[0] - middle) / half
-    first[physical] = np.clip(first, LIMITS[0, :3] + 1e-3, LIMITS[1, :3] - 1e-3)[physical]
+    first[physical] = np.clip(first, POSITION_LIMITS[0, :3] + 1e-3, POSITION_LIMITS[1, :3] - 1e-3)[physical]
     size = points.L / points.L.max()
     unit = float(np.ptp(points.y * size ** -first[2])) / 2 or 1.0
     widest = float(np.abs(((points.x - middle) / half - first[0]) * size ** first[1]).max()) or 1.0
-    limits = LIMITS + np.log(widest) * np.eye(6)[5]
+    limits = POSITION_LIMITS + np.log(widest) * np.eye(6)[5]
     free = [*physical, 3, 4, 5]
     least = float((points.error * size ** -first[2]).min())
     likelihood = Likelihood(points, middle, half, unit, least)
-    few = Likelihood(thinned(points, FEW), middle, half, unit, least) if len(points) > FEW else likelihood
+    few = (
+        Likelihood(evenly_thinned(points, FEW_POINTS), middle, half, unit, least)
+        if len(points) > FEW_POINTS
+        else likelihood
+    )
     noise = np.log1p(NOISE**2 / likelihood.least)
-    starts = [np.array([*first, noise, -0.5, np.log(length * widest)]) for length in LENGTHS]
+    starts = [np.array([*first, noise, -0.5, np.log(length * widest)]) for length in LENGTH_SCALES]
     best = min((_descend(few, start, free, limits) for start in starts), key=lambda found: found[0])
-    minimum = _refine(few, best[1], free, limits, STEPS)
+    minimum = _refine(few, best[1], free, limits, FIRST_STEPS)
     if minimum and few is not likelihood:
         minimum = _refine(likelihood, minimum.position, free, limits, minimum.steps)
     if minimum is None:
@@ -216,7 +220,7 @@ def gaussian_process(
     )
 
 
-def thinned(points: Points, most: int) -> Points:
+def evenly_thinned(points: Points, most: int) -> Points:
     """At most ``most`` points, evenly spaced in the order of size and control."""
     if len(points) <= most:
         return points
@@ -245,7 +249,7 @@ def _descend(
     position, value = np.clip(start, limits[0], limits[1]), np.inf
     try:
         for chosen in (free[-3:], free):
-            curvature = np.diag(likelihood.hessian(position, chosen, STEPS))
+            curvature = np.diag(likelihood.hessian(position, chosen, FIRST_STEPS))
             scale = 1 / np.sqrt(np.maximum(np.abs(curvature), 1.0))
             value = _minimise(likelihood, position, chosen, limits, scale)
     except linalg.LinAlgError:

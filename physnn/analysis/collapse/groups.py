@@ -24,11 +24,11 @@ from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.plain import fields_json
 
 KEPT = 0.05
-"""Least weight of a fit of the mean curves that is repeated for every network."""
-LEVEL = 0.05
-"""Significance level of the heterogeneity test."""
+"""Least weight of a fit of the mean curves that is repeated for every network (convention)."""
+HETEROGENEITY_LEVEL = 0.05
+"""Significance level of the heterogeneity test (convention)."""
 BEYOND_DOUBT = 1e-4
-"""Its p-value below which mean curves are not fitted."""
+"""p-value of the heterogeneity test below which mean curves are not fitted (convention)."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class TwoLevel:
     def as_json(self) -> dict[str, Any]:
         """Answer as plain data, with what the heterogeneity tests say."""
         return fields_json(self, "zeta_over_nu") | {
-            "own_critical_points": self.critical_point.p_value < LEVEL,
-            "own_exponents": self.inverse_nu.p_value < LEVEL,
+            "own_critical_points": self.critical_point.p_value < HETEROGENEITY_LEVEL,
+            "own_exponents": self.inverse_nu.p_value < HETEROGENEITY_LEVEL,
         }
 
 

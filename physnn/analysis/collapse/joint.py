@@ -28,10 +28,14 @@ from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
 from physnn.machine import on_one_blas_thread
 
-KEPT, MOST = 0.05, 3
-"""Fits of one observable that enter combinations: those with this share of its largest weight, and so many at most."""
-GRID, POLISHED = 5, 4
-"""Values of x_c and of 1/nu between the single fits that are tried, and start values of these that are polished."""
+COMBINED_SHARE = 0.05
+"""Least weight of a fit that enters combinations, as a share of the largest of its observable (as `scan.OCCAM`)."""
+MOST_COMBINED = 3
+"""Most fits of one observable that enter combinations: their number grows as a power of it (convention)."""
+GRID = 5
+"""Values of x_c, and of 1/nu, between the single fits that are tried (convention)."""
+POLISHED = 4
+"""Start values of the grid that are polished (convention)."""
 
 
 @dataclass(frozen=True)
@@ -231,11 +235,11 @@ def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.ra
 def _chosen(found: Collapse) -> list[Candidate]:
     """Fits of one observable that enter combinations, the one with the largest weight first."""
     ordered = sorted(found.scan.candidates, key=lambda c: -c.weight)
-    return [c for c in ordered[:MOST] if c.weight >= KEPT * ordered[0].weight]
+    return [c for c in ordered[:MOST_COMBINED] if c.weight >= COMBINED_SHARE * ordered[0].weight]
 
 
 def _shared(found: Collapse) -> float:
-    """By what points that share runs widen errors of x_c or 1/nu, 1 where they do not."""
+    """Factor by which points that share runs widen errors of x_c or 1/nu, 1 where they do not."""
     if not found.roughness.smooth:
         return 1.0
     single = np.diag(found.best.covariance)[:2]

@@ -10,15 +10,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-STEPS = 60
-"""Most evaluations of one fit; those of the tests that converge at all take fewer than 40."""
-FLAT = 1e-9
+MOST_STEPS = 60
+"""Most evaluations of one fit (convention: ten are usual)."""
+FLAT_COST = 1e-9
 """Relative decrease of the sum of squares from which a fit has converged: far below 1, the scale of a chi2."""
 STILL = 1e-7
 """Relative step from which a fit has converged."""
 
 
-class Problem(Protocol):
+class LeastSquares(Protocol):
     """Residuals with their derivatives, shapes ``(fits, values)`` and ``(fits, values, free)``."""
 
     free: list[int]
@@ -30,13 +30,13 @@ class Problem(Protocol):
 
 
 def levenberg_marquardt(
-    problem: Problem, start: np.ndarray, target: Any, limits: tuple[np.ndarray, np.ndarray]
+    problem: LeastSquares, start: np.ndarray, target: Any, limits: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of parameters that make sums of squares least, and these sums.
 
     Parameters
     ----------
-    problem : Problem
+    problem : LeastSquares
         Residuals with derivatives.
     start : ndarray, shape ``(fits, parameters)``
         Start values.
@@ -51,7 +51,7 @@ def levenberg_marquardt(
     damping, growth, scale = np.full(len(rows), 1e-3), np.full(len(rows), 2.0), np.zeros((len(rows), len(free)))
     active = np.isfinite(cost) & np.isfinite(jacobian).all((1, 2))
     cost[~active] = np.nan
-    for _ in range(STEPS):
+    for _ in range(MOST_STEPS):
         at = np.flatnonzero(active)
         if not len(at):
             break
@@ -69,7 +69,7 @@ def levenberg_marquardt(
         better = (changed < cost[at]) & np.isfinite(slopes).all((1, 2))
         length = np.sqrt(np.einsum("bk,bk->b", scale[at], step**2))
         size = np.sqrt(np.einsum("bk,bk->b", scale[at], rows[at][:, free] ** 2))
-        done = (promised <= FLAT * cost[at]) | (length <= STILL * size)
+        done = (promised <= FLAT_COST * cost[at]) | (length <= STILL * size)
         gain = (cost[at] - changed) / np.maximum(promised, 1e-300)
         damping[at] *= np.where(better, np.maximum(1 / 3, 1 - (2 * np.where(better, gain, 0) - 1) ** 3), growth[at])
         growth[at] = np.where(better, 2.0, 2 * growth[at])

@@ -20,15 +20,18 @@ from physnn.analysis.collapse.single import fit_from, refit
 from physnn.analysis.curves.points import Form, Points, Solution, draw
 
 SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
-"""Windows, as shares of the largest scaled distance from the critical point."""
+"""Windows, as shares of the largest scaled distance from the critical point (convention)."""
 ACCEPTABLE = 0.05
-"""Least p-value of a fit that enters the average."""
+"""Least p-value of a fit that enters the average: the usual level of a test (convention)."""
 ANALYTIC_COST = 4.6
-"""What the analytic term adds to chi2 + 2 k + 2 n_cut: a prior weight of 0.1."""
+"""Addition of the analytic term to chi2 + 2 k + 2 n_cut, -2 ln 0.1: a prior weight of 0.1 (convention)."""
 OCCAM = 0.05
-"""Fits with a correction leave the average (D. Madigan and A. E. Raftery, J. Am. Stat. Assoc. 89 (1994) 1535) if they
-have less than this share of the largest weight; where omega is fitted also if they have the analytic term and less
-weight than the same fit without.  With errors many times larger they would make up all of its error."""
+"""Share of the largest weight below which fits with a correction leave the average.
+
+With errors many times larger they would make up all of its error.  D. Madigan and A. E. Raftery, J. Am. Stat. Assoc. 89
+(1994) 1535, whose window is 1/20; where omega is fitted, fits with the analytic term leave also if the same fit without
+it has more weight.
+"""
 Held = tuple[float | None, float | None, float | None]
 """Values of (x_c, 1/nu, zeta/nu) that are held; None is fitted."""
 

@@ -12,11 +12,11 @@ from physnn.analysis.collapse.collapse import Model
 from physnn.analysis.collapse.single import STEEPNESS, fit_from
 from physnn.analysis.curves.points import Form, Points, Solution
 
-MOST = 600
+GRID_POINTS = 600
 """Points on which the grid is evaluated; more would cost time and move no minimum (convention)."""
 CENTRES = 40
 """Most values of x_c on the grid (convention)."""
-DEGREE = 8
+GRID_DEGREE = 8
 """Degree of the master curve on the grid, a third of the number of points at most (convention)."""
 COARSE_DEGREES = (5, 3)
 """Degrees in the control and the logarithm of the time on the grid (convention)."""
@@ -33,8 +33,8 @@ def search(points: Points, form: Form, most: int = 6) -> Solution | None:
         Local minima of the grid that are polished, the deepest first.
     """
     few = points
-    if len(points) > MOST:
-        few = points.chosen(np.sort(rng.stream(0, "collapse", "grid").permutation(len(points))[:MOST]))
+    if len(points) > GRID_POINTS:
+        few = points.chosen(np.sort(rng.stream(0, "collapse", "grid").permutation(len(points))[:GRID_POINTS]))
     model = Model(few, form)
     starts, costs = _grid(model, few, form)
     minima = [starts[where] for where in _minima(costs)[: most + 2 * form.timed]]
@@ -90,7 +90,7 @@ def _grid(model: Model, few: Points, form: Form) -> tuple[np.ndarray, np.ndarray
         if degrees[0]:
             steepness = np.array([2.0, 8.0])
     else:
-        model.curve = replace(model.curve, degree=min(DEGREE, max(2, len(few) // 3)))
+        model.curve = replace(model.curve, degree=min(GRID_DEGREE, max(2, len(few) // 3)))
         steepness = np.array(STEEPNESS[1:])
     widest = np.maximum(np.abs(model.scaled(flat)).max(1), 1e-12)
     tried = np.repeat(flat[:, None], len(steepness), axis=1)

@@ -21,7 +21,7 @@ DISAGREE = 1e-3
 """Probability, over all temperatures of a size, below which chains do not have one mean, a convention: one false alarm
 in 1000 sizes."""
 SHORTEST = 50.0
-"""Least length of all chains of a point together, in autocorrelation times."""
+"""Least length of all chains of a point together, in autocorrelation times: five bins of 10 times (convention)."""
 
 
 def curves_of_chains(
@@ -153,7 +153,7 @@ def _one_mean(bins: np.ndarray) -> float:
 
 
 def _disagreement(L: int, x: np.ndarray, p_values: list[float], control: str) -> str:
-    """Return why chains of a size are out of equilibrium: they do not agree with each other."""
+    """Sentence that says where chains of a size do not agree with each other; empty where they do."""
     k = int(np.argmin(p_values))
     if p_values[k] * len(x) > DISAGREE:
         return ""

@@ -14,10 +14,13 @@ from physnn.analysis.curves.interpolation import interpolation
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.errors import InputError
 
-LEVEL = 0.03
-"""Probability that curves without any difference show a significant one of a given sign, over all control values."""
+CROSSING_LEVEL = 0.03
+"""Probability that curves without any difference show a significant one of a given sign, over all control values.
+
+Below the usual 5 %, for a crossing needs both signs (convention).
+"""
 COARSE = 0.25
-"""Differences must be resolved to this share of the curves' range before `no-crossing` is claimed."""
+"""Share of the curves' range to which differences must be resolved before `no-crossing` is claimed (convention)."""
 
 PairVerdict = Literal["crossing", "no-crossing", "many-crossings", "unresolved"]
 
@@ -89,10 +92,10 @@ def crossings(curves: Curves) -> list[Pair]:
     """Compare every pair of sizes; raises InputError if there are fewer than two."""
     if len(curves.sizes) < 2:
         raise InputError("a crossing needs at least two sizes; add one")
-    return [compare(curves, a, b) for a, b in itertools.combinations(curves.sizes, 2)]
+    return [compare_sizes(curves, a, b) for a, b in itertools.combinations(curves.sizes, 2)]
 
 
-def difference(curves: Curves, small: int, large: int) -> Difference:
+def curve_difference(curves: Curves, small: int, large: int) -> Difference:
     """Difference of two curves on common control values, or with the smaller size interpolated.
 
     Raises
@@ -123,19 +126,19 @@ def difference(curves: Curves, small: int, large: int) -> Difference:
     return Difference(x[large][inside], y[large][inside] - mean, samples, found.name)
 
 
-def compare(curves: Curves, small: int, large: int) -> Pair:
+def compare_sizes(curves: Curves, small: int, large: int) -> Pair:
     """Compare two sizes; see `Pair` for the rule.
 
     Every run of 1, 2, 4, ... neighbouring control values is a test of its own, so that weak differences that persist
-    are seen.  The threshold is the ``1 - LEVEL`` quantile of the largest standardised deviation over all runs in the
-    bootstrap: it holds for all at once, correlated as they are.
+    are seen.  The threshold is the ``1 - CROSSING_LEVEL`` quantile of the largest standardised deviation over all runs
+    in the bootstrap: it holds for all at once, correlated as they are.
 
     Raises
     ------
     InputError
         If the two sizes share too few control values.
     """
-    found = difference(curves, small, large)
+    found = curve_difference(curves, small, large)
     span = max(curves.span(), 1e-300)
     error = found.samples.std(0, ddof=1)
     # Where both curves are the same constant, nothing can be significant.
@@ -146,7 +149,7 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
     null = (found.samples - found.samples.mean(0)) @ runs.T
     deviation = null.std(0, ddof=1)
     deviation = np.where(deviation > 0, deviation, np.inf)
-    threshold = float(np.quantile((null / deviation).max(1), 1 - LEVEL)) if known.any() else np.inf
+    threshold = float(np.quantile((null / deviation).max(1), 1 - CROSSING_LEVEL)) if known.any() else np.inf
     widen = _small_sample(curves.dof)
     z = total / deviation / max(threshold * widen, 1e-12)
     resolution = threshold * widen * float(np.median(error[known])) / span if known.any() else 0.0
@@ -162,7 +165,7 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
         verdict = "many-crossings"
     elif resolution > COARSE:
         verdict = "unresolved"
-    effective = LEVEL / float(special.ndtr(-threshold)) if np.isfinite(threshold) else 1.0
+    effective = CROSSING_LEVEL / float(special.ndtr(-threshold)) if np.isfinite(threshold) else 1.0
     both = min(float((total / deviation).max(initial=0)), float((-total / deviation).max(initial=0)))
     p_value = float(min(1.0, effective * special.stdtr(max(curves.dof, 1e-3), -both)))
     facts = (
@@ -196,7 +199,7 @@ def compare(curves: Curves, small: int, large: int) -> Pair:
 
 
 def _weaker(found: Difference, signs: np.ndarray) -> tuple[float, float]:
-    """Return how much weaker the one sign of a crossing is than the other, and its share of the range; see `Pair`."""
+    """Ratio of the weaker to the stronger sign of a crossing, and the weaker one's share of the range; see `Pair`."""
     most = {sign: float(np.abs(found.values[signs == sign]).max()) for sign in (1, -1)}
     strong = found.x[signs == max(most, key=most.__getitem__)]
     before = max(strong.min() - found.x[0], found.x[-1] - strong.max())
@@ -242,10 +245,10 @@ def _signs(runs: np.ndarray, z: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _small_sample(dof: float) -> float:
-    """Return how much farther out Student's quantile lies than the normal one: errors from few draws are uncertain."""
+    """Ratio of Student's quantile to the normal one: errors from few draws are uncertain."""
     if dof < 1:
         return np.inf
-    return float(special.stdtrit(dof, 1 - LEVEL) / special.ndtri(1 - LEVEL))
+    return float(special.stdtrit(dof, 1 - CROSSING_LEVEL) / special.ndtri(1 - CROSSING_LEVEL))
 
 
 def _locate(

@@ -222,7 +222,7 @@ def _drawn(rule: Observable, moments: tuple[np.ndarray, ...], weights: np.ndarra
 
 
 def disequilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], control: str) -> str:
-    """Return why the data are out of equilibrium: a configurational temperature that is not that of the noise."""
+    """Sentence that says where the configurational temperature is not that of the noise; empty where nothing is off."""
     if control not in TEMPERATURE or not any({"force", "t_conf"} & set(arrays) for _, arrays in sizes.values()):
         return ""
     # Only data that carry a thermometer load what reads it.
@@ -250,7 +250,7 @@ def disequilibrium(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray
 
 
 def _worst(L: int, control: str, values: np.ndarray, T: np.ndarray, arrays: Mapping[str, np.ndarray]) -> str:
-    """Return where chains of a size are farthest from the temperature of their noise, if beyond doubt."""
+    """Sentence that says where chains are farthest from the temperature of their noise; empty where none is off."""
     from physnn.analysis.order.equilibrium import thermometer
 
     readings = [

@@ -16,7 +16,7 @@ from physnn.analysis.curves.crossing import Pair
 from physnn.analysis.statistics.estimate import Estimate
 
 OMEGAS = np.linspace(0.4, 4.0, 37)
-"""Correction exponents tried; all acceptable ones are averaged."""
+"""Correction exponents tried, averaged by their likelihoods; known ones lie between 0.5 and 4."""
 
 
 @dataclass(frozen=True)

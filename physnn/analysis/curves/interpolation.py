@@ -13,12 +13,12 @@ import numpy as np
 from scipy import linalg
 
 NEIGHBOURS = (1.5, 3.0)
-"""Points in the window of a local polynomial, as multiples of its number of coefficients."""
+"""Points in the window of a local polynomial, as multiples of its number of coefficients (convention)."""
 LENGTHS = (0.1, 0.2, 0.4, 0.8, 1.6)
-"""Correlation lengths of the Gaussian process, as shares of the range of x."""
+"""Correlation lengths of the Gaussian process, as shares of the range of x (convention)."""
 
 EQUAL = 1.25
-"""Ratio of cross-validation errors up to which two smoothers count as equal."""
+"""Ratio of cross-validation errors up to which two smoothers count as equal (convention)."""
 
 
 @dataclass(frozen=True)

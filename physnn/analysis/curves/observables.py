@@ -95,8 +95,9 @@ OBSERVABLES: dict[str, Observable] = {
         thermal=True,
     ),
 }
-"""What can be fitted.  Averages over networks are taken after ``combine``, averages over images or bins before.
+"""Observables that can be fitted, by name.
 
+Averages over networks are taken after ``combine``, averages over images or bins before.
 ``c`` is L^2 (<e^2> - <e>^2) / T^2, ``chi`` is L^2 (<m^2> - <|m|>^2) / T, and ``xi_over_L`` is the second-moment
 correlation length sqrt(S(0)/S(k_min) - 1) / (2 sin(pi/L)) over L, S(k_min) averaged over both axes; of unit vectors it
 is that about k*.  ``helicity`` is (<H''> - <H'^2> / T) / (V T) for a twist per site, averaged over both axes.

@@ -1,4 +1,4 @@
-"""What a fit starts from: points (L, x, y) with errors or a covariance, in one row for all sizes."""
+"""Points (L, x, y) with errors or a covariance, in one row for all sizes; forms that are fitted, and solutions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy import linalg, special
 
 from physnn.errors import InputError
 
-GAP = 0.1
+TIME_GAP = 0.1
 """Distance in ln(t / L^z) from which times of different sizes do not meet: 10 % of a time (convention)."""
 
 
@@ -58,7 +58,7 @@ class Points:
         s = np.log(self.t) - z * np.log(self.L)
         ranges = sorted((s[self.L == L].min(), s[self.L == L].max()) for L in np.unique(self.L))
         reached = np.maximum.accumulate([high for _, high in ranges])
-        return all(low <= high + GAP for (low, _), high in zip(ranges[1:], reached[:-1], strict=True))
+        return all(low <= high + TIME_GAP for (low, _), high in zip(ranges[1:], reached[:-1], strict=True))
 
     def cholesky(self) -> np.ndarray | None:
         """Lower Cholesky factor of the covariance, None if the points are independent.

@@ -13,8 +13,8 @@ import numpy as np
 
 from physnn.analysis.curves.points import Points
 
-LEVEL = 1e-3
-"""Probability that independent points are called smooth."""
+SMOOTH_LEVEL = 1e-3
+"""Probability that independent points are called smooth: one table in 1000 loses points for nothing (convention)."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Roughness:
     p_value : float
         Probability that independent points are as smooth.
     smooth : bool
-        Whether ``p_value`` is below `LEVEL` and ``ratio`` below 1/2.
+        Whether ``p_value`` is below `SMOOTH_LEVEL` and ``ratio`` below 1/2.
     """
 
     ratio: float
@@ -39,7 +39,7 @@ class Roughness:
 
 
 def roughness(points: Points, generator: np.random.Generator, draws: int = 2000) -> Roughness:
-    """Return how rough the curves are; with a covariance or fewer than 8 usable points nothing is tested."""
+    """Roughness of the curves; with a covariance or fewer than 8 usable points nothing is tested."""
     rows, errors, values = [], [], []
     for L in points.sizes:
         at = np.flatnonzero(points.L == L)
@@ -60,7 +60,7 @@ def roughness(points: Points, generator: np.random.Generator, draws: int = 2000)
     null = ((generator.standard_normal((draws, len(points))) @ operator.T) ** 2).mean(1)
     # The tail beyond the draws is that of a chi2 with the same mean and variance.
     p_value = float((np.count_nonzero(null <= ratio) + 1) / (draws + 1))
-    return Roughness(ratio, p_value, bool(p_value < LEVEL and ratio < 0.5))
+    return Roughness(ratio, p_value, bool(p_value < SMOOTH_LEVEL and ratio < 0.5))
 
 
 def _lagrange(x: np.ndarray, at: float) -> np.ndarray:

@@ -20,9 +20,10 @@ from physnn.analysis.verdict.fit import Fit, fit_curves
 from physnn.errors import InputError
 
 LEAST_WITHOUT_ERRORS = 6
-"""Points of a size from which errors can be told from the scatter about a smooth curve."""
+"""Points of a size from which errors can be told from the scatter about a smooth curve: a cubic has four numbers."""
 SYMBOLS = {"t": "T", "temperature": "T", "beta": "beta", "eta": "eta", "p": "p", "k": "K"}
-KNOWN = {
+"""Symbols of control parameters by their names in small letters."""
+KNOWN_OBSERVABLES = {
     "binder": ("binder", True),
     "u4": ("binder", True),
     "u_4": ("binder", True),
@@ -175,7 +176,7 @@ def curves_of_table(
         error = np.concatenate([_scatter(x[s == L], y[s == L], s) for s in sizes])
         remarks.append("the table has no errors: they were estimated from the scatter about smooth curves")
     points = Points(L, x, y, error, covariance)
-    known, dimensionless = KNOWN.get(table.observable.lower(), (table.observable, True))
+    known, dimensionless = KNOWN_OBSERVABLES.get(table.observable.lower(), (table.observable, True))
     noise = points
     if roughness(points, generator).smooth:
         noise = _sharing(points, dimensionless)
@@ -200,7 +201,7 @@ def curves_of_table(
 
 def is_dimensionless(observable: str) -> bool:
     """Whether zeta is 0 by default: it is unless a name is known to be otherwise."""
-    return KNOWN.get(observable.lower(), (observable, True))[1]
+    return KNOWN_OBSERVABLES.get(observable.lower(), (observable, True))[1]
 
 
 def _sharing(points: Points, dimensionless: bool) -> Points:

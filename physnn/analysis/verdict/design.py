@@ -14,10 +14,12 @@ from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.points import Curve, Form, Points, Solution
 from physnn.analysis.verdict.fit import Fit
 
-INSIDE, AROUND = 9, 9
-"""Least number of control values in the steep region of the largest size, and in that of the smallest."""
-DEGREE = 5
-"""Degree of the master curve that plans rest on."""
+INSIDE = 9
+"""Least number of control values in the steep region of the largest size (convention)."""
+AROUND = 9
+"""Least number of control values in the steep region of the smallest size (convention)."""
+PLAN_DEGREE = 5
+"""Degree of the master curve that plans rest on: they need its slope only (convention)."""
 
 
 def values_of(curves: Curves) -> tuple[float, ...]:
@@ -68,7 +70,7 @@ def master_curve(found: Collapse) -> Master:
 def _curve(points: Points, form: Form, parameters: np.ndarray, steepness: float) -> Solution:
     """Curve of low degree at given parameters, with a steepness per unit of the control."""
     model = Model(points, form)
-    model.curve = Curve(steepness * model.half, DEGREE)
+    model.curve = Curve(steepness * model.half, PLAN_DEGREE)
     found = solution(model, model.internal(parameters))
     assert found is not None
     return found

@@ -16,12 +16,13 @@ import numpy as np
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.statistics.series import estimate_time
 
-SIGMAS = 4.0
-"""Significance that a dip, and its growth, must have."""
-FEWEST = 40
-"""Values below which a distribution has no shape."""
+DIP_SIGMAS = 4.0
+"""Standard errors that a dip, and its growth, must exceed: several sizes and control values are tried."""
+LEAST_VALUES = 40
+"""Fewest values of which a distribution has a shape (convention)."""
 SEPARATION = 2.5
-"""Distance of two peaks over the root mean square of their widths from which they are apart."""
+"""Distance of two peaks over the root mean square of their widths from which they are apart; two equal normal
+peaks have a minimum between them from 2 on."""
 
 
 def dip(curves: Curves) -> str:
@@ -32,9 +33,11 @@ def dip(curves: Curves) -> str:
         k = int(np.argmin(y))
         inside = 0 < k < len(x) - 1
         walls = min(y[:k].max(initial=-np.inf), y[k + 1 :].max(initial=-np.inf)) if inside else -np.inf
-        depths.append((L, float(y[k]), float(e[k]), inside and walls - y[k] > SIGMAS * e[k] and y[k] < -SIGMAS * e[k]))
+        depths.append(
+            (L, float(y[k]), float(e[k]), inside and walls - y[k] > DIP_SIGMAS * e[k] and y[k] < -DIP_SIGMAS * e[k])
+        )
     last = depths[-1]
-    others = [d for d in depths[:-1] if d[1] - last[1] > SIGMAS * np.hypot(d[2], last[2])]
+    others = [d for d in depths[:-1] if d[1] - last[1] > DIP_SIGMAS * np.hypot(d[2], last[2])]
     if not last[3] or len(others) < len(depths) - 1 or not (depths[-2][3] or len(depths) > 2):
         return ""
     return f"the cumulant has a negative minimum that deepens with L, from {depths[0][1]:.3g} to {last[1]:.3g}"
@@ -66,7 +69,7 @@ def two_peaks(sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
 
 def _thinned(values: np.ndarray, most: int = 1000) -> np.ndarray:
     """Values far enough apart to be independent: what is correlated clumps, and clumps look like peaks."""
-    apart = 2 * estimate_time(values).tau.value if len(values) >= FEWEST else 1.0
+    apart = 2 * estimate_time(values).tau.value if len(values) >= LEAST_VALUES else 1.0
     return values[:: max(math.ceil(len(values) / most), math.ceil(apart - 0.5))]
 
 
@@ -77,7 +80,7 @@ def separation(values: np.ndarray, steps: int = 60) -> float:
     are fewer values between them than at either: a single skewed peak is fitted better by two as well.
     """
     n, spread = len(values), float(values.std())
-    if n < FEWEST or spread == 0:
+    if n < LEAST_VALUES or spread == 0:
         return 0.0
     # Start from the split that leaves the least scatter within its halves.
     ordered = np.sort(values)

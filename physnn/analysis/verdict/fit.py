@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from physnn.analysis.collapse.exponents import Collapse, Settings, collapse, outside
-from physnn.analysis.curves.crossing import LEVEL, Pair, crossings
+from physnn.analysis.curves.crossing import CROSSING_LEVEL, Pair, crossings
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.drift import Drift, drift
 from physnn.analysis.curves.points import Points
@@ -20,11 +20,11 @@ from physnn.machine import on_one_blas_thread
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
 SLIGHT = 0.03
-"""Differences on one side of a crossing, over those on the other, that corrections to scaling may make."""
+"""Differences on one side of a crossing, over those on the other, that corrections to scaling may make (convention)."""
 DECIDED = ("crossing", "merging", "first-order", "no-crossing")
 """Verdicts that answer the question."""
 CLEAR = 1.5
-"""Significance, over the threshold, from which a difference of one sign is asked where it comes from."""
+"""Significance, over the threshold, from which a difference of one sign is asked where it comes from (convention)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def widest(pairs: list[Pair]) -> Pair:
     return max(pairs, key=lambda p: p.sizes[1] / p.sizes[0])
 
 
-def decide(pairs: list[Pair]) -> tuple[Verdict, str]:
+def verdict_of(pairs: list[Pair]) -> tuple[Verdict, str]:
     """Verdict and reason from the pairs of sizes.
 
     ``crossing`` if the smallest and the largest size cross, or another pair does beyond doubt when all pairs are
@@ -116,7 +116,7 @@ def decide(pairs: list[Pair]) -> tuple[Verdict, str]:
     if pair.verdict == "many-crossings":
         return "undecided", f"{name} differ significantly with both signs, changing more than once"
     others = [p for p in pairs if p.verdict == "crossing"]
-    sure = [p for p in others if p.p_value * len(pairs) < LEVEL]
+    sure = [p for p in others if p.p_value * len(pairs) < CROSSING_LEVEL]
     if sure and all(p.verdict != "many-crossings" for p in pairs):
         return "crossing", f"L = {sure[0].sizes[0]} and {sure[0].sizes[1]} differ significantly with both signs"
     if pair.verdict == "unresolved":
@@ -189,7 +189,7 @@ def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generato
         pairs = crossings(curves.scaled(found.zeta_over_nu.value))
     elif zeta:
         pairs = crossings(curves.scaled(zeta))
-    verdict, reason = decide(pairs)
+    verdict, reason = verdict_of(pairs)
     p_value = widest(pairs).p_value
     if found is not None and verdict != "crossing":
         verdict, reason = _scaled(pairs, found, verdict, reason)

@@ -22,14 +22,20 @@ from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.plain import fields_json
 
 JOINED = 0.2
-"""Least share of the range over which curves must be joined."""
-ACCEPTABLE = 0.01
-"""Least p-value of a form."""
+"""Least share of the range over which curves must be joined (convention)."""
+ACCEPTABLE_FORM = 0.01
+"""Least p-value of a form (convention: forms hold near the splitting only)."""
 DECISIVE = 6.0
-"""Difference of 2 ln(likelihood) from which one form is favoured."""
-STEEPNESS = (0.3, 0.6, 1.0, 1.6)
-DEGREE, COARSE_DEGREE, JOINED_DEGREE = 9, 6, 3
-LIMITS = {"power": (0.2, 8.0), "kosterlitz-thouless": (0.05, 20.0)}
+"""Difference of 2 ln(likelihood) from which one form is favoured: about 20 to 1 (Kass and Raftery 1995: strong)."""
+SPLIT_STEEPNESS = (0.3, 0.6, 1.0, 1.6)
+"""Steepness values of the tanh that are tried (convention)."""
+SPLIT_DEGREE = 9
+"""Degree of the polynomial beyond the splitting (convention)."""
+COARSE_SPLIT_DEGREE = 6
+"""Degree beyond the splitting while minima are searched."""
+JOINED_DEGREE = 3
+"""Degree of the polynomial on the joined side (convention)."""
+FORM_LIMITS = {"power": (0.2, 8.0), "kosterlitz-thouless": (0.05, 20.0)}
 """Values of nu and of b (in units of the square root of half the range) that are tried."""
 
 Name = Literal["power", "kosterlitz-thouless"]
@@ -92,7 +98,7 @@ class Merging:
 
 
 def split_sides(pair: Pair) -> list[int]:
-    """Return on which sides two curves may differ beyond a joined part: +1 for large control values, -1 for small.
+    """Sides on which two curves may differ beyond a joined part: +1 for large control values, -1 for small.
 
     They must differ with one sign only and be indistinguishable over a fifth of the range at the other end.
     """
@@ -116,7 +122,7 @@ def _both(points: Points, pair: Pair, side: int) -> Merging | None:
     marked = np.flatnonzero(pair.signs)
     edge = float(pair.at[marked[0] if side > 0 else marked[-1]])
     power, kosterlitz = _fit(points, side, edge, "power"), _fit(points, side, edge, "kosterlitz-thouless")
-    if power is None or kosterlitz is None or max(power.p_value, kosterlitz.p_value) < ACCEPTABLE:
+    if power is None or kosterlitz is None or max(power.p_value, kosterlitz.p_value) < ACCEPTABLE_FORM:
         return None
     apart = power.chi2 - kosterlitz.chi2
     favoured: Name | None = None if abs(apart) < DECISIVE else "kosterlitz-thouless" if apart > 0 else "power"
@@ -140,22 +146,26 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
         rest = model.target - q @ (q.T @ model.target)
         return float(rest @ rest)
 
-    low, high = np.log(LIMITS[name])
+    low, high = np.log(FORM_LIMITS[name])
     coarse = np.linspace(low, high, 12)
-    table = np.array([[[chi2(x_c, np.exp(e), k, COARSE_DEGREE) for k in STEEPNESS] for e in coarse] for x_c in places])
-    dof = len(points) - (DEGREE + JOINED_DEGREE + 1) - 3
+    table = np.array(
+        [[[chi2(x_c, np.exp(e), k, COARSE_SPLIT_DEGREE) for k in SPLIT_STEEPNESS] for e in coarse] for x_c in places]
+    )
+    dof = len(points) - (SPLIT_DEGREE + JOINED_DEGREE + 1) - 3
     if dof < 3:
         return None
 
     def cost(v: np.ndarray) -> float:
         outside = max(0.0, abs(v[0]) - 0.97) + max(0.0, low - v[1], v[1] - high) + max(0.0, abs(v[2]) - 3)
         inside = float(np.clip(v[1], low, high)), float(np.clip(v[2], -3, 3))
-        return chi2(float(v[0]), float(np.exp(inside[0])), float(np.exp(inside[1])), DEGREE) + 1e6 * float(outside)
+        return chi2(float(v[0]), float(np.exp(inside[0])), float(np.exp(inside[1])), SPLIT_DEGREE) + 1e6 * float(
+            outside
+        )
 
     best = None
     for k in np.argsort(table.min((1, 2)))[:3]:
         e, steepness = np.unravel_index(int(table[k].argmin()), table[k].shape)
-        start = np.array([places[k], coarse[e], np.log(STEEPNESS[steepness])])
+        start = np.array([places[k], coarse[e], np.log(SPLIT_STEEPNESS[steepness])])
         simplex = start + np.array([[0, 0, 0], [0.03, 0, 0], [0, 0.1, 0], [0, 0, 0.2]])
         found = optimize.minimize(
             cost, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 400, "fatol": 1e-3}

@@ -10,11 +10,11 @@ import scipy
 
 from physnn.analysis.collapse.exponents import Collapse
 from physnn.analysis.collapse.scan import ACCEPTABLE
-from physnn.analysis.curves.crossing import LEVEL
+from physnn.analysis.curves.crossing import CROSSING_LEVEL
 from physnn.analysis.verdict.fit import Fit, widest
 
 CITATION = re.compile(r"\[(physnn|[A-Z][A-Za-z]+\d{4})\]")
-"""How the paragraph cites."""
+"""Citations in the paragraph."""
 
 
 def _article(author: str, title: str, journal: str, volume: int, year: int, pages: str, doi: str) -> str:
@@ -106,7 +106,7 @@ ENTRIES = {
 """BibTeX entries by key."""
 
 
-def methods(fit: Fit) -> dict[str, str]:
+def methods_of(fit: Fit) -> dict[str, str]:
     """``paragraph``, prose with the numbers of a fit that cites as ``[Golub1973]``, and its ``bibtex``."""
     parts = [_data(fit), _verdict(fit)]
     if fit.collapse:
@@ -142,7 +142,7 @@ def _and(words: list[str]) -> str:
 
 
 def _data(fit: Fit) -> str:
-    """Return what was measured and how its errors were resampled."""
+    """Data, and how their errors were resampled."""
     curves = fit.curves
     count = sum(len(curves.x[L]) for L in curves.sizes)
     low, high = min(x.min() for x in curves.x.values()), max(x.max() for x in curves.x.values())
@@ -173,15 +173,15 @@ def _data(fit: Fit) -> str:
 
 
 def _verdict(fit: Fit) -> str:
-    """Return how the verdict was reached."""
+    """Verdict and the test it rests on."""
     zeta = fit.collapse.zeta_over_nu.value if fit.collapse else 0.0
     scaled = f" of y L^(-zeta/nu) with zeta/nu = {zeta:.4g}" if zeta else ""
     pair = widest(fit.pairs)
     text = (
         f"Curves{scaled} were tested for crossings [Binder1981] pair by pair: their difference, on every run of 1, 2, "
         "4 and more neighbouring control values at once, must be significantly positive on one side and negative on "
-        f"the other, at a simultaneous level of {LEVEL:.0%} for either sign from the bootstrap.  For the smallest and "
-        f"the largest size, L = {pair.sizes[0]} and {pair.sizes[1]}, the p-value of curves that do not cross is "
+        f"the other, at a simultaneous level of {CROSSING_LEVEL:.0%} for either sign from the bootstrap.  For the "
+        f"smallest and the largest size, L = {pair.sizes[0]} and {pair.sizes[1]}, the p-value of curves that do not cross is "
         f"{_small(fit.verdict_p_value)}; the verdict is {fit.verdict} ({fit.reason})."
     )
     if fit.verdict == "first-order":
@@ -193,7 +193,7 @@ def _verdict(fit: Fit) -> str:
 
 
 def _collapse(best: Collapse, fit: Fit) -> str:
-    """Return how the points were collapsed."""
+    """Collapse and its windows."""
     scanned, chosen = best.scan, best.scan.best
     candidates, name = scanned.candidates, fit.curves.control
     counted = [c for c in candidates if c.weight > 0.01]

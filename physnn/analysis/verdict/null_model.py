@@ -27,13 +27,13 @@ from physnn.analysis.statistics.plain import to_json
 from physnn.analysis.statistics.resampling import shares, widened
 from physnn.errors import InputError
 
-LEVEL = 0.003
-"""Largest p-value with which the null model is rejected."""
-OBSERVABLES = ("rmse", "rmse_per_image")
+NULL_LEVEL = 0.003
+"""Largest p-value with which the null model is rejected: that of three standard deviations (convention)."""
+PREDICTED = ("rmse", "rmse_per_image")
 """Observables that the null model predicts."""
-LEAST = 4
-"""Images per network and size that the test needs."""
-BLOCK = 100
+LEAST_IMAGES = 4
+"""Images per network and size that the test needs: fewer have no variance worth resampling (convention)."""
+SAMPLES_AT_ONCE = 100
 """Bootstrap samples formed at once."""
 
 
@@ -63,7 +63,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class NullModel:
-    """What the null model predicts, and whether the data agree.
+    """Prediction of the null model beside the data.
 
     Attributes
     ----------
@@ -95,10 +95,10 @@ class NullModel:
     @property
     def rejected(self) -> bool:
         """Whether the data differ significantly from the prediction."""
-        return self.p_value < LEVEL
+        return self.p_value < NULL_LEVEL
 
     def sentence(self) -> str:
-        """Return what was found, in words."""
+        """Result in words."""
         L, eta, z = self.largest
         verdict = "is rejected" if self.rejected else "explains the curves"
         return (
@@ -146,16 +146,16 @@ def null_model(
     Raises
     ------
     InputError
-        If the observable is none that the null model predicts, or there are fewer than two sizes, `LEAST` images per
-        network and size, or one common noise value.
+        If the observable is none that the null model predicts, or there are fewer than two sizes, `LEAST_IMAGES` images
+        per network and size, or one common noise value.
     """
-    if observable not in OBSERVABLES:
-        raise InputError(f"the null model predicts {' and '.join(OBSERVABLES)}, not {observable}")
+    if observable not in PREDICTED:
+        raise InputError(f"the null model predicts {' and '.join(PREDICTED)}, not {observable}")
     reference = max(sizes) if reference is None else reference
     if reference not in sizes or len(sizes) < 2:
         raise InputError("the null model needs two sizes or more, one of them its reference")
-    if min(e.near.shape[2] for e in sizes.values()) < LEAST:
-        raise InputError(f"the null model needs {LEAST} images per network and size or more")
+    if min(e.near.shape[2] for e in sizes.values()) < LEAST_IMAGES:
+        raise InputError(f"the null model needs {LEAST_IMAGES} images per network and size or more")
     eta = np.array(sorted(set.intersection(*(set(e.eta.tolist()) for e in sizes.values()))))
     if not len(eta):
         raise InputError("the sizes have no noise value in common")
@@ -227,10 +227,10 @@ def _expected(
         return np.asarray(np.sqrt(np.maximum(0, far * (1 - mean) + near * mean)).mean(2))
     rows = []
     weights = weights if errors.scale is None else weights * errors.scale
-    for first in range(0, len(weights), BLOCK):
-        a, b, v = (x[first : first + BLOCK, :, :, None] for x in (far, near, variance))
+    for first in range(0, len(weights), SAMPLES_AT_ONCE):
+        a, b, v = (x[first : first + SAMPLES_AT_ONCE, :, :, None] for x in (far, near, variance))
         roots = mean_root(a * (1 - share) + b * share, v / L**2)
-        rows.append(np.einsum("bcni,bni->bcn", roots, weights[first : first + BLOCK]).mean(2))
+        rows.append(np.einsum("bcni,bni->bcn", roots, weights[first : first + SAMPLES_AT_ONCE]).mean(2))
     return np.concatenate(rows)
 
 

@@ -1,4 +1,4 @@
-"""What to measure next: from the fit of a pilot to the control values and the number of draws that reach an error.
+"""Plan of the next measurements: control values and numbers of draws that reach an error, from the fit of a pilot.
 
 A draw is whatever is averaged within a network: an image, or a measurement of a chain.  The variance of a critical
 point has two parts.  That of the draws falls as one over their number and depends on where they are taken; that of
@@ -24,22 +24,22 @@ from physnn.analysis.verdict.first_order import two_peaks
 from physnn.analysis.verdict.fit import Fit, fit_curves, usual_omega, widest
 
 CAP = 64.0
-"""Most that a second stage may cost, as a multiple of the pilot."""
-FEWEST = 4
-"""Least number of the pilot's values in the steep region of the largest size for its error to be final."""
+"""Largest cost of a second stage, as a multiple of the pilot's (convention)."""
+LEAST_STEEP = 4
+"""Least number of the pilot's values in the steep region of the largest size for its error to be final (convention)."""
 MARGIN = 0.9
 """Share of the wanted error that is planned for: the error that will be found is itself uncertain."""
 HETEROGENEOUS = 0.01
-"""Networks have critical points of their own where their scatter is this improbable without."""
+"""p-value of networks that share a critical point below which they have their own (convention)."""
 DOMINATED = 0.95
-"""Share of the planned error that networks alone may give before they, and not draws, are what is missing."""
+"""Share of the planned error from which networks alone, and not draws, are what is missing (convention)."""
 ENOUGH = 9.0
-"""Where networks dominate, draws are taken until their part of the variance is this many times smaller."""
+"""Ratio of variances, networks over draws, that is planned where networks dominate: draws then add 5 % to the error."""
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """What to measure after a pilot.
+    """Measurements after a pilot.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class ErrorParts:
         return Estimate.student(0.0, deviation, count - 1 if self.networks > 1 else self.dof).error
 
     def networks_for(self, error: float, share: float = 1.0) -> int:
-        """Return how many networks have an error, the draws' variance of each multiplied by ``share``."""
+        """Number of networks that have an error, the draws' variance of each multiplied by ``share``."""
         count = max(2, self.networks)
         while self.error(share, count) > error and count < 10**6:
             count = math.ceil(1.02 * count)
@@ -103,14 +103,14 @@ class ErrorParts:
 
 
 def fit_pilot(found: Curves, sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]]) -> Fit:
-    """Return what `physnn.answers.fit.fit` answers for a file of these curves and the arrays they are made of."""
+    """Answer of `physnn.answers.fit.fit` to a file of these curves and the arrays they are made of."""
     peaks = two_peaks({L: arrays for L, (_, arrays) in sizes.items()})
     generator = rng.stream(0, "bootstrap", "fit", found.observable)
     return fit_curves(found, Settings(omega=usual_omega(found)), generator, peaks)
 
 
 def refine(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CAP, draws: str = "draws") -> Refinement:
-    """Return what to measure so that the critical point of a pilot's fit is known to an error.
+    """Measurements with which the critical point of a pilot's fit is known to an error.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def refine(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CA
     reached, parts = found.critical_point.error, error_parts(fit)
     seen = np.abs(np.array(values) - found.critical_point.value) <= steep(found)
     # An error that rests on values beside a steep step is not to be trusted.
-    if max(reached, parts.error()) <= target_error and seen.sum() >= FEWEST:
+    if max(reached, parts.error()) <= target_error and seen.sum() >= LEAST_STEEP:
         return Refinement(values, 1.0, False, reached, 0, f"the pilot's error {reached:.2g} is small enough")
     grid = grid_near(fit)
     gain, limit = design_gain(found, grid), cap * len(values) / len(grid)
@@ -159,7 +159,7 @@ def refine(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CA
 
 
 def lengthen(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CAP) -> Refinement:
-    """Return how many times the pilot's sweeps give the wanted error at the pilot's own temperatures; as `refine`."""
+    """Multiple of the pilot's sweeps that gives the wanted error at the pilot's own temperatures; as `refine`."""
     found, values = fit.collapse, values_of(fit.curves)
     if fit.verdict != "crossing" or found is None:
         return _unrefined(fit, asked, cap, "sweeps")
@@ -175,7 +175,7 @@ def lengthen(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = 
 
 
 def missing(fit: Fit, target_error: float, draws: str = "draws") -> str:
-    """Return what an answer lacks to a wanted error, in one sentence; empty where it is reached."""
+    """Sentence that says what an answer lacks to a wanted error; empty where it is reached."""
     if fit.verdict != "crossing" or fit.collapse is None:
         return f"the verdict is {fit.verdict}, so there is no critical point to be known"
     error, parts = fit.collapse.critical_point.error, error_parts(fit)
@@ -228,7 +228,7 @@ def draws_share(curves: Curves, small: int, large: int) -> float:
 
 
 def error_parts(fit: Fit) -> ErrorParts:
-    """Return where the error of the critical point of a fit with a collapse comes from.
+    """Parts of the error of the critical point of a fit with a collapse.
 
     The critical point of every network is one step of the fit from the common solution: linear, so that it exists
     however noisy the network's own curve is.  Scatter beyond that of the draws is the networks' spread.

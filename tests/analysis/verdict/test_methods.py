@@ -14,7 +14,7 @@ from physnn.analysis.curves.tables import fit_arrays
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.fit import Fit
 from physnn.analysis.verdict.merging import Joined, Merging
-from physnn.analysis.verdict.methods import CITATION, ENTRIES, methods
+from physnn.analysis.verdict.methods import CITATION, ENTRIES, methods_of
 from physnn.answers import fit as report
 from physnn.store.sweep_file import SweepFile
 from tests.conftest import planted_sizes
@@ -53,7 +53,7 @@ FITS = {
 
 @pytest.mark.parametrize("name", FITS)
 def test_every_citation_has_its_entry_and_the_other_way_round(name):
-    text = methods(FITS[name]())
+    text = methods_of(FITS[name]())
     assert set(text) == {"paragraph", "bibtex"}
     cited = set(CITATION.findall(text["paragraph"]))
     entries = re.findall(r"^@\w+\{([^,]+),$", text["bibtex"], re.MULTILINE)
@@ -67,7 +67,7 @@ def test_every_citation_has_its_entry_and_the_other_way_round(name):
 
 
 def test_exactly_what_was_used_is_cited():
-    cited = {name: set(CITATION.findall(methods(fit())["paragraph"])) for name, fit in FITS.items()}
+    cited = {name: set(CITATION.findall(methods_of(fit())["paragraph"])) for name, fit in FITS.items()}
     assert cited["table"] == ALWAYS | COLLAPSE
     assert cited["sweep"] == ALWAYS | COLLAPSE | NETWORKS
     assert cited["no crossing"] == ALWAYS | {"Davison1997", "Collette2013"}
@@ -77,7 +77,7 @@ def test_exactly_what_was_used_is_cited():
 
 def test_the_paragraph_has_the_numbers_of_the_fit():
     fit = table()
-    text, best = methods(fit)["paragraph"], fit.collapse
+    text, best = methods_of(fit)["paragraph"], fit.collapse
     chosen = best.scan.best
     for words in (
         "L = 16, 32 and 64", "39 points", "zeta/nu held at 0", f"L_min = {chosen.smallest}", "1000 samples",
@@ -90,24 +90,24 @@ def test_the_paragraph_has_the_numbers_of_the_fit():
 
 
 def test_networks_and_corrections_are_described():
-    text = methods(sweep())["paragraph"]
+    text = methods_of(sweep())["paragraph"]
     assert "8 networks with 16 or more images" in text
     assert "Student's distribution with 7 degrees of freedom" in text
     assert "No correction to scaling" in text
     corrected = table(omega=1.0)
-    assert "with omega held at 1, carry 100% of the weight" in methods(corrected)["paragraph"]
+    assert "with omega held at 1, carry 100% of the weight" in methods_of(corrected)["paragraph"]
 
 
 def test_what_could_not_be_decided_is_written_too():
-    text = methods(sweep(False))["paragraph"]
+    text = methods_of(sweep(False))["paragraph"]
     assert "verdict is no-crossing" in text
     assert "1/nu =" not in text
-    assert "kosterlitz-thouless is favoured" in methods(merged())["paragraph"]
-    assert "neither is favoured" in methods(merged(None))["paragraph"]
+    assert "kosterlitz-thouless is favoured" in methods_of(merged())["paragraph"]
+    assert "neither is favoured" in methods_of(merged(None))["paragraph"]
 
 
 def test_first_order_evidence_is_cited_by_its_kind():
     fit = table()
     for reason, key in (("a negative minimum that deepens", "Vollmayr1993"), ("energy has two peaks", "Challa1986")):
         told = replace(fit, verdict="first-order", reason=reason)
-        assert {"Vollmayr1993", "Challa1986"} & set(CITATION.findall(methods(told)["paragraph"])) == {key}
+        assert {"Vollmayr1993", "Challa1986"} & set(CITATION.findall(methods_of(told)["paragraph"])) == {key}

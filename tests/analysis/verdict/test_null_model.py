@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from physnn.analysis.verdict.null_model import LEVEL, Errors, mean_root, null_model
+from physnn.analysis.verdict.null_model import NULL_LEVEL, Errors, mean_root, null_model
 from physnn.answers import fit as report
 from physnn.errors import InputError
 from physnn.store.hdf5 import Variable
@@ -42,7 +42,7 @@ def test_errors_that_grow_with_l_are_rejected():
     rng = np.random.default_rng(2)
     found = [null_model(planted(rng, extra=0.25), "rmse", rng) for _ in range(10)]
     assert all(n.rejected for n in found)
-    assert found[0].p_value < LEVEL and "is rejected" in found[0].sentence()
+    assert found[0].p_value < NULL_LEVEL and "is rejected" in found[0].sentence()
 
 
 def test_a_density_that_depends_on_l_makes_curves_cross_and_the_null_model_knows_it():
