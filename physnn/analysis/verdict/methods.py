@@ -181,8 +181,8 @@ def _verdict(fit: Fit) -> str:
         f"Curves{scaled} were tested for crossings [Binder1981] pair by pair: their difference, on every run of 1, 2, "
         "4 and more neighbouring control values at once, must be significantly positive on one side and negative on "
         f"the other, at a simultaneous level of {CROSSING_LEVEL:.0%} for either sign from the bootstrap.  For the "
-        f"smallest and the largest size, L = {pair.sizes[0]} and {pair.sizes[1]}, the p-value of curves that do not cross is "
-        f"{_small(fit.verdict_p_value)}; the verdict is {fit.verdict} ({fit.reason})."
+        f"smallest and the largest size, L = {pair.sizes[0]} and {pair.sizes[1]}, the p-value of curves that do not "
+        f"cross is {_small(fit.verdict_p_value)}; the verdict is {fit.verdict} ({fit.reason})."
     )
     if fit.verdict == "first-order":
         if "minimum" in fit.reason:
