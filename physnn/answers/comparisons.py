@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from physnn import rng
 from physnn.analysis.collapse.exponents import Settings, collapse
-from physnn.analysis.curves.tables import is_dimensionless
+from physnn.analysis.curves.tables import Columns, is_dimensionless
 from physnn.analysis.verdict.fit import Fit, usual_omega
 from physnn.answers.equilibrium import fitted_together
 from physnn.answers.fit import default_observable, fit, loaded, sampled_curves
@@ -107,7 +107,7 @@ def fit_dynamic(
     from physnn.analysis.collapse.dynamic import dynamic_scaling
     from physnn.analysis.curves.points import Points
 
-    table = read_table(Path(source))
+    table = Columns(**read_table(Path(source)))
     check_fit(len(table.y), resamples)
     if table.t is None or table.error is None:
         missing = "times" if table.t is None else "errors"

@@ -108,14 +108,14 @@ def loaded(
 ) -> tuple[Curves, str, tuple[str, ...]]:
     """Curves of a file, evidence of two peaks in it, and what was done to its numbers."""
     if isinstance(source, str | Path) and not is_hdf5(Path(source)):
-        table = read_table(Path(source))
+        table = Columns(**read_table(Path(source)))
         if table.t is not None:
             raise InputError(f"{source} has a column of times: fit it with --dynamic")
         check_fit(len(table.y), resamples)
         matrix = read_covariance(Path(covariance), len(table.y)) if covariance else None
         generator = rng.stream(seed, "bootstrap", "table")
-        columns = Columns(table.L, table.x, table.y, table.error, table.control, observable or table.observable)
-        found, said = curves_of_table(columns, matrix, max(1000, resamples), generator)
+        table = replace(table, observable=observable or table.observable)
+        found, said = curves_of_table(table, matrix, max(1000, resamples), generator)
         return found, "", (*table.remarks, *said)
     if covariance:
         raise InputError("a covariance belongs to a plain table; a sweep file has its own resampling")

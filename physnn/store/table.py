@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,36 +30,14 @@ NAMES = {
 Row = tuple[int, list[float]]
 
 
-@dataclass(frozen=True)
-class Table:
-    """A checked table.
+def read_table(path: Path) -> dict[str, Any]:
+    """Checked columns of a table by name, as `physnn.analysis.curves.tables.Columns` takes them.
 
-    Attributes
-    ----------
-    L, x, y : ndarray
-        Size, control value and value of every row.
-    error : ndarray or None
-        Standard errors, None if the table has none.
-    t : ndarray or None
-        Times, where a column is named so.
-    control, observable : str
-        Names from the header, else ``x`` and ``value``.
-    remarks : tuple of str
-        What was done to the numbers.
-    """
-
-    L: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    error: np.ndarray | None
-    t: np.ndarray | None
-    control: str
-    observable: str
-    remarks: tuple[str, ...]
-
-
-def read_table(path: Path) -> Table:
-    """Read and check a table.
+    Returns
+    -------
+    dict
+        ``L``, ``x``, ``y``; ``error`` and ``t``, None where the table has none; ``control`` and ``observable``, names
+        from the header, else ``x`` and ``value``; ``remarks``, a tuple of sentences on changes of the numbers.
 
     Raises
     ------
@@ -86,16 +64,12 @@ def read_table(path: Path) -> Table:
         error = np.sqrt((error**2 + picked["error_minus"] ** 2) / 2)
         remarks.append("errors are asymmetric: the root mean square of both sides is used")
     names = header or []
-    return Table(
-        picked["L"],
-        picked["x"],
-        picked["y"],
-        error,
-        picked.get("t"),
-        names[columns["x"]] if names else "x",
-        names[columns["y"]] if names else "value",
-        tuple(remarks),
-    )
+    return {name: picked.get(name) for name in ("L", "x", "y", "t")} | {
+        "error": error,
+        "control": names[columns["x"]] if names else "x",
+        "observable": names[columns["y"]] if names else "value",
+        "remarks": tuple(remarks),
+    }
 
 
 def read_covariance(path: Path, rows: int) -> np.ndarray:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from physnn.analysis.curves.tables import Columns
 from physnn.errors import InputError
 from physnn.store.table import MOST_ROWS, read_covariance, read_table
 
@@ -12,7 +13,7 @@ ROWS = "16 0.4 0.1 0.01\n16 0.5 0.2 0.01\n32 0.4 0.15 0.02\n"
 def read(tmp_path, text: str):
     path = tmp_path / "t.txt"
     path.write_text(text)
-    return read_table(path)
+    return Columns(**read_table(path))
 
 
 @pytest.mark.parametrize(

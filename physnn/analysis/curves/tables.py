@@ -52,6 +52,10 @@ class Columns:
         Standard errors, if there are any.
     control, observable : str
         Names.
+    t : ndarray or None
+        Times, for dynamic scaling.
+    remarks : tuple of str
+        Changes of the numbers on reading.
     """
 
     L: np.ndarray
@@ -60,6 +64,8 @@ class Columns:
     error: np.ndarray | None
     control: str = "x"
     observable: str = "value"
+    t: np.ndarray | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def fit_arrays(
