@@ -141,12 +141,12 @@ def test_a_covariance_takes_the_place_of_errors():
 
 
 def test_many_points_are_thinned_and_refined_on_all_that_stay(monkeypatch):
-    monkeypatch.setattr(module, "FEW", 60)
-    monkeypatch.setattr(module, "MOST", 120)
+    monkeypatch.setattr(module, "FEW_POINTS", 60)
+    monkeypatch.setattr(module, "MOST_POINTS", 120)
     fit = gaussian_process(planted(0, 0.0), (None, None, 0.0), start(0.0))
     assert fit.n_points == 120
     assert (np.abs(fit.parameters - [*TRUTH, 0.0]) <= 3 * errors(fit)).all()
-    thin = module.thinned(planted(0, 0.0), 120)
+    thin = module.evenly_thinned(planted(0, 0.0), 120)
     assert all(29 <= (thin.L == L).sum() <= 31 for L in thin.sizes)
 
 
