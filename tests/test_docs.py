@@ -58,3 +58,39 @@ def test_every_figure_of_readme_and_docs_is_made_by_a_sim():
         for image in re.findall(r"!\[[^\]]*\]\(([^)]+\.png)\)", page.read_text()):
             assert (page.parent / image).is_file()
             assert Path(image).name in made, f"{page.name}: {image}"
+
+
+LONGEST = 35
+"""A sentence has fewer words than this."""
+LONG_SENTENCES: dict[str, int] = {}
+"""Sentences that are still longer, by page; the numbers only fall, and at the end there are none."""
+
+
+def sentences(text: str) -> list[list[str]]:
+    """Words of every sentence outside code blocks, tables and displayed formulas; inline ones count as one word."""
+    for pattern, instead in (
+        (r"\A---\n.*?\n---\n", ""),
+        (r"^```.*?^```[^\n]*$", "\n\n"),
+        (r"\$\$.*?\$\$|\$[^$]*\$", " formula "),
+        (r"`[^`]*`", " code "),
+        (r"!\[[^\]]*\]\([^)]*\)", " "),
+        (r"\]\([^)]*\)", "]"),
+        (r"^\s*\|.*$", "\n"),
+        (r"^(?=\s*(?:[-*#]|\d+\.) |#)", "\n"),
+    ):
+        text = re.sub(pattern, instead, text, flags=re.MULTILINE | re.DOTALL if ".*?" in pattern else re.MULTILINE)
+    paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
+    found = (s for paragraph in paragraphs for s in re.split(r"(?<=[.!?])[\"*)\]]*\s+", paragraph))
+    return [re.findall(r"[A-Za-z0-9][\w'.,%-]*", sentence) for sentence in found]
+
+
+def test_sentences_are_short():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    long = {page.name: sum(len(words) >= LONGEST for words in sentences(page.read_text())) for page in pages}
+    assert {name: n for name, n in long.items() if n > LONG_SENTENCES.get(name, 0)} == {}
+    assert {name: n for name, n in LONG_SENTENCES.items() if n > long[name]} == {}, "the allowance can fall"
+
+
+def test_words_of_sentences_are_counted():
+    text = "Two words.  Three $x + y$ `of code`!\n\n| a | table of words |\n\n```python\ncode here\n```\n- an item\n- another\n"
+    assert [len(words) for words in sentences(text) if words] == [2, 3, 2, 1]
