@@ -78,15 +78,21 @@ def fit_command(
     if z is not None:
         raise InputError("--z belongs to --dynamic")
     from physnn.analysis.verdict.fit import DECIDED
-    from physnn.answers import comparisons, plots
     from physnn.answers import fit as report
     from physnn.cli.answers import fit_text
 
     answer = report.fit(file, seed=seed or 0, **options)
     refused = answer.verdict == "non-equilibrium"
     common = _joint(file, joint, options, seed or 0) if joint and not refused else None
-    drawn = plots.plot_fit(answer, figure) if figure else None
-    text = comparisons.methods(answer) if methods else None
+    drawn, text = None, None
+    if figure:
+        from physnn.answers import plots
+
+        drawn = plots.plot_fit(answer, figure)
+    if methods:
+        from physnn.answers import comparisons
+
+        text = comparisons.methods(answer)
     if as_json:
         extra = {"figure": str(drawn) if drawn else None} | ({"methods": text} if text else {})
         extra |= {"joint": common.as_json()} if common else {}

@@ -253,6 +253,7 @@ def _number(found: dict[str, Any]) -> str:
 )
 @click.option("--components", type=opt.Whole(1), default=100, show_default=True, help="Coordinates of a reduction.")
 @opt.seed_option
+@opt.shard_option
 @opt.out_option("replicas.h5")
 @opt.json_option
 @opt.run_options
@@ -285,7 +286,10 @@ def replicas_command(
         kept = call.out.with_name(f"{call.out.stem}-networks.h5")
         recipe, images = classifier_settings(options)
         members = {name: (recipe | {"network": name}, {"train": 100} | images) for name in networks or FIVE}
-        file = train_members("replicas", members, range(count), replace(call, out=kept), options)
+        trained = train_members("replicas", members, range(count), replace(call, out=kept), options["engine"])
+        if trained is None:
+            return
+        file = trained
     with progress_bar("replicas", call.quiet) as progress:
         study = study_replicas(file, measurements, seed or 0, progress)
     save_distances(study, file, call.out)

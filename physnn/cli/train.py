@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.call import Call, read_config, resolve_device
-from physnn.cli.output import print_json, print_table, progress_bar
+from physnn.cli.call import Call, read_config, resolve_device, run_recipe
+from physnn.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from physnn.store.ensemble_file import EnsembleFile
@@ -68,6 +68,7 @@ def train_command() -> None:
     example="0 1 2",
     help="One network each [default: 0].",
 )
+@opt.shard_option
 @opt.dry_run_option
 @opt.out_option("kuramoto.h5")
 @opt.config_option
@@ -94,15 +95,19 @@ def kuramoto(seeds: tuple[int, ...], **options: Any) -> None:
     validated(TrainingRecipe, settings)
     assert call.run is not None
     device = resolve_device(call.device, recorded["device"]) or "cpu"
-    from physnn import api
+    from physnn.cli.answers import print_missing
+    from physnn.jobs.executors import available_cores
+    from physnn.samples.training.kuramoto import KuramotoTraining, plan_training
 
+    recipe = validated(KuramotoTraining, settings | {"seeds": chosen, "device": device}).resolved()
     if call.dry_run:
-        plan = api.plan_kuramoto(chosen, out=call.out, jobs=call.run["jobs"], device=device, **settings)
-        _print_training_plan(plan, call.as_json)
+        _print_training_plan(plan_training(recipe, call.run["jobs"] or available_cores()), call.as_json)
         return
-    with progress_bar("train kuramoto", call.quiet) as progress:
-        api.train_kuramoto(chosen, out=call.out, device=device, progress=progress, **call.run, **settings)
-    _print_trained(call.out, call.as_json)
+    count, missing = run_recipe("train kuramoto", recipe, call)
+    if missing:
+        print_missing(call.run["shard"], {"networks": (call.out, count, missing)}, call.as_json)
+    else:
+        _print_trained(call.out, call.as_json)
 
 
 def _print_training_plan(plan: dict[str, Any], as_json: bool) -> None:
@@ -161,6 +166,7 @@ def _print_trained(out: Path, as_json: bool) -> None:
 @click.option("--epochs", type=opt.Whole(0), help="Epochs [default: 30].")
 @data_options
 @recipe_options
+@opt.shard_option
 @opt.out_option("classify.h5")
 @opt.json_option
 @opt.run_options
@@ -187,7 +193,9 @@ def classify(
         )
         for form in forms
     }
-    _report_forms(train_members("train classify", members, seeds or range(5), call, options), call.out, call.as_json)
+    file = train_members("train classify", members, seeds or range(5), call, options["engine"])
+    if file:
+        _report_forms(file, call.out, call.as_json)
 
 
 def classifier_settings(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -203,22 +211,35 @@ def train_members(
     members: dict[str, tuple[dict[str, Any], dict[str, Any]]],
     seeds: Sequence[int],
     call: Call,
-    options: dict[str, Any],
-) -> EnsembleFile:
-    """Train ensembles, by name the settings of a classifier and of its images, into the file of a call."""
+    engine: str,
+) -> EnsembleFile | None:
+    """Ensembles, by name the settings of a classifier and of its images, trained into the file of a call.
+
+    None where other shards are missing, which is printed.
+    """
+    from physnn.cli.answers import print_missing
     from physnn.networks.classifiers.replicas import ClassifierRecipe
     from physnn.networks.tasks.problem import ProblemRecipe
     from physnn.samples.base import validated
-    from physnn.samples.training.classifiers import train_ensembles
+    from physnn.samples.training.classifiers import ClassifierTraining
+    from physnn.store.ensemble_file import read_ensembles
 
     assert call.run is not None
-    recipes = {
-        name: (validated(ClassifierRecipe, one), validated(ProblemRecipe, images))
+    ensembles = {
+        name: {
+            "recipe": validated(ClassifierRecipe, one),
+            "problem": validated(ProblemRecipe, images),
+            "engine": engine,
+        }
         for name, (one, images) in members.items()
     }
-    run = {"engine": options["engine"], "device": resolve_device(call.device) or "cpu", **call.run}
-    with progress_bar(title, call.quiet) as progress:
-        return train_ensembles(recipes, tuple(seeds), out=call.out, progress=progress, **run)
+    chosen = {"seeds": tuple(seeds), "device": resolve_device(call.device) or "cpu"}
+    recipe = validated(ClassifierTraining, chosen | {"ensembles": ensembles}).resolved()
+    count, missing = run_recipe(title, recipe, call)
+    if missing:
+        print_missing(call.run["shard"], {"networks": (call.out, count, missing)}, call.as_json)
+        return None
+    return read_ensembles(call.out)
 
 
 def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
