@@ -340,6 +340,23 @@ def test_train_makes_a_network_file(here, capsys):
     assert run(["train", "kuramoto", "--kernel", "4", "--out", "m.h5"]) == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train kuramoto --L 20 --steps 2 --seeds 0 1 --epochs 1 --pairs-per-epoch 8 --batch 4",
+        "train classify --seeds 0 1 --epochs 1 --train 100 --expand 2 --no-control",
+    ],
+)
+def test_shards_of_trainings_make_the_same_file(here, capsys, words):
+    common = [*words.split(), "--jobs", "1", "--quiet", "--json"]
+    assert run([*common, "--out", "whole.h5"]) == 0
+    assert run([*common, "--out", "s.h5", "--shard", "0/2"]) == 0
+    lack = json.loads(capsys.readouterr().out.splitlines()[1])
+    assert lack["missing"] > 0 and lack["file"] == "s.h5" and not Path("s.h5").exists()
+    assert run([*common, "--out", "s.h5", "--shard", "1/2"]) == 0
+    assert content_digest("s.h5") == content_digest("whole.h5")
+
+
 def test_noise_conventions(network_file):
     gamma, eta = 0.25, 0.3
     increment = eta * gamma**0.5
