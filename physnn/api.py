@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physnn.errors import InputError
-from physnn.jobs.executors import Engine, available_cores, parse_engine
+from physnn.jobs.executors import Engine, parse_engine
 from physnn.jobs.run import Progress, silent
 from physnn.networks.source import located
 from physnn.samples import files
@@ -296,13 +296,3 @@ def train_kuramoto(
     run: dict[str, Any] = {"jobs": jobs, "restart": restart, "max_time": max_time, "progress": progress}
     files.run(recipe, Path(out), engine=parse_engine(executor, insecure), **run)
     return Path(out)
-
-
-def plan_kuramoto(
-    seeds: Sequence[int] = (0,), *, out: str | Path, jobs: int | None = None, device: str = "cpu", **settings: Any
-) -> dict[str, Any]:
-    """Return what `train_kuramoto` would take, see `plan_training`; nothing is written."""
-    from physnn.samples.training.kuramoto import KuramotoTraining, plan_training
-
-    recipe = validated(KuramotoTraining, {**settings, "seeds": tuple(seeds), "device": device}).resolved()
-    return plan_training(recipe, jobs or available_cores())

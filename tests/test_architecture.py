@@ -45,14 +45,13 @@ ONLY_IN = {
 """Libraries, and the folders that alone import them."""
 ROOM, LINES, LONG_LINES, FUNCTION, PARAMETERS = 12, 350, 450, 60, 10
 """Modules in a room; lines of a module, of a kernel or a recipe, and of a function; parameters of a function."""
-DOUBLES = 102
+DOUBLES = 74
 """Public names that are defined in more than one module: a number that only falls."""
 ALLOWED: dict[str, set[str]] = {
     "parameters": {"analysis/curves/tables.py: fit_arrays", "samples/training/classifiers.py: train_ensembles"},
     "unused": {
         "physnn.kernels.lattice.plain: plain_sweeps",
         "physnn.kernels.signs.losses: plain_losses",
-        "physnn.networks.tasks.expansion: AppendConstants",
     },
 }
 """What breaks a rule today, by rule; it only becomes less."""
