@@ -89,14 +89,15 @@ def _lines(x: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 def _local(x: np.ndarray, error: np.ndarray, at: np.ndarray, degree: int, count: int) -> np.ndarray:
     """Operator of polynomials through the nearest points, weights falling to zero at the window's end."""
+    distance = np.abs(x - at[:, None])
+    near = np.argsort(distance, axis=1, kind="stable")[:, :count]
+    apart = np.take_along_axis(distance, near, axis=1)
+    reach = apart.max(1, keepdims=True) * 1.001 + 1e-300
+    weights = (1 - (apart / reach) ** 3) ** 1.5 / error[near]
+    design = ((x[near] - at[:, None]) / reach)[..., None] ** np.arange(degree + 1)
     matrix = np.zeros((len(at), len(x)))
-    for row, place in enumerate(at):
-        distance = np.abs(x - place)
-        near = np.argsort(distance, kind="stable")[:count]
-        reach = distance[near].max() * 1.001 + 1e-300
-        weights = (1 - (distance[near] / reach) ** 3) ** 1.5 / error[near]
-        design = ((x[near] - place) / reach)[:, None] ** np.arange(degree + 1)
-        matrix[row, near] = np.linalg.pinv(design * weights[:, None])[0] * weights
+    values = np.linalg.pinv(design * weights[..., None])[:, 0] * weights
+    np.put_along_axis(matrix, near, values, axis=1)
     return matrix
 
 
