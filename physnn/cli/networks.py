@@ -174,13 +174,15 @@ def memory_command(
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep results here (JSON) as they are found; the same command continues.",
+    help="Keep results here; the same command continues, others add sizes.  FILE.json exports the rows of FILE.h5.",
 )
+@opt.shard_option
 @opt.seed_option
-@opt.plain_options
+@opt.json_option
+@opt.run_options
 def seam_command(
     networks: str | None, model: tuple[str, ...], L: tuple[int, ...], T: tuple[float, ...], axis: str,
-    out: Path | None, seed: int | None, as_json: bool, quiet: bool, **settings: Any,
+    out: Path | None, seed: int | None, as_json: bool, quiet: bool, device: str, **options: Any,
 ) -> None:  # fmt: skip
     """Energy (T = 0) and free energy of a seam, a line across which bonds carry -J, in networks or in a model.
 
@@ -190,15 +192,25 @@ def seam_command(
 
     Growing like L it is a wall's, constant it is that of a twist, and in a disordered phase it vanishes.
     """
-    from physnn.samples.named import load_model
-    from physnn.samples.seam import models_of, seams, stiffness_of
+    from physnn.cli.call import RUN
+    from physnn.jobs.executors import parse_engine
+    from physnn.samples.base import validated
+    from physnn.samples.named import canonical_words, load_model
+    from physnn.samples.seam import SeamSweep, seams, stiffness_of, words_of
+    from physnn.samples.shards import parse_shard
 
     if bool(networks) == bool(model):
         raise InputError("physnn seam needs either networks or --model NAME")
-    chosen = models_of(networks) if networks else {(m := load_model(model)).name: m}
-    axes = (0, 1) if axis == "both" else (int(axis),)
+    run = {name: options.pop(name) for name in RUN}
+    run["engine"] = parse_engine(run.pop("executor"), run.pop("insecure"))
+    run["shard"] = parse_shard(run["shard"]) if run["shard"] else None
+    if run["shard"] and out is None:
+        raise InputError("shards share a file: name it with --out")
+    words = words_of(networks) if networks else {load_model(model).name: canonical_words(model)}
+    options |= {"axes": (0, 1) if axis == "both" else (int(axis),), "seed": seed or 0}
+    options |= {"L": L or (8, 12, 16), "T": T, "words": words}
     with progress_bar("seam", quiet) as progress:
-        found = seams(chosen, L or (8, 12, 16), T, axes, progress, out, seed=seed or 0, **settings)
+        found = seams(validated(SeamSweep, options).resolved(), out, progress=progress, **run)
     if as_json:
         print_json({"seams": found, "stiffness": stiffness_of(found)})
         return

@@ -17,6 +17,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "temperature": "physnn.samples.temperature.work:TemperatureSample",
     "equilibrium": "physnn.samples.equilibrium.work:EquilibriumSample",
     "memory": "physnn.samples.memory.work:MemorySample",
+    "seam": "physnn.samples.seam:SeamSample",
     "train-kuramoto": "physnn.samples.training.kuramoto:KuramotoSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",
 }

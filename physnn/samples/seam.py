@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field, field_validator
 
 from physnn import rng
 from physnn.analysis.order.ground import GroundCost, ground_cost, plane_of
 from physnn.analysis.order.seam import SeamCost, seam_cost, stiffness
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.jobs.run import Progress, silent
 from physnn.models.seam import Seam
 from physnn.models.vectors import Shape, VectorModel
 from physnn.samplers.seam import cooled, sample
-from physnn.samples.named import identity, load_model
+from physnn.samples import files
+from physnn.samples.base import Growth, Recipe, more, validated
+from physnn.samples.named import Words, canonical_words, checked_model, identity, load_model
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.store.commit import commit
 from physnn.store.network_file import read_networks
+from physnn.store.parts import Parts
+from physnn.store.sweep_file import SweepFile, read_sweep
 
 COOLINGS = 2
 """States cooled from random ones, for each search of a ground state."""
+GROUND_MOVES = 1e4
+"""Moves of each site in the search of a ground state, about: only the share of the time that is left depends on it."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +81,24 @@ class SeamResult:
         return found
 
 
-def models_of(networks: str | Path) -> dict[str, VectorModel]:
-    """Return the networks of a file, or of a bundled ensemble, as models on a torus, by name.
+def words_of(networks: str | Path) -> dict[str, Words]:
+    """Words of `physnn.samples.named.load_model` for the networks of a file, or of a bundled ensemble, by name.
 
-    A name may end in ``/SEED``; errors are those of `physnn.samples.named.load_model`.
+    A name may end in ``/SEED``; errors are those of `load_model`.
     """
     name = str(networks)
     try:
         seeds = read_networks(resolve(name)).seeds
     except InputError:
-        found = [load_model(("network", name))]
+        words = [canonical_words(("network", name))]
     else:
-        found = [load_model(("network", f"{name}/{seed}")) for seed in seeds]
-    return {model.name: model for model in found}
+        words = [canonical_words(("network", f"{name}/{seed}")) for seed in seeds]
+    return {load_model(one).name: one for one in words}
+
+
+def models_of(networks: str | Path) -> dict[str, VectorModel]:
+    """Networks of a file, or of a bundled ensemble, as models on a torus, by name; errors as in `words_of`."""
+    return {name: load_model(words) for name, words in words_of(networks).items()}
 
 
 def measure_seam(
@@ -134,46 +150,181 @@ def measure_seam(
     return SeamResult(model.name, L, float(np.linalg.norm(model.bias)), ground, thermal)
 
 
-def seams(
-    models: Mapping[str, VectorModel],
-    sizes: Sequence[int],
-    T: Sequence[float] = (),
-    axes: Sequence[int] = (0, 1),
-    progress: Progress = silent,
-    out: Path | None = None,
-    **settings: Any,
-) -> list[dict[str, Any]]:
-    """Return `measure_seam` of all models, sizes and axes, as `SeamResult.to_json` has them.
+class SeamSweep(Recipe):
+    """Recipe of seams: in which models, at which sizes and temperatures, and along which axes.
+
+    ``models`` are content identities by name, which alone decide the result; ``words`` say where the models are.
+    """
+
+    control: ClassVar[str] = "temperature"
+    draws: ClassVar[str] = "model"
+    grows: ClassVar[Mapping[str, Growth]] = {"L": more, "axes": more}
+    located: ClassVar[tuple[str, ...]] = ("words",)
+
+    kind: Literal["seam"] = "seam"
+    L: Annotated[tuple[Annotated[int, Field(ge=2, le=2**12)], ...], Field(min_length=1)] = (8, 12, 16)
+    T: tuple[Annotated[float, Field(gt=0, le=1e6)], ...] = ()
+    words: dict[str, tuple[str, ...]]
+    models: dict[str, str] = Field(default_factory=dict)
+    axes: Annotated[tuple[Literal[0, 1], ...], Field(min_length=1)] = (0, 1)
+    twist: bool = False
+    measurements: Annotated[int, Field(ge=2)] = 4000
+    interval: Annotated[int, Field(ge=1)] = 2
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @field_validator("L", "axes")
+    @classmethod
+    def _distinct(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(values)))
+
+    def resolved(self) -> SeamSweep:
+        """Recipe with the identities of its models; raises InputError if one is not usable."""
+        found = {name: identity(load_model(words)) for name, words in sorted(self.words.items())}
+        return self.model_copy(update={"models": found})
+
+
+PLACE = ("model", "axis")
+"""Axes of what is measured once at every size."""
+AT_ZERO = {
+    "cost": "energy of the seam at T = 0",
+    "sharp": "the same of the state cut at the seam",
+    "spread": "the same of the state turned by pi along the lattice",
+    "energy_periodic": "least energy without a seam",
+    "energy_antiperiodic": "least energy with a seam",
+    "twist": "boundary twist of least energy, in radians",
+    "c": "|c|, which breaks the symmetry x -> -x",
+    "from_periodic": "start of the lowest state without a seam",
+    "from_antiperiodic": "start of the lowest state with a seam",
+}
+THERMAL = {
+    "free_energy": "free energy of the seam: value, error and 95 % interval",
+    "ratio": "P_anti / P_per: value, error and 95 % interval",
+    "tau": "autocorrelation time in measurements",
+    "overlap": "overlap of the distributions of neighbouring strengths",
+}
+
+
+class SeamSample(Sample):
+    """Costs of seams at several sizes."""
+
+    Recipe = SeamSweep
+    recipe: SeamSweep
+    advice = "fewer or smaller --L, or fewer --jobs"
+
+    @functools.cached_property
+    def models(self) -> dict[str, VectorModel]:
+        """Models by name; raises InputError if one is not that of the recipe any more."""
+        return {name: checked_model(self.recipe.words[name], i) for name, i in self.recipe.models.items()}
+
+    def axes(self, size: int) -> dict[str, Axis]:
+        """Axes of the arrays of a size by name."""
+        return {
+            "model": Axis(tuple(self.recipe.models), meaning="name of the model"),
+            "axis": Axis(self.recipe.axes, meaning="0: the seam lies between two rows, 1: between two columns"),
+            "temperature": Axis(self.recipe.T, "T", "J/k_B", "temperature"),
+        }
+
+    def quantities(self, size: int) -> dict[str, Measured]:
+        """Quantities that tasks measure by name."""
+        found = {name: Measured("", "", meaning, PLACE) for name, meaning in AT_ZERO.items()}
+        for name, meaning in THERMAL.items():
+            inner = ("part",) if name in ("free_energy", "ratio") else ()
+            found[name] = Measured("", "", meaning, (*PLACE, "temperature", *inner))
+        return found
+
+    def split(self, size: int) -> dict[str, int]:
+        """A task for every model and axis; its temperatures share a ground state."""
+        return {"model": 0, "axis": 0}
+
+    def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
+        """Memory of the states, and updates of single sites, about."""
+        moves = GROUND_MOVES + len(self.recipe.T) * self.recipe.measurements * self.recipe.interval
+        return Resources(1e3 * size**2, float(size**2 * moves))
+
+    def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
+        """Cost of a seam in a model along an axis."""
+        recipe, model, axis = self.recipe, self.models[task["model"]], task["axis"]
+        how: dict[str, Any] = {"twist": recipe.twist, "measurements": recipe.measurements, "interval": recipe.interval}
+        row = measure_seam(model, task.size, axis, recipe.T, seed=recipe.seed, **how).to_json()
+        zero = row["T0"] | {"twist": row["twist"], "c": row["c"]}
+        found = {name: np.array(zero[name], float) for name in AT_ZERO if name in zero}
+        for name, start in zip(("from_periodic", "from_antiperiodic"), zero["from"], strict=True):
+            found[name] = np.array(start.encode(), "S64")
+        for name, key in (("free_energy", "cost"), ("ratio", "ratio")):
+            parts = [[at[key]["value"], at[key]["error"], *at[key]["interval_95"]] for at in row["T"]]
+            found[name] = np.array(parts, float).reshape(len(recipe.T), 4)
+        return found | {name: np.array([at[name] for at in row["T"]], float) for name in ("tau", "overlap")}
+
+
+def seam_rows(sweep: SweepFile, asked: SeamSweep) -> list[dict[str, Any]]:
+    """Rows of a file that a recipe asks for, as `SeamResult.to_json` has them."""
+    rows = []
+    recipe = validated(SeamSweep, sweep.recipe)
+    for name, L, axis in itertools.product(asked.words, asked.L, asked.axes):
+        at = tuple(recipe.models).index(name), recipe.axes.index(axis)
+        values = {key: variable.values[at] for key, variable in sweep.sizes[L].items() if variable.dims[:2] == PLACE}
+        zero = {key: float(values[key]) for key in AT_ZERO if not key.startswith("from")}
+        row = {"name": name, "L": L, "axis": axis, "c": zero.pop("c"), "twist": zero.pop("twist")}
+        starts = [values[key].item().decode() for key in ("from_periodic", "from_antiperiodic")]
+        row["T0"] = zero | {"from": starts}
+        row["T"] = [
+            {
+                "T": T,
+                "cost": _estimate(values["free_energy"][k]),
+                "ratio": _estimate(values["ratio"][k]),
+                "tau": float(values["tau"][k]),
+                "overlap": float(values["overlap"][k]),
+            }
+            for k, T in enumerate(recipe.T)
+        ]
+        rows.append(row)
+    return rows
+
+
+def _estimate(parts: np.ndarray) -> dict[str, Any]:
+    value, error, low, high = parts.tolist()
+    return {"value": value, "error": error, "interval_95": [low, high]}
+
+
+def seam_file(out: Path) -> Path:
+    """File with the data of an ``--out`` that may end in .json, which is then an export beside it.
+
+    Raises
+    ------
+    InputError
+        If there is an export without its data.
+    """
+    data = out.with_suffix(".h5") if out.suffix == ".json" else out
+    if out != data and out.exists() and not data.exists() and not Parts(data).folder.exists():
+        raise InputError(f"{out} has no data beside it, as older versions left it: remove it, or choose another --out")
+    return data
+
+
+def seams(recipe: SeamSweep, out: Path | None = None, **run: Any) -> list[dict[str, Any]]:
+    """Costs of all seams of a resolved recipe, as `SeamResult.to_json` has them.
 
     Parameters
     ----------
-    models : mapping
-        By name.
-    sizes, T, axes : sequence
-        L, temperatures and axes.
-    progress : callable
-        Called with (done, total, text).
+    recipe : SeamSweep
+        What is measured.
     out : path, optional
-        JSON file in which results are kept as they are found; a second call with it continues.
-    **settings
-        Of `measure_seam`.
+        File in which results are kept, to which another call adds; one that ends in .json is an export of its rows.
+    **run
+        Of `physnn.samples.files.run`.
 
     Raises
     ------
     InputError
         If ``out`` holds results of other models or settings.
     """
-    jobs = [(model, L, axis) for model in models.values() for L in sizes for axis in axes]
-    recipe = {"T": [float(t) for t in T]} | settings
-    recipe |= {"models": {name: identity(model) for name, model in sorted(models.items())}}
-    found = _kept(out, recipe)
-    done = {(row["name"], row["L"], row["axis"]): row for row in found}
-    for k, (model, L, axis) in enumerate(jobs):
-        if (model.name, L, axis) not in done:
-            done[model.name, L, axis] = measure_seam(model, L, axis, T, **settings).to_json()
-            _keep(out, recipe, list(done.values()))
-        progress(k + 1, len(jobs), f"{model.name}, L = {L}, axis {axis}")
-    return [done[model.name, L, axis] for model, L, axis in jobs]
+    with tempfile.TemporaryDirectory() as folder:
+        data = seam_file(out) if out else Path(folder) / "seam.h5"
+        files.run(recipe, data, extend=True, **run)
+        rows = seam_rows(read_sweep(data), recipe) if data.exists() else []
+    if out and out != data and rows:
+        text = json.dumps({"format": "physnn-seams", "recipe": recipe.canonical(), "seams": rows}, indent=1)
+        commit(out, lambda path: path.write_text(text + "\n"))
+    return rows
 
 
 def stiffness_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -188,22 +339,3 @@ def stiffness_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             thetas[T] = stiffness(L, np.array([c["value"] for c in costs]), np.array([c["error"] for c in costs]))
         found += [place | {"T": T, "theta": theta.as_json() if theta else None} for T, theta in thetas.items()]
     return found
-
-
-def _kept(out: Path | None, recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
-    if out is None or not out.exists():
-        return []
-    try:
-        data = json.loads(out.read_text())
-        rows, theirs = list(data["seams"]), data["recipe"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(f"{out} is no file of seams ({type(error).__name__}); choose another --out") from None
-    if theirs != recipe:
-        raise InputError(f"{out} holds seams of other models or settings; choose another --out or remove it")
-    return rows
-
-
-def _keep(out: Path | None, recipe: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:
-    if out is not None:
-        text = json.dumps({"format": "physnn-seams", "recipe": recipe, "seams": rows}, indent=1)
-        commit(out, lambda path: path.write_text(text + "\n"))

@@ -11,10 +11,13 @@ from physnn.bundled import bundled, resolve
 from physnn.cli import run
 from physnn.errors import InputError
 from physnn.samples import seam as seams_module
-from physnn.samples.seam import models_of, seams, stiffness_of
+from physnn.samples.named import load_model
+from physnn.samples.seam import SeamSweep, models_of, seams, stiffness_of, words_of
+from physnn.samples.shards import Shard
+from physnn.store.hdf5 import content_digest
 from physnn.store.network_file import read_networks
 
-FAST = ["--axis", "0", "--quiet", "--measurements", "400"]
+FAST = ["--axis", "0", "--quiet", "--jobs", "1", "--measurements", "400"]
 
 
 def test_walls_grow_with_the_side_and_a_run_continues(tmp_path, capsys, monkeypatch):
@@ -46,7 +49,7 @@ def test_walls_grow_with_the_side_and_a_run_continues(tmp_path, capsys, monkeypa
     assert run(words) == 0
     assert json.loads(capsys.readouterr().out) == answer
     assert run([*words, "--twist"]) == 2
-    assert "other models or settings" in capsys.readouterr().err
+    assert "another recipe (twist false, now true)" in capsys.readouterr().err
 
 
 def test_a_table_is_printed(capsys):
@@ -58,10 +61,10 @@ def test_a_table_is_printed(capsys):
 
 def test_every_bundled_network_has_a_seam():
     for name in [path.stem for path in bundled("kuramoto*.h5")]:
-        models = models_of(name)
-        assert len(models) == len(read_networks(resolve(name)).seeds)
-        first = dict(list(models.items())[:1])
-        row = seams(first, [6], axes=[1])[0]
+        words = words_of(name)
+        assert len(words) == len(read_networks(resolve(name)).seeds)
+        first = dict(list(words.items())[:1])
+        row = seams(SeamSweep(words=first, L=(6,), axes=(1,)).resolved(), jobs=1)[0]
         assert np.isfinite(row["T0"]["cost"])
         assert row["T0"]["cost"] <= min(row["T0"]["sharp"], row["T0"]["spread"]) + 1e-9
         assert (row["c"] > 0) == ("broken" in name)
@@ -80,3 +83,20 @@ def test_wrong_words_end_in_one_line(words, capsys):
     captured = capsys.readouterr()
     assert captured.err.startswith("Error: ")
     assert captured.err.count("\n") == 1
+
+
+def test_shards_workers_and_larger_sizes_add_to_a_file(tmp_path):
+    whole, parts = tmp_path / "whole.h5", tmp_path / "parts.h5"
+    words = {load_model(("xy",)).name: ("xy",)}
+    recipe = SeamSweep(words=words, L=(4, 6), T=(1.0,), measurements=100).resolved()
+    seams(recipe, whole, jobs=2)
+    for k in range(2):
+        seams(recipe.model_copy(update={"L": (4,)}), parts, jobs=1, shard=Shard(k, 2))
+    assert len(seams(recipe, parts, jobs=1)) == 4
+    assert content_digest(whole) == content_digest(parts)
+
+
+def test_an_export_without_its_data_is_refused(tmp_path, capsys):
+    (tmp_path / "old.json").write_text('{"format": "physnn-seams", "recipe": {}, "seams": []}')
+    assert run(["seam", "--model", "xy", "--L", "4", *FAST, "--out", str(tmp_path / "old.json")]) == 2
+    assert "no data beside it" in capsys.readouterr().err
