@@ -26,8 +26,7 @@ from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
 from physnn.store.hdf5 import Variable, content_digest, is_hdf5
-from physnn.store.network_file import FORMAT as NETWORKS
-from physnn.store.network_file import read_networks
+from physnn.store.network_file import NETWORKS, read_networks
 from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
 from physnn.store.table import read_covariance, read_table
 

@@ -99,10 +99,10 @@ def read_everything(path: Path) -> Finding:
 
     readers: dict[str, Callable[[Path], object]] = {
         sweep_file.FORMAT: sweep_file.read_sweep,
-        network_file.FORMAT: network_file.read_networks,
+        network_file.NETWORKS: network_file.read_networks,
         ensemble_file.ENSEMBLES: ensemble_file.read_ensembles,
         ensemble_file.DISTANCES: ensemble_file.read_distances,
-        parts.FORMAT: parts.read_part,
+        parts.PARTS: parts.read_part,
     }
     try:
         kind, attrs = sweep_file.kind_of(path)

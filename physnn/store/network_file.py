@@ -18,7 +18,7 @@ from physnn.errors import InputError
 from physnn.store.hdf5 import Group, Variable, malformed, numbered
 from physnn.store.result_file import read_result, write_result
 
-FORMAT = "physnn-networks"
+NETWORKS = "physnn-networks"
 """Kind of a network file."""
 WEIGHTS = ("lift", "coupling", "readout", "readout_bias", "bias")
 """Names of the trained arrays; ``bias`` only where the symmetry is broken."""
@@ -125,7 +125,7 @@ def write_networks(
         groups[_DIAGNOSIS] = {
             name: numbered(name, np.stack([m[name] for m in measured]), "network") for name in measured[0]
         }
-    write_result(path, FORMAT, recipe, groups, {"architecture": json.dumps(dict(architecture), sort_keys=True)})
+    write_result(path, NETWORKS, recipe, groups, {"architecture": json.dumps(dict(architecture), sort_keys=True)})
 
 
 def read_networks(path: str | os.PathLike[str]) -> NetworkFile:
@@ -142,7 +142,7 @@ def read_networks(path: str | os.PathLike[str]) -> NetworkFile:
 
 @functools.lru_cache(maxsize=8)
 def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
-    found = read_result(path, FORMAT, rooted=True)
+    found = read_result(path, NETWORKS, rooted=True)
     with malformed(path):
         architecture, group = json.loads(str(found.attrs["architecture"])), found.root
         weights = {name: group[name].values for name in WEIGHTS if name in group}

@@ -16,7 +16,7 @@ from physnn.errors import Contested, InputError
 from physnn.store.commit import Publish, give_name, previous, temporaries
 from physnn.store.hdf5 import VERSION, is_sealed, numbered, open_sealed, read_arrays, write_bytes, write_sealed
 
-FORMAT = "physnn-part"
+PARTS = "physnn-part"
 """Kind of a part."""
 NOTE = ".progress"
 """Ending of the note beside a part that is a checkpoint."""
@@ -39,7 +39,7 @@ def write_state(
         If the file cannot be written.
     """
     group = {name: numbered(name, values) for name, values in arrays.items()}
-    attrs = {"format": FORMAT, "format_version": VERSION}
+    attrs = {"format": PARTS, "format_version": VERSION}
     write_sealed(path, {"/": group}, attrs, scales=False, keep_previous=keep_previous, publish=publish)
 
 
@@ -118,7 +118,7 @@ def _same(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> 
 
 def read_part(path: Path) -> dict[str, np.ndarray]:
     """Arrays of a part by name; raises InputError if it is damaged."""
-    with open_sealed(path, FORMAT) as file:
+    with open_sealed(path, PARTS) as file:
         return read_arrays(file)
 
 

@@ -13,10 +13,11 @@ from physnn.errors import InputError
 from physnn.store.network_file import read_networks
 
 ENDING = ".safetensors"
-Arrays = dict[str, np.ndarray]
+WeightArrays = dict[str, np.ndarray]
+"""Named arrays of one network."""
 
 
-def read_weights(path: Path) -> dict[str, Arrays]:
+def read_weights(path: Path) -> dict[str, WeightArrays]:
     """Weights of every network of a file, by a name that begins with that of the file.
 
     Parameters
@@ -41,7 +42,7 @@ def read_weights(path: Path) -> dict[str, Arrays]:
     return {path.stem: found}
 
 
-def _read_safetensors(path: Path) -> Arrays:
+def _read_safetensors(path: Path) -> WeightArrays:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

@@ -17,8 +17,7 @@ from physnn.store import hdf5
 from physnn.store.ensemble_file import ENSEMBLES, read_ensembles
 from physnn.store.hdf5 import TRAILER_LENGTH, content_digest
 from physnn.store.images.layouts import read_images
-from physnn.store.network_file import FORMAT as NETWORKS
-from physnn.store.network_file import read_networks
+from physnn.store.network_file import NETWORKS, read_networks
 from physnn.store.sweep_file import kind_of, read_sweep
 from physnn.store.weights_file import ENDING, read_weights
 

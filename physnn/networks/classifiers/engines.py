@@ -30,7 +30,7 @@ EpochReport = Callable[[int, int, float], None]
 """Called with (epochs done, epochs in all, mean loss of the latest)."""
 KnownEngine = Literal["compiled", "stacked", "loop"]
 """Name of an engine."""
-BLOCK_SECONDS = 0.25
+EPOCHS_SECONDS = 0.25
 """Time of a block of whole epochs in seconds, about, after which the state may be written; a convention."""
 ENGINES: dict[str, type[Trainer]] = {"compiled": CompiledTrainer, "stacked": StackedTrainer, "loop": LoopTrainer}
 """Engines by name."""
@@ -109,7 +109,7 @@ def train_replicas(
         _check_finite(replicas.seeds, more, *replicas.weights.values(), *replicas.statistics.values())
         loss = np.concatenate([loss, more], axis=1)
         seconds = time.monotonic() - start
-        block = max(1, int(block * min(8.0, BLOCK_SECONDS / max(seconds, 1e-3))))
+        block = max(1, int(block * min(8.0, EPOCHS_SECONDS / max(seconds, 1e-3))))
         if replicas.epoch < recipe.epochs and due():
             write_part(checkpoint, _stored(replicas, loss) | {"unfinished": np.array(1)}, keep_previous=True)
         if report:

@@ -20,7 +20,7 @@ from physnn.samples.diagnosis import diagnose_weights
 from physnn.samples.sample import Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.store.hdf5 import Group, Variable
-from physnn.store.network_file import FORMAT, dimensions, read_networks, write_networks
+from physnn.store.network_file import NETWORKS, dimensions, read_networks, write_networks
 
 
 def training_bytes(recipe: TrainingRecipe) -> float:
@@ -76,7 +76,7 @@ class KuramotoSample(Sample):
 
     Recipe = KuramotoTraining
     recipe: KuramotoTraining
-    format = FORMAT
+    format = NETWORKS
     watched = True
     keeps = True
     advice = "a smaller --batch, --L, --steps or --components, or fewer --jobs"

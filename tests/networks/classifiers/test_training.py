@@ -35,7 +35,7 @@ def problem() -> Problem:
 @pytest.fixture
 def every_epoch(monkeypatch):
     """A checkpoint after every epoch."""
-    monkeypatch.setattr(engines, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "EPOCHS_SECONDS", 0.0)
 
 
 def network_of(recipe: ClassifierRecipe, problem: Problem, found: dict, r: int) -> torch.nn.Module:
@@ -91,7 +91,7 @@ def test_digits_are_learnt_and_shuffled_ones_are_not(tmp_path):
 def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, monkeypatch, problem, engine):
     recipe = SHORT.model_copy(update={"network": "batchnorm"})
     whole = train_replicas(recipe, problem, (3, 4), tmp_path / "whole.h5", engine)
-    monkeypatch.setattr(engines, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "EPOCHS_SECONDS", 0.0)
     write = engines.write_part
     for epoch in (1, 2, 3):
 
@@ -133,7 +133,7 @@ from physnn.networks.classifiers import engines
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 
-engines.BLOCK_SECONDS = 0.0
+engines.EPOCHS_SECONDS = 0.0
 recipe = ClassifierRecipe(epochs=int(sys.argv[2]), batch=16)
 problem = load_problem(ProblemRecipe(train=40, test=30))
 engines.train_replicas(recipe, problem, (3,), Path(sys.argv[1]))

@@ -50,7 +50,7 @@ def test_the_cost_is_the_images_seen():
 
 
 def test_a_task_leaves_its_part_and_tells_how_far_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(engines, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "EPOCHS_SECONDS", 0.0)
     parts = Parts(tmp_path / "e.h5")
     parts.begin({})
     mine, other = task(), task(seeds=(5, 6))
