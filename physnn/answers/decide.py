@@ -27,7 +27,7 @@ from physnn.store.sweep_file import SweepFile, read_sweep
 
 DECIDABLE = ("equilibrium", "temperature")
 """Sweeps that can be decided: of unit vectors, and of lattice models, the control."""
-LEAST_SIZES = 2
+LEAST_HOLDING = 2
 """Fewest sizes that hold the order: one has nothing to cross."""
 DECIDING = ("binder", "xi_over_L")
 """Observables whose crossings decide."""
@@ -85,7 +85,7 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
             f"{source} holds no equilibrium: take files of sweep-noise --mode equilibrium or sweep-temperature"
         )
     record = order_record(whole)
-    if record and len(held := [L for L in whole.sizes if fits(record.order().wave_vectors, L)]) < LEAST_SIZES:
+    if record and len(held := [L for L in whole.sizes if fits(record.order().wave_vectors, L)]) < LEAST_HOLDING:
         return whole, Evidence(record.order().components, tuple(held), {})
     sweep, remarks = fitted_together(whole)
     variables = [v for group in sweep.sizes.values() for v in group.values()]

@@ -72,7 +72,7 @@ def _products(left: np.ndarray, right: np.ndarray | None) -> np.ndarray:
     return np.asarray((left[..., :, None] * right[..., None, :]).reshape(*left.shape[:-1], -1))
 
 
-class Model:
+class CollapseModel:
     """Points with a scaling form: evaluates residuals and their derivatives, and solves for the parameters."""
 
     def __init__(self, points: Points, form: Form) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from physnn.analysis.collapse.collapse import Model
+from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.collapse.scan import Candidate, Scan, average, bootstrap
 from physnn.analysis.collapse.search import search
 from physnn.analysis.collapse.single import fit_from, solution
@@ -104,7 +104,7 @@ def _candidates(points: Points, form: Form, start: Solution) -> list[Candidate]:
 def _neighbours(points: Points, best: Candidate) -> list[Candidate]:
     """Fits to the same points with other degrees, so that their choice enters the error."""
     chosen, found = points.chosen(best.mask), []
-    model, curve = Model(chosen, best.form), best.solution.curve
+    model, curve = CollapseModel(chosen, best.form), best.solution.curve
     model.center[4], start = math.log(curve.steepness), best.solution.row
     largest = model.largest(start)
     for more, longer in itertools.product((-2, -1, 0, 1, 2), (-1, 0, 1)):
@@ -177,7 +177,7 @@ def _matters(points: Points, form: Form, full: Solution, curve: Curve) -> bool:
     """Whether a master function of lower degrees fits significantly worse, by a likelihood ratio of p < 0.001."""
     held = [v if value is None else value for v, value in zip(full.parameters, form.fixed, strict=True)]
     # What the lower degrees leave undetermined is held; zeta/nu makes up for most of what is missing.
-    model = Model(points, replace(form, fixed=(held[0], held[1], form.fixed[2], held[3])))
+    model = CollapseModel(points, replace(form, fixed=(held[0], held[1], form.fixed[2], held[3])))
     model.curve, model.center[4] = curve, math.log(curve.steepness)
     start = model.internal(full.parameters)
     chi2 = float(np.nanmin([model.costs(start[None])[0], model.solve(start)[1][0]]))

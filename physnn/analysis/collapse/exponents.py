@@ -33,7 +33,7 @@ MOVED = 1.5
 """Errors by which such a correction must move x_c to be worth a remark (convention)."""
 STABLE = 0.8
 """Share of the bootstrap samples that must have a fit: with 68.3 % intervals fewer would hide their ends."""
-SPACING = 0.2
+SHARED_SPACING = 0.2
 """Distance of points that share runs from which they are kept, in widths of the transition (convention)."""
 LENGTH = 0.5
 """Correlation length of points that share runs, in widths of the transition, see `shared_correlation`."""
@@ -178,7 +178,7 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
     if rough.smooth:
         x_c, inverse_nu = start.parameters[:2]
         span = width(points, x_c, inverse_nu)
-        keep = thinned(points, x_c, inverse_nu, SPACING * span)
+        keep = thinned(points, x_c, inverse_nu, SHARED_SPACING * span)
         points = points.chosen(keep)
         if not curves.networks:
             correlation = shared_correlation(points, x_c, inverse_nu, LENGTH * span)

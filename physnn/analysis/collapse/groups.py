@@ -23,7 +23,7 @@ from physnn.analysis.curves.points import Form, Points, Solution
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.plain import fields_json
 
-KEPT = 0.05
+REPEATED_WEIGHT = 0.05
 """Least weight of a fit of the mean curves that is repeated for every network (convention)."""
 HETEROGENEITY_LEVEL = 0.05
 """Significance level of the heterogeneity test (convention)."""
@@ -139,7 +139,7 @@ def two_level(curves: Curves, scanned: Scan, form: Form) -> TwoLevel | None:
     fits: list[list[Solution]] = []
     weights = []
     for candidate in scanned.candidates:
-        found = [_moved(m, candidate) for m in members] if candidate.weight >= KEPT else []
+        found = [_moved(m, candidate) for m in members] if candidate.weight >= REPEATED_WEIGHT else []
         complete = [s for s in found if s is not None]
         if found and len(complete) == len(members):
             fits.append(complete)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg, special
 
-from physnn.analysis.collapse.collapse import Model
+from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.collapse.exponents import Collapse
 from physnn.analysis.collapse.least_squares import levenberg_marquardt
 from physnn.analysis.collapse.scan import ANALYTIC_COST, Candidate, model_weights
@@ -32,7 +32,7 @@ COMBINED_SHARE = 0.05
 """Least weight of a fit that enters combinations, as a share of the largest of its observable (as `scan.OCCAM`)."""
 MOST_COMBINED = 3
 """Most fits of one observable that enter combinations: their number grows as a power of it (convention)."""
-GRID = 5
+SHARED_GRID = 5
 """Values of x_c, and of 1/nu, between the single fits that are tried (convention)."""
 POLISHED = 4
 """Start values of the grid that are polished (convention)."""
@@ -85,7 +85,9 @@ class _Common:
     def __init__(self, points: list[Points], choice: tuple[Candidate, ...]) -> None:
         self.choice = choice
         self.points = [p.chosen(c.mask) for p, c in zip(points, choice, strict=True)]
-        self.models: list[Model] = [like(p, c.form, c.solution) for p, c in zip(self.points, choice, strict=True)]
+        self.models: list[CollapseModel] = [
+            like(p, c.form, c.solution) for p, c in zip(self.points, choice, strict=True)
+        ]
         own = [(k, name) for k, c in enumerate(choice) for name in c.form.free() if name > 1]
         self.place = {key: 2 + position for position, key in enumerate(own)}
         self.free = list(range(2 + len(own)))
@@ -95,8 +97,8 @@ class _Common:
         """Start rows: x_c and 1/nu on a grid between the single fits and their mean, the best `POLISHED` of them."""
         single = np.array([c.solution.parameters[:2] / (self.half, 1) for c in self.choice])
         errors = np.array([np.sqrt(np.diag(c.solution.covariance)[:2]) / (self.half, 1) for c in self.choice])
-        x_c = np.linspace(single[:, 0].min(), single[:, 0].max(), GRID)
-        slopes = np.geomspace(single[:, 1].min(), single[:, 1].max(), GRID)
+        x_c = np.linspace(single[:, 0].min(), single[:, 0].max(), SHARED_GRID)
+        slopes = np.geomspace(single[:, 1].min(), single[:, 1].max(), SHARED_GRID)
         weights = 1 / np.maximum(errors, 1e-150) ** 2
         shared = np.array([*itertools.product(x_c, slopes), (single * weights).sum(0) / weights.sum(0)])
         own = [self.choice[k].solution.row[name] for k, name in self.place]

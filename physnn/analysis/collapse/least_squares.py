@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-MOST_STEPS = 60
+MOST_EVALUATIONS = 60
 """Most evaluations of one fit (convention: ten are usual)."""
 FLAT_COST = 1e-9
 """Relative decrease of the sum of squares from which a fit has converged: far below 1, the scale of a chi2."""
@@ -51,7 +51,7 @@ def levenberg_marquardt(
     damping, growth, scale = np.full(len(rows), 1e-3), np.full(len(rows), 2.0), np.zeros((len(rows), len(free)))
     active = np.isfinite(cost) & np.isfinite(jacobian).all((1, 2))
     cost[~active] = np.nan
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_EVALUATIONS):
         at = np.flatnonzero(active)
         if not len(at):
             break

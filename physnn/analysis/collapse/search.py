@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from physnn import rng
-from physnn.analysis.collapse.collapse import Model
+from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.collapse.single import STEEPNESS, fit_from
 from physnn.analysis.curves.points import Form, Points, Solution
 
@@ -35,7 +35,7 @@ def search(points: Points, form: Form, most: int = 6) -> Solution | None:
     few = points
     if len(points) > GRID_POINTS:
         few = points.chosen(np.sort(rng.stream(0, "collapse", "grid").permutation(len(points))[:GRID_POINTS]))
-    model = Model(few, form)
+    model = CollapseModel(few, form)
     starts, costs = _grid(model, few, form)
     minima = [starts[where] for where in _minima(costs)[: most + 2 * form.timed]]
     if form.timed and minima:
@@ -54,7 +54,7 @@ def _criterion(solution: Solution) -> float:
     return solution.chi2 + 2 * k + 2 * k * (k + 1) / max(solution.dof - 1, 1)
 
 
-def _axes(model: Model, few: Points, form: Form) -> list[np.ndarray]:
+def _axes(model: CollapseModel, few: Points, form: Form) -> list[np.ndarray]:
     """Values of x_c, of 1/nu and of omega or z on the grid."""
     x = np.unique(few.x)
     if form.timed:
@@ -71,7 +71,7 @@ def _axes(model: Model, few: Points, form: Form) -> list[np.ndarray]:
     return [axis if value is None else np.array([value]) for axis, value in zip(usual, held, strict=True)]
 
 
-def _grid(model: Model, few: Points, form: Form) -> tuple[np.ndarray, np.ndarray]:
+def _grid(model: CollapseModel, few: Points, form: Form) -> tuple[np.ndarray, np.ndarray]:
     """Rows of parameters on the grid and their chi2 with the best steepness, infinite where sizes do not meet."""
     axes = _axes(model, few, form)
     scale = _scale_exponent if not form.timed else _late_exponent
@@ -103,7 +103,7 @@ def _grid(model: Model, few: Points, form: Form) -> tuple[np.ndarray, np.ndarray
     return rows, costs
 
 
-def _polished(model: Model, few: Points, starts: np.ndarray) -> list[np.ndarray]:
+def _polished(model: CollapseModel, few: Points, starts: np.ndarray) -> list[np.ndarray]:
     """The three best solutions that differ, of coarse degrees, where there are times: full ones cost far more."""
     found = []
     for start in starts:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import linalg
 
-from physnn.analysis.collapse.collapse import Model
+from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.curves.points import Form, Points, Solution
 
 STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -24,7 +24,7 @@ LEAST_SHARE = 0.1
 """With less than this share of J^T J left without its noise, parameters are not determined (convention)."""
 
 
-def choose_curve(model: Model, row: np.ndarray) -> np.ndarray | None:
+def choose_curve(model: CollapseModel, row: np.ndarray) -> np.ndarray | None:
     """Row with the steepness that the corrected criterion of Akaike prefers; degrees are set in the model.
 
     None where the points are too few for any master function.
@@ -71,7 +71,7 @@ def choose_curve(model: Model, row: np.ndarray) -> np.ndarray | None:
     return np.append(row[:4], model.center[4])
 
 
-def _spare(model: Model, most: int) -> None:
+def _spare(model: CollapseModel, most: int) -> None:
     """Add the spare degrees of F and G as far as points allow."""
     for name, spare in (("degree", SPARE), ("correction", SPARE_CORRECTION if model.form.corrected else 0)):
         for _ in range(spare):
@@ -81,7 +81,7 @@ def _spare(model: Model, most: int) -> None:
                 model.curve = before
 
 
-def solution(model: Model, row: np.ndarray) -> Solution | None:
+def solution(model: CollapseModel, row: np.ndarray) -> Solution | None:
     """Least-squares solution with all that it rests on; None if points with times do not determine all parameters."""
     free, n = model.free, len(model.points)
     residuals, jacobian = (found[0] for found in model.residuals_and_jacobian(row[None]))
@@ -115,7 +115,7 @@ def solution(model: Model, row: np.ndarray) -> Solution | None:
     )
 
 
-def _noise(model: Model, row: np.ndarray) -> np.ndarray:
+def _noise(model: CollapseModel, row: np.ndarray) -> np.ndarray:
     """Mean of J^T J, J the derivatives, that comes from the errors of the coefficients of F."""
     basis, _, changes = model.changes(row[None])
     q, r = np.linalg.qr(model.white(basis)[0])
@@ -152,7 +152,7 @@ def fit_from(points: Points, form: Form, start: np.ndarray, rounds: int = 2) -> 
     """
     if not form.timed and (len(points) < len(form.free()) + 7 or len(points.sizes) < 2):
         return None
-    model = Model(points, form)
+    model = CollapseModel(points, form)
     row = model.inside(model.internal(start))
     for _ in range(rounds):
         before = model.curve
@@ -167,9 +167,9 @@ def fit_from(points: Points, form: Form, start: np.ndarray, rounds: int = 2) -> 
     return solution(model, row) if not form.timed or points.meet(row[3]) else None
 
 
-def like(points: Points, form: Form, found: Solution) -> Model:
+def like(points: Points, form: Form, found: Solution) -> CollapseModel:
     """Model of points with the master function's steepness and degrees of a solution."""
-    model = Model(points, form)
+    model = CollapseModel(points, form)
     rescaled = float((found.largest / points.L.max()) ** -found.parameters[1]) * model.half / found.half
     model.curve = replace(found.curve, steepness=found.curve.steepness * rescaled)
     model.center[4] = np.log(model.curve.steepness)

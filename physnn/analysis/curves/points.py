@@ -160,7 +160,7 @@ class Solution:
     jacobian : ndarray
         Derivatives of the whitened residuals by the fitted parameters, x_c in units of the control.
     row : ndarray
-        Parameters as `physnn.analysis.collapse.collapse.Model` has them.
+        Parameters as `physnn.analysis.collapse.collapse.CollapseModel` has them.
     stretch : ndarray
         Matrix that turns deviations of a parametric bootstrap into those with the covariance, shape ``(5, 5)``.
     """

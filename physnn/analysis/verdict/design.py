@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physnn.analysis.collapse.collapse import Model
+from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.collapse.exponents import Collapse
 from physnn.analysis.collapse.single import STEEPNESS, solution
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.points import Curve, Form, Points, Solution
 from physnn.analysis.verdict.fit import Fit
 
-INSIDE = 9
+INSIDE_STEEP = 9
 """Least number of control values in the steep region of the largest size (convention)."""
-AROUND = 9
+AROUND_STEEP = 9
 """Least number of control values in the steep region of the smallest size (convention)."""
 PLAN_DEGREE = 5
 """Degree of the master curve that plans rest on: they need its slope only (convention)."""
@@ -69,7 +69,7 @@ def master_curve(found: Collapse) -> Master:
 
 def _curve(points: Points, form: Form, parameters: np.ndarray, steepness: float) -> Solution:
     """Curve of low degree at given parameters, with a steepness per unit of the control."""
-    model = Model(points, form)
+    model = CollapseModel(points, form)
     model.curve = Curve(steepness * model.half, PLAN_DEGREE)
     found = solution(model, model.internal(parameters))
     assert found is not None
@@ -88,15 +88,15 @@ def steep(found: Collapse) -> float:
 def grid_near(fit: Fit) -> tuple[float, ...]:
     """Control values near the crossing: the pilot's, their intervals halved until enough values are inside.
 
-    Enough are `INSIDE` in the steep region of the largest size and `AROUND` in that of the smallest.  Of the pilot's
-    values beyond the next one on either side is kept.
+    Enough are `INSIDE_STEEP` in the steep region of the largest size and `AROUND_STEEP` in that of the smallest.  Of the
+    pilot's values beyond the next one on either side is kept.
     """
     found, sizes, values = fit.collapse, fit.curves.sizes, values_of(fit.curves)
     assert found is not None
     x_c, inner = found.critical_point.value, steep(found)
     outer = inner * (sizes[-1] / sizes[0]) ** found.inverse_nu.value
     chosen: set[float] = set()
-    for half, least in ((inner, INSIDE), (outer, AROUND)):
+    for half, least in ((inner, INSIDE_STEEP), (outer, AROUND_STEEP)):
         low, high = max(x_c - half, values[0]), min(x_c + half, values[-1])
         fine = np.array(values)
         while np.count_nonzero((fine >= low) & (fine <= high)) < least and len(fine) < 10**6:

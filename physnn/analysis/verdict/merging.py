@@ -15,7 +15,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy import special
 
-from physnn.analysis.collapse.collapse import Model
+from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.curves.crossing import Pair
 from physnn.analysis.curves.points import Form, Points
 from physnn.analysis.statistics.estimate import Estimate
@@ -135,7 +135,7 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
     middle = (points.x.max() + points.x.min()) / 2
     half = float(np.ptp(points.x)) / 2
     s = side * (points.x - middle) / half
-    model = Model(points, Form())
+    model = CollapseModel(points, Form())
     # The splitting point lies below the first significant difference and inside the data.
     first = side * (edge - middle) / half
     places = np.linspace(-0.95, min(0.9, first + 0.05), 32)

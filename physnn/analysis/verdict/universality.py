@@ -17,7 +17,7 @@ from scipy import special
 from physnn.analysis.statistics.estimate import Estimate, deviation, ratio, sigmas, significance
 from physnn.analysis.verdict.fit import Fit
 
-DOUBTFUL = 2.0
+DOUBTFUL_SIGMAS = 2.0
 """Sigmas from which a class, or equality, is in doubt (convention)."""
 EXCLUDED = 3.0
 """Sigmas from which a class, or equality, is excluded (convention of the field)."""
@@ -104,7 +104,7 @@ class Score:
     ``inverse_nu``, ``order_parameter`` and ``susceptibility`` are the z-scores of 1/nu, and of zeta/nu against -beta/nu
     and +gamma/nu, None where it was not fitted.  ``p_value`` (twice the smaller one where 1/nu and zeta/nu were fitted;
     of zeta/nu what belongs to the observable, or the larger one where that is not known) gives ``sigma`` and
-    ``standing``: ``consistent`` below `DOUBTFUL`, ``excluded`` above `EXCLUDED`, else ``doubtful``.
+    ``standing``: ``consistent`` below `DOUBTFUL_SIGMAS`, ``excluded`` above `EXCLUDED`, else ``doubtful``.
     """
 
     name: str
@@ -141,7 +141,7 @@ def scores(fit: Fit) -> tuple[Score, ...]:
             closer = max(beta[1], gamma[1])
             tests.append({"m_abs": beta[1], "chi": gamma[1]}.get(fit.curves.observable, closer))
         p = min(1.0, len(tests) * min(tests))
-        standing = "consistent" if sigmas(p) < DOUBTFUL else "excluded" if sigmas(p) > EXCLUDED else "doubtful"
+        standing = "consistent" if sigmas(p) < DOUBTFUL_SIGMAS else "excluded" if sigmas(p) > EXCLUDED else "doubtful"
         z_nu, z_beta, z_gamma = (test[0] if test else None for test in (nu, beta, gamma))
         found.append(Score(c.name, z_nu, z_beta, z_gamma, p, sigmas(p), standing))
     return tuple(found)
@@ -272,7 +272,7 @@ def _same_class(fits: tuple[Fit, Fit], names: tuple[str, str], tests: dict[str, 
     words = " and ".join(f"{name} differs by {t.difference}, {abs(t.z_score):.1f} sigma" for name, t in tests.items())
     if sigma > EXCLUDED:
         return f"different exponents at {sigma:.1f} sigma: {words}", True
-    if sigma > DOUBTFUL:
+    if sigma > DOUBTFUL_SIGMAS:
         return f"undecided: {words}; too much to be called equal, too little to be called different", False
     first = next(iter(tests))
     unseen = f"{first} would have to differ by {tests[first].resolution:.0%} to show at 3 sigma"

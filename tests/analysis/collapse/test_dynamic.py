@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.collapse.collapse import Model
+from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.collapse.dynamic import DynamicFit, dynamic_scaling
 from physnn.analysis.collapse.search import search
 from physnn.analysis.curves.points import Curve, Form, Points
@@ -178,7 +178,7 @@ def test_values_that_do_not_depend_on_the_control_are_refused():
 
 def test_derivatives_agree_with_finite_differences():
     points = planted(0)
-    model = Model(points, Form(FREE, timed=True))
+    model = CollapseModel(points, Form(FREE, timed=True))
     model.curve = Curve(1.0, 4, later=3)
     at = model.internal(TRUTH + np.array([0.01, 0.1, 0.05, -0.1]))
     residuals, jacobian = (found[0] for found in model.residuals_and_jacobian(at[None]))
