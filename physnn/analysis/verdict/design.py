@@ -88,8 +88,8 @@ def steep(found: Collapse) -> float:
 def grid_near(fit: Fit) -> tuple[float, ...]:
     """Control values near the crossing: the pilot's, their intervals halved until enough values are inside.
 
-    Enough are `INSIDE_STEEP` in the steep region of the largest size and `AROUND_STEEP` in that of the smallest.  Of the
-    pilot's values beyond the next one on either side is kept.
+    Enough are `INSIDE_STEEP` in the steep region of the largest size and `AROUND_STEEP` in that of the smallest.  Of
+    the pilot's values beyond the next one on either side is kept.
     """
     found, sizes, values = fit.collapse, fit.curves.sizes, values_of(fit.curves)
     assert found is not None
