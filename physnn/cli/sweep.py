@@ -137,12 +137,16 @@ def langevin_noise(
 def _task(call: Call, options: dict[str, Any], values: list[float], convention: str, memory: bool) -> None:
     """Run a noise sweep, print its answer, and then the memory sweep that goes with it."""
     from physnn.analysis.curves.observables import check_observable
+    from physnn.bundled import resolve
 
     check_observable(call.observable or "rmse", OF_SWEEPS + (OF_ORDER if options["module"] else ()))
     settings = _noise_settings(call, options, bool(values))
+    names = settings.get("networks", () if settings.get("module") else ("kuramoto_symmetric",))
+    if isinstance(names, list | tuple):
+        for name in names:
+            resolve(str(name))
     settings["device"] = resolve_device(call.device, settings.get("device"), call.elsewhere)
     if values:
-        names = settings.get("networks", () if settings.get("module") else ("kuramoto_symmetric",))
         settings["eta"] = langevin_noise(values, convention, names, settings.get("module"))
     from physnn import api
 

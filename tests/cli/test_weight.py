@@ -69,6 +69,7 @@ LIGHT = (
     "show none.h5",
     "sweep-noise --L 0",
     "sweep-noise --images 0",
+    "sweep-noise --networks none.h5",
     "sweep-noise --eta-range 0.4 0 3",
     "sweep-noise --observable none",
     "sweep-noise --mode equilibrium --images 3 --T 1",
