@@ -6,6 +6,7 @@ Threads work on neighbouring bands of a lattice.  Their *meeting* is an array of
 
 from __future__ import annotations
 
+import math
 import sys
 
 import numpy as np
@@ -29,11 +30,17 @@ CACHE_LINE = 64
 """Bytes that come from memory together; vectors that cross their bounds take twice the time."""
 
 
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Zeros that begin with a cache line."""
+    size = math.prod(shape) * dtype.itemsize
+    room = np.zeros(size + CACHE_LINE, np.uint8)
+    first = -room.ctypes.data % CACHE_LINE
+    return room[first : first + size].view(dtype).reshape(shape)
+
+
 def aligned(array: np.ndarray) -> np.ndarray:
     """A copy that begins with a cache line."""
-    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
-    first = -room.ctypes.data % CACHE_LINE
-    copy: np.ndarray = room[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy = aligned_zeros(array.shape, array.dtype)
     copy[...] = array
     return copy
 

@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 
-from physnn.kernels.primitives import COUNTER_SPACING, aligned
+from physnn.kernels.primitives import COUNTER_SPACING, aligned, aligned_zeros
 from physnn.kernels.vectors.langevin_loops import SUMS, run
 from physnn.kernels.vectors.tiles import KERNELS, fields_along, transformed
 
@@ -36,8 +36,15 @@ LEAST_COMPONENTS = 8
 
 def padded(x: np.ndarray, half: int, periodic: bool, more: tuple[int, int] = (0, 0)) -> np.ndarray:
     """States ``(lattices, H, W, N)`` in a border of ``half`` sites, copies or zeros, and ``more`` zeros at the ends."""
-    wide = np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)), "wrap" if periodic else "constant")
-    return np.pad(wide, ((0, 0), (0, more[0]), (0, more[1]), (0, 0))) if any(more) else wide
+    lattices, H, W, n = x.shape
+    wide = aligned_zeros((lattices, H + 2 * half + more[0], W + 2 * half + more[1], n), x.dtype)
+    wide[:, half : half + H, half : half + W] = x
+    if periodic:
+        for c in (*range(half), *range(half + W, 2 * half + W)):
+            wide[:, half : half + H, c] = x[:, :, (c - half) % W]
+        for r in (*range(half), *range(half + H, 2 * half + H)):
+            wide[:, r] = wide[:, half + (r - half) % H]
+    return wide
 
 
 def bands_of(lattices: int, height: int, least: int, threads: int) -> int:
@@ -129,8 +136,8 @@ def advance(
     taps = (0,) * (len(kernel) if use else 1)
     scales = np.broadcast_to(np.asarray(eta * np.sqrt(gamma), dtype), lattices)
     deep = fields_along(len(kernel)) if use else 1
-    before = aligned(padded(x, half, periodic, (-height % deep, -width % deep)))
-    after = aligned(np.zeros_like(before))
+    before = padded(x, half, periodic, (-height % deep, -width % deep))
+    after = aligned_zeros(before.shape, dtype)
     bands = bands_of(lattices, height, max(half, deep), threads)
     rows = np.zeros((lattices, -(-steps // every) if every else 0, bands, SUMS))
     each = height * width * n * (4 if len(near) else kernel.shape[0] ** 2 * n) + 50 * height * width * n

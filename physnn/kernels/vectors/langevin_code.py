@@ -213,3 +213,36 @@ def moved(typing, x, start, tangent, keep, go, bias, new, width):
         return context.get_dummy_value()
 
     return types.void(x, types.int64, tangent, keep, go, bias, new, types.int64), code
+
+
+@intrinsic
+def retracted(typing, x, start, field, normals, bias, gamma, scale, new, width):
+    """Store in ``new`` the states of a row after ``v = Pi_x(gamma f + scale xi)``, ``(x + v) / |x + v|``.
+
+    What `tangents` and `moved` do along a geodesic, in one pass; both arrays of states from ``start`` on.
+    """
+
+    def code(context, b, signature, args):
+        kinds = signature.args
+        number = number_of(context, kinds[0])
+        vector = ir.VectorType(number, kinds[4].count)
+        n = vector.count
+        states, f, xi, to = (data(context, b, kinds[i], args[i]) for i in (0, 2, 3, 7))
+        line = b.extract_value(context.make_array(kinds[3])(context, b, args[3]).shape, 1)
+        gamma_, scale_ = (_splat(b, args[i], vector) for i in (5, 6))
+        name = f"llvm.sqrt.f{32 if isinstance(number, ir.FloatType) else 64}"
+        root = cgutils.get_or_insert_function(b.module, ir.FunctionType(number, [number]), name)
+        with cgutils.for_range_slice(b, INDEX(0), args[8], INDEX(1), INDEX) as (site, _):
+            place = b.mul(site, INDEX(n))
+            at = b.add(args[1], place)
+            here = vector_at(b, states, at, vector)
+            noise = _emit_normals(b, xi, line, b.mul(site, INDEX(-(-n // 4))), vector)
+            v = multiply_add(b, scale_, noise, b.fmul(gamma_, vector_at(b, f, place, vector)))
+            parallel = b.fneg(_sum(b, b.fmul(here, v)))
+            y = b.fadd(here, multiply_add(b, _splat(b, parallel, vector), here, v))
+            length = b.call(root, [_sum(b, b.fmul(y, y))])
+            store_at(b, b.fmul(y, _splat(b, b.fdiv(ir.Constant(number, 1.0), length), vector)), to, at)
+        return context.get_dummy_value()
+
+    number = x.dtype
+    return types.void(x, types.int64, field, normals, bias, number, number, new, types.int64), code

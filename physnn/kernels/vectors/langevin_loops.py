@@ -10,7 +10,7 @@ from numba import njit
 
 from physnn.kernels.primitives import COUNTER_SPACING, arrive, scratch, wait_for_neighbours
 from physnn.kernels.random import places_of, row_normals
-from physnn.kernels.vectors.langevin_code import fields, moved, tangents
+from physnn.kernels.vectors.langevin_code import fields, moved, retracted, tangents
 from physnn.kernels.vectors.tiles import SIDE
 from physnn.kernels.vectors.tiles_code import gather, products, spread
 
@@ -40,13 +40,9 @@ def near_fields(source, start, stride, near, bias, out, width):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def factors(length2, geodesic, keep, go):
-    """Fill the factors of state and tangent step: 1 and 1, or cos |v| and sin |v| / |v| along a geodesic."""
+def factors(length2, keep, go):
+    """Fill the factors of state and tangent step along a geodesic: cos |v| and sin |v| / |v|."""
     one = keep.dtype.type(1)
-    if not geodesic:
-        keep[:] = one
-        go[:] = one
-        return
     largest = keep.dtype.type(0)
     for i in range(len(length2)):
         z = length2[i]
@@ -64,6 +60,18 @@ def factors(length2, geodesic, keep, go):
                 angle = math.sqrt(length2[i])
                 keep[i] = math.cos(angle)
                 go[i] = math.sin(angle) / angle
+
+
+@njit(cache=True, nogil=True)
+def update(old, here, field, normals, bias, gamma, scale, geodesic, turn, new, width):
+    """Store the next states of a row, from its fields and normals; ``turn (3, W)`` is scratch for geodesics."""
+    if geodesic:
+        length2, keep, go = turn[0], turn[1], turn[2]
+        tangents(old, here, field, normals, bias, gamma, scale, length2, width)
+        factors(length2, keep, go)
+        moved(old, here, field, keep, go, bias, new, width)
+    else:
+        retracted(old, here, field, normals, bias, gamma, scale, new, width)
 
 
 @njit(cache=True, nogil=True)
@@ -150,7 +158,7 @@ def run(
     normals = scratch(4 * width * blocks, np.zeros(1, np.float32)).reshape((4, width * blocks))
     places = places_of(width, blocks)
     w, w_fast, row = kernel.reshape(-1), fast.reshape(-1), 0
-    length2, keep, go = scratch(width, w), scratch(width, w), scratch(width, w)
+    turn = np.empty((3, width), before.dtype)
     # Fields are made for a row of tiles at once, or for a row of sites; products for some rows of tiles.
     deep = SIDE + 1 - len(taps) if fast.size else 1
     tiles = (width + deep - 1) // deep if fast.size else 0
@@ -184,9 +192,7 @@ def run(
                     measure(old, here, field, onsite, bias, width, rows[row, band])
                 if scale != 0:
                     row_normals(key, y, first + t, places, words, normals)
-                tangents(old, here, field, normals, bias, gamma, scale, length2, width)
-                factors(length2, geodesic, keep, go)
-                moved(old, here, field, keep, go, bias, new, width)
+                update(old, here, field, normals, bias, gamma, scale, geodesic, turn, new, width)
                 close(after, y, height, width, half, periodic)
         row += due
         before, after = after, before

@@ -15,7 +15,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.memory.contrast import LOST, at_time, domain, domain_contrast, losses, sample_times, wall_width
-from physnn.samplers.langevin import Langevin
+from physnn.kernels.vectors import langevin
 from physnn.samplers.vectors import VectorState
 from physnn.samples.memory.recipe import Medium, MemorySweep
 from physnn.samples.sample import Sample
@@ -89,9 +89,18 @@ class Domain:
 
 
 def _relaxed(medium: Medium, x: np.ndarray, steps: int) -> np.ndarray:
-    state = VectorState(np.ascontiguousarray(x, np.float32), np.zeros((len(x), 2), np.uint32))
-    Langevin(medium.gamma, "retract").advance(medium.model, 0.0, state, 1, steps)
+    state = VectorState(np.array(x, np.float32), np.zeros((len(x), 2), np.uint32))
+    _step(medium, state, steps, 0.0)
     return state.x
+
+
+def _step(medium: Medium, state: VectorState, steps: int, eta: float) -> None:
+    """Take steps of the networks' rule, in place; nothing is measured on the way."""
+    model = medium.model
+    arrays = model.coupling, model.near, np.empty((0, 0)), model.bias, state.generator
+    rule = medium.gamma, eta, False, model.boundary == "periodic"
+    langevin.advance(state.x, *arrays, state.step, steps, *rule)
+    state.step += steps
 
 
 class Run:
@@ -207,7 +216,7 @@ class MemorySample(Sample):
         """Take steps, no more than fit between two looks at the clock."""
         medium, eta = self.recipe.medium(task["network"]), task.at.get("eta", 0.0)
         count = max(1, min(until - run.state.step, int(BLOCK_SITES / (len(run.state.x) * task.size**2))))
-        Langevin(medium.gamma, "retract").advance(medium.model, eta**2 / 2, run.state, 1, count)
+        _step(medium, run.state, count, eta)
 
     def derived(self, size: int, group: Group) -> Group:
         """Step sizes, lifetimes, and what the curves are at the time of memory."""
