@@ -27,6 +27,18 @@ from physnn.store.sweep_file import SweepFile
 
 warnings.filterwarnings("ignore", message=".*leaked semaphore.*")
 
+LONG = (
+    "kernels/test_interpreter.py", "answers/test_decide.py", "synthetic/test_trials.py", "samplers/test_reflections.py",
+    "samplers/test_vectors.py", "classifiers/test_engines.py", "replicas/test_embedding.py", "tests/test_docs.py",
+    "faults/test_random_kills.py", "samples/test_target_error.py", "equilibrium/test_equilibrium.py",
+)  # fmt: skip
+"""Files of half a minute and more, begun first: left for the end, as files of few tests are, one process waits."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; within a file nothing changes."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+
 
 def until_done(monkeypatch, kind, every: int, again) -> int:
     """Call ``again``, interrupted at every so-manieth part that a kind writes, until it ends; return the parts."""

@@ -15,7 +15,7 @@ TESTS = sorted((Path(__file__).parent / "gpu").glob("test_*.py"))
 
 @pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="they run in this process")
 def test_kernels_in_the_interpreter():
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, TESTS)]
+    command = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *map(str, TESTS)]
     env = os.environ | {"TRITON_INTERPRET": "1"}
     answer = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     print(answer.stdout[-20_000:], answer.stderr[-2000:])
