@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from physnn import rng
+from physnn.bundled import resolve
 from physnn.checks.gpu import kuramoto_runs
 from physnn.errors import InputError, Unfinished
 from physnn.kernels import gpu
@@ -14,6 +15,8 @@ from physnn.kernels.gpu import vectors
 from physnn.kernels.vectors import langevin as reference
 from physnn.models import couplings
 from physnn.models.vectors import VectorModel, normalised
+from physnn.networks.kuramoto.batch import Batch, kernel_run
+from physnn.store.network_file import read_networks
 
 try:
     PLACE = gpu.place()
@@ -129,3 +132,11 @@ def test_what_the_bench_runs_runs():
     assert sum(name.startswith("torch") for name in runs) == 6
     for name in ("torch lean, NCHW", "physnn, tf32x3"):
         runs[name](vectors.RECORDED)
+
+
+def test_a_task_of_a_noise_sweep_gives_on_cuda_what_it_gives_on_a_cpu():
+    path = str(resolve("kuramoto_broken"))
+    i, batch = read_networks(path).ids[0], Batch(20, "matched", 4, 0, 0, 1)
+    one, other = (kernel_run(path, i, device, batch, 1, 0.2) for device in ("cpu", "cuda"))
+    for key, values in one.items():
+        assert np.allclose(values, other[key], rtol=1e-5), key
