@@ -72,13 +72,7 @@ def class_planes(path: Path | None = None) -> tuple[Plane, ...]:
 
 
 def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> tuple[SweepFile, Evidence]:
-    """Sweep of unit vectors or of a lattice model, and what the rules of a decision look at.
-
-    Raises
-    ------
-    InputError
-        If it is of another kind, or a number is not finite.
-    """
+    """Sweep of unit vectors or of a lattice model, and the evidence that the rules of a decision judge."""
     whole = read_sweep(source)
     if whole.recipe.get("kind") not in DECIDABLE:
         raise InputError(

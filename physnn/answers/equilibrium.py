@@ -24,13 +24,7 @@ def order_record(sweep: SweepFile) -> OrderRecord | None:
 
 
 def fitted_together(sweep: SweepFile) -> tuple[SweepFile, tuple[str, ...]]:
-    """Sweep with the sizes that hold its order without strain, and remarks on its order.
-
-    Raises
-    ------
-    InputError
-        If fewer than two of several sizes are left.
-    """
+    """Sweep with the sizes, two or more, that hold its order without strain, and remarks on its order."""
     found = order_record(sweep)
     if found is None:
         return sweep, ()

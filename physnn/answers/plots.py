@@ -96,16 +96,9 @@ def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
 
 
 def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, np.ndarray]]:
-    """Titles and images of input, target, clean output and noisy output of the first network of a file.
+    """Titles and images: input, target, clean and noisy output of the first network of a file or bundled name.
 
-    Parameters
-    ----------
-    name : str
-        Network file or bundled name.
-    eta : float
-        Noise of the last image, Langevin convention.
-    L : int, optional
-        Size; twice the training size by default.
+    Noise in the Langevin convention; the size is twice the training size by default.
     """
     from physnn.bundled import resolve
     from physnn.networks.kuramoto.evaluate import example_images

@@ -28,16 +28,8 @@ def ising_landscape_figure(
 ) -> Figure:
     """Ising model's landscape in fields: random configurations, degeneracies, and the splitting of levels.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Sides of the lattice of the random configurations.
-    drawn : mapping
-        Field h/J to energies E/J of random configurations, ascending.
-    exact : mapping
-        Field h/J to the exact levels E/J and their numbers of configurations; the first one is h = 0.
-    exact_shape : tuple of int
-        Sides of the lattice of the exact levels.
+    Fields h/J map to energies E/J of random configurations of one shape, ascending, and to the exact levels E/J of
+    another with their numbers of configurations; the first field is 0.
     """
     figure = new_figure(13.5, 4.2)
     random, whole, lowest = figure.subplots(1, 3)
@@ -92,15 +84,7 @@ def _draw_splitting(axes: Axes, exact: Mapping[float, Landscape]) -> None:
 
 
 def loss_landscape_figure(landscapes: Mapping[str, Landscape], loss: str = "cross-entropy (nats)") -> Figure:
-    """Figure of sorted losses of all configurations of several networks, and the degeneracies of their levels.
-
-    Parameters
-    ----------
-    landscapes : mapping
-        Name of each network to its levels.
-    loss : str
-        Name of the loss, with its unit.
-    """
+    """Figure of sorted losses of all configurations of named networks, and the degeneracies of their levels."""
     figure = new_figure(11, 4.4)
     left, right = figure.subplots(1, 2)
     for k, (name, landscape) in enumerate(landscapes.items()):

@@ -20,15 +20,7 @@ VAGUE = 3.0
 
 
 def memory_figure(answer: MemoryAnswer, sizes: Mapping[int, Memories]) -> Figure:
-    """Figure of m(t) at a few noise values, lifetimes against L at all of them, and the exponent of their growth.
-
-    Parameters
-    ----------
-    answer : MemoryAnswer
-        Lifetimes and verdicts.
-    sizes : mapping
-        L to what was measured.
-    """
+    """Figure of m(t) at a few noise values, lifetimes against L at all of them, and the exponent of their growth."""
     figure = new_figure(13, 7.4)
     grid = figure.add_gridspec(2, SHOWN_NOISES * 2)
     chosen = sorted({0, len(answer.rows) // 2, len(answer.rows) - 1})

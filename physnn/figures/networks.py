@@ -28,14 +28,9 @@ def image_figure(*rows: Sequence[Titled]) -> Figure:
 
 
 def training_figure(losses: Mapping[str, np.ndarray], pairs_per_epoch: int) -> Figure:
-    """Figure of training curves: the median RMSE of each class, and every network as a thin line.
+    """Figure of training curves, from mean squared errors ``(networks, epochs)`` by class of networks.
 
-    Parameters
-    ----------
-    losses : mapping
-        Class name to mean squared error per epoch, shape ``(networks, epochs)``.
-    pairs_per_epoch : int
-        Image pairs in one epoch, for the axis.
+    The median RMSE of each class, and every network as a thin line.
     """
     figure = new_figure(5.6, 4)
     axes = figure.subplots()

@@ -141,16 +141,10 @@ def forms_figure(
     losses: Mapping[str, np.ndarray],
     tests: Mapping[tuple[str, str], PairedDifference],
 ) -> Figure:
-    """Figure of training on several forms of the same images: loss curves, accuracies by seed, and paired differences.
+    """Figure of training on several forms of the same images: loss curves, accuracies by seed, and differences.
 
-    Parameters
-    ----------
-    accuracies : mapping of ndarray, shape (seeds,)
-        Test accuracy of every seed, by form.
-    losses : mapping of ndarray, shape (seeds, epochs)
-        Mean cross-entropy of every epoch, by form.
-    tests : mapping of PairedDifference
-        Accuracy of the first of two forms less that of the second.
+    By form: test accuracies ``(seeds,)`` and mean cross-entropies ``(seeds, epochs)``; by two forms, the accuracy of
+    the first less that of the second.
     """
     figure = new_figure(12.5 if tests else 9, 4.2)
     curves, points, *rest = figure.subplots(1, 3 if tests else 2)

@@ -19,18 +19,8 @@ def structure_figure(
 ) -> Figure:
     """Figure of S(k) above and the energy map of the first chain below, at lowest, middle and highest temperature.
 
-    Parameters
-    ----------
-    L : int
-        Size.
-    T : ndarray, shape (temperatures,)
-        Temperatures.
-    structure : ndarray, shape (temperatures, chains, L, L // 2 + 1)
-        Trace of S(k).
-    energy : ndarray, shape (temperatures, chains, L, L)
-        Energy of every site.
-    wave_vectors : sequence
-        k* / 2 pi of the order.
+    The trace of S(k) is ``(temperatures, chains, L, L // 2 + 1)``, the energy of sites ``(temperatures, chains, L,
+    L)``.
     """
     chosen = sorted({0, len(T) // 2, len(T) - 1})
     figure = new_figure(4 * len(chosen), 7)

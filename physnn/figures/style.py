@@ -35,13 +35,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG (or by its ending) and return the path.
-
-    Raises
-    ------
-    InputError
-        If a figure cannot be written there.
-    """
+    """Path of a figure that is written as PNG, or by its ending."""
     check_figure(path)
     figure.savefig(path, dpi=DPI)
     return path

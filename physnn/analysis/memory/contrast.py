@@ -78,14 +78,9 @@ def held(curve: np.ndarray) -> np.ndarray:
 
 
 def losses(times: np.ndarray, curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First times at which m falls below `LOST`, by straight lines, or the ends of the runs; and whether it fell.
+    """First times (steps) at which m falls below `LOST`, or the ends of the runs; and whether it fell.
 
-    Parameters
-    ----------
-    times : ndarray, shape (times,)
-        Steps.
-    curve : ndarray, shape (..., times)
-        m(t); NaN after the end of a run.
+    The curve m(t) is ``(..., times)``, joined by straight lines, with NaN after the end of a run.
     """
     below = curve < LOST
     lost, first = np.asarray(below.any(-1)), np.maximum(below.argmax(-1), 1)
@@ -237,17 +232,7 @@ def _row_json(row: AtNoise) -> dict[str, Any]:
 def domain_lifetimes(
     eta: Sequence[float], networks: Sequence[str], gammas: Sequence[float], sizes: Mapping[int, Memories]
 ) -> MemoryAnswer:
-    """Lifetimes of domains at every noise value and size, and their growth with L.
-
-    Parameters
-    ----------
-    eta : sequence of float
-        Noise values, Langevin convention.
-    networks, gammas : sequence
-        Identities and step sizes.
-    sizes : mapping
-        L to its measurements.
-    """
+    """Lifetimes of domains at every noise value (Langevin convention) and size, and their growth with L."""
     found = {L: losses(one.times, one.curve) for L, one in sizes.items()}
     rows = []
     for e, value in enumerate(eta):

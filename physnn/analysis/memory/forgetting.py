@@ -113,18 +113,10 @@ def _threshold(eta: np.ndarray, y: np.ndarray, draws: np.ndarray, count: int) ->
 def task_threshold(
     eta: np.ndarray, squared: np.ndarray, foreground: np.ndarray, generator: np.random.Generator
 ) -> NoiseThreshold:
-    """eta_task of one network at one size.
+    """Threshold eta_task of one network at one size, from increasing noise values ``(points,)``.
 
-    Parameters
-    ----------
-    eta : ndarray, shape (points,)
-        Noise values, increasing.
-    squared : ndarray, shape (points, images)
-        Mean squared error of every image, per pixel.
-    foreground : ndarray, shape (images,)
-        Share of foreground pixels of every target.
-    generator : numpy.random.Generator
-        Source of the resampling of images.
+    The squared error per pixel is ``(points, images)``, the share of foreground pixels ``(images,)``; the generator
+    resamples images.
     """
     weights = widened(shares(len(foreground), (RESAMPLES,), generator))
     f = weights @ foreground
@@ -133,18 +125,10 @@ def task_threshold(
 
 
 def order_threshold(eta: np.ndarray, m: np.ndarray, noiseless: float, generator: np.random.Generator) -> NoiseThreshold:
-    """eta_order of one network at one size.
+    """Threshold eta_order of one network at one size, from increasing noise values above 0, ``(points,)``.
 
-    Parameters
-    ----------
-    eta : ndarray, shape (points,)
-        Noise values above 0, increasing.
-    m : ndarray, shape (points, replicas)
-        Share m of the contrast that is left.
-    noiseless : float
-        m without noise.
-    generator : numpy.random.Generator
-        Source of the resampling of replicas.
+    The share m of the contrast that is left is ``(points, replicas)``, and one number without noise; the generator
+    resamples replicas.
     """
     replicas = m.shape[1]
     eta, m = np.concatenate([[0.0], eta]), np.concatenate([np.full((1, replicas), noiseless), m])

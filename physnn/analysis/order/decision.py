@@ -99,16 +99,9 @@ class PlaneComparison:
 
 
 def on_plane(binder: Curves, xi: Curves, components: int, plane: Plane) -> PlaneComparison:
-    """Comparison of U4 and xi/L of the largest size with the curve of a class.
+    """Comparison of U4 and xi/L of the largest size, resampled with the same draws, with the curve of a class.
 
-    Parameters
-    ----------
-    binder, xi : Curves
-        Of the same runs, resampled with the same draws: a fluctuation moves both.
-    components : int
-        Components of their order parameter; U4 of another n is no test.
-    plane : Plane
-        Curve of the class.
+    U4 of an order parameter with another number of components is no test: ``unclear``.
     """
     L = xi.sizes[-1]
     inside = (xi.y[L] > max(RANGE[0], plane.xi[0])) & (xi.y[L] < min(RANGE[1], plane.xi[-1]))
@@ -135,11 +128,6 @@ def anomalous_dimension(curves: Curves) -> dict[float, Estimate]:
     """Anomalous dimension eta of ``<|m|> ~ L^(-eta / 2)`` at every temperature that the largest sizes share.
 
     Dimensionless; least squares line of ``log <|m|>`` against log L, with the standard deviation of bootstrap samples.
-
-    Parameters
-    ----------
-    curves : Curves
-        Of ``m_abs``.
     """
     sizes = curves.sizes[-ETA_SIZES:]
     x, found = np.log(sizes), {}

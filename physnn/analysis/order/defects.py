@@ -101,14 +101,9 @@ def _summed(x: np.ndarray, row: int, column: int, matrix: np.ndarray) -> np.ndar
 
 
 def twist_of(coupling: np.ndarray, bias: np.ndarray, order: Order) -> Twist | None:
-    """Twist in the plane of an order, or None where rotating that plane is no symmetry.
+    """Twist in the plane of an order, or None where rotating that plane is no symmetry of J and c.
 
-    Parameters
-    ----------
-    coupling, bias : ndarray, shapes (N, N, k, k) and (N,)
-        J and c.
-    order : Order
-        Whose plane: that of its one turning wave, or of its first two modes.
+    The plane is that of its one turning wave, or of its first two modes.
     """
     generator = _generator(order)
     if generator is None:

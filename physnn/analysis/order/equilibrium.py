@@ -141,12 +141,8 @@ class EquilibriumCheck:
 def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], both: bool) -> list[EquilibriumCheck]:
     """Evidence for equilibrium of the chains of every size and temperature.
 
-    Parameters
-    ----------
-    sizes : mapping
-        L to (temperatures, raw arrays by name, each ``(temperatures, chains, measurements)``).
-    both : bool
-        True if chains of even number began ordered and the others at random.
+    Sizes map L to (temperatures, raw arrays by name), each array ``(temperatures, chains, measurements)``; ``both`` is
+    True if chains of even number began ordered and the others at random.
     """
     found = []
     for L in sorted(sizes):
@@ -180,13 +176,7 @@ def check_rows(found: list[EquilibriumCheck]) -> tuple[list[str], list[list[str]
 
 
 def compatible_sizes(order: Order, sizes: list[int]) -> tuple[list[int], str]:
-    """Sizes that may be fitted together, and a sentence on the others.
-
-    Raises
-    ------
-    InputError
-        If fewer than two of several sizes are left.
-    """
+    """Sizes that may be fitted together, and a sentence on the others; an `InputError` if they leave fewer than two."""
     left = [L for L in sizes if fits(order.wave_vectors, L)]
     lost = [L for L in sizes if L not in left]
     if not lost:
@@ -205,12 +195,7 @@ def compatible_sizes(order: Order, sizes: list[int]) -> tuple[list[int], str]:
 def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> list[str]:
     """Sizes and temperatures at which S(k) has a clear peak elsewhere than at k*, as sentences.
 
-    Parameters
-    ----------
-    order : Order
-        Order parameter that was measured.
-    structure : mapping
-        L to (temperatures, trace of S(k) ``(temperatures, chains, L, L // 2 + 1)``).
+    The structure maps L to (temperatures, trace of S(k)), the latter ``(temperatures, chains, L, L // 2 + 1)``.
     """
     found = []
     for L, (values, traces) in structure.items():
@@ -224,15 +209,10 @@ def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
 
 
 def drifted(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> list[str]:
-    """Sentence that S(k) of the largest size peaks beside k*, between the wave vectors of the lattice; or none.
+    """Sentence that S(k) of the largest size, as in `strayed`, peaks beside k*, between wave vectors; or none.
 
-    It concerns the highest temperature with a clear peak at k*.  Order that is locked to the lattice below a
-    transition may melt into waves of another length, and exponents of sizes that cannot hold those are not of a class.
-
-    Parameters
-    ----------
-    order, structure
-        As in `strayed`.
+    It concerns the highest temperature with a clear peak at k*. Order that is locked to the lattice below a transition
+    may melt into waves of another length, and exponents of sizes that cannot hold those are not of a class.
     """
     held = [L for L in structure if fits(order.wave_vectors, L)]
     if not held or len(structure[max(held)][1][0]) < 2:

@@ -106,12 +106,7 @@ def relaxed(seam: Seam, x: np.ndarray, steps: int = 2000) -> tuple[float, np.nda
 def leading_waves(model: VectorModel, shape: Shape, shift: tuple[float, float] = (0.0, 0.0)) -> dict[str, np.ndarray]:
     """Waves of largest J(k), real parts normalised at each site, by name.
 
-    Parameters
-    ----------
-    model, shape
-        Couplings, and rows and columns of the lattice.
-    shift : tuple of float
-        Added to the wave numbers 2 pi m / L, in units of 2 pi / L: 1/2 along the axis of a seam.
+    The shift is added to the wave numbers 2 pi m / L, in units of 2 pi / L: 1/2 along the axis of a seam.
     """
     (H, W), half = shape, model.kernel // 2
     rows = 2 * np.pi * (np.fft.fftfreq(H) + shift[0] / H)

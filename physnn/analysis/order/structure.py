@@ -78,17 +78,10 @@ def structure_factor(x_k: np.ndarray) -> np.ndarray:
 
 
 def moments(x_k: np.ndarray, order: Order) -> tuple[np.ndarray, np.ndarray]:
-    """Order parameter |psi|^2 at k* and beside it, both of shape (states,).
+    """Order parameter |psi|^2 at k* and beside it, each ``(states,)``, from transforms ``(states, L, L, N)``.
 
-    The second is the same at the four wave vectors nearest to k*, averaged, and summed over modes: with it the
-    second-moment correlation length about k* is ``sqrt(<|psi|^2> / <beside> - 1) / (2 sin(pi / L))``.
-
-    Parameters
-    ----------
-    x_k : ndarray, shape (states, L, L, N)
-        See `transform`.
-    order : Order
-        Modes.
+    The second is the same at the four wave vectors nearest to k*, averaged, and summed over modes: with it the second-
+    moment correlation length about k* is ``sqrt(<|psi|^2> / <beside> - 1) / (2 sin(pi / L))``.
     """
     L = x_k.shape[1]
     at, beside = np.zeros(len(x_k)), np.zeros(len(x_k))

@@ -31,13 +31,7 @@ GAUGES = ("raw", "canonical", "aligned")
 
 
 def flatten(weights: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Trained weights of each replica in one row, in the order of the mapping, shape (replicas, P).
-
-    Raises
-    ------
-    InputError
-        If arrays have no common axis of replicas or are not finite.
-    """
+    """Trained weights of each replica in one row, in the order of the mapping, shape (replicas, P)."""
     arrays = trained_arrays(weights)
     replicas = replica_count(arrays)
     return np.concatenate([a.reshape(replicas, -1) for a in arrays.values()], axis=1)
@@ -47,11 +41,6 @@ def scale_normalised(weights: Mapping[str, np.ndarray]) -> Weights:
     """Weights in units of each replica's root mean square weight (dimensionless); running statistics left out.
 
     Distances of lists of weights follow the scale of weights, which this takes out.
-
-    Raises
-    ------
-    InputError
-        As for `flatten`, or if all weights of a replica are zero.
     """
     arrays = trained_arrays(weights)
     replicas = replica_count(arrays)
@@ -64,14 +53,9 @@ def scale_normalised(weights: Mapping[str, np.ndarray]) -> Weights:
 
 
 def wasserstein(points: np.ndarray) -> np.ndarray:
-    """Wasserstein distance W1 between the lists of numbers of each two replicas, shape (replicas, replicas).
+    """Wasserstein distance W1 of the lists ``(replicas, P)`` of each two replicas, shape (replicas, replicas).
 
     Lists of one length P are matched by rank, W1(x, y) = sum_k |x_(k) - y_(k)| / P, exactly; each is sorted once.
-
-    Parameters
-    ----------
-    points : array, shape (replicas, P)
-        Flattened weights, or coordinates after a reduction.
     """
     ordered = np.sort(_as_points(points), axis=1)
     return np.asarray(squareform(pdist(ordered, "cityblock")) / ordered.shape[1])
@@ -84,13 +68,7 @@ def euclid(points: np.ndarray) -> np.ndarray:
 
 
 def unit_points(weights: Mapping[str, np.ndarray]) -> Iterator[np.ndarray]:
-    """Units of each layer as points, layer by layer: incoming weights and bias, shape (replicas, units, coordinates).
-
-    Raises
-    ------
-    InputError
-        If there is no array ``*.weight`` of at least three axes, or arrays have no common axis of replicas.
-    """
+    """Units of each layer as points: incoming weights and bias, shape (replicas, units, coordinates)."""
     replicas = replica_count(weights)
     layers = [name for name, array in weights.items() if name.endswith(".weight") and np.ndim(array) > 2]
     if not layers:
@@ -108,23 +86,12 @@ def unit_directions(count: int, dimensions: int, generator: np.random.Generator)
 
 
 def sliced_wasserstein(weights: Mapping[str, np.ndarray], directions: int = DIRECTIONS, seed: int = 0) -> np.ndarray:
-    """Sliced W1 between each two replicas, shape (replicas, replicas).
+    """Sliced W1 between each two replicas (N. Bonneel et al., J. Math. Imaging Vis. 51, 22 (2015)).
 
-    Units of a layer are points w_u; SW = mean over directions e, |e| = 1, of W1({w_u . e}, {w'_u . e}).  Layers count
-    by their numbers of weights.  Invariant under permutations of the units of the last layer only, since those of
-    hidden layers permute the coordinates of the next layer's points: fix the gauge for the others.
-
-    Parameters
-    ----------
-    weights : mapping of arrays, each of shape (replicas, units, ...)
-    directions : int
-        Number of random directions per layer, the same for all pairs.
-    seed : int
-        Root seed of the directions.
-
-    References
-    ----------
-    N. Bonneel et al., J. Math. Imaging Vis. 51, 22 (2015).
+    Shape (replicas, replicas). Units of a layer are points w_u; SW = mean over random directions e, |e| = 1, the same
+    for all pairs, of W1({w_u . e}, {w'_u . e}). Layers count by their numbers of weights. Invariant under permutations
+    of the units of the last layer only, since those of hidden layers permute the coordinates of the next layer's
+    points: fix the gauge for the others.
     """
     if directions < 1:
         raise InputError(f"a sliced distance needs at least one direction, not {directions}")

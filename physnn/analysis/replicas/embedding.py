@@ -58,19 +58,9 @@ NO_REDUCTION = Reduction()
 
 
 def reduced(points: np.ndarray, reduction: Reduction) -> np.ndarray:
-    """Coordinates of each replica, shape (replicas, components), or the points themselves for "none".
+    """Coordinates of each replica, shape (replicas, components), or the points (replicas, P) themselves for "none".
 
-    Parameters
-    ----------
-    points : array, shape (replicas, P)
-        Flattened weights.
-    reduction : Reduction
-        The method and its settings.
-
-    Raises
-    ------
-    InputError
-        If UMAP is not installed, there are no more replicas than components, or fewer weights than components.
+    It raises an `InputError` if UMAP is not installed, there are no more replicas than components, or fewer weights.
     """
     if reduction.method == "none":
         return points

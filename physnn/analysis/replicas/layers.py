@@ -80,13 +80,7 @@ def trained_arrays(weights: Mapping[str, np.ndarray]) -> Weights:
 
 
 def replica_count(weights: Mapping[str, np.ndarray]) -> int:
-    """Number of replicas.
-
-    Raises
-    ------
-    InputError
-        If there are no arrays, their leading axes differ, or a number is not finite.
-    """
+    """Number of replicas; an `InputError` if leading axes differ or a number is not finite."""
     arrays = {name: np.asarray(a) for name, a in weights.items() if not name.endswith(COUNTER)}
     # An array of one axis is more likely the bias of a single network than one number for each of many.
     counts = {len(a) if a.ndim > 1 else 0 for a in arrays.values()}

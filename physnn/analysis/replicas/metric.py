@@ -100,24 +100,11 @@ def scott_bandwidth(data: np.ndarray) -> float:
 
 
 def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -> SmoothedDensity:
-    """Density p(x) = sum_i exp(-(x - d_i)^2 / 2 h^2) / (N h sqrt(2 pi)) of N numbers.
+    """Density p(x) = sum_i exp(-(x - d_i)^2 / 2 h^2) / (N h sqrt(2 pi)) of N numbers, Scott's h if None.
 
-    The Gaussian is symmetric, so the mean of the density is that of the numbers, whatever the bandwidth h.  Numbers
-    are put on a grid of h / 8 or finer first, each shared by its two neighbours, which keeps the mean and adds at most
-    (h / 16)^2 to the variance.
-
-    Parameters
-    ----------
-    data : array, shape (N,)
-    bandwidth : float or None
-        Standard deviation of the Gaussian; Scott's rule if None.
-    bins : int
-        Bins of the histogram.
-
-    Raises
-    ------
-    InputError
-        If all numbers are equal, or the bandwidth is less than 1e-5 of their range or not finite.
+    The Gaussian is symmetric, so the mean of the density is that of the numbers, whatever the bandwidth h. Numbers are
+    put on a grid of h / 8 or finer first, each shared by its two neighbours, which keeps the mean and adds at most (h /
+    16)^2 to the variance.
     """
     data = np.asarray(data, dtype=float).ravel()
     if not _spread(data):
@@ -185,22 +172,12 @@ def replica_metric(
 
 
 def compare_metrics(metrics: Mapping[str, ReplicaMetric]) -> MetricComparison:
-    """Differences of metrics with errors, and probabilities of orderings.
+    """Differences of metrics of two or more architectures with errors, and probabilities of orderings.
 
-    Ensembles count as independent of each other.  Errors add in squares; degrees of freedom as by Welch and
-    Satterthwaite.  Probabilities are fractions of resamples, so none is resolved below 1 / resamples.  Where replica k
-    of two ensembles was made from one seed, `physnn.analysis.statistics.pairs.pair_mean` of the difference of their
+    Ensembles count as independent of each other. Errors add in squares; degrees of freedom as by Welch and
+    Satterthwaite. Probabilities are fractions of resamples, so none is resolved below 1 / resamples. Where replica k of
+    two ensembles was made from one seed, `physnn.analysis.statistics.pairs.pair_mean` of the difference of their
     distances makes use of it.
-
-    Parameters
-    ----------
-    metrics : mapping of ReplicaMetric
-        By name of the architecture.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two, or their numbers of resamples differ.
     """
     if len(metrics) < 2 or len({len(m.samples) for m in metrics.values()}) != 1:
         raise InputError("a comparison needs at least two metrics, with the same number of resamples")

@@ -41,20 +41,10 @@ class OverlapDistribution:
 
 
 def vector_overlaps(vectors: np.ndarray, centred: bool = False) -> np.ndarray:
-    """Overlaps q_ab = x_a . x_b / (|x_a| |x_b|), shape (replicas, replicas), with ones on the diagonal.
+    """Overlaps q_ab = x_a . x_b / (|x_a| |x_b|), shape (replicas, replicas), of vectors ``(replicas, ...)``.
 
-    Parameters
-    ----------
-    vectors : array, shape (replicas, ...)
-        Flattened weights (gauge fixed or not), or outputs on test images (replicas, images, classes).
-    centred : bool
-        True to take the mean over replicas off first, which leaves what differs between them; overlaps then
-        average to about -1 / (replicas - 1).
-
-    Raises
-    ------
-    InputError
-        If a vector is zero or not finite.
+    Vectors are weights, gauge fixed or not, or outputs on test images. ``centred`` takes the mean over replicas off
+    first, which leaves what differs between them; overlaps then average to about -1 / (replicas - 1).
     """
     x = np.asarray(vectors, dtype=float)
     x = x.reshape(len(x), -1)
@@ -70,17 +60,8 @@ def vector_overlaps(vectors: np.ndarray, centred: bool = False) -> np.ndarray:
 def class_overlaps(classes: np.ndarray, subtract_chance: bool = False) -> np.ndarray:
     """Fraction of test images to which two replicas give the same class, shape (replicas, replicas).
 
-    Parameters
-    ----------
-    classes : array of int, shape (replicas, images)
-        Predicted classes, >= 0.
-    subtract_chance : bool
-        True to take off sum_c p_a(c) p_b(c), the overlap of independent predictions with the same frequencies.
-
-    Raises
-    ------
-    InputError
-        If classes are not integers >= 0 of shape (replicas, images).
+    From classes of shape (replicas, images), integers from 0 up. ``subtract_chance`` takes off sum_c p_a(c) p_b(c), the
+    overlap of independent predictions with the same frequencies.
     """
     predicted = np.asarray(classes)
     if predicted.ndim != 2 or predicted.size == 0 or predicted.dtype.kind not in "iu" or predicted.min() < 0:

@@ -60,15 +60,10 @@ class Estimate:
 
 
 def mean_over(values: np.ndarray, errors: Sequence[float] = ()) -> Estimate:
-    """Mean of independent values, with Student's error of their scatter.
+    """Mean of independent values, one for each draw such as a network, with Student's error of their scatter.
 
-    Parameters
-    ----------
-    values : array, shape (n,)
-        One for each independent draw, such as a network.
-    errors : sequence of float
-        Errors of the values, where they are known: the error of the mean is never below what they give, since a small
-        scatter of few values can be chance.  The error of one value without an error is NaN.
+    Where errors of the values are known, the error of the mean is never below what they give, since a small scatter of
+    few values can be chance. The error of one value without an error is NaN.
     """
     x = np.asarray(values, dtype=float)
     mean, within = float(x.mean()), math.sqrt(float(np.sum(np.square(errors)))) / len(x) if len(errors) else math.nan
@@ -79,14 +74,9 @@ def mean_over(values: np.ndarray, errors: Sequence[float] = ()) -> Estimate:
 
 
 def power_law(sizes: np.ndarray, y: np.ndarray, errors: np.ndarray) -> tuple[float, float, float]:
-    """Exponent a of y ~ L^a with its standard error, and chi squared.
+    """Exponent a of y ~ L^a with its standard error, and chi squared, from values y > 0 with errors, ``(n,)``.
 
     Weighted least squares of ln y against ln L.
-
-    Parameters
-    ----------
-    sizes, y, errors : array, shape (n,)
-        L, values above 0 and their errors.
     """
     weight = (y / errors) ** 2
     x, log_y = np.log(sizes), np.log(y)

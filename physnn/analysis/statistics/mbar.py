@@ -49,26 +49,12 @@ class FreeEnergies:
 
 
 def solve(beta: np.ndarray, energy: np.ndarray, counts: np.ndarray, state: str = "temperature") -> FreeEnergies:
-    """Free energies from the histograms of several states.
+    """Free energies from the histograms of several states, fractional counts allowed, ``(states, levels)``.
 
+    The energy levels are in units of 1/beta; beta is the inverse temperature or what else multiplies the energy.
     Neighbours are solved pairwise first (C. H. Bennett, J. Comput. Phys. 22 (1976) 245): that shows whether they
-    overlap, and starts Newton's iteration close to its end.
-
-    Parameters
-    ----------
-    beta : ndarray, shape (states,)
-        Different inverse temperatures, or what else multiplies the energy.
-    energy : ndarray, shape (levels,)
-        Energy levels, in units of 1/beta.
-    counts : ndarray, shape (states, levels)
-        Samples of each state in each level; they may be fractions.
-    state : str
-        Name of a state in the error that asks for one more.
-
-    Raises
-    ------
-    InputError
-        If the histograms of neighbouring states overlap by less than `LEAST_OVERLAP`.
+    overlap, and starts Newton's iteration close to its end. It raises an `InputError`, which names the ``state`` to
+    add, where neighbours overlap by less than `LEAST_OVERLAP`.
     """
     order = np.argsort(-beta, kind="stable")
     free, overlaps = np.zeros(len(beta)), np.zeros(len(beta) - 1)
@@ -108,23 +94,10 @@ def _neighbours(beta: np.ndarray, energy: np.ndarray, counts: np.ndarray) -> tup
 
 
 def newton(boltzmann: np.ndarray, counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Free energies relative to those in the factors, for a batch of data sets, shape ``(sets, states)``.
+    """Free energies relative to those in the factors (see `FreeEnergies`), shape ``(sets, states)``.
 
-    Newton's method minimises the convex sum_l c_l ln D_l - sum_k N_k f_k, with f of the first state fixed.
-
-    Parameters
-    ----------
-    boltzmann : ndarray, shape (states, levels)
-        Factors of a solution nearby, see `FreeEnergies`.
-    counts : ndarray, shape (sets, levels)
-        Samples of all states in each level.
-    numbers : ndarray, shape (sets, states)
-        Samples of each state.
-
-    Raises
-    ------
-    InputError
-        If the equations have no solution to be found.
+    Newton's method minimises the convex sum_l c_l ln D_l - sum_k N_k f_k, with f of the first state fixed, for a batch
+    of data sets: counts c of all states are ``(sets, levels)``, numbers N of samples ``(sets, states)``.
     """
     free = np.zeros(numbers.shape)
     states = numbers.shape[1]
@@ -147,20 +120,11 @@ def newton(boltzmann: np.ndarray, counts: np.ndarray, numbers: np.ndarray) -> np
 
 
 def energy_levels(energy: np.ndarray, beta_range: float, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Energy levels, and the level of every sample.
+    """Energy levels, at most ``most`` of them, and the level of every sample.
 
-    A level holds energies that no state tells apart: over its width the Boltzmann factors of any two states change
-    their ratio by less than 1e-4 (or it is 1/``most`` of the range of energies), and it lies at the mean of its
-    samples, so that averages are exact but for the square of that.
-
-    Parameters
-    ----------
-    energy : ndarray, shape (samples,)
-        Energies of all samples.
-    beta_range : float
-        Largest less smallest inverse temperature.
-    most : int
-        Largest number of levels.
+    A level holds energies that no state tells apart: over its width the Boltzmann factors of any two states, whose beta
+    differ by ``beta_range`` at most, change their ratio by less than 1e-4 (or it is 1/``most`` of the range of
+    energies). It lies at the mean of its samples, so that averages are exact but for the square of that.
     """
     width = max(RELATIVE_LEVEL_WIDTH / beta_range if beta_range > 0 else 0.0, float(np.ptp(energy)) / most, 1e-12)
     _, index = np.unique(np.round((energy - energy.min()) / width), return_inverse=True)

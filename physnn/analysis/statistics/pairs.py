@@ -23,13 +23,7 @@ LEAST_REPLICAS = 8
 
 
 def as_pairs(matrix: np.ndarray) -> np.ndarray:
-    """Symmetric matrix of pairs in float64 with zeros on the diagonal, shape (replicas, replicas).
-
-    Raises
-    ------
-    InputError
-        If it is not square, symmetric and finite, or has fewer than 8 replicas.
-    """
+    """Symmetric matrix of pairs in float64 with zeros on the diagonal, shape (replicas, replicas)."""
     pairs = np.array(matrix, dtype=float)
     if pairs.ndim != 2 or pairs.shape[0] != pairs.shape[1]:
         raise InputError(f"a matrix over pairs of replicas is square, not of shape {pairs.shape}")
@@ -103,24 +97,10 @@ def _linearised(function: MomentFunction, matrices: np.ndarray, means: np.ndarra
 
 
 def resampled_means(matrix: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
-    """Means over pairs in ensembles with redrawn replicas, shape (resamples,).
+    """Means over pairs in ensembles with redrawn replicas, shape (resamples,); the matrix is as for `pair_mean`.
 
-    Pairs of a replica with itself, which redrawing makes, are left out.  Deviations from the mean are scaled to the
+    Pairs of a replica with itself, which redrawing makes, are left out. Deviations from the mean are scaled to the
     standard error of `pair_mean` (see the head of this module), so that the spread of resamples is that of ensembles.
-
-    Parameters
-    ----------
-    matrix : array, shape (replicas, replicas)
-        As for `pair_mean`.
-    resamples : int
-        Number of resamples, at least 2.
-    generator : numpy.random.Generator
-        Draws the replicas.
-
-    Raises
-    ------
-    InputError
-        As for `pair_mean`, or if there are fewer than 2 resamples.
     """
     if resamples < 2:
         raise InputError(f"give at least 2 resamples, not {resamples}")

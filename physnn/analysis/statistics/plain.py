@@ -13,15 +13,10 @@ from physnn.analysis.statistics.estimate import Estimate
 
 
 def to_json(found: Any, *left_out: str) -> Any:
-    """Dictionaries, lists, numbers and strings of an answer.
+    """Dictionaries, lists, numbers and strings of an answer, without some fields of the outermost dataclass.
 
-    Parameters
-    ----------
-    found : object
-        An object with an ``as_json`` of its own gives that, another dataclass its fields; an estimate without a value
-        gives null.
-    left_out : str
-        Fields of the outermost dataclass that are not wanted.
+    An object with an ``as_json`` of its own gives that, another dataclass its fields; an estimate without a value gives
+    null.
     """
     if isinstance(found, Estimate):
         return found.as_json() if math.isfinite(found.value) else None

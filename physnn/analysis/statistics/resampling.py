@@ -24,13 +24,7 @@ MomentFunction = Callable[..., np.ndarray]
 
 
 def bin_count(tau: float, chains: int, length: int) -> int:
-    """Number of bins per chain: each at least 10 tau long, about 128 in all, at least 2 in all.
-
-    Raises
-    ------
-    InputError
-        If even two bins would be shorter than 10 tau.
-    """
+    """Number of bins per chain: each at least 10 tau long, about 128 in all, at least 2 in all."""
     most = int(length // max(BIN_TIMES * tau, 1))
     if most * chains < 2:
         raise InputError(
@@ -66,13 +60,7 @@ def widened(drawn: np.ndarray) -> np.ndarray:
 
 
 def evaluate(function: MomentFunction, moments: np.ndarray) -> np.ndarray:
-    """Function at mean moments of shape ``(moments, ...)``.
-
-    Raises
-    ------
-    InputError
-        If it is not finite there.
-    """
+    """Function at mean moments of shape ``(moments, ...)``; an `InputError` if it is not finite there."""
     with np.errstate(all="ignore"):
         values = np.asarray(function(*moments), dtype=float)
     if not np.isfinite(values).all():

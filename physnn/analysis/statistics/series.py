@@ -56,18 +56,7 @@ class AutocorrelationTime:
 
 
 def as_chains(series: np.ndarray) -> np.ndarray:
-    """Series as a float array of shape (chains, measurements).
-
-    Parameters
-    ----------
-    series : array, shape (measurements,) or (chains, measurements)
-        One observable, at least 4 measurements per chain.
-
-    Raises
-    ------
-    InputError
-        If the shape is another or a number is not finite.
-    """
+    """Series ``(measurements,)`` or ``(chains, measurements)`` as a finite float array of the latter shape."""
     chains = np.atleast_2d(np.asarray(series, dtype=float))
     if chains.ndim != 2 or chains.shape[0] < 1 or chains.shape[1] < 4:
         raise InputError(
@@ -80,20 +69,10 @@ def as_chains(series: np.ndarray) -> np.ndarray:
 
 
 def autocovariance(series: np.ndarray) -> np.ndarray:
-    """Autocovariance Gamma(t) = <(x_i - m)(x_{i+t} - m)>, averaged over chains, for every lag.
+    """Autocovariance Gamma(t) = <(x_i - m)(x_{i+t} - m)>, averaged over chains, for every lag, (measurements,).
 
-    m is the mean of all chains: chains with means of their own, each stuck elsewhere, show a large tau that their
-    own means would hide.  The sum over N - t pairs is divided by N - t.
-
-    Parameters
-    ----------
-    series : array, shape (measurements,) or (chains, measurements)
-        The observable.
-
-    Returns
-    -------
-    ndarray, shape (measurements,)
-        In units of the observable squared.
+    m is the mean of all chains: chains with means of their own, each stuck elsewhere, show a large tau that their own
+    means would hide. The sum over N - t pairs is divided by N - t.
     """
     chains = as_chains(series)
     length = chains.shape[1]
