@@ -1,34 +1,38 @@
-"""Figures of files, answers and networks: each call draws one and returns its path; matplotlib is loaded to draw."""
+"""Figures of files, answers and networks: each call draws one and returns its path."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from physnn.analysis.memory.contrast import MemoryAnswer
+from physnn.analysis.verdict.fit import Fit
+from physnn.analysis.verdict.universality import Comparison
+from physnn.answers.equilibrium import order_record
+from physnn.answers.fit import default_observable, fit
+from physnn.bundled import resolve
 from physnn.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from physnn.analysis.memory.contrast import MemoryAnswer
-    from physnn.analysis.verdict.fit import Fit
-    from physnn.analysis.verdict.universality import Comparison
+from physnn.figures.compare import compare_figure
+from physnn.figures.fit import fit_figure, sweep_figure
+from physnn.figures.memory import memory_figure
+from physnn.figures.networks import image_figure, training_figure
+from physnn.figures.replicas import forms_figure
+from physnn.figures.structure import structure_figure
+from physnn.figures.style import save
+from physnn.store.ensemble_file import read_ensembles
+from physnn.store.network_file import read_networks
+from physnn.store.sweep_file import read_sweep
 
 
 def plot_fit(answer: Fit, out: Path) -> Path:
     """Draw everything a fit rests on; return the figure's path."""
-    from physnn.figures.fit import fit_figure
-    from physnn.figures.style import save
-
     return save(fit_figure(answer), out)
 
 
 def plot_compare(comparison: Comparison, out: Path) -> Path:
     """Draw a comparison; return the figure's path."""
-    from physnn.figures.compare import compare_figure
-    from physnn.figures.style import save
-
     return save(compare_figure(comparison), out)
 
 
@@ -37,11 +41,6 @@ def plot_sweep(path: Path, observable: str | None = None, out: Path | None = Non
 
     ``answer`` is the fit to draw where it is known already.
     """
-    from physnn.answers.fit import default_observable, fit
-    from physnn.figures.fit import sweep_figure
-    from physnn.figures.style import save
-    from physnn.store.sweep_file import read_sweep
-
     usual = observable is None or observable == default_observable(read_sweep(path))
     ending = ".png" if usual else f"-{observable}.png"
     return save(sweep_figure(answer or fit(path, observable)), out or path.with_name(path.stem + ending))
@@ -49,11 +48,6 @@ def plot_sweep(path: Path, observable: str | None = None, out: Path | None = Non
 
 def plot_structure(path: Path, out: Path | None = None) -> Path:
     """Draw structure factors and energy maps of the largest size of an equilibrium sweep; return the PNG's path."""
-    from physnn.answers.equilibrium import order_record
-    from physnn.figures.structure import structure_figure
-    from physnn.figures.style import save
-    from physnn.store.sweep_file import read_sweep
-
     sweep = read_sweep(path)
     found = order_record(sweep)
     if found is None:
@@ -67,9 +61,6 @@ def plot_structure(path: Path, out: Path | None = None) -> Path:
 def plot_memory(path: Path, out: Path | None = None, answer: MemoryAnswer | None = None) -> Path:
     """Draw decay curves, lifetimes and growth of a memory sweep; return the PNG's path."""
     from physnn.answers.memory import memories, memory_of
-    from physnn.figures.memory import memory_figure
-    from physnn.figures.style import save
-    from physnn.store.sweep_file import read_sweep
 
     sweep = read_sweep(path)
     answer = answer or memory_of(sweep)
@@ -80,11 +71,6 @@ def plot_memory(path: Path, out: Path | None = None, answer: MemoryAnswer | None
 
 def plot_training(names: Sequence[str], out: Path | None = None) -> Path:
     """Draw the training curves of network files in one figure; return the PNG's path."""
-    from physnn.bundled import resolve
-    from physnn.figures.networks import training_figure
-    from physnn.figures.style import save
-    from physnn.store.network_file import read_networks
-
     stems = [Path(name).stem for name in names]
     labels = stems if len(set(stems)) == len(stems) else list(names)
     files = {label: read_networks(resolve(name)) for label, name in zip(labels, names, strict=True)}
@@ -100,9 +86,7 @@ def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, 
 
     Noise in the Langevin convention; the size is twice the training size by default.
     """
-    from physnn.bundled import resolve
     from physnn.networks.kuramoto.evaluate import example_images
-    from physnn.store.network_file import read_networks
 
     path = resolve(name)
     file = read_networks(path)
@@ -111,18 +95,12 @@ def example_set(name: str, eta: float, L: int | None = None) -> list[tuple[str, 
 
 def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
     """Draw what `example_set` returns; return the PNG's path."""
-    from physnn.figures.networks import image_figure
-    from physnn.figures.style import save
-
     return save(image_figure(example_set(name, eta)), out or Path(Path(name).stem + "-examples.png"))
 
 
 def plot_ensembles(path: Path, out: Path | None = None) -> Path:
     """Draw training curves, accuracies by seed and differences between forms of images of an ensemble file."""
-    from physnn.figures.replicas import forms_figure
-    from physnn.figures.style import save
     from physnn.samples.training.classifiers import paired_tests
-    from physnn.store.ensemble_file import read_ensembles
 
     file = read_ensembles(path)
     accuracies = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}

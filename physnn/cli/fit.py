@@ -187,10 +187,13 @@ def compare_command(
     check_files(a, b)
     if b is None and options["observable_b"] is not None:
         raise click.UsageError("--observable-b belongs to a second file; give one, or use --observable")
-    from physnn.answers import comparisons, plots
+    from physnn.answers import comparisons
 
-    found = comparisons.compare(a, b, seed=seed or 0, **options)
-    drawn = plots.plot_compare(found, figure) if figure else None
+    found, drawn = comparisons.compare(a, b, seed=seed or 0, **options), None
+    if figure:
+        from physnn.answers import plots
+
+        drawn = plots.plot_compare(found, figure)
     if as_json:
         files = {"files": [str(path) for path in (a, b) if path]}
         print_json(files | found.as_json() | {"figure": str(drawn) if drawn else None})

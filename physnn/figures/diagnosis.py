@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from physnn.analysis.order.diagnosis import Diagnosis
-from physnn.figures.style import COLOURS, new_figure
+from physnn.figures.style import COLOURS, draw_zone, new_figure
 
 PATH = (("M", (1.0, 1.0)), ("0", (0.0, 0.0)), ("X", (0.0, 1.0)), ("M", (1.0, 1.0)))
 """Corners of the way through the wave vectors, in units of pi along (rows, columns)."""
@@ -22,7 +22,10 @@ def diagnosis_figure(diagnosis: Diagnosis) -> Figure:
     gamma = "" if diagnosis.gamma is None else f", gamma = {diagnosis.gamma:g}"
     figure.suptitle(f"{diagnosis.name} ({diagnosis.family}{gamma}, T = {diagnosis.steps})")
     axes = figure.subplots(2, 4)
-    draw_zone(axes[0, 0], diagnosis)
+    if _known(axes[0, 0], diagnosis.spectrum) and diagnosis.spectrum:
+        waves = np.array([mode.wave_vector for mode in diagnosis.spectrum.leading]) / np.pi
+        draw_zone(axes[0, 0], diagnosis.spectrum.bands[..., -1], waves, "q", r"largest eigenvalue of $J(q)$")
+        axes[0, 0].set_title("modes within 5 % of the top: circles", fontsize=10)
     draw_bands(axes[0, 1], diagnosis)
     draw_errors(axes[0, 2], diagnosis)
     draw_energy(axes[0, 3], diagnosis)
@@ -40,24 +43,6 @@ def _known(axes: Axes, *what: object) -> bool:
     axes.axis("off")
     axes.text(0.5, 0.5, "not known", ha="center", va="center", transform=axes.transAxes)
     return False
-
-
-def draw_zone(axes: Axes, d: Diagnosis) -> None:
-    """Panel of the largest eigenvalue of J(q) over all wave vectors; circles mark the leading modes."""
-    if not _known(axes, d.spectrum):
-        return
-    assert d.spectrum is not None
-    top = d.spectrum.bands[..., -1]
-    L = len(top)
-    # Wave number -pi + 2 pi n / L (n from 0, even L) sits in the middle of its pixel.
-    edges = (-(L // 2) - 0.5) * 2 / L, (L - L // 2 - 0.5) * 2 / L
-    image = axes.imshow(top, origin="lower", extent=(*edges, *edges), cmap="cividis")
-    axes.figure.colorbar(image, ax=axes, label=r"largest eigenvalue of $J(q)$", shrink=0.8)
-    waves = np.array([mode.wave_vector for mode in d.spectrum.leading]) / np.pi
-    waves = (np.concatenate([waves, -waves]) + 1) % 2 - 1
-    axes.plot(waves[:, 1], waves[:, 0], "o", mfc="none", color=COLOURS[1], ms=4, lw=0.8)
-    axes.set(xlim=edges, ylim=edges, xlabel=r"$q_\mathrm{column}/\pi$", ylabel=r"$q_\mathrm{row}/\pi$")
-    axes.set_title("modes within 5 % of the top: circles", fontsize=10)
 
 
 def draw_bands(axes: Axes, d: Diagnosis) -> None:

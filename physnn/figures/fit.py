@@ -15,7 +15,7 @@ from physnn.analysis.collapse.scan import Candidate
 from physnn.analysis.curves.crossing import curve_difference
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.verdict.fit import Fit
-from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, look, new_figure
+from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, errorbar, look, new_figure
 
 SHOWN_WEIGHT = 0.002
 """Least weight of a fit that is drawn as part of the average."""
@@ -110,10 +110,7 @@ def _draw_inset(axes: Axes, fit: Fit, best: Collapse) -> None:
     low, high = np.inf, -np.inf
     for k, L in enumerate(curves.sizes):
         near = np.abs(curves.x[L] - x_c) <= reach
-        colour, marker = look(k)
-        place.errorbar(
-            curves.x[L][near], curves.y[L][near], curves.errors[L][near], color=colour, fmt=marker + "-", ms=3, lw=0.8
-        )
+        errorbar(place, k, curves.x[L][near], curves.y[L][near], curves.errors[L][near], ls="-", ms=3, lw=0.8)
         low, high = min(low, curves.y[L][near].min(initial=low)), max(high, curves.y[L][near].max(initial=high))
     place.axvspan(x_c - best.critical_point.error, x_c + best.critical_point.error, color="0.8", lw=0)
     place.axvline(x_c, color="0.3", ls="--", lw=0.8)
@@ -141,33 +138,21 @@ def _emptiest(axes: Axes, curves: Curves) -> tuple[float, float, float, float]:
     return corners[best]
 
 
-def _scaled_labels(fit: Fit, best: Collapse) -> tuple[str, str]:
-    name = control_symbol(fit.curves.control)
-    y = fit.curves.symbol + (r" $\times\,L^{-\zeta/\nu}$" if best.zeta_over_nu.value else "")
-    return rf"$({name} - {name}_c)\,L^{{1/\nu}}$", y
-
-
 def draw_collapse(axes: Axes, fit: Fit) -> None:
     """Panel of the points of the best fit in scaled variables, with error bars."""
     best = fit.collapse
-    if best is None:
-        raise ValueError("there is no collapse to draw")
+    assert best is not None
     mask, points = best.scan.best.mask, best.points
     x_c, inverse_nu, zeta = (float(v) for v in best.best.parameters[:3])
     for k, L in enumerate(fit.curves.sizes):
         mine = mask & (points.L == L)
-        colour, marker = look(k)
         factor = L**-zeta
         u = (points.x[mine] - x_c) * L**inverse_nu
-        axes.errorbar(
-            u, points.y[mine] * factor, points.error[mine] * factor, color=colour, fmt=marker, ms=4, lw=1,
-            label=f"L = {L}",
-        )  # fmt: skip
-    x, y = _scaled_labels(fit, best)
-    axes.set(xlabel=x, ylabel=y)
-    title = rf"$1/\nu$ = {best.inverse_nu}"
+        errorbar(axes, k, u, points.y[mine] * factor, points.error[mine] * factor, ms=4, lw=1, label=f"L = {L}")
+    name, y, title = control_symbol(fit.curves.control), fit.curves.symbol, rf"$1/\nu$ = {best.inverse_nu}"
     if best.zeta_over_nu.value:
-        title += rf", $\zeta/\nu$ = {best.zeta_over_nu}"
+        y, title = y + r" $\times\,L^{-\zeta/\nu}$", title + rf", $\zeta/\nu$ = {best.zeta_over_nu}"
+    axes.set(xlabel=rf"$({name} - {name}_c)\,L^{{1/\nu}}$", ylabel=y)
     axes.set_title(title + rf", $\chi^2$/dof = {best.chi2_per_dof:.2f}", fontsize=10)
     axes.legend(frameon=False, fontsize=8)
 
@@ -175,8 +160,7 @@ def draw_collapse(axes: Axes, fit: Fit) -> None:
 def draw_residuals(axes: Axes, fit: Fit) -> None:
     """Panel of residuals of the best fit over their errors."""
     best = fit.collapse
-    if best is None:
-        raise ValueError("there is no collapse to draw")
+    assert best is not None
     points = best.points.chosen(best.scan.best.mask)
     x_c, inverse_nu = (float(v) for v in best.best.parameters[:2])
     for k, L in enumerate(fit.curves.sizes):
@@ -237,8 +221,7 @@ def _draw_scan(axes: Axes, best: Collapse, place: Callable[[Candidate], float]) 
 def draw_cloud(axes: Axes, fit: Fit) -> None:
     """Panel of the bootstrap samples of (x_c, 1/nu) with the ellipses of 68 % and 95 %."""
     best = fit.collapse
-    if best is None:
-        raise ValueError("there is no collapse to draw")
+    assert best is not None
     x, y = best.samples[:, 0], best.samples[:, 1]
     axes.plot(x, y, ".", ms=3, color=COLOURS[0], alpha=0.5)
     covariance = best.scan.covariance[:2, :2] if not fit.curves.networks else np.cov(x, y)
@@ -246,11 +229,8 @@ def draw_cloud(axes: Axes, fit: Fit) -> None:
     angle = float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
     for level, style in ((2.296, "-"), (5.991, "--")):
         width, height = 2 * np.sqrt(level * np.maximum(values[::-1], 0))
-        axes.add_patch(
-            Ellipse(
-                (best.scan.parameters[0], best.scan.parameters[1]), width, height, angle=angle, fill=False, ls=style
-            )
-        )
+        centre = best.scan.parameters[0], best.scan.parameters[1]
+        axes.add_patch(Ellipse(centre, width, height, angle=angle, fill=False, ls=style))
     axes.errorbar(
         best.critical_point.value, best.inverse_nu.value, best.inverse_nu.error, best.critical_point.error,
         color=COLOURS[1], fmt="o", ms=5, capsize=3, label="answer",
@@ -272,12 +252,8 @@ def draw_drift(axes: Axes, fit: Fit) -> None:
     """Panel of the crossings of pairs of sizes against the inverse of the larger one, and their drift."""
     pairs = [p for p in fit.pairs if p.x]
     for k, small in enumerate(sorted({p.sizes[0] for p in pairs})):
-        mine = [p for p in pairs if p.sizes[0] == small]
-        colour, marker = look(k)
-        axes.errorbar(
-            [1 / p.sizes[1] for p in mine], [p.x.value for p in mine if p.x], [p.x.error for p in mine if p.x],
-            color=colour, fmt=marker, ms=5, capsize=2, label=f"L = {small} with larger",
-        )  # fmt: skip
+        mine = np.array([(1 / p.sizes[1], p.x.value, p.x.error) for p in pairs if p.x and p.sizes[0] == small])
+        errorbar(axes, k, *mine.T, ms=5, capsize=2, label=f"L = {small} with larger")
     if fit.collapse:
         point = fit.collapse.critical_point
         axes.axhspan(point.value - point.error, point.value + point.error, color="0.85", lw=0)
@@ -300,10 +276,7 @@ def draw_differences(axes: Axes, fit: Fit) -> None:
     curves, first = fit.curves, fit.curves.sizes[0]
     for k, L in enumerate(curves.sizes[1:], 1):
         found = curve_difference(curves, first, L)
-        colour, marker = look(k)
-        axes.errorbar(
-            found.x, found.values, found.samples.std(0, ddof=1), color=colour, fmt=marker, ms=4, lw=1, label=f"L = {L}"
-        )
+        errorbar(axes, k, found.x, found.values, found.samples.std(0, ddof=1), ms=4, lw=1, label=f"L = {L}")
     axes.axhline(0, color="0.3", lw=1)
     axes.set(xlabel=_axis(curves), ylabel=f"{curves.symbol}\nminus that of L = {first}")
     axes.set_title("differences between sizes, errors of one sigma", fontsize=10)

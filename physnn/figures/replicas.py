@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from physnn.analysis.replicas.distances import HEADLINE
-from physnn.figures.style import COLOURS, look, new_figure
+from physnn.figures.style import COLOURS, errorbar, look, new_figure
 
 if TYPE_CHECKING:
     from physnn.analysis.replicas.metric import ReplicaMetric
@@ -31,7 +31,7 @@ TITLES = {
 
 
 def replicas_figure(study: ReplicaStudy) -> Figure:
-    """Replica-distance metric of ensembles: densities, metrics, accuracies, and overlaps P(q)."""
+    """Figure of replica distances of ensembles: densities, metrics, accuracies, and overlaps P(q)."""
     figure = new_figure(13.5, 8.2)
     (left, right), (low_left, low_right) = figure.subplots(2, 2)
     names = list(study.ensembles)
@@ -51,13 +51,9 @@ def draw_densities(axes: Axes, metrics: Mapping[str, ReplicaMetric]) -> None:
     for k, (name, metric) in enumerate(metrics.items()):
         colour, _ = look(k)
         if metric.density is not None:
-            axes.plot(
-                metric.density.x, metric.density.density, _line(k), color=colour, label=f"{name}: {metric.estimate}"
-            )
-            top = float(metric.density.density.max())
-            axes.errorbar(
-                metric.estimate.value, 1.04 * top, xerr=metric.estimate.error, color=colour, marker="|", capsize=3
-            )
+            x, density, mean = metric.density.x, metric.density.density, metric.estimate
+            axes.plot(x, density, _line(k), color=colour, label=f"{name}: {mean}")
+            errorbar(axes, k, mean.value, 1.04 * float(density.max()), xerr=mean.error, marker="|", capsize=3)
     axes.set(
         xlabel="1-D Wasserstein distance of two replicas (units of a weight)",
         ylabel="density of pairs",
@@ -74,17 +70,9 @@ def _draw_kinds(axes: Axes, study: ReplicaStudy) -> None:
         values = [s.metrics[kind].estimate for s in study.ensembles.values()]
         mean = float(np.mean([v.value for v in values]))
         for k, v in enumerate(values):
-            colour, marker = look(k)
-            axes.errorbar(
-                j + (k - (len(values) - 1) / 2) * width,
-                v.value / mean,
-                yerr=v.error / mean,
-                color=colour,
-                marker=marker,
-                capsize=2,
-                ls="none",
-                label=list(study.ensembles)[k] if j == 0 else None,
-            )
+            place = j + (k - (len(values) - 1) / 2) * width
+            label = None if j else list(study.ensembles)[k]
+            errorbar(axes, k, place, v.value / mean, v.error / mean, capsize=2, label=label)
     axes.axhline(1, color="0.7", lw=0.8, zorder=0)
     axes.set_xticks(range(len(kinds)), [TITLES[k] for k in kinds], fontsize=9)
     axes.set(ylabel="metric / mean over networks", title="(b) the same, taken in other ways")
@@ -93,17 +81,8 @@ def _draw_kinds(axes: Axes, study: ReplicaStudy) -> None:
 
 def _draw_accuracies(axes: Axes, study: ReplicaStudy) -> None:
     for k, (name, s) in enumerate(study.ensembles.items()):
-        metric, (colour, marker) = s.metrics[HEADLINE].estimate, look(k)
-        axes.errorbar(
-            metric.value,
-            100 * s.accuracy.value,
-            xerr=metric.error,
-            yerr=100 * s.accuracy.error,
-            color=colour,
-            marker=marker,
-            capsize=3,
-            label=name,
-        )
+        metric, accuracy = s.metrics[HEADLINE].estimate, s.accuracy
+        errorbar(axes, k, metric.value, 100 * accuracy.value, 100 * accuracy.error, metric.error, capsize=3, label=name)
     axes.set(
         xlabel="mean distance (units of a weight)",
         ylabel="test accuracy (%)",
@@ -116,18 +95,9 @@ def draw_class_overlaps(axes: Axes, overlaps: Mapping[str, OverlapDistribution])
     """Panel of P(q) of predicted classes with errors over replicas."""
     for k, (name, overlap) in enumerate(overlaps.items()):
         centres = (overlap.edges[1:] + overlap.edges[:-1]) / 2
-        shown, (colour, marker) = overlap.density > 0, look(k)
-        axes.errorbar(
-            centres[shown],
-            overlap.density[shown],
-            yerr=overlap.error[shown],
-            color=colour,
-            marker=marker,
-            ls=_line(k),
-            ms=3,
-            capsize=2,
-            label=f"{name}: <q> = {overlap.mean}",
-        )
+        shown, label = overlap.density > 0, f"{name}: <q> = {overlap.mean}"
+        points = centres[shown], overlap.density[shown], overlap.error[shown]
+        errorbar(axes, k, *points, ls=_line(k), ms=3, capsize=2, label=label)
     axes.set(
         xlabel="overlap q of predicted classes, less chance (dimensionless)",
         ylabel="P(q)",
@@ -170,8 +140,7 @@ def _draw_seeds(axes: Axes, accuracies: Mapping[str, np.ndarray]) -> None:
         axes.plot(x, 100 * column, color="0.7", lw=0.8, marker=".", zorder=0)
     for k, row in enumerate(table):
         error = 100 * row.std(ddof=1) / np.sqrt(len(row)) if len(row) > 1 else 0
-        colour, marker = look(k)
-        axes.errorbar(k, 100 * row.mean(), yerr=error, color=colour, marker=marker, capsize=3)
+        errorbar(axes, k, k, 100 * row.mean(), error, capsize=3)
     axes.set_xticks(x, list(accuracies))
     axes.set(ylabel="test accuracy (%)", title="(b) accuracy; grey: one seed each")
     axes.margins(x=0.2)
@@ -179,12 +148,9 @@ def _draw_seeds(axes: Axes, accuracies: Mapping[str, np.ndarray]) -> None:
 
 def _draw_tests(axes: Axes, tests: Mapping[tuple[str, str], PairedDifference]) -> None:
     for k, test in enumerate(tests.values()):
-        axes.errorbar(
-            k, 100 * test.estimate.value, yerr=100 * test.estimate.error, color=COLOURS[6], marker="o", capsize=3
-        )
-        axes.annotate(
-            f"p = {test.p_value:.2g}", (k, 100 * test.estimate.value), (8, 0), textcoords="offset points", fontsize=9
-        )
+        value, error = 100 * test.estimate.value, 100 * test.estimate.error
+        axes.errorbar(k, value, error, color=COLOURS[6], marker="o", capsize=3)
+        axes.annotate(f"p = {test.p_value:.2g}", (k, value), (8, 0), textcoords="offset points", fontsize=9)
     axes.axhline(0, color="0.5", lw=0.8)
     axes.set_xticks(range(len(tests)), [f"{a}\n- {b}" for a, b in tests])
     axes.set(ylabel="difference of accuracy (percentage points)", title="(c) paired by seed")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -25,6 +29,29 @@ AXIS_LABELS = {
 def look(k: int) -> tuple[str, str]:
     """Colour and the marker of curve k, a pair of its own for each of the first 49."""
     return COLOURS[k % len(COLOURS)], MARKERS[(k + k // len(COLOURS)) % len(MARKERS)]
+
+
+def errorbar(axes: Axes, k: int, x: Any, y: Any, yerr: Any = None, xerr: Any = None, **style: Any) -> None:
+    """Points of curve k with errors, unconnected unless a style says so."""
+    colour, marker = look(k)
+    axes.errorbar(x, y, yerr, xerr, **{"color": colour, "marker": marker, "ls": "none"} | style)
+
+
+def draw_zone(
+    axes: Axes, values: np.ndarray, waves: Iterable[tuple[Any, Any]], symbol: str, label: str, **style: Any
+) -> None:
+    """Panel of values over all wave vectors from -pi on, ``(L, L)``; circles mark waves (in pi) and their opposites."""
+    L = len(values)
+    # Wave number -pi + 2 pi n / L (n from 0, even L) sits in the middle of its pixel.
+    edges = (-(L // 2) - 0.5) * 2 / L, (L - L // 2 - 0.5) * 2 / L
+    image = axes.imshow(values, origin="lower", extent=(*edges, *edges), cmap="cividis", **style)
+    axes.figure.colorbar(image, ax=axes, label=label, shrink=0.8)
+    at = np.array([(float(row), float(column)) for row, column in waves])
+    at = (np.concatenate([at, -at]) + 1) % 2 - 1
+    axes.plot(at[:, 1], at[:, 0], "o", mfc="none", color=COLOURS[1], ms=6)
+    axes.set(
+        xlim=edges, ylim=edges, xlabel=rf"${symbol}_\mathrm{{column}}/\pi$", ylabel=rf"${symbol}_\mathrm{{row}}/\pi$"
+    )
 
 
 def new_figure(width: float, height: float) -> Figure:
