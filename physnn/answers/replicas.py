@@ -49,20 +49,11 @@ of the lists before training; after the gauge is fixed; of units as points; plac
 
 @dataclass(frozen=True)
 class EnsembleStudy:
-    """Distances, overlaps and accuracy of one ensemble.
+    """Distances and their metrics by measurement, overlaps, accuracy and loss of one ensemble.
 
-    Attributes
-    ----------
-    distances : dict of ndarray, shape (replicas, replicas)
-        By measurement, in units of a weight.
-    metrics : dict of ReplicaMetric
-        By measurement.
-    weight_overlap, class_overlap : OverlapDistribution
-        P(q) of weights (cosine) and of predicted classes (share of agreement less that of chance).
-    accuracy : Estimate
-        Mean test accuracy over replicas.
-    loss : Estimate
-        Mean cross-entropy of the last epoch of training.
+    Distances are ``(replicas, replicas)``, in units of a weight. The overlaps are P(q) of weights (cosine) and of
+    predicted classes (share of agreement less that of chance); accuracy is the mean over replicas of that on the test
+    set, loss the mean cross-entropy of the last epoch of training.
     """
 
     distances: dict[str, np.ndarray]
@@ -75,16 +66,10 @@ class EnsembleStudy:
 
 @dataclass(frozen=True)
 class ReplicaStudy:
-    """Ensembles side by side.
+    """Ensembles side by side, by name in the order of the file.
 
-    Attributes
-    ----------
-    ensembles : dict of EnsembleStudy
-        By name, in the order of the file.
-    comparison : MetricComparison
-        Of the headline metric; None for a single ensemble.
-    differences : dict of Estimate
-        Headline metric of the first of two names less that of the second, replicas paired by their seeds.
+    The comparison is of the headline metric, None for a single ensemble; differences are those of the headline metric,
+    first of two names less second, replicas paired by their seeds.
     """
 
     ensembles: dict[str, EnsembleStudy]

@@ -259,12 +259,8 @@ class CollapseModel:
     def solve(self, start: np.ndarray, target: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rows and sums of squares of least-squares solutions, NaN where there is none inside the limits.
 
-        Parameters
-        ----------
-        start : ndarray, shape ``(5,)`` or ``(fits, 5)``
-            Start values.
-        target : ndarray, shape ``(fits, points)``, optional
-            Whitened values; those of the points by default.
+        Start values are ``(5,)`` or ``(fits, 5)``, whitened target values ``(fits, points)``, by default those of the
+        points.
         """
         count = len(np.atleast_2d(start)) if target is None else len(target)
         rows = np.array(np.broadcast_to(start, (count, 5)), float)

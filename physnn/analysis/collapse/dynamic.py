@@ -146,13 +146,7 @@ def _why_not(points: Points, fixed: Fixed) -> str:
 
 
 def _checked(points: Points, fixed: Fixed) -> Fixed:
-    """Values that are held, x_c and 1/nu too where there is one control only; what cannot be fitted is refused.
-
-    Raises
-    ------
-    InputError
-        As `dynamic_scaling`.
-    """
+    """Values that are held, x_c and 1/nu too where there is one control only; what cannot be fitted is refused."""
     assert points.t is not None
     arrays = (points.L, points.x, points.t, points.y, points.error)
     if any(a.ndim != 1 or len(a) != len(points) for a in arrays) or not len(points):
@@ -187,13 +181,7 @@ def _matters(points: Points, form: Form, full: Solution, curve: Curve) -> bool:
 
 
 def _determined(points: Points, form: Form, full: Solution) -> None:
-    """Refuse points that do not determine z, and values that do not depend on the control where its scale is fitted.
-
-    Raises
-    ------
-    InputError
-        If so.
-    """
+    """Refuse points that do not determine z, and values that do not depend on the control where its scale is fitted."""
     fixed = form.fixed
     if fixed[3] is None and not _matters(points, form, full, replace(full.curve, later=0)):
         raise InputError("z cannot be determined: the values do not depend on t within errors; add times or fix z")

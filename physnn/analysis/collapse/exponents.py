@@ -74,26 +74,11 @@ class Settings:
 class Collapse:
     """Critical point and exponents with everything they rest on.
 
-    Attributes
-    ----------
-    critical_point, inverse_nu, zeta_over_nu, omega : Estimate
-        Averages over acceptable fits; error 0 where a value was held; omega is NaN without a correction.
-    scan : Scan
-        All fits.
-    points : Points
-        The points that were fitted.
-    samples : ndarray
-        Bootstrap samples of (x_c, 1/nu, zeta/nu, omega), shape ``(resamples, 4)``.
-    roughness : Roughness
-        Whether points scatter as their errors say.
-    networks : TwoLevel or None
-        Each network by itself, where the data are of several networks.
-    gaussian_process : GaussianProcessFit or None
-        The second method, on the points of the best fit.
-    quality : float
-        Houdayer and Hartmann's S of the best fit.
-    remarks : tuple of str
-        What a reader must know.
+    The estimates are averages over acceptable fits, with error 0 where a value was held; omega is NaN without a
+    correction. ``samples`` are bootstrap samples of (x_c, 1/nu, zeta/nu, omega), shape ``(resamples, 4)``;
+    ``roughness`` says whether points scatter as their errors say; ``networks`` has each network by itself;
+    ``gaussian_process`` is the second method, and ``quality`` Houdayer and Hartmann's S, both on the points of the best
+    fit.
     """
 
     critical_point: Estimate

@@ -43,20 +43,9 @@ LEAST_NOISE = 1e-6
 class GaussianProcessFit:
     """A collapse onto a Gaussian process.
 
-    Attributes
-    ----------
-    parameters : ndarray
-        (x_c, 1/nu, zeta/nu).
-    covariance : ndarray
-        Of the parameters, shape ``(3, 3)``; zero for fixed ones.
-    log_likelihood : float
-        Logarithm of the marginal likelihood of the raw data; the flat prior of the offset has density 1 in units of y.
-    length_scale : float
-        theta_2 in units of the control at the largest size.
-    extra_noise : float
-        theta_0, the scatter beyond the errors, in units of y at the largest size; 0 if the errors explain all.
-    n_points : int
-        Points that were used.
+    The parameters are (x_c, 1/nu, zeta/nu), with a covariance that is 0 for fixed ones. ``log_likelihood`` is marginal,
+    of the raw data; the flat prior of the offset has density 1 in units of y. ``length_scale`` is theta_2 in units of
+    the control, and ``extra_noise`` theta_0, the scatter beyond the errors, in units of y, both at the largest size.
     """
 
     parameters: np.ndarray

@@ -33,18 +33,10 @@ BEYOND_DOUBT = 1e-4
 
 @dataclass(frozen=True)
 class Population:
-    """A parameter over a population of networks.
+    """A parameter over a population of networks: its mean with Student's error, and the value and error of each.
 
-    Attributes
-    ----------
-    mean : Estimate
-        Population mean with Student's error.
-    spread : float
-        Standard deviation between networks, tau.
-    p_value : float
-        Probability of differences at least as large if all networks shared one value.
-    values, errors : ndarray
-        Value and error of each network.
+    ``spread`` is tau, the standard deviation between networks; ``p_value`` the probability of differences at least as
+    large if all networks shared one value.
     """
 
     mean: Estimate
@@ -83,13 +75,7 @@ def population(values: np.ndarray, errors: np.ndarray) -> Population:
 
 @dataclass(frozen=True)
 class TwoLevel:
-    """Critical point, 1/nu and zeta/nu of every network and of the population.
-
-    Attributes
-    ----------
-    critical_point, inverse_nu, zeta_over_nu : Population
-        The parameters; zeta/nu has no spread where it is fixed.
-    """
+    """Critical point, 1/nu and zeta/nu over a population; zeta/nu has no spread where it is fixed."""
 
     critical_point: Population
     inverse_nu: Population

@@ -40,25 +40,12 @@ POLISHED = 4
 
 @dataclass(frozen=True)
 class Joint:
-    """A common fit.
+    """A common fit of several observables, with x_c and 1/nu in common and a zeta/nu of each, error 0 where held.
 
-    Attributes
-    ----------
-    observables : tuple of str
-        Names.
-    critical_point, inverse_nu : Estimate
-        Shared by all observables.
-    zeta_over_nu : tuple of Estimate
-        Of each observable; error 0 where it was held.
-    chi2_per_dof, p_value : float
-        Goodness of the combination with the largest weight.
-    agreement : float
-        p-value that all observables have one x_c and nu, from the increase of chi2 over fits one by one, each with the
-        form and window of its own best fit: of all combinations those that agree would choose themselves.
-    combinations : int
-        How many combinations of fits carry weight.
-    samples : ndarray
-        Bootstrap samples of (x_c, 1/nu), shape ``(resamples, 2)``.
+    ``chi2_per_dof`` and ``p_value`` are of the combination with the largest weight, of ``combinations`` that carry any.
+    ``agreement`` is the p-value that all observables have one x_c and nu, from the increase of chi2 over fits one by
+    one. Each of these has the form and window of its own best fit: of all combinations those that agree would choose
+    themselves. ``samples`` are bootstrap samples of (x_c, 1/nu), shape ``(resamples, 2)``.
     """
 
     observables: tuple[str, ...]
@@ -177,19 +164,9 @@ def _fitted(points: list[Points], choice: tuple[Candidate, ...]) -> _Fitted:
 
 @on_one_blas_thread
 def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.random.Generator) -> Joint:
-    """Fit x_c and 1/nu to several observables at once.
+    """Common fit of x_c and 1/nu to two or more observables, which must not hold them, each with its own fit.
 
-    Parameters
-    ----------
-    parts : list of (Curves, Collapse)
-        The observables with their own fits; curves of networks or chains must be resampled with the same draws.
-    resamples, generator : int, numpy.random.Generator
-        Bootstrap samples and their source.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two observables, x_c or 1/nu is held, or networks have critical points of their own.
+    Curves of networks or chains must be resampled with the same draws.
     """
     collapses = [c for _, c in parts]
     if len(parts) < 2:

@@ -34,16 +34,8 @@ def levenberg_marquardt(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of parameters that make sums of squares least, and these sums.
 
-    Parameters
-    ----------
-    problem : LeastSquares
-        Residuals with derivatives.
-    start : ndarray, shape ``(fits, parameters)``
-        Start values.
-    target : ndarray, shape ``(fits, ...)``, or None
-        Data of every fit, passed on to the problem.
-    limits : (ndarray, ndarray)
-        Least and largest values of all parameters; steps end there.
+    Start values are ``(fits, parameters)``; the target, if any, has a row for every fit and is passed on to the
+    problem. Steps end at the limits, the least and largest values of all parameters.
     """
     free, rows = problem.free, start.copy()
     residuals, jacobian = problem.residuals_and_jacobian(rows, target)

@@ -38,22 +38,9 @@ Held = tuple[float | None, float | None, float | None]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One fit of a scan.
+    """One fit of a scan, to the points of a mask: sizes from ``smallest``, |x - x_c| L^(1/nu) up to ``window``.
 
-    Attributes
-    ----------
-    form : Form
-        What was fitted.
-    smallest : int
-        Smallest size in it.
-    window : float
-        Largest |x - x_c| L^(1/nu) in it.
-    mask : ndarray
-        The points in it.
-    solution : Solution
-        The fit.
-    weight : float
-        Weight in the average; 0 if not acceptable.
+    Its weight in the average is 0 if it is not acceptable.
     """
 
     form: Form
@@ -66,16 +53,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Scan:
-    """All fits of a scan with their average.
+    """All fits of a scan, the first one on all points, with their average.
 
-    Attributes
-    ----------
-    candidates : list of Candidate
-        All that could be fitted, the first one on all points.
-    parameters, covariance : ndarray
-        Average (x_c, 1/nu, zeta/nu, omega) and its covariance, the spread between fits in it.
-    acceptable : bool
-        Whether any fit has an acceptable chi2; otherwise errors are widened by sqrt(chi2/dof).
+    The parameters are (x_c, 1/nu, zeta/nu, omega), and the spread between fits is in their covariance. Where no fit has
+    an acceptable chi2, errors are widened by sqrt(chi2/dof).
     """
 
     candidates: list[Candidate]
@@ -192,16 +173,10 @@ def _simplest(candidates: list[Candidate], weights: np.ndarray) -> np.ndarray:
 def model_weights(
     chi2: np.ndarray, dof: np.ndarray, cost: np.ndarray, corrected: np.ndarray
 ) -> tuple[np.ndarray, bool]:
-    """Weights of fits in an average, and whether any has an acceptable chi2.
+    """Weights of fits in an average, each array ``(fits,)``, and whether any has an acceptable chi2.
 
-    Parameters
-    ----------
-    chi2, dof : ndarray, shape ``(fits,)``
-        Goodness of the fits.
-    cost : ndarray
-        What is added to chi2 in the criterion: 2 k + 2 n_cut and whatever else.
-    corrected : ndarray of bool
-        Fits with a correction, which leave the average where they have hardly any weight.
+    The cost is added to chi2 in the criterion: 2 k + 2 n_cut and whatever else. Fits with a correction leave the
+    average where they have hardly any weight.
     """
     acceptable = special.chdtrc(dof, chi2) > ACCEPTABLE
     fine = bool(acceptable.any())
@@ -235,22 +210,10 @@ def bootstrap(
     rows: np.ndarray | None = None,
     correlation: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Bootstrap samples of the parameters, fits drawn in proportion to their weights, shape ``(count, 4)``.
+    """Bootstrap samples of the parameters, fits drawn by their weights, shape ``(count, 4)``; NaN without a fit.
 
-    Parameters
-    ----------
-    points, scanned : Points, Scan
-        The data and their fits.
-    count, generator : int, numpy.random.Generator
-        Number of samples and source of randomness.
-    rows : ndarray, optional
-        Bootstrap samples of the points' values, shape ``(count, points)``; by default values are drawn around each
-        fit with the points' errors, and ``correlation`` if given.
-
-    Returns
-    -------
-    ndarray
-        Rows without a fit are NaN.
+    Rows are samples of the points' values, ``(count, points)``; by default values are drawn around each fit with the
+    points' errors, and the correlation if given.
     """
     if correlation is not None:
         noise = replace(points, covariance=correlation * np.outer(points.error, points.error))

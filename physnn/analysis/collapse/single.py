@@ -184,19 +184,9 @@ def fit_like(points: Points, form: Form, found: Solution, start: np.ndarray) -> 
 
 
 def refit(points: Points, form: Form, found: Solution, values: np.ndarray) -> np.ndarray:
-    """Parameters fitted to other values of the same points, one row each; NaN where there is no fit.
+    """Parameters fitted to other values ``(fits, points)`` of the same points, ``(fits, 4)``; NaN without a fit.
 
-    Parameters
-    ----------
-    points, form, found : Points, Form, Solution
-        The points with their fit.
-    values : ndarray, shape ``(fits, points)``
-        Other values.
-
-    Returns
-    -------
-    ndarray, shape ``(fits, 4)``
-        Deviations from the fit are stretched to those with its covariance, see `Solution.stretch`.
+    Deviations from the fit are stretched to those with its covariance, see `Solution.stretch`.
     """
     model = like(points, form, found)
     rows = model.solve(found.row, model.white(values.T).T)[0]

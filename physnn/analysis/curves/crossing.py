@@ -96,13 +96,7 @@ def crossings(curves: Curves) -> list[Pair]:
 
 
 def curve_difference(curves: Curves, small: int, large: int) -> Difference:
-    """Difference of two curves on common control values, or with the smaller size interpolated.
-
-    Raises
-    ------
-    InputError
-        If the ranges of the two sizes share fewer than four control values.
-    """
+    """Difference of two curves on common control values, or with the smaller size interpolated."""
     x, y = curves.x, curves.y
     common = np.intersect1d(x[small], x[large])
     low, high = max(x[small].min(), x[large].min()), min(x[small].max(), x[large].max())

@@ -21,17 +21,10 @@ OMEGAS = np.linspace(0.4, 4.0, 37)
 
 @dataclass(frozen=True)
 class Drift:
-    """Crossings extrapolated to infinite size.
+    """Crossings of neighbouring sizes extrapolated to infinite size, with their statistical errors.
 
-    Attributes
-    ----------
-    critical_point, height : Estimate
-        Extrapolated values, with their statistical errors.
-    drift_error, height_drift_error : float
-        Spread between the correction exponents that fit, and a quarter of the way from the last crossing: the part
-        that more statistics would not reduce.
-    pairs : tuple of (int, int)
-        The pairs used, each size with the next.
+    The drift errors are the spread between the correction exponents that fit, and a quarter of the way from the last
+    crossing: the part that more statistics would not reduce.
     """
 
     critical_point: Estimate

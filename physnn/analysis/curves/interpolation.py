@@ -23,17 +23,10 @@ EQUAL = 1.25
 
 @dataclass(frozen=True)
 class Interpolation:
-    """A linear smoother of one curve.
+    """A linear smoother of one curve: a matrix ``(asked, points)`` from values at the points to those asked for.
 
-    Attributes
-    ----------
-    matrix : ndarray
-        Maps the values at the points to the values asked for, shape ``(asked, points)``.
-    name : str
-        What was chosen.
-    chi2 : float
-        Mean squared error of leaving one inner point out, over the squared errors, without the largest tenth; far
-        above 1 the curve bends between points.
+    ``chi2`` is the mean squared error of leaving one inner point out, over the squared errors, without the largest
+    tenth; far above 1 the curve bends between points.
     """
 
     matrix: np.ndarray

@@ -16,22 +16,11 @@ def _one(L: float, x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Observable:
-    """How a curve comes from raw arrays: a function of the means of raw quantities over independent draws.
+    """Rule of a curve: a function of the means of raw quantities over independent draws.
 
-    Parameters
-    ----------
-    raw : tuple of str
-        Names of the raw arrays that must be there.
-    moments : callable
-        Maps the raw arrays to the quantities that are averaged.
-    combine : callable
-        Maps the averages to the curve, up to ``scale``.
-    symbol, dimensionless : str, bool
-        For axes; whether zeta = 0 by default.
-    scale : callable
-        Maps L and the control values to the factor of the curve.
-    thermal : bool
-        Whether the control must be a temperature.
+    ``moments`` maps the raw arrays to the quantities that are averaged, ``combine`` their averages to the curve, up to
+    the factor that ``scale`` makes of L and the control values. If dimensionless, zeta = 0 by default; if thermal, the
+    control must be a temperature.
     """
 
     raw: tuple[str, ...]
@@ -126,11 +115,6 @@ def rule_of(name: str, control: str, *sizes: Mapping[str, np.ndarray], component
     """Rule of an observable for the raw arrays of every size.
 
     ``components`` is the number n of components of the order parameter: U4 = 1 - n <m^4> / ((n + 2) <m^2>^2).
-
-    Raises
-    ------
-    InputError
-        If the observable is unknown, or not all files allow it.
     """
     check_observable(name)
     allowed = [o for o in available(sizes[0], control) if all(o in available(arrays, control) for arrays in sizes)]

@@ -15,16 +15,9 @@ TIME_GAP = 0.1
 
 @dataclass(frozen=True)
 class Points:
-    """Points of all sizes.
+    """Points of all sizes, each array ``(points,)``: size, control value, value, standard error, and time if any.
 
-    Attributes
-    ----------
-    L, x, y, error : ndarray
-        Size, control value, value and standard error of every point, each of shape ``(points,)``.
-    covariance : ndarray or None
-        Covariance of the values, shape ``(points, points)``; None if the points are independent.
-    t : ndarray or None
-        Time of every point, for dynamic scaling.
+    The covariance ``(points, points)`` is None if the points are independent.
     """
 
     L: np.ndarray
@@ -61,13 +54,7 @@ class Points:
         return all(low <= high + TIME_GAP for (low, _), high in zip(ranges[1:], reached[:-1], strict=True))
 
     def cholesky(self) -> np.ndarray | None:
-        """Lower Cholesky factor of the covariance, None if the points are independent.
-
-        Raises
-        ------
-        InputError
-            If the covariance is not positive definite.
-        """
+        """Lower Cholesky factor of the covariance, None if the points are independent."""
         if self.covariance is None:
             return None
         try:
@@ -123,12 +110,8 @@ class Form:
 class Curve:
     """Shape of a master function: polynomials in tanh(k u), and in ln(t / L^z) where there are times.
 
-    Attributes
-    ----------
-    steepness : float
-        k, with the control in half ranges and L over the largest.
-    degree, correction, later : int
-        Degrees of F in the control, of the amplitude G of the correction, and of F in the logarithm of the time.
+    The steepness is k, with the control in half ranges and L over the largest; the degrees are those of F in the
+    control, of the amplitude G of the correction, and of F in the logarithm of the time.
     """
 
     steepness: float
@@ -141,28 +124,11 @@ class Curve:
 class Solution:
     """One least-squares fit.
 
-    Attributes
-    ----------
-    parameters : ndarray
-        (x_c, 1/nu, zeta/nu, omega), of points with times z in place of omega.
-    covariance : ndarray
-        Of the parameters, shape ``(4, 4)``; zero for fixed ones.
-    chi2, dof : float, int
-        Goodness of fit; ``dof`` counts master function and parameters.
-    curve : Curve
-        Shape of the master function.
-    half, largest : float
-        Half the range of the control and the largest L.
-    residuals : ndarray
-        Whitened residuals of the points.
-    fitted : ndarray
-        Fitted values of the points.
-    jacobian : ndarray
-        Derivatives of the whitened residuals by the fitted parameters, x_c in units of the control.
-    row : ndarray
-        Parameters as `physnn.analysis.collapse.collapse.CollapseModel` has them.
-    stretch : ndarray
-        Matrix that turns deviations of a parametric bootstrap into those with the covariance, shape ``(5, 5)``.
+    The parameters are (x_c, 1/nu, zeta/nu, omega), of points with times z in place of omega, and their covariance is 0
+    for fixed ones; ``row`` has them as `physnn.analysis.collapse.collapse.CollapseModel` does. ``dof`` counts master
+    function and parameters, ``half`` is half the range of the control, ``largest`` the largest L. Residuals are
+    whitened; ``jacobian`` has their derivatives by the fitted parameters, x_c in units of the control. ``stretch``,
+    ``(5, 5)``, turns deviations of a parametric bootstrap into those with the covariance.
     """
 
     parameters: np.ndarray

@@ -21,16 +21,10 @@ SMOOTH_LEVEL = 1e-3
 class Roughness:
     """Scatter of points about their neighbours.
 
-    Attributes
-    ----------
-    ratio : float
-        Mean square of the deviations from cubic interpolation through four neighbours, over what independent errors
-        give: 1 for independent points, larger where curves bend between points, far smaller for points that share
-        their runs.
-    p_value : float
-        Probability that independent points are as smooth.
-    smooth : bool
-        Whether ``p_value`` is below `SMOOTH_LEVEL` and ``ratio`` below 1/2.
+    ``ratio`` is the mean square of the deviations from cubic interpolation through four neighbours, over what
+    independent errors give: 1 for independent points, larger where curves bend between points, far smaller for points
+    that share their runs. ``p_value`` is the probability that independent points are as smooth; ``smooth`` where it is
+    below `SMOOTH_LEVEL` and the ratio below 1/2.
     """
 
     ratio: float

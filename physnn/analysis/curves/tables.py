@@ -42,21 +42,7 @@ KNOWN_OBSERVABLES = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of equal length, with names.
-
-    Attributes
-    ----------
-    L, x, y : ndarray
-        Size, control value and value of every point.
-    error : ndarray or None
-        Standard errors, if there are any.
-    control, observable : str
-        Names.
-    t : ndarray or None
-        Times, for dynamic scaling.
-    remarks : tuple of str
-        Changes of the numbers on reading.
-    """
+    """Columns of a table, of equal length, with names, and remarks on changes of the numbers on reading."""
 
     L: np.ndarray
     x: np.ndarray
@@ -148,21 +134,7 @@ def curves_of_table(
 ) -> tuple[Curves, list[str]]:
     """Curves of a table with samples drawn from its errors, and what was done to them.
 
-    Parameters
-    ----------
-    table : Columns
-        The columns, finite and without repetition.
-    covariance : ndarray, optional
-        Covariance of the values in the table's order; takes the place of the errors.
-    resamples : int
-        Number of samples.
-    generator : numpy.random.Generator
-        Source of the samples.
-
-    Raises
-    ------
-    InputError
-        If there is one size only, a size has too few points, or the covariance is not positive definite.
+    The covariance of the values, in the table's order, takes the place of the errors.
     """
     order = np.lexsort((table.x, table.L))
     L, x, y = table.L[order].astype(float), table.x[order].astype(float), table.y[order].astype(float)

@@ -100,22 +100,12 @@ def at_time(times: np.ndarray, curve: np.ndarray, t: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Memories:
-    """Measurements of a memory sweep at one size.
+    """Measurements of a memory sweep at one size, at times in steps.
 
-    Attributes
-    ----------
-    times : ndarray, shape (times,)
-        Steps.
-    curve : ndarray, shape (eta, network, replica, times)
-        m(t), NaN after the end of a run.
-    noiseless : ndarray, shape (network, 2, times)
-        m(t) without noise, with A inside and with B inside.
-    written : ndarray, shape (network,)
-        |C(0)|.
-    preference : ndarray, shape (network,)
-        Mean of x . d at the end without noise, over both ways to write the domain.
-    roughness : ndarray or None, shape (eta, network, replica)
-        Mean square deviation of the wall, sites^2, at the scaled time.
+    ``curve`` is m(t), ``(eta, network, replica, times)``, NaN after the end of a run; ``noiseless`` the same without
+    noise, with A and with B inside, ``(network, 2, times)``; ``written`` |C(0)| and ``preference`` the mean of x . d at
+    the end without noise, over both ways to write the domain, of each network; ``roughness`` the mean square deviation
+    of the wall, sites^2, at the scaled time, ``(eta, network, replica)``.
     """
 
     times: np.ndarray

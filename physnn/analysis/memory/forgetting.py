@@ -29,15 +29,10 @@ BOUND_SIGNS = {"": "", "above": "> ", "below": "< "}
 
 @dataclass(frozen=True)
 class NoiseThreshold:
-    """Noise at which a task or a domain is lost.
+    """Noise at which a task or a domain is lost: eta, Langevin convention, with an error of NaN if not known.
 
-    Attributes
-    ----------
-    eta : Estimate
-        Noise, Langevin convention, dimensionless; the error is NaN where it is not known.
-    bound : str
-        ``""``; ``"above"`` where it is not lost at any noise measured; ``"below"`` where it is at the least;
-        ``"never there"`` where it is not there without noise.
+    The bound is ``""``; ``"above"`` where it is not lost at any noise measured; ``"below"`` where it is at the least;
+    ``"never there"`` where it is not there without noise.
     """
 
     eta: Estimate

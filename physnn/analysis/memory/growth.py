@@ -47,21 +47,12 @@ Data = Mapping[int, tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Growth:
-    """Growth of lifetimes with L.
+    """Growth of lifetimes with L, and a sentence with the evidence.
 
-    Attributes
-    ----------
-    verdict : str
-        ``exponential``, ``power``, ``saturation``, ``shrinks`` (falls with L), ``kept`` (nothing was lost), ``no law``
-        (none fits), or ``undecided``.
-    reason : str
-        Sentence with the evidence.
-    z : Estimate or None
-        Exponent of the best power law, mean over networks; None where too few sizes show losses.
-    aicc : mapping of str to float
-        AICc of every law above that of the best one.
-    p_value : float
-        Probability of larger deviations of tau(L) from the best law; NaN where it was not fitted.
+    The verdict is ``exponential``, ``power``, ``saturation``, ``shrinks`` (falls with L), ``kept`` (nothing was lost),
+    ``no law`` (none fits), or ``undecided``. ``z`` is the exponent of the best power law, mean over networks, None
+    where too few sizes show losses; ``aicc`` has AICc of every law above that of the best one. ``p_value`` is the
+    probability of larger deviations of tau(L) from the best law; NaN where it was not fitted.
     """
 
     verdict: str
@@ -94,16 +85,10 @@ class _Fitted:
 
 @dataclass(frozen=True)
 class Fits:
-    """Fits of one network: the laws, the free fit, and the number of losses.
+    """Fits of one network by law, with the numbers of sizes and of losses at all of them.
 
-    Attributes
-    ----------
-    laws : mapping
-        Best fit of every law; empty where memories were lost at fewer than two sizes, so that there is no slope.
-    free : float
-        Logarithm of the likelihood with a tau of its own at every L.
-    sizes, lost : int
-        Number of sizes, and of losses at all of them.
+    No law is there where memories were lost at fewer than two sizes, so that there is no slope; ``free`` is the
+    logarithm of the likelihood with a tau of its own at every L.
     """
 
     laws: Mapping[str, _Fitted]

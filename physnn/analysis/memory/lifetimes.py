@@ -29,14 +29,8 @@ NO_LOSS_LIMIT = math.log(20)
 class Lifetime:
     """Lifetime from times of loss of which some may be censored.
 
-    Attributes
-    ----------
-    log_tau : Estimate
-        ln tau, tau in the unit of the times; where nothing was lost, the lower limit at 95 % and an error of 0.
-    shape : float
-        k; NaN where nothing was lost.
-    lost, count : int
-        Number of losses, and of observed lifetimes.
+    ln tau, with tau in the unit of the times, is the lower limit at 95 % with an error of 0 where nothing was lost; the
+    shape is k, then NaN. ``lost`` and ``count`` are the numbers of losses, and of observed lifetimes.
     """
 
     log_tau: Estimate

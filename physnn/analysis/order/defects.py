@@ -64,11 +64,7 @@ class Twist:
 
     ``H(a) = -1/2 sum_i,r x_i . J(r) exp(a r_axis A) x_(i+r)``; with H' and H'' its derivatives at a = 0, the helicity
     modulus is ``Y = (<H''> - <H'^2> / T) / V`` (M. E. Fisher, M. N. Barber and D. Jasnow, Phys. Rev. A 8, 1111 (1973)).
-
-    Attributes
-    ----------
-    first, second : tuple of (row, column, ndarray)
-        Displacements r and matrices ``J(r) A``, ``J(r) A A``, one of r and -r.
+    Kept are displacements r (row, column), one of r and -r, with the matrices ``J(r) A`` and ``J(r) A A``.
     """
 
     first: tuple[tuple[int, int, np.ndarray], ...]

@@ -101,18 +101,10 @@ BESIDE = 0.001
 class EquilibriumCheck:
     """Evidence for equilibrium of the chains of one size and temperature.
 
-    Attributes
-    ----------
-    L, T : int, float
-        Side of the lattice and temperature.
-    thermometer : Thermometer
-        Configurational temperature and verdict.
-    tau, effective_samples : float
-        The longest integrated autocorrelation time of the energy and of |psi|^2, in measurements, and how many
-        independent draws all chains together are worth by it.
-    hot_cold : float
-        Difference of the means from random and from ordered starts, in standard errors: the larger one of both
-        observables; NaN where all chains began alike.
+    ``tau`` is the longest integrated autocorrelation time of the energy and of |psi|^2, in measurements, and
+    ``effective_samples`` how many independent draws all chains together are worth by it. ``hot_cold`` is the difference
+    of the means from random and from ordered starts, in standard errors: the larger one of both; NaN where all chains
+    began alike.
     """
 
     L: int

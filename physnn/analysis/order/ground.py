@@ -37,19 +37,7 @@ TWISTS = 12
 
 @dataclass(frozen=True)
 class Ground:
-    """Lowest state that was found.
-
-    Attributes
-    ----------
-    energy : float
-        Energy of the whole lattice, in units of the coupling.
-    x : ndarray, shape (H, W, N)
-        The state.
-    start : str
-        Name of the start that it came from.
-    by_start : mapping
-        Energy by start.
-    """
+    """Lowest state ``(H, W, N)`` that was found, its energy in units of the coupling, and where it came from."""
 
     energy: float
     x: np.ndarray
@@ -59,19 +47,11 @@ class Ground:
 
 @dataclass(frozen=True)
 class GroundCost:
-    """Cost of a seam at T = 0, in units of the coupling.
+    """Cost of a seam at T = 0 between two rows (axis 0) or columns (axis 1), in units of the coupling.
 
-    Attributes
-    ----------
-    axis : int
-        0: the seam lies between two rows, 1: between two columns.
-    periodic, antiperiodic : Ground
-        Lowest states without and with the seam.
-    sharp, spread : float
-        Cost of the lowest states that came from the periodic one cut at the seam, and from it turned by pi along the
-        lattice in the plane of the order (where the order lies on a line, in some plane with it).
-    twist : float
-        Boundary twist phi (radians) of least energy where one was looked for; both states have it.
+    ``sharp`` and ``spread`` are the costs of the lowest states that came from the periodic one cut at the seam, and
+    from it turned by pi along the lattice in the plane of the order (where the order lies on a line, in some plane with
+    it). Both states have the boundary twist phi (radians) of least energy where one was looked for.
     """
 
     axis: int

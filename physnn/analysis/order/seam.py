@@ -30,20 +30,11 @@ fewer the error itself is uncertain by more than a third."""
 
 @dataclass(frozen=True)
 class SeamCost:
-    """Free energy of a seam at one temperature.
+    """Free energy Delta F of a seam at one temperature, in units of the coupling.
 
-    Attributes
-    ----------
-    cost : Estimate
-        Delta F, in units of the coupling.
-    ratio : Estimate
-        P_anti / P_per = exp(-Delta F / T), dimensionless.
-    overlap : float
-        Least overlap of neighbouring strengths, 0 to 1.
-    tau : float
-        Longest autocorrelation time of H over the strengths, in measurements.
-    blocks : int
-        Blocks of measurements that the error rests on.
+    ``ratio`` is P_anti / P_per = exp(-Delta F / T), ``overlap`` the least of neighbouring strengths, 0 to 1, and
+    ``tau`` the longest autocorrelation time of H over the strengths, in measurements. The error rests on ``blocks`` of
+    them.
     """
 
     cost: Estimate

@@ -14,18 +14,10 @@ LEADING_RANGE = 0.05
 
 @dataclass(frozen=True)
 class Mode:
-    """Eigenmode of the coupling: a wave with an eigenvector of J(q).
+    """Eigenmode of the coupling: a wave along rows and columns (radians per site) with an eigenvector of J(q).
 
-    Attributes
-    ----------
-    wave_vector : tuple of float
-        Along rows and columns (radians per site); -q belongs to the conjugate vector and is left out.
-    eigenvalue : float
-        Eigenvalue lambda of J(q), in units of the coupling.
-    vector : ndarray of complex128, shape (N,)
-        Unit eigenvector of J(q).
-    lift_overlap : float
-        |v . w|^2 with the unit vector w that images are lifted to, or its sum over a plane of them.
+    The eigenvalue is in units of the coupling; -q belongs to the conjugate vector and is left out. ``lift_overlap`` is
+    |v . w|^2 with the unit vector w that images are lifted to, or its sum over a plane of them.
     """
 
     wave_vector: tuple[float, float]
@@ -36,14 +28,10 @@ class Mode:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """J(q) over the wave vectors of a torus of side L.
+    """J(q) over the wave vectors of a torus of side L: eigenvalues ``(L, L, N)``, ascending, and leading modes.
 
-    Attributes
-    ----------
-    bands : ndarray, shape (L, L, N)
-        Eigenvalues, ascending; wave vectors ascend from -pi as in `physnn.models.fourier.wave_numbers`.
-    leading : tuple of Mode
-        All within 5 % of the top, highest first.
+    Wave vectors ascend from -pi as in `physnn.models.fourier.wave_numbers`; modes within 5 % of the top lead, highest
+    first.
     """
 
     bands: np.ndarray

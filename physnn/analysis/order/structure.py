@@ -38,14 +38,9 @@ MOST_FITTING = 8
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """Order parameter: modes that fluctuate alike.
+    """Order parameter: modes that fluctuate alike, each with k / 2 pi of one of k and -k.
 
-    Attributes
-    ----------
-    wave_vectors : tuple of pairs of Fraction
-        k / 2 pi of each mode, one of k and -k.
-    vectors : ndarray of complex128, shape (modes, N)
-        Unit vectors v of the modes; real where k and -k are the same.
+    The unit vectors v of the modes are complex, ``(modes, N)``, real where k and -k are the same.
     """
 
     wave_vectors: tuple[WaveVector, ...]

@@ -22,17 +22,10 @@ DENSITY_REACH = 5.0
 
 @dataclass(frozen=True)
 class SmoothedDensity:
-    """A histogram smoothed by a Gaussian.
+    """Histogram of pairs smoothed by a Gaussian, whose standard deviation is the bandwidth.
 
-    Attributes
-    ----------
-    edges, counts : ndarray
-        Histogram of the pairs.
-    x, density : ndarray
-        Smoothed density (per unit of x), of integral 1; some of it lies below zero if distances come within a few
-        bandwidths of it.
-    bandwidth : float
-        Standard deviation of the Gaussian.
+    The density, per unit of x, has the integral 1; some of it lies below zero if distances come within a few bandwidths
+    of it.
     """
 
     edges: np.ndarray
@@ -49,18 +42,10 @@ class SmoothedDensity:
 
 @dataclass(frozen=True)
 class ReplicaMetric:
-    """Replica-distance metric of one architecture.
+    """Replica-distance metric of one architecture: the mean distance, in units of the distances.
 
-    Attributes
-    ----------
-    estimate : Estimate
-        Mean distance, in units of the distances.
-    samples : ndarray, shape (resamples,)
-        The metric in ensembles with redrawn replicas, spread by the standard error.
-    replicas : int
-        Number of replicas.
-    density : SmoothedDensity or None
-        Of the distances of all pairs; None where all are equal.
+    ``samples``, ``(resamples,)``, are metrics in ensembles with redrawn replicas, spread by the standard error; the
+    density is that of the distances of all pairs, None where all are equal.
     """
 
     estimate: Estimate
@@ -71,18 +56,10 @@ class ReplicaMetric:
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """Comparison of the metrics of several architectures.
+    """Comparison of the metrics of several architectures, names from the largest metric to the smallest.
 
-    Attributes
-    ----------
-    names : tuple of str
-        From the largest metric to the smallest.
-    differences : dict
-        Metric of the first of two names less that of the second, the one with the larger metric first.
-    above : dict
-        Probability that the first of the two is above the second.
-    orderings : dict
-        Probability of each ordering, largest metric first, most probable ordering first; the fraction of resamples.
+    Of two names, the one with the larger metric first: the difference of their metrics, and the probability that the
+    first is above the second. Orderings, most probable first, have the fraction of resamples for a probability.
     """
 
     names: tuple[str, ...]

@@ -20,16 +20,8 @@ from physnn.errors import InputError
 class OverlapDistribution:
     """P(q) over pairs of replicas (dimensionless), with errors over replicas.
 
-    Attributes
-    ----------
-    mean, variance : Estimate
-        <q> and <q^2> - <q>^2 over pairs a < b.
-    edges : ndarray, shape (bins + 1,)
-        Bins of q.
-    density, error : ndarray, shape (bins,)
-        P(q) per unit of q, of integral 1, and its standard error.
-    replicas : int
-        Number of replicas.
+    Mean <q> and variance <q^2> - <q>^2 over pairs a < b; edges of the bins of q, and P(q) per unit of q, of integral 1,
+    with its standard error.
     """
 
     mean: Estimate

@@ -31,16 +31,11 @@ RELATIVE_LEVEL_WIDTH = 1e-4
 
 @dataclass(frozen=True)
 class FreeEnergies:
-    """Solution of the equations on energy levels.
+    """Solution of the equations on energy levels: f_k = -ln Z_k relative to the first state, dimensionless.
 
-    Attributes
-    ----------
-    free : ndarray, shape (states,)
-        f_k = -ln Z_k relative to the first state; dimensionless.
-    overlaps : ndarray, shape (states - 1,)
-        int 2 p q / (p + q) of neighbouring energy distributions in the order of temperature: 0 none, 1 the same.
-    boltzmann : ndarray, shape (states, levels)
-        exp(f_k - beta_k E_l) over its largest value at each level, which keeps the exponentials in range.
+    ``overlaps`` are int 2 p q / (p + q) of neighbouring energy distributions in the order of temperature: 0 none, 1 the
+    same. ``boltzmann``, ``(states, levels)``, is exp(f_k - beta_k E_l) over its largest value at each level, which
+    keeps the exponentials in range.
     """
 
     free: np.ndarray

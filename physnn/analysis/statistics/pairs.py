@@ -130,16 +130,9 @@ def _redrawn_replicas(replicas: int, resamples: int, generator: np.random.Genera
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Mean difference of pairs, with the p-value of no difference.
+    """Mean difference of n pairs, with Student's distribution of n - 1 degrees of freedom.
 
-    Attributes
-    ----------
-    estimate : Estimate
-        Mean of first minus second, in their unit, with Student's distribution of n - 1 degrees of freedom.
-    p_value : float
-        Probability of a mean at least as far from zero without any effect: the paired t-test, two-sided.
-    n : int
-        Number of pairs.
+    ``p_value`` is the probability of a mean at least as far from zero without any effect: the paired t-test, two-sided.
     """
 
     estimate: Estimate

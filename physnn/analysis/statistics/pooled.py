@@ -21,18 +21,10 @@ from physnn.analysis.statistics.estimate import Estimate, deviation
 
 @dataclass(frozen=True)
 class PooledMean:
-    """Common mean of several networks.
+    """Common mean of n networks, weighted, with Student's distribution of n - 1 degrees of freedom.
 
-    Attributes
-    ----------
-    mean : Estimate
-        Weighted mean, with Student's distribution of n - 1 degrees of freedom.
-    between : float
-        Standard deviation between networks, in the unit of the mean; 0 where the errors explain the scatter.
-    q, p_value : float
-        Cochran's Q, dimensionless, and its p-value for networks that are all equal.
-    count : int
-        Number n of networks.
+    ``between`` is the standard deviation between networks, in the unit of the mean; 0 where the errors explain the
+    scatter. ``q`` is Cochran's Q, dimensionless, and ``p_value`` that of networks that are all equal.
     """
 
     mean: Estimate

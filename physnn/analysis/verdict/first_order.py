@@ -46,10 +46,7 @@ def dip(curves: Curves) -> str:
 def two_peaks(sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
     """Evidence of two peaks that come apart with L, empty where there is none.
 
-    Parameters
-    ----------
-    sizes : mapping
-        L to raw arrays by name, shape ``(control, draws, measurements)``; ``energy`` and ``m`` are looked at.
+    Sizes map L to raw arrays by name, ``(control, draws, measurements)``; ``energy`` and ``m_abs`` are looked at.
     """
     for name in ("energy", "m_abs"):
         found = []

@@ -43,18 +43,9 @@ Name = Literal["power", "kosterlitz-thouless"]
 
 @dataclass(frozen=True)
 class Joined:
-    """One form fitted to joining curves.
+    """One form fitted to joining curves, which split at the critical point (error from the profile of chi2).
 
-    Attributes
-    ----------
-    name : str
-        ``power`` or ``kosterlitz-thouless``.
-    critical_point : Estimate
-        Where the curves split, error from the profile of chi2.
-    exponent : float
-        nu, or b in units of the control's square root.
-    chi2, dof : float, int
-        Goodness of fit.
+    The exponent is nu, or b in units of the control's square root.
     """
 
     name: Name

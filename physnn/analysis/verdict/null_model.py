@@ -39,19 +39,12 @@ SAMPLES_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Errors:
-    """Squared errors of the images of one size.
+    """Squared errors of the images of one size, at noise values ``(points,)``.
 
-    Attributes
-    ----------
-    eta : ndarray, shape (points,)
-        Noise values.
-    near, far : ndarray, shape (points, networks, images)
-        Sums of squared errors over pixels near and far from shapes (pixels 0 and 1).
-    n_near : ndarray, shape (networks, images)
-        Number of pixels near shapes.
-    scale : ndarray, shape (networks, images), optional
-        Factor of each image's root mean squared error before it is averaged (``rmse_per_image`` only), for errors in
-        units of the target's.
+    ``near`` and ``far`` are sums over pixels near and far from shapes (pixels 0 and 1), ``(points, networks, images)``;
+    ``n_near`` is the number of pixels near shapes, ``(networks, images)``. ``scale``, of the same shape, is a factor of
+    each image's root mean squared error before it is averaged (``rmse_per_image`` only), for errors in units of the
+    target's.
     """
 
     eta: np.ndarray

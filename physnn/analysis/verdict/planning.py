@@ -39,22 +39,11 @@ ENOUGH = 9.0
 
 @dataclass(frozen=True)
 class Refinement:
-    """Measurements after a pilot.
+    """Measurements after a pilot, and a sentence with the reason.
 
-    Attributes
-    ----------
-    values : tuple of float
-        Control values, the same for all sizes.
-    factor : float
-        Draws per network and control value, as a multiple of the pilot's.
-    refined : bool
-        Whether values were chosen near a crossing; otherwise they are the pilot's.
-    error : float
-        Predicted error of the critical point; NaN where nothing is predicted.
-    networks : int
-        Networks that are needed, 0 where those of the pilot do.
-    reason : str
-        One sentence.
+    Control values, the same for all sizes, near a crossing if ``refined``, else the pilot's; draws per network and
+    value, as a multiple of the pilot's; the predicted error of the critical point, NaN where nothing is predicted; and
+    the networks that are needed, 0 where those of the pilot do.
     """
 
     values: tuple[float, ...]
@@ -67,18 +56,10 @@ class Refinement:
 
 @dataclass(frozen=True)
 class ErrorParts:
-    """Where the error of a critical point comes from.
+    """Parts of the error of a critical point: standard deviations due to draws, and between networks.
 
-    Attributes
-    ----------
-    draws : float
-        Standard deviation due to draws.
-    spread, most : float
-        Standard deviation between networks, 0 where none is seen, and the largest one that the data allow (95 %).
-    networks : int
-        Number of networks.
-    dof : float
-        Degrees of freedom of the error.
+    ``spread`` is 0 where none is seen, ``most`` the largest one that the data allow (95 %); ``dof`` are degrees of
+    freedom.
     """
 
     draws: float
@@ -110,20 +91,10 @@ def fit_pilot(found: Curves, sizes: Mapping[int, tuple[np.ndarray, Mapping[str, 
 
 
 def refine(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CAP, draws: str = "draws") -> Refinement:
-    """Measurements with which the critical point of a pilot's fit is known to an error.
+    """Measurements with which the critical point of a pilot's fit is known to an error, half its 68.3 % interval.
 
-    Parameters
-    ----------
-    fit : Fit
-        The pilot's answer.
-    target_error : float
-        Error wanted of the critical point, in units of the control: half the 68.3 % interval that a fit gives.
-    asked : float
-        Draws that were asked for, as a multiple of the pilot's: what to take where there is nothing to refine.
-    cap : float
-        Most that the new measurements may cost, as a multiple of the pilot.
-    draws : str
-        What draws are called in the reason.
+    ``asked`` are the draws to take where there is nothing to refine, and ``cap`` the most that new measurements may
+    cost, both as multiples of the pilot's; ``draws`` is what the reason calls them.
     """
     found, values = fit.collapse, values_of(fit.curves)
     if fit.verdict != "crossing" or found is None:
