@@ -16,8 +16,9 @@ import torch
 
 from physnn import rng
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
+from physnn.networks.kuramoto.architecture import Architecture
 from physnn.networks.kuramoto.evaluate import contrast
-from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.kuramoto.network import KuramotoNetwork, initial_weights
 from physnn.networks.tasks.transmogrifier import Transmogrifier
 
 L, SEEDS = 32, range(6)

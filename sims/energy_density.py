@@ -18,7 +18,8 @@ from physnn import rng
 from physnn.bundled import resolve
 from physnn.figures.style import COLOURS, new_figure, save
 from physnn.models.couplings import from_weights
-from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.kuramoto.architecture import Architecture
+from physnn.networks.kuramoto.network import KuramotoNetwork, initial_weights
 from physnn.store.network_file import read_networks
 
 L, SIDE, ROW = 64, 24, 32

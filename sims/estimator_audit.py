@@ -38,9 +38,10 @@ from physnn.analysis.verdict.null_model import Errors, null_model
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
+from physnn.networks.kuramoto.architecture import Architecture
 from physnn.networks.kuramoto.batch import NEAR, Batch, noise_keys
 from physnn.networks.kuramoto.evaluate import LAYOUT
-from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork
+from physnn.networks.kuramoto.network import KuramotoNetwork
 from physnn.networks.kuramoto.noise import KeyedNoise
 from physnn.networks.tasks.transmogrifier import Transmogrifier
 from physnn.store.network_file import read_networks

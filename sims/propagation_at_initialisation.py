@@ -14,8 +14,9 @@ import torch
 from physnn import rng
 from physnn.figures.networks import image_figure
 from physnn.figures.style import save
+from physnn.networks.kuramoto.architecture import Architecture
 from physnn.networks.kuramoto.evaluate import contrast
-from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
+from physnn.networks.kuramoto.network import KuramotoNetwork, initial_weights
 from physnn.networks.tasks.transmogrifier import Transmogrifier
 
 L, DEPTHS, SEEDS = 64, (5, 7, 15, 20), range(12)

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from physnn.analysis.replicas.distances import HEADLINE
 from physnn.analysis.replicas.embedding import Reduction
 from physnn.analysis.replicas.metric import MetricComparison, compare_metrics
 from physnn.analysis.statistics.estimate import mean_over
-from physnn.answers.replicas import HEADLINE, STUDY_DISTANCES, Measurement, ReplicaStudy, study_replicas
+from physnn.answers.replicas import STUDY_DISTANCES, Measurement, ReplicaStudy, study_replicas
 from physnn.errors import InputError
 from physnn.figures.replicas import replicas_figure
 from physnn.figures.style import look, new_figure, save

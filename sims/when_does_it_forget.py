@@ -101,7 +101,7 @@ def long_enough(sweep: SweepFile) -> SweepFile | None:
 
 def draw_plane(axes) -> None:
     """Draw U4 over its largest value against xi/L: known classes as lines, networks as points."""
-    for k, plane in enumerate(decide.planes()):
+    for k, plane in enumerate(decide.class_planes()):
         most = 2 / (plane.components + 2)
         axes.plot(plane.xi, plane.binder / most, color=COLOURS[k], lw=1.8, label=plane.name)
         axes.fill_between(
