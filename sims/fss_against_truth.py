@@ -4,6 +4,8 @@ Synthetic data with a known answer: 3 to 6 sizes, 15 to 41 points each, noise of
 tanh-like and asymmetric master curves (`tests.synthetic.planted`), fitted as ``physnn fit`` does.  An interval of 68 %
 must hold the truth in 68 % of the sets.  For scale: pyfssa 0.7.6, patched to run, gave NaN errors in 36 of 80 such
 sets, and optima 3.5 to 9 standard deviations off.
+
+Run: python -m sims.fss_against_truth, from the top of the source tree, where the tests are.
 """
 
 import sys

@@ -87,13 +87,11 @@ BUGS = [
         OBSERVABLES,
     ),
     Bug("analysis/curves/observables.py", "(2 * L**2))", "(L**2))", OBSERVABLES),
-    Bug("kernels/random.py", "uint32(p1 >> uint64(32)) ^ w1 ^ k0", "uint32(p1 >> uint64(32)) ^ w1 ^ k1", PHILOX),
-    Bug("kernels/random.py", "k0 = uint32(k0 + _W0)", "k0 = uint32(k0 + _W1)", PHILOX),
+    Bug("kernels/random.py", "(p1 >> uint64(32)) ^ c1 ^ k0", "(p1 >> uint64(32)) ^ c1 ^ k1", PHILOX),
+    Bug("kernels/random.py", "(k0 + _W0) & _LOW", "(k0 + _W1) & _LOW", PHILOX),
     Bug("kernels/random.py", "p * z + np.float32(2 / 5)", "p * z + np.float32(2 / 4)", PHILOX),
-    Bug("kernels/random.py", "negative_y = (quadrant == uint32(2))", "negative_y = (quadrant == uint32(1))", PHILOX),
-    Bug(
-        "kernels/random.py", "words[1, lane] = uint32(lane // blocks)", "words[1, lane] = uint32(lane % blocks)", PHILOX
-    ),
+    Bug("kernels/random.py", "uint32(quadrant >> uint32(1)) << uint32(31)", "quadrant << uint32(31)", PHILOX),
+    Bug("kernels/random.py", "= uint32(lane // blocks), uint32(", "= uint32(lane % blocks), uint32(", PHILOX),
     Bug("kernels/random.py", "c ^= a\n", "c ^= b\n", XOSHIRO),
     Bug("kernels/random.py", "(d << _45) | (d >> _19)", "(d << _45)", XOSHIRO),
     Bug("kernels/random.py", "word % uint64(n))", "word % uint64(n - 1))", XOSHIRO),

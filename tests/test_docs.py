@@ -75,13 +75,19 @@ def test_every_name_that_is_told_exists(page):
             pkgutil.resolve_name(name)
 
 
-@pytest.mark.parametrize("sim", SIMS, ids=lambda sim: sim.stem)
-def test_a_sim_finds_what_it_uses(sim, monkeypatch):
+def imported(sim: Path, monkeypatch) -> ModuleType:
+    """Module of a sim, which does not run."""
     monkeypatch.chdir(ROOT)
     spec = importlib.util.spec_from_file_location(f"sim_{sim.stem}", sim)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("sim", SIMS, ids=lambda sim: sim.stem)
+def test_a_sim_finds_what_it_uses(sim, monkeypatch):
+    module = imported(sim, monkeypatch)
     for node in ast.walk(ast.parse(sim.read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             used = getattr(module, node.value.id, None)
@@ -91,6 +97,12 @@ def test_a_sim_finds_what_it_uses(sim, monkeypatch):
 def test_every_sim_has_a_line():
     named = re.findall(r"^\| `(\w+)\.py", (ROOT / "sims" / "README.md").read_text(), re.MULTILINE)
     assert sorted(named) == [sim.stem for sim in SIMS]
+
+
+def test_planted_bugs_fit_the_source(monkeypatch):
+    for bug in imported(ROOT / "sims" / "mutation_score.py", monkeypatch).BUGS:
+        assert bug.line in (ROOT / "physnn" / bug.module).read_text(), bug
+        assert all((ROOT / test).is_file() for test in bug.tests), bug
 
 
 LONGEST = 35
