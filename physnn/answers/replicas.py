@@ -51,8 +51,8 @@ of the lists before training; after the gauge is fixed; of units as points; plac
 class EnsembleStudy:
     """Distances and their metrics by measurement, overlaps, accuracy and loss of one ensemble.
 
-    Distances are ``(replicas, replicas)``, in units of a weight. The overlaps are P(q) of weights (cosine) and of
-    predicted classes (share of agreement less that of chance); accuracy is the mean over replicas of that on the test
+    Distances are ``(replicas, replicas)``, in units of a weight.  The overlaps are P(q) of weights (cosine) and of
+    predicted classes (share of agreement less that of chance).  Accuracy is the mean over replicas of that on the test
     set, loss the mean cross-entropy of the last epoch of training.
     """
 

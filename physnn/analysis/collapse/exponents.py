@@ -75,8 +75,8 @@ class Collapse:
     """Critical point and exponents with everything they rest on.
 
     The estimates are averages over acceptable fits, with error 0 where a value was held; omega is NaN without a
-    correction. ``samples`` are bootstrap samples of (x_c, 1/nu, zeta/nu, omega), shape ``(resamples, 4)``;
-    ``roughness`` says whether points scatter as their errors say; ``networks`` has each network by itself;
+    correction.  ``samples`` are bootstrap samples of (x_c, 1/nu, zeta/nu, omega), shape ``(resamples, 4)``.
+    ``roughness`` says whether points scatter as their errors say, ``networks`` has each network by itself.
     ``gaussian_process`` is the second method, and ``quality`` Houdayer and Hartmann's S, both on the points of the best
     fit.
     """

@@ -43,9 +43,10 @@ LEAST_NOISE = 1e-6
 class GaussianProcessFit:
     """A collapse onto a Gaussian process.
 
-    The parameters are (x_c, 1/nu, zeta/nu), with a covariance that is 0 for fixed ones. ``log_likelihood`` is marginal,
-    of the raw data; the flat prior of the offset has density 1 in units of y. ``length_scale`` is theta_2 in units of
-    the control, and ``extra_noise`` theta_0, the scatter beyond the errors, in units of y, both at the largest size.
+    The parameters are (x_c, 1/nu, zeta/nu), with a covariance that is 0 for fixed ones.  ``log_likelihood`` is
+    marginal, of the raw data; the flat prior of the offset has density 1 in units of y.  ``length_scale`` is theta_2 in
+    units of the control, and ``extra_noise`` theta_0, the scatter beyond the errors, in units of y, both at the largest
+    size.
     """
 
     parameters: np.ndarray

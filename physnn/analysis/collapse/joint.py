@@ -44,8 +44,8 @@ class Joint:
 
     ``chi2_per_dof`` and ``p_value`` are of the combination with the largest weight, of ``combinations`` that carry any.
     ``agreement`` is the p-value that all observables have one x_c and nu, from the increase of chi2 over fits one by
-    one. Each of these has the form and window of its own best fit: of all combinations those that agree would choose
-    themselves. ``samples`` are bootstrap samples of (x_c, 1/nu), shape ``(resamples, 2)``.
+    one.  Each of these has the form and window of its own best fit: of all combinations those that agree would choose
+    themselves.  ``samples`` are bootstrap samples of (x_c, 1/nu), shape ``(resamples, 2)``.
     """
 
     observables: tuple[str, ...]

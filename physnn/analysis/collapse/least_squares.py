@@ -35,7 +35,7 @@ def levenberg_marquardt(
     """Rows of parameters that make sums of squares least, and these sums.
 
     Start values are ``(fits, parameters)``; the target, if any, has a row for every fit and is passed on to the
-    problem. Steps end at the limits, the least and largest values of all parameters.
+    problem.  Steps end at the limits, the least and largest values of all parameters.
     """
     free, rows = problem.free, start.copy()
     residuals, jacobian = problem.residuals_and_jacobian(rows, target)

@@ -55,8 +55,8 @@ class Candidate:
 class Scan:
     """All fits of a scan, the first one on all points, with their average.
 
-    The parameters are (x_c, 1/nu, zeta/nu, omega), and the spread between fits is in their covariance. Where no fit has
-    an acceptable chi2, errors are widened by sqrt(chi2/dof).
+    The parameters are (x_c, 1/nu, zeta/nu, omega), and the spread between fits is in their covariance.  Where no fit
+    has an acceptable chi2, errors are widened by sqrt(chi2/dof).
     """
 
     candidates: list[Candidate]
@@ -175,7 +175,7 @@ def model_weights(
 ) -> tuple[np.ndarray, bool]:
     """Weights of fits in an average, each array ``(fits,)``, and whether any has an acceptable chi2.
 
-    The cost is added to chi2 in the criterion: 2 k + 2 n_cut and whatever else. Fits with a correction leave the
+    The cost is added to chi2 in the criterion: 2 k + 2 n_cut and whatever else.  Fits with a correction leave the
     average where they have hardly any weight.
     """
     acceptable = special.chdtrc(dof, chi2) > ACCEPTABLE

@@ -19,7 +19,7 @@ class Observable:
     """Rule of a curve: a function of the means of raw quantities over independent draws.
 
     ``moments`` maps the raw arrays to the quantities that are averaged, ``combine`` their averages to the curve, up to
-    the factor that ``scale`` makes of L and the control values. If dimensionless, zeta = 0 by default; if thermal, the
+    the factor that ``scale`` makes of L and the control values.  If dimensionless, zeta = 0 by default; if thermal, the
     control must be a temperature.
     """
 

@@ -110,7 +110,7 @@ class Form:
 class Curve:
     """Shape of a master function: polynomials in tanh(k u), and in ln(t / L^z) where there are times.
 
-    The steepness is k, with the control in half ranges and L over the largest; the degrees are those of F in the
+    The steepness is k, with the control in half ranges and L over the largest.  The degrees are those of F in the
     control, of the amplitude G of the correction, and of F in the logarithm of the time.
     """
 
@@ -125,9 +125,9 @@ class Solution:
     """One least-squares fit.
 
     The parameters are (x_c, 1/nu, zeta/nu, omega), of points with times z in place of omega, and their covariance is 0
-    for fixed ones; ``row`` has them as `physnn.analysis.collapse.collapse.CollapseModel` does. ``dof`` counts master
-    function and parameters, ``half`` is half the range of the control, ``largest`` the largest L. Residuals are
-    whitened; ``jacobian`` has their derivatives by the fitted parameters, x_c in units of the control. ``stretch``,
+    for fixed ones; ``row`` has them as `physnn.analysis.collapse.collapse.CollapseModel` does.  ``dof`` counts master
+    function and parameters, ``half`` is half the range of the control, ``largest`` the largest L.  Residuals are
+    whitened; ``jacobian`` has their derivatives by the fitted parameters, x_c in units of the control.  ``stretch``,
     ``(5, 5)``, turns deviations of a parametric bootstrap into those with the covariance.
     """
 

@@ -23,7 +23,7 @@ class Roughness:
 
     ``ratio`` is the mean square of the deviations from cubic interpolation through four neighbours, over what
     independent errors give: 1 for independent points, larger where curves bend between points, far smaller for points
-    that share their runs. ``p_value`` is the probability that independent points are as smooth; ``smooth`` where it is
+    that share their runs.  ``p_value`` is the probability that independent points are as smooth; ``smooth`` where it is
     below `SMOOTH_LEVEL` and the ratio below 1/2.
     """
 

@@ -103,9 +103,9 @@ class Memories:
     """Measurements of a memory sweep at one size, at times in steps.
 
     ``curve`` is m(t), ``(eta, network, replica, times)``, NaN after the end of a run; ``noiseless`` the same without
-    noise, with A and with B inside, ``(network, 2, times)``; ``written`` |C(0)| and ``preference`` the mean of x . d at
-    the end without noise, over both ways to write the domain, of each network; ``roughness`` the mean square deviation
-    of the wall, sites^2, at the scaled time, ``(eta, network, replica)``.
+    noise, with A and with B inside, ``(network, 2, times)``.  ``written`` is |C(0)| and ``preference`` the mean of x .
+    d at the end without noise, over both ways to write the domain, of each network.  ``roughness`` is the mean square
+    deviation of the wall, sites^2, at the scaled time, ``(eta, network, replica)``.
     """
 
     times: np.ndarray

@@ -50,8 +50,8 @@ class Growth:
     """Growth of lifetimes with L, and a sentence with the evidence.
 
     The verdict is ``exponential``, ``power``, ``saturation``, ``shrinks`` (falls with L), ``kept`` (nothing was lost),
-    ``no law`` (none fits), or ``undecided``. ``z`` is the exponent of the best power law, mean over networks, None
-    where too few sizes show losses; ``aicc`` has AICc of every law above that of the best one. ``p_value`` is the
+    ``no law`` (none fits), or ``undecided``.  ``z`` is the exponent of the best power law, mean over networks, None
+    where too few sizes show losses; ``aicc`` has AICc of every law above that of the best one.  ``p_value`` is the
     probability of larger deviations of tau(L) from the best law; NaN where it was not fitted.
     """
 
@@ -87,7 +87,7 @@ class _Fitted:
 class Fits:
     """Fits of one network by law, with the numbers of sizes and of losses at all of them.
 
-    No law is there where memories were lost at fewer than two sizes, so that there is no slope; ``free`` is the
+    No law is there where memories were lost at fewer than two sizes, so that there is no slope.  ``free`` is the
     logarithm of the likelihood with a tau of its own at every L.
     """
 

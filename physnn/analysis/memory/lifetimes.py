@@ -30,7 +30,7 @@ class Lifetime:
     """Lifetime from times of loss of which some may be censored.
 
     ln tau, with tau in the unit of the times, is the lower limit at 95 % with an error of 0 where nothing was lost; the
-    shape is k, then NaN. ``lost`` and ``count`` are the numbers of losses, and of observed lifetimes.
+    shape is k, then NaN.  ``lost`` and ``count`` are the numbers of losses, and of observed lifetimes.
     """
 
     log_tau: Estimate

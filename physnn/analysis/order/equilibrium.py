@@ -102,9 +102,9 @@ class EquilibriumCheck:
     """Evidence for equilibrium of the chains of one size and temperature.
 
     ``tau`` is the longest integrated autocorrelation time of the energy and of |psi|^2, in measurements, and
-    ``effective_samples`` how many independent draws all chains together are worth by it. ``hot_cold`` is the difference
-    of the means from random and from ordered starts, in standard errors: the larger one of both; NaN where all chains
-    began alike.
+    ``effective_samples`` how many independent draws all chains together are worth by it.  ``hot_cold`` is the
+    difference of the means from random and from ordered starts, in standard errors: the larger one of both; NaN where
+    all chains began alike.
     """
 
     L: int
@@ -203,7 +203,7 @@ def strayed(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
 def drifted(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> list[str]:
     """Sentence that S(k) of the largest size, as in `strayed`, peaks beside k*, between wave vectors; or none.
 
-    It concerns the highest temperature with a clear peak at k*. Order that is locked to the lattice below a transition
+    It concerns the highest temperature with a clear peak at k*.  Order that is locked to the lattice below a transition
     may melt into waves of another length, and exponents of sizes that cannot hold those are not of a class.
     """
     held = [L for L in structure if fits(order.wave_vectors, L)]

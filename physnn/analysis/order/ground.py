@@ -51,7 +51,7 @@ class GroundCost:
 
     ``sharp`` and ``spread`` are the costs of the lowest states that came from the periodic one cut at the seam, and
     from it turned by pi along the lattice in the plane of the order (where the order lies on a line, in some plane with
-    it). Both states have the boundary twist phi (radians) of least energy where one was looked for.
+    it).  Both states have the boundary twist phi (radians) of least energy where one was looked for.
     """
 
     axis: int

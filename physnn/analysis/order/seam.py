@@ -33,7 +33,7 @@ class SeamCost:
     """Free energy Delta F of a seam at one temperature, in units of the coupling.
 
     ``ratio`` is P_anti / P_per = exp(-Delta F / T), ``overlap`` the least of neighbouring strengths, 0 to 1, and
-    ``tau`` the longest autocorrelation time of H over the strengths, in measurements. The error rests on ``blocks`` of
+    ``tau`` the longest autocorrelation time of H over the strengths, in measurements.  The error rests on ``blocks`` of
     them.
     """
 

@@ -16,7 +16,7 @@ LEADING_RANGE = 0.05
 class Mode:
     """Eigenmode of the coupling: a wave along rows and columns (radians per site) with an eigenvector of J(q).
 
-    The eigenvalue is in units of the coupling; -q belongs to the conjugate vector and is left out. ``lift_overlap`` is
+    The eigenvalue is in units of the coupling; -q belongs to the conjugate vector and is left out.  ``lift_overlap`` is
     |v . w|^2 with the unit vector w that images are lifted to, or its sum over a plane of them.
     """
 

@@ -88,10 +88,10 @@ def unit_directions(count: int, dimensions: int, generator: np.random.Generator)
 def sliced_wasserstein(weights: Mapping[str, np.ndarray], directions: int = DIRECTIONS, seed: int = 0) -> np.ndarray:
     """Sliced W1 between each two replicas (N. Bonneel et al., J. Math. Imaging Vis. 51, 22 (2015)).
 
-    Shape (replicas, replicas). Units of a layer are points w_u; SW = mean over random directions e, |e| = 1, the same
-    for all pairs, of W1({w_u . e}, {w'_u . e}). Layers count by their numbers of weights. Invariant under permutations
-    of the units of the last layer only, since those of hidden layers permute the coordinates of the next layer's
-    points: fix the gauge for the others.
+    Shape (replicas, replicas).  Units of a layer are points w_u; SW = mean over random directions e, |e| = 1, the same
+    for all pairs, of W1({w_u . e}, {w'_u . e}).  Layers count by their numbers of weights.  Invariant under
+    permutations of the units of the last layer only, since those of hidden layers permute the coordinates of the next
+    layer's points: fix the gauge for the others.
     """
     if directions < 1:
         raise InputError(f"a sliced distance needs at least one direction, not {directions}")

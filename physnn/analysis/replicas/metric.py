@@ -59,7 +59,7 @@ class MetricComparison:
     """Comparison of the metrics of several architectures, names from the largest metric to the smallest.
 
     Of two names, the one with the larger metric first: the difference of their metrics, and the probability that the
-    first is above the second. Orderings, most probable first, have the fraction of resamples for a probability.
+    first is above the second.  Orderings, most probable first, have the fraction of resamples for a probability.
     """
 
     names: tuple[str, ...]
@@ -79,7 +79,7 @@ def scott_bandwidth(data: np.ndarray) -> float:
 def smoothed(data: np.ndarray, bandwidth: float | None = None, bins: int = 40) -> SmoothedDensity:
     """Density p(x) = sum_i exp(-(x - d_i)^2 / 2 h^2) / (N h sqrt(2 pi)) of N numbers, Scott's h if None.
 
-    The Gaussian is symmetric, so the mean of the density is that of the numbers, whatever the bandwidth h. Numbers are
+    The Gaussian is symmetric, so the mean of the density is that of the numbers, whatever the bandwidth h.  Numbers are
     put on a grid of h / 8 or finer first, each shared by its two neighbours, which keeps the mean and adds at most (h /
     16)^2 to the variance.
     """
@@ -151,9 +151,9 @@ def replica_metric(
 def compare_metrics(metrics: Mapping[str, ReplicaMetric]) -> MetricComparison:
     """Differences of metrics of two or more architectures with errors, and probabilities of orderings.
 
-    Ensembles count as independent of each other. Errors add in squares; degrees of freedom as by Welch and
-    Satterthwaite. Probabilities are fractions of resamples, so none is resolved below 1 / resamples. Where replica k of
-    two ensembles was made from one seed, `physnn.analysis.statistics.pairs.pair_mean` of the difference of their
+    Ensembles count as independent of each other.  Errors add in squares; degrees of freedom as by Welch and
+    Satterthwaite.  Probabilities are fractions of resamples, so none is resolved below 1 / resamples.  Where replica k
+    of two ensembles was made from one seed, `physnn.analysis.statistics.pairs.pair_mean` of the difference of their
     distances makes use of it.
     """
     if len(metrics) < 2 or len({len(m.samples) for m in metrics.values()}) != 1:

@@ -35,7 +35,7 @@ class OverlapDistribution:
 def vector_overlaps(vectors: np.ndarray, centred: bool = False) -> np.ndarray:
     """Overlaps q_ab = x_a . x_b / (|x_a| |x_b|), shape (replicas, replicas), of vectors ``(replicas, ...)``.
 
-    Vectors are weights, gauge fixed or not, or outputs on test images. ``centred`` takes the mean over replicas off
+    Vectors are weights, gauge fixed or not, or outputs on test images.  ``centred`` takes the mean over replicas off
     first, which leaves what differs between them; overlaps then average to about -1 / (replicas - 1).
     """
     x = np.asarray(vectors, dtype=float)
@@ -52,8 +52,8 @@ def vector_overlaps(vectors: np.ndarray, centred: bool = False) -> np.ndarray:
 def class_overlaps(classes: np.ndarray, subtract_chance: bool = False) -> np.ndarray:
     """Fraction of test images to which two replicas give the same class, shape (replicas, replicas).
 
-    From classes of shape (replicas, images), integers from 0 up. ``subtract_chance`` takes off sum_c p_a(c) p_b(c), the
-    overlap of independent predictions with the same frequencies.
+    From classes of shape (replicas, images), integers from 0 up.  ``subtract_chance`` takes off sum_c p_a(c) p_b(c),
+    the overlap of independent predictions with the same frequencies.
     """
     predicted = np.asarray(classes)
     if predicted.ndim != 2 or predicted.size == 0 or predicted.dtype.kind not in "iu" or predicted.min() < 0:

@@ -63,7 +63,7 @@ def mean_over(values: np.ndarray, errors: Sequence[float] = ()) -> Estimate:
     """Mean of independent values, one for each draw such as a network, with Student's error of their scatter.
 
     Where errors of the values are known, the error of the mean is never below what they give, since a small scatter of
-    few values can be chance. The error of one value without an error is NaN.
+    few values can be chance.  The error of one value without an error is NaN.
     """
     x = np.asarray(values, dtype=float)
     mean, within = float(x.mean()), math.sqrt(float(np.sum(np.square(errors)))) / len(x) if len(errors) else math.nan

@@ -34,7 +34,7 @@ class FreeEnergies:
     """Solution of the equations on energy levels: f_k = -ln Z_k relative to the first state, dimensionless.
 
     ``overlaps`` are int 2 p q / (p + q) of neighbouring energy distributions in the order of temperature: 0 none, 1 the
-    same. ``boltzmann``, ``(states, levels)``, is exp(f_k - beta_k E_l) over its largest value at each level, which
+    same.  ``boltzmann``, ``(states, levels)``, is exp(f_k - beta_k E_l) over its largest value at each level, which
     keeps the exponentials in range.
     """
 
@@ -48,7 +48,7 @@ def solve(beta: np.ndarray, energy: np.ndarray, counts: np.ndarray, state: str =
 
     The energy levels are in units of 1/beta; beta is the inverse temperature or what else multiplies the energy.
     Neighbours are solved pairwise first (C. H. Bennett, J. Comput. Phys. 22 (1976) 245): that shows whether they
-    overlap, and starts Newton's iteration close to its end. It raises an `InputError`, which names the ``state`` to
+    overlap, and starts Newton's iteration close to its end.  It raises an `InputError`, which names the ``state`` to
     add, where neighbours overlap by less than `LEAST_OVERLAP`.
     """
     order = np.argsort(-beta, kind="stable")
@@ -91,8 +91,8 @@ def _neighbours(beta: np.ndarray, energy: np.ndarray, counts: np.ndarray) -> tup
 def newton(boltzmann: np.ndarray, counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Free energies relative to those in the factors (see `FreeEnergies`), shape ``(sets, states)``.
 
-    Newton's method minimises the convex sum_l c_l ln D_l - sum_k N_k f_k, with f of the first state fixed, for a batch
-    of data sets: counts c of all states are ``(sets, levels)``, numbers N of samples ``(sets, states)``.
+    Newton's method minimises the convex sum_l c_l ln D_l - sum_k N_k f_k, with f of the first state fixed.  In a batch
+    of data sets counts c of all states are ``(sets, levels)``, numbers N of samples ``(sets, states)``.
     """
     free = np.zeros(numbers.shape)
     states = numbers.shape[1]
@@ -117,9 +117,9 @@ def newton(boltzmann: np.ndarray, counts: np.ndarray, numbers: np.ndarray) -> np
 def energy_levels(energy: np.ndarray, beta_range: float, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Energy levels, at most ``most`` of them, and the level of every sample.
 
-    A level holds energies that no state tells apart: over its width the Boltzmann factors of any two states, whose beta
-    differ by ``beta_range`` at most, change their ratio by less than 1e-4 (or it is 1/``most`` of the range of
-    energies). It lies at the mean of its samples, so that averages are exact but for the square of that.
+    A level holds energies that no state tells apart: over its width the ratio of Boltzmann factors of any two states,
+    whose beta differ by ``beta_range`` at most, changes by less than 1e-4.  (Or it is 1/``most`` of the range of
+    energies.)  It lies at the mean of its samples, so that averages are exact but for the square of that.
     """
     width = max(RELATIVE_LEVEL_WIDTH / beta_range if beta_range > 0 else 0.0, float(np.ptp(energy)) / most, 1e-12)
     _, index = np.unique(np.round((energy - energy.min()) / width), return_inverse=True)

@@ -99,7 +99,7 @@ def _linearised(function: MomentFunction, matrices: np.ndarray, means: np.ndarra
 def resampled_means(matrix: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
     """Means over pairs in ensembles with redrawn replicas, shape (resamples,); the matrix is as for `pair_mean`.
 
-    Pairs of a replica with itself, which redrawing makes, are left out. Deviations from the mean are scaled to the
+    Pairs of a replica with itself, which redrawing makes, are left out.  Deviations from the mean are scaled to the
     standard error of `pair_mean` (see the head of this module), so that the spread of resamples is that of ensembles.
     """
     if resamples < 2:

@@ -24,7 +24,7 @@ class PooledMean:
     """Common mean of n networks, weighted, with Student's distribution of n - 1 degrees of freedom.
 
     ``between`` is the standard deviation between networks, in the unit of the mean; 0 where the errors explain the
-    scatter. ``q`` is Cochran's Q, dimensionless, and ``p_value`` that of networks that are all equal.
+    scatter.  ``q`` is Cochran's Q, dimensionless, and ``p_value`` that of networks that are all equal.
     """
 
     mean: Estimate

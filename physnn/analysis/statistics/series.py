@@ -72,7 +72,7 @@ def autocovariance(series: np.ndarray) -> np.ndarray:
     """Autocovariance Gamma(t) = <(x_i - m)(x_{i+t} - m)>, averaged over chains, for every lag, (measurements,).
 
     m is the mean of all chains: chains with means of their own, each stuck elsewhere, show a large tau that their own
-    means would hide. The sum over N - t pairs is divided by N - t.
+    means would hide.  The sum over N - t pairs is divided by N - t.
     """
     chains = as_chains(series)
     length = chains.shape[1]

@@ -32,7 +32,7 @@ class Master:
     """The master curve that plans rest on: at the answer's parameters, of low degree and without corrections.
 
     Curves averaged over networks with critical points of their own do not collapse, and the best fit to them may be
-    whatever has the most coefficients; a plan needs no more than the slope. The points are those of the best fit's
+    whatever has the most coefficients; a plan needs no more than the slope.  The points are those of the best fit's
     window, in order of size and control; ``u`` and ``y`` are the control less x_c and the value on the curve, scaled to
     the largest size.
     """

@@ -42,8 +42,8 @@ class Errors:
     """Squared errors of the images of one size, at noise values ``(points,)``.
 
     ``near`` and ``far`` are sums over pixels near and far from shapes (pixels 0 and 1), ``(points, networks, images)``;
-    ``n_near`` is the number of pixels near shapes, ``(networks, images)``. ``scale``, of the same shape, is a factor of
-    each image's root mean squared error before it is averaged (``rmse_per_image`` only), for errors in units of the
+    ``n_near`` is the number of pixels near shapes, ``(networks, images)``.  ``scale``, of the same shape, is a factor
+    of each image's root mean squared error before it is averaged (``rmse_per_image`` only), for errors in units of the
     target's.
     """
 

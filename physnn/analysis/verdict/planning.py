@@ -41,9 +41,9 @@ ENOUGH = 9.0
 class Refinement:
     """Measurements after a pilot, and a sentence with the reason.
 
-    Control values, the same for all sizes, near a crossing if ``refined``, else the pilot's; draws per network and
-    value, as a multiple of the pilot's; the predicted error of the critical point, NaN where nothing is predicted; and
-    the networks that are needed, 0 where those of the pilot do.
+    Control values, the same for all sizes, near a crossing if ``refined``, else the pilot's.  The factor is of draws
+    per network and value, the error that predicted of the critical point, NaN where nothing is predicted.  Networks are
+    those that are needed, 0 where those of the pilot do.
     """
 
     values: tuple[float, ...]
