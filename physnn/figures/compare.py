@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,8 @@ def compare_figure(comparison: Comparison) -> Figure:
             _draw_ladder(figure.add_subplot(grid[0, 2]), comparison, [zeta for _, zeta in known], 1)
         first = comparison.verdict.split("; excluded")[0]
         text = _plain(first).replace("zeta/nu", r"$\zeta/\nu$").replace("1/nu", r"$1/\nu$")
-        figure.suptitle(_wrapped(text, 105 + 25 * (ladders - 1)), fontsize=FONT)
+        width = 105 + 25 * (ladders - 1)
+        figure.suptitle(textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False), fontsize=FONT)
     return figure
 
 
@@ -80,15 +82,6 @@ def _plain(name: str) -> str:
 
 def _short(name: str) -> str:
     return _plain(name if len(name) <= 16 else f"{name[:15]}\u2026")
-
-
-def _wrapped(text: str, width: int) -> str:
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) > width:
-            lines.append("")
-        lines[-1] += f"{' ' if lines[-1] else ''}{word}"
-    return "\n".join(lines)
 
 
 def _draw_left(figure: Figure, place: SubplotSpec, comparison: Comparison, fits: list[Fit]) -> None:

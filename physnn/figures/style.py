@@ -19,10 +19,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """Markers, one for each colour."""
 DPI = 160
 """Pixels per inch of figures."""
-AXIS_LABELS = {
-    "eta": r"noise strength $\eta$ (Langevin, dimensionless)",
-    "T": r"temperature $T$ ($J = k_B = 1$)",
-}
+AXIS_LABELS = {"eta": r"noise strength $\eta$ (Langevin, dimensionless)", "T": r"temperature $T$ ($J = k_B = 1$)"}
 """Labels of axes by control parameter."""
 
 

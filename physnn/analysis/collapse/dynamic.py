@@ -40,22 +40,11 @@ Dynamic exponents of known classes are 1.5 to 3: an error of 0.5 tells none of t
 class DynamicFit:
     """Answer of a dynamic scaling fit.
 
-    Attributes
-    ----------
-    critical_point, inverse_nu, zeta_over_nu, z : Estimate
-        Parameters; fixed ones have error 0.  With one control only, ``inverse_nu`` is NaN unless it is fixed.
-    chi2_per_dof, p_value : float
-        Of the fit with the largest weight, as are the following.
-    window : float
-        Largest |x - x_c| L^(1/nu).
-    t_min : float
-        Smallest time.
-    degrees : tuple of int
-        Degrees of the master function in the control and in the logarithm of the time.
-    acceptable : bool
-        Whether any fit has an acceptable chi2; otherwise errors are widened by sqrt(chi2/dof).
-    samples : ndarray
-        Bootstrap samples of (x_c, 1/nu, zeta/nu, z), shape ``(resamples, 4)``; rows without a fit are NaN.
+    Fixed parameters have error 0; with one control only, ``inverse_nu`` is NaN unless it is fixed.  chi2 over degrees
+    of freedom, p-value, largest |x - x_c| L^(1/nu), smallest time and degrees of the master function in the control and
+    in the logarithm of the time are those of the fit with the largest weight.  Where no chi2 is acceptable, errors are
+    widened by sqrt(chi2/dof).  Bootstrap samples of (x_c, 1/nu, zeta/nu, z) are ``(resamples, 4)``; rows without a fit
+    are NaN.
     """
 
     critical_point: Estimate
@@ -225,11 +214,7 @@ def _answer(points: Points, scanned: Scan, errors: np.ndarray, samples: np.ndarr
 
 @on_one_blas_thread
 def dynamic_scaling(
-    points: Points,
-    fixed: Fixed = (None, None, 0.0, None),
-    resamples: int = 200,
-    *,
-    generator: np.random.Generator,
+    points: Points, fixed: Fixed = (None, None, 0.0, None), resamples: int = 200, *, generator: np.random.Generator
 ) -> DynamicFit:
     """Fit of y = L^(zeta/nu) F((x - x_c) L^(1/nu), t / L^z).
 

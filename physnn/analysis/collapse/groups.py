@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from physnn.analysis.collapse.scan import Candidate, Scan
 from physnn.analysis.collapse.search import search
@@ -55,22 +55,14 @@ def population(values: np.ndarray, errors: np.ndarray) -> Population:
         mean = float(weights @ values / weights.sum())
         return float(weights @ (values - mean) ** 2), mean, weights
 
-    q = generalised(0.0)[0]
-    tau2 = 0.0
+    q, tau2 = generalised(0.0)[0], 0.0
     if q > count - 1:
-        from scipy import optimize
-
         upper = float(np.ptp(values)) ** 2 * count + 1e-300
         tau2 = float(optimize.brentq(lambda t: generalised(t)[0] - (count - 1), 0.0, upper))
     scatter, mean, weights = generalised(tau2)
     deviation = float(np.sqrt(scatter / ((count - 1) * weights.sum())))
-    return Population(
-        Estimate.student(mean, deviation, count - 1),
-        float(np.sqrt(tau2)),
-        float(special.chdtrc(count - 1, q)),
-        values,
-        errors,
-    )
+    p_value = float(special.chdtrc(count - 1, q))
+    return Population(Estimate.student(mean, deviation, count - 1), float(np.sqrt(tau2)), p_value, values, errors)
 
 
 @dataclass(frozen=True)
@@ -89,15 +81,19 @@ class TwoLevel:
         }
 
 
+def _members(curves: Curves) -> list[Points]:
+    """Points of every network; none where any has no errors of its own."""
+    found = [curves.member(n) for n in range(curves.networks if curves.member_errors else 0)]
+    return found if all((m.error > 0).all() for m in found) else []
+
+
 def differing(curves: Curves, form: Form) -> Points | None:
     """Points of the network in the middle if networks have critical points of their own beyond doubt.
 
     Then the mean curves are smeared and collapse nowhere; windows and degrees must come from one network.
     """
-    if curves.networks < 3 or not curves.member_errors or 0 not in form.free():
-        return None
-    members = [curves.member(n) for n in range(curves.networks)]
-    if not all((m.error > 0).all() for m in members):
+    members = _members(curves)
+    if len(members) < 3 or 0 not in form.free():
         return None
     found = [search(m, form, most=2) for m in members]
     if any(s is None for s in found):
@@ -117,10 +113,8 @@ def two_level(curves: Curves, scanned: Scan, form: Form) -> TwoLevel | None:
     Each network is fitted on the windows and from the smallest sizes that carry weight for the mean curves, the
     window moved to its own critical point.
     """
-    if curves.networks < 2 or not curves.member_errors:
-        return None
-    members = [curves.member(n) for n in range(curves.networks)]
-    if not all((m.error > 0).all() for m in members):
+    members = _members(curves)
+    if len(members) < 2:
         return None
     fits: list[list[Solution]] = []
     weights = []
@@ -153,14 +147,9 @@ def _averaged(fits: list[list[Solution]], share: np.ndarray, k: int, held: bool)
     mean = float(share @ means)
     between = float(share @ (means - mean) ** 2)
     best = each[int(share.argmax())]
-    within = float(share @ np.array([p.mean.error**2 for p in each]))
-    return Population(
-        Estimate(mean, float(np.sqrt(within + between)), best.mean.dof),
-        float(share @ np.array([p.spread for p in each])),
-        best.p_value,
-        share @ values,
-        np.sqrt(share @ errors**2),
-    )
+    within, spread = (float(share @ np.array(v)) for v in ([p.mean.error**2 for p in each], [p.spread for p in each]))
+    common = Estimate(mean, float(np.sqrt(within + between)), best.mean.dof)
+    return Population(common, spread, best.p_value, share @ values, np.sqrt(share @ errors**2))
 
 
 def _moved(points: Points, candidate: Candidate) -> Solution | None:

@@ -195,14 +195,13 @@ def joint(parts: list[tuple[Curves, Collapse]], resamples: int, generator: np.ra
     freedom = min(curves.dof for curves, _ in parts)
     estimates = [Estimate.student(float(v), float(d), freedom) for v, d in zip(mean, deviation, strict=True)]
     best, own = fits[int(np.argmax(weights))], fits[0]
+    held = [c.scan.best.form.fixed[2] is not None for c in collapses]
+    zetas = tuple(c.zeta_over_nu if h else e for e, c, h in zip(estimates[2:], collapses, held, strict=True))
     return Joint(
         tuple(curves.observable for curves, _ in parts),
         estimates[0],
         estimates[1],
-        tuple(
-            e if c.scan.best.form.fixed[2] is None else c.zeta_over_nu
-            for e, c in zip(estimates[2:], collapses, strict=True)
-        ),
+        zetas,
         best.chi2 / best.dof,
         float(special.chdtrc(best.dof, best.chi2)),
         float(special.chdtrc(2 * (len(parts) - 1), max(0.0, own.chi2 - own.alone))),
@@ -254,11 +253,7 @@ def _rows(curves: Curves, points: Points) -> np.ndarray | None:
 
 
 def _samples(
-    fits: list[_Fitted],
-    weights: np.ndarray,
-    rows: list[np.ndarray | None],
-    count: int,
-    generator: np.random.Generator,
+    fits: list[_Fitted], weights: np.ndarray, rows: list[np.ndarray | None], count: int, generator: np.random.Generator
 ) -> np.ndarray:
     """Bootstrap samples of x_c, 1/nu and zeta/nu, combinations drawn in proportion to their weights."""
     count = min([count, *(len(r) for r in rows if r is not None)])

@@ -133,16 +133,13 @@ def _windows(points: Points, form: Form, smallest: int, start: Solution) -> list
 def average(candidates: list[Candidate], count: int, correlation: np.ndarray | None = None) -> Scan:
     """Weighted average of fits to ``count`` points or fewer."""
     solutions = [c.solution for c in candidates]
+    # The analytic term costs more than its coefficients: it is there for the data that demand it.
+    left_out = [2 * (count - c.mask.sum()) + ANALYTIC_COST * c.form.analytic for c in candidates]
+    costs = [2 * s.coefficients + more for s, more in zip(solutions, left_out, strict=True)]
     weights, fine = model_weights(
         np.array([s.chi2 for s in solutions]),
         np.array([s.dof for s in solutions]),
-        # The analytic term costs more than its coefficients: it is there for the data that demand it.
-        np.array(
-            [
-                2 * c.solution.coefficients + 2 * (count - c.mask.sum()) + ANALYTIC_COST * c.form.analytic
-                for c in candidates
-            ]
-        ),
+        np.array(costs),
         np.array([c.form.corrected for c in candidates]),
     )
     weights = _simplest(candidates, weights)

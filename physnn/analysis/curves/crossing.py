@@ -27,37 +27,21 @@ PairVerdict = Literal["crossing", "no-crossing", "many-crossings", "unresolved"]
 
 @dataclass(frozen=True)
 class Pair:
-    """The comparison of two sizes.
+    """The comparison of two sizes, the smaller L first.
 
-    Attributes
-    ----------
-    sizes : (int, int)
-        The smaller and the larger L.
-    verdict : str
-        ``crossing``: the difference is significantly positive on one side and negative on the other, once;
-        ``no-crossing``: it never takes both signs significantly; ``many-crossings``: it changes sign significantly
-        more than once; ``unresolved``: its errors exceed `COARSE` of the curves' range.
-    x, height : Estimate or None
-        Control value and height of the crossing.
-    p_value : float
-        Probability that curves without a difference of one sign or the other look so much like crossing.
-    positive, negative : float
-        Largest significance of either sign, as a share of the simultaneous threshold (above 1 is significant).
-    largest : float
-        Largest absolute difference, as a share of the curves' range.
-    resolution : float
-        Half width of the simultaneous band of the difference, as a share of the curves' range.
-    signs : ndarray
-        Sign of the difference at each control value compared, 0 where it is not significant.
-    at : ndarray
-        Those control values.
-    interpolated : str
-        How curves were interpolated.
-    samples, heights : ndarray or None
-        Crossing and its height in each bootstrap sample.
-    weaker, joined : float
-        Of a crossing: the largest significant difference of the weaker sign over that of the stronger, and the share of
-        the range that lies before the stronger sign is seen.
+    The verdict is ``crossing``: the difference is significantly positive on one side and negative on the other, once;
+    ``no-crossing``: it never takes both signs significantly; ``many-crossings``: it changes sign significantly more
+    than once; or ``unresolved``: its errors exceed `COARSE` of the curves' range.
+
+    ``x`` and ``height`` are control value and height of the crossing, ``samples`` and ``heights`` those in each
+    bootstrap sample.  ``p_value`` is the probability that curves without a difference of one sign or the other look so
+    much like crossing.  ``positive`` and ``negative`` are the largest significances of either sign, as shares of the
+    simultaneous threshold (above 1 is significant).  ``largest`` is the largest absolute difference and ``resolution``
+    the half width of its simultaneous band, as shares of the curves' range.  ``signs`` are those of the difference at
+    each control value in ``at``, 0 where it is not significant.
+
+    Of a crossing, ``weaker`` is the largest significant difference of the weaker sign over that of the stronger, and
+    ``joined`` the share of the range that lies before the stronger sign is seen.
     """
 
     sizes: tuple[int, int]
@@ -103,9 +87,8 @@ def curve_difference(curves: Curves, small: int, large: int) -> Difference:
     inside = (x[large] >= low) & (x[large] <= high)
     if len(common) >= 4 and len(common) >= 0.7 * inside.sum():
         i, j = np.isin(x[small], common), np.isin(x[large], common)
-        return Difference(
-            common, y[large][j] - y[small][i], curves.samples[large][:, j] - curves.samples[small][:, i], ""
-        )
+        samples = curves.samples[large][:, j] - curves.samples[small][:, i]
+        return Difference(common, y[large][j] - y[small][i], samples, "")
     if inside.sum() < 4 or len(x[small]) < 4:
         raise InputError(
             f"L = {small} and L = {large} share {len(common)} values of {curves.control} and too little of its range; "
@@ -152,28 +135,15 @@ def compare_sizes(curves: Curves, small: int, large: int) -> Pair:
     signs = _signs(runs, z, np.where(known, found.values, 0))
     marked = signs[signs != 0]
     changes = int((marked[1:] != marked[:-1]).sum())
-    verdict: PairVerdict = "no-crossing"
-    if changes == 1:
-        verdict = "crossing"
-    elif changes > 1:
-        verdict = "many-crossings"
-    elif resolution > COARSE:
-        verdict = "unresolved"
+    verdict: PairVerdict = "unresolved" if resolution > COARSE else "no-crossing"
+    if changes:
+        verdict = "crossing" if changes == 1 else "many-crossings"
     effective = CROSSING_LEVEL / float(special.ndtr(-threshold)) if np.isfinite(threshold) else 1.0
     both = min(float((total / deviation).max(initial=0)), float((-total / deviation).max(initial=0)))
     p_value = float(min(1.0, effective * special.stdtr(max(curves.dof, 1e-3), -both)))
-    facts = (
-        p_value,
-        float(z.max(initial=0)),
-        float((-z).max(initial=0)),
-        float(np.abs(found.values).max()) / span,
-        resolution,
-        signs,
-        found.x,
-    )
-    if verdict != "crossing":
-        return Pair((small, large), verdict, None, None, *facts, interpolated=found.interpolated)
-    place = _locate(curves, small, large, found, signs)
+    largest = float(np.abs(found.values).max()) / span
+    facts = (p_value, float(z.max(initial=0)), float((-z).max(initial=0)), largest, resolution, signs, found.x)
+    place = _locate(curves, small, large, found, signs) if verdict == "crossing" else None
     if place is None:
         return Pair((small, large), verdict, None, None, *facts, interpolated=found.interpolated)
     root, height, roots, heights, name = place

@@ -24,39 +24,17 @@ from physnn.errors import InputError
 
 @dataclass(frozen=True)
 class Curves:
-    """Curves of all sizes.
+    """Curves of all sizes L, increasing; dictionaries are by L.
 
-    Attributes
-    ----------
-    sizes : tuple of int
-        L, increasing.
-    x : dict of ndarray
-        Control values of each L, increasing, shape ``(points,)``.
-    y : dict of ndarray
-        Curve of each L.
-    samples : dict of ndarray
-        Bootstrap samples, shape ``(resamples, points)``; sample b of all sizes belongs together.
-    errors : dict of ndarray
-        Standard errors of each curve.
-    networks, images : int
-        What the errors rest on; ``images`` is the smallest number per network and size.  Both 0 for Markov chains and
-        for a plain table.
-    chains, bins : int
-        For Markov chains: their number, and the smallest number of bins of all chains that errors rest on.
-    control, observable : str
-        Names.
-    symbol : str
-        Label of the observable for axes.
-    dimensionless : bool
-        Whether zeta = 0 unless something else is asked for.
-    dof : float
-        Degrees of freedom of the errors: independent draws less one; infinite where errors were given.
-    members, member_errors : dict of ndarray
-        Curve of each network with its error from images alone, shape ``(networks, points)``; empty for a table.
-    covariance : ndarray or None
-        Covariance of all values, sizes in order, where a table came with one.
-    equilibrium : str
-        Why these are no equilibrium data; empty where nothing speaks against it.
+    Control values x increase; curves y and their standard errors have their shape, bootstrap samples are ``(resamples,
+    points)``, and sample b of all sizes belongs together.  Errors rest on networks and images (the smallest number per
+    network and size), or on Markov chains (``bins`` is the smallest number of all chains); all are 0 for a plain table.
+    ``dof`` are the degrees of freedom of the errors: independent draws less one; infinite where errors were given.
+
+    ``members`` are the curves of each network, with errors from images alone, ``(networks, points)``; empty for a
+    table.  ``covariance`` is that of all values, sizes in order, where a table came with one.  ``equilibrium`` says why
+    these are no equilibrium data; empty where nothing speaks against it.  If dimensionless, zeta = 0 unless something
+    else is asked for.
     """
 
     sizes: tuple[int, ...]

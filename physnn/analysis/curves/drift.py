@@ -62,11 +62,9 @@ def drift(pairs: list[Pair], sizes: tuple[int, ...], inverse_nu: float) -> Drift
         for omega in OMEGAS:
             shape = (small / reference) ** -omega - (large / reference) ** -omega
             lever = shape / ((large / reference) ** inverse_nu - (small / reference) ** inverse_nu)
-            column = (
-                lever
-                if name == "samples"
-                else (large / reference) ** -omega + lever * (large / reference) ** inverse_nu
-            )
+            column = lever
+            if name == "heights":
+                column = (large / reference) ** -omega + lever * (large / reference) ** inverse_nu
             design = np.stack([np.ones(len(chosen)), column], axis=1)
             normal = np.linalg.pinv(design.T @ weights @ design)
             solution = normal @ design.T @ weights @ values

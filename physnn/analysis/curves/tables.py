@@ -127,10 +127,7 @@ def _check(table: Columns) -> None:
 
 
 def curves_of_table(
-    table: Columns,
-    covariance: np.ndarray | None,
-    resamples: int,
-    generator: np.random.Generator,
+    table: Columns, covariance: np.ndarray | None, resamples: int, generator: np.random.Generator
 ) -> tuple[Curves, list[str]]:
     """Curves of a table with samples drawn from its errors, and what was done to them.
 

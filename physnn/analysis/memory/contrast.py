@@ -20,8 +20,7 @@ from physnn.analysis.memory.lifetimes import Lifetime, lifetime, mean_lifetime
 from physnn.analysis.statistics.estimate import Estimate, mean_over, power_law
 
 LOST = 0.5
-"""m below which a memory is lost: half of the contrast, or of the area of a domain that shrinks.  Any level between the
-noise of m and 1 gives the same dependence on L."""
+"""m below which a memory is lost (see the head of this module)."""
 SPACING = 32
 """Measurements of m in a factor e of time."""
 WRITTEN = 0.5
@@ -198,15 +197,8 @@ class MemoryAnswer:
 
 def _row_json(row: AtNoise) -> dict[str, Any]:
     lifetimes = [
-        {
-            "L": L,
-            "steps": cell.tau,
-            "relative_error": None if cell.bound else cell.log_tau.error,
-            "lower_limit": cell.bound,
-            "shape": cell.shape,
-            "lost": cell.lost,
-            "count": cell.count,
-        }
+        {"L": L, "steps": cell.tau, "relative_error": None if cell.bound else cell.log_tau.error}
+        | {"lower_limit": cell.bound, "shape": cell.shape, "lost": cell.lost, "count": cell.count}
         for L, cell in row.lifetimes.items()
     ]
     return {

@@ -125,10 +125,9 @@ def growth(networks: Sequence[Fits]) -> Growth:
     p_value = float(stats.chi2.sf(max(0.0, deviation), dof)) if dof > 0 else math.nan
     few = sum(fits.lost for fits in telling) <= CONSTANTS * len(telling) + 1
     verdict, reason = _verdict(telling[0].sizes, z, aicc, best, p_value, few)
-    note = (
-        f"; {silent} of {len(networks)} networks lost memories at one size at most and are left out" if silent else ""
-    )
-    return Growth(verdict, reason + note, z, aicc, p_value)
+    if silent:
+        reason += f"; {silent} of {len(networks)} networks lost memories at one size at most and are left out"
+    return Growth(verdict, reason, z, aicc, p_value)
 
 
 def _verdict(
@@ -174,13 +173,9 @@ def _fit(data: Data, law: str) -> _Fitted:
     slope, level = np.polyfit(places, [cell.log_tau.value for cell in ends.values()], 1)
     shapes = [cell.shape for cell in ends.values() if cell.lost]
     start = np.array([level, slope, float(np.mean(np.log(shapes))) if shapes else 0.0, 0.0])
-    bounds = [
-        (None, None),
-        (0.0, None) if law == "exponential" else (None, None),
-        tuple(np.log(SHAPE_RANGE)),
-        (-3.0, 3.0),
-    ]
-    start[1] = max(start[1], 0.0) if law == "exponential" else start[1]
+    bounds = [(None, None), (None, None), tuple(np.log(SHAPE_RANGE)), (-3.0, 3.0)]
+    if law == "exponential":
+        start[1], bounds[1] = max(start[1], 0.0), (0.0, None)
     best = optimize.minimize(cost, start, bounds=bounds, method="L-BFGS-B")
     if not best.success:
         other = optimize.minimize(cost, start * (1, 1, 0, 1), bounds=bounds, method="L-BFGS-B")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.order.spectrum import Spectrum
+from physnn.analysis.statistics.plain import to_json
 
 REST = 1e-5
 """Largest 1 - <x_t . x_(t+1)> of a state at rest: 100 times what rounding leaves in single precision."""
@@ -147,17 +148,12 @@ class Diagnosis:
             "family": self.family,
             "symmetric": self.symmetric,
             "symmetry": self.symmetry if self.symmetric is not False else "none",
-            "gamma": self.gamma,
-            "steps": self.steps,
-            "s": self.s,
-            "s_local": self.s_local,
+            **{name: getattr(self, name) for name in ("gamma", "steps", "s", "s_local")},
             "lambda_min": known.lambda_min if known else None,
             "lambda_max": known.lambda_max if known else None,
-            "h": self.h,
-            "c": self.c,
-            "period": self.period,
-            "moving_sites": _number(m, "moving_sites"),
-            "overlaps": {"T": _list(m, "overlaps_at_depth"), "far": _list(m, "overlaps_far")},
+            **{name: getattr(self, name) for name in ("h", "c", "period")},
+            "moving_sites": to_json(m.get("moving_sites")),
+            "overlaps": {"T": to_json(m.get("overlaps_at_depth")), "far": to_json(m.get("overlaps_far"))},
             "rmse": {name: self.rmse.get(name) for name in ("T-1", "T", "T+1", "2T", "far")},
             "constant_rmse": float(m["target_sd"]),
             "energy": None
@@ -170,11 +166,10 @@ class Diagnosis:
                 for mode in (known.leading[:MOST_MODES] if known else ())
             ],
             "leading_count": len(known.leading) if known else None,
-            "wall_energy": _list(m, "wall_energy"),
-            "wall_profile": _list(m, "wall_profile"),
-            "bulk_energy": _list(m, "bulk_energy"),
-            "vortices": _list(m, "vortices"),
-            "layer_s": _list(m, "layer_s"),
+            **{
+                name: to_json(m.get(name))
+                for name in ("wall_energy", "wall_profile", "bulk_energy", "vortices", "layer_s")
+            },
             "damage": {
                 "eta": float(m["eta"]),
                 "windows": m["windows"].tolist(),
@@ -185,14 +180,6 @@ class Diagnosis:
             "findings": list(self.findings),
             "verdict": self.verdict,
         }
-
-
-def _number(measured: Mapping[str, np.ndarray], name: str) -> float | None:
-    return float(measured[name]) if name in measured else None
-
-
-def _list(measured: Mapping[str, np.ndarray], name: str) -> Any:
-    return measured[name].tolist() if name in measured else None
 
 
 def diagnoses_json(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:

@@ -34,25 +34,22 @@ THERMOMETER_SIGMAS = 4
 
 @dataclass(frozen=True)
 class Thermometer:
-    """Configurational temperature of a run, with the verdict on its equilibrium.
+    """Configurational temperature of a run that was meant to have the temperature T, with a verdict and its reason.
 
-    Attributes
-    ----------
-    t_conf : Estimate
-        ``<(Pi_x f)^2> / <(N - 1) x . f - tr J_00 + x . J_00 x>``, in units of T.
-    T : float
-        Temperature that the run was meant to have.
-    verdict : str
-        ``equilibrium``: within `THERMOMETER_TOLERANCE`, and the error is small enough to say so; ``non-equilibrium``:
-        beyond it by more than the error allows; ``undecided``: too short a run.
-    reason : str
-        Sentence with t_conf / T and the verdict.
+    ``t_conf`` is ``<(Pi_x f)^2> / <(N - 1) x . f - tr J_00 + x . J_00 x>``, in units of T.  The verdict is
+    ``equilibrium``: within `THERMOMETER_TOLERANCE`, and the error is small enough to say so; ``non-equilibrium``:
+    beyond it by more than the error allows; or ``undecided``: too short a run.
     """
 
     t_conf: Estimate
     T: float
     verdict: str
     reason: str
+
+    @property
+    def ratio(self) -> Estimate:
+        """t_conf / T, dimensionless."""
+        return Estimate(self.t_conf.value / self.T, self.t_conf.error / self.T)
 
 
 def thermometer(force: np.ndarray, curvature: np.ndarray, T: float) -> Thermometer:
@@ -116,18 +113,11 @@ class EquilibriumCheck:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        found = self.thermometer
-        ratio = {"value": found.t_conf.value / self.T, "error": found.t_conf.error / self.T}
-        numbers = {"tau": self.tau, "effective_samples": self.effective_samples}
+        ratio = self.thermometer.ratio
+        found = {"t_conf_over_T": {"value": ratio.value, "error": ratio.error}, "thermometer": self.thermometer.verdict}
         z = None if np.isnan(self.hot_cold) else self.hot_cold
-        return {
-            "L": self.L,
-            "T": self.T,
-            "t_conf_over_T": ratio,
-            "thermometer": found.verdict,
-            **numbers,
-            "hot_cold_z": z,
-        }
+        numbers = {"tau": self.tau, "effective_samples": self.effective_samples, "hot_cold_z": z}
+        return {"L": self.L, "T": self.T, **found, **numbers}
 
 
 def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], both: bool) -> list[EquilibriumCheck]:
@@ -160,10 +150,9 @@ def check_rows(found: list[EquilibriumCheck]) -> tuple[list[str], list[list[str]
     headings = ["L", "T", "t_conf / T", "tau", "independent", "hot - cold", "thermometer"]
     lines = []
     for c in found:
-        ratio = Estimate(c.thermometer.t_conf.value / c.T, c.thermometer.t_conf.error / c.T)
         z = "" if np.isnan(c.hot_cold) else f"{c.hot_cold:.1f} sigma"
         numbers = [f"{c.tau:.3g}", f"{c.effective_samples:.0f}", z]
-        lines.append([str(c.L), f"{c.T:.6g}", str(ratio), *numbers, c.thermometer.verdict])
+        lines.append([str(c.L), f"{c.T:.6g}", str(c.thermometer.ratio), *numbers, c.thermometer.verdict])
     return headings, lines
 
 
@@ -221,8 +210,9 @@ def drifted(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
         errors = found.std(0, ddof=1) / len(S) ** 0.5
         k = [Estimate.student(m, e, len(S) - 1) for m, e in zip(found.mean(0), errors, strict=True)]
         off = [
-            abs(one.value - at / L) * L > FINENESS and not _within(at / L, one.interval(1 - 2 * BESIDE))
+            abs(one.value - at / L) * L > FINENESS and not low <= at / L <= high
             for one, at in zip(k, place, strict=True)
+            for low, high in [one.interval(1 - 2 * BESIDE)]
         ]
         if any(off):
             return [
@@ -231,10 +221,6 @@ def drifted(order: Order, structure: Mapping[int, tuple[np.ndarray, np.ndarray]]
             ]
         return []
     return []
-
-
-def _within(value: float, interval: tuple[float, float]) -> bool:
-    return interval[0] <= value <= interval[1]
 
 
 def whole_zone(half: np.ndarray) -> np.ndarray:

@@ -114,11 +114,11 @@ def leading_waves(model: VectorModel, shape: Shape, shift: tuple[float, float] =
     return found
 
 
-def plane_of(x: np.ndarray) -> np.ndarray:
+def plane_of(x: np.ndarray, least: float = PLANAR) -> np.ndarray:
     """Plane that vectors ``(..., N)`` lie in most, orthonormal ``(2, N)``; empty if they lie on a line."""
     flat = x.reshape(-1, x.shape[-1])
     values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
-    return vectors[:, [-1, -2]].T if values[-2] > PLANAR * values[-1] else np.empty((0, 0))
+    return vectors[:, [-1, -2]].T if values[-2] > least * values[-1] else np.empty((0, 0))
 
 
 def _turned(x: np.ndarray, plane: np.ndarray, angle: float, axis: int) -> np.ndarray:
@@ -180,18 +180,13 @@ def best_twist(model: VectorModel, axis: int, ground: Ground) -> float:
     return float(found.x % (2 * np.pi)) if better else float(tried[k])
 
 
-def no_starts(_seam: Seam, _shape: Shape) -> Mapping[str, np.ndarray]:
-    """No further starts."""
-    return {}
-
-
 def ground_cost(
     model: VectorModel,
     shape: Shape,
     axis: int,
     generator: np.random.Generator,
     twist: bool = False,
-    further: Starts = no_starts,
+    further: Starts = lambda seam, shape: {},
 ) -> GroundCost:
     """Cost of a seam at T = 0, from the lowest states found with and without it.
 
@@ -227,15 +222,8 @@ def ground_cost(
     anti, length = replace(periodic, strength=ANTIPERIODIC), shape[axis]
     cuts = sorted({length * k // SHIFTS for k in range(SHIFTS)}) if np.ptp(ground.x, axis=axis).max() > 1e-6 else [0]
     sharp = {f"sharp {k}": np.roll(ground.x, k, axis) for k in cuts}
-    plane = plane_of(ground.x) if plane_of(ground.x).size else _any_plane(ground.x)
+    plane = plane_of(ground.x, -math.inf)
     spread = {f"spread {s:+d}": _turned(ground.x, plane, s * math.pi, axis) for s in (1, -1)}
     lowest = ground_state(anti, shape, generator, **sharp, **spread, **further(anti, shape))
     by_sharp, by_spread = (min(lowest.by_start[name] for name in group) - ground.energy for group in (sharp, spread))
     return GroundCost(axis, ground, lowest, by_sharp, by_spread, phi)
-
-
-def _any_plane(x: np.ndarray) -> np.ndarray:
-    """Plane with the line that vectors lie on."""
-    flat = x.reshape(-1, x.shape[-1])
-    _, vectors = np.linalg.eigh(flat.T @ flat)
-    return np.asarray(vectors[:, [-1, -2]].T)

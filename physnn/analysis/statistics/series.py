@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.errors import InputError
@@ -76,8 +77,6 @@ def autocovariance(series: np.ndarray) -> np.ndarray:
     """
     chains = as_chains(series)
     length = chains.shape[1]
-    from scipy import fft
-
     padded = fft.next_fast_len(2 * length - 1, real=True)
     # The power spectra are added before the one inverse transform: memory for one chain at a time.
     power = np.zeros(padded // 2 + 1)

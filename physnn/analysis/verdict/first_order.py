@@ -33,9 +33,8 @@ def dip(curves: Curves) -> str:
         k = int(np.argmin(y))
         inside = 0 < k < len(x) - 1
         walls = min(y[:k].max(initial=-np.inf), y[k + 1 :].max(initial=-np.inf)) if inside else -np.inf
-        depths.append(
-            (L, float(y[k]), float(e[k]), inside and walls - y[k] > DIP_SIGMAS * e[k] and y[k] < -DIP_SIGMAS * e[k])
-        )
+        deep = inside and walls - y[k] > DIP_SIGMAS * e[k] and y[k] < -DIP_SIGMAS * e[k]
+        depths.append((L, float(y[k]), float(e[k]), deep))
     last = depths[-1]
     others = [d for d in depths[:-1] if d[1] - last[1] > DIP_SIGMAS * np.hypot(d[2], last[2])]
     if not last[3] or len(others) < len(depths) - 1 or not (depths[-2][3] or len(depths) > 2):

@@ -144,10 +144,8 @@ def against(answer: Fit, null: NullModel) -> Fit:
     """Answer beside the null model: curves that it explains do not show a transition, crossing or not."""
     if null.rejected or answer.verdict not in ("crossing", "merging", "first-order"):
         return replace(answer, null=null)
-    reason = f"{answer.reason}; but {null.sentence()}"
-    return replace(
-        answer, verdict="no-crossing", reason=reason, collapse=None, drift=None, merging=None, null=null
-    )  # fmt: skip
+    reason, known = f"{answer.reason}; but {null.sentence()}", answer.verdict_p_value
+    return Fit(answer.curves, answer.pairs, "no-crossing", reason, known, remarks=answer.remarks, null=null)
 
 
 def usual_omega(found: Curves) -> Literal["free"] | None:

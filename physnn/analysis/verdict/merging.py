@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy import special
+from scipy import optimize, special
 
 from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.curves.crossing import Pair
@@ -121,8 +121,6 @@ def _both(points: Points, pair: Pair, side: int) -> Merging | None:
 
 
 def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
-    from scipy import optimize
-
     middle = (points.x.max() + points.x.min()) / 2
     half = float(np.ptp(points.x)) / 2
     s = side * (points.x - middle) / half
@@ -149,18 +147,16 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
     def cost(v: np.ndarray) -> float:
         outside = max(0.0, abs(v[0]) - 0.97) + max(0.0, low - v[1], v[1] - high) + max(0.0, abs(v[2]) - 3)
         inside = float(np.clip(v[1], low, high)), float(np.clip(v[2], -3, 3))
-        return chi2(float(v[0]), float(np.exp(inside[0])), float(np.exp(inside[1])), SPLIT_DEGREE) + 1e6 * float(
-            outside
-        )
+        found = chi2(float(v[0]), float(np.exp(inside[0])), float(np.exp(inside[1])), SPLIT_DEGREE)
+        return found + 1e6 * float(outside)
 
     best = None
     for k in np.argsort(table.min((1, 2)))[:3]:
         e, steepness = np.unravel_index(int(table[k].argmin()), table[k].shape)
         start = np.array([places[k], coarse[e], np.log(SPLIT_STEEPNESS[steepness])])
         simplex = start + np.array([[0, 0, 0], [0.03, 0, 0], [0, 0.1, 0], [0, 0, 0.2]])
-        found = optimize.minimize(
-            cost, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 400, "fatol": 1e-3}
-        )
+        options = {"initial_simplex": simplex, "maxfev": 400, "fatol": 1e-3}
+        found = optimize.minimize(cost, start, method="Nelder-Mead", options=options)
         if best is None or found.fun < best.fun:
             best = found
     assert best is not None
@@ -172,8 +168,6 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
 
 def _error(cost: Callable[[np.ndarray], float], at: np.ndarray) -> float:
     """Error of the first parameter: half the width of its profile at a chi2 larger by 1."""
-    from scipy import optimize
-
     least = cost(at)
 
     def profile(x_c: float) -> float:
