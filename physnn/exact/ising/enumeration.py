@@ -64,15 +64,7 @@ def ising_density_of_states(shape: tuple[int, int]) -> Histogram:
 
 
 def ising_probabilities(shape: tuple[int, int], T: float, J: float = 1.0, h: float = 0.0) -> Floats:
-    """Probability of each level of `ising_density_of_states` in equilibrium.
-
-    p = g exp((J B + h M)/T) / Z with B = ``bonds`` and M = ``magnetisation``.
-
-    Raises
-    ------
-    InputError
-        If the temperature is not positive, or J or h is not finite.
-    """
+    """Probability g exp((J B + h M)/T) / Z of each level of `ising_density_of_states` in equilibrium."""
     K = reduced_coupling(T, J)
     if not math.isfinite(h):
         raise InputError(f"The field h is {h}; give a finite one.")
@@ -102,8 +94,7 @@ def ising_enumeration(shape: tuple[int, int], T: float, J: float = 1.0, h: float
     InputError
         If the lattice is too large or too small, or a parameter is not finite.
     """
-    p = ising_probabilities(shape, T, J, h)
-    states = ising_density_of_states(torus_sides(shape))
+    p, states = ising_probabilities(shape, T, J, h), ising_density_of_states(torus_sides(shape))
     total = states.column("magnetisation")
     m = total / math.prod(shape)
     energy = -(J * states.column("bonds") + h * total)

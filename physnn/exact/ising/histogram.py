@@ -58,13 +58,7 @@ class Histogram:
         return _merge(names, kept, self.counts, sums)
 
     def probabilities(self, log_weight: Floats) -> Floats:
-        """Probability of each level, p = g exp(w) / sum g exp(w).
-
-        Parameters
-        ----------
-        log_weight : ndarray, shape (n,)
-            Logarithm w of the statistical weight of one configuration of each level, such as -E/T.
-        """
+        """Probability g exp(w) / sum g exp(w) of each level; w is the log weight of one configuration, such as -E/T."""
         log_p = np.log(self.counts) + log_weight
         p = np.exp(log_p - log_p.max())
         return np.asarray(p / p.sum())
@@ -90,17 +84,12 @@ def enumerate_levels(
     Parameters
     ----------
     sites, states : int
-        Number of variables, and of values of each; states**sites must not exceed 2**22.
+        Number of variables, and of values of each; `InputError` if states**sites exceeds 2**22.
     names : tuple of str
         Names of the integer properties.
     properties : callable
         Gets configurations, shape (b, sites), with entries 0 .. states - 1; returns their integer properties, shape
         (b, len(names)), and a dict of further real properties, each of shape (b,), which are averaged in each level.
-
-    Raises
-    ------
-    InputError
-        If there are too many configurations.
     """
     if states**sites > LARGEST_ENUMERATION:
         raise InputError(
@@ -124,9 +113,9 @@ def _group(levels: Integers, counts: Integers, sums: dict[str, Floats]) -> tuple
     distinct, row = np.unique(key, return_inverse=True)
     total = np.zeros(len(distinct), np.int64)
     np.add.at(total, row, counts)
-    unraveled = np.stack(np.unravel_index(distinct, tuple(extents)), axis=1) + low
+    rows = np.stack(np.unravel_index(distinct, tuple(extents)), axis=1) + low
     added = {name: np.bincount(row, value, len(distinct)).astype(np.float64) for name, value in sums.items()}
-    return unraveled, total, added
+    return rows, total, added
 
 
 def _merge(names: tuple[str, ...], levels: Integers, counts: Integers, sums: dict[str, Floats]) -> Histogram:

@@ -25,17 +25,7 @@ LOWEST = 0.01
 
 @dataclass(frozen=True)
 class Thermal:
-    """Thermodynamics per site at one temperature.
-
-    Attributes
-    ----------
-    log_z : float
-        ln Z / N, dimensionless.
-    energy : float
-        <H>/N in units of energy.
-    c : float
-        Specific heat d energy/dT, dimensionless.
-    """
+    """Thermodynamics per site: ln Z / N, <H>/N in units of energy, and c = d energy/dT (dimensionless)."""
 
     log_z: float
     energy: float

@@ -47,16 +47,12 @@ class IsingCounts:
 
     Attributes
     ----------
-    shape : tuple of int
-        Sides H and W.
     bonds : tuple of int
         B = sum_<ij> s_i s_j of each level, that is -E at J = 1 and h = 0; from 2 N down.
     magnetisation : tuple of int or None
         M = sum_i s_i of each level, ascending for each B; None if configurations are counted by energy alone.
     counts : tuple of int
         Configurations of each level; they add up to 2**N.
-    method : str
-        How they were counted.
     """
 
     shape: tuple[int, int]
@@ -68,16 +64,9 @@ class IsingCounts:
 
 @dataclass(frozen=True)
 class FieldLevel:
-    """Energy in a field, with the levels that have it.
+    """Energy E = -J B - h M (units of J), its number of configurations, and the pairs (B, M) that have it.
 
-    Attributes
-    ----------
-    energy : Fraction
-        E = -J B - h M in the units of J, exact.
-    count : int
-        Number of configurations with this energy.
-    members : tuple of tuple of int
-        The pairs (B, M) that have it; more than one where h/J is rational and levels coincide.
+    There is more than one pair where h/J is rational and levels coincide.
     """
 
     energy: Fraction
@@ -158,13 +147,7 @@ def _choose(H: int, W: int, field: bool, method: str) -> str:
 
 
 def exact_number(value: ExactNumber, name: str) -> Fraction:
-    """Number as the fraction it was written as: 0.1 is 1/10, and "1/3" is allowed.
-
-    Raises
-    ------
-    InputError
-        If it is no finite number.
-    """
+    """Number as the fraction it was written as (0.1 is 1/10, and "1/3" is allowed); `InputError` if not finite."""
     try:
         found = Fraction(value) if isinstance(value, int | Fraction) else Fraction(str(value))
     except (ValueError, ZeroDivisionError) as error:
@@ -187,17 +170,7 @@ def field_levels(
         Field and coupling in the same units, of either sign; floats count as the decimal fractions they print as.
     generic : bool
         Keep different (B, M) apart even if their energies coincide at this h: the levels at a field next to h whose
-        ratio to J is irrational.
-
-    Returns
-    -------
-    tuple of FieldLevel
-        By energy, ascending (levels kept apart by `generic`: by bonds, then magnetisation).
-
-    Raises
-    ------
-    InputError
-        If J or h is not finite, or a field is given with counts by energy alone.
+        ratio to J is irrational.  They ascend by bonds, then magnetisation.
     """
     coupling, strength = exact_number(J, "The coupling J"), exact_number(h, "The field h")
     if counts.magnetisation is None and (strength or generic):
@@ -217,26 +190,9 @@ def field_levels(
 def ising_landscape(
     shape: tuple[int, int], h: ExactNumber = 0, J: ExactNumber = 1, method: str = "auto", generic: bool = False
 ) -> Landscape:
-    """Energies of an H x W torus in a field with their exact numbers of configurations.
+    """Energies E = -J B - h M of an H x W torus, units of J, with their exact numbers of configurations.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Sides H, W >= 2.
-    h, J, generic
-        As in `field_levels`.
-    method : str
-        As in `ising_counts`.
-
-    Returns
-    -------
-    Landscape
-        Energies E = -J B - h M in the units of J; weights is the number of spins.
-
-    Raises
-    ------
-    InputError
-        As `ising_counts` and `field_levels`.
+    Parameters and errors are those of `ising_counts` and of `field_levels`; weights is the number of spins.
     """
     counts = ising_counts(shape, bool(exact_number(h, "The field h")) or generic, method)
     levels = field_levels(counts, h, J, generic)
@@ -253,28 +209,8 @@ def random_energies(
 ) -> NDArray[np.float64]:
     """Sorted energies of independent, equally likely configurations, the same ones in every field.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Sides H, W >= 2 of a torus of any size.
-    fields : sequence of float
-        Fields h in the units of J.
-    J : float
-        Coupling.
-    configurations : int
-        How many are drawn.
-    seed : int
-        Root seed.
-
-    Returns
-    -------
-    ndarray of float64, shape (len(fields), configurations)
-        E = -J B - h M for each field, ascending along the last axis, in the units of J.
-
-    Raises
-    ------
-    InputError
-        If a side is below 2, no configuration is asked for, or J or a field is not finite.
+    Shape (fields, configurations): E = -J B - h M of a torus of any size for each field h, ascending along the last
+    axis, in the units of J.
     """
     H, W = torus_sides(shape)
     if configurations < 1:

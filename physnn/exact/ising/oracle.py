@@ -21,15 +21,7 @@ TRANSFERRED = 10
 
 @dataclass(frozen=True)
 class Exact:
-    """Exact averages and where they come from.
-
-    Attributes
-    ----------
-    values : dict of str to float
-        Averages by name, energies and moments per site; see `ising_enumeration` for their definitions.
-    sources : dict of str to str
-        The method behind each value.
-    """
+    """Exact averages by name, per site (definitions: `ising_enumeration`), and the method behind each."""
 
     values: dict[str, float]
     sources: dict[str, str]
@@ -63,7 +55,12 @@ def exact(model: str, size: int | tuple[int, int], T: float, J: float = 1.0, q: 
     shape = torus_sides((size, size) if isinstance(size, int) else size)
     sites = shape[0] * shape[1]
     if model == "potts":
-        return _exact_potts(shape, sites, T, J, q)
+        if q > 1 and q**sites > LARGEST_ENUMERATION:
+            raise InputError(
+                f"No exact results for the {q}-state Potts model on {sites} sites; "
+                f"use at most {LARGEST_ENUMERATION} configurations."
+            )
+        return _answer((potts_enumeration(shape, q, T, J), "enumeration"))
     if model != "ising":
         raise InputError(f"No exact results for a model {model!r}; use ising or potts.")
     if 2**sites <= ENUMERATED_CONFIGURATIONS or (J < 0 and 2**sites <= LARGEST_ENUMERATION):
@@ -75,17 +72,7 @@ def exact(model: str, size: int | tuple[int, int], T: float, J: float = 1.0, q: 
     return _answer(closed)
 
 
-def _exact_potts(shape: tuple[int, int], sites: int, T: float, J: float, q: int) -> Exact:
-    if q > 1 and q**sites > LARGEST_ENUMERATION:
-        raise InputError(
-            f"No exact results for the {q}-state Potts model on {sites} sites; "
-            f"use at most {LARGEST_ENUMERATION} configurations."
-        )
-    return _answer((potts_enumeration(shape, q, T, J), "enumeration"))
-
-
 def _answer(*parts: tuple[dict[str, float], str]) -> Exact:
     """Put the results of several methods together; a later one wins."""
-    values = {name: float(part[name]) for name in EXACT_OBSERVABLES for part, _ in parts if name in part}
-    sources = {name: source for name in EXACT_OBSERVABLES for part, source in parts if name in part}
-    return Exact(values, sources)
+    found = {name: (float(part[name]), source) for name in EXACT_OBSERVABLES for part, source in parts if name in part}
+    return Exact({name: value for name, (value, _) in found.items()}, {name: s for name, (_, s) in found.items()})

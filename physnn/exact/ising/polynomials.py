@@ -25,7 +25,9 @@ Modulo a prime p = 1 + 2 H k the cosines are whole numbers, 2 cos(pi l/H) = r^l 
 
 from __future__ import annotations
 
+import functools
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,17 +48,9 @@ def coprime_moduli(bits: int, bound: int) -> list[int]:
 
 
 def primes_with_roots(order: int, bound: int, bits: int = 31) -> tuple[list[int], list[int]]:
-    """Primes p below 2**bits whose product exceeds a bound, and for each a root of unity modulo p.
+    """Primes p = 1 modulo ``order`` below 2**bits whose product exceeds a bound, and a root of unity modulo each.
 
-    Parameters
-    ----------
-    order : int
-        Order n of the roots: r^n = 1 modulo p, and no smaller positive power is 1.  Such roots exist for
-        p = 1 modulo n.
-    bound : int
-        What the product of the primes must exceed.
-    bits : int
-        Length of the primes; up to 31, so that the product of two remainders fits into an int64.
+    Its powers below the order are not 1.  With up to 31 bits the product of two remainders fits into an int64.
     """
     small = [d for d in range(2, math.isqrt(2**bits) + 1) if all(d % e for e in range(2, math.isqrt(d) + 1))]
     divisors = np.array(small)
@@ -82,36 +76,17 @@ def _root(order: int, prime: int) -> int:
 
 
 def chinese_remainders(residues: Integers, moduli: Sequence[int]) -> list[int]:
-    """Numbers from 0 to below the product of the moduli that have the given remainders.
-
-    Parameters
-    ----------
-    residues : ndarray of int64, shape (len(moduli), n)
-        Remainders of n numbers.
-    moduli : sequence of int
-        Pairwise coprime moduli.
-    """
+    """Numbers below the product of pairwise coprime moduli that have the given remainders, shape (moduli, n)."""
     product = math.prod(moduli)
-    others = [product // modulus for modulus in moduli]
-    units = [other * pow(other, -1, modulus) for other, modulus in zip(others, moduli, strict=True)]
-    columns = residues.T.tolist()
-    return [sum(r * unit for r, unit in zip(column, units, strict=True)) % product for column in columns]
+    units = [product // modulus * pow(product // modulus, -1, modulus) for modulus in moduli]
+    return [sum(r * unit for r, unit in zip(column, units, strict=True)) % product for column in residues.T.tolist()]
 
 
 def transfer_counts(shape: tuple[int, int], field: bool) -> list[list[int]]:
     """Number of configurations with B broken bonds and U spins up, by transfer matrices.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Sides H, W >= 2, checked by the caller; time and memory grow as 2**(shorter side).
-    field : bool
-        Whether to count by the number of spins up as well.
-
-    Returns
-    -------
-    list of list of int
-        Entry [B/2][U] for B = 0, 2, .. 2 N and U = 0 .. N; without field all U are together: entry [B/2][0].
+    Entry [B/2][U] for B = 0, 2, .. 2 N and U = 0 .. N; without field all U are together: entry [B/2][0].  Sides are
+    at least 2, checked by the caller; time and memory grow as 2**(shorter side).
     """
     width, height = sorted(shape)
     sites = width * height
@@ -126,10 +101,9 @@ def transfer_counts(shape: tuple[int, int], field: bool) -> list[list[int]]:
 def _trace(width: int, height: int, field: bool, modulus: int) -> Integers:
     """Counts modulo a number, shape (N + 1, N + 1 or 1)."""
     total = np.zeros((width * height + 1, width * height + 1 if field else 1), np.int64)
-    everything = 2**width - 1
-    classes = _row_classes(width)
-    for row, members in classes.items():
-        opposite = _smallest(everything ^ row, width)
+    # Smallest bit pattern of each class of rows under shifts and mirrors, and the size of the class.
+    for row, members in Counter(_smallest(row, width) for row in range(2**width)).items():
+        opposite = _smallest(2**width - 1 ^ row, width)
         if opposite < row:
             continue
         found = _loops(row, width, height, field, modulus)
@@ -177,28 +151,13 @@ def _couple(same: Integers, other: Integers, site: int | None) -> None:
     other += before
 
 
-def _row_classes(width: int) -> dict[int, int]:
-    """Smallest bit pattern of each class of rows under shifts and mirrors, and the size of the class."""
-    classes: dict[int, int] = {}
-    for row in range(2**width):
-        smallest = _smallest(row, width)
-        classes[smallest] = classes.get(smallest, 0) + 1
-    return classes
-
-
 def _smallest(row: int, width: int) -> int:
     word = f"{row:0{width}b}"
     return min(int(w[k:] + w[:k], 2) for w in (word, word[::-1]) for k in range(width))
 
 
 def kaufman_counts(shape: tuple[int, int]) -> list[int]:
-    """Number of configurations with B = 0, 2, .. 2 N broken bonds, by Kaufman's formula.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Sides H, W >= 2, checked by the caller; the time grows as N^3 (32 x 32 takes seconds).
-    """
+    """Number of configurations with B = 0, 2, .. 2 N broken bonds, by Kaufman's formula; the time grows as N^3."""
     H, W = shape
     primes, roots = primes_with_roots(2 * H, 2 ** (H * W))
     p = np.array(primes, np.int64)[:, None]
@@ -206,9 +165,7 @@ def kaufman_counts(shape: tuple[int, int]) -> list[int]:
     one, x = _polynomial(p, 1), _polynomial(p, 0, 1)
     for odd in (1, 0):
         for sign in (1, -1):
-            product = one
-            if not odd:
-                product = _unpaired(one, x, -1, sign, W, p)
+            product = one if odd else _unpaired(one, x, -1, sign, W, p)
             if odd == H % 2:
                 product = _times(product, _unpaired(one, x, 1, sign, W, p), p)
             for mode in range(2 - odd, H, 2):
@@ -227,10 +184,8 @@ def _unpaired(one: Integers, x: Integers, slope: int, sign: int, W: int, p: Inte
 
 def _paired(mode: int, roots: list[int], sign: int, W: int, p: Integers) -> Integers:
     """Polynomial U_W + 2 sign Q^W of one mode, modulo the primes."""
-    cosines = [
-        (pow(r, mode, q) + pow(r, -mode, q)) % q for r, q in zip(roots, p.ravel().tolist(), strict=True)
-    ]  # 2 cos(pi l/H)
-    c = np.array(cosines, np.int64)
+    # 2 cos(pi l/H)
+    c = np.array([(pow(r, mode, q) + pow(r, -mode, q)) % q for r, q in zip(roots, p.ravel().tolist(), strict=True)])
     P = np.stack([np.ones_like(c), -c, np.full_like(c, 2), c, np.ones_like(c)], axis=1) % p
     Q = _polynomial(p, 0, 1, 0, -1)
     minus_square = -_times(Q, Q, p) % p
@@ -263,7 +218,4 @@ def _times(a: Integers, b: Integers, p: Integers) -> Integers:
 
 
 def _power(a: Integers, n: int, p: Integers) -> Integers:
-    result = _polynomial(p, 1)
-    for _ in range(n):
-        result = _times(result, a, p)
-    return result
+    return functools.reduce(lambda result, _: _times(result, a, p), range(n), _polynomial(p, 1))

@@ -29,16 +29,10 @@ WIDEST = 13
 
 @dataclass(frozen=True)
 class _Block:
-    """Transfer matrix at one wave number of the row, and its slope, both up to the same factor.
+    """Hermitian block of T at one wave number of the row, and of dT/dK, both up to the same factor.
 
-    Attributes
-    ----------
-    copies : int
-        Number of blocks with this spectrum: 2 for wave numbers k and W - k, 1 for k = 0 and W/2.
-    matrix, slope : ndarray of complex128, shape (n, n)
-        The Hermitian block of T, and of dT/dK.
-    magnetisation : ndarray of float64, shape (n,)
-        Sum of the spins of a row, diagonal in this basis.
+    ``copies`` blocks have this spectrum: 2 for wave numbers k and W - k, 1 for k = 0 and W/2.  The magnetisation of a
+    row is diagonal in this basis.
     """
 
     copies: int
@@ -146,10 +140,7 @@ def magnetisation_distribution(shape: tuple[int, int], T: float, J: float = 1.0)
 def ising_correlations(shape: tuple[int, int], T: float, J: float = 1.0) -> dict[str, float]:
     """Averages that follow from the spectrum of the transfer matrix alone, without the distribution of M.
 
-    Parameters
-    ----------
-    shape, T, J
-        As in `magnetisation_distribution`; 12 x 12 takes a second.
+    Parameters and errors are those of `magnetisation_distribution`; 12 x 12 takes a second.
 
     Returns
     -------
@@ -157,11 +148,6 @@ def ising_correlations(shape: tuple[int, int], T: float, J: float = 1.0) -> dict
         ``log_z`` = ln Z/N, ``energy`` <H>/N, ``m2``, ``s_kmin`` = ``<|sum_i s_i exp(i k.r_i)|^2>/N`` for
         k = 2 pi/max(H, W) along the longest side, ``xi_over_L`` (second moment, from S(0) = N m2, over the longest
         side; not a number where S does not peak at zero).
-
-    Raises
-    ------
-    InputError
-        As `magnetisation_distribution`.
     """
     width, length, K = _torus(shape, T, J)
     blocks, log_factor = _blocks(width, K)
@@ -192,20 +178,8 @@ def ising_correlations(shape: tuple[int, int], T: float, J: float = 1.0) -> dict
 def ising_transfer(shape: tuple[int, int], T: float, J: float = 1.0) -> dict[str, float]:
     """Exact averages of the Ising model on an H x W torus without field.
 
-    Parameters
-    ----------
-    shape, T, J
-        As in `magnetisation_distribution`.
-
-    Returns
-    -------
-    dict of str to float
-        Those of `ising_correlations`, and ``m_abs``, ``m4``, ``binder`` = 1 - m4/(3 m2^2).
-
-    Raises
-    ------
-    InputError
-        As `magnetisation_distribution`.
+    They are those of `ising_correlations`, and ``m_abs``, ``m4``, ``binder`` = 1 - m4/(3 m2^2).  Parameters and errors
+    are those of `magnetisation_distribution`.
     """
     total, p = magnetisation_distribution(shape, T, J)
     m = total / math.prod(shape)

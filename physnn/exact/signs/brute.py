@@ -42,15 +42,7 @@ CountProgress = Callable[[float, float, str], None]
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """State of an unfinished count: all that a later call needs to continue.
-
-    Attributes
-    ----------
-    done : int
-        Steps done, of ``2^weights / (configurations per step)``.
-    keys, counts, low, high : ndarray, shape (bins,)
-        Bins of the loss in use: number, configurations (int64), least and largest loss.
-    """
+    """State of an unfinished count: steps done, and the bins of the loss in use, see `BIN_COLUMNS`."""
 
     done: int
     keys: np.ndarray
@@ -103,12 +95,8 @@ def brute_force(
     tallies = [Bins.empty(network) for _ in range(max(1, threads))]
     if resume is not None:
         tallies[0].restore(resume)
-    done, size, kept = (
-        resume.done if resume is not None else 0,
-        max(1, 5_000_000 // (each * task.points)),
-        time.monotonic(),
-    )
-    pool = ThreadPoolExecutor(max(1, threads))
+    done, size = resume.done if resume is not None else 0, max(1, 5_000_000 // (each * task.points))
+    kept, pool = time.monotonic(), ThreadPoolExecutor(max(1, threads))
     try:
         while done < steps:
             began = time.perf_counter()
@@ -171,13 +159,8 @@ class Bins:
     """Hash table of losses of one thread."""
 
     def __init__(self, places: int) -> None:
-        self.used = 0
-        self.arrays = (
-            np.full(places, kernel.EMPTY, np.int64),
-            np.zeros(places, np.int64),
-            np.zeros(places),
-            np.zeros(places),
-        )
+        self.used, keys = 0, np.full(places, kernel.EMPTY, np.int64)
+        self.arrays = keys, np.zeros(places, np.int64), np.zeros(places), np.zeros(places)
 
     @classmethod
     def empty(cls, network: SignNetwork) -> Bins:
@@ -218,22 +201,12 @@ class Bins:
 
 def collect(tallies: list[Bins], done: int) -> Tally:
     """Sum of the threads' tallies."""
-    filled = [t.arrays[0] != kernel.EMPTY for t in tallies]
-    keys, counts, low, high = (
-        np.concatenate([t.arrays[k][f] for t, f in zip(tallies, filled, strict=True)]) for k in range(4)
-    )
-    order = np.argsort(keys, kind="stable")
-    keys, counts, low, high = keys[order], counts[order], low[order], high[order]
-    starts = np.flatnonzero(np.append(True, np.diff(keys) > 0)) if len(keys) else np.zeros(0, np.int64)
-    if not len(keys):
-        return Tally(done, keys, counts, low, high)
-    return Tally(
-        done,
-        keys[starts],
-        np.add.reduceat(counts, starts),
-        np.minimum.reduceat(low, starts),
-        np.maximum.reduceat(high, starts),
-    )
+    keys, *others = (np.concatenate([t.arrays[k][t.arrays[0] != kernel.EMPTY] for t in tallies]) for k in range(4))
+    keys, place = np.unique(keys, return_inverse=True)
+    total, least, largest = np.zeros(len(keys), np.int64), np.full(len(keys), np.inf), np.full(len(keys), -np.inf)
+    for ufunc, out, values in zip((np.add, np.minimum, np.maximum), (total, least, largest), others, strict=True):
+        ufunc.at(out, place, values)
+    return Tally(done, keys, total, least, largest)
 
 
 def _landscape(network: SignNetwork, tally: Tally) -> Landscape:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+Partial = tuple[np.ndarray, np.ndarray]
 WORD = 62
 """Bits of a word of packed ids."""
 
@@ -24,23 +25,12 @@ class Patterns(NamedTuple):
     ways: np.ndarray
 
 
-def bound(functions: int, units: int) -> int:
-    """Largest number of patterns of sums of so many units over so many functions other than zero."""
-    return math.comb(functions + units, units)
-
-
 def signed_sums(unit: Mapping[int, int], units: int) -> Patterns:
     """Patterns of a sum of units with signs.
 
     ``ways = N! [z^N] exp(2 w_0 z) prod_g sum_m (w_g z)^(k_g + 2 m) / (m! (k_g + m)!)``, built up function by function
-    with binomials so that every number stays an integer.
-
-    Parameters
-    ----------
-    unit : mapping of int to int
-        Number of weight vectors of one unit for each function id, 0 for the zero function.
-    units : int
-        N.
+    with binomials so that every number stays an integer; ``unit`` gives the number w_g of weight vectors of one unit
+    for each function id, 0 for the zero function, and N is ``units``.
     """
     zero = 2 * unit.get(0, 0)
     ways = np.array([[zero**n for n in range(units + 1)]], object)
@@ -54,11 +44,9 @@ def signed_sums(unit: Mapping[int, int], units: int) -> Patterns:
     return Patterns(ids[keep], last[keep])
 
 
-def _one_more(
-    parts: dict[int, tuple[np.ndarray, np.ndarray]], g: int, w: int, units: int
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def _one_more(parts: dict[int, Partial], g: int, w: int, units: int) -> dict[int, Partial]:
     """Partial patterns (by ids written; ways for 0 .. N units placed) with one more function."""
-    found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    found: dict[int, list[Partial]] = {}
     for written, (ids, ways) in parts.items():
         for k in range(units - written + 1):
             more = np.zeros(ways.shape, object)
@@ -66,10 +54,8 @@ def _one_more(
                 n = k + 2 * m
                 factors = [math.comb(total, n) * math.comb(n, m) * w**n for total in range(n, units + 1)]
                 more[:, n:] += ways[:, : units + 1 - n] * np.array(factors, object)
-            new = ids
-            if k:
-                new = ids.copy()
-                new[:, written : written + k] = g
+            new = ids.copy()
+            new[:, written : written + k] = g
             found.setdefault(written + k, []).append((new, more))
     return {
         written: (np.concatenate([ids for ids, _ in found_]), np.concatenate([ways for _, ways in found_]))

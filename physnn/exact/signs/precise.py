@@ -46,17 +46,10 @@ def rational_loss(task: Threshold, sums: Sequence[int], scale: int) -> Fraction:
 def settle(
     levels: np.ndarray, counts: np.ndarray, exact: Callable[[np.ndarray], Sequence[ExactLoss]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Levels in ascending order, equal ones merged.
+    """Levels (float64) in ascending order, equal ones merged, and their counts (object).
 
-    Parameters
-    ----------
-    levels : ndarray of float64, shape (n,)
-        Losses, some perhaps of different functions with the same loss.
-    counts : ndarray of object, shape (n,)
-        Their counts.
-    exact : callable
-        Losses with given indices as rationals, or in `DECIMAL_DIGITS` digits.  Called only where two levels are closer
-        than `DOUBTFUL`.
+    ``exact`` gives losses with given indices as rationals, or in `DECIMAL_DIGITS` digits; it is called only where two
+    levels are closer than `DOUBTFUL`.
     """
     order = np.argsort(levels, kind="stable")
     levels, counts = levels[order], counts[order]

@@ -106,12 +106,12 @@ class RationalOutputs:
 
 def _outputs(network: SignNetwork, functions: RationalFunctions) -> Counter[int]:
     """Output unit's sums and how many configurations give each."""
+    found: Counter[int] = Counter()
     if len(network.layers) == 2:
-        found: Counter[int] = Counter()
         for terms, ways in units.first_sums(network).items():
             found[functions.add(terms)] += ways
         return found
-    found, bias = Counter(), functions.packed[units.ONE] if network.has_bias(len(network.layers) - 2) else None
+    bias = functions.packed[units.ONE] if network.has_bias(len(network.layers) - 2) else None
     for unit, before in units.last_units(network, functions):
         draws = Counter({0: 2 * unit[units.ZERO]} if unit[units.ZERO] else {})
         for f, ways in unit.items():

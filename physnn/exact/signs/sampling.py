@@ -32,8 +32,6 @@ class SampledLandscape:
 
     Attributes
     ----------
-    weights : int
-        Number of +-1 parameters.
     levels : ndarray of float64, shape (distinct,)
         Losses found by any walker, ascending.
     fractions : ndarray of float64, shape (walkers, distinct)
@@ -61,8 +59,7 @@ class SampledLandscape:
     @property
     def error(self) -> np.ndarray:
         """Standard error of `mean`, from the scatter of the walkers."""
-        walkers = len(self.fractions)
-        return np.asarray(self.fractions.std(axis=0, ddof=1) / math.sqrt(walkers))
+        return np.asarray(self.fractions.std(axis=0, ddof=1) / math.sqrt(len(self.fractions)))
 
     @property
     def found_by(self) -> np.ndarray:
@@ -172,14 +169,8 @@ class _Walker:
         walk.propagate(*fixed, starts, w, acts, 0, -1)
         self.arguments = (*fixed, kinds["loss"], kinds["y"], starts, layer_of, unit_of, w, acts, acts.copy())
         places = 1 << (4 * room - 1).bit_length()
-        self.table: tuple[Any, ...] = (
-            np.full(places, kernel.EMPTY, np.int64),
-            np.zeros(places, np.int64),
-            np.zeros(room),
-            np.zeros(room),
-            np.zeros(room, np.int64),
-            np.zeros(1, np.int64),
-        )
+        hashed = np.full(places, kernel.EMPTY, np.int64), np.zeros(places, np.int64)
+        self.table: tuple[Any, ...] = (*hashed, *np.zeros((2, room)), np.zeros(room, np.int64), np.zeros(1, np.int64))
         self.at, self.log_f, self.inverse = -1, START, False
 
     def run(self, moves: int, measured: int, stop: threading.Event) -> None:
@@ -235,11 +226,5 @@ def _combine(network: SignNetwork, walkers: list[_Walker]) -> SampledLandscape:
         at = np.searchsorted(edges, losses)
         np.add.at(fractions[n], at, fraction)
         np.add.at(visits[n], at, visit)
-    return SampledLandscape(
-        network.weights,
-        levels,
-        fractions,
-        visits,
-        np.array([walker.log_f for walker in walkers]),
-        np.array([walker.inverse for walker in walkers]),
-    )
+    refinement, inverse = np.array([walker.log_f for walker in walkers]), np.array([w.inverse for w in walkers])
+    return SampledLandscape(network.weights, levels, fractions, visits, refinement, inverse)

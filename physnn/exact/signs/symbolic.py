@@ -8,6 +8,7 @@ Nothing rests on that: functions kept apart whose losses agree in more than 40 d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -34,10 +35,7 @@ class SymbolicFunctions:
         self._definitions: list[tuple[bool, units.Terms]] = [(False, ()), (False, ()), (False, ())]
         self._ids: dict[tuple[bool, units.Terms], int] = {}
         self._rows = [np.zeros(len(x)), np.ones(len(x)), np.asarray(x, float)]
-        self._precise = {
-            units.ZERO: [Decimal(0)] * len(x),
-            units.ONE: [Decimal(1)] * len(x),
-        }
+        self._precise = {units.ZERO: [Decimal(0)] * len(x), units.ONE: [Decimal(1)] * len(x)}
         self._points = task.rationals
 
     def unit(self, terms: units.Terms) -> int:
@@ -73,22 +71,18 @@ class SymbolicFunctions:
             return [_decimal(v) for v in self._points]
         if f not in self._precise:
             active, terms = self._definitions[f]
-            total = linear_combination([(_decimal(k), self.precise(g)) for g, k in terms])
+            total = self.combination([(_decimal(k), g) for g, k in terms])
             self._precise[f] = [precise.tanh(u) for u in total] if active else total
         return self._precise[f]
+
+    def combination(self, terms: Sequence[tuple[Decimal, int]]) -> list[Decimal]:
+        """``sum k f`` at the points in the current decimal context."""
+        rows = [self.precise(units.ZERO), *([k * v for v in self.precise(f)] for k, f in terms)]
+        return [sum(column, Decimal(0)) for column in zip(*rows, strict=True)]
 
 
 def _decimal(k: units.Coefficient) -> Decimal:
     return Decimal(k.numerator) / Decimal(k.denominator) if isinstance(k, Fraction) else Decimal(k)
-
-
-def linear_combination(terms: Sequence[tuple[Decimal, list[Decimal]]]) -> list[Decimal]:
-    """``sum k f`` at the points."""
-    return [sum((k * v for (k, _), v in zip(terms, row, strict=True)), Decimal(0)) for row in _columns(terms)]
-
-
-def _columns(terms: Sequence[tuple[Decimal, list[Decimal]]]) -> list[tuple[Decimal, ...]]:
-    return list(zip(*(values for _, values in terms), strict=True))
 
 
 class SymbolicOutputs:
@@ -134,12 +128,8 @@ class SymbolicOutputs:
                 _, functions, k = self._blocks[block]
                 row, choice = divmod(int(index - self._starts[block]), 1 << functions.shape[1])
                 signed = patterns.sign_choices(functions.shape[1])[choice] * k[row]
-                terms = [
-                    (Decimal(int(a)), self._functions.precise(int(f)))
-                    for a, f in zip(signed, functions[row], strict=True)
-                ]
-                total = linear_combination(terms) if terms else self._functions.precise(units.ZERO)
-                found.append(precise.loss(self._network, self._task, total))
+                terms = [(Decimal(int(a)), int(f)) for a, f in zip(signed, functions[row], strict=True)]
+                found.append(precise.loss(self._network, self._task, self._functions.combination(terms)))
         return found
 
 
@@ -152,17 +142,14 @@ def _patterns(network: SignNetwork, functions: SymbolicFunctions) -> patterns.Pa
     width, before, expected = network.layers[-2], [], 0
     for unit, ways in units.last_units(network, functions):
         before.append((unit, ways))
-        expected += patterns.bound(len(unit.keys() - {units.ZERO}), width)
+        expected += math.comb(len(unit.keys() - {units.ZERO}) + width, width)
         if expected > MAX_PATTERNS:
             raise InputError(
                 f"the outputs of this network have more patterns than the limit of {MAX_PATTERNS:,};"
                 " use narrower or fewer layers, or sampling"
             )
-    parts = []
-    for unit, ways in before:
-        found = patterns.signed_sums(unit, width)
-        parts.append(patterns.Patterns(found.ids, found.ways * ways))
-    merged = patterns.merged_patterns(parts)
+    sums = [(patterns.signed_sums(unit, width), ways) for unit, ways in before]
+    merged = patterns.merged_patterns([patterns.Patterns(found.ids, found.ways * ways) for found, ways in sums])
     if not network.has_bias(len(network.layers) - 2):
         return merged
     return patterns.Patterns(np.pad(merged.ids, ((0, 0), (1, 0)), constant_values=units.ONE), merged.ways)

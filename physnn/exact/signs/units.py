@@ -74,20 +74,12 @@ def multisets(unit: Unit, units: int) -> Iterator[tuple[LayerState, int]]:
     """States of a layer of units that are alike, with the number of weight matrices."""
     for chosen in itertools.combinations_with_replacement(sorted(unit), units):
         state = tuple(Counter(chosen).items())
-        ways = math.factorial(units)
-        for f, n in state:
-            ways = ways // math.factorial(n) * unit[f] ** n
-        yield state, ways
+        orders = math.factorial(units) // math.prod(math.factorial(n) for _, n in state)
+        yield state, orders * math.prod(unit[f] ** n for f, n in state)
 
 
 def last_units(network: SignNetwork, functions: Functions) -> Iterator[tuple[Unit, int]]:
-    """Functions of a unit of the last hidden layer, for each state of the layer before, with that one's ways.
-
-    Raises
-    ------
-    InputError
-        If a layer has more than `MAX_STATES` states.
-    """
+    """Functions of a unit of the last hidden layer, for each state of the layer before, with that one's ways."""
     unit: Unit = Counter()
     for terms, ways in first_sums(network).items():
         unit[functions.unit(terms)] += ways
