@@ -41,27 +41,10 @@ HOPPER_GIGAHERTZ = 1.98
 
 
 def bench_ising_cuda(progress: Progress = silent, device: str = "cuda") -> dict[str, Any]:
-    """Attempted flips per nanosecond of the multi-spin kernel on a GPU.
+    """Attempted flips per nanosecond of the multi-spin kernel on a GPU, "cuda" or "cuda:N".
 
-    Parameters
-    ----------
-    progress : callable
-        Called with calls done, all calls and the name of the case.
-    device : str
-        "cuda" or "cuda:N".
-
-    Returns
-    -------
-    dict
-        See `physnn.checks.bench.report`, and ``device``; ratios are speeds over one CPU core's, over what the
-        instructions allow, and over `GOAL`.
-
-    Raises
-    ------
-    InputError
-        If Triton's interpreter is asked for: its speed says nothing.
-    Unfinished
-        If there is no such GPU.
+    See `physnn.checks.bench.report`; ratios are speeds over one CPU core's, over what the instructions allow, and over
+    `GOAL`.  Raises `Unfinished` without such a GPU, `InputError` under Triton's interpreter.
     """
     words, bound = _device(device)
     rows = timed([_cpu(), *(_gpu(n, L, device) for n, L in LATTICES)], progress)
@@ -92,7 +75,7 @@ def _cpu() -> Case:
 def _gpu(lattices: int, L: int, device: str) -> Case:
     """So many lattices at once, without measurements in between."""
     keys = rng.stream(0, "synthetic", "bench", "gpu", lattices, L).integers(1, 2**64, lattices, np.uint64)
-    p = np.repeat(ising.thresholds(1 / Ising().critical_temperature)[None], lattices, axis=0)
+    p = np.repeat(ising.acceptance_words(1 / Ising().critical_temperature)[None], lattices, axis=0)
     run = ising.repeated(*ising.upload(np.zeros((lattices, L, L), np.int8), keys, 0, p, device))
     run(FIRST_SWEEPS)
 
@@ -107,13 +90,8 @@ def _gpu(lattices: int, L: int, device: str) -> Case:
 def bench_kuramoto_cuda(progress: Progress = silent, device: str = "cuda") -> dict[str, Any]:
     """Microseconds per noisy step of one lattice of unit vectors on a GPU, and of eager torch there.
 
-    Parameters and errors are those of `bench_ising_cuda`.
-
-    Returns
-    -------
-    dict
-        See `physnn.checks.bench.report`, and ``device``; ratios are the fastest eager step over ours, and ours over
-        the fastest convolution alone.
+    Ratios are the fastest eager step over ours, and ours over the fastest convolution alone; else as
+    `bench_ising_cuda`.
     """
     words, _ = _device(device)
     from physnn.checks.kuramoto import step_ratios

@@ -67,8 +67,6 @@ class Sampler(ABC):
 
     Attributes
     ----------
-    name : str
-        Name in `physnn.samplers.SAMPLERS`.
     warm_up : Sampler or None
         None where an update is a sweep; otherwise the sampler that `thermalise` uses before it finds out how many
         updates make a sweep.

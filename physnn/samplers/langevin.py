@@ -11,14 +11,14 @@ import numpy as np
 from physnn.errors import InputError
 from physnn.kernels.vectors import langevin
 from physnn.models.vectors import VectorModel
-from physnn.samplers.vectors import VECTOR_COLUMNS, VectorRows, VectorState, checked_temperatures, vector_columns
+from physnn.samplers.vectors import VectorRows, VectorSampler, VectorState, vector_columns
 
 LAST = 2**32
 """Numbers of steps have 32 bits."""
 
 
 @dataclass(frozen=True)
-class Langevin:
+class Langevin(VectorSampler):
     """Steps of `physnn.kernels.vectors.langevin` at eta = sqrt(2 T); its averages have a bias of order gamma.
 
     Parameters
@@ -43,55 +43,26 @@ class Langevin:
         """Counter key for each chain."""
         return sequence.generate_state(2 * chains, np.uint32).reshape(chains, 2)
 
-    def advance(
+    def fill(
         self,
         model: VectorModel,
-        T: float | np.ndarray,
+        T: np.ndarray,
         state: VectorState,
-        measurements: int,
-        interval: int = 1,
-        keep: int = 0,
-        threads: int = 1,
-    ) -> VectorRows:
-        """Take ``interval`` steps after each measurement.
-
-        Parameters
-        ----------
-        model : VectorModel
-            What moves.
-        T : float or array of shape (chains,)
-            Temperature, eta^2 / 2.
-        state : VectorState
-            Where it is; updated.
-        measurements, interval, keep : int
-            Rows, steps after each, and rows per state that is kept (0: none).
-        threads : int
-            Most threads; the result does not depend on it.
-        """
-        temperatures = checked_temperatures(model, T, state, measurements, interval)
+        interval: int,
+        keep: int,
+        threads: int,
+        rows: VectorRows,
+    ) -> None:
+        """Take ``interval`` steps after each measurement."""
+        shape, measurements = state.x.shape[1:3], rows.values.shape[1]
         if state.step + measurements * interval > LAST:
             raise InputError(f"a chain has at most {LAST} steps; start another one")
-        kept = measurements // keep if keep else 0
-        shape = state.x.shape[1:3]
-        values = np.empty((len(state.x), measurements, len(VECTOR_COLUMNS)))
-        states = np.empty((len(state.x), kept, *state.x.shape[1:]), state.x.dtype)
-        done = 0
-        while done < measurements:
-            count = min(keep or measurements, measurements - done)
-            if kept and done // keep < kept:
-                states[:, done // keep] = state.x
-            sums = self._steps(model, temperatures, state, count * interval, interval, threads)
-            values[:, done : done + count] = vector_columns(sums, model, shape)
-            done += count
-        return VectorRows(values, states)
-
-    def _steps(
-        self, model: VectorModel, T: np.ndarray, state: VectorState, steps: int, every: int, threads: int
-    ) -> np.ndarray:
-        H, W = state.x.shape[1:3]
-        arrays = model.coupling, model.near, model.onsite((H, W)), model.bias
-        eta, rules = np.sqrt(2 * T), (self.rule == "geodesic", model.boundary == "periodic")
-        first, state.step = state.step, state.step + steps
-        return langevin.advance(
-            state.x, *arrays, state.generator, first, steps, self.gamma, eta, *rules, every, threads
-        )
+        arrays = model.coupling, model.near, model.onsite(shape), model.bias, state.generator
+        rules = self.gamma, np.sqrt(2 * T), self.rule == "geodesic", model.boundary == "periodic", interval, threads
+        for first in range(0, measurements, keep or measurements):
+            block = rows.values[:, first : first + (keep or measurements)]
+            if keep and first // keep < rows.kept.shape[1]:
+                rows.kept[:, first // keep] = state.x
+            steps = block.shape[1] * interval
+            block[:] = vector_columns(langevin.advance(state.x, *arrays, state.step, steps, *rules), model, shape)
+            state.step += steps

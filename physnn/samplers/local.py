@@ -58,20 +58,7 @@ sweeps per autocorrelation time.
 
 
 def metropolis_probabilities(energies: np.ndarray, T: float) -> np.ndarray:
-    """Probabilities ``P[old, key, new] = ACCEPTANCE / (q-1) min(1, exp(-(E_new - E_old) / T))`` for new != old.
-
-    Parameters
-    ----------
-    energies : ndarray of float64, shape (keys, q)
-        Energy of a site by neighbourhood and colour.
-    T : float
-        Temperature, in the units of the energies.
-
-    Returns
-    -------
-    ndarray of float64, shape (q, keys, q)
-        Rows sum to 1.
-    """
+    """Probabilities ``P[old, key, new] = ACCEPTANCE / (q-1) min(1, exp(-(E_new - E_old) / T))``, see `Rule`."""
     q = energies.shape[1]
     cost = energies[None, :, :] - energies.T[:, :, None]
     move: np.ndarray = ACCEPTANCE / (q - 1) * np.exp(-np.maximum(cost, 0) / T)
@@ -82,7 +69,7 @@ def metropolis_probabilities(energies: np.ndarray, T: float) -> np.ndarray:
 
 
 def heat_bath_probabilities(energies: np.ndarray, T: float) -> np.ndarray:
-    """Probabilities ``P[old, key, new] = exp(-E_new / T) / sum_a exp(-E_a / T)``; shapes as for Metropolis."""
+    """Probabilities ``P[old, key, new] = exp(-E_new / T) / sum_a exp(-E_a / T)``, see `Rule`."""
     q = energies.shape[1]
     weights = np.exp(-(energies - energies.min(axis=1, keepdims=True)) / T)
     return np.repeat((weights / weights.sum(axis=1, keepdims=True))[None], q, axis=0)
@@ -126,12 +113,8 @@ class _SingleSite(Sampler):
 class Metropolis(_SingleSite):
     """Metropolis sampler: another colour, all alike, is accepted with probability ``15/16 min(1, exp(-dE / T))``.
 
-    N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953).  One update is one sweep.
-
-    Parameters
-    ----------
-    order : str
-        ``checkerboard``, which needs even sides, or ``random``: N sites drawn with replacement.
+    N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953).  One update is one sweep in ``checkerboard`` order, which
+    needs even sides, or in ``random`` order: N sites drawn with replacement.
     """
 
     kind: ClassVar[str] = "metropolis"
@@ -142,12 +125,7 @@ class Metropolis(_SingleSite):
 class HeatBath(_SingleSite):
     """Heat bath: each colour is drawn from its distribution given the neighbours.
 
-    R. J. Glauber, J. Math. Phys. 4, 294 (1963).  One update is one sweep.
-
-    Parameters
-    ----------
-    order : str
-        ``checkerboard``, which needs even sides, or ``random``: N sites drawn with replacement.
+    R. J. Glauber, J. Math. Phys. 4, 294 (1963).  Orders of update are those of `Metropolis`.
     """
 
     kind: ClassVar[str] = "heat-bath"

@@ -108,7 +108,7 @@ class MultispinGpu(Sampler):
 
         check_ferromagnet(self.name, model, "metropolis on the CPU")
         ising.check_shape(*shape)
-        ising.thresholds(model.bond / 2 / T)
+        ising.acceptance_words(model.bond / 2 / T)
         gpu.check(self.device)
 
     def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
@@ -119,13 +119,9 @@ class MultispinGpu(Sampler):
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
         """Function that sweeps a state in place."""
         together = self.drive_together(model, (T,), (state,))
-
-        def sweeps(
-            interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int
-        ) -> None:
-            together(interval, budget, progress, rows[None], snapshots[None], every)
-
-        return sweeps
+        return lambda interval, budget, progress, rows, snapshots, every: together(
+            interval, budget, progress, rows[None], snapshots[None], every
+        )
 
     def drive_together(self, model: LatticeModel, temperatures: Sequence[float], states: Sequence[State]) -> Drive:
         """Function that sweeps states of one shape and clock in place; rows and snapshots by state."""
@@ -138,7 +134,7 @@ class MultispinGpu(Sampler):
         energies = energies_of(model)
         H, W = states[0].colours.shape
         waves = observables.longest_wave(W), observables.longest_wave(H)
-        p, N = np.stack([ising.thresholds(model.bond / 2 / T) for T in temperatures]), H * W
+        p, N = np.stack([ising.acceptance_words(model.bond / 2 / T) for T in temperatures]), H * W
         keys = np.array([s.generator[0] for s in states])
         words, *rest = ising.upload(np.stack([s.colours for s in states]), keys, 0, p, self.device)
         clock, run = rest[1], ising.repeated(words, *rest)
@@ -156,7 +152,7 @@ class MultispinGpu(Sampler):
                 progress[observables.SITES] += n * N
                 if progress[observables.DONE] == interval:
                     _record(words, energies, waves, progress, rows, snapshots, every)
-            for state, colours in zip(states, ising.unpack(words).cpu().numpy(), strict=True):
+            for state, colours in zip(states, ising.colours_of(words).cpu().numpy(), strict=True):
                 state.colours[:] = colours
                 state.generator[1] = clock.item()
 
@@ -174,28 +170,8 @@ def advance_together(
 ) -> list[Rows]:
     """Measurements of chains of one lattice size, which are moved side by side in place.
 
-    Each of them moves as `physnn.samplers.advance` would move it alone, to the last bit.
-
-    Parameters
-    ----------
-    sampler, model
-        How they move, and what.
-    temperatures, states
-        Temperature (J / k_B) and state of each chain; all have done the same number of sweeps.
-    measurements, interval, snapshot_every
-        As in `physnn.samplers.advance`.
-
-    Returns
-    -------
-    list of Rows
-        The raw observables of each chain.
-
-    Raises
-    ------
-    InputError
-        If the sampler does not serve this model, the lattices or a temperature.
-    Unfinished
-        If there is no GPU here.
+    Each of them moves as `physnn.samplers.advance`, which explains the parameters, would move it alone, to the last
+    bit.  All chains have done the same number of sweeps.  Raises `Unfinished` if there is no GPU here.
     """
     check_block(measurements, interval, snapshot_every)
     for T, state in zip(temperatures, states, strict=True):
@@ -229,5 +205,5 @@ def _record(
         observables.combine(int(like), energies, by_row, by_column, waves[0], waves[1], rows[k, row])
         rows[k, row, 6] = progress[observables.SITES] / (H * W)
     if every > 0 and (row + 1) % every == 0:
-        snapshots[:, (row + 1) // every - 1] = ising.unpack(words).cpu().numpy()
+        snapshots[:, (row + 1) // every - 1] = ising.colours_of(words).cpu().numpy()
     progress[observables.DONE], progress[observables.SITES], progress[observables.ROW] = 0, 0, row + 1

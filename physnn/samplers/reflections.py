@@ -17,7 +17,7 @@ from physnn.kernels.vectors.moves import fill_normals
 from physnn.kernels.vectors.reflected import reflect
 from physnn.models.vectors import Shape, VectorModel
 from physnn.samplers.langevin import Langevin
-from physnn.samplers.vectors import VECTOR_COLUMNS, VectorRows, VectorSampler, VectorState, checked_temperatures
+from physnn.samplers.vectors import VectorRows, VectorSampler, VectorState
 
 CLUSTER_WORDS = 4
 """Words of a generator's state that belong to the clusters; the moves between have the others."""
@@ -79,7 +79,7 @@ class Planes:
 
 
 @dataclass(frozen=True, eq=False)
-class Reflections:
+class Reflections(VectorSampler):
     """Sampler that reflects clusters after the moves of another one that follow a measurement.
 
     The moves have to reach every state by themselves: clusters turn vectors at the planes only.
@@ -109,36 +109,32 @@ class Reflections:
         own = [random.seeded(rng.child(sequence, 5, chain)) for chain in range(len(others))]
         return np.concatenate([np.stack(own), others.astype(np.uint64)], axis=1)
 
-    def advance(
+    def fill(
         self,
         model: VectorModel,
-        T: float | np.ndarray,
+        T: np.ndarray,
         state: VectorState,
-        measurements: int,
-        interval: int = 1,
-        keep: int = 0,
-        threads: int = 1,
-    ) -> VectorRows:
-        """Make ``interval`` moves and reflect clusters after each measurement; parameters as for the other sampler."""
-        temperatures = checked_temperatures(model, T, state, measurements, interval)
+        interval: int,
+        keep: int,
+        threads: int,
+        rows: VectorRows,
+    ) -> None:
+        """Make ``interval`` moves and reflect clusters after each measurement."""
         shape = state.x.shape[1:3]
-        displacements, strengths = self.planes.bonds(model, (shape[0], shape[1]))
-        values = np.empty((len(state.x), measurements, len(VECTOR_COLUMNS)))
-        kept = np.empty((len(state.x), measurements // keep if keep else 0, *state.x.shape[1:]), state.x.dtype)
+        displacements, strengths = self.planes.bonds(model, shape)
         own, others = state.generator[:, :CLUSTER_WORDS].copy(), state.generator[:, CLUSTER_WORDS:].copy()
         keys = others.astype(np.uint32) if isinstance(self.sampler, Langevin) else others
         inner, normals = VectorState(state.x, keys, state.step), np.empty(2 * len(self.planes.vectors))
-        for m in range(measurements):
-            if keep and m % keep == 0 and m // keep < kept.shape[1]:
-                kept[:, m // keep] = state.x
-            values[:, m] = self.sampler.advance(model, temperatures, inner, 1, interval, 0, threads).values[:, 0]
-            for x, words, t in zip(state.x, own, temperatures, strict=True):
+        for m in range(rows.values.shape[1]):
+            if keep and m % keep == 0 and m // keep < rows.kept.shape[1]:
+                rows.kept[:, m // keep] = state.x
+            rows.values[:, m] = self.sampler.advance(model, T, inner, 1, interval, 0, threads).values[:, 0]
+            for x, words, t in zip(state.x, own, T, strict=True):
                 fill_normals(words, normals)
-                u = self.planes.normals((shape[0], shape[1]), normals[::2] + 1j * normals[1::2])
+                u = self.planes.normals(shape, normals[::2] + 1j * normals[1::2])
                 reflect(x, u, displacements, strengths, t, words)
         state.generator = np.concatenate([own, inner.generator.astype(np.uint64)], axis=1)
         state.step = inner.step
-        return VectorRows(values, kept)
 
 
 def _opposite(d: tuple[int, int], shape: Shape) -> tuple[int, int]:

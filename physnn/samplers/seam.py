@@ -41,12 +41,10 @@ COLDEST = 0.005
 
 @dataclass(frozen=True)
 class SeamSeries:
-    """Measurements of a seam.
+    """Measurements of a seam at a temperature T.
 
     Attributes
     ----------
-    T : float
-        Temperature.
     strengths : ndarray, shape (chains,)
         s, from 1 down to -1.
     crossing : ndarray, shape (chains, measurements)
@@ -137,7 +135,7 @@ def sample(
     interval: int = 2,
     thermalisation: int | None = None,
 ) -> SeamSeries:
-    """Series of dE/ds at strengths s from 1 to -1, as many as swaps need.
+    """Series of dE/ds at strengths s from 1 to -1 (the seam's own is not used), as many as swaps need.
 
     Single-site Metropolis, which has no step size to extrapolate; after each measurement chains at neighbouring
     strengths may swap states, so that a wall that is there at s = -1 need not be nucleated at s = 1, and states at
@@ -145,14 +143,8 @@ def sample(
 
     Parameters
     ----------
-    seam : Seam
-        Its own strength is not used.
-    shape : tuple of int
-        H and W.
-    T : float
-        Temperature, above 0; in units of the coupling.
-    sequence : numpy.random.SeedSequence
-        Seeds everything; it is not changed.
+    seam, shape, T, sequence
+        What, how large (H and W), at which temperature (above 0, in units of the coupling), and what seeds everything.
     measurements, interval : int
         Measurements of each strength and sweeps before each.
     thermalisation : int, optional

@@ -16,13 +16,7 @@ from physnn.kernels.vectors import moves as vector_moves
 from physnn.kernels.vectors.langevin_loops import SUMS
 from physnn.models.vectors import Shape, VectorModel
 from physnn.samplers.chain import SLICE
-from physnn.samplers.vectors import (
-    VECTOR_COLUMNS,
-    VectorRows,
-    VectorState,
-    checked_temperatures,
-    vector_columns,
-)
+from physnn.samplers.vectors import VectorRows, VectorSampler, VectorState, vector_columns
 
 LEAST_SLICE = 16
 """Moves of the first compiled call, a small part of a second on any lattice."""
@@ -40,7 +34,7 @@ def tables(model: VectorModel, shape: Shape) -> vector_moves.Coupling:
 
 
 @dataclass(frozen=True)
-class _Adjusted:
+class _Adjusted(VectorSampler):
     """Moves that are accepted or refused so that no step-size bias is left."""
 
     size: float = 0.5
@@ -54,57 +48,37 @@ class _Adjusted:
 
     def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
         """State of each chain's generator."""
-        return np.stack([random.seeded(child) for child in _children(sequence, chains)])
+        return np.stack([random.seeded(rng.child(sequence, 1, k)) for k in range(chains)])
 
-    def advance(
+    def fill(
         self,
         model: VectorModel,
-        T: float | np.ndarray,
+        T: np.ndarray,
         state: VectorState,
-        measurements: int,
-        interval: int = 1,
-        keep: int = 0,
-        threads: int = 1,
-    ) -> VectorRows:
-        """Make ``interval`` sweeps or steps after each measurement; parameters as for `Langevin.advance`.
-
-        One thread is used, and T must be above 0.
-        """
-        temperatures = checked_temperatures(model, T, state, measurements, interval)
-        if not (temperatures > 0).all():
-            raise InputError("a temperature must be above 0")
-        shape = state.x.shape[1:3]
-        coupling = tables(model, shape)
-        values = np.empty((len(state.x), measurements, len(VECTOR_COLUMNS)))
-        kept = np.empty((len(state.x), measurements // keep if keep else 0, *state.x.shape[1:]))
-        for i, x in enumerate(state.x):
-            rows = np.empty((measurements, SUMS + 1))
-            self._run(x, state.generator[i], coupling, float(temperatures[i]), interval, rows, kept[i], keep)
-            values[i] = vector_columns(rows[:, :SUMS], model, shape, rows[:, SUMS])
-        state.step += measurements * interval
-        return VectorRows(values, kept)
-
-    def _run(
-        self,
-        x: np.ndarray,
-        generator: np.ndarray,
-        coupling: vector_moves.Coupling,
-        T: float,
         interval: int,
-        rows: np.ndarray,
-        kept: np.ndarray,
         keep: int,
+        threads: int,
+        rows: VectorRows,
     ) -> None:
+        """Make ``interval`` sweeps or steps after each measurement, on one thread."""
+        if not (T > 0).all():
+            raise InputError("a temperature must be above 0")
+        shape, measurements = state.x.shape[1:3], rows.values.shape[1]
+        coupling = tables(model, shape)
         # Whole multiples of ``keep``, so that the kernel counts from 0 in each call.
         unit = max(keep, 1)
-        count, done = unit * max(1, LEAST_SLICE // (interval * unit)), 0
-        while done < len(rows):
-            began, part = time.perf_counter(), rows[done : done + count]
-            states = kept[done // unit :] if keep else kept
-            vector_moves.run(self.kind, x, generator, coupling, T, self.size, interval, part, states, keep)
-            done += len(part)
-            elapsed = max(time.perf_counter() - began, 1e-6)
-            count = unit * max(1, int(count * min(4.0, SLICE / elapsed)) // unit)
+        for i, x in enumerate(state.x):
+            sums = np.empty((measurements, SUMS + 1))
+            count, done = unit * max(1, LEAST_SLICE // (interval * unit)), 0
+            while done < measurements:
+                began, part = time.perf_counter(), sums[done : done + count]
+                chain = self.kind, x, state.generator[i], coupling, float(T[i]), self.size, interval
+                vector_moves.run(*chain, part, rows.kept[i, done // unit if keep else 0 :], keep)
+                done += len(part)
+                elapsed = max(time.perf_counter() - began, 1e-6)
+                count = unit * max(1, int(count * min(4.0, SLICE / elapsed)) // unit)
+            rows.values[i] = vector_columns(sums[:, :SUMS], model, shape, sums[:, SUMS])
+        state.step += measurements * interval
 
 
 @dataclass(frozen=True)
@@ -145,27 +119,13 @@ class Mala(_Adjusted):
     wanted: ClassVar[float] = 0.574
 
 
-def _children(sequence: np.random.SeedSequence, count: int) -> list[np.random.SeedSequence]:
-    return [rng.child(sequence, 1, k) for k in range(count)]
-
-
 Adjusted = TypeVar("Adjusted", bound=_Adjusted)
 
 
 def tuned(
     sampler: Adjusted, model: VectorModel, T: float, state: VectorState, moves: int = 50, rounds: int = 20
 ) -> Adjusted:
-    """Sampler with moves of a size that is accepted often enough; the chains are moved on the way.
-
-    Parameters
-    ----------
-    sampler : VectorMetropolis or Mala
-        With a first guess of the size.
-    model, T, state
-        What moves, at which temperature, from where.
-    moves, rounds : int
-        Moves between changes of the size, and how many changes.
-    """
+    """Sampler with moves of a size that is accepted often enough, found in ``rounds`` of moves of the chains."""
     for _ in range(rounds):
         accepted = float(sampler.advance(model, T, state, 1, moves)["accepted"].mean())
         factor = min(2.0, max(0.5, math.exp(2 * (accepted - sampler.wanted))))

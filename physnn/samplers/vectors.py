@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -69,15 +69,30 @@ class VectorRows:
         return np.asarray(self.values[:, :, list(VECTOR_COLUMNS).index(column)])
 
 
-class VectorSampler(Protocol):
+class VectorSampler(ABC):
     """Sampler of unit vectors."""
 
+    @property
+    @abstractmethod
+    def dtype(self) -> type:
+        """Type of the numbers of a state."""
+
+    @abstractmethod
     def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
         """First state of each chain's generator."""
 
-    @property
-    def dtype(self) -> type:
-        """Type of the numbers of a state."""
+    @abstractmethod
+    def fill(
+        self,
+        model: VectorModel,
+        T: np.ndarray,
+        state: VectorState,
+        interval: int,
+        keep: int,
+        threads: int,
+        rows: VectorRows,
+    ) -> None:
+        """Move chains, in place, and fill the measurements; temperatures by chain, else as for `advance`."""
 
     def advance(
         self,
@@ -89,7 +104,27 @@ class VectorSampler(Protocol):
         keep: int = 0,
         threads: int = 1,
     ) -> VectorRows:
-        """Move chains, in place, and measure them; T may differ from chain to chain."""
+        """Block of measurements of chains, each followed by ``interval`` moves in place.
+
+        Parameters
+        ----------
+        model : VectorModel
+            What moves.
+        T : float or array of shape (chains,)
+            Temperature; for `Langevin` eta^2 / 2, for others above 0.
+        state : VectorState
+            Where it is; updated.
+        measurements, interval, keep : int
+            Rows, moves (sweeps or steps) after each, and rows per state that is kept (0: none).
+        threads : int
+            Most threads of Langevin steps; the result does not depend on it.
+        """
+        temperatures, count = checked_temperatures(model, T, state, measurements, interval), len(state.x)
+        values = np.empty((count, measurements, len(VECTOR_COLUMNS)))
+        kept = np.empty((count, measurements // keep if keep else 0, *state.x.shape[1:]), state.x.dtype)
+        rows = VectorRows(values, kept)
+        self.fill(model, temperatures, state, interval, keep, threads, rows)
+        return rows
 
 
 def start_vectors(
@@ -100,21 +135,7 @@ def start_vectors(
     sequence: np.random.SeedSequence,
     chains: int = 1,
 ) -> VectorState:
-    """First state of some independent chains.
-
-    Parameters
-    ----------
-    sampler, model
-        How they move, and what.
-    shape : tuple of int
-        H and W.
-    kind : str
-        ``ordered``, ``random`` or ``uniform``, see `VectorModel.initial`.
-    sequence : numpy.random.SeedSequence
-        Seeds everything random in the chains; it is not changed.
-    chains : int
-        How many.
-    """
+    """First state of some independent chains; for ``kind`` see `VectorModel.initial`."""
     if min(shape) < 1 or chains < 1:
         raise InputError(f"a lattice needs two positive sides and at least one chain, not {shape} and {chains}")
     draws = rng.generator(rng.child(sequence))

@@ -161,4 +161,4 @@ def test_other_shapes_are_sent_to_the_plain_kernel(shape):
 @pytest.mark.parametrize("beta_j", [0.0, -0.4, float("nan"), float("inf"), 1e-20])
 def test_couplings_that_are_refused(beta_j):
     with pytest.raises(InputError, match="metropolis"):
-        ising.thresholds(beta_j)
+        ising.acceptance_words(beta_j)

@@ -38,21 +38,6 @@ from physnn.kernels.lattice.multispin import acceptance
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = [
-    "check_shape",
-    "digits",
-    "keys",
-    "measure",
-    "observe",
-    "pack",
-    "repeated",
-    "replace",
-    "sweeps",
-    "thresholds",
-    "unpack",
-    "upload",
-]
-
 BITS = 32
 DIGITS = 64
 """Digits of a random number that are compared at most."""
@@ -79,29 +64,13 @@ def check_shape(H: int, W: int) -> None:
         )
 
 
-def thresholds(beta_j: float) -> np.ndarray:
-    """Return the acceptance probabilities exp(-4 beta J) and exp(-8 beta J) as the kernel reads them.
-
-    Parameters
-    ----------
-    beta_j : float
-        Coupling over temperature, J / k_B T > 0, dimensionless.
-
-    Returns
-    -------
-    ndarray of int32, shape (2, 2)
-        See `digits`.
-
-    Raises
-    ------
-    InputError
-        If ``beta_j`` is not positive and finite.
-    """
+def acceptance_words(beta_j: float) -> np.ndarray:
+    """Acceptance probabilities exp(-4 beta J) and exp(-8 beta J) as `digits`; errors as in `acceptance`."""
     return digits(*acceptance(beta_j))
 
 
 def digits(one: Fraction, none: Fraction) -> np.ndarray:
-    """Return the first 64 binary digits of two probabilities below 1, for one and for no unlike neighbour.
+    """First 64 binary digits of two probabilities below 1, for one and for no unlike neighbour.
 
     Returns
     -------
@@ -114,13 +83,13 @@ def digits(one: Fraction, none: Fraction) -> np.ndarray:
 
 
 def keys(key: np.ndarray) -> np.ndarray:
-    """Return 64-bit keys, uint64 of shape (lattices,), as the kernel reads them: int32 of shape (lattices, 2)."""
+    """Keys of 64 bits, uint64 of shape (lattices,), as the kernel reads them: int32 of shape (lattices, 2)."""
     low, high = key & np.uint64(2**BITS - 1), key >> np.uint64(BITS)
     return np.stack([low, high], axis=1).astype(np.uint32).view(np.int32)
 
 
-def pack(colours: Tensor) -> Tensor:
-    """Return the words of configurations.
+def words_of(colours: Tensor) -> Tensor:
+    """Words of configurations.
 
     Parameters
     ----------
@@ -150,8 +119,8 @@ def pack(colours: Tensor) -> Tensor:
     return words
 
 
-def unpack(words: Tensor) -> Tensor:
-    """Return the colours, int8 of shape (lattices, H, W), of packed configurations; the inverse of `pack`."""
+def colours_of(words: Tensor) -> Tensor:
+    """Colours, int8 of shape (lattices, H, W), of packed configurations; the inverse of `words_of`."""
     import torch
 
     n, _, C, K = words.shape
@@ -166,18 +135,18 @@ def unpack(words: Tensor) -> Tensor:
 def upload(
     colours: np.ndarray, key: np.ndarray, clock: int, p: np.ndarray, device: str = "cuda"
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the arrays that `sweeps` needs, on a device.
+    """Arrays that `launch_sweeps` needs, on a device.
 
     Parameters
     ----------
     colours : ndarray of int8, shape (lattices, H, W)
-        See `pack`.
+        See `words_of`.
     key : ndarray of uint64, shape (lattices,)
         Keys of the random numbers.
     clock : int
         Sweeps done so far.
     p : ndarray of int32, shape (lattices, 2, 2)
-        `thresholds` of every lattice.
+        `acceptance_words` of every lattice.
     device : str
         See `physnn.kernels.gpu.place`, also for the error raised.
     """
@@ -186,19 +155,19 @@ def upload(
     place = gpu.place(device)
     parts = (np.ascontiguousarray(colours), keys(key), np.array([clock], np.int64), p)
     on_device = [torch.tensor(array, device=place) for array in parts]
-    return pack(on_device[0]), on_device[1], on_device[2], on_device[3]
+    return words_of(on_device[0]), on_device[1], on_device[2], on_device[3]
 
 
 def replace(words: Tensor, clock: Tensor, colours: np.ndarray, time: int) -> None:
     """Write other configurations, and the sweeps done so far, where `upload` put the first ones."""
     import torch
 
-    words.copy_(pack(torch.tensor(colours, device=words.device)))
+    words.copy_(words_of(torch.tensor(colours, device=words.device)))
     clock.fill_(time)
 
 
 def on_device_of(words: Tensor) -> AbstractContextManager[object]:
-    """Return the context in which kernels run where the words are; Triton launches on the current device."""
+    """Context in which kernels run where the words are; Triton launches on the current device."""
     import torch
 
     return torch.cuda.device(words.device) if words.is_cuda else nullcontext()
@@ -208,7 +177,7 @@ def _tiles(n: int, N: int, block: int) -> tuple[int, int]:
     return min(-(-N // block), max(1, -(-PROGRAMS // n))), n
 
 
-def sweeps(
+def launch_sweeps(
     words: Tensor,
     key: Tensor,
     clock: Tensor,
@@ -224,13 +193,13 @@ def sweeps(
     Parameters
     ----------
     words : Tensor of int32, shape (lattices, 2, W/32, H/2)
-        See `pack`; changed in place.
+        See `words_of`; changed in place.
     key : Tensor of int32, shape (lattices, 2)
         See `keys`; lattices with the same key use the same random numbers.
     clock : Tensor of int64, shape (1,)
         Sweeps done so far; n is added.  With ``words`` and ``key`` it is the whole state of the chains.
     p : Tensor of int32, shape (lattices, 2, 2)
-        `thresholds` of every lattice.
+        `acceptance_words` of every lattice.
     n : int
         Sweeps; one updates all sites with (x + y) even, then all others.
     table : Tensor of int32, shape (sweeps, 2, digits, W/32, H/2), optional
@@ -261,7 +230,7 @@ def sweeps(
 
 
 def repeated(words: Tensor, key: Tensor, clock: Tensor, p: Tensor) -> Callable[[int], None]:
-    """Return ``run(n)``, which does n sweeps as `sweeps` does, for large n with less work for the processor.
+    """Function ``run(n)`` that does n sweeps as `launch_sweeps` does, for large n with less work for the processor.
 
     On a GPU the launches of `RECORDED` sweeps are recorded as a CUDA graph and then replayed: a launch from Python
     takes longer than half a sweep of some 4096 x 4096 spins.
@@ -269,20 +238,20 @@ def repeated(words: Tensor, key: Tensor, clock: Tensor, p: Tensor) -> Callable[[
     import torch
 
     if not words.is_cuda or words.shape[2] * words.shape[3] <= ALONE:
-        return lambda n: sweeps(words, key, clock, p, n)
+        return lambda n: launch_sweeps(words, key, clock, p, n)
     # What is recorded is not run, and compiling may not be recorded: so first a sweep of a copy.
     with on_device_of(words):
-        sweeps(words.clone(), key, clock.clone(), p, 1)
+        launch_sweeps(words.clone(), key, clock.clone(), p, 1)
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            sweeps(words, key, clock, p, RECORDED)
+            launch_sweeps(words, key, clock, p, RECORDED)
 
     def run(n: int) -> None:
         for _ in range(n // RECORDED):
             graph.replay()
         if n % RECORDED:
-            sweeps(words, key, clock, p, n % RECORDED)
+            launch_sweeps(words, key, clock, p, n % RECORDED)
 
     return run
 
@@ -293,7 +262,7 @@ def observe(words: Tensor, block: int = 128) -> tuple[np.ndarray, np.ndarray, np
     Parameters
     ----------
     words : Tensor of int32, shape (lattices, 2, W/32, H/2)
-        See `pack`.
+        See `words_of`.
     block : int
         Words in a tile, a power of 2; of no influence on the result.
 
@@ -320,10 +289,3 @@ def observe(words: Tensor, block: int = 128) -> tuple[np.ndarray, np.ndarray, np
         code.rows[(-(-K // block), n)](words, in_row, **options)
     like = 4 * BITS * C * K - broken.sum(dim=1)
     return like.cpu().numpy(), in_row.cpu().numpy(), in_column.cpu().numpy()
-
-
-def measure(words: Tensor) -> np.ndarray:
-    """Return the sum of s_i s_j over the 2 H W bonds and the sum of s_i over the H W sites, int64 (lattices, 2)."""
-    like, in_row, _ = observe(words)
-    sites = 2 * BITS * words.shape[2] * words.shape[3]
-    return np.stack([2 * like - 2 * sites, 2 * in_row.sum(axis=1, dtype=np.int64) - sites], axis=1)

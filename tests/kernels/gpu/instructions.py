@@ -49,7 +49,7 @@ class Instructions:
 
 
 def count(C: int = 512, K: int = 8192, first: int = ising.FIRST, block: int = ising.BLOCK) -> Instructions:
-    """Return the instructions of `physnn.kernels.gpu.ising.sweeps` on a large lattice, compiled for Hopper (sm_90).
+    """Instructions of `physnn.kernels.gpu.ising.launch_sweeps` on a large lattice, compiled for Hopper (sm_90).
 
     Those of the loop behind the first digits count with the probability that a tile, a warp's words, needs it.
 

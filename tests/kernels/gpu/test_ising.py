@@ -40,17 +40,17 @@ def configuration(H: int, W: int, seed: int = 1) -> np.ndarray:
 
 
 def upload(*colours: np.ndarray) -> torch.Tensor:
-    return ising.pack(on_device(np.stack(colours)))
+    return ising.words_of(on_device(np.stack(colours)))
 
 
 def download(words: torch.Tensor) -> np.ndarray:
-    return ising.unpack(words).cpu().numpy()
+    return ising.colours_of(words).cpu().numpy()
 
 
 def moved(colours: np.ndarray, p: np.ndarray, n: int, clock: int = 0, key: np.ndarray = KEY, **how) -> np.ndarray:
     """Colours ``(H, W)`` after n sweeps from ``clock`` on."""
     words, time = upload(colours), on_device(np.array([clock]))
-    ising.sweeps(words, on_device(ising.keys(key)), time, on_device(p[None]), n, **how)
+    ising.launch_sweeps(words, on_device(ising.keys(key)), time, on_device(p[None]), n, **how)
     assert time.item() == clock + n
     return download(words)[0]
 
@@ -113,7 +113,8 @@ def test_packing_loses_nothing_and_everything_is_counted(H, W):
         assert np.array_equal(in_row[k], (found == 0).sum(1))
         assert np.array_equal(in_column[k], (found == 0).sum(0))
     bonds = [2 * observables.like_bonds(c) - 2 * H * W for c in colours]
-    assert np.array_equal(ising.measure(words), np.transpose([bonds, [(1 - 2 * c.astype(int)).sum() for c in colours]]))
+    assert np.array_equal(2 * like - 2 * H * W, bonds)
+    assert np.array_equal(2 * in_row.sum(1) - H * W, [(1 - 2 * c.astype(int)).sum() for c in colours])
 
 
 @pytest.mark.parametrize(("H", "W"), SHAPES)
@@ -130,7 +131,7 @@ def test_words_from_a_table_move_it_like_single_spins(H, W, how):
 def test_words_from_a_table_move_it_like_the_compiled_kernel():
     H, W, beta_j = 16, 128, 0.44
     table, colours = random_table(3, 24, H, W), configuration(H, W)
-    found = moved(colours, ising.thresholds(beta_j), 3, table=on_device(table.view(np.int32)))
+    found = moved(colours, ising.acceptance_words(beta_j), 3, table=on_device(table.view(np.int32)))
     words = multispin.pack(1 - 2 * colours)
     one, none = decisions(table, (H, W), Fraction(math.exp(-4 * beta_j)), Fraction(math.exp(-8 * beta_j)))
     inner = lambda mask: multispin.pack(2 * mask.astype(np.int8) - 1)[:, 1:-1, 1:-1]  # noqa: E731
@@ -156,17 +157,17 @@ def test_its_random_words_are_those_of_philox(clock):
 @pytest.mark.parametrize("first", [4, 28])
 @pytest.mark.parametrize("how", TILES, ids=str)
 def test_how_the_work_is_divided_changes_no_spin(how, first):
-    colours, p = configuration(12, 192), ising.thresholds(0.3)
+    colours, p = configuration(12, 192), ising.acceptance_words(0.3)
     expected = moved(colours, p, 2)
     assert np.array_equal(moved(colours, p, 2, first=first, **how), expected)
 
 
 def test_lattices_side_by_side_are_as_if_alone():
     colours, keys = [configuration(6, 128, seed) for seed in (1, 2, 3)], np.array([5, 6, 7], np.uint64)
-    p = np.stack([ising.thresholds(beta) for beta in (0.3, 0.44, 0.6)])
+    p = np.stack([ising.acceptance_words(beta) for beta in (0.3, 0.44, 0.6)])
     for alone in (False, True):
         words, clock = upload(*colours), on_device(np.array([0]))
-        ising.sweeps(words, on_device(ising.keys(keys)), clock, on_device(p), 2, alone=alone)
+        ising.launch_sweeps(words, on_device(ising.keys(keys)), clock, on_device(p), 2, alone=alone)
         for k, found in enumerate(download(words)):
             assert np.array_equal(found, moved(colours[k], p[k], 2, key=keys[k : k + 1]))
 
@@ -217,12 +218,12 @@ def z_of_energy(p: np.ndarray, T: float, shape: tuple[int, int] = (1024, 64), wa
 
 def test_energy_of_a_chain():
     T = 3.2
-    assert abs(z_of_energy(ising.thresholds(1 / T), T)) < 4
+    assert abs(z_of_energy(ising.acceptance_words(1 / T), T)) < 4
 
 
 def test_two_per_cent_of_temperature_are_seen():
     T = 3.2
-    assert abs(z_of_energy(ising.thresholds(1 / T / 1.02), T)) > 6
+    assert abs(z_of_energy(ising.acceptance_words(1 / T / 1.02), T)) > 6
 
 
 def test_a_sampler_continues_bit_for_bit_and_measures_what_is_there():
