@@ -73,16 +73,8 @@ def per_nanosecond(work: float) -> Callable[[float, Any], float]:
 def timed(cases: Sequence[Case], progress: Progress = silent, seconds: float = math.inf) -> list[TimedRow]:
     """Rows of cases: name, value, unit and threads, each from the fastest of some calls.
 
-    Cases are called by turns, so that whatever slows the machine down for a while slows down all of them.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        What is measured.
-    progress : callable
-        Called with calls done, all calls and the name of the case.
-    seconds : float
-        Time after which no further round begins.
+    Cases are called by turns, so that whatever slows the machine down for a while slows down all of them; after some
+    ``seconds`` no further round begins.
     """
     best: list[tuple[float, Any]] = [(math.inf, None)] * len(cases)
     pieces, rounds = [case.pieces or _pieces(case) for case in cases], [case.rounds or TIMED_CALLS for case in cases]
@@ -146,11 +138,8 @@ def over_one_thread(rows: Sequence[TimedRow]) -> dict[str, float]:
 def report(rows: list[TimedRow], ratios: dict[str, float], missing: Sequence[str] = (), **more: str) -> dict[str, Any]:
     """Result of a benchmark, ready for JSON.
 
-    Returns
-    -------
-    dict
-        ``machine``: this one in words; ``rows``: name, value, unit, threads; ``ratios``: quotients of rows by name;
-        ``missing``: what could not be measured; and what else is given.
+    ``machine``: this one in words; ``rows``: name, value, unit, threads; ``ratios``: quotients of rows by name;
+    ``missing``: what could not be measured; and what else is given.
     """
     return {"machine": machine(), **more, "rows": rows, "ratios": ratios, "missing": list(missing)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,8 @@ CONFIGURATIONS = "configurations/s"
 def bench_count(progress: Progress = silent) -> dict[str, Any]:
     """Configurations per second of brute force and of plain loops, and seconds of counting over functions.
 
-    Returns
-    -------
-    dict
-        See `physnn.checks.bench.report`; ratios are speeds of brute force over those of the plain loops, and of all
-        threads over one.
+    See `physnn.checks.bench.report`; ratios are speeds of brute force over those of the plain loops, and of all threads
+    over one.
     """
     cases = [_plain_numpy(), _plain_loop(), *(_brute(n) for n in sorted({1, available_cores()}))]
     rows = timed(cases + [_functions(network) for network in COUNTED], progress)
@@ -58,39 +56,32 @@ def layers_and_inputs(network: SignNetwork) -> str:
     return words + (f", bias {network.bias}" if network.bias else "")
 
 
-def _plain_numpy() -> Case:
-    task, weights = Threshold(), VISITED.configuration(np.arange(AT_ONCE))
-
+def _repeated(call: Callable[[], object]) -> Callable[[int], None]:
     def run(n: int) -> None:
         for _ in range(n):
-            task.losses(VISITED.outputs(weights, task.x))
+            call()
 
+    return run
+
+
+def _plain_numpy() -> Case:
+    task, weights = Threshold(), VISITED.configuration(np.arange(AT_ONCE))
+    run = _repeated(lambda: task.losses(VISITED.outputs(weights, task.x)))
     return Case(f"plain numpy, {layers_and_inputs(VISITED)}", CONFIGURATIONS, run, per_second(AT_ONCE))
 
 
 def _plain_loop() -> Case:
     kinds, out = kernel_arguments(VISITED, Threshold()), np.empty(AT_ONCE)
-
-    def run(n: int) -> None:
-        for _ in range(n):
-            plain_losses(**kinds, first=0, out=out)
-
+    run = _repeated(lambda: plain_losses(**kinds, first=0, out=out))
     return Case(f"{BASELINE}, {layers_and_inputs(VISITED)}", CONFIGURATIONS, run, per_second(AT_ONCE))
 
 
 def _brute(threads: int) -> Case:
-    def run(n: int) -> None:
-        for _ in range(n):
-            brute_force(VISITED, threads=threads)
-
+    run = _repeated(lambda: brute_force(VISITED, threads=threads))
     name, work = f"brute force, {layers_and_inputs(VISITED)}", per_second(2**VISITED.weights)
     return Case(name, CONFIGURATIONS, run, work, threads)
 
 
 def _functions(network: SignNetwork) -> Case:
-    def run(n: int) -> None:
-        for _ in range(n):
-            count_signs(network)
-
     name, value = f"functions, {layers_and_inputs(network)}", lambda seconds, _: seconds
-    return Case(name, "s", run, value, pieces=1, rounds=COUNTS)
+    return Case(name, "s", _repeated(lambda: count_signs(network)), value, pieces=1, rounds=COUNTS)

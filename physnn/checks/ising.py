@@ -36,11 +36,8 @@ CRITICAL = Ising().critical_temperature
 def bench_ising(progress: Progress = silent) -> dict[str, Any]:
     """Attempted flips per nanosecond of every kernel and independent samples per second of every sampler.
 
-    Returns
-    -------
-    dict
-        See `physnn.checks.bench.report`; ratios are speeds over the plain loop's and of all threads over one, and
-        samples over those of Metropolis; missing are packages that were not found.
+    See `physnn.checks.bench.report`; ratios are speeds over the plain loop's and of all threads over one, and samples
+    over those of Metropolis; missing are packages that were not found.
     """
     cases = [_plain(), *(_multispin(L, n) for L in SIDES for n in sorted({1, available_cores()}))]
     cases += [_sampler(name) for name in SAMPLERS if name != "multispin"]

@@ -5,6 +5,7 @@ And independent draws a second of Metropolis moves, with over-relaxation against
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -41,22 +42,11 @@ LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last
 def eager_steps(
     L: int, architecture: Architecture, eta: float, device: str = "cpu"
 ) -> dict[str, Callable[[int], None]]:
-    """Functions that take n steps from their last state, by name.
+    """Functions that take n steps of a periodic lattice of side L from their last state, by name.
 
     Each layout in memory has three: ``network``, the step of `KuramotoNetwork` with noise drawn as it lies in memory;
     ``lean``, the same in place and with the step size inside the kernel; ``convolution``, the convolution alone, of a
     state that is padded already.
-
-    Parameters
-    ----------
-    L : int
-        Side of the lattice.
-    architecture : Architecture
-        The network's, periodic.
-    eta : float
-        Noise.
-    device : str
-        Where.
     """
     weights = initial_weights(architecture, stream(0, "synthetic", "bench"), 0.0)
     network = KuramotoNetwork(architecture, weights).requires_grad_(False).to(device)
@@ -65,16 +55,13 @@ def eager_steps(
         N, half = architecture.components, architecture.kernel // 2
         x = functional.normalize(torch.randn(1, N, L, L, device=device), dim=1).contiguous(memory_format=layout)
         J = network.symmetric_coupling().contiguous(memory_format=layout)
-        found[f"network, {name}"] = _network_steps(network, x, J, eta)
-        found[f"lean, {name}"] = _lean_steps(architecture, x, J, eta)
         wide = functional.pad(x, (half,) * 4, mode="circular").contiguous(memory_format=layout)
-        found[f"convolution, {name}"] = _convolutions(wide, J)
+        found |= {
+            f"network, {name}": _network_steps(network, x, J, eta),
+            f"lean, {name}": _lean_steps(architecture, x, J, eta),
+            f"convolution, {name}": functools.partial(_convolutions, wide, J),
+        }
     return found
-
-
-def _normals(x: Tensor) -> Tensor:
-    """Room for noise of the state's shape and layout; filled in the order in memory."""
-    return torch.empty_like(x, memory_format=torch.preserve_format)
 
 
 def _network_steps(network: KuramotoNetwork, x: Tensor, J: Tensor, eta: float) -> Callable[[int], None]:
@@ -93,7 +80,8 @@ def _network_steps(network: KuramotoNetwork, x: Tensor, J: Tensor, eta: float) -
 
 def _lean_steps(architecture: Architecture, x: Tensor, J: Tensor, eta: float) -> Callable[[int], None]:
     half, J = architecture.kernel // 2, J * architecture.gamma
-    scale, xi = eta * math.sqrt(architecture.gamma), _normals(x)
+    # Noise of the state's shape and layout is drawn in the order in memory.
+    scale, xi = eta * math.sqrt(architecture.gamma), torch.empty_like(x, memory_format=torch.preserve_format)
 
     @torch.no_grad()
     def run(n: int) -> None:
@@ -107,13 +95,10 @@ def _lean_steps(architecture: Architecture, x: Tensor, J: Tensor, eta: float) ->
     return run
 
 
-def _convolutions(wide: Tensor, J: Tensor) -> Callable[[int], None]:
-    @torch.no_grad()
-    def run(n: int) -> None:
-        for _ in range(n):
-            functional.conv2d(wide, J)
-
-    return run
+@torch.no_grad()
+def _convolutions(wide: Tensor, J: Tensor, n: int) -> None:
+    for _ in range(n):
+        functional.conv2d(wide, J)
 
 
 def optimiser_steps(recipe: TrainingRecipe, plain: bool) -> Callable[[int], list[float]]:

@@ -38,17 +38,7 @@ class SamplerCase:
 
 @dataclass(frozen=True)
 class SamplerCheck:
-    """Comparison of a measurement with an exact result.
-
-    Attributes
-    ----------
-    case, quantity : Case, str
-        What was compared.
-    value, error, exact : float
-        The measurement with its error, and the exact value.
-    source : str
-        Where the exact value comes from.
-    """
+    """Comparison of a measurement with an exact result and where that comes from."""
 
     case: SamplerCase
     quantity: str
@@ -98,22 +88,13 @@ def run_case(case: SamplerCase, seed: int = 0) -> list[SamplerCheck]:
     for name, moments in COMPARED.items():
         if name in truth.values:
             estimate = linear_error(lambda y: y, *moments(rows["energy"], rows["m"]))
-            found.append(
-                SamplerCheck(case, name, estimate.value, estimate.error, truth.values[name], truth.sources[name])
-            )
+            known = truth.values[name], truth.sources[name]
+            found.append(SamplerCheck(case, name, estimate.value, estimate.error, *known))
     return found
 
 
 def selftest(seed: int = 0, progress: Progress = silent) -> list[SamplerCheck]:
-    """Compare every sampler with exact results; about a minute.
-
-    Parameters
-    ----------
-    seed : int
-        Root seed of the chains.
-    progress : callable
-        Called with (done, total, text).
-    """
+    """Comparisons of every sampler with exact results; about a minute.  ``seed`` is the root seed of the chains."""
     todo = cases()
     found: list[SamplerCheck] = []
     for k, case in enumerate(todo):

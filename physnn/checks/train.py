@@ -41,12 +41,8 @@ def bench_train(progress: Progress = silent) -> dict[str, Any]:
 
     The plain loop is `physnn.networks.classifiers.loop` as one would write it, on the threads that torch takes by
     itself; at its best it has the fused optimiser and the fastest of two memory layouts, on one thread or on all.
-
-    Returns
-    -------
-    dict
-        See `physnn.checks.bench.report`; rows have also the loss that came out, the same for the same work; ratios are
-        speeds over those of both loops, and of all threads over one; missing are devices not found.
+    See `physnn.checks.bench.report`; rows have also the loss that came out, the same for the same work; ratios are
+    speeds over those of both loops, and of all threads over one; missing are devices not found.
     """
     before = set_threads(1)
     try:

@@ -35,14 +35,8 @@ def gauge_rotated_xy(theta: tuple[float, float], K: float = 1.0) -> VectorModel:
     """XY model whose neighbours prefer to be turned by theta . r against each other.
 
     With ``x_i = R(theta . r_i) y_i`` the y are plain XY vectors: thermodynamics are those of XY on every torus on which
-    ``theta L / 2 pi`` is an integer along both axes, and the order has the wave vector theta.
-
-    Parameters
-    ----------
-    theta : tuple of float
-        Angle per row and per column, radians.
-    K : float
-        Coupling.
+    ``theta L / 2 pi`` is an integer along both axes, and the order has the wave vector theta (radians per row and per
+    column).
     """
     J = np.zeros((2, 2, 3, 3))
     for y, x in ((-1, 0), (0, -1), (0, 1), (1, 0)):
@@ -57,12 +51,7 @@ def from_weights(weights: Mapping[str, np.ndarray], boundary: Boundary, name: st
     """Model of a trained network's weights, ``coupling (N, N, k, k)`` and perhaps ``bias (N,)``.
 
     The symmetric part of the coupling is taken, as the network does.  Not for networks whose layers have couplings of
-    their own, nor under U(1), where the network takes a smaller part.
-
-    Raises
-    ------
-    InputError
-        If the coupling has other dimensions.
+    their own, nor under U(1), where the network takes a smaller part.  `InputError` if it has other dimensions.
     """
     raw = np.asarray(weights["coupling"], np.float32)
     if raw.ndim != 4:

@@ -18,14 +18,9 @@ def wave_numbers(L: int) -> np.ndarray:
 
 
 def fourier_kernel(J: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """J(q) on a grid of wave vectors, shape ``(rows, columns, N, N)``, complex128.
+    """J(q) on a grid of wave numbers (radians per site), shape ``(rows, columns, N, N)``, complex128.
 
-    Parameters
-    ----------
-    J : ndarray, shape (N, N, k, k)
-        A kernel as convolution layers hold it (correlation: output site i takes input site i + r), k odd.
-    rows, columns : ndarray
-        Wave numbers in the two directions, radians per site.
+    ``J (N, N, k, k)``, k odd, is as convolution layers hold it (correlation: output site i takes input site i + r).
     """
     r = np.arange(J.shape[-1]) - J.shape[-1] // 2
     along_rows, along_columns = (np.exp(1j * np.outer(q, r)) for q in (rows, columns))

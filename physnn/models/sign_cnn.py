@@ -179,14 +179,8 @@ def convolved(filters: _Integers) -> _Integers:
 class Margins:
     """Margins of the 4096 configurations that share one filter: logit of the label minus the other logit.
 
-    Attributes
-    ----------
-    halves : ndarray of int8, shape (4096, masks, 12)
-        Half the margin over the scale, a whole number from -32 to 32; in the order of the configurations' numbers.
-    mask_weights : ndarray of int64, shape (masks,)
-        Weight of each dropout mask.
-    scale_squared : tuple of int
-        Numerator and denominator of the square of the scale: margin = 2 scale halves.
+    ``halves (4096, masks, 12)`` in the order of the configurations' numbers are whole numbers from -32 to 32, with
+    margin = 2 scale halves; ``scale_squared`` is the numerator and denominator of the square of the scale.
     """
 
     halves: NDArray[np.int8]

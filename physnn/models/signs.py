@@ -108,28 +108,17 @@ class SignNetwork:
         return np.asarray(1 - 2 * bits, np.int8)
 
     def outputs(self, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Outputs at every point, shape ``(n, points)``: the plain reference.
+        """Outputs at the inputs ``x (points,)``, shape ``(n, points)``: the plain reference.
 
-        Parameters
-        ----------
-        weights : ndarray, shape (n, weights)
-            Configurations, entries -1 and +1.
-        x : ndarray, shape (points,)
-            Inputs.
-
-        Raises
-        ------
-        InputError
-            If the configurations do not have `weights` parameters each.
+        ``weights (n, weights)`` are configurations with entries -1 and +1; `InputError` for another number of them.
         """
         weights = np.atleast_2d(np.asarray(weights, float))
         if weights.shape[1] != self.weights:
             raise InputError(f"this network has {self.weights} weights, not {weights.shape[1]}")
-        n, points = len(weights), len(x)
+        n, points, done = len(weights), len(x), 0
         fed = np.broadcast_to(x, (n, 1, points))
         if self.constant is not None:
             fed = np.concatenate([fed, np.full((n, 1, points), self.constant)], axis=1)
-        done = 0
         for layer, (inputs, units) in enumerate(zip(self.inputs, self.layers[1:], strict=True)):
             if self.has_bias(layer):
                 fed = np.concatenate([fed, np.ones((n, 1, points))], axis=1)
@@ -159,16 +148,11 @@ class Threshold:
     Parameters
     ----------
     points : int
-        How many numbers.
+        How many numbers; `InputError` for none.
     seed : int, optional
         Root seed of uniform random numbers; none for the grid ``(k + 1/2) / points``.
     loss : {"mse", "cross-entropy"}
-        Which loss.
-
-    Raises
-    ------
-    InputError
-        If there is no point or the loss is unknown.
+        Which loss; `InputError` for others.
     """
 
     points: int = 64

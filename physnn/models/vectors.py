@@ -129,17 +129,8 @@ class VectorModel:
         """Squared tangential field (Pi_x f)^2 and its divergence per site, whose means have the ratio T in equilibrium.
 
         ``T = <sum (Pi_x f)^2> / <sum (N - 1) x . f - tr J_00 + x . J_00 x>``: the configurational temperature
-        (H. H. Rugh, Phys. Rev. Lett. 78, 772 (1997)) on products of spheres.
-
-        Parameters
-        ----------
-        x : ndarray, shape (..., H, W, N)
-            States.
-
-        Returns
-        -------
-        tuple of ndarray, shape (...)
-            Both means over sites.
+        (H. H. Rugh, Phys. Rev. Lett. 78, 772 (1997)) on products of spheres.  From states of shape (..., H, W, N) come
+        both means over sites, shape (...).
         """
         x = np.asarray(x, np.float64)
         f, own = self.field(x), self.onsite((x.shape[-3], x.shape[-2]))
@@ -158,17 +149,10 @@ class VectorModel:
         return fourier_kernel(self.coupling, rows, columns)
 
     def initial(self, kind: str, shape: Shape, rng: np.random.Generator) -> np.ndarray:
-        """State of unit vectors, float64 of shape (H, W, N).
+        """State of unit vectors, float64 of shape (H, W, N), of a kind.
 
-        Parameters
-        ----------
-        kind : str
-            ``ordered``: the mode of largest eigenvalue of J(k), real part, each site normalised; ``random``: uniform
-            on the sphere; ``uniform``: one random vector everywhere.
-        shape : tuple of int
-            H and W.
-        rng : numpy.random.Generator
-            Draws.
+        ``ordered``: the mode of largest eigenvalue of J(k), real part, each site normalised; ``random``: uniform on
+        the sphere; ``uniform``: one random vector everywhere.
         """
         starts: dict[str, Callable[[], np.ndarray]] = {
             "ordered": lambda: self._top_mode(shape, rng),

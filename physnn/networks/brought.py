@@ -160,15 +160,7 @@ class BroughtNetwork:
 
 @dataclass(frozen=True)
 class Facts:
-    """Properties that a user's network states of itself.
-
-    Attributes
-    ----------
-    steps, gamma : int or None, float or None
-        The depth it is meant for and its step size.
-    numbers : float
-        Numbers that a state has for every pixel.
-    """
+    """Depth that a user's network is meant for, its step size, and the numbers that a state has for every pixel."""
 
     steps: int | None
     gamma: float | None
@@ -177,13 +169,7 @@ class Facts:
 
 @functools.lru_cache(maxsize=32)
 def probe(source: Source, L: int, device: str = "cpu") -> Facts:
-    """Build a network, take one noisy step of two images of side L, and return what it says of itself.
-
-    Raises
-    ------
-    InputError
-        If something is not as agreed; see the module's text.
-    """
+    """Facts of a network, which takes one noisy step of two images of side L; `InputError` if that is not as agreed."""
     network = BroughtNetwork(source, device)
     images = torch.full((2, L, L), -0.5, device=device)
     images[:, : L // 2, : L // 3] = 0.5

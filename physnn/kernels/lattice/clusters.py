@@ -37,11 +37,6 @@ def wolff(colours, state, active, unlike, q, places):
         Number of colours.
     places : ndarray of int32, shape (2, N)
         Work space: rows and columns of the cluster's sites.
-
-    Returns
-    -------
-    int
-        Sites in the cluster.
     """
     H, W = colours.shape
     seed = below(state, H * W)
@@ -128,14 +123,8 @@ def connect(colours, state, active, unlike, parent):
 def recolour(colours, state, q, parent, shifts):
     """Shift the colour of every cluster by its own random number, uniform on 0 .. q-1, modulo q.
 
-    Parameters
-    ----------
-    colours, state, q
-        As in `wolff`.
-    parent : ndarray of int32, shape (N,)
-        What `connect` wrote; on return every site's parent is its root.
-    shifts : ndarray of int8, shape (N,)
-        Work space: the shift of each root.
+    ``parent (N,)`` is what `connect` wrote; on return every site's parent is its root, of which ``shifts (N,)`` int8
+    holds the shift.
     """
     H, W = colours.shape
     site = 0
@@ -154,16 +143,8 @@ def recolour(colours, state, q, parent, shifts):
 def run_clusters(kind, colours, state, active, unlike, q, energies, interval, budget, progress, rows, snapshots, every):
     """Make updates and measure after each ``interval``, until ``budget`` sites are visited or ``rows`` is full.
 
-    Parameters
-    ----------
-    kind : int
-        `WOLFF`, where an update is one cluster, or `SWENDSEN_WANG`, where it is all of them.
-    colours, state, active, unlike, q
-        As in `wolff`.
-    interval, budget : int
-        Updates per measurement, and sites to visit, by updates and measurements, before this call ends.
-    energies, progress, rows, snapshots, every
-        As in `physnn.kernels.lattice.observables.record_row`.
+    An update is one cluster (`WOLFF`) or all of them (`SWENDSEN_WANG`); measurements count as visits too.  Other
+    parameters are those of `wolff` and of `record_row`.
     """
     H, W = colours.shape
     space = measuring_space(q, H, W)

@@ -112,16 +112,8 @@ def random_sites(colours, state, table):
 def run_local(colours, state, table, order, energies, interval, budget, progress, rows, snapshots, every):
     """Make sweeps and measure after each ``interval``, until ``budget`` sites are visited or ``rows`` is full.
 
-    Parameters
-    ----------
-    colours, state, table
-        As in `checkerboard`.
-    order : int
-        `CHECKERBOARD` or `RANDOM`.
-    interval, budget : int
-        Sweeps per measurement, and sites to visit, by updates and measurements, before this call ends.
-    energies, progress, rows, snapshots, every
-        As in `physnn.kernels.lattice.observables.record_row`.
+    Sweeps are in `CHECKERBOARD` or `RANDOM` order; measurements count as visits too.  Other parameters are those of
+    `checkerboard` and of `record_row`.
     """
     space = measuring_space(table.shape[0], colours.shape[0], colours.shape[1])
     pair = two_colours(table)

@@ -78,16 +78,9 @@ def longest_wave(side):
 
 @njit(cache=True, nogil=True)
 def combine(like, energies, in_row, in_column, wave_x, wave_y, out):
-    """Write energy, m, m2, m4, structure_x, structure_y to ``out[:6]``, given what was counted.
+    """Write energy, m, m2, m4, structure_x, structure_y to ``out[:6]`` from what was counted.
 
-    Parameters
-    ----------
-    like : int
-        Number of like bonds, see `like_bonds`.
-    in_row, in_column : ndarray of int32, shapes (q, H) and (q, W)
-        Sites by colour, see `count_colours`.
-    energies, wave_x, wave_y, out
-        As in `observe_colours`.
+    Other parameters are those of `observe_colours`.
     """
     q, N = in_row.shape[0], in_row.shape[1] * in_column.shape[1]
     m2, m = 0.0, 0.0

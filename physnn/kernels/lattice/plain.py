@@ -8,16 +8,9 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def plain_sweeps(spins, acceptance, n):
-    """Do n checkerboard Metropolis sweeps of the 2D Ising model in place.
+    """Do n checkerboard Metropolis sweeps of spins -1 or +1, int8 of shape (H, W) with even sides, in place.
 
-    Parameters
-    ----------
-    spins : ndarray of int8, shape (H, W)
-        Spins -1 or +1, even sides.
-    acceptance : ndarray of float64, shape (5,)
-        Probability to flip a spin with s_i sum_j s_j = -4, -2, 0, 2, 4.
-    n : int
-        Sweeps.
+    ``acceptance (5,)`` are the probabilities to flip a spin with s_i sum_j s_j = -4, -2, 0, 2, 4.
     """
     H, W = spins.shape
     for _ in range(n):

@@ -90,11 +90,17 @@ def plain_losses(units, inputs, biased, activations, loss, x, y, constant, first
 
 
 @njit(cache=True, nogil=True, inline="always")
+def hashed(key):
+    """Hash of a bin's number: its product with 2^64 over the golden ratio, without the lowest bits."""
+    return np.int64((np.uint64(key) * _FACTOR) >> np.uint64(24))
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _add(keys, counts, low, high, loss, number):
     """Count a loss; return 1 if its bin is new."""
     key = np.int64(math.floor(loss * PER_LOSS))
     mask = len(keys) - 1
-    place = np.int64((np.uint64(key) * _FACTOR) >> np.uint64(24)) & mask
+    place = hashed(key) & mask
     while keys[place] != key:
         if keys[place] == EMPTY:
             keys[place], counts[place], low[place], high[place] = key, number, loss, loss
@@ -242,10 +248,7 @@ def visit(units, inputs, biased, activations, loss, y, base, first, steps, use_g
     tally : tuple of ndarray (keys, counts, low, high), length a power of two
         Bins with their number of configurations, least and largest loss; changed in place.
 
-    Returns
-    -------
-    tuple of int
-        Steps done, fewer only when the tally is half full, and places in use.
+    Returned are the steps done, fewer only when the tally is half full, and the places in use.
     """
     hidden, points = len(units) - 1, len(y)
     last = hidden - 1

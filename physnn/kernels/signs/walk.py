@@ -8,9 +8,7 @@ import numpy as np
 from numba import njit
 
 from physnn.kernels.random import below, random_word, uniform
-from physnn.kernels.signs.losses import EMPTY, PER_LOSS, activated, point_loss
-
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+from physnn.kernels.signs.losses import EMPTY, PER_LOSS, activated, hashed, point_loss
 
 
 @njit(cache=True, nogil=True)
@@ -19,7 +17,7 @@ def _slot(places, slots, loss):
     key = np.int64(math.floor(loss * PER_LOSS))
     mask, free = len(places) - 1, np.int64(-1)
     for shift in (0, 1, -1):
-        place = np.int64((np.uint64(key + shift) * _FACTOR) >> np.uint64(24)) & mask
+        place = hashed(key + shift) & mask
         while places[place] != EMPTY:
             if places[place] == key + shift:
                 return slots[place]
@@ -75,10 +73,7 @@ def walk(
         Moves to make, moves made before, what is added to ``ln g`` of the level visited, or whether that is levels /
         moves made instead.
 
-    Returns
-    -------
-    int
-        Slot of the configuration; -1 if the table is full.
+    Returned is the slot of the configuration; -1 if the table is full.
     """
     places, slots, losses, log_g, visits, book = table
     moves, done, log_f, inverse = schedule

@@ -23,6 +23,13 @@ from physnn.networks.classifiers.replicas import (
 from physnn.networks.classifiers.zoo import AugmentedCNN, BatchNormCNN, SimpleCNN
 from physnn.networks.tasks.problem import Problem
 
+KERNEL_ORDER = tuple(
+    f"{layer}.{part}"
+    for layer in ("first", "second", "norms.0", "norms.1", "hidden", "output")
+    for part in ("weight", "bias")
+)
+"""Names of a network's arrays in the order of the compiled code's vector."""
+
 
 def suits(network: nn.Module, side: int) -> bool:
     """Whether compiled code knows a network: two convolutions, a hidden layer, and places that divide evenly."""
@@ -49,34 +56,20 @@ def _plan(network: nn.Module, problem: Problem) -> Plan:
     numbers, ones = _numbered(network, first=1.0), _numbered(network, first=None)
     reference = SimpleCNN(problem.channels, side, classes, grid)
     indices, scales = [], []
-    for name in _kernel_order(reference):
+    for name in KERNEL_ORDER:
         if name in numbers:
             scales.append(_kernel_layout(name, ones[name], grid))
             indices.append(_kernel_layout(name, numbers[name], grid) / scales[-1] - 1)
         else:
-            size = _absent(name, reference)
-            scales.append(np.zeros(size))
-            indices.append(np.zeros(size))
+            # Constants, or gains and shifts of its maps, that a network lacks.
+            layer = reference.first if name.startswith(("first", "norms.0")) else reference.second
+            scales.append(np.zeros(layer.out_channels))
+            indices.append(np.zeros(layer.out_channels))
     tie = np.rint(np.concatenate(indices)).astype(np.int64)
     scale = np.concatenate(scales).astype(np.float32)
     widths = (reference.first.out_channels, reference.second.out_channels, UNITS, classes, grid)
     names = tuple(name for name, _ in network.named_parameters())
     return Plan(names, tie, scale, isinstance(network, BatchNormCNN), widths)
-
-
-def _kernel_order(reference: SimpleCNN) -> list[str]:
-    norms = [f"norms.{k}.{part}" for k in (0, 1) for part in ("weight", "bias")]
-    return [
-        *("first.weight", "first.bias", "second.weight", "second.bias"),
-        *norms,
-        *("hidden.weight", "hidden.bias", "output.weight", "output.bias"),
-    ]
-
-
-def _absent(name: str, reference: SimpleCNN) -> int:
-    """Length of a part that a network lacks: constants, or gains and shifts of its maps."""
-    layer = reference.first if name.startswith(("first", "norms.0")) else reference.second
-    return layer.out_channels
 
 
 def _numbered(network: nn.Module, first: float | None) -> dict[str, np.ndarray]:
@@ -181,26 +174,22 @@ class CompiledTrainer(Trainer):
         batch, steps, loss = min(recipe.batch, n), epoch * len(self.batches), []
         for r, seed in enumerate(self.seeds):
             order, keep = self.drawn(seed, epoch)
-            mean_loss = train_classifier(
+            arguments = (
                 *(self.weights[r], p.tie, p.scale, self.mean[r], self.square[r], self.running[r], steps),
                 *(self.images, self.labels, _augmented(order, batch, len(self.images) > n), keep, batch),
                 *(recipe.lr, recipe.weight_decay, p.norm, p.widths),
             )
-            loss.append(mean_loss)
+            loss.append(train_classifier(*arguments))
         return loss
 
     def arrays(self) -> dict[str, Arrays]:
         """Arrays of all replicas by field and name."""
-        known = self.replicas.statistics
+        known, names = self.replicas.statistics, [name for name in RUNNING if name in self.replicas.statistics]
         return {
             "weights": _split(self.weights, self.plan.names, self.replicas.weights),
             "mean": _split(self.mean, self.plan.names, self.replicas.mean),
             "square": _split(self.square, self.plan.names, self.replicas.square),
-            "statistics": {
-                name: self.running[:, k, : known[name].shape[1]].copy()
-                for k, name in enumerate(RUNNING)
-                if name in known
-            },
+            "statistics": {n: self.running[:, RUNNING.index(n), : known[n].shape[1]].copy() for n in names},
         }
 
     @classmethod

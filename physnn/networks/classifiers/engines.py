@@ -37,13 +37,7 @@ ENGINES: dict[str, type[Trainer]] = {"compiled": CompiledTrainer, "stacked": Sta
 
 
 def resolve_engine(engine: TrainingEngine, recipe: ClassifierRecipe, problem: Problem, device: str) -> KnownEngine:
-    """Engine that trains a network: the one asked for, or the fastest there is for it.
-
-    Raises
-    ------
-    InputError
-        If the engine asked for does not know the network or the device.
-    """
+    """Engine that trains a network: the one asked for, or the fastest there is for it."""
     known = device == "cpu" and suits(recipe.build(problem), problem.side)
     if engine == "auto":
         # On a CPU, vmap runs no faster than one network after the other.
@@ -114,9 +108,9 @@ def train_replicas(
             write_part(checkpoint, _stored(replicas, loss) | {"unfinished": np.array(1)}, keep_previous=True)
         if report:
             report(replicas.epoch, recipe.epochs, float(more[:, -1].mean()))
-    found = _stored(replicas, loss) | _tested(run, recipe, problem, replicas, device) | {"unfinished": np.array(0)}
-    write_part(checkpoint, _result(found) | {"unfinished": np.array(0)})
-    return _result(found)
+    found = _result(_stored(replicas, loss) | _tested(run, recipe, problem, replicas, device))
+    write_part(checkpoint, found | {"unfinished": np.array(0)})
+    return found
 
 
 def _check_finite(seeds: Sequence[int], *arrays: np.ndarray) -> None:

@@ -35,17 +35,7 @@ def act(group: SymmetryGroup, g: int, images: Tensor) -> Tensor:
 class TiedCNN(nn.Module):
     """Layers of `SimpleCNN` with weights tied by a group: 16 and 32 maps, 64 hidden units, invariant logits.
 
-    Parameters
-    ----------
-    channels, side, classes : int
-        Of the images; the side must be divisible by 4, or pooling would not commute with the group.
-    group : {"flip", "rotation", "quarter"}
-        The group.
-
-    Raises
-    ------
-    InputError
-        If the side is not divisible by 4, or there are no channels or classes.
+    The side of the images must be divisible by 4, or pooling would not commute with the group.
     """
 
     def __init__(self, channels: int, side: int, classes: int, group: SymmetryGroup) -> None:

@@ -70,13 +70,7 @@ class ClassifierRecipe(BaseModel):
     pooled: bool = True
 
     def build(self, problem: Problem | ImageShape) -> nn.Module:
-        """Untrained network for the images of a problem.
-
-        Raises
-        ------
-        InputError
-            If there is no such network, or the images or the last batch do not suit it.
-        """
+        """Untrained network for the images of a problem; `InputError` if these or the last batch do not suit it."""
         network = self._built(problem)
         if isinstance(problem, Problem):
             self._check_last_batch(network, problem)
@@ -113,20 +107,14 @@ class ClassifierRecipe(BaseModel):
 
 @dataclass(frozen=True)
 class Replicas:
-    """Weights of replicas and the state of their optimisers.
+    """Weights of replicas and the state of their optimisers after some epochs.
 
     Attributes
     ----------
-    seeds : tuple of int
-        One per replica.
-    weights : dict of ndarray of float32, shapes (replicas, ...)
-        Trained arrays by name.
-    statistics : dict of ndarray of float32, shapes (replicas, ...)
-        Running means and variances of batch normalisations.
+    weights, statistics : dict of ndarray of float32, shapes (replicas, ...)
+        Trained arrays by name; running means and variances of batch normalisations.
     mean, square : dict of ndarray of float32, shapes (replicas, ...)
         Adam's averages of the gradient and its square.
-    epoch : int
-        Epochs trained.
     """
 
     seeds: tuple[int, ...]

@@ -25,18 +25,8 @@ from physnn.networks.classifiers.equivariant import SymmetryGroup, TiedCNN, act
 class SimpleCNN(nn.Module):
     """Two 3 x 3 convolutions of 16 and 32 channels, each with ReLU and 2 x 2 max-pooling, 64 hidden units, logits.
 
-    Parameters
-    ----------
-    channels, side, classes : int
-        Of the images, ``side >= 4``.
-    grid : int, optional
-        Average the last maps to ``grid x grid`` places before they are flattened, so that images of different sides
-        need as many weights; without it the hidden layer sees all ``(side // 4)^2`` places.
-
-    Raises
-    ------
-    InputError
-        If a number is out of range.
+    The last maps are averaged to ``grid x grid`` places before they are flattened, so that images of different sides
+    need as many weights; without it the hidden layer sees all ``(side // 4)^2`` places.
     """
 
     def __init__(self, channels: int, side: int, classes: int, grid: int | None = None) -> None:
@@ -146,13 +136,7 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
 
 
 def build(name: str, channels: int, side: int, classes: int) -> nn.Module:
-    """Untrained network of the zoo; its weights are torch's own until `initialise` sets them.
-
-    Raises
-    ------
-    InputError
-        If there is no such network, or the images do not suit it.
-    """
+    """Untrained network of the zoo; its weights are torch's own until `initialise` sets them."""
     if name not in NETWORKS:
         raise InputError(f"there is no network {name!r}; take one of {', '.join(NETWORKS)}")
     return NETWORKS[name](channels, side, classes)

@@ -44,28 +44,10 @@ def filling(shape: tuple[int, ...], fill: Fill, seed: int) -> np.ndarray:
 
 
 def expand(images: np.ndarray, factor: int = 2, fill: Fill = 0.5, seed: int = 0) -> np.ndarray:
-    """Images of sides ``factor * H`` and ``factor * W`` with pixel (i, j) at (factor i, factor j).
+    """Images (n, channels, factor * H, factor * W), float32, with pixel (i, j) at (factor i, factor j) and a `Fill`.
 
-    Parameters
-    ----------
-    images : ndarray, shape (n, channels, H, W)
-        uint8 is divided by 255 first; the fill is in units of what comes out.  Expanding normalised images fills
-        with the number after normalisation.
-    factor : int
-        2 to 5.
-    fill : float, "random" or "pattern"
-        Value everywhere else.
-    seed : int
-        Of the random numbers.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, channels, factor * H, factor * W)
-
-    Raises
-    ------
-    InputError
-        If factor or fill is not offered.
+    Pixels of uint8 are divided by 255 first; the fill is in units of what comes out.  Expanding normalised images fills
+    with the number after normalisation.  `InputError` unless the factor is 2 to 5.
     """
     check_expansion(factor, fill)
     n, channels, height, width = images.shape

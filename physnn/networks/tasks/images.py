@@ -24,7 +24,7 @@ GREY_LEVELS = 16
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images with the class of each.
+    """Images with the class of each; `InputError` if shapes, types or labels do not fit together.
 
     Parameters
     ----------
@@ -32,15 +32,8 @@ class ImageSet:
         Pixel values.
     labels : ndarray of int64, shape (n,)
         Numbers of classes, from 0.
-    classes : tuple of str
-        Their names.
-    name : str
-        Name of the set in results.
-
-    Raises
-    ------
-    InputError
-        If shapes, types or labels do not fit together.
+    classes, name : tuple of str, str
+        Names of the classes, and of the set in results.
     """
 
     images: np.ndarray
@@ -129,11 +122,6 @@ def subset(data: ImageSet, n: int, seed: int, purpose: str = "subset") -> ImageS
     """N images drawn without replacement, all classes in their shares (to one image if all are alike).
 
     The images depend on labels, seed and purpose alone, and those of a smaller n are the first of a larger n.
-
-    Raises
-    ------
-    InputError
-        If the set has fewer images, or n is not positive.
     """
     if not 1 <= n <= len(data):
         raise InputError(f"{data.name} has {len(data)} images; take 1 to {len(data)}, not {n}")
@@ -159,11 +147,6 @@ def train_and_test(
 
     Published parts are kept apart and subsets drawn from each; a set without them is split, a fifth for the test
     unless ``test`` says otherwise.  ``None`` takes all that there are.
-
-    Raises
-    ------
-    InputError
-        If there are too few images, or the set cannot be read.
     """
     if not published_parts(source):
         data = load_images(source, "all", side)
@@ -178,13 +161,7 @@ def train_and_test(
 
 @dataclass(frozen=True)
 class Normalisation:
-    """x -> (x - mean) / sd for every channel; of the training images, for all others too.
-
-    Parameters
-    ----------
-    mean, sd : tuple of float
-        One of each per channel, in units of `unit_range`.
-    """
+    """x -> (x - mean) / sd for every channel, in units of `unit_range`; of the training images, for all others too."""
 
     mean: tuple[float, ...]
     sd: tuple[float, ...]

@@ -42,18 +42,8 @@ class ProblemRecipe(BaseModel):
 class Problem:
     """Normalised images, float32 ``(n, channels, side, side)``, with the class of each.
 
-    Attributes
-    ----------
-    images, labels : ndarray
-        To train on.
-    test_images, test_labels : ndarray
-        To test on.
-    classes : tuple of str
-        Names of the classes.
-    raw_side : int
-        Side of the images before they were expanded or enlarged.
-    identity : str
-        16 hexadecimal digits of a SHA-256 over images and labels.
+    ``raw_side`` is the side of the images before they were expanded or enlarged, and ``identity`` 16 hexadecimal digits
+    of a SHA-256 over images and labels.
     """
 
     images: np.ndarray
@@ -77,13 +67,7 @@ class Problem:
 
 @functools.lru_cache(maxsize=2)
 def load_problem(recipe: ProblemRecipe) -> Problem:
-    """Images of a recipe; those of the latest recipes are kept in memory.
-
-    Raises
-    ------
-    InputError
-        If the images cannot be read, are not square, or are too few.
-    """
+    """Images of a recipe; those of the latest recipes are kept in memory."""
     train, test = train_and_test(recipe.data, recipe.train, recipe.test, recipe.data_seed, recipe.side)
     _, height, width = train.shape
     if height != width or test.shape != train.shape:

@@ -130,9 +130,5 @@ class Transmogrifier:
 
     def pairs(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """N pairs from one generator: inputs and targets ``(n, L, L)``, numbers of shapes ``(n,)``."""
-        drawn = [self.pair(rng) for _ in range(n)]
-        return (
-            np.stack([d[0] for d in drawn]),
-            np.stack([d[1] for d in drawn]),
-            np.array([d[2] for d in drawn], np.int64),
-        )
+        inputs, targets, counts = zip(*(self.pair(rng) for _ in range(n)), strict=True)
+        return np.stack(inputs), np.stack(targets), np.array(counts, np.int64)
