@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 Partial = tuple[np.ndarray, np.ndarray]
-WORD = 62
+PACKED_BITS = 62
 """Bits of a word of packed ids."""
 
 
@@ -68,9 +68,9 @@ def merged_patterns(parts: list[Patterns]) -> Patterns:
     ids, ways = np.concatenate([p.ids for p in parts]), np.concatenate([p.ways for p in parts])
     bits = max(1, int(ids.max(initial=0)).bit_length())
     words = []
-    for first in range(0, ids.shape[1], WORD // bits):
+    for first in range(0, ids.shape[1], PACKED_BITS // bits):
         word = np.zeros(len(ids), np.int64)
-        for column in ids[:, first : first + WORD // bits].T:
+        for column in ids[:, first : first + PACKED_BITS // bits].T:
             word = (word << bits) | column
         words.append(word)
     order = np.lexsort(words)

@@ -88,7 +88,7 @@ def keys(key: np.ndarray) -> np.ndarray:
     return np.stack([low, high], axis=1).astype(np.uint32).view(np.int32)
 
 
-def words_of(colours: Tensor) -> Tensor:
+def packed(colours: Tensor) -> Tensor:
     """Words of configurations.
 
     Parameters
@@ -120,7 +120,7 @@ def words_of(colours: Tensor) -> Tensor:
 
 
 def colours_of(words: Tensor) -> Tensor:
-    """Colours, int8 of shape (lattices, H, W), of packed configurations; the inverse of `words_of`."""
+    """Colours, int8 of shape (lattices, H, W), of packed configurations; the inverse of `packed`."""
     import torch
 
     n, _, C, K = words.shape
@@ -140,7 +140,7 @@ def upload(
     Parameters
     ----------
     colours : ndarray of int8, shape (lattices, H, W)
-        See `words_of`.
+        See `packed`.
     key : ndarray of uint64, shape (lattices,)
         Keys of the random numbers.
     clock : int
@@ -155,14 +155,14 @@ def upload(
     place = gpu.place(device)
     parts = (np.ascontiguousarray(colours), keys(key), np.array([clock], np.int64), p)
     on_device = [torch.tensor(array, device=place) for array in parts]
-    return words_of(on_device[0]), on_device[1], on_device[2], on_device[3]
+    return packed(on_device[0]), on_device[1], on_device[2], on_device[3]
 
 
 def replace(words: Tensor, clock: Tensor, colours: np.ndarray, time: int) -> None:
     """Write other configurations, and the sweeps done so far, where `upload` put the first ones."""
     import torch
 
-    words.copy_(words_of(torch.tensor(colours, device=words.device)))
+    words.copy_(packed(torch.tensor(colours, device=words.device)))
     clock.fill_(time)
 
 
@@ -193,7 +193,7 @@ def launch_sweeps(
     Parameters
     ----------
     words : Tensor of int32, shape (lattices, 2, W/32, H/2)
-        See `words_of`; changed in place.
+        See `packed`; changed in place.
     key : Tensor of int32, shape (lattices, 2)
         See `keys`; lattices with the same key use the same random numbers.
     clock : Tensor of int64, shape (1,)
@@ -262,7 +262,7 @@ def observe(words: Tensor, block: int = 128) -> tuple[np.ndarray, np.ndarray, np
     Parameters
     ----------
     words : Tensor of int32, shape (lattices, 2, W/32, H/2)
-        See `words_of`.
+        See `packed`.
     block : int
         Words in a tile, a power of 2; of no influence on the result.
 

@@ -40,7 +40,7 @@ def configuration(H: int, W: int, seed: int = 1) -> np.ndarray:
 
 
 def upload(*colours: np.ndarray) -> torch.Tensor:
-    return ising.words_of(on_device(np.stack(colours)))
+    return ising.packed(on_device(np.stack(colours)))
 
 
 def download(words: torch.Tensor) -> np.ndarray:
