@@ -53,16 +53,14 @@ def commit(
 ) -> None:
     """Let ``write`` make a file under a temporary name, sync it, and give it its name.
 
+    An existing file is replaced, and whoever has it open keeps the old one; ``publish`` gives the name in another way.
+
     Parameters
     ----------
-    path : Path
-        Where; an existing file is replaced, and whoever has it open keeps the old one.
     write : callable
         Called with the temporary name, in the same folder; no other writer of ``path`` has the same one.
     keep_previous : bool
         Keep the file that is replaced under the name `previous`; otherwise what lies there is removed.
-    publish : callable, optional
-        Gives the temporary file its name in another way than over whatever has it.
 
     Raises
     ------

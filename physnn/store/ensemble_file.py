@@ -30,17 +30,7 @@ MEASURED = {
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Replicas of one network.
-
-    Attributes
-    ----------
-    seeds : ndarray of int64, shape (replicas,)
-    weights : dict of ndarray, shapes (replicas, ...)
-        By name, running statistics of batch normalisations among them.
-    measured : dict of ndarray
-        ``loss (replica, epoch)``, ``train_accuracy``, ``test_accuracy``, ``test_loss (replica,)`` and
-        ``predictions (replica, test_image)``.
-    """
+    """Replicas of one network: their seeds, weights by name (running statistics among them) and what is `MEASURED`."""
 
     seeds: np.ndarray
     weights: dict[str, np.ndarray]
@@ -56,13 +46,7 @@ class EnsembleFile:
 
 
 def write_ensembles(path: Path, recipe: Mapping[str, Any], ensembles: Mapping[str, Ensemble]) -> None:
-    """Write ensembles as one sealed file, atomically.
-
-    Raises
-    ------
-    Unfinished, InputError
-        If the file cannot be written.
-    """
+    """Write ensembles as one sealed file, atomically."""
     groups = {}
     for name, ensemble in ensembles.items():
         group = {"seed": Variable(("replica",), ensemble.seeds, {"long_name": "training seed"})}
@@ -73,13 +57,7 @@ def write_ensembles(path: Path, recipe: Mapping[str, Any], ensembles: Mapping[st
 
 
 def read_ensembles(path: str | os.PathLike[str]) -> EnsembleFile:
-    """Ensembles of a file.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, of another kind, or its arrays do not belong together.
-    """
+    """Ensembles of a file; `InputError` as for `read_result`, or if its arrays do not belong together."""
     found = read_result(path, ENSEMBLES)
     ensembles = {}
     with malformed(path):
@@ -113,13 +91,7 @@ def _sound(ensemble: Ensemble) -> bool:
 
 
 def write_distances(path: Path, recipe: Mapping[str, Any], distances: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Write matrices over pairs of replicas, by ensemble and kind of distance, as one sealed file, atomically.
-
-    Raises
-    ------
-    Unfinished, InputError
-        If the file cannot be written.
-    """
+    """Write matrices over pairs of replicas, by ensemble and kind of distance, as one sealed file, atomically."""
     groups = {
         f"/{name}": {kind: Variable(("replica", "other"), matrix) for kind, matrix in matrices.items()}
         for name, matrices in distances.items()
@@ -128,13 +100,7 @@ def write_distances(path: Path, recipe: Mapping[str, Any], distances: Mapping[st
 
 
 def read_distances(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-    """Recipe and matrices of a distance file, by ensemble and kind of distance.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, of another kind, or its matrices do not belong together.
-    """
+    """Recipe and matrices of a distance file, by ensemble and kind of distance; errors as for `read_ensembles`."""
     found, distances = read_result(path, DISTANCES), {}
     for name, group in found.groups.items():
         matrices = {kind: v.values for kind, v in group.items() if v.dims == ("replica", "other")}

@@ -33,13 +33,7 @@ OF_SCALES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid
 
 
 class Guard:
-    """Checks of one open file.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its size bounds everything in it.
-    """
+    """Checks of one open file, whose size bounds everything in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,13 +59,7 @@ class Guard:
             self._declare(math.prod(found.shape) * found.dtype.itemsize, f"attribute {_shown(key)}")
 
     def tree(self, group: h5py.Group, name: str = "/", depth: int = 0) -> None:
-        """Check everything below a group without reading it.
-
-        Raises
-        ------
-        InputError
-            If something leads outside the file or in circles, is no plain array, or is larger than the file.
-        """
+        """Check without reading that nothing below a group leads outside or in circles, and all is plain arrays."""
         import h5py
 
         self.objects += len(group)

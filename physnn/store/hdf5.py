@@ -72,13 +72,7 @@ def _digest(path: Path, length: int) -> str:
 
 
 def check_seal(path: Path) -> None:
-    """Check that ``path`` is a whole physnn file.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, it is not HDF5, it has no seal, or its contents do not match the seal.
-    """
+    """Raise InputError unless ``path`` is a whole physnn file: HDF5, and its contents match its seal."""
     try:
         if not path.is_file():
             raise InputError(f"{path} is not a file" if path.exists() else f"there is no file {path}; check the name")
@@ -124,25 +118,14 @@ def write_sealed(
 
     Parameters
     ----------
-    path : Path
-        Where; an existing file is replaced, and whoever has it open keeps the old one.
     groups : mapping or iterator of pairs
         Group path (``"/"`` for the root, ``"/L32"``) to its variables.
     attrs : mapping
         Attributes of the root.
     scales : bool
         Whether dimensions become HDF5 dimension scales, as xarray needs; parts do without.
-    keep_previous : bool
-        Keep what is replaced, see `physnn.store.commit`.
-    publish : callable, optional
-        Gives the finished temporary file (first argument) its name (second).
-
-    Raises
-    ------
-    Unfinished
-        If the file cannot be written, for lack of space for example.
-    InputError
-        If there can be no such file.
+    path, keep_previous, publish
+        As for `physnn.store.commit.commit`, also for errors.
     """
     import h5py
 
@@ -234,16 +217,7 @@ def is_hdf5(path: Path) -> bool:
 
 @contextlib.contextmanager
 def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int = VERSION) -> Iterator[h5py.File]:
-    """Open physnn file, after checks of its seal and its format, and that it refers to nothing outside.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    kind : str or None
-        The format it must have, such as ``"physnn-sweep"``; None for any.
-    version : int
-        The newest format version understood.
+    """Open physnn file of a format such as ``"physnn-sweep"`` (None: any) and of no newer version.
 
     Raises
     ------

@@ -36,18 +36,9 @@ LONGEST_ANSWER = 2**16
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of checking a file.
+    """Result of checking a file: whether everything in it can be read and belongs together, or the reason why not.
 
-    Attributes
-    ----------
-    file : str
-        Its name.
-    whole : bool
-        Whether everything in it can be read and belongs together.
-    reason : str
-        Why not, in one sentence.
-    format, version, digest
-        Kind and format version of the file, and the SHA-256 of its data; empty or 0 if it is not whole or was not read.
+    Format, version and the SHA-256 of its data are empty or 0 if it is not whole or was not read.
     """
 
     file: str
@@ -117,21 +108,10 @@ def read_everything(path: Path) -> Finding:
 
 
 def read_untrusted(path: Path, limits: Limits | None = None, child: str | None = None) -> Finding:
-    """Read all that a file holds in a child process with limits.
+    """Read all that a file from anyone holds in a child process with limits, by default from the file's length.
 
-    Parameters
-    ----------
-    path : Path
-        The file, from anyone.
-    limits : Limits, optional
-        By default from the file's length.
-    child : str, optional
-        Python code that the child runs in place of reading; for tests.
-
-    Returns
-    -------
-    Finding
-        Always, whatever the child does: it may crash, hang, or fill memory.
+    A finding is returned whatever the child does: it may crash, hang, or fill memory.  ``child`` is Python code that
+    it runs in place of reading; for tests.
     """
     first = check_file(path)
     if not first.whole:

@@ -96,23 +96,7 @@ def write_networks(
 ) -> None:
     """Write an ensemble: one mapping of arrays per seed (weights, ``loss``, ``validation_rmse``).
 
-    Parameters
-    ----------
-    path : Path
-        Where.
-    architecture, recipe : mapping
-        Keyword arguments of the architecture; the training recipe.
-    seeds : sequence of int
-        One per network.
-    trained : sequence of mapping
-        Arrays of every network by name.
-    measured : sequence of mapping, optional
-        Arrays that a diagnosis of each network rests on.
-
-    Raises
-    ------
-    Unfinished, InputError
-        If the file cannot be written.
+    ``measured`` are arrays that a diagnosis of each network rests on; else see `NetworkFile`.
     """
     root = {}
     for name, dims in dimensions(bool(architecture.get("layers"))).items():

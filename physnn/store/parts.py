@@ -32,11 +32,6 @@ def write_state(
     """Write named arrays to ``path``, atomically, over whatever is there: the state of something long.
 
     With ``keep_previous`` the state that is replaced stays beside it, for `read_checkpoint`.
-
-    Raises
-    ------
-    Unfinished, InputError
-        If the file cannot be written.
     """
     group = {name: numbered(name, values) for name, values in arrays.items()}
     attrs = {"format": PARTS, "format_version": VERSION}
@@ -150,13 +145,7 @@ def _readable(path: Path) -> dict[str, np.ndarray] | None:
 
 
 class Parts:
-    """Parts of one file: the folder ``sweep.h5.parts/`` for ``sweep.h5``.
-
-    Parameters
-    ----------
-    target : Path
-        File that the parts will be assembled into.
-    """
+    """Parts of a file: those of ``sweep.h5``, into which they are assembled, lie in ``sweep.h5.parts/``."""
 
     def __init__(self, target: Path) -> None:
         self.folder = target.with_name(target.name + ".parts")

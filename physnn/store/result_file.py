@@ -24,19 +24,7 @@ LIBRARIES = ("numpy", "scipy", "torch", "numba", "h5py")
 
 @dataclass(frozen=True)
 class ResultFile:
-    """Contents of a file of results.
-
-    Attributes
-    ----------
-    recipe : dict
-        Settings that the results follow from.
-    attrs : dict
-        Attributes of the root.
-    root : dict of Variable
-        Variables outside any group.
-    groups : dict of dict of Variable
-        Variables of every group, by its name.
-    """
+    """Recipe that results follow from, attributes and variables of the root, and variables of every group."""
 
     recipe: dict[str, Any]
     attrs: dict[str, str | int | float]
@@ -53,23 +41,7 @@ def write_result(
 ) -> None:
     """Write groups of variables with their recipe and provenance as one sealed file, atomically.
 
-    Parameters
-    ----------
-    path : Path
-        Where.
-    kind : str
-        Format of the file, such as ``"physnn-sweep"``.
-    recipe : mapping
-        Settings that the results follow from; plain numbers, text, lists and mappings.
-    groups : mapping or iterator of pairs
-        Group path to its variables, as for `physnn.store.hdf5.write_sealed`.
-    attrs : mapping, optional
-        Further attributes of the root.
-
-    Raises
-    ------
-    Unfinished, InputError
-        If the file cannot be written.
+    The recipe holds plain numbers, text, lists and mappings; else see `physnn.store.hdf5.write_sealed`.
     """
     head = {"format": kind, "format_version": VERSION, "recipe": json.dumps(dict(recipe), sort_keys=True)}
     write_sealed(path, groups, head | dict(attrs or {}) | provenance())

@@ -63,26 +63,14 @@ def read_sweep(path: str | os.PathLike[str]) -> SweepFile:
 
 
 def kind_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, str | int | float]]:
-    """Format and root attributes of any physnn file.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, or was not written by physnn.
-    """
+    """Format and root attributes of any physnn file; errors as for `open_sealed`."""
     with open_sealed(path, None) as file:
         attrs = read_attrs(file)
     return str(attrs.get("format", "unknown")), attrs
 
 
 def open_datatree(path: str | os.PathLike[str]) -> xarray.DataTree:
-    """Sweep file as an xarray DataTree in memory, one node ``/L32`` per size.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or of another kind.
-    """
+    """Sweep file as an xarray DataTree in memory, one node ``/L32`` per size; errors as for `read_sweep`."""
     import xarray
 
     with open_sealed(path, FORMAT):

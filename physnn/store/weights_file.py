@@ -20,15 +20,8 @@ WeightArrays = dict[str, np.ndarray]
 def read_weights(path: Path) -> dict[str, WeightArrays]:
     """Weights of every network of a file, by a name that begins with that of the file.
 
-    Parameters
-    ----------
-    path : Path
-        A safetensors file (one network) or one of our network files (one network per seed).
-
-    Raises
-    ------
-    InputError
-        If there is no such file, it is damaged, or weights are not finite.
+    It is a safetensors file (one network) or one of our network files (one network per seed); `InputError` if there is
+    none, it is damaged, or weights are not finite.
     """
     if path.suffix != ENDING:
         file = read_networks(path)

@@ -83,33 +83,16 @@ def binary_digits(one: Fraction, none: Fraction) -> np.ndarray:
 def generator_state(H: int, W: int, rng: np.random.Generator) -> np.ndarray:
     """Fresh states of the generators of an H x W torus, shape ``(W/64, 4, LANES)``, dtype uint64.
 
-    Parameters
-    ----------
-    H, W : int
-        Height and width, see `check_packable`.
-    rng : numpy.random.Generator
-        Gives the 256 bits of every lane.
+    ``rng`` gives the 256 bits of every lane; sides are those of `check_packable`.
     """
     check_packable(H, W)
     return rng.integers(0, 2**WORD_BITS, (W // WORD_BITS, 4, LANES), np.uint64, endpoint=False)
 
 
 def pack(spins: np.ndarray) -> np.ndarray:
-    """Words of a configuration, ghosts included.
+    """Words (2, W/64 + 2, H/2 + 2), uint64 and ghosts included, of spins -1 or +1, int8 of shape (H, W).
 
-    Parameters
-    ----------
-    spins : ndarray of int8, shape (H, W)
-        Spins -1 or +1.
-
-    Returns
-    -------
-    ndarray of uint64, shape (2, W/64 + 2, H/2 + 2)
-
-    Raises
-    ------
-    InputError
-        If the shape does not fit, see `check_packable`.
+    Sides are those of `check_packable`.
     """
     H, W = spins.shape
     check_packable(H, W)

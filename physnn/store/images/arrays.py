@@ -34,14 +34,7 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str, kinds: str) -> np.nd
 
 
 def read_npz(path: Path, names: dict[str, str]) -> dict[str, np.ndarray]:
-    """Arrays of an npz file by name.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    names : dict
-        Names of the arrays to read, each with its allowed kinds of dtype (``"uif"``: numbers, ``"U"``: text).
+    """Arrays of an npz file by name, each with its allowed kinds of dtype (``"uif"``: numbers, ``"U"``: text).
 
     Raises
     ------

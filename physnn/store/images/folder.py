@@ -37,13 +37,7 @@ def class_names(folder: Path) -> tuple[str, ...]:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Image whose header has been read and whose size and depth are allowed, not decoded yet.
-
-    Raises
-    ------
-    InputError
-        If the file is no image, has too many pixels, or more than 8 bits per channel.
-    """
+    """Image whose header has been read and whose size and depth are allowed, not decoded yet."""
     if path.is_dir() or path.suffix.lower() not in ENDINGS:
         raise InputError(f"{path} is no image ({', '.join(ENDINGS)}); take it out of the folder")
     try:
@@ -82,21 +76,9 @@ def decode(path: Path, mode: str, size: tuple[int, int]) -> np.ndarray:
 def read_folder(folder: Path, classes: tuple[str, ...], side: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of a folder of class folders, classes and files in order of their names.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder with one folder for every class.
-    classes : tuple of str
-        Names of those folders; a class may be without images.
-    side : int, optional
-        Images are resized (bilinear) to squares of this side in pixels; without it, all must have one size.
-
-    Returns
-    -------
-    images : ndarray of uint8, shape (n, channels, H, W)
-        One channel if all images are grey, else three (RGB); transparency is left out.
-    labels : ndarray of int64, shape (n,)
-        Positions in ``classes``.
+    Images (n, channels, H, W), uint8, have one channel if all are grey, else three (RGB), without transparency; they
+    are resized (bilinear) to squares of a side, or must have one size.  A class may be without images; labels are
+    places in ``classes``.
 
     Raises
     ------

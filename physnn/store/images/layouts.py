@@ -46,16 +46,10 @@ class Layout:
 def read_images(
     path: Path, part: Part = "all", side: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Images, labels and names of classes of a data set.
+    """Images, labels and names of classes of a published part of a data set, or of all, training images first.
 
-    Parameters
-    ----------
-    path : Path
-        Folder that a published archive unpacks to (or the one around it), or a file.
-    part : {"all", "train", "test"}
-        Published part, or all: training images first.
-    side : int, optional
-        For folders of images: resize to squares of this side (pixels).
+    The path is the folder that a published archive unpacks to (or the one around it), or a file.  Folders of images are
+    resized to squares of a side (pixels).
 
     Raises
     ------

@@ -212,13 +212,9 @@ class _Machine:
 
 
 def unpickle_data(content: bytes) -> Any:
-    """Data of a pickle: numbers, bytes, text, lists, tuples, dictionaries and `PickledArray`.
+    """Data of a pickle of any protocol: numbers, bytes, text, lists, tuples, dictionaries and `PickledArray`.
 
-    Parameters
-    ----------
-    content : bytes
-        Whole pickle, of any protocol; strings of Python 2 become bytes.  Keys of dictionaries must be text or
-        bytes.
+    Strings of Python 2 become bytes.  Keys of dictionaries must be text or bytes.
 
     Raises
     ------
