@@ -164,7 +164,9 @@ def run(
     tiles = (width + deep - 1) // deep if fast.size else 0
     line = max(width, tiles * deep) * n
     together = max(1, TILES // tiles) if tiles else 1
-    room = together * tiles
+    # An odd number: lines of the spectrum would else lie in few sets of the cache.
+    filled = together * tiles
+    room = filled + 1 - filled % 2
     strip, spectrum = scratch(deep * line, w), scratch(len(fast) * room * n, w)
     strips = (height + deep - 1) // deep
     top, bottom = strips * band // bands, strips * (band + 1) // bands
@@ -180,7 +182,7 @@ def run(
                     for r in range(min(together, bottom - s)):
                         start = (s + r) * deep * stride
                         spread(old, start, stride, taps, bias, spectrum, room, r * tiles, tiles)
-                    products(spectrum, w_fast, taps, bias, room)
+                    products(spectrum, w_fast, taps, bias, room, filled)
                 gather(spectrum, taps, bias, strip, room, own * tiles, tiles)
             for y in range(s * deep, min((s + 1) * deep, height)):
                 here, field = (y + half) * stride + half * n, strip[(y - s * deep) * line :]

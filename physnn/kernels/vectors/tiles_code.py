@@ -188,8 +188,8 @@ def spread(typing, source, start, stride, taps, bias, out, tiles, begin, count):
 
 
 @intrinsic
-def products(typing, spectrum, weights, taps, bias, tiles):
-    """Replace the transforms of all tiles by their products with ``weights``, flat."""
+def products(typing, spectrum, weights, taps, bias, tiles, count):
+    """Replace the transforms of ``count`` tiles, in room for ``tiles``, by their products with ``weights``, flat."""
 
     def code(context, b, signature, args):
         kinds = signature.args
@@ -205,7 +205,7 @@ def products(typing, spectrum, weights, taps, bias, tiles):
             done = INDEX(0)
             # Blocks do not overlap: what a block has read, it replaces.
             for size in sizes:
-                end = b.sub(args[4], b.srem(b.sub(args[4], done), INDEX(size)))
+                end = b.sub(args[5], b.srem(b.sub(args[5], done), INDEX(size)))
                 with cgutils.for_range_slice(b, done, end, INDEX(size), INDEX) as (tile, _):
                     place = b.add(begin, b.mul(tile, INDEX(n)))
                     lines = INDEX(1), lambda _, place=place: place, INDEX(n)
@@ -213,7 +213,7 @@ def products(typing, spectrum, weights, taps, bias, tiles):
                 done = end
         return context.get_dummy_value()
 
-    return types.void(spectrum, weights, taps, bias, types.int64), code
+    return types.void(spectrum, weights, taps, bias, types.int64, types.int64), code
 
 
 @intrinsic

@@ -7,6 +7,7 @@ measured on the way are the contrast of inside and outside and, of a half-plane,
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,12 +23,14 @@ from physnn.samples.sample import Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.store.hdf5 import Group, Variable
 
-BLOCK_SITES = 1e6
-"""Steps of single sites between two looks at the clock."""
+BLOCK_SITES = 4e6
+"""Steps of single sites between two looks at the clock: a quarter of a second."""
 AFTER = 10
 """Runs end at this many times the time at which the last replica lost its memory: what decays has decayed then."""
 SEPARATE = 1e-3
 """A and B are told apart by their difference where |A - B| is larger, else by what they are lifted from."""
+ALIKE = 8
+"""Columns that stand for all of a half-plane without noise: no fewer than any kernel reaches from a site."""
 LEAST_CONTRAST = 0.05
 """A domain of less contrast at the start is measured against this one."""
 NOISELESS = ("noiseless_a", "noiseless_b")
@@ -57,50 +60,59 @@ DERIVED = {
 
 
 class Domain:
-    """A domain in a medium: its first states and how they are measured."""
+    """A domain in a medium: its first states and how they are measured.
+
+    A half-plane on a torus looks the same from every column, and so does all that becomes of it without noise: few
+    columns stand for all of them.
+    """
 
     def __init__(self, recipe: MemorySweep, task: Task) -> None:
         medium, L = recipe.medium(task["network"]), task.size
         assert recipe.steps is not None
-        self.inside, self.half = domain(recipe.pattern, L), recipe.pattern == "half"
-        A, B = _relaxed(
-            medium,
-            np.broadcast_to(medium.lifts[:, None, None], (2, L, L, len(medium.lifts[0]))),
-            recipe.steps,
-        )
+        self.half = recipe.pattern == "half"
+        alike = self.half and medium.model.boundary == "periodic"
+        columns = min(L, ALIKE) if alike else L
+        self.inside = domain(recipe.pattern, L)[:, :columns]
+        lifts = np.broadcast_to(medium.lifts[:, None, None], (2, L, columns, len(medium.lifts[0])))
+        A, B = _relaxed(medium, lifts, recipe.steps)
         apart = A.astype(np.float64) - B
         length = np.linalg.norm(apart, axis=-1, keepdims=True)
-        lifts = (medium.lifts[0] - medium.lifts[1]) / np.linalg.norm(medium.lifts[0] - medium.lifts[1])
-        self.d = np.where(length > SEPARATE, apart / np.maximum(length, SEPARATE), lifts).astype(np.float32)
+        lift = (medium.lifts[0] - medium.lifts[1]) / np.linalg.norm(medium.lifts[0] - medium.lifts[1])
+        self.d = np.where(length > SEPARATE, apart / np.maximum(length, SEPARATE), lift).astype(np.float32)
         mask = self.inside[..., None]
         self.x = _relaxed(medium, np.stack([np.where(mask, A, B), np.where(mask, B, A)]), recipe.steps)
         self.sign = np.array([1.0, -1.0])
         self.written = float((self.sign * domain_contrast(self.projected(self.x), self.inside)).mean())
 
+    def whole(self) -> np.ndarray:
+        """First states on all columns, shape (2, L, L, N)."""
+        L = self.x.shape[1]
+        return self.x if self.x.shape[2] == L else np.repeat(self.x[:, :, :1], L, axis=2)
+
     def projected(self, x: np.ndarray) -> np.ndarray:
-        """Return x . d at every site."""
-        return np.asarray(np.einsum("rijn,ijn->rij", x, self.d))
+        """Overlap x . d at every site."""
+        d = self.d if x.shape[2] == self.d.shape[1] else np.broadcast_to(self.d[:, :1], x.shape[1:])
+        return np.asarray(np.einsum("rijn,ijn->rij", x, d))
 
     def measured(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return m and the roughness of the wall of every replica, shape (replicas,)."""
+        """Memory m and roughness of the wall of every replica, each of shape (replicas,)."""
         p = self.projected(x) * self.sign[np.arange(len(x)) % 2, None, None]
-        m = domain_contrast(p, self.inside) / max(self.written, LEAST_CONTRAST)
+        inside = np.broadcast_to(self.inside[:, :1], p.shape[1:]) if self.half else self.inside
+        m = domain_contrast(p, inside) / max(self.written, LEAST_CONTRAST)
         return m, wall_width(p) if self.half else np.zeros(len(x))
 
 
-def _relaxed(medium: Medium, x: np.ndarray, steps: int) -> np.ndarray:
-    state = VectorState(np.array(x, np.float32), np.zeros((len(x), 2), np.uint32))
-    _step(medium, state, steps, 0.0)
-    return state.x
-
-
-def _step(medium: Medium, state: VectorState, steps: int, eta: float) -> None:
-    """Take steps of the networks' rule, in place; nothing is measured on the way."""
+def _walk(medium: Medium, x: np.ndarray) -> langevin.Walk:
+    """States of a network, ready for steps of its rule; nothing is measured on the way."""
     model = medium.model
-    arrays = model.coupling, model.near, np.empty((0, 0)), model.bias, state.generator
-    rule = medium.gamma, eta, False, model.boundary == "periodic"
-    langevin.advance(state.x, *arrays, state.step, steps, *rule)
-    state.step += steps
+    rule = np.empty((0, 0)), model.bias, model.boundary == "periodic"
+    return langevin.Walk(np.asarray(x, np.float32), model.coupling, model.near, *rule)
+
+
+def _relaxed(medium: Medium, x: np.ndarray, steps: int) -> np.ndarray:
+    walk = _walk(medium, x)
+    walk.advance(np.zeros((len(x), 2), np.uint32), 0, steps, medium.gamma, 0.0, False)
+    return walk.x.copy()
 
 
 class Run:
@@ -188,11 +200,12 @@ class MemorySample(Sample):
         """What the replicas of a task show on the way, which go on from a checkpoint."""
         domain, times = Domain(self.recipe, task), _times(self.recipe)
         run = _continued(checkpoint.arrays) if checkpoint.arrays else self._begun(task, domain)
+        walk = _walk(self.recipe.medium(task["network"]), run.state.x)
         while len(run.rows) < len(times) and not _over(times, run.rows):
             if run.state.step == times[len(run.rows)]:
                 run.rows.append(domain.measured(run.state.x))
                 continue
-            self._advance(run, task, int(times[len(run.rows)]))
+            self._advance(run, walk, task, int(times[len(run.rows)]))
             checkpoint.note(run.state.step / times[-1])
             if checkpoint.due():
                 checkpoint.save(run.arrays() | {f"state_{name}": v for name, v in run.state.arrays().items()})
@@ -210,13 +223,16 @@ class MemorySample(Sample):
         # Noise of its own for every size and noise value: errors of points that are compared are independent.
         keys = [rng.counter_key(recipe.seed, "noise", *words, k) for k in range(replicas)]
         # Every other replica has the states exchanged.
-        return Run(VectorState(domain.x[np.arange(replicas) % 2], np.stack(keys)), [])
+        first = domain.whole()[np.arange(replicas) % 2] if eta else domain.x
+        return Run(VectorState(first, np.stack(keys)), [])
 
-    def _advance(self, run: Run, task: Task, until: int) -> None:
+    def _advance(self, run: Run, walk: langevin.Walk, task: Task, until: int) -> None:
         """Take steps, no more than fit between two looks at the clock."""
-        medium, eta = self.recipe.medium(task["network"]), task.at.get("eta", 0.0)
-        count = max(1, min(until - run.state.step, int(BLOCK_SITES / (len(run.state.x) * task.size**2))))
-        _step(medium, run.state, count, eta)
+        state, eta = run.state, task.at.get("eta", 0.0)
+        count = max(1, min(until - state.step, int(BLOCK_SITES / math.prod(state.x.shape[:3]))))
+        gamma = self.recipe.medium(task["network"]).gamma
+        walk.advance(state.generator, state.step, count, gamma, eta, False)
+        state.x, state.step = walk.x, state.step + count
 
     def derived(self, size: int, group: Group) -> Group:
         """Step sizes, lifetimes, and what the curves are at the time of memory."""
@@ -249,8 +265,9 @@ class MemorySample(Sample):
         """Seconds that a step of one site takes here, from a short run of the largest size."""
         task = self.tasks_of(max(self.recipe.L))[-1]
         run = self._begun(task, Domain(self.recipe, task))
-        self._advance(run, task, 1)
+        walk = _walk(self.recipe.medium(task["network"]), run.state.x)
+        self._advance(run, walk, task, 1)
         began, before = time.perf_counter(), run.state.step
-        self._advance(run, task, 10**6)
+        self._advance(run, walk, task, 10**6)
         steps = float(task.size**2 * self.recipe.replicas * (run.state.step - before))
         return (time.perf_counter() - began) / steps
