@@ -245,7 +245,8 @@ def test_every_public_definition_is_used():
     for path in (ROOT.parent / "sims").rglob("*.py"):
         sims += words_of(path)
     for path in (*(ROOT.parent / "docs").glob("*.md"), ROOT.parent / "README.md"):
-        sims.update(re.findall(r"[A-Za-z_]\w*", path.read_text()))
+        if path.name != "changelog.md":  # which names what went
+            sims.update(re.findall(r"[A-Za-z_]\w*", path.read_text()))
     used = {module: words_of(path) for module, path in modules().items()}
     package = sum(used.values(), Counter())
     # A kernel is used where something but a benchmark uses it.
