@@ -4,17 +4,20 @@ import ast
 import importlib.util
 import pkgutil
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import click
 import jupytext
 import pytest
 from nbclient import NotebookClient
 
 import physnn
 from physnn import rng
+from physnn.cli import cli
 
 ROOT = Path(physnn.__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -77,6 +80,25 @@ def test_every_name_that_is_told_exists(page):
     for name in sorted(names):
         if not name.endswith((".h5", ".py")):
             pkgutil.resolve_name(name)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Words of the command lines on a page that call physnn."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in re.split(r"\n|;|&&", block.replace("\\\n", " "))]
+    split = [shlex.split(line, comments=True) for line in lines if line.strip().startswith("physnn ")]
+    return [[word for word in words[1:] if word not in ("&", "--help")] for words in split]
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_every_command_line_is_understood(page):
+    for line in commands(page):
+        words, command = line, cli
+        context = click.Context(command)
+        while words and isinstance(command, click.Group):
+            name, command, words = command.resolve_command(context, words)
+        if not isinstance(command, click.Group):
+            command.make_context(name, words)
 
 
 def imported(sim: Path, monkeypatch) -> ModuleType:
