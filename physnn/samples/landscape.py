@@ -6,18 +6,21 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from physnn.errors import InputError
 from physnn.exact.landscape import Landscape
-from physnn.exact.signs.brute import BIN_COLUMNS, Tally, brute_force
 from physnn.jobs.locks import exclusive
 from physnn.jobs.run import Progress, silent
 from physnn.machine import check_bytes, check_seconds
 from physnn.models.signs import SignNetwork, Threshold
 from physnn.store.commit import previous
 from physnn.store.parts import read_checkpoint, write_state
+
+if TYPE_CHECKING:
+    from physnn.exact.signs.brute import Tally
 
 WALKER = 8e6
 """Bytes of a walker's tables."""
@@ -47,6 +50,8 @@ def brute_force_signs(
     InputError
         If the checkpoint belongs to another count, is damaged, or is in use; and as `brute_force`.
     """
+    from physnn.exact.signs.brute import BIN_COLUMNS, brute_force
+
     if checkpoint is None:
         return brute_force(network, task, threads, progress)
     words = json.dumps({**asdict(network), **asdict(task)}, sort_keys=True).encode()
@@ -95,6 +100,8 @@ def check_signs(
 
 
 def _resume(checkpoint: Path, recipe: np.ndarray) -> Tally | None:
+    from physnn.exact.signs.brute import BIN_COLUMNS, Tally
+
     arrays = read_checkpoint(checkpoint)
     if arrays is None:
         return None

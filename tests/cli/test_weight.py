@@ -48,7 +48,7 @@ USED = {
     ): set(),
     ("fit table.csv --resamples 20 --figure fit.png",): {"matplotlib"},
     ("show sweep.h5", "verify sweep.h5", "show kuramoto_symmetric", "fit sweep.h5 --resamples 20"): {"h5py"},
-    ("count signs --layers 1 2 1 --points 4", "count ising --L 3", "count cnn --variant baseline"): {"numba"},
+    ("count signs --layers 1 2 1 --points 4", "count ising --L 3", "count cnn --variant baseline"): set(),
 }
 """Commands, and the heavy libraries that they may load."""
 
@@ -89,5 +89,5 @@ def test_bad_input_is_refused_before_anything_heavy_is_loaded(folder):
 
 def test_help_of_commands_loads_nothing_heavy(folder):
     assert not {*HEAVY, "numpy", "scipy", "pydantic"} & loaded(folder, "--help", "--version")[-1][1]
-    commands = ("sweep-noise", "sweep-temperature", "memory", "train kuramoto", "fit", "count signs")
+    commands = ("sweep-noise", "sweep-temperature", "memory", "train kuramoto", "fit", "count signs", "count ising")
     assert not {*HEAVY, "scipy"} & loaded(folder, *(f"{command} --help" for command in commands))[-1][1]
