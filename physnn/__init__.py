@@ -8,6 +8,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "sweep": "physnn.api",
+    "recipe": "physnn.api",
+    "run": "physnn.api",
     "sweep_noise": "physnn.api",
     "sweep_temperature": "physnn.api",
     "sweep_memory": "physnn.api",

@@ -39,7 +39,7 @@ from physnn.analysis.statistics.pooled import pooled
 from physnn.analysis.statistics.series import estimate_time
 from physnn.answers.decide import Decided, study
 from physnn.answers.fit import curves, equilibrium_checks, fit
-from physnn.api import equilibrium_recipe, sweep_equilibrium
+from physnn.api import recipe, sweep_equilibrium
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.style import COLOURS, look, new_figure, save
@@ -204,7 +204,7 @@ def peaks(path: Path) -> None:
 
 def other_steps(words: tuple[str, ...], L: int, T: list[float], reference: Path) -> None:
     """Print energies by Langevin dynamics at the default step and half of it, beside those of Metropolis."""
-    base = equilibrium_recipe(L=(L,), T=T, model=words, order=read_sweep(reference).recipe["order"])
+    base = recipe("equilibrium", L=(L,), T=T, model=words, order=read_sweep(reference).recipe["order"])
     assert base.gamma is not None
     known = read_sweep(reference).sizes[L]["T"].values
     for factor in (1.0, 0.5):

@@ -89,7 +89,7 @@ def chains(jobs: int, count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "s.h5"
         settings = {"L": (L,), "T": [2.2, 2.3], "sweeps": SWEEPS, "chains": count // 2, "algorithm": "metropolis"}
-        recipe = api.temperature_recipe(out, **settings)
+        recipe = api.recipe("temperature", out, **settings)
         sample = TemperatureSample(recipe)
         work(sample.tasks()[0], Path(folder) / "warm.h5", {"sample": sample})
         start = time.time()
@@ -108,7 +108,7 @@ def _assemble(count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "s.h5"
         sizes = {"L": tuple(range(8, 28, 2)), "T": [2.2 + 0.01 * k for k in range(10)]}
-        recipe = api.temperature_recipe(out, **sizes, chains=count // 100, sweeps=20, algorithm="metropolis")
+        recipe = api.recipe("temperature", out, **sizes, chains=count // 100, sweeps=20, algorithm="metropolis")
         parts, kept = Parts(out), {}
         parts.begin(recipe.canonical())
         sample = TemperatureSample(recipe)

@@ -98,7 +98,7 @@ def test_a_diagnosis_says_what_it_cannot_know(here, capsys):
 
 def test_a_changed_file_is_not_mixed_with_what_the_old_one_left(here, monkeypatch, capsys):
     settings = {"L": (24,), "eta": [0.0, 0.5, 1.0], "images": 4, "networks": ["layer.safetensors"]}
-    recipe = api.noise_recipe(module="my_net.py:AkornLayer", **settings)
+    recipe = api.recipe("noise", module="my_net.py:AkornLayer", **settings)
     measure, count = work.NoiseSample.run, 0
 
     def interrupted(sample, task, checkpoint):
@@ -115,14 +115,14 @@ def test_a_changed_file_is_not_mixed_with_what_the_old_one_left(here, monkeypatc
     text = Path("my_net.py").read_text()
     Path("my_net.py").write_text(text.replace("return gamma if has_omega", "return  gamma if has_omega"))
     with pytest.raises(InputError, match=r"another recipe \(module_digest"):
-        files.run(api.noise_recipe(module="my_net.py:AkornLayer", **settings), Path("s.h5"), jobs=1)
+        files.run(api.recipe("noise", module="my_net.py:AkornLayer", **settings), Path("s.h5"), jobs=1)
     forget_classes()
     with pytest.raises(InputError, match="has changed since"):
         (sample := work.NoiseSample(recipe)).run(sample.tasks()[0], Checkpoint(None))
     Path("moved").mkdir()
     Path("my_net.py").unlink()
     Path("moved/my_net.py").write_text(text)
-    same = api.noise_recipe(module="moved/my_net.py:AkornLayer", **settings)
+    same = api.recipe("noise", module="moved/my_net.py:AkornLayer", **settings)
     assert files.run(same, Path("s.h5"), jobs=1) == 2, "the same text elsewhere continues"
     files.run(same, Path("whole.h5"), jobs=1)
     assert content_digest("s.h5") == content_digest("whole.h5")
@@ -155,7 +155,7 @@ def test_code_is_run_only_where_somebody_names_it(here, capsys):
 
 def test_parts_are_merged_without_the_code(here, monkeypatch):
     settings = {"L": (24,), "eta": [0.0, 0.5], "images": 2, "networks": ["layer.safetensors"]}
-    recipe = api.noise_recipe(module="my_net.py:AkornLayer", **settings)
+    recipe = api.recipe("noise", module="my_net.py:AkornLayer", **settings)
     monkeypatch.setattr(files, "assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         files.run(recipe, Path("s.h5"), jobs=1)

@@ -47,9 +47,10 @@ def read_config(path: Path | None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Call:
-    """Options of a command that are no settings of its recipe: file, shards, executor, form of the answer."""
+    """Options of a command that are no settings of its recipe: file, how tasks are run, form of the answer."""
 
     out: Path
+    run: dict[str, Any]
     config: Path | None = None
     observable: str | None = None
     device: str = "auto"
@@ -57,7 +58,6 @@ class Call:
     dry_run: bool = False
     as_json: bool = False
     quiet: bool = False
-    run: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, options: dict[str, Any], out: str) -> Call:
@@ -76,12 +76,11 @@ class Call:
         if own["out"].suffix == ".png":
             raise InputError(f"{own['out']} is where the figure would go; choose an --out that ends in .h5")
         check_folder(own["out"])
-        return cls(**own, run=run)
+        return cls(run=run, **own)
 
     @property
     def elsewhere(self) -> bool:
         """Whether tasks run on a scheduler that somebody else started."""
-        assert self.run is not None
         return str(self.run["executor"]).startswith("dask:")
 
     def settings(self, recipe: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
@@ -95,41 +94,43 @@ class Call:
 
 def run_recipe(title: str, recipe: Any, call: Call) -> tuple[int, int]:
     """Run a recipe, or one shard of it; return how many tasks were run, and how many of other shards are missing."""
+    from physnn import api
     from physnn.cli.answers import announce
-    from physnn.jobs.executors import parse_engine
-    from physnn.samples import files
-    from physnn.samples.shards import parse_shard
+    from physnn.samples.files import missing
 
-    assert call.run is not None
-    run = {name: value for name, value in call.run.items() if name not in ("executor", "insecure", "shard")}
-    run |= {"engine": parse_engine(call.run["executor"], call.run["insecure"]), "extend": call.extend}
-    shard = call.run.get("shard")
     with progress_bar(title, call.quiet) as progress:
-        run |= {"progress": progress, "announce": None if call.quiet else announce}
-        count = files.run(recipe, call.out, shard=parse_shard(shard) if shard else None, **run)
-        return count, files.missing(call.out)
+        how: Any = call.run | {"progress": progress, "announce": None if call.quiet else announce}
+        count = api.run(recipe, call.out, extend=call.extend, **how)
+        return count, missing(call.out)
 
 
 def planned(recipe: Any, call: Call) -> dict[str, Any]:
     """Tasks, seconds, memory and file size of a recipe, see `physnn.samples.cost.plan`."""
     from physnn.samples.cost import plan
 
-    assert call.run is not None
     return plan(recipe, call.run["jobs"])
+
+
+def finished(title: str, recipe: Any, call: Call, name: str = "task") -> int | None:
+    """Number of tasks run for a file that is whole; None after printing a plan, or how many others shards lack."""
+    from physnn.cli.answers import print_missing, print_plans
+
+    if call.dry_run:
+        print_plans({name: planned(recipe, call)}, call.as_json)
+        return None
+    count, missing = run_recipe(title, recipe, call)
+    if missing:
+        print_missing(call.run["shard"], {name: (call.out, count, missing)}, call.as_json)
+        return None
+    return count
 
 
 def run_and_print(title: str, recipe: Any, call: Call) -> None:
     """Run a sweep, or one shard of it, and print its answer; with ``--dry-run`` print what it will take."""
-    from physnn.cli.answers import print_missing, print_plans, sweep_answer
+    from physnn.cli.answers import sweep_answer
 
-    assert call.run is not None
-    if call.dry_run:
-        print_plans({"task": planned(recipe, call)}, call.as_json)
-        return
-    count, missing = run_recipe(title, recipe, call)
-    if missing:
-        print_missing(call.run["shard"], {"task": (call.out, count, missing)}, call.as_json)
-    else:
+    count = finished(title, recipe, call)
+    if count is not None:
         sweep_answer(call.out, call.observable or recipe.target_observable, count).print(call.as_json)
 
 

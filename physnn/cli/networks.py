@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.call import Call, planned, run_recipe
+from physnn.cli.call import Call, finished
 from physnn.cli.output import print_json, print_table, progress_bar
 from physnn.cli.sweep import noise_given
 from physnn.cli.train import classifier_settings, data_options, percent, recipe_options, train_members
@@ -116,7 +117,7 @@ def memory_command(
     Lifetimes are steps until half of the contrast between inside and outside is gone; runs that end before count as
     such.  A rerun continues where an interrupted one stopped.
     """
-    from physnn.cli.answers import memory_sweep_answer, print_missing, print_plans
+    from physnn.cli.answers import memory_sweep_answer
     from physnn.machine import single_blas_thread
     from physnn.samples.memory.recipe import MemorySweep
 
@@ -131,14 +132,9 @@ def memory_command(
         settings = {key: value for key, value in settings.items() if key not in dropped}
     from physnn import api
 
-    recipe = api.memory_recipe(call.out, call.extend, **settings)
-    if call.dry_run:
-        print_plans({"memory": planned(recipe, call)}, call.as_json)
-        return
-    count, missing = run_recipe("memory", recipe, call)
-    if missing:
-        assert call.run is not None
-        print_missing(call.run["shard"], {"memory": (call.out, count, missing)}, call.as_json)
+    recipe = api.recipe("memory", call.out, call.extend, **settings)
+    count = finished("memory", recipe, call, "memory")
+    if count is None:
         return
     with single_blas_thread():
         memory_sweep_answer(call.out, count, z or SCANS, after, table).print(call.as_json)
@@ -177,13 +173,13 @@ def memory_command(
     help="Keep results here; the same command continues, others add sizes.  FILE.json exports the rows of FILE.h5.",
 )
 @opt.shard_option
+@opt.dry_run_option
 @opt.seed_option
 @opt.json_option
 @opt.run_options
 def seam_command(
-    networks: str | None, model: tuple[str, ...], L: tuple[int, ...], T: tuple[float, ...], axis: str,
-    out: Path | None, seed: int | None, as_json: bool, quiet: bool, device: str, **options: Any,
-) -> None:  # fmt: skip
+    networks: str | None, model: tuple[str, ...], L: tuple[int, ...], axis: str, seed: int | None, **options: Any
+) -> None:
     """Energy (T = 0) and free energy of a seam, a line across which bonds carry -J, in networks or in a model.
 
     \b
@@ -192,26 +188,27 @@ def seam_command(
 
     Growing like L it is a wall's, constant it is that of a twist, and in a disordered phase it vanishes.
     """
-    from physnn.cli.call import RUN
-    from physnn.jobs.executors import parse_engine
     from physnn.samples.base import validated
     from physnn.samples.named import canonical_words, load_model
-    from physnn.samples.seam import SeamSweep, seams, stiffness_of, words_of
-    from physnn.samples.shards import parse_shard
+    from physnn.samples.seam import SeamSweep, finished_seams, seam_file, stiffness_of, words_of
 
     if bool(networks) == bool(model):
         raise InputError("physnn seam needs either networks or --model NAME")
-    run = {name: options.pop(name) for name in RUN}
-    run["engine"] = parse_engine(run.pop("executor"), run.pop("insecure"))
-    run["shard"] = parse_shard(run["shard"]) if run["shard"] else None
-    if run["shard"] and out is None:
+    out = options.pop("out")
+    if options["shard"] and out is None:
         raise InputError("shards share a file: name it with --out")
-    words = words_of(networks) if networks else {load_model(model).name: canonical_words(model)}
-    options |= {"axes": (0, 1) if axis == "both" else (int(axis),), "seed": seed or 0}
-    options |= {"L": L or (8, 12, 16), "T": T, "words": words}
-    with progress_bar("seam", quiet) as progress:
-        found = seams(validated(SeamSweep, options).resolved(), out, progress=progress, **run)
-    if as_json:
+    with tempfile.TemporaryDirectory() as folder:
+        call = Call.of(options | {"out": seam_file(out) if out else Path(folder) / "seam.h5"}, "")
+        if call.device == "cuda":
+            raise InputError("seams are measured on the CPU; leave --device out")
+        words = words_of(networks) if networks else {load_model(model).name: canonical_words(model)}
+        settings = {name: options[name] for name in ("T", "twist", "measurements", "interval")}
+        settings |= {"axes": (0, 1) if axis == "both" else (int(axis),), "seed": seed or 0}
+        recipe = validated(SeamSweep, settings | {"L": L or (8, 12, 16), "words": words}).resolved()
+        if finished("seam", recipe, replace(call, extend=True), "seam") is None:
+            return
+        found = finished_seams(recipe, call.out, out)
+    if call.as_json:
         print_json({"seams": found, "stiffness": stiffness_of(found)})
         return
     _print(found, stiffness_of(found))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.call import Call, planned, read_config, run_recipe
+from physnn.cli.call import Call, finished, read_config
 from physnn.errors import InputError
 
 
@@ -36,7 +36,7 @@ def run_command(settings: Path, module: Path | None, **options: Any) -> None:
     A rerun continues where an interrupted one stopped.
     """
     from physnn.answers.fit import default_observable
-    from physnn.cli.answers import print_missing, print_plans, sweep_answer
+    from physnn.cli.answers import sweep_answer
     from physnn.samples.kinds import class_of, load_kinds, recipe_from
     from physnn.store.sweep_file import FORMAT, read_sweep
 
@@ -47,14 +47,10 @@ def run_command(settings: Path, module: Path | None, **options: Any) -> None:
     if "kind" not in found:
         raise InputError(f'{settings} does not say its kind, as in: kind = "temperature"')
     recipe = recipe_from(found, settings).resolved()
-    if call.dry_run:
-        print_plans({"task": planned(recipe, call)}, call.as_json)
+    count = finished("run", recipe, call)
+    if count is None:
         return
-    count, missing = run_recipe("run", recipe, call)
-    assert call.run is not None
-    if missing:
-        print_missing(call.run["shard"], {"task": (call.out, count, missing)}, call.as_json)
-    elif class_of(recipe.kind, call.out).format != FORMAT:
+    if class_of(recipe.kind, call.out).format != FORMAT:
         click.echo(f"{count} tasks run\nfile    {call.out}")
     else:
         name = call.observable or default_observable(read_sweep(call.out))

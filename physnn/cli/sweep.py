@@ -150,7 +150,7 @@ def _task(call: Call, options: dict[str, Any], values: list[float], convention: 
         settings["eta"] = langevin_noise(values, convention, names, settings.get("module"))
     from physnn import api
 
-    recipe = api.noise_recipe(call.out, call.extend, **settings)
+    recipe = api.recipe("noise", call.out, call.extend, **settings)
     if memory:
         run_both(recipe, call)
     else:
@@ -188,7 +188,6 @@ def run_both(recipe: NoiseSweep, call: Call) -> None:
     from physnn.answers.memory import companion_path
     from physnn.cli.answers import Answer, both_answer, no_memory, print_missing, print_plans, sweep_answer
 
-    assert call.run is not None
     place = companion_path(call.out)
     other, lack = _companion(recipe, call)
     if call.dry_run:
@@ -228,7 +227,6 @@ def _companion(recipe: NoiseSweep, call: Call) -> tuple[MemorySweep | None, str]
     from physnn.samples.files import recipe_on_disk
     from physnn.samples.memory.recipe import MemorySweep
 
-    assert call.run is not None
     if recipe.device == "cuda":
         return None, "memory is measured on the CPU: physnn memory"
     old = recipe_on_disk(call.out) if call.extend else None
@@ -239,7 +237,7 @@ def _companion(recipe: NoiseSweep, call: Call) -> tuple[MemorySweep | None, str]
         before = None if call.run["restart"] else recipe_on_disk(companion_path(call.out))
         if isinstance(before, MemorySweep):
             settings |= {"longest": max(settings["longest"], before.longest), "replicas": before.replicas}
-        return api.memory_recipe(**settings), ""
+        return api.recipe("memory", **settings), ""
     except InputError as error:
         # What a memory sweep cannot do (layers that end, say) is no failure of the noise sweep.
         return None, f"memory is not measured: {error}"
@@ -262,7 +260,7 @@ def _equilibrium(call: Call, options: dict[str, Any], values: list[float], conve
         raise InputError("an equilibrium sweep needs temperatures, as in: --T 0.8 0.9 1.0 1.1")
     from physnn import api
 
-    run_and_print("sweep-noise", api.equilibrium_recipe(call.out, call.extend, **settings), call)
+    run_and_print("sweep-noise", api.recipe("equilibrium", call.out, call.extend, **settings), call)
 
 
 def _temperatures(T: tuple[float, ...], values: list[float], convention: str) -> tuple[float, ...]:
@@ -311,4 +309,4 @@ def sweep_temperature_command(**options: Any) -> None:
     choose_algorithm(settings, call.device, call.elsewhere)
     from physnn import api
 
-    run_and_print("sweep-temperature", api.temperature_recipe(call.out, call.extend, **settings), call)
+    run_and_print("sweep-temperature", api.recipe("temperature", call.out, call.extend, **settings), call)

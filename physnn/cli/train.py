@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.call import Call, read_config, resolve_device, run_recipe
+from physnn.cli.call import Call, finished, read_config, resolve_device
 from physnn.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ def kuramoto(seeds: tuple[int, ...], **options: Any) -> None:
     chosen = seeds or (recorded["seeds"] if recorded["seeds"] is not None else (0,))
     settings |= opt.given(options)
     validated(TrainingRecipe, settings)
-    assert call.run is not None
     device = resolve_device(call.device, recorded["device"]) or "cpu"
-    from physnn.cli.answers import print_missing
     from physnn.jobs.executors import available_cores
     from physnn.samples.training.kuramoto import KuramotoTraining, plan_training
 
@@ -103,10 +101,7 @@ def kuramoto(seeds: tuple[int, ...], **options: Any) -> None:
     if call.dry_run:
         _print_training_plan(plan_training(recipe, call.run["jobs"] or available_cores()), call.as_json)
         return
-    count, missing = run_recipe("train kuramoto", recipe, call)
-    if missing:
-        print_missing(call.run["shard"], {"networks": (call.out, count, missing)}, call.as_json)
-    else:
+    if finished("train kuramoto", recipe, call, "networks") is not None:
         _print_trained(call.out, call.as_json)
 
 
@@ -217,14 +212,12 @@ def train_members(
 
     None where other shards are missing, which is printed.
     """
-    from physnn.cli.answers import print_missing
     from physnn.networks.classifiers.replicas import ClassifierRecipe
     from physnn.networks.tasks.problem import ProblemRecipe
     from physnn.samples.base import validated
     from physnn.samples.training.classifiers import ClassifierTraining
     from physnn.store.ensemble_file import read_ensembles
 
-    assert call.run is not None
     ensembles = {
         name: {
             "recipe": validated(ClassifierRecipe, one),
@@ -235,11 +228,7 @@ def train_members(
     }
     chosen = {"seeds": tuple(seeds), "device": resolve_device(call.device) or "cpu"}
     recipe = validated(ClassifierTraining, chosen | {"ensembles": ensembles}).resolved()
-    count, missing = run_recipe(title, recipe, call)
-    if missing:
-        print_missing(call.run["shard"], {"networks": (call.out, count, missing)}, call.as_json)
-        return None
-    return read_ensembles(call.out)
+    return None if finished(title, recipe, call, "networks") is None else read_ensembles(call.out)
 
 
 def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:

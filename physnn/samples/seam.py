@@ -320,8 +320,13 @@ def seams(recipe: SeamSweep, out: Path | None = None, **run: Any) -> list[dict[s
     with tempfile.TemporaryDirectory() as folder:
         data = seam_file(out) if out else Path(folder) / "seam.h5"
         files.run(recipe, data, extend=True, **run)
-        rows = seam_rows(read_sweep(data), recipe) if data.exists() else []
-    if out and out != data and rows:
+        return finished_seams(recipe, data, out) if data.exists() else []
+
+
+def finished_seams(recipe: SeamSweep, data: Path, out: Path | None = None) -> list[dict[str, Any]]:
+    """Rows of `seams` from a finished file, exported to ``out`` where that is another one."""
+    rows = seam_rows(read_sweep(data), recipe)
+    if out and out != data:
         text = json.dumps({"format": "physnn-seams", "recipe": recipe.canonical(), "seams": rows}, indent=1)
         commit(out, lambda path: path.write_text(text + "\n"))
     return rows

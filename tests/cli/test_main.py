@@ -126,7 +126,7 @@ def test_the_answer_of_a_sweep_is_there_before_memory_begins(here, network_file,
 def test_few_images_mean_few_replicas_of_a_memory(network_file):
     settings = {"L": (20, 24), "eta": (0.1, 0.2), "networks": (str(network_file),)}
     for images, replicas in ((1, 2), (31, 2), (32, 4), (100, 4)):
-        recipe = api.noise_recipe(images=images, **settings)
+        recipe = api.recipe("noise", images=images, **settings)
         assert memory.companion_settings(recipe)["replicas"] == replicas
 
 

@@ -28,7 +28,7 @@ SETTINGS = {"L": (16, 32), "T": [2.1, 2.3, 2.5], "chains": 1, "algorithm": "metr
 
 
 def digest(out: Path, sweeps: int, **options) -> str:
-    files.run(api.temperature_recipe(out, **SETTINGS, sweeps=sweeps), out, **options)
+    files.run(api.recipe("temperature", out, **SETTINGS, sweeps=sweeps), out, **options)
     return content_digest(out)
 
 
@@ -84,7 +84,7 @@ def test_a_scheduler_that_dies_in_the_middle_loses_nothing(tmp_path, capfd):
     kept = {part.name: part.stat().st_ino for part in Parts(out).folder.glob("*.h5")}
     finished = [name for name in kept if Parts(out).finished(name.removesuffix(".h5"))]
     assert 1 <= len(finished) < 6
-    recipe = api.temperature_recipe(out, **SETTINGS, sweeps=60_000)
+    recipe = api.recipe("temperature", out, **SETTINGS, sweeps=60_000)
     assert files.run(recipe, out, jobs=1) == 6 - len(finished), "finished tasks are not run again"
     assert content_digest(out) == digest(tmp_path / "whole.h5", 60_000, jobs=1)
 

@@ -41,7 +41,7 @@ def reference(folder: Path, L: int, sweeps: int, chains: int) -> tuple[str, Resu
     """The digest and the parts of an uninterrupted run in this process."""
     out = folder / "whole.h5"
     settings = {"L": (L,), "T": TEMPERATURES, "sweeps": sweeps, "chains": chains, "algorithm": "metropolis"}
-    recipe = api.temperature_recipe(out, **settings)
+    recipe = api.recipe("temperature", out, **settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Parts, "remove", lambda _: None)
         files.run(recipe, out, jobs=1)

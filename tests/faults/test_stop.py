@@ -198,7 +198,7 @@ def test_the_end_of_a_slurm_job_is_the_allowed_time(monkeypatch):
 def test_how_often_the_state_is_saved_changes_nothing(tmp_path, monkeypatch, seconds):
     def digest(name: str) -> str:
         out = tmp_path / f"{name}.h5"
-        recipe = api.temperature_recipe(out, L=(16,), T=[2.3], sweeps=800, chains=1, algorithm="metropolis")
+        recipe = api.recipe("temperature", out, L=(16,), T=[2.3], sweeps=800, chains=1, algorithm="metropolis")
         files.run(recipe, out, jobs=1)
         return content_digest(out)
 

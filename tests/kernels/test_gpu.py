@@ -106,7 +106,7 @@ def test_what_a_gpu_cannot_do_is_bad_input(tmp_path, monkeypatch, capsys):
         assert said in capsys.readouterr().err
     assert run(["bench", "count", "--device", "cuda"]) == 2
     with pytest.raises(InputError, match="divisible by 64"):
-        api.temperature_recipe(L=(96,), algorithm="multispin-gpu")
+        api.recipe("temperature", L=(96,), algorithm="multispin-gpu")
 
 
 def test_tasks_that_run_elsewhere_need_no_gpu_here(monkeypatch):

@@ -31,7 +31,7 @@ DIGESTS = {
 @pytest.mark.parametrize("algorithm", DIGESTS)
 def test_chains_have_the_bits_they_always_had(tmp_path, algorithm):
     out = tmp_path / "s.h5"
-    files.run(api.temperature_recipe(out, **ISING, algorithm=algorithm), out, jobs=1)
+    files.run(api.recipe("temperature", out, **ISING, algorithm=algorithm), out, jobs=1)
     assert content_digest(out) == DIGESTS[algorithm]
 
 
@@ -45,7 +45,7 @@ def test_a_kind_is_loaded_alone(kind):
 
 def test_a_file_is_taken_apart_into_what_it_was_made_of(tmp_path):
     out = tmp_path / "s.h5"
-    recipe = api.temperature_recipe(out, **ISING)
+    recipe = api.recipe("temperature", out, **ISING)
     files.run(recipe, out, jobs=1)
     sample = sample_of(recipe)
     groups = read_sweep(out).sizes

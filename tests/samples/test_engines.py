@@ -122,7 +122,7 @@ def test_workers_that_never_begin_end_the_run(tmp_path):
 
 
 def digest(out: Path, **options) -> str:
-    files.run(api.temperature_recipe(out, **SMALL), out, **options)
+    files.run(api.recipe("temperature", out, **SMALL), out, **options)
     return content_digest(out)
 
 
@@ -151,7 +151,7 @@ def test_four_workers_give_the_same(tmp_path, reference):
 
 def test_another_seed_changes_the_digest(tmp_path, reference):
     out = tmp_path / "s.h5"
-    files.run(api.temperature_recipe(out, **SMALL, seed=1), out, jobs=1)
+    files.run(api.recipe("temperature", out, **SMALL, seed=1), out, jobs=1)
     assert content_digest(out) != reference
 
 

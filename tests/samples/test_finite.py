@@ -41,7 +41,7 @@ def test_the_first_number_that_is_none_is_named():
 
 def test_a_chain_stops_where_its_energy_is_no_number_and_its_checkpoint_stays(tmp_path, monkeypatch):
     whole, out = tmp_path / "whole.h5", tmp_path / "s.h5"
-    files.run(api.temperature_recipe(whole, **CHAINS), whole, jobs=1)
+    files.run(api.recipe("temperature", whole, **CHAINS), whole, jobs=1)
     monkeypatch.setattr(temperature, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     move, made = temperature.advance, 0
@@ -59,14 +59,14 @@ def test_a_chain_stops_where_its_energy_is_no_number_and_its_checkpoint_stays(tm
         with pytest.raises(
             TasksFailed, match=r"1 of 2 tasks failed.*energy is nan at measurement 200 .*T = 2.3"
         ) as told:
-            files.run(api.temperature_recipe(out, **CHAINS), out, jobs=1)
+            files.run(api.recipe("temperature", out, **CHAINS), out, jobs=1)
     assert "\n" not in str(told.value) and not out.exists()
     parts = [read_part(path) for path in Parts(out).folder.glob("*.h5")]
     assert sorted(len(part["energy"]) for part in parts) == [200, 300]
     assert all(np.isfinite(part["energy"]).all() for part in parts)
     (failed,) = attempts(out)["failed"]
     assert attempts(out)["attempts"] == {failed: 1}, "the same again would come of another attempt"
-    files.run(api.temperature_recipe(out, **CHAINS), out, jobs=1)
+    files.run(api.recipe("temperature", out, **CHAINS), out, jobs=1)
     assert content_digest(out) == content_digest(whole), "it goes on from the checkpoint"
 
 
@@ -108,7 +108,7 @@ def test_vectors_stop_before_a_state_that_is_no_number_is_saved(tmp_path, monkey
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     monkeypatch.setattr(work.EquilibriumSample, "_block", lambda sample, size: 10)
     settings = {"L": (4,), "T": (0.9,), "model": ("xy",), "sweeps": 40, "thermalisation": dropped, "interval": 2}
-    recipe = api.equilibrium_recipe(out, **settings, order=XY, chains=2)
+    recipe = api.recipe("equilibrium", out, **settings, order=XY, chains=2)
     move = work.Langevin.advance
 
     def broken(self, model, T, state, count, *rest, **options):

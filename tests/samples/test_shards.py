@@ -50,7 +50,7 @@ class Task:
 
 
 def recipe(out, extend=False, **settings):
-    return api.temperature_recipe(out, extend, **(settings if extend else SMALL | settings))
+    return api.recipe("temperature", out, extend, **(settings if extend else SMALL | settings))
 
 
 def shard(out, i, n, extend=False, jobs=1, **settings):
@@ -165,7 +165,7 @@ from physnn import api
 from physnn.samples import files
 from physnn.samples.shards import parse_shard
 out = Path(sys.argv[1])
-recipe = api.temperature_recipe(out, **json.loads(sys.argv[3]))
+recipe = api.recipe("temperature", out, **json.loads(sys.argv[3]))
 count = files.run(recipe, out, jobs=1, shard=parse_shard(sys.argv[2]))
 print(json.dumps([count, files.missing(out)]))
 """

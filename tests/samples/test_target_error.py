@@ -33,7 +33,7 @@ DECISION = Refinement((0.0, 0.1, 0.125, 0.15, 0.2), 1.5, True, 0.01, 0, "injecte
 
 
 def run(out, networks, L=(20, 24), extend=False, jobs=1, announce=None, **settings):
-    recipe = api.noise_recipe(out, extend, L=L, networks=[str(networks)], **settings)
+    recipe = api.recipe("noise", out, extend, L=L, networks=[str(networks)], **settings)
     return files.run(recipe, out, extend=extend, jobs=jobs, announce=announce)
 
 
@@ -106,7 +106,7 @@ def test_decisions_are_those_of_the_command_fit_on_the_pilot(tmp_path, crossing)
     out, settings = tmp_path / "pilot.h5", {"L": (20, 40, 80), "eta": noise_values(0, 0.4, 9)}
     run(out, crossing, images=8, **settings)
     plan = planning.refine(physnn.fit(out), 0.001, asked=4.0, draws="images")
-    recipe = api.noise_recipe(target_error=0.001, networks=[str(crossing)], **settings)
+    recipe = api.recipe("noise", target_error=0.001, networks=[str(crossing)], **settings)
     decided = work.NoiseSample(recipe).decided(stored(out))
     assert plan.refined and decided.eta == plan.values
     assert decided.stages[-1].why == plan.reason

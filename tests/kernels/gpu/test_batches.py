@@ -47,7 +47,7 @@ def test_side_by_side_is_as_alone():
 
 def recipe(out, extend=False, **more):
     settings = {"L": (64,), "T": [2.4, 3.0], "sweeps": 2, "chains": 1, "algorithm": "multispin-gpu"}
-    return api.temperature_recipe(out, extend, **(more if extend else settings | {"thermalisation": 1} | more))
+    return api.recipe("temperature", out, extend, **(more if extend else settings | {"thermalisation": 1} | more))
 
 
 @pytest.fixture

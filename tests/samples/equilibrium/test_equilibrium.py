@@ -38,7 +38,7 @@ SMALL = {"L": (4, 6), "T": (0.9, 1.1), "model": ("xy",), "sweeps": 40, "thermali
 
 
 def run(out, extend=False, jobs=1, **settings):
-    recipe = api.equilibrium_recipe(out, extend, **settings)
+    recipe = api.recipe("equilibrium", out, extend, **settings)
     return files.run(recipe, out, extend=extend, jobs=jobs)
 
 
@@ -62,7 +62,7 @@ def test_longer_wider_and_interrupted_sweeps_equal_one_run_at_once(tmp_path, sam
 def test_shards_make_the_same_file(tmp_path):
     whole, shards = tmp_path / "whole.h5", tmp_path / "shards.h5"
     run(whole, **SMALL)
-    recipe = api.equilibrium_recipe(shards, **SMALL)
+    recipe = api.recipe("equilibrium", shards, **SMALL)
     assert [files.run(recipe, shards, jobs=1, shard=Shard(k, 2)) and files.missing(shards) == 0 for k in (0, 1)] == [
         False,
         True,
@@ -259,7 +259,7 @@ def test_a_network_starts_from_an_image(tmp_path):
     assert np.allclose(overlap[:, 0], 1)
     assert (overlap[:, -1] < overlap[:, 0]).all()
     with pytest.raises(InputError, match="trained network"):
-        api.equilibrium_recipe(L=(8,), T=(1.0,), start="image", order=XY)
+        api.recipe("equilibrium", L=(8,), T=(1.0,), start="image", order=XY)
 
 
 def test_the_command_runs_and_says_what_it_found(tmp_path, capsys, monkeypatch):
@@ -301,7 +301,7 @@ def test_structure_factors_cost_a_fifth_of_a_run_at_most():
     # One transform and what follows from it, against the moves between measurements at the default interval.
     import time
 
-    recipe = api.equilibrium_recipe(L=(64,), T=(0.9,), order=XY, chains=4)
+    recipe = api.recipe("equilibrium", L=(64,), T=(0.9,), order=XY, chains=4)
     sample = work.EquilibriumSample(recipe)
     measuring = work.Measuring.of(recipe, 64, 0.9)
     state = sample.begun(sample.tasks()[0], measuring).state

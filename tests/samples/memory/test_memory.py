@@ -26,7 +26,7 @@ SMALL = {"L": (8, 12), "eta": (1.0, 3.0), "model": ISING, "replicas": 4, "longes
 
 
 def run(out, extend=False, **settings):
-    recipe = api.memory_recipe(out, extend, **settings)
+    recipe = api.recipe("memory", out, extend, **settings)
     return files.run(recipe, out, extend=extend, jobs=1)
 
 
@@ -51,7 +51,7 @@ def test_longer_wider_and_interrupted_sweeps_equal_one_run_at_once(tmp_path, pat
 def test_shards_make_the_same_file(tmp_path):
     whole, shards = tmp_path / "whole.h5", tmp_path / "shards.h5"
     run(whole, **SMALL)
-    recipe = api.memory_recipe(shards, **SMALL)
+    recipe = api.recipe("memory", shards, **SMALL)
     assert [files.run(recipe, shards, jobs=1, shard=Shard(k, 2)) and files.missing(shards) == 0 for k in (0, 1)] == [
         False,
         True,
@@ -73,9 +73,9 @@ def test_another_recipe_is_refused(tmp_path):
         ({"scaling": 9.0}, "--longest"),
     ):
         with pytest.raises(InputError, match=said):
-            api.memory_recipe(**SMALL | wrong)
+            api.recipe("memory", **SMALL | wrong)
     with pytest.raises(InputError, match="seeds in this file"):
-        api.memory_recipe(networks=("kuramoto_symmetric/77",))
+        api.recipe("memory", networks=("kuramoto_symmetric/77",))
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_states_of_a_coupling_are_opposite():
     medium = coupling_medium(("on", "3"), None)
     assert np.allclose(medium.lifts.sum(0), 0) and medium.gamma == pytest.approx(0.04)
     assert medium.model.components == couplings.on(3).components
-    recipe = api.memory_recipe(**SMALL)
+    recipe = api.recipe("memory", **SMALL)
     start = work.Domain(recipe, work.MemorySample(recipe).tasks_of(8)[0])
     m, w2 = start.measured(start.x)
     assert m.tolist() == pytest.approx([1, 1]) and w2.tolist() == [0, 0]

@@ -20,7 +20,7 @@ SMALL = {"eta": [0.0, 0.1, 0.2, 0.3], "images": 5, "batch": 2}
 
 
 def run(out, networks, L=(20, 24), extend=False, jobs=1, **settings):
-    recipe = api.noise_recipe(out, extend, L=L, networks=[str(networks)], **settings)
+    recipe = api.recipe("noise", out, extend, L=L, networks=[str(networks)], **settings)
     return files.run(recipe, out, extend=extend, jobs=jobs)
 
 
@@ -58,10 +58,10 @@ def test_extending_equals_running_at_once(tmp_path, network_file):
     assert run(parts, network_file, extend=True, L=(24,)) == 2 * 2 * 2
     assert run(parts, network_file, extend=True, L=(20,), eta=[0.1, 0.3]) == 2 * 2 * 2 * 2
     assert run(parts, network_file, extend=True, L=(20,), images=6) > 0
-    recipe = api.noise_recipe(parts, True, L=(20,), networks=[str(other)])
+    recipe = api.recipe("noise", parts, True, L=(20,), networks=[str(other)])
     assert files.run(recipe, parts, extend=True, jobs=1) == 2 * 4 * 3
     settings = {"eta": [0.0, 0.1, 0.2, 0.3], "images": 6, "batch": 2}
-    recipe = api.noise_recipe(whole, networks=[str(network_file), str(other)], L=(20, 24), **settings)
+    recipe = api.recipe("noise", whole, networks=[str(network_file), str(other)], L=(20, 24), **settings)
     files.run(recipe, whole, jobs=1)
     assert content_digest(parts) == content_digest(whole)
 
@@ -112,7 +112,7 @@ def test_a_moved_network_file_is_found_by_content_and_a_changed_one_is_missed(tm
     assert run(out, moved, L=(24,), extend=True) == 4
     make_networks(moved, (8, 9))
     with pytest.raises(InputError, match=r"of the recipe is in none|there is no file"):
-        files.run(api.noise_recipe(out, True, L=(26,)), out, extend=True, jobs=1)
+        files.run(api.recipe("noise", out, True, L=(26,)), out, extend=True, jobs=1)
 
 
 def test_a_task_is_named_by_its_content():
@@ -143,12 +143,12 @@ def test_memory_is_checked_before_anything_is_allocated(monkeypatch):
 def test_networks_of_different_depth_need_an_explicit_one(tmp_path, network_file):
     deep = make_networks(tmp_path / "deep.h5", (3,), steps=6)
     with pytest.raises(InputError, match=r"depths \[4, 6\]"):
-        api.noise_recipe(networks=[str(network_file), str(deep)])
-    assert api.noise_recipe(networks=[str(network_file), str(deep)], steps=4).steps == 4
+        api.recipe("noise", networks=[str(network_file), str(deep)])
+    assert api.recipe("noise", networks=[str(network_file), str(deep)], steps=4).steps == 4
 
 
 def test_depth_grows_with_size_in_whole_periods(tmp_path, network_file):
-    one = api.noise_recipe(L=(20, 24, 40), networks=[str(network_file)], steps_scaling=1.0, period=3, **SMALL)
+    one = api.recipe("noise", L=(20, 24, 40), networks=[str(network_file)], steps_scaling=1.0, period=3, **SMALL)
     assert one.training_side == 20
     assert {t.size: t.cost for t in work.NoiseSample(one).tasks()} == {L: L**2 * one.depth(L) for L in one.L}
     recipe = one.model_copy(update={"steps": 15, "training_side": 32, "period": 2})
@@ -156,7 +156,7 @@ def test_depth_grows_with_size_in_whole_periods(tmp_path, network_file):
     assert all((recipe.depth(L) - 15) % 2 == 0 for L in range(1, 200))
     square = recipe.model_copy(update={"steps_scaling": 2.0})
     assert [square.depth(L) for L in (32, 64)] == [15, 59]
-    plain = api.noise_recipe(L=(20, 24), networks=[str(network_file)], **SMALL)
+    plain = api.recipe("noise", L=(20, 24), networks=[str(network_file)], **SMALL)
     assert plain.depth(20) == plain.depth(24) == plain.steps
     assert not {"steps_scaling", "training_side", "period"} & set(plain.canonical())
     assert run(tmp_path / "s.h5", network_file, **SMALL, steps_scaling=1.0, period=3) > 0
@@ -171,7 +171,7 @@ def test_a_network_without_a_period_has_no_scale_of_depth(network_file, monkeypa
     monkeypatch.setattr("physnn.samples.diagnosis.diagnose", lambda *args, **kwargs: moving)
     monkeypatch.setattr("physnn.samples.diagnosis.stored_diagnosis", lambda name: ())
     with pytest.raises(InputError, match="without a period"):
-        api.noise_recipe(L=(20,), networks=[str(network_file)], steps_scaling=1.0, **SMALL)
+        api.recipe("noise", L=(20,), networks=[str(network_file)], steps_scaling=1.0, **SMALL)
 
 
 def test_new_sweeps_step_with_the_kernel_and_old_ones_go_on_with_torch(tmp_path, network_file):

@@ -29,7 +29,7 @@ def tasks_of(recipe):
 
 
 def run(out, L=(4, 6), extend=False, jobs=1, **settings):
-    return files.run(api.temperature_recipe(out, extend, L=L, **settings), out, extend=extend, jobs=jobs)
+    return files.run(api.recipe("temperature", out, extend, L=L, **settings), out, extend=extend, jobs=jobs)
 
 
 def test_the_library_and_any_number_of_workers_give_the_same_numbers(tmp_path):
@@ -80,7 +80,7 @@ def test_a_second_run_does_nothing_and_another_recipe_is_refused(tmp_path, netwo
     for change in ({"sweeps": 301}, {"seed": 1}, {"field": 0.1, "algorithm": "metropolis"}, {"model": "potts"}):
         with pytest.raises(InputError, match="another recipe"):
             run(out, **SMALL | change)
-    noise = api.noise_recipe(networks=[str(network_file)], L=(20,), eta=[0.0], images=1)
+    noise = api.recipe("noise", networks=[str(network_file)], L=(20,), eta=[0.0], images=1)
     with pytest.raises(InputError, match="holds a temperature sweep"):
         files.run(noise, out)
 
@@ -214,7 +214,7 @@ def test_observables_agree_with_exact_ones(tmp_path):
 def test_a_target_error_is_a_pilot_and_longer_chains_of_the_same_kind(tmp_path):
     T = (2.1, 2.2, 2.25, 2.3, 2.35, 2.4, 2.5)
     asked = {"L": (8, 16, 24), "T": T, "sweeps": 1200, "chains": 2, "thermalisation": 50}
-    recipe = api.temperature_recipe(**asked, target_error=0.012)
+    recipe = api.recipe("temperature", **asked, target_error=0.012)
     assert recipe.undecided
     heard = []
     assert files.run(recipe, tmp_path / "a.h5", jobs=1, announce=lambda stage, plan: heard.append(stage)) > 20
@@ -222,7 +222,7 @@ def test_a_target_error_is_a_pilot_and_longer_chains_of_the_same_kind(tmp_path):
     pilot, last = found.stages
     assert [s.sweeps for s in heard] == [pilot.sweeps, last.sweeps] and pilot.sweeps == 500
     assert last.sweeps > pilot.sweeps and len(last.T) > len(pilot.T) and "around T" in last.why
-    plain = api.temperature_recipe(**asked | {"T": found.T, "sweeps": found.sweeps})
+    plain = api.recipe("temperature", **asked | {"T": found.T, "sweeps": found.sweeps})
     files.run(plain, tmp_path / "b.h5", jobs=1)
     for L, group in read_sweep(tmp_path / "b.h5").sizes.items():
         for name, variable in read_sweep(tmp_path / "a.h5").sizes[L].items():
@@ -232,4 +232,4 @@ def test_a_target_error_is_a_pilot_and_longer_chains_of_the_same_kind(tmp_path):
     with pytest.raises(InputError, match="target_error"):
         files.run(recipe.model_copy(update={"target_error": 0.02}), tmp_path / "a.h5", jobs=1)
     with pytest.raises(InputError, match="2 sizes and 4 temperatures"):
-        api.temperature_recipe(L=(8,), target_error=0.01)
+        api.recipe("temperature", L=(8,), target_error=0.01)
