@@ -16,6 +16,7 @@ from physnn import rng
 from physnn.analysis.curves.curves import Curves, disequilibrium
 from physnn.analysis.order.decision import Decision, Evidence, Plane, anomalous_dimension, decision_of, on_plane
 from physnn.analysis.order.structure import fits, written
+from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.pooled import PooledMean, pooled
 from physnn.answers.comparisons import fit_joint
 from physnn.answers.equilibrium import fitted_together, order_record
@@ -49,14 +50,9 @@ class Decided:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        e = self.evidence
-        numbers = {
-            name: value.as_json() if value else None
-            for name, value in (("critical_point", e.critical_point), ("inverse_nu", e.inverse_nu), ("eta", e.eta))
-        }
-        facts = {"components": e.components, "sizes": list(e.sizes), "verdicts": dict(e.verdicts)}
-        planes = {name: found.as_json() for name, found in (e.planes or {}).items()}
-        return {"file": self.name, "order": self.order, **facts, **numbers, "planes": planes, **self.decision.as_json()}
+        evidence = fields_json(self.evidence, "reasons", "doubts", "shared", "trend")
+        planes = {"planes": evidence["planes"] or {}}
+        return {"file": self.name, "order": self.order} | evidence | planes | self.decision.as_json()
 
 
 def class_planes(path: Path | None = None) -> tuple[Plane, ...]:
@@ -149,10 +145,7 @@ class Study:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        common = {name: getattr(self, name) for name in ("critical_point", "inverse_nu", "eta")}
-        return {"files": [one.as_json() for one in self.files]} | {
-            name: found.as_json() if found else None for name, found in common.items()
-        }
+        return fields_json(self)
 
 
 def study(sources: Sequence[str | Path], *, resamples: int = 200, seed: int = 0) -> Study:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +25,7 @@ from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
-from physnn.store.hdf5 import Variable, content_digest, is_hdf5
+from physnn.store.hdf5 import content_digest, is_hdf5
 from physnn.store.network_file import NETWORKS, read_networks
 from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
 from physnn.store.table import read_covariance, read_table
@@ -152,7 +152,7 @@ def sampled_curves(
     """
     control, sizes = sampled_arrays(sweep)
     group = next(iter(sweep.sizes.values()))
-    if not _of_chains(group):
+    if not any(v.dims[1:] == ("chain", "measurement") for v in group.values()):
         components = int(group["n_order"].values.max()) if "n_order" in group else 1
         return curves_of(sizes, observable, control, resamples, generator, components)
     components = max(int(v.attrs.get("components", 1)) for v in group.values())
@@ -164,10 +164,6 @@ def default_observable(sweep: SweepFile) -> str:
     control, sizes = sampled_arrays(sweep)
     allowed = available(next(iter(sizes.values()))[1], control)
     return next((name for name in ("rmse", "binder", *allowed) if name in allowed), "rmse")
-
-
-def _of_chains(group: Mapping[str, Variable]) -> bool:
-    return any(v.dims[1:] == ("chain", "measurement") for v in group.values())
 
 
 def curve_rows(found: Curves) -> list[list[str]]:

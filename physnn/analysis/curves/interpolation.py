@@ -45,16 +45,13 @@ def interpolation(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarra
         hat = build(x)
         leverage = np.clip(1 - np.diag(hat), 1e-6, None)
         left_out = (y - hat @ y) / leverage
-        score = _trimmed((left_out / error)[1:-1] ** 2 if len(x) > 4 else (left_out / error) ** 2)
+        squares = np.sort((left_out / error)[1:-1] ** 2 if len(x) > 4 else (left_out / error) ** 2)
+        # Without the largest tenth: a few gaps in the data do not decide for all of them.
+        score = float(squares[: max(1, int(0.9 * len(squares)))].mean())
         found.append((score, float(np.trace(hat)), name, build))
     least = min(score for score, *_ in found)
     score, _, name, build = max((f for f in found if f[0] <= EQUAL * least), key=lambda f: f[1])
     return Interpolation(build(at), name, score)
-
-
-def _trimmed(squares: np.ndarray) -> float:
-    """Mean without the largest tenth: a few gaps in the data do not decide for all of them."""
-    return float(np.sort(squares)[: max(1, int(0.9 * len(squares)))].mean())
 
 
 def _candidates(x, y, error):  # type: ignore[no-untyped-def]
@@ -62,22 +59,14 @@ def _candidates(x, y, error):  # type: ignore[no-untyped-def]
         for multiple in NEIGHBOURS:
             count = int(np.ceil(multiple * (degree + 1))) + 1
             if degree + 2 <= count <= len(x):
-                yield (
-                    f"local polynomial, degree {degree}, {count} points",
-                    lambda at, d=degree, n=count: _local(x, error, at, d, n),
-                )
+                name = f"local polynomial, degree {degree}, {count} points"
+                yield name, lambda at, d=degree, n=count: _local(x, error, at, d, n)
     if len(x) >= 4:
         for share in LENGTHS:
-            yield (
-                f"Gaussian process, length {share:g} of the range",
-                lambda at, s=share: _gaussian(x, y, error, at, s),
-            )
+            name = f"Gaussian process, length {share:g} of the range"
+            yield name, lambda at, s=share: _gaussian(x, y, error, at, s)
     if len(x) < 4:
-        yield "straight lines", lambda at: _lines(x, at)
-
-
-def _lines(x: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return np.stack([np.interp(at, x, row) for row in np.eye(len(x))], axis=1)
+        yield "straight lines", lambda at: np.stack([np.interp(at, x, row) for row in np.eye(len(x))], axis=1)
 
 
 def _local(x: np.ndarray, error: np.ndarray, at: np.ndarray, degree: int, count: int) -> np.ndarray:

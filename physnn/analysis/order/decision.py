@@ -93,10 +93,6 @@ class PlaneComparison:
     L: int
     points: int
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return dict(vars(self))
-
 
 def on_plane(binder: Curves, xi: Curves, components: int, plane: Plane) -> PlaneComparison:
     """Comparison of U4 and xi/L of the largest size, resampled with the same draws, with the curve of a class.

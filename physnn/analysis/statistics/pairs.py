@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.statistics.resampling import MomentFunction, evaluate, redrawn
+from physnn.analysis.statistics.resampling import MomentFunction, evaluate, redrawn, slopes_of
 from physnn.errors import InputError
 
 LEAST_REPLICAS = 8
@@ -82,18 +82,12 @@ def pair_mean(*matrices: np.ndarray, function: MomentFunction = lambda mean: mea
         raise InputError("give matrices over the same pairs of replicas")
     R = len(pairs[0])
     means = np.array([m.sum() / (R * (R - 1)) for m in pairs])
-    of_replicas, of_pairs = variances(_linearised(function, np.array(pairs), means))
+    # Of the linear part of the function, sum_k df/dm_k d_k, for every pair.
+    scale = np.array([np.abs(m).max() for m in pairs])
+    slopes = slopes_of(function, means, 1e-6 * np.where(scale > 0, scale, 1.0))
+    of_replicas, of_pairs = variances(np.tensordot(slopes, np.array(pairs), axes=1))
     variance = 4 * max(of_replicas, 0.0) / R + 2 * of_pairs / (R * (R - 1))
     return Estimate.student(float(evaluate(function, means)), float(np.sqrt(variance)), R - 1)
-
-
-def _linearised(function: MomentFunction, matrices: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Linear part of a function of means, sum_k df/dm_k d_k, for every pair."""
-    scale = np.array([np.abs(m).max() for m in matrices])
-    step = 1e-6 * np.where(scale > 0, scale, 1.0)
-    shifts = np.diag(step)
-    slopes = (evaluate(function, means[:, None] + shifts) - evaluate(function, means[:, None] - shifts)) / (2 * step)
-    return np.asarray(np.tensordot(slopes, matrices, axes=1))
 
 
 def resampled_means(matrix: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:

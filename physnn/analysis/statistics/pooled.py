@@ -17,6 +17,7 @@ import numpy as np
 from scipy import stats
 
 from physnn.analysis.statistics.estimate import Estimate, deviation
+from physnn.analysis.statistics.plain import fields_json
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class PooledMean:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return vars(self) | {"mean": self.mean.as_json()}
+        return fields_json(self)
 
     def __str__(self) -> str:
         told = f"scatter between networks {self.between:.2g}, " if self.between else ""

@@ -68,6 +68,13 @@ def evaluate(function: MomentFunction, moments: np.ndarray) -> np.ndarray:
     return values
 
 
+def slopes_of(function: MomentFunction, means: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Derivatives of a function by mean moments, central differences over steps; 0 where a step is 0."""
+    moves = np.diag(steps)
+    change = (evaluate(function, means[:, None] + moves) - evaluate(function, means[:, None] - moves)) / 2
+    return np.asarray(np.divide(change, steps, out=np.zeros_like(change), where=steps > 0))
+
+
 def linear_error(function: MomentFunction, *series: np.ndarray) -> Estimate:
     """Function of mean moments with the error of its linear part, by the Gamma method.
 
@@ -91,10 +98,6 @@ def linear_error(function: MomentFunction, *series: np.ndarray) -> Estimate:
     chains = np.array([as_chains(s) for s in series])
     means = chains.mean(axis=(1, 2))
     steps = chains.std(axis=(1, 2)) / math.sqrt(chains[0].size)
-    moved = means[:, None] + np.diag(steps)
-    back = means[:, None] - np.diag(steps)
     value = float(evaluate(function, means))
-    change = (evaluate(function, moved) - evaluate(function, back)) / 2
-    slopes = np.divide(change, steps, out=np.zeros_like(change), where=steps > 0)
-    projected = np.tensordot(slopes, chains - means[:, None, None], axes=1)
+    projected = np.tensordot(slopes_of(function, means, steps), chains - means[:, None, None], axes=1)
     return Estimate(value, tau_int(projected).mean.error)
