@@ -62,8 +62,14 @@ class Ising:
     """``H = -J sum_<ij> s_i s_j - h sum_i s_i`` with s = +-1 on an H x W torus; k_B = 1.
 
     A state is an int8 array of colours, 0 for spin up and 1 for spin down: ``s = 1 - 2 * colour``.  Since
-    ``s_i s_j = 2 delta_ij - 1``, this is the Potts model of two colours with the bond ``2 J``.  J is the coupling,
-    negative for an antiferromagnet, and h the field in units of J; `InputError` unless both are finite and J is not 0.
+    ``s_i s_j = 2 delta_ij - 1``, this is the Potts model of two colours with the bond ``2 J``.
+
+    Parameters
+    ----------
+    J : float
+        Coupling, finite and not 0; negative for an antiferromagnet.
+    h : float
+        Field, finite, in the units of J.
     """
 
     J: float = 1.0
@@ -110,8 +116,12 @@ class Ising:
 class Potts:
     """``H = -J sum_<ij> delta(s_i, s_j)`` with colours s = 0 .. q-1 on an H x W torus; k_B = 1.
 
-    There are 2, 3 or 4 colours, where the transition is continuous; `InputError` for others, and unless the coupling J
-    is finite and not 0.
+    Parameters
+    ----------
+    q : int
+        Number of colours: 2, 3 or 4, where the transition is continuous; `InputError` for others.
+    J : float
+        Coupling, finite and not 0.
     """
 
     q: int = 3

@@ -123,10 +123,16 @@ class Rows:
 def start(
     sampler: Sampler, model: LatticeModel, shape: tuple[int, int], T: float, sequence: np.random.SeedSequence
 ) -> State:
-    """First state of a chain on H x W sites: ordered below the critical temperature, else random.
+    """First state of a chain; `InputError` if the sampler does not serve this model, lattice or temperature.
 
-    T is in units of J / k_B.  The sequence seeds everything random in the chain (`physnn.rng.seed_sequence`) and is
-    not changed.  Raises `InputError` if the sampler does not serve this model, lattice or temperature.
+    Parameters
+    ----------
+    sampler, model, shape
+        How it moves, what, and rows H and columns W of the torus.
+    T : float
+        Temperature in units of J / k_B: below the critical temperature the start is ordered, else random.
+    sequence : numpy.random.SeedSequence
+        Seeds everything random in the chain (`physnn.rng.seed_sequence`); it is not changed.
     """
     check_torus(shape)
     check_temperature(T)

@@ -113,8 +113,12 @@ class _SingleSite(Sampler):
 class Metropolis(_SingleSite):
     """Metropolis sampler: another colour, all alike, is accepted with probability ``15/16 min(1, exp(-dE / T))``.
 
-    N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953).  One update is one sweep in ``checkerboard`` order, which
-    needs even sides, or in ``random`` order: N sites drawn with replacement.
+    N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953).  One update is one sweep.
+
+    Parameters
+    ----------
+    order : str
+        ``checkerboard``, which needs even sides, or ``random``: N sites drawn with replacement.
     """
 
     kind: ClassVar[str] = "metropolis"

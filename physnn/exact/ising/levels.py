@@ -209,8 +209,8 @@ def random_energies(
 ) -> NDArray[np.float64]:
     """Sorted energies of independent, equally likely configurations, the same ones in every field.
 
-    Shape (fields, configurations): E = -J B - h M of a torus of any size for each field h, ascending along the last
-    axis, in the units of J.
+    Shape (fields, configurations): E = -J B - h M of a torus of any size for each field h, in the units of J,
+    ascending along the last axis.
     """
     H, W = torus_sides(shape)
     if configurations < 1:

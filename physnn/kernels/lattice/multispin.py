@@ -90,9 +90,12 @@ def generator_state(H: int, W: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def pack(spins: np.ndarray) -> np.ndarray:
-    """Words (2, W/64 + 2, H/2 + 2), uint64 and ghosts included, of spins -1 or +1, int8 of shape (H, W).
+    """Words of a configuration, uint64 of shape (2, W/64 + 2, H/2 + 2), ghosts included.
 
-    Sides are those of `check_packable`.
+    Parameters
+    ----------
+    spins : ndarray of int8, shape (H, W)
+        Spins -1 or +1; for sides and errors see `check_packable`.
     """
     H, W = spins.shape
     check_packable(H, W)
