@@ -12,7 +12,8 @@ from physnn.cli.output import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from physnn.exact.landscape import Landscape
-    from physnn.models.signs import SignNetwork, Threshold
+    from physnn.exact.signs.sampling import SampledLandscape
+    from physnn.samples.landscape.recipe import SignCount
 
 SHOWN_LEVELS = 12
 """Levels that are printed; --json gives all."""
@@ -57,74 +58,103 @@ def count_command() -> None:
     show_default=True,
     help="Moves of every walker while it learns, and again while it measures.",
 )
-@click.option("--jobs", type=opt.Whole(1), help="Threads of brute force and sampling [default: one per core].")
 @click.option(
+    "--out",
     "--checkpoint",
+    "out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Save the progress of brute force here; the same command continues.",
+    help="Keep brute force or walkers here as they go on, run by worker processes; the same command continues.",
 )
 @landscape_figure
 @opt.seed_option
-@opt.plain_options
-def signs(
-    layers: tuple[int, ...], constant: float | None, bias: Any, hidden: Any, output: Any, loss: Any, points: int,
-    grid: bool, method: str, walkers: int, moves: int, jobs: int | None, checkpoint: Path | None,
-    figure: Path | None, seed: int | None,
-    as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
+@opt.extend_option("walkers")
+@opt.shard_option
+@opt.json_option
+@opt.job_options
+def signs(layers: tuple[int, ...], method: str, walkers: int, moves: int, figure: Path | None, **options: Any) -> None:
     """Loss levels of a fully connected network with weights +-1, each with its number of configurations.
 
     \b
     physnn count signs --layers 1 3 3 2 1
     physnn count signs --layers 1 3 3 2 1 --constant 0.5
     physnn count signs --layers 1 3 3 2 1 --bias first --method brute-force
+
+    Without --out, brute force and walkers take --jobs threads, and nothing is kept.
     """
     from physnn.exact.signs.count import count_signs
     from physnn.jobs.executors import available_cores
-    from physnn.models.signs import SignNetwork, Threshold
-    from physnn.samples.landscape import brute_force_signs, check_signs
+    from physnn.samples.base import validated
+    from physnn.samples.landscape.recipe import SignCount, SignSampling, check_signs
 
-    chosen = layers or (1, 3, 3, 2, 1)
-    check_signs(chosen, points, method, walkers, moves, jobs or available_cores())
-    network = SignNetwork(chosen, hidden, output, constant, bias)
-    task = Threshold(points, None if grid else seed or 0, loss)
-    if checkpoint and method != "brute-force":
-        raise click.UsageError("--checkpoint belongs to --method brute-force")
+    names = ("constant", "bias", "hidden", "output", "loss", "points", "grid", "seed")
+    settings = opt.given({name: options.pop(name) for name in names} | {"layers": layers})
+    recipe = validated(SignCount, settings)
+    check_signs(recipe.layers, recipe.points, method, walkers, moves, options["jobs"] or available_cores())
+    of_file = opt.given({name: options[name] for name in ("extend", "shard", "restart", "max_time", "insecure")})
+    if options["out"] and method == "functions":
+        raise click.UsageError("--out belongs to --method brute-force or sampling: functions are counted in seconds")
+    if not options["out"] and (of_file or options["executor"] != "process"):
+        raise click.UsageError("runs that are shared, stopped or continued have a file: name it with --out")
     if method == "sampling":
         if figure:
             raise click.UsageError("--figure draws exact counts: leave it or --method sampling out")
-        _sample(network, task, {"walkers": walkers, "moves": moves, "seed": seed or 0, "jobs": jobs}, as_json, quiet)
-        return
-    if method == "brute-force":
-        with progress_bar("count signs", quiet) as progress:
-            found = brute_force_signs(
-                network, task, threads=jobs or available_cores(), checkpoint=checkpoint, progress=progress
-            )
+        recipe = validated(SignSampling, settings | {"walkers": walkers, "moves": moves})
+    if method == "functions":
+        found: Any = count_signs(recipe.network, recipe.problem)
+    elif options["out"]:
+        found = _filed(recipe, options)
     else:
-        found = count_signs(network, task)
-    name = "-".join(str(n) for n in network.layers)
-    _print({name: found}, "loss", as_json, _drawn({name: found}, task.loss, figure))
+        found = _threaded(recipe, options["jobs"] or available_cores(), options["quiet"])
+    name = "-".join(str(n) for n in recipe.layers)
+    if method == "sampling" and found:
+        _print_sampled(found, options["as_json"])
+    elif found:
+        _print({name: found}, "loss", options["as_json"], _drawn({name: found}, recipe.loss, figure))
 
 
-def _sample(network: SignNetwork, task: Threshold, run: dict[str, Any], as_json: bool, quiet: bool) -> None:
-    """Print the landscape that walkers estimate."""
-    from physnn.analysis.statistics.estimate import Estimate
+def _threaded(recipe: SignCount, threads: int, quiet: bool) -> Landscape | SampledLandscape:
+    """Landscape by brute force or walkers, in threads of this process."""
+    from physnn.exact.signs.brute import brute_force
     from physnn.exact.signs.sampling import sample_landscape
-    from physnn.jobs.executors import available_cores
+    from physnn.samples.landscape.recipe import SignSampling
 
-    threads = run["jobs"] or available_cores()
+    network, task = recipe.network, recipe.problem
     with progress_bar("count signs", quiet) as progress:
-        found = sample_landscape(
-            network, task, walkers=run["walkers"], moves=run["moves"], measured=run["moves"], seed=run["seed"],
+        if not isinstance(recipe, SignSampling):
+            return brute_force(network, task, threads, progress)
+        return sample_landscape(
+            network, task, walkers=recipe.walkers, moves=recipe.moves, measured=recipe.moves, seed=recipe.seed,
             threads=threads, progress=progress,
         )  # fmt: skip
+
+
+def _filed(recipe: SignCount, options: dict[str, Any]) -> Landscape | SampledLandscape | None:
+    """Landscape by brute force or walkers, from a file that is made or finished; None while shards are missing."""
+    from physnn.cli.answers import print_missing
+    from physnn.cli.call import Call, run_recipe
+    from physnn.samples.landscape.brute_force import counted_signs
+    from physnn.samples.landscape.recipe import SignSampling
+    from physnn.samples.landscape.walkers import sampled_signs
+
+    call = Call.of(dict(options), "")
+    count, missing = run_recipe("count signs", recipe.resolved(), call)
+    if missing:
+        print_missing(options["shard"], {"count": (call.out, count, missing)}, call.as_json)
+        return None
+    return sampled_signs(call.out) if isinstance(recipe, SignSampling) else counted_signs(call.out)
+
+
+def _print_sampled(found: SampledLandscape, as_json: bool) -> None:
+    """Print the landscape that walkers estimate."""
+    from physnn.analysis.statistics.estimate import Estimate
+
     if as_json:
         print_json(found.as_json())
         return
     shown = slice(0, SHOWN_LEVELS)
     rows = [
-        [f"{loss:.10g}", str(Estimate(float(share), float(error))), f"{share * 2.0**network.weights:.4g}", str(walkers)]
+        [f"{loss:.10g}", str(Estimate(float(share), float(error))), f"{share * 2.0**found.weights:.4g}", str(walkers)]
         for loss, share, error, walkers in zip(
             found.levels[shown], found.mean[shown], found.error[shown], found.found_by[shown], strict=True
         )
@@ -163,7 +193,6 @@ def ising(
     physnn count ising --L 5 --magnetisation --json
     """
     from physnn.exact.ising.levels import exact_number, ising_landscape
-    from physnn.samples import landscape as counts
 
     J = exact_number(coupling, "--coupling")
     if magnetisation:
@@ -174,7 +203,7 @@ def ising(
              for text, f in zip(h or ("",), fields, strict=True)}  # fmt: skip
     if figure and not J:
         raise click.UsageError("the figure has energies in units of J: leave --figure or --coupling 0 out")
-    drawn = counts.plot_ising(L, tuple(float(f / J) for f in fields), seed or 0, figure) if figure else None
+    drawn = _drawn_ising(L, tuple(float(f / J) for f in fields), seed or 0, figure) if figure else None
     _print(found, "energy", as_json, drawn)
 
 
@@ -230,10 +259,26 @@ def cnn(variant: str | None, mask_seed: int | None, images: bool, figure: Path |
 
 
 def _drawn(found: dict[str, Landscape], loss: str, figure: Path | None) -> Path | None:
-    from physnn.samples import landscape as counts
+    """Figure of sorted losses and degeneracies, if one is asked for."""
+    if figure is None:
+        return None
+    from physnn.figures.landscapes import loss_landscape_figure
+    from physnn.figures.style import save
 
     words = {"mse": "mean squared error (dimensionless)", "cross-entropy": "cross-entropy (nats)"}
-    return counts.plot_losses(found, words[loss], figure) if figure else None
+    return save(loss_landscape_figure(found, words[loss]), figure)
+
+
+def _drawn_ising(L: int, fields: tuple[float, ...], seed: int, figure: Path) -> Path:
+    """Figure of the Ising landscape of an L x L torus without field and in the fields."""
+    from physnn.exact.ising.levels import ising_landscape, random_energies
+    from physnn.figures.landscapes import ising_landscape_figure
+    from physnn.figures.style import save
+
+    every = tuple(dict.fromkeys((0.0, *fields)))
+    drawn = dict(zip(every, random_energies((L, L), every, seed=seed), strict=True))
+    exact = {h: ising_landscape((L, L), h) for h in every}
+    return save(ising_landscape_figure((L, L), drawn, exact, (L, L)), figure)
 
 
 def _print(found: dict[str, Landscape], level: str, as_json: bool, figure: Path | None) -> None:

@@ -291,15 +291,15 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
 
 
-run_options = stack(
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where networks run; part of the recipe.",
+)
+job_options = stack(
     click.option("--jobs", type=Whole(1), help="Worker processes [default: one per core]."),
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        show_default=True,
-        help="Where networks run; part of the recipe.",
-    ),
     click.option(
         "--executor",
         default="process",
@@ -317,6 +317,7 @@ run_options = stack(
     quiet_option,
     debug_option,
 )
+run_options = stack(device_option, job_options)
 module_option = click.option(
     "--module",
     metavar="FILE.py:CLASS",

@@ -18,6 +18,8 @@ KINDS: dict[str, str | type[Sample]] = {
     "equilibrium": "physnn.samples.equilibrium.work:EquilibriumSample",
     "memory": "physnn.samples.memory.work:MemorySample",
     "seam": "physnn.samples.seam:SeamSample",
+    "landscape": "physnn.samples.landscape.brute_force:SignCountSample",
+    "landscape-sampling": "physnn.samples.landscape.walkers:SignSamplingSample",
     "train-kuramoto": "physnn.samples.training.kuramoto:KuramotoSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",
 }

@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 
 from physnn.cli import run as command
-from physnn.errors import InputError
-from physnn.exact.signs.brute import brute_force
 from physnn.exact.signs.count import count_signs
-from physnn.models.signs import SignNetwork, Threshold
-from physnn.samples import landscape
+from physnn.models.signs import SignNetwork
 
 
 def said(capsys, *words: str) -> dict:
@@ -77,6 +74,7 @@ def test_tables_are_for_people(capsys):
         (["signs", "--layers", "1", "13", "13", "1", "--method", "brute-force"], "years"),
         (["signs", "--layers", "1", "9", "9", "9", "1"], "limit"),
         (["signs", "--checkpoint", "a.h5"], "brute-force"),
+        (["signs", "--method", "sampling", "--shard", "0/2"], "--out"),
         (["signs", "--figure", "a.txt"], "png"),
         (["ising", "--L", "200"], "too large"),
         (["ising", "--field", "x"], "finite number"),
@@ -90,23 +88,25 @@ def test_bad_input_is_one_line_and_exit_status_2(capsys, words, message):
     assert message in err and len(err.splitlines()) == 1
 
 
-def test_a_brute_force_count_continues_from_its_checkpoint(tmp_path, monkeypatch):
-    network, task, path = SignNetwork((1, 3, 3, 2, 1)), Threshold(points=8), tmp_path / "c.h5"
-    monkeypatch.setattr("physnn.exact.signs.brute.KEEP", 0.0)
+def test_a_count_with_a_file_prints_the_same_and_keeps_it(capsys, tmp_path):
+    words = ["count", "signs", "--layers", "1", "3", "2", "1", "--method", "brute-force", "--jobs", "1", "--quiet"]
+    bare = said(capsys, *words)
+    kept = tmp_path / "c.h5"
+    assert said(capsys, *words, "--checkpoint", str(kept)) == bare == said(capsys, *words, "--out", str(kept))
+    assert command([*words, "--points", "9", "--out", str(kept)]) == 2
+    assert "another recipe (points 64, now 9)" in capsys.readouterr().err
 
-    class Stopped(Exception):
-        pass
 
-    def stop(done: float, total: float, text: str) -> None:
-        if path.exists():
-            raise Stopped
+def test_a_count_is_shared_by_shards(capsys, tmp_path):
+    words = ["count", "signs", "--layers", "1", "3", "3", "1", "--method", "brute-force", "--jobs", "1", "--quiet"]
+    out = ["--out", str(tmp_path / "c.h5")]
+    assert said(capsys, *words, *out, "--shard", "1/2")["missing"] == 8
+    assert said(capsys, *words, *out, "--shard", "0/2") == said(capsys, *words)
 
-    with pytest.raises(Stopped):
-        landscape.brute_force_signs(network, task, checkpoint=path, progress=stop)
-    with pytest.raises(InputError, match="another count"):
-        landscape.brute_force_signs(network, Threshold(points=9), checkpoint=path)
-    seen = []
-    found = landscape.brute_force_signs(network, task, checkpoint=path, progress=lambda *a: seen.append(a[0]))
-    whole = brute_force(network, task)
-    assert found.levels.tolist() == whole.levels.tolist() and found.counts.tolist() == whole.counts.tolist()
-    assert not path.exists()
+
+def test_walkers_are_added_to_a_file(capsys, tmp_path):
+    words = ["count", "signs", "--layers", "1", "2", "1", "--method", "sampling", "--moves", "20000", "--jobs", "1"]
+    words += ["--quiet"]
+    out = ["--out", str(tmp_path / "w.h5")]
+    assert said(capsys, *words, "--walkers", "2", *out)["walkers"] == 2
+    assert said(capsys, *words, "--walkers", "4", *out, "--extend") == said(capsys, *words, "--walkers", "4")

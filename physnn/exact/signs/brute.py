@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +25,6 @@ VISITS_PER_SECOND = 2e7
 """Configurations per second of one core, to say how long something would take."""
 VISIT_SECONDS = 0.1
 """Seconds of one compiled call, so that an interruption gets through."""
-KEEP = 30.0
-"""Seconds between two calls of ``keep``."""
 LEVEL_WIDTH = 1e-12
 """Widest spread of one level by rounding, over 1 + loss: some thousand times the spacing of float64."""
 LEVEL_GAP = 1e-11
@@ -56,12 +55,7 @@ def no_progress(done: float, total: float, text: str) -> None:
 
 
 def brute_force(
-    network: SignNetwork,
-    task: Threshold | None = None,
-    threads: int = 1,
-    progress: CountProgress = no_progress,
-    resume: Tally | None = None,
-    keep: Callable[[Tally], None] | None = None,
+    network: SignNetwork, task: Threshold | None = None, threads: int = 1, progress: CountProgress = no_progress
 ) -> Landscape:
     """Landscape of a +-1 network: every configuration is evaluated.
 
@@ -76,44 +70,56 @@ def brute_force(
         Compute threads.  The result does not depend on it.
     progress : callable
         Called with configurations done, all configurations, and a text.
-    resume : Tally, optional
-        Continue from here.
-    keep : callable, optional
-        Called with the tally every half minute.
 
     Raises
     ------
     InputError
         If there are more than `MOST_WEIGHTS` weights, a unit has too many, or levels lie closer than rounding can tell.
     """
-    task = task or Threshold()
     refuse(network)
+    steps, each = step_numbers(network)
+    for done, counted in tallies(network, task or Threshold(), 0, steps, threads):  # noqa: B007 (the last one is used)
+        progress(done * each, steps * each, f"{2**network.weights:.3g} configurations")
+    return landscape_of(network, counted())
+
+
+def tallies(
+    network: SignNetwork, task: Threshold, first: int, last: int, threads: int = 1, resume: Tally | None = None
+) -> Generator[tuple[int, Callable[[], Tally]]]:
+    """Steps done and the way to their tally, about every `VISIT_SECONDS`, until all are done.
+
+    Parameters
+    ----------
+    network, task, threads
+        As for `brute_force`.
+    first, last : int
+        Steps to visit, of those of `step_numbers`.
+    resume : Tally, optional
+        Continue from here.
+    """
     if len(network.layers) == 2:
-        return _few(network, task)
-    kinds = kernel_arguments(network, task)
-    steps, each = _steps(network)
-    tallies = [Bins.empty(network) for _ in range(max(1, threads))]
+        yield 1, lambda: _few(network, task)
+        return
+    kinds, (_, each) = kernel_arguments(network, task), step_numbers(network)
+    tables = [Bins.empty(network) for _ in range(max(1, threads))]
+    done, size = first, max(1, 5_000_000 // (each * task.points))
     if resume is not None:
-        tallies[0].restore(resume)
-    done, size = resume.done if resume is not None else 0, max(1, 5_000_000 // (each * task.points))
-    kept, pool = time.monotonic(), ThreadPoolExecutor(max(1, threads))
+        tables[0].restore(resume)
+        done = resume.done
+    pool = ThreadPoolExecutor(max(1, threads))
     try:
-        while done < steps:
+        while done < last:
             began = time.perf_counter()
-            starts = [done + k * size for k in range(len(tallies)) if done + k * size < steps]
-            jobs = [(t, s, min(size, steps - s)) for t, s in zip(tallies, starts, strict=False)]
+            starts = [done + k * size for k in range(len(tables)) if done + k * size < last]
+            jobs = [(t, s, min(size, last - s)) for t, s in zip(tables, starts, strict=False)]
             for _ in pool.map(lambda job: job[0].visit(kinds, job[1], job[2]), jobs):
                 pass
-            done = min(steps, done + size * len(tallies))
+            done = min(last, done + size * len(tables))
             size = max(1, round(size * min(4.0, VISIT_SECONDS / max(1e-4, time.perf_counter() - began))))
-            progress(done * each, steps * each, f"{2**network.weights:.3g} configurations")
-            if keep is not None and (time.monotonic() - kept > KEEP or done == steps):
-                keep(collect(tallies, done))
-                kept = time.monotonic()
+            yield done, functools.partial(collect, tables, done)
     finally:
         # A thread that compiles cannot be stopped: whoever interrupts does not wait for it.
-        pool.shutdown(wait=done >= steps, cancel_futures=True)
-    return _landscape(network, collect(tallies, done))
+        pool.shutdown(wait=done >= last, cancel_futures=True)
 
 
 def refuse(network: SignNetwork) -> None:
@@ -149,9 +155,9 @@ def kernel_arguments(network: SignNetwork, task: Threshold) -> dict[str, Any]:
     }
 
 
-def _steps(network: SignNetwork) -> tuple[int, int]:
+def step_numbers(network: SignNetwork) -> tuple[int, int]:
     """Number of steps and the configurations of each."""
-    inner = network.inputs[-2] + network.inputs[-1]
+    inner = sum(network.inputs[-2:])
     return 2 ** (network.weights - inner), 2**inner
 
 
@@ -165,7 +171,7 @@ class Bins:
     @classmethod
     def empty(cls, network: SignNetwork) -> Bins:
         """Table that holds at least two steps."""
-        return cls(max(2**12, 8 * _steps(network)[1]))
+        return cls(max(2**12, 8 * step_numbers(network)[1]))
 
     def visit(self, kinds: dict[str, Any], first: int, steps: int) -> None:
         """Count some steps."""
@@ -199,17 +205,23 @@ class Bins:
         self.used = int((self.arrays[0] != kernel.EMPTY).sum())
 
 
-def collect(tallies: list[Bins], done: int) -> Tally:
-    """Sum of the threads' tallies."""
-    keys, *others = (np.concatenate([t.arrays[k][t.arrays[0] != kernel.EMPTY] for t in tallies]) for k in range(4))
+def collect(tables: Sequence[Bins], done: int) -> Tally:
+    """Tally of the threads' tables."""
+    filled = [t.arrays[0] != kernel.EMPTY for t in tables]
+    return joined([Tally(done, *(a[f] for a in t.arrays)) for t, f in zip(tables, filled, strict=True)])
+
+
+def joined(tallies: Sequence[Tally]) -> Tally:
+    """Sum of tallies, with the bins in order."""
+    keys, *others = (np.concatenate([getattr(t, name) for t in tallies]) for name in BIN_COLUMNS)
     keys, place = np.unique(keys, return_inverse=True)
     total, least, largest = np.zeros(len(keys), np.int64), np.full(len(keys), np.inf), np.full(len(keys), -np.inf)
     for ufunc, out, values in zip((np.add, np.minimum, np.maximum), (total, least, largest), others, strict=True):
         ufunc.at(out, place, values)
-    return Tally(done, keys, total, least, largest)
+    return Tally(max(t.done for t in tallies), keys, total, least, largest)
 
 
-def _landscape(network: SignNetwork, tally: Tally) -> Landscape:
+def landscape_of(network: SignNetwork, tally: Tally) -> Landscape:
     """Join bins that touch into levels, and check that levels can be told apart."""
     scale = 1 + np.abs(tally.high)
     apart = tally.low[1:] - tally.high[:-1]
@@ -225,10 +237,8 @@ def _landscape(network: SignNetwork, tally: Tally) -> Landscape:
     return Landscape.build(network.weights, (low + high) / 2, np.add.reduceat(tally.counts, starts), BRUTE_FORCE)
 
 
-def _few(network: SignNetwork, task: Threshold) -> Landscape:
-    """Landscape of a network without hidden layers: eight configurations at most."""
+def _few(network: SignNetwork, task: Threshold) -> Tally:
+    """Tally of a network without hidden layers: eight configurations at most, each in a bin of its own."""
     every = network.configuration(np.arange(2**network.weights))
-    losses = task.losses(network.outputs(every, task.x))
-    order = np.argsort(losses)
-    keys, ones = np.arange(len(losses)), np.ones(len(losses), np.int64)
-    return _landscape(network, Tally(1, keys, ones, losses[order], losses[order]))
+    losses = np.sort(task.losses(network.outputs(every, task.x)))
+    return Tally(1, np.arange(len(losses)), np.ones(len(losses), np.int64), losses, losses)

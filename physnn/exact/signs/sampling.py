@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,8 @@ MOVES_PER_CALL = 10_000
 """Moves of one compiled call."""
 START = 1.0
 """First ln f."""
+MOST_LEVELS = 2**16
+"""Levels that a walker has room for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ def sample_landscape(
     measured: int = 4_000_000,
     seed: int = 0,
     threads: int = 1,
-    max_levels: int = 2**16,
+    max_levels: int = MOST_LEVELS,
     progress: Callable[[float, float, str], None] = no_progress,
 ) -> SampledLandscape:
     """Estimated fraction of configurations on every level of the loss.
@@ -138,18 +140,34 @@ def sample_landscape(
     if walkers < 2 or moves < 1 or measured < 1:
         raise InputError("sampling needs at least 2 walkers and some moves to learn and to measure; try 16 walkers")
     task = task or Threshold()
-    found: list[_Walker] = [_Walker(network, task, seed, n, max_levels) for n in range(walkers)]
+    found = [Walker(network, task, seed, n, max_levels) for n in range(walkers)]
     stop = threading.Event()
+
+    def run(walker: Walker) -> None:
+        for _ in walker.run(moves, measured):
+            if stop.is_set():
+                return
+
     with ThreadPoolExecutor(max(1, threads)) as pool:
         try:
-            for n, _ in enumerate(pool.map(lambda walker: walker.run(moves, measured, stop), found)):
+            for n, _ in enumerate(pool.map(run, found)):
                 progress(n + 1, walkers, f"walker {n + 1} of {walkers}")
         finally:
             stop.set()
-    return _combine(network, found)
+    return sampled([walker.result() for walker in found], network.weights)
 
 
-class _Walker:
+class Walked(NamedTuple):
+    """Losses, fractions and visits of the levels that a walker found, its last ln f, and if that fell like 1/t."""
+
+    losses: np.ndarray
+    fractions: np.ndarray
+    visits: np.ndarray
+    refinement: float
+    inverse_time: bool
+
+
+class Walker:
     """Walker with its configuration and its estimate of the density of levels."""
 
     def __init__(self, network: SignNetwork, task: Threshold, seed: int, number: int, room: int) -> None:
@@ -171,60 +189,73 @@ class _Walker:
         places = 1 << (4 * room - 1).bit_length()
         hashed = np.full(places, kernel.EMPTY, np.int64), np.zeros(places, np.int64)
         self.table: tuple[Any, ...] = (*hashed, *np.zeros((2, room)), np.zeros(room, np.int64), np.zeros(1, np.int64))
-        self.at, self.log_f, self.inverse = -1, START, False
+        self.at, self.done, self.log_f, self.inverse = -1, 0, START, False
 
-    def run(self, moves: int, measured: int, stop: threading.Event) -> None:
-        """Learn, then measure, unless told to stop."""
-        done, visits = 0, self.table[4]
-        while done < moves and not stop.is_set():
-            n = min(MOVES_PER_CALL, moves - done)
-            self._walk(n, done)
-            done += n
+    def run(self, moves: int, measured: int) -> Iterator[int]:
+        """Moves done, after each of the calls that learn and then measure."""
+        visits = self.table[4]
+        while self.done < moves:
+            n = min(MOVES_PER_CALL, moves - self.done)
+            self._walk(n, (self.done, self.log_f, self.inverse))
+            self.done += n
             known = int(self.table[5][0])
             if not self.inverse and (visits[:known] > 0).all():
                 visits[:] = 0
                 self.log_f /= 2
-                self.inverse = self.log_f <= known / done
+                self.inverse = self.log_f <= known / self.done
             if self.inverse:
-                self.log_f = known / done
-        visits[:] = 0
-        learned, self.log_f, self.inverse = (self.log_f, self.inverse), 0.0, False
-        for first in range(0, measured, MOVES_PER_CALL):
-            if stop.is_set():
-                return
-            self._walk(min(MOVES_PER_CALL, measured - first), 0)
-        self.log_f, self.inverse = learned
+                self.log_f = known / self.done
+            if self.done == moves:
+                visits[:] = 0
+            yield self.done
+        while self.done < moves + measured:
+            n = min(MOVES_PER_CALL, moves + measured - self.done)
+            self._walk(n, (0, 0.0, False))
+            self.done += n
+            yield self.done
 
-    def _walk(self, moves: int, done: int) -> None:
-        schedule = (moves, done, self.log_f, self.inverse)
-        self.at = walk.walk(*self.arguments, self.generator, self.table, self.at, schedule)
+    def _walk(self, moves: int, stage: tuple[int, float, bool]) -> None:
+        self.at = walk.walk(*self.arguments, self.generator, self.table, self.at, (moves, *stage))
         if self.at < 0:
             raise InputError(f"a walker found more than {len(self.table[3])} levels; raise max_levels")
 
-    def result(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Losses, fractions and visits of the levels found."""
+    def state(self) -> dict[str, np.ndarray]:
+        """All that a walker needs to go on, by name."""
+        numbers = np.array([self.at, self.done, self.log_f, self.inverse], float)
+        arrays = (*self.arguments[-3:], self.generator, *self.table)
+        return {"numbers": numbers} | {f"array_{k}": values for k, values in enumerate(arrays)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state."""
+        at, done, self.log_f, inverse = state["numbers"].tolist()
+        self.at, self.done, self.inverse = int(at), int(done), bool(inverse)
+        for k, values in enumerate((*self.arguments[-3:], self.generator, *self.table)):
+            values[...] = state[f"array_{k}"]
+
+    def result(self) -> Walked:
+        """Result of the walker."""
         known = int(self.table[5][0])
         _, _, losses, log_g, visits, _ = (array[:known] for array in self.table)
         seen = visits > 0
         logs = np.full(known, -np.inf)
         logs[seen] = np.log(visits[seen]) + log_g[seen]
         fractions = np.exp(logs - logs.max())
-        return losses, fractions / fractions.sum(), visits
+        return Walked(losses, fractions / fractions.sum(), visits, self.log_f, self.inverse)
 
 
-def _combine(network: SignNetwork, walkers: list[_Walker]) -> SampledLandscape:
-    results = [walker.result() for walker in walkers]
-    every = np.sort(np.concatenate([losses for losses, _, _ in results]))
+def sampled(walks: Sequence[Walked], weights: int) -> SampledLandscape:
+    """Landscape from what walkers found in a network with some number of weights."""
+    every = np.sort(np.concatenate([one.losses for one in walks]))
     gaps = np.diff(every) / (1 + np.abs(every[1:]))
     if ((gaps > LEVEL_GAP / 10) & (gaps < LEVEL_GAP)).any():
         raise InputError("levels of this network lie closer than rounding lets walkers tell apart; use other data")
     levels = every[np.append(True, gaps >= LEVEL_GAP)]
-    fractions = np.zeros((len(walkers), len(levels)))
+    fractions = np.zeros((len(walks), len(levels)))
     visits = np.zeros(fractions.shape, np.int64)
     edges = (levels[1:] + levels[:-1]) / 2
-    for n, (losses, fraction, visit) in enumerate(results):
-        at = np.searchsorted(edges, losses)
-        np.add.at(fractions[n], at, fraction)
-        np.add.at(visits[n], at, visit)
-    refinement, inverse = np.array([walker.log_f for walker in walkers]), np.array([w.inverse for w in walkers])
-    return SampledLandscape(network.weights, levels, fractions, visits, refinement, inverse)
+    for n, one in enumerate(walks):
+        at = np.searchsorted(edges, one.losses)
+        np.add.at(fractions[n], at, one.fractions)
+        np.add.at(visits[n], at, one.visits)
+    refinement, inverse = np.array([one.refinement for one in walks]), np.array([one.inverse_time for one in walks])
+    return SampledLandscape(weights, levels, fractions, visits, refinement, inverse)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -26,26 +28,19 @@ def test_threads_do_not_matter():
     assert as_lists(brute_force(NETWORK, threads=3)) == as_lists(brute_force(NETWORK))
 
 
-def test_interrupted_and_resumed(monkeypatch):
-    monkeypatch.setattr(brute, "KEEP", -1.0)
-    kept = []
-
-    class Stop(Exception):
-        pass
-
-    def stop(tally):
-        kept.append(tally)
-        if len(kept) == 2:
-            raise Stop
-
-    seen = []
-    with pytest.raises(Stop):
-        brute_force(NETWORK, keep=stop, progress=lambda done, total, text: seen.append(done / total))
-    assert 0 < kept[-1].counts.sum() < 2**20 and 0 < seen[-1] < 1
-    assert as_lists(brute_force(NETWORK, resume=kept[-1], threads=2)) == as_lists(brute_force(NETWORK))
-    wrong = brute.Tally(kept[0].done, *(getattr(kept[-1], name) for name in brute.BIN_COLUMNS))
+def test_interrupted_and_resumed():
+    steps, _ = brute.step_numbers(NETWORK)
+    run = brute.tallies(NETWORK, Threshold(), 0, steps)
+    states = [(done, counted()) for done, counted in itertools.islice(run, 2)]
+    run.close()
+    done, kept = states[-1]
+    assert 0 < kept.counts.sum() < 2**20 and 0 < done < steps
+    *_, (_, counted) = brute.tallies(NETWORK, Threshold(), 0, steps, 2, kept)
+    assert as_lists(brute.landscape_of(NETWORK, counted())) == as_lists(brute_force(NETWORK))
+    wrong = brute.Tally(states[0][0], *(getattr(kept, name) for name in brute.BIN_COLUMNS))
+    *_, (_, counted) = brute.tallies(NETWORK, Threshold(), 0, steps, 1, wrong)
     with pytest.raises(ValueError, match="sum to"):
-        brute_force(NETWORK, resume=wrong)
+        brute.landscape_of(NETWORK, counted())
 
 
 def test_many_levels_make_the_table_grow():
@@ -78,7 +73,7 @@ def test_levels_within_rounding_are_refused():
     low = np.array([0.5, 0.5 + 5e-12])
     tally = brute.Tally(1, np.arange(2), np.ones(2, np.int64), low, low)
     with pytest.raises(InputError, match="closer than rounding"):
-        brute._landscape(SignNetwork((1, 1)), tally)
+        brute.landscape_of(SignNetwork((1, 1)), tally)
 
 
 @pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
