@@ -43,7 +43,7 @@ def canonical_words(words: Sequence[str]) -> Words:
     if name == "coupling" and len(rest) == 1:
         return name, str(Path(rest[0]).absolute())
     if name == "network" and len(rest) == 1:
-        file, seed = _split(rest[0])
+        file, seed = split(rest[0])
         known = str(Path(file).absolute()) if Path(file).exists() else file
         return name, known if seed is None else f"{known}/{seed}"
     return tuple(words)
@@ -152,17 +152,15 @@ def _from_network(name: str) -> VectorModel:
 
 
 def _network(name: str) -> tuple[Path, int | None, NetworkFile]:
-    file, seed = _split(name)
+    file, seed = split(name)
     path = resolve(file)
     return path, seed, read_networks(path)
 
 
-def _split(name: str) -> tuple[str, int | None]:
-    """Return file and seed of FILE or FILE/SEED."""
+def split(name: str) -> tuple[str, int | None]:
+    """File and seed of FILE or FILE/SEED."""
     head, _, tail = name.rpartition("/")
-    if tail.isdigit() and head and not Path(name).exists():
-        return head, int(tail)
-    return name, None
+    return (head, int(tail)) if tail.isdigit() and head and not Path(name).exists() else (name, None)
 
 
 def _place(file: NetworkFile, seed: int | None, name: str) -> int:

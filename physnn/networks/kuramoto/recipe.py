@@ -126,9 +126,3 @@ class TrainingRecipe(BaseModel):
     def batches_per_epoch(self) -> int:
         """Optimiser steps in one epoch; a last incomplete batch is not drawn."""
         return max(1, self.pairs_per_epoch // self.batch)
-
-
-class Seeds(BaseModel):
-    """The seeds of an ensemble, one network each; they fit a signed 64-bit integer, as files store them."""
-
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)]

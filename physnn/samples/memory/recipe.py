@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,14 +14,12 @@ from pydantic import Field, field_validator
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.samples.base import Growth, Recipe, longer, more
-from physnn.samples.noise.recipe import bundled_names
+from physnn.samples.named import Words, canonical_words, identity, load_model, split
+from physnn.samples.noise.recipe import IMAGES_FOR_PERIOD, bundled_names
 
 if TYPE_CHECKING:
     from physnn.models.vectors import VectorModel
-    from physnn.samples.named import Words
 
-IMAGES_FOR_PERIOD = 8
-"""Images that show the period of a network whose file does not have it."""
 STEP = 0.16
 """Default step for a known coupling, over the largest eigenvalue of J: as when an order is looked for."""
 RELAXED = 8.0
@@ -50,12 +47,6 @@ class Medium:
     lifts: np.ndarray
     steps: int
     side: int | None
-
-
-def split(name: str) -> tuple[str, int | None]:
-    """Return file and seed of FILE or FILE/SEED."""
-    head, _, tail = name.rpartition("/")
-    return (head, int(tail)) if tail.isdigit() and head and not Path(name).exists() else (name, None)
 
 
 def absolute(networks: Sequence[str]) -> Words:
@@ -93,8 +84,6 @@ def network_medium(path: str, k: int) -> Medium:
 @functools.lru_cache(maxsize=4)
 def coupling_medium(words: Words, gamma: float | None) -> Medium:
     """Return a known coupling as a medium: its two states begin uniform, along the largest mode of J at k = 0."""
-    from physnn.samples.named import load_model
-
     model = load_model(words)
     vectors = np.linalg.eigh(model.spectrum((1, 1))[0, 0].real)[1]
     largest = float(np.abs(np.linalg.eigvalsh(model.spectrum((16, 16)))).max()) or 1.0
@@ -105,8 +94,6 @@ def coupling_medium(words: Words, gamma: float | None) -> Medium:
 
 def coupling_id(words: Words) -> str:
     """Return the content identity of a known coupling."""
-    from physnn.samples.named import identity, load_model
-
     return identity(load_model(words))
 
 
@@ -187,8 +174,6 @@ class MemorySweep(Recipe):
             If a network is not usable, networks and a known coupling are both given or neither is, or the runs are
             shorter than the time at which ``memory`` is kept.
         """
-        from physnn.samples.named import canonical_words
-
         if bool(self.networks) == bool(self.model):
             raise InputError("name networks, or a known coupling with --model, and not both")
         if self.model and self.model[0] == "network":

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from physnn.analysis.statistics.pairs import PairedDifference, paired_difference
 from physnn.errors import InputError
 from physnn.jobs.executors import parse_engine
-from physnn.jobs.run import Progress, silent
 from physnn.machine import BASE, PART, check_bytes
 from physnn.networks.classifiers import stacked
 from physnn.networks.classifiers.engines import resolve_engine, train_replicas
@@ -213,13 +212,10 @@ def train_ensembles(
     *,
     out: str | Path,
     engine: TrainingEngine = "auto",
-    jobs: int | None = None,
     device: str = "cpu",
-    restart: bool = False,
-    max_time: float | None = None,
-    progress: Progress = silent,
     executor: str = "process",
     insecure: bool = False,
+    **run: Any,
 ) -> EnsembleFile:
     """Train one ensemble for every member, all with the same seeds, and write them as one file.
 
@@ -233,10 +229,10 @@ def train_ensembles(
         The ensemble file.  Interrupted, the same call continues; a finished file of the same recipe is only read.
     engine : {"auto", "compiled", "stacked", "loop"}
         What trains; see `physnn.networks.classifiers.replicas`.
-    jobs, device, restart, max_time, progress
-        Processes side by side, ``"cpu"`` or ``"cuda"``, begin anew, seconds allowed, progress callback.
-    executor, insecure
-        As in `physnn.sweep_noise`.
+    device : {"cpu", "cuda"}
+        Where it trains.
+    executor, insecure, **run
+        As in `physnn.api.RunSettings`: ``jobs``, ``restart``, ``max_time``, ``progress``.
 
     Raises
     ------
@@ -254,7 +250,6 @@ def train_ensembles(
     recipe = validated(ClassifierTraining, {"seeds": tuple(seeds), "device": device, "ensembles": given}).resolved()
     if not out.exists():
         check_device(device)
-    run: dict[str, Any] = {"jobs": jobs, "restart": restart, "max_time": max_time, "progress": progress}
     files.run(recipe, out, engine=parse_engine(executor, insecure), **run)
     return read_ensembles(out)
 
