@@ -68,8 +68,8 @@ BUGS = [
     ),
     Bug("analysis/statistics/series.py", "mean = chains.mean()\n", "mean = chains[0].mean()\n", SERIES),
     Bug("analysis/statistics/resampling.py", "multinomial(bins - 1,", "multinomial(bins,", RESAMPLING),
-    Bug("analysis/statistics/resampling.py", "evaluate(function, back)) / 2", "evaluate(function, back))", RESAMPLING),
-    Bug("analysis/statistics/resampling.py", "means[:, None] - np.diag(steps)", "means[:, None]", RESAMPLING),
+    Bug("analysis/statistics/resampling.py", "[:, None] - moves)) / 2", "[:, None] - moves))", RESAMPLING),
+    Bug("analysis/statistics/resampling.py", "means[:, None] - moves", "means[:, None]", RESAMPLING),
     Bug("analysis/statistics/resampling.py", "math.sqrt(n / max(1, n - 1))", "1.0", RESAMPLING),
     Bug("analysis/curves/observables.py", "1 - m4 / (3 * m2**2)", "1 - m4 / (2 * m2**2)", OBSERVABLES),
     Bug(
