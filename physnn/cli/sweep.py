@@ -24,7 +24,7 @@ TEMPERATURE_RECIPE = "physnn.samples.temperature.recipe:TemperatureSweep"
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
 OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
 """Observables that every noise sweep has."""
-OF_ORDER = ("binder", "m_abs")
+OF_OWN_NETWORKS = ("binder", "m_abs")
 """Observables that networks of users have as well, if there is an order parameter."""
 
 
@@ -139,7 +139,7 @@ def _task(call: Call, options: dict[str, Any], values: list[float], convention: 
     from physnn.analysis.curves.observables import check_observable
     from physnn.bundled import resolve
 
-    check_observable(call.observable or "rmse", OF_SWEEPS + (OF_ORDER if options["module"] else ()))
+    check_observable(call.observable or "rmse", OF_SWEEPS + (OF_OWN_NETWORKS if options["module"] else ()))
     settings = _noise_settings(call, options, bool(values))
     names = settings.get("networks", () if settings.get("module") else ("kuramoto_symmetric",))
     if isinstance(names, list | tuple):

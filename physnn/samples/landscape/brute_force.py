@@ -20,9 +20,9 @@ from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, 
 from physnn.store.hdf5 import Group, Variable
 from physnn.store.sweep_file import read_sweep
 
-PARTS = 16
+LEAST_PARTS = 16
 """Parts of a small count: as many as a machine has cores, about."""
-PART = 2**28
+PART_STATES = 2**28
 """Configurations of a part of a large one: seconds with scalar products, five minutes without."""
 
 
@@ -36,7 +36,7 @@ class SignCountSample(Sample):
     def axes(self, size: int) -> dict[str, Axis]:
         """Parts of the configurations, as many for any number of workers."""
         steps, each = step_numbers(self.recipe.network)
-        return {"part": Axis(min(steps, max(PARTS, steps * each // PART)))}
+        return {"part": Axis(min(steps, max(LEAST_PARTS, steps * each // PART_STATES)))}
 
     def quantities(self, size: int) -> dict[str, Measured]:
         """Levels and counts."""

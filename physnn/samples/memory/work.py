@@ -29,7 +29,7 @@ AFTER = 10
 """Runs end at this many times the time at which the last replica lost its memory: what decays has decayed then."""
 SEPARATE = 1e-3
 """A and B are told apart by their difference where |A - B| is larger, else by what they are lifted from."""
-ALIKE = 8
+ALIKE_COLUMNS = 8
 """Columns that stand for all of a half-plane without noise: no fewer than any kernel reaches from a site."""
 LEAST_CONTRAST = 0.05
 """A domain of less contrast at the start is measured against this one."""
@@ -71,7 +71,7 @@ class Domain:
         assert recipe.steps is not None
         self.half = recipe.pattern == "half"
         alike = self.half and medium.model.boundary == "periodic"
-        columns = min(L, ALIKE) if alike else L
+        columns = min(L, ALIKE_COLUMNS) if alike else L
         self.inside = domain(recipe.pattern, L)[:, :columns]
         lifts = np.broadcast_to(medium.lifts[:, None, None], (2, L, columns, len(medium.lifts[0])))
         A, B = _relaxed(medium, lifts, recipe.steps)

@@ -42,7 +42,7 @@ def test_a_count_is_stopped_and_goes_on(tmp_path):
 
 
 def test_a_part_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(brute_force_module, "PARTS", 1)
+    monkeypatch.setattr(brute_force_module, "LEAST_PARTS", 1)
     sample, path = SignCountSample(RECIPE.model_copy(update={"points": 64})), tmp_path / "part.h5"
     (task,) = sample.tasks()
     whole = sample.run(task, Checkpoint(None))
