@@ -26,7 +26,7 @@ STREAMS = {
     "(memory, network, pattern, L, eta, replica)",
     "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain); of unit vectors: "
     "(vectors, order or seam, model, ..., L, T)",
-    "subset": "which images form a subset or a split of a data set: (purpose)",
+    "subset": "which images or points form a subset or a split of a data set: (purpose)",
     "fill": "random numbers between the pixels of expanded images: (kind)",
     "bootstrap": "resampling of groups and samples in an analysis: (purpose)",
     "projection": "directions and embeddings that weights are seen through: (purpose, ...)",

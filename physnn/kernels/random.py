@@ -42,7 +42,7 @@ def _of_bits(typing, bits):
     return types.float32(types.int32), code
 
 
-@njit(inline="always")
+@njit(inline="always", nogil=True)
 def _rounds(c0, c1, c2, c3, k0, k1):
     """Words of a counter and a key, each in the lower half of 64 bits: what is above is of no account."""
     for _ in range(PHILOX_ROUNDS):

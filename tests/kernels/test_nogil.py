@@ -16,7 +16,7 @@ from physnn.samplers import SAMPLERS, advance, start
 
 def test_every_kernel_gives_the_lock_away():
     found = {}
-    for module in pkgutil.iter_modules(kernels.__path__, "physnn.kernels."):
+    for module in pkgutil.walk_packages(kernels.__path__, "physnn.kernels."):
         if not module.ispkg:
             members = vars(import_module(module.name)).items()
             found |= {f"{module.name}.{name}": k for name, k in members if isinstance(k, Dispatcher)}

@@ -64,9 +64,9 @@ def test_energies_of_a_long_chain_of_vectors_are_those_of_its_state(sampler):
 
 def test_what_a_walker_through_levels_keeps_is_what_it_would_compute_anew():
     network, task = SignNetwork((1, 3, 3, 1)), Threshold(8)
-    walker = sampling._Walker(network, task, 0, 0, 2**10)
+    walker = sampling.Walker(network, task, 0, 0, 2**10)
     for done in range(0, 100_000, 10_000):
-        walker._walk(10_000, done)
+        walker._walk(10_000, (done, sampling.START, False))
     units, inputs, activations, _, _, starts, _, _, w, acts, trial = walker.arguments
     anew = acts.copy()
     anew[1:] = np.nan

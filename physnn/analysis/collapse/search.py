@@ -34,7 +34,7 @@ def search(points: Points, form: Form, most: int = 6) -> Solution | None:
     """
     few = points
     if len(points) > GRID_POINTS:
-        few = points.chosen(np.sort(rng.stream(0, "collapse", "grid").permutation(len(points))[:GRID_POINTS]))
+        few = points.chosen(np.sort(rng.stream(0, "subset", "collapse").permutation(len(points))[:GRID_POINTS]))
     model = CollapseModel(few, form)
     starts, costs = _grid(model, few, form)
     minima = [starts[where] for where in _minima(costs)[: most + 2 * form.timed]]

@@ -11,7 +11,7 @@ import pytest
 from physnn import rng
 from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.collapse.dynamic import DynamicFit, dynamic_scaling
-from physnn.analysis.collapse.search import search
+from physnn.analysis.collapse.search import GRID_POINTS, search
 from physnn.analysis.curves.points import Curve, Form, Points
 from physnn.errors import InputError
 
@@ -65,6 +65,14 @@ def test_planted_answers_are_found_within_errors(seed):
     assert len(deviations(fit)) == 4 and np.abs(deviations(fit)).max() < 3.5
     assert fit.critical_point.error < 0.01
     assert fit.inverse_nu.error < 0.05 and fit.zeta_over_nu.error < 0.03 and fit.z.error < 0.05
+
+
+def test_more_points_than_the_grid_looks_at_are_all_fitted():
+    points = planted(3, controls=30)
+    assert len(points) > GRID_POINTS
+    fit = fitted(points)
+    assert fit.acceptable
+    assert fit.critical_point.value == pytest.approx(X_C, abs=0.01) and fit.z.value == pytest.approx(Z, abs=0.05)
 
 
 def test_sizes_with_the_same_times_are_enough():
