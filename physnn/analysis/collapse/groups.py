@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from physnn.analysis.collapse.scan import Candidate, Scan
 from physnn.analysis.collapse.search import search
@@ -57,6 +57,9 @@ def population(values: np.ndarray, errors: np.ndarray) -> Population:
 
     q, tau2 = generalised(0.0)[0], 0.0
     if q > count - 1:
+        # Importing it takes a tenth of a second, and most fits have no groups.
+        from scipy import optimize
+
         upper = float(np.ptp(values)) ** 2 * count + 1e-300
         tau2 = float(optimize.brentq(lambda t: generalised(t)[0] - (count - 1), 0.0, upper))
     scatter, mean, weights = generalised(tau2)

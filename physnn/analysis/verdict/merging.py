@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy import optimize, special
+from scipy import special
 
 from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.curves.crossing import Pair
@@ -144,6 +144,8 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
     if dof < 3:
         return None
 
+    from scipy import optimize  # a tenth of a second that fits which cross do without
+
     def cost(v: np.ndarray) -> float:
         outside = max(0.0, abs(v[0]) - 0.97) + max(0.0, low - v[1], v[1] - high) + max(0.0, abs(v[2]) - 3)
         inside = float(np.clip(v[1], low, high)), float(np.clip(v[2], -3, 3))
@@ -168,6 +170,8 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
 
 def _error(cost: Callable[[np.ndarray], float], at: np.ndarray) -> float:
     """Error of the first parameter: half the width of its profile at a chi2 larger by 1."""
+    from scipy import optimize
+
     least = cost(at)
 
     def profile(x_c: float) -> float:
