@@ -33,6 +33,9 @@ from physnn.store.table import read_covariance, read_table
 if TYPE_CHECKING:
     from physnn.analysis.order.equilibrium import EquilibriumCheck
 
+UNFITTED = ("seam", "landscape", "landscape-sampling")
+"""Kinds of samples whose files hold rows or levels, and no curves to fit."""
+
 
 def fit(
     source: str | Path | SweepFile,
@@ -235,8 +238,9 @@ def describe(name: str | Path) -> dict[str, Any]:
             f"L{L}": ", ".join(f"{k}{list(v.values.shape)}" for k, v in group.items())
             for L, group in sweep.sizes.items()
         }
-        control, sizes = sampled_arrays(sweep)
-        facts["observables"] = ", ".join(available(sizes[next(iter(sizes))][1], control))
+        if sweep.recipe.get("kind") not in UNFITTED:
+            control, sizes = sampled_arrays(sweep)
+            facts["observables"] = ", ".join(available(sizes[next(iter(sizes))][1], control))
     facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
     names = ("physnn_version", "git_commit", "command", "created", "platform", "libraries")
     return facts | {key: attrs[key] for key in names if attrs.get(key)}

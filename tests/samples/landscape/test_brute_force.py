@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from physnn.answers.fit import describe
 from physnn.errors import InputError, Unfinished
 from physnn.exact.signs.brute import brute_force
 from physnn.jobs.stopping import Stopped
@@ -39,6 +40,8 @@ def test_a_count_is_stopped_and_goes_on(tmp_path):
     assert files.run(RECIPE, path, jobs=1) == left
     assert same(counted_signs(path))
     assert files.run(RECIPE, path, jobs=1) == 0
+    facts = describe(path)
+    assert "count[" in str(facts["sizes"]) and "observables" not in facts and facts["recipe"]["kind"] == "landscape"
 
 
 def test_a_part_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
