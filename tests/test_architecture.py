@@ -45,7 +45,7 @@ ONLY_IN = {
 """Libraries, and the folders that alone import them."""
 ROOM, LINES, LONG_LINES, FUNCTION, PARAMETERS = 12, 350, 450, 60, 10
 """Modules in a room; lines of a module, of a kernel or a recipe, and of a function; parameters of a function."""
-DOUBLES = 38
+DOUBLES = 37
 """Public names that are defined in more than one module: a number that only falls."""
 ALLOWED: dict[str, set[str]] = {"parameters": {"analysis/curves/tables.py: fit_arrays"}}
 """What breaks a rule today, by rule; it only becomes less."""
