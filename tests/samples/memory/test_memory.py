@@ -17,6 +17,7 @@ from physnn.samples.cost import plan
 from physnn.samples.memory import work
 from physnn.samples.memory.recipe import coupling_medium, network_medium, places
 from physnn.samples.shards import Shard
+from physnn.samples.tasks import Checkpoint
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import until_done
@@ -172,6 +173,18 @@ def test_states_of_a_coupling_are_opposite():
     start = work.Domain(recipe, work.MemorySample(recipe).tasks_of(8)[0])
     m, w2 = start.measured(start.x)
     assert m.tolist() == pytest.approx([1, 1]) and w2.tolist() == [0, 0]
+
+
+def test_few_columns_stand_for_a_half_plane_without_noise(monkeypatch):
+    settings = {"L": (16,), "networks": ("kuramoto_symmetric",), "eta": (0.3,), "longest": 64}
+    sample = work.MemorySample(work.MemorySweep(**settings).resolved())
+    task = sample.tasks_of(16)[0]
+    few = sample.run(task, Checkpoint(None))
+    assert work.Domain(sample.recipe, task).x.shape[1:3] == (16, 8)
+    monkeypatch.setattr(work, "ALIKE_COLUMNS", 16)
+    assert work.Domain(sample.recipe, task).x.shape[1:3] == (16, 16)
+    for name, whole in sample.run(task, Checkpoint(None)).items():
+        assert np.allclose(few[name], whole, rtol=0, atol=1e-5), name
 
 
 @pytest.mark.slow
