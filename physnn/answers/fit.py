@@ -25,16 +25,13 @@ from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
-from physnn.store.hdf5 import content_digest, is_hdf5
+from physnn.store.hdf5 import Group, content_digest, is_hdf5
 from physnn.store.network_file import NETWORKS, read_networks
 from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
 from physnn.store.table import read_covariance, read_table
 
 if TYPE_CHECKING:
     from physnn.analysis.order.equilibrium import EquilibriumCheck
-
-UNFITTED = ("seam", "landscape", "landscape-sampling")
-"""Kinds of samples whose files hold rows or levels, and no curves to fit."""
 
 
 def fit(
@@ -182,6 +179,11 @@ def curve_rows(found: Curves) -> list[list[str]]:
     return rows
 
 
+def controls_of(group: Group) -> set[str]:
+    """Names of the coordinates along which arrays (control, network, image) of a size lie: none without curves."""
+    return {v.dims[0] for v in group.values() if len(v.dims) == 3 and v.dims[0] in group}
+
+
 def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]]:
     """Control's name and, for every L, its values and the arrays (control, network, image).
 
@@ -195,7 +197,7 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
     for L, every in sweep.sizes.items():
         # The states of chains are no observables.
         group = {name: v for name, v in every.items() if not name.startswith(("state_", "snapshots"))}
-        names = {v.dims[0] for v in group.values() if len(v.dims) == 3 and v.dims[0] in group}
+        names = controls_of(group)
         if len(names) != 1:
             raise InputError(f"group L{L} of the sweep holds no observables with one control parameter")
         control = names.pop()
@@ -238,7 +240,7 @@ def describe(name: str | Path) -> dict[str, Any]:
             f"L{L}": ", ".join(f"{k}{list(v.values.shape)}" for k, v in group.items())
             for L, group in sweep.sizes.items()
         }
-        if sweep.recipe.get("kind") not in UNFITTED:
+        if any(map(controls_of, sweep.sizes.values())):
             control, sizes = sampled_arrays(sweep)
             facts["observables"] = ", ".join(available(sizes[next(iter(sizes))][1], control))
     facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
