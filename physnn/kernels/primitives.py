@@ -53,6 +53,17 @@ def scratch(size, like):
     return room[first : first + size]
 
 
+@njit(cache=True, nogil=True)
+def copy(source, target):
+    """Copy an array of two dimensions to another of its shape.
+
+    ``target[...] = source`` would be compiled with what numba says when shapes differ: seconds of formatting text.
+    """
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[i, j] = source[i, j]
+
+
 @intrinsic
 def arrive(typing, meeting, index):
     """Add one to ``meeting[index]``, atomically, and return what it was."""

@@ -30,6 +30,7 @@ from physnn.kernels.cnn.layers import (
     spread_squares,
     unpool,
 )
+from physnn.kernels.primitives import copy
 
 Layers = namedtuple(
     "Layers",
@@ -109,7 +110,7 @@ def forward_pass(s, w, b, grid, keep, norm, running, training):
     """Take the first ``b`` images in ``s.padded1`` to ``s.logits``; ``keep (b, units)`` are factors for dropout."""
     side, half = s.padded1.shape[1] - 2, s.padded2.shape[1] - 2
     if norm and not training:
-        s.statistics[:] = running
+        copy(running, s.statistics)
     convolve(s.padded1, b, w.kernel1, s.columns1, s.maps1)
     mean, variance = s.statistics[0, : len(w.gain1)], s.statistics[1, : len(w.gain1)]
     if norm and training:
@@ -128,8 +129,9 @@ def forward_pass(s, w, b, grid, keep, norm, running, training):
 
     average_squares(s.pooled, b, grid, s.flat)
     dense(s.flat[:b], w.hidden, w.hidden_constants, s.activity[:b], True)
-    if len(keep):
-        s.activity[:b] *= keep
+    for i in range(len(keep)):
+        for k in range(keep.shape[1]):
+            s.activity[i, k] *= keep[i, k]
     dense(s.activity[:b], w.output, w.output_constants, s.logits[:b], False)
 
 
@@ -236,5 +238,5 @@ def predict(own, tie, tie_scale, running, images, batch, norm, widths):
         b = min(batch, n - start)
         gather_images(images, np.arange(start, start + b), s.padded1)
         forward_pass(s, w, b, widths[4], nothing, norm, running, False)
-        logits[start : start + b] = s.logits[:b]
+        copy(s.logits[:b], logits[start : start + b])
     return logits

@@ -81,12 +81,14 @@ def _update_row(words, flat, colour, row, generator, p, rest, tail):
         more = length - whole
         begins = (own + whole, same + whole, shifted + whole, left + whole, right + whole)
         for j in range(5):
-            tail[j * WORDS_TOGETHER : j * WORDS_TOGETHER + more] = flat[begins[j] : begins[j] + more]
+            for k in range(more):
+                tail[j * WORDS_TOGETHER + k] = flat[begins[j] + k]
         places = (0, WORDS_TOGETHER, 2 * WORDS_TOGETHER, 3 * WORDS_TOGETHER, 4 * WORDS_TOGETHER)
         mask = update_chunk(tail, places, generator, first, p, rest)
         if mask:
             _finish(tail, places, generator, first + VECTOR, p, rest, mask)
-        flat[begins[0] : begins[0] + more] = tail[:more]
+        for k in range(more):
+            flat[begins[0] + k] = tail[k]
     _close(words, colour, row)
 
 

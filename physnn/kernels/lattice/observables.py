@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
+from physnn.kernels.primitives import copy
+
 DONE, SITES, ROW = 0, 1, 2
 """Entries of a driver's ``progress``, int64 (3,): updates since the last measurement, sites updated since then,
 and measurements written."""
@@ -153,5 +155,5 @@ def record_row(colours, energies, space, progress, rows, snapshots, every):
     observe_colours(colours, energies, in_row, in_column, wave_x, wave_y, rows[row])
     rows[row, 6] = progress[SITES] / colours.size
     if every > 0 and (row + 1) % every == 0:
-        snapshots[(row + 1) // every - 1] = colours
+        copy(colours, snapshots[(row + 1) // every - 1])
     progress[DONE], progress[SITES], progress[ROW] = 0, 0, row + 1

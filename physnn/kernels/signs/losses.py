@@ -12,6 +12,8 @@ import math
 import numpy as np
 from numba import njit
 
+from physnn.kernels.primitives import copy
+
 TANH, SIGN, RELU, LINEAR = 0, 1, 2, 3
 """Codes of the activations."""
 MSE = 0
@@ -127,8 +129,9 @@ def _fill_table(table, fed, odd, activation):
     inputs, points = fed.shape
     half = len(table) // 2
     # Sums of the first j inputs lie spread over the table; each further input splits every one in two.
-    table[0] = fed[0]
-    table[half] = -fed[0]
+    for p in range(points):
+        table[0, p] = fed[0, p]
+        table[half, p] = -fed[0, p]
     stride = half
     for j in range(1, inputs):
         for code in range(0, len(table), stride):
@@ -255,7 +258,7 @@ def visit(units, inputs, biased, activations, loss, y, base, first, steps, use_g
     others = units[last] - 1
     starts, fed_starts, shifts, lowest = _layout(units, inputs)
     tables, fed = np.empty((starts[hidden], points)), np.ones((fed_starts[hidden], points))
-    fed[: inputs[0]] = base
+    copy(base, fed[: inputs[0]])
     codes = np.zeros(others, np.int64)
     table = tables[starts[last] :]
     size = len(table) if use_gram else 1
@@ -273,7 +276,8 @@ def visit(units, inputs, biased, activations, loss, y, base, first, steps, use_g
                 changed = True
                 for i in range(units[layer]):
                     code = (step >> shifts[unit + i]) & ((1 << inputs[layer]) - 1)
-                    fed[fed_starts[layer + 1] + i] = tables[starts[layer] + code]
+                    for p in range(points):
+                        fed[fed_starts[layer + 1] + i, p] = tables[starts[layer] + code, p]
                 _fill_table(
                     tables[starts[layer + 1] : starts[layer + 2]],
                     fed[fed_starts[layer + 1] : fed_starts[layer + 2]],

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numba import njit
 
-from physnn.kernels.primitives import COUNTER_SPACING, arrive, scratch, wait_for_neighbours
+from physnn.kernels.primitives import COUNTER_SPACING, arrive, copy, scratch, wait_for_neighbours
 from physnn.kernels.random import places_of, row_normals
 from physnn.kernels.vectors.langevin_code import fields, moved, retracted, tangents
 from physnn.kernels.vectors.tiles import SIDE
@@ -107,12 +107,14 @@ def close(padded, row, height, width, half, periodic):
     own = padded[half + row]
     # On a lattice narrower than the border, copies are copies of copies.
     for c in range(half):
-        own[half + width + c] = own[half + c]
+        for m in range(own.shape[1]):
+            own[half + width + c, m] = own[half + c, m]
     for c in range(half - 1, -1, -1):
-        own[c] = own[c + width]
+        for m in range(own.shape[1]):
+            own[c, m] = own[c + width, m]
     for r in range((half + row) % height, height + 2 * half, height):
         if r != half + row:
-            padded[r] = own
+            copy(own, padded[r])
 
 
 @njit(cache=True, nogil=True)

@@ -16,6 +16,7 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
+from physnn.kernels.primitives import copy
 from physnn.kernels.random import random_word, uniform
 from physnn.kernels.vectors.langevin_loops import SUMS, measure
 
@@ -33,6 +34,13 @@ def fill_normals(generator, out):
         out[i] = radius * math.cos(angle)
         if i + 1 < len(out):
             out[i + 1] = radius * math.sin(angle)
+
+
+@njit(cache=True, nogil=True)
+def copy_state(source, target):
+    """Copy a state ``(H, W, N)`` to another one."""
+    for r in range(source.shape[0]):
+        copy(source[r], target[r])
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -54,7 +62,8 @@ def _add_product(J, x, factor, out):
 def field_of_others(x, row, column, coupling, out):
     """Fill ``out`` with the field of a site, without what it does to itself."""
     height, width, _ = x.shape
-    out[:] = coupling.bias
+    for a in range(len(out)):
+        out[a] = coupling.bias[a]
     for t in range(len(coupling.displacements)):
         r, c = row + coupling.displacements[t, 0], column + coupling.displacements[t, 1]
         turn = 0
@@ -121,7 +130,8 @@ def metropolis(x, generator, coupling, T, size, mirrored):
                     fresh[a] = 2 * along / squared * g[a] - here[a]
                 other = _own_energy(coupling.onsite, fresh, product)
                 if _taken(generator, own - other, T):
-                    here[:] = fresh
+                    for a in range(n):
+                        here[a] = fresh[a]
                     own = other
             fill_normals(generator, xi)
             length = along = 0.0
@@ -133,7 +143,8 @@ def metropolis(x, generator, coupling, T, size, mirrored):
                 fresh[a] /= length
                 along += g[a] * (fresh[a] - here[a])
             if _taken(generator, along + own - _own_energy(coupling.onsite, fresh, product), T):
-                here[:] = fresh
+                for a in range(n):
+                    here[a] = fresh[a]
                 accepted += 1
     return accepted / (height * width)
 
@@ -180,8 +191,8 @@ def langevin(x, generator, coupling, T, size, f, energy, fresh, f_fresh, xi):
     gain = -(new - energy) / T - (back - forward) / (4 * T * size)
     if gain < 0 and uniform(random_word(generator)) >= math.exp(gain):
         return energy, 0
-    x[:] = fresh
-    f[:] = f_fresh
+    copy_state(fresh, x)
+    copy_state(f_fresh, f)
     return new, 1
 
 
@@ -216,9 +227,10 @@ def run(kind, x, generator, coupling, T, size, interval, rows, kept, every):
         energy = all_fields(x, coupling, f)
         sums[:] = 0
         measure(x.reshape(-1), 0, f.reshape(-1), coupling.onsite, coupling.bias, x.shape[0] * x.shape[1], sums)
-        rows[m, :SUMS] = sums
+        for i in range(SUMS):
+            rows[m, i] = sums[i]
         if every and m % every == 0 and m // every < len(kept):
-            kept[m // every] = x
+            copy_state(x, kept[m // every])
         accepted = 0.0
         for _ in range(interval):
             if kind != LANGEVIN:
@@ -230,5 +242,8 @@ def run(kind, x, generator, coupling, T, size, interval, rows, kept, every):
         # Rounding would let the lengths drift.
         for r in range(x.shape[0]):
             for c in range(x.shape[1]):
-                length = math.sqrt((x[r, c] ** 2).sum())
-                x[r, c] /= length
+                length = 0.0
+                for a in range(x.shape[2]):
+                    length += x[r, c, a] ** 2
+                for a in range(x.shape[2]):
+                    x[r, c, a] /= math.sqrt(length)

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from numba import njit
 
+from physnn.kernels.primitives import copy
+
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 """Sums over components may be taken in any order; infinities and NaN keep their meaning."""
 
@@ -110,5 +112,5 @@ def wrap(x, margin):
                     x[i, r, s, k] = x[i, r, s + columns, k]
                     x[i, r, s + margin + columns, k] = x[i, r, s + margin, k]
         for r in range(margin):
-            x[i, r] = x[i, r + rows]
-            x[i, r + margin + rows] = x[i, r + margin]
+            copy(x[i, r + rows], x[i, r])
+            copy(x[i, r + margin], x[i, r + margin + rows])

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from physnn.kernels.random import random_word, uniform
-from physnn.kernels.vectors.moves import Coupling, metropolis
+from physnn.kernels.vectors.moves import Coupling, copy_state, metropolis
 
 
 @njit(cache=True, nogil=True)
@@ -39,7 +39,7 @@ def shifted(x, by, axis, sign, spare):
     At s = 1 (with sign 1) and s = -1 (with sign -1) this is a symmetry, and takes a wall anywhere at once.
     """
     height, width, n = x.shape
-    spare[:] = x
+    copy_state(x, spare)
     for r in range(height):
         for c in range(width):
             y, z = (r - by, c) if axis == 0 else (r, c - by)
@@ -106,8 +106,8 @@ def exchange(x, generators, coupling, strengths, T, sizes, interval, shifts, fir
         for k in range((first + m) % 2, chains - 1, 2):
             gain = (strengths[k] - strengths[k + 1]) * (rows[m, k] - rows[m, k + 1]) / T
             if gain >= 0 or uniform(random_word(generators[chains])) < math.exp(gain):
-                spare[:] = x[k]
-                x[k] = x[k + 1]
-                x[k + 1] = spare
+                copy_state(x[k], spare)
+                copy_state(x[k + 1], x[k])
+                copy_state(spare, x[k + 1])
                 # What is measured next begins with other states; the row itself belongs to those before the swap.
                 swapped[k] += 1
