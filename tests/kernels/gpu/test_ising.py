@@ -1,4 +1,7 @@
-"""The Triton kernels on a GPU or, under TRITON_INTERPRET=1, in Triton's interpreter; `test_interpreter` runs that."""
+"""The Triton kernels on a GPU or, under TRITON_INTERPRET=1, in Triton's interpreter; `test_interpreter` runs that.
+
+The interpreter's time goes with launches and digits, hardly with words: statistics are of few and wide launches.
+"""
 
 from __future__ import annotations
 
@@ -154,12 +157,16 @@ def test_its_random_words_are_those_of_philox(clock):
     assert not np.array_equal(other, colours)
 
 
+@pytest.fixture(scope="module")
+def undivided() -> np.ndarray:
+    return moved(configuration(12, 192), ising.acceptance_words(0.3), 2)
+
+
 @pytest.mark.parametrize("first", [4, 28])
 @pytest.mark.parametrize("how", TILES, ids=str)
-def test_how_the_work_is_divided_changes_no_spin(how, first):
-    colours, p = configuration(12, 192), ising.acceptance_words(0.3)
-    expected = moved(colours, p, 2)
-    assert np.array_equal(moved(colours, p, 2, first=first, **how), expected)
+def test_how_the_work_is_divided_changes_no_spin(undivided, how, first):
+    found = moved(configuration(12, 192), ising.acceptance_words(0.3), 2, first=first, **how)
+    assert np.array_equal(found, undivided)
 
 
 def test_lattices_side_by_side_are_as_if_alone():
@@ -172,7 +179,7 @@ def test_lattices_side_by_side_are_as_if_alone():
             assert np.array_equal(found, moved(colours[k], p[k], 2, key=keys[k : k + 1]))
 
 
-def flips(p: Fraction, unlike: int, clocks: list[int], L: int = 128) -> np.ndarray:
+def flips(p: Fraction, unlike: int, clocks: list[int], L: int = 256) -> np.ndarray:
     """Decisions ``(clocks, sites)`` on spins of even x + y that all have ``unlike`` unlike neighbours (0 or 1)."""
     y, x = np.indices((L, L))
     colours = ((x + 3 * y) % 8 == 1).astype(np.int8) if unlike else np.zeros((L, L), np.int8)
@@ -187,7 +194,7 @@ PROBABILITIES = [Fraction(1, 2), Fraction(1, 63), 1 - Fraction(1, 2**9), Fractio
 @pytest.mark.parametrize("unlike", [0, 1])
 @pytest.mark.parametrize("p", PROBABILITIES)
 def test_decisions_have_their_probability(p, unlike):
-    found = flips(p, unlike, [0, 1, 2])
+    found = flips(p, unlike, [0])  # 32,768 decisions
     z = (found.mean() - float(p)) / math.sqrt(float(p * (1 - p)) / found.size)
     assert abs(z) < 4
 
@@ -200,15 +207,16 @@ def greatest_correlation(found: np.ndarray) -> float:
 
 
 def test_decisions_are_independent_of_those_beside_and_before():
-    assert greatest_correlation(flips(Fraction(1, 3), 1, [0, 1, 2, 3])) < 4
-    assert greatest_correlation(flips(Fraction(1, 3), 1, [0, 0, 1, 1])) > 40
+    found = flips(Fraction(1, 3), 1, [0, 1, 2])
+    assert greatest_correlation(found) < 4
+    assert greatest_correlation(found[[0, 0, 1, 1]]) > 40
 
 
-def z_of_energy(p: np.ndarray, T: float, shape: tuple[int, int] = (1024, 64), warm: int = 10, n: int = 14) -> float:
+def z_of_energy(p: np.ndarray, T: float, shape: tuple[int, int] = (4096, 64), warm: int = 8, n: int = 3) -> float:
     """Exact against measured energy of a chain; rows far apart are independent, so blocks of them give the error."""
     colours, blocks = configuration(*shape), []
     for k in range(warm + n):
-        colours = moved(colours, p, 1, clock=k, alone=True)
+        colours = moved(colours, p, 1, clock=k, alone=True, block=4096)
         if k >= warm:
             like = (colours == np.roll(colours, 1, 0)).sum(1) + (colours == np.roll(colours, 1, 1)).sum(1)
             blocks.append((2 - 2 * like / shape[1]).reshape(32, -1).mean(1))

@@ -83,10 +83,11 @@ NETWORKS = {
     "zero": lambda: untrained(16, 3, "zero"),
     "small": lambda: untrained(3, 3, "zero"),
     "large": lambda: untrained(9, 7, "periodic"),
+    "six": lambda: untrained(6, 3, "periodic"),
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["symmetric", "broken", "zero", "small", "large"])
 def test_each_step_is_the_torch_networks_step_on_the_same_noise(name):
     net, eta = NETWORKS[name](), 0.3
     N, L = net.architecture.components, 22
@@ -113,10 +114,13 @@ def test_thirty_steps_follow_the_torch_network(name):
     assert np.abs(difference).max() < 2e-3
 
 
-def test_thirty_steps_in_double_precision_follow_the_torch_network():
-    net, eta = NETWORKS["symmetric"](), 0.2
-    model, J = model_of(net), net.symmetric_coupling().double()
-    x, noise = random_state((1, 20, 20, 16), np.float64), KeyedNoise(KEYS[:1], 16, 20)
+@pytest.mark.parametrize("name", ["six", pytest.param("symmetric", marks=pytest.mark.slow)])
+def test_thirty_steps_in_double_precision_follow_the_torch_network(name):
+    """Six components stand for sixteen: they are compiled for `test_steps_in_double_precision_are_the_equation`."""
+    net, eta = NETWORKS[name](), 0.2
+    model, J, N = model_of(net), net.symmetric_coupling().double(), net.architecture.components
+    net.double()
+    x, noise = random_state((1, 20, 20, N), np.float64), KeyedNoise(KEYS[:1], N, 20)
     y, _ = advance(model, x, 30, net.architecture.gamma, eta)
     z = torch.from_numpy(x).permute(0, 3, 1, 2)
     for t in range(30):
@@ -157,8 +161,12 @@ def test_fewer_multiplications_give_the_same_step(shape, k):
     assert 0 < np.abs(fast - direct).max() < 1e-6
 
 
-@pytest.mark.parametrize("k", tiles.KERNELS)
-@pytest.mark.parametrize("N", [8, 9, 16])
+USUAL = [(16, 3), (16, 5), (9, 7), (8, 9)]
+"""Components and sides of kernels: each of both once at least, and three of them compiled for other tests as well."""
+FURTHER = [(N, k) for N in (8, 9, 16) for k in tiles.KERNELS if (N, k) not in USUAL]
+
+
+@pytest.mark.parametrize(("N", "k"), [*USUAL, *(pytest.param(*case, marks=pytest.mark.slow) for case in FURTHER)])
 def test_transforms_of_tiles_round_less_than_the_sum_over_neighbours(N, k):
     model, x = random_model(N, k, scale=2), random_state((1, 20, 22, N))
     expected = plain_step(model, x, 0, 0.25, 0.0, "retract")

@@ -46,16 +46,16 @@ def test_derivatives_agree_with_differences_in_double_precision(boundary, kernel
     generator = rng.stream(0, "synthetic", "gradient", kernel)
     x, raw, c = (
         torch.from_numpy(generator.normal(size=size)).requires_grad_()
-        for size in ((2, 3, 4, 5), (3, 3, kernel, kernel), (3,))
+        for size in ((2, 3, 3, 3), (3, 3, kernel, kernel), (3,))
     )
 
     def run(x, raw, c, fault=0.0):
         J = (raw + raw.flip(2, 3).transpose(0, 1)) / 2 + fault * raw
-        return Relaxation.apply(x / x.norm(dim=1, keepdim=True), J, c, 0.4, 10, boundary)
+        return Relaxation.apply(x / x.norm(dim=1, keepdim=True), J, c, 0.4, 9, boundary)
 
     assert torch.autograd.gradcheck(run, (x, raw, c), eps=1e-6, atol=1e-7, rtol=1e-5)
     with pytest.raises(RuntimeError, match="Jacobian mismatch"):
-        torch.autograd.gradcheck(lambda *a: run(*a, fault=0.3), (x, raw, c), eps=1e-6, atol=1e-7, rtol=1e-5)
+        torch.autograd.gradcheck(lambda x: run(x, raw.detach(), c.detach(), 0.3), x, eps=1e-6, atol=1e-7, rtol=1e-5)
 
 
 def test_the_compiled_step_is_the_equation_also_off_the_sphere():
