@@ -51,7 +51,7 @@ def test_a_turn_spreads_where_it_may(model, shape, axis):
 
 
 def test_the_cost_of_a_turn_goes_to_its_continuum_value():
-    costs = [ground_cost(couplings.on(2), (L, L), 0, draws()).cost for L in (8, 16)]
+    costs = [ground_cost(couplings.on(2), (L, L), 0, draws()).cost for L in (6, 12)]
     extrapolated = (4 * costs[1] - costs[0]) / 3
     assert extrapolated == pytest.approx(np.pi**2 / 2, rel=1e-4)
     assert abs(costs[1] / (np.pi**2 / 2) - 1) > 1e-3
@@ -59,7 +59,7 @@ def test_the_cost_of_a_turn_goes_to_its_continuum_value():
 
 def test_weak_anisotropy_makes_walls_of_finite_width():
     # Between both: a wall is wider than a bond and narrower than the lattice, so it costs less than either.
-    L = 16
+    L = 12
     found = ground_cost(couplings.diagonal(np.array([1.0, 0.9])), (L, L), 0, draws())
     assert found.cost < 0.99 * 2 * L
     assert found.cost > 1.05 * turned(L, L)
