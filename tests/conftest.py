@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.networks.kuramoto.network import Architecture, initial_weights
-from physnn.networks.kuramoto.training import TrainingRecipe
+from physnn.networks.kuramoto.architecture import Architecture
+from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.store.hdf5 import Variable
 from physnn.store.network_file import write_networks
 from physnn.store.sweep_file import SweepFile
@@ -69,6 +69,8 @@ def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_networks(path: Path, seeds: tuple[int, ...], steps: int = 4, **settings: Any) -> Path:
     """Write untrained networks as if they had been trained."""
+    from physnn.networks.kuramoto.network import initial_weights  # with torch, which many tests do without
+
     recipe = TrainingRecipe(L=20, steps=steps, **settings)
     trained = [
         initial_weights(recipe.architecture, rng.stream(seed, "weights"), 0.3)

@@ -13,6 +13,8 @@ import pytest
 
 import physnn
 from physnn.answers.fit import fit
+from physnn.cli import run
+from physnn.samples import kinds
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 
@@ -39,14 +41,6 @@ def here(tmp_path_factory) -> Path:
     return folder
 
 
-def command(folder: Path, words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *shlex.split(words)], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode in (0, 3), done.stderr
-    return done.stdout
-
-
 def test_the_page_is_short():
     assert len(PAGE.splitlines()) < 150
 
@@ -61,12 +55,19 @@ def test_the_system_runs_and_its_curves_cross_where_they_should(here):
     assert p.min() < P_C < p.max()
 
 
-def test_the_commands_of_the_page_work_and_workers_give_the_same(here):
-    run, fitted, show = blocks("sh")[0].strip().splitlines()
-    smaller = run.replace("percolation.toml", "small.toml")
-    (here / "small.toml").write_text('kind = "percolation"\nL = [16, 32]\nlattices = 5\n')
-    command(here, smaller.replace("--extend --out percolation.h5", "--out two.h5 --quiet"))
-    command(here, smaller.replace("--jobs 2 --extend --out percolation.h5", "--jobs 1 --out one.h5 --quiet"))
-    assert content_digest(here / "one.h5") == content_digest(here / "two.h5")
-    assert "crossing" in command(here, fitted)
-    assert "percolation" in command(here, show)
+def test_the_commands_of_the_page_work_and_workers_give_the_same(here, monkeypatch, capsys):
+    monkeypatch.chdir(here)
+    swept, fitted, show = (shlex.split(line)[1:] for line in blocks("sh")[0].strip().splitlines())
+    assert "percolation" not in kinds.KINDS, "files are read without knowing the system"
+    assert run(fitted) in (0, 3) and run(show) == 0
+    text = capsys.readouterr().out
+    assert "crossing" in text and "percolation" in text
+
+    monkeypatch.setattr(kinds, "KINDS", dict(kinds.KINDS))
+    monkeypatch.setattr(sys, "path", [str(here), *sys.path])
+    Path("small.toml").write_text('kind = "percolation"\nL = [16, 32]\nlattices = 5\n')
+    assert swept[:4] == ["run", "percolation.toml", "--module", "percolation.py"] and "--jobs 2" in " ".join(swept)
+    for jobs in ("1", "2"):
+        words = ["run", "small.toml", *swept[2:4], "--jobs", jobs, "--out", f"{jobs}.h5", "--quiet"]
+        assert run(words) == 0, capsys.readouterr().err
+    assert content_digest("1.h5") == content_digest("2.h5")

@@ -59,19 +59,29 @@ def modules() -> dict[str, Path]:
 
 @functools.cache
 def parsed(path: Path) -> ast.Module:
-    """Syntax of a file, without what is there for type checking alone."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node.body = []
-    return tree
+    """Syntax of a file."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of the syntax of a file."""
+    return tuple(ast.walk(parsed(path)))
+
+
+def for_types_alone(path: Path) -> set[ast.AST]:
+    """Nodes of a file that are there for type checking alone."""
+    blocks = [n for n in nodes(path) if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING"]
+    return {node for block in blocks for statement in block.body for node in ast.walk(statement)}
 
 
 @functools.cache
 def imports(path: Path) -> frozenset[str]:
     """Full names imported anywhere in a file, inside functions too; not those for type checking alone."""
-    found = set()
-    for node in ast.walk(parsed(path)):
+    found, skipped = set(), for_types_alone(path)
+    for node in nodes(path):
+        if node in skipped:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -175,7 +185,7 @@ def test_rooms_and_modules_stay_small():
 
 def functions() -> Iterator[tuple[str, Path, ast.FunctionDef]]:
     for path in modules().values():
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef):
                 yield f"{path.relative_to(ROOT)}: {node.name}", path, node
 
@@ -222,7 +232,7 @@ def test_a_public_name_is_defined_once():
 def words_of(path: Path) -> Counter[str]:
     """How often a file uses each name; names in strings count, as those of commands do."""
     found: Counter[str] = Counter()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Name):
             found[node.id] += not isinstance(node.ctx, ast.Store)
         elif isinstance(node, ast.Attribute):

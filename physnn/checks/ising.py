@@ -21,6 +21,8 @@ from physnn.samplers import SAMPLERS, State, advance, start, thermalise
 
 SIDES = (128, 1024, 2048, 4096)
 """Sides of the lattices of the multi-spin kernel, whose speed depends on them."""
+PLAIN_SIDE, SAMPLER_SIDE = 1024, 512
+"""Sides of the lattices of the plain loop, and of samplers and other packages without measurements in between."""
 SAMPLED_SIDE = 64
 """Side of the lattice for independent samples."""
 SAMPLED_SWEEPS = {"metropolis": 400_000, "heat-bath": 400_000, "wolff": 20_000, "swendsen-wang": 20_000}
@@ -63,22 +65,25 @@ def _chain(name: str, L: int) -> tuple[State, int]:
     return state, thermalise(SAMPLERS[name], Ising(), CRITICAL, state, 20)
 
 
-def _plain(L: int = 1024) -> Case:
+def _plain() -> Case:
+    L = PLAIN_SIDE
     spins, acceptance = 1 - 2 * _equilibrium(L), np.minimum(1, np.exp(-2 / CRITICAL * np.arange(-4, 5, 2)))
     return Case(f"{BASELINE}, L = {L}", FLIPS, lambda n: plain_sweeps(spins, acceptance, n), per_nanosecond(L * L))
 
 
 def _multispin(L: int, threads: int) -> Case:
     p = multispin.thresholds(1 / CRITICAL)
-    words = multispin.pack(np.tile(1 - 2 * _equilibrium(min(L, 1024)), (max(1, L // 1024), max(1, L // 1024))))
+    copies = max(1, L // PLAIN_SIDE)
+    words = multispin.pack(np.tile(1 - 2 * _equilibrium(min(L, PLAIN_SIDE)), (copies, copies)))
     generator = multispin.generator_state(L, L, rng.stream(0, "synthetic", "bench", L))
     multispin.sweeps(words, generator, p, 50, threads)
     run = functools.partial(multispin.sweeps, words, generator, p, threads=threads)
     return Case(f"multispin, L = {L}", FLIPS, run, per_nanosecond(L * L), threads)
 
 
-def _sampler(name: str, L: int = 512) -> Case:
+def _sampler(name: str) -> Case:
     """Sampler without measurements in between: flips attempted, for clusters sites put into clusters."""
+    L = SAMPLER_SIDE
     sampler, (state, interval) = SAMPLERS[name], _chain(name, L)
     work = float(advance(sampler, Ising(), CRITICAL, state, 1, 10 * interval)["work"][0]) / 10
 
@@ -113,14 +118,16 @@ def _other_packages() -> tuple[list[Case], list[str]]:
     return cases, missing
 
 
-def _mcising(L: int = 512) -> Case:
+def _mcising() -> Case:
+    L = SAMPLER_SIDE
     lattice = importlib.import_module("mcising").IsingSimulation(L, 1.0, 0.0, 0.0, 0.0, 1)
     run = functools.partial(lattice.sweep, temperature=CRITICAL)
     run(5 * WARM_UP)
     return Case(f"mcising, L = {L}", FLIPS, run, per_nanosecond(L * L))
 
 
-def _peapods(L: int = 512) -> Case:
+def _peapods() -> Case:
+    L = SAMPLER_SIDE
     lattice = importlib.import_module("peapods").Ising((L, L), temperatures=np.array([CRITICAL]))
     run = lambda n: lattice.sample(n_sweeps=n, sweep_mode="metropolis", warmup_ratio=0.0)  # noqa: E731
     run(5 * WARM_UP)

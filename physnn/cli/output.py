@@ -36,7 +36,9 @@ def _finite(value: Any) -> Any:
 def progress_bar(title: str, quiet: bool) -> Iterator[Progress]:
     """Yield a progress callback: a bar on a terminal, a line every half minute elsewhere, both with the time left."""
     if quiet:
-        yield lambda done, total, text: None
+        from physnn.jobs.run import silent
+
+        yield silent
     elif sys.stderr.isatty():
         with _terminal_bar(title) as show:
             yield show

@@ -83,7 +83,8 @@ class _Place:
         batches = sample.batched([task for task in tasks if not parts.finished(task.key)])
         if batches is not None:
             some, at_once = batches, at_once if self.jobs or self.engine.address else 1  # a batch fills the GPU here
-        live = live_notes(parts, tasks) if sample.watched else None
+        # Where nobody looks, one job needs no process of its own.
+        live = live_notes(parts, tasks) if sample.watched and self.progress is not silent else None
         context = {"sample": sample}
         return run_tasks(some, work, context, parts, at_once, self.progress, live, self.engine, self.accounts)
 

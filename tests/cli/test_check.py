@@ -50,6 +50,8 @@ def test_every_sampler_is_in_the_selftest():
 
 def test_the_benchmark_names_its_baseline_and_its_ratios(monkeypatch, capsys):
     monkeypatch.setattr(ising, "SIDES", (128,))
+    monkeypatch.setattr(ising, "PLAIN_SIDE", 128)
+    monkeypatch.setattr(ising, "SAMPLER_SIDE", 64)
     monkeypatch.setattr(bench, "TARGET", 0.002)
     monkeypatch.setattr(bench, "TIMED_CALLS", 1)
     monkeypatch.setattr(ising, "SAMPLED_SWEEPS", dict.fromkeys(ising.SAMPLED_SWEEPS, 2000))

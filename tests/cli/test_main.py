@@ -375,19 +375,25 @@ def test_completion_knows_options():
     assert "--networks" in answer.stdout
 
 
-@pytest.mark.parametrize(("option", "status"), [(["--max-time", "1"], 3), ([], 130)])
-def test_a_stopped_run_says_so_and_continues(here, network_file, option, status):
-    words = [sys.executable, "-m", "physnn", "sweep-noise", *TINY[:-1], "--images", "2000"]
-    words += ["--networks", str(network_file), "--out", "s.h5", "--json"]
-    process = subprocess.Popen([*words, *option], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if status == 130:
-        while len(list(here.glob("s.h5.parts/*.h5"))) < 8:
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(2)
+LONG = ["sweep-noise", *TINY[:-1], "--images", "2000", "--out", "s.h5", "--json"]
+
+
+def test_a_run_whose_time_is_over_says_so_and_continues(here, network_file, capsys):
+    """Its status is a process's, too: see `tests.faults.test_stop`."""
+    assert run([*LONG, "--networks", str(network_file), "--quiet", "--max-time", "1"]) == 3
+    captured = capsys.readouterr()
+    assert len(captured.err.strip().splitlines()) == 1 and "same command continues" in captured.err
+    assert json.loads(captured.out)["status"] == "unfinished" and not Path("s.h5").exists()
+
+
+def test_an_interrupted_run_says_so_and_continues(here, network_file):
+    words = [sys.executable, "-m", "physnn", *LONG, "--networks", str(network_file)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while len(list(here.glob("s.h5.parts/*.h5"))) < 8:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(2)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == status, err
+    assert process.returncode == 130, err
     assert len(err.strip().splitlines()) == 1 and "same command continues" in err
-    if status == 3:
-        assert json.loads(out)["status"] == "unfinished"
-    assert not Path("s.h5").exists()
+    assert json.loads(out)["status"] == "interrupted" and not Path("s.h5").exists()

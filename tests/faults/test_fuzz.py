@@ -69,7 +69,7 @@ def check(kind: str, count: int, folder: Path) -> list[Path]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sample_of_mutants_is_refused_or_unchanged(tmp_path, kind):
     again = check(kind, 100 if kind in ("sweep", "network") else 40, tmp_path)
-    findings = [read_untrusted(path) for path in again[:2]]
+    findings = [read_untrusted(path) for path in again[:1]]
     assert all(f.whole or f.reason for f in findings)
 
 
