@@ -330,7 +330,8 @@ def test_show_plot_verify_look_at_files(here, network_file, capsys):
 
 
 def test_train_makes_a_network_file(here, capsys):
-    words = "train kuramoto --L 20 --steps 2 --seeds 0 1 --epochs 1 --pairs-per-epoch 8 --batch 4 --out n.h5 --quiet"
+    words = "train kuramoto --L 20 --steps 2 --seeds 0 1 --epochs 1 --pairs-per-epoch 8 --batch 4"
+    words += " --out n.h5 --jobs 1 --quiet"
     assert run([*words.split(), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [n["seed"] for n in answer["networks"]] == [0, 1]

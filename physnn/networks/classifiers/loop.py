@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from physnn.networks.adam import Adam
 from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Replicas, Trainer, batches
 from physnn.networks.device import full_precision
 from physnn.networks.tasks.problem import Problem
@@ -19,7 +20,7 @@ def load_replica(network: nn.Module, replicas: Replicas, r: int) -> None:
 
 
 class LoopTrainer(Trainer):
-    """Replicas trained one after the other by ``torch.optim.Adam``.
+    """Replicas trained one after the other by torch's Adam.
 
     ``channels_last`` and ``fused`` choose torch's other memory layout and its fused optimiser, which may be faster.
     """
@@ -40,19 +41,17 @@ class LoopTrainer(Trainer):
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.images, self.labels = (torch.from_numpy(a).to(device) for a in (problem.images, problem.labels))
         self.networks: list[nn.Module] = []
-        self.optimisers: list[torch.optim.Adam] = []
+        self.optimisers: list[Adam] = []
         for r in range(len(replicas.seeds)):
             network = recipe.build(problem).to(device, memory_format=self.layout)  # type: ignore[call-overload]
             load_replica(network, replicas, r)
             self.networks.append(network.train())
             self.optimisers.append(self._optimiser(network, replicas, r, fused))
 
-    def _optimiser(self, network: nn.Module, replicas: Replicas, r: int, fused: bool) -> torch.optim.Adam:
+    def _optimiser(self, network: nn.Module, replicas: Replicas, r: int, fused: bool) -> Adam:
         """Adam in the state of one replica."""
         steps = float(replicas.epoch * len(self.batches))
-        optimiser = torch.optim.Adam(
-            network.parameters(), lr=self.recipe.lr, weight_decay=self.recipe.weight_decay, fused=fused or None
-        )
+        optimiser = Adam(network.parameters(), self.recipe.lr, self.recipe.weight_decay, fused)
         for name, weights in network.named_parameters():
             optimiser.state[weights] = {
                 "step": torch.tensor(steps, device=weights.device if fused else "cpu"),

@@ -22,6 +22,7 @@ import torch
 from physnn import rng
 from physnn.errors import NotFinite
 from physnn.models.fourier import stability_bound
+from physnn.networks.adam import Adam
 from physnn.networks.kuramoto.network import KuramotoNetwork, initial_weights
 from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.networks.kuramoto.relaxation import relax
@@ -154,11 +155,11 @@ def train_network(
 
 def start_training(
     recipe: TrainingRecipe, seed: int, state: dict[str, np.ndarray], device: str
-) -> tuple[tuple[str, ...], KuramotoNetwork, torch.optim.Adam]:
+) -> tuple[tuple[str, ...], KuramotoNetwork, Adam]:
     """Return names of weights, network and optimiser at the start (empty state) or as a checkpoint left them."""
     weights = state or initial_weights(recipe.architecture, rng.stream(seed, "weights"), recipe.bias_sd)
     network = KuramotoNetwork(recipe.architecture, weights).to(device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.lr)
+    optimiser = Adam(network.parameters(), recipe.lr)
     for name in network.names if state else ():
         optimiser.state[network.get_parameter(name)] = {
             "step": torch.tensor(float(state["epoch"]) * recipe.batches_per_epoch + float(state.get("batch", 0))),
@@ -168,7 +169,7 @@ def start_training(
     return network.names, network, optimiser
 
 
-def _moments(names: tuple[str, ...], network: KuramotoNetwork, optimiser: torch.optim.Adam) -> dict[str, np.ndarray]:
+def _moments(names: tuple[str, ...], network: KuramotoNetwork, optimiser: Adam) -> dict[str, np.ndarray]:
     moments = {}
     for name in names:
         state = optimiser.state[network.get_parameter(name)]
@@ -183,7 +184,7 @@ def train_batch(
     epoch: int,
     batch: int,
     network: KuramotoNetwork,
-    optimiser: torch.optim.Adam,
+    optimiser: Adam,
     device: str = "cpu",
     evolve: Evolve | None = None,
 ) -> float:
@@ -194,8 +195,7 @@ def train_batch(
     if evolve is None:
         evolve = relax if device == "cpu" else KuramotoNetwork.evolve
     inputs, targets, _ = recipe.task.pairs(rng.stream(seed, "batch", epoch, batch), recipe.batch)
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, epoch * recipe.batches_per_epoch + batch)
+    optimiser.lr = learning_rate(recipe, epoch * recipe.batches_per_epoch + batch)
     optimiser.zero_grad()
     depth = drawn_depth(recipe, seed, epoch, batch)
     output = network.read_out(evolve(network, torch.from_numpy(inputs).to(device), depth))
@@ -219,7 +219,7 @@ def _train_epoch(
     epoch: int,
     begun: tuple[int, float],
     network: KuramotoNetwork,
-    optimiser: torch.optim.Adam,
+    optimiser: Adam,
     device: str,
     report: Report | None,
     due: Callable[[], bool],
