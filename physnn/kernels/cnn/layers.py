@@ -178,7 +178,8 @@ def add_rows(flow, total):
         for row in flow[start : start + ROWS]:
             for k in range(len(total)):
                 part[k] += row[k]
-        total += part
+        for k in range(len(total)):
+            total[k] += part[k]
 
 
 @njit(cache=True, nogil=True)
@@ -186,7 +187,9 @@ def batch_statistics(maps, mean, variance):
     """Fill mean and (biased) variance of every channel over all rows."""
     mean[:] = 0
     add_rows(maps, mean)
-    mean /= np.float32(len(maps))
+    count = np.float32(len(maps))
+    for k in range(len(mean)):
+        mean[k] /= count
     variance[:] = 0
     part = np.empty_like(variance)
     for start in range(0, len(maps), ROWS):
@@ -194,8 +197,10 @@ def batch_statistics(maps, mean, variance):
         for row in maps[start : start + ROWS]:
             for k in range(len(mean)):
                 part[k] += (row[k] - mean[k]) ** 2
-        variance += part
-    variance /= np.float32(len(maps))
+        for k in range(len(mean)):
+            variance[k] += part[k]
+    for k in range(len(mean)):
+        variance[k] /= count
 
 
 @njit(cache=True, nogil=True)
@@ -212,9 +217,11 @@ def normalise_back(maps, mean, variance, gain, flow, gain_slope, shift_slope):
             g, z = flow[row], maps[row]
             for k in range(channels):
                 part[k] += g[k] * (z[k] - mean[k]) * inverse[k]
-        products += part
-    gain_slope += products
-    shift_slope += sums
+        for k in range(channels):
+            products[k] += part[k]
+    for k in range(channels):
+        gain_slope[k] += products[k]
+        shift_slope[k] += sums[k]
     share = np.float32(1 / rows)
     for row in range(rows):
         g, z = flow[row], maps[row]
@@ -226,10 +233,11 @@ def normalise_back(maps, mean, variance, gain, flow, gain_slope, shift_slope):
 @njit(cache=True, nogil=True)
 def affine(constants, gain, shift, mean, variance, norm):
     """Scale and shift that `pool` applies to the maps."""
-    if not norm:
-        return np.ones_like(constants), constants
-    scale = gain / np.sqrt(variance + EPSILON)
-    return scale, shift - mean * scale
+    scale, moved = np.empty_like(constants), np.empty_like(constants)
+    for k in range(len(constants)):
+        scale[k] = gain[k] / np.sqrt(variance[k] + EPSILON) if norm else np.float32(1)
+        moved[k] = shift[k] - mean[k] * scale[k] if norm else constants[k]
+    return scale, moved
 
 
 @njit(cache=True, nogil=True)
@@ -249,8 +257,9 @@ def cross_entropy_back(logits, labels):
     share = np.float32(1 / len(logits))
     for i in range(len(logits)):
         row = logits[i]
-        top = row.max()
-        norm = np.float32(0)
+        top, norm = row[0], np.float32(0)
+        for k in range(1, len(row)):
+            top = max(top, row[k])
         for k in range(len(row)):
             norm += np.exp(row[k] - top)
         total += np.log(norm) - (row[labels[i]] - top)

@@ -117,7 +117,7 @@ def forward_pass(s, w, b, grid, keep, norm, running, training):
         batch_statistics(s.maps1[: b * side**2], mean, variance)
         follow(running[0], running[1], mean, variance, b * side**2)
     scale, shift = affine(w.constants1, w.gain1, w.shift1, mean, variance, norm)
-    pool(s.maps1, side, side, scale, shift, 1, b, s.padded2, s.places1)
+    pool(s.maps1, side, side, scale, shift, np.int64(1), b, s.padded2, s.places1)
 
     convolve(s.padded2, b, w.kernel2, s.columns2, s.maps2)
     mean, variance = s.statistics[2, : len(w.gain2)], s.statistics[3, : len(w.gain2)]
@@ -125,14 +125,14 @@ def forward_pass(s, w, b, grid, keep, norm, running, training):
         batch_statistics(s.maps2[: b * half**2], mean, variance)
         follow(running[2], running[3], mean, variance, b * half**2)
     scale, shift = affine(w.constants2, w.gain2, w.shift2, mean, variance, norm)
-    pool(s.maps2, half, half, scale, shift, 0, b, s.pooled, s.places2)
+    pool(s.maps2, half, half, scale, shift, np.int64(0), b, s.pooled, s.places2)
 
     average_squares(s.pooled, b, grid, s.flat)
-    dense(s.flat[:b], w.hidden, w.hidden_constants, s.activity[:b], True)
-    for i in range(len(keep)):
+    dense(s.flat[:b], w.hidden, w.hidden_constants, s.activity[:b], np.bool_(True))
+    for i in range(min(b, len(keep))):
         for k in range(keep.shape[1]):
             s.activity[i, k] *= keep[i, k]
-    dense(s.activity[:b], w.output, w.output_constants, s.logits[:b], False)
+    dense(s.activity[:b], w.output, w.output_constants, s.logits[:b], np.bool_(False))
 
 
 @njit(cache=True, nogil=True)
@@ -153,7 +153,7 @@ def backward_pass(s, back, w, d, b, grid, keep, norm):
     np.dot(flow, w.hidden.T, back.flat[:b])
     spread_squares(back.flat, b, grid, back.pooled)
 
-    unpool(back.pooled, s.places2, half, half, 0, b, back.maps2)
+    unpool(back.pooled, s.places2, half, half, np.int64(0), b, back.maps2)
     maps, flow = s.maps2[: b * half**2], back.maps2[: b * half**2]
     if norm:
         mean, variance = s.statistics[2, : len(w.gain2)], s.statistics[3, : len(w.gain2)]
@@ -162,7 +162,7 @@ def backward_pass(s, back, w, d, b, grid, keep, norm):
     back.padded2[:b] = 0
     convolve_back(s.padded2, b, w.kernel2, s.columns2, flow, d.kernel2, back.padded2)
 
-    unpool(back.padded2, s.places1, side, side, 1, b, back.maps1)
+    unpool(back.padded2, s.places1, side, side, np.int64(1), b, back.maps1)
     maps, flow = s.maps1[: b * side**2], back.maps1[: b * side**2]
     if norm:
         mean, variance = s.statistics[0, : len(w.gain1)], s.statistics[1, : len(w.gain1)]
@@ -172,6 +172,42 @@ def backward_pass(s, back, w, d, b, grid, keep, norm):
 
 
 @njit(cache=True, nogil=True)
+def _go_through(
+    own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, lr, decay, norm, widths, found
+):
+    """Train as `train_classifier`, or if ``found (n, classes)`` has room fill it with the logits and change nothing.
+
+    Both are one function, because the two passes take seconds to compile.
+    """
+    _, side, _, channels = images.shape
+    training = len(found) == 0
+    s, back = space(batch, side, channels, widths), space(batch if training else 0, side, channels, widths)
+    weights, target = np.empty(len(tie), np.float32), np.empty(batch, np.int64)
+    slope, own_slope = np.empty_like(weights), np.empty_like(own)
+    w, d = parts(weights, channels, widths), parts(slope, channels, widths)
+    total = 0.0
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        b, kept = len(chosen), keep[start : start + batch]
+        untie(own, tie, tie_scale, weights)
+        gather_images(images, chosen, s.padded1)
+        forward_pass(s, w, b, widths[4], kept, norm, running, training)
+        if not training:
+            copy(s.logits[:b], found[start : start + b])
+            continue
+        for i in range(b):
+            target[i] = labels[chosen[i]]
+        slope[:] = 0
+        total += cross_entropy_back(s.logits[:b], target[:b])
+        backward_pass(s, back, w, d, b, widths[4], kept, norm)
+        own_slope[:] = 0
+        for k in range(len(slope)):
+            own_slope[tie[k]] += tie_scale[k] * slope[k]
+        step += 1
+        adam_step(own, own_slope, mean, square, step, lr, np.float32(decay))
+    return total / len(order)
+
+
 def train_classifier(
     own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, lr, decay, norm, widths
 ):
@@ -201,42 +237,14 @@ def train_classifier(
         (maps1, maps2, units, classes, grid): the last maps are averaged to grid x grid places, which must divide their
         side.
     """
-    _, side, _, channels = images.shape
-    s, back = space(batch, side, channels, widths), space(batch, side, channels, widths)
-    weights = np.empty(len(tie), np.float32)
-    slope, own_slope = np.empty_like(weights), np.empty_like(own)
-    w, d = parts(weights, channels, widths), parts(slope, channels, widths)
-    total = 0.0
-    for start in range(0, len(order), batch):
-        chosen = order[start : start + batch]
-        b, kept = len(chosen), keep[start : start + batch]
-        untie(own, tie, tie_scale, weights)
-        slope[:] = 0
-        gather_images(images, chosen, s.padded1)
-        forward_pass(s, w, b, widths[4], kept, norm, running, True)
-        total += cross_entropy_back(s.logits[:b], labels[chosen])
-        backward_pass(s, back, w, d, b, widths[4], kept, norm)
-        own_slope[:] = 0
-        for k in range(len(slope)):
-            own_slope[tie[k]] += tie_scale[k] * slope[k]
-        step += 1
-        adam_step(own, own_slope, mean, square, step, lr, np.float32(decay))
-    return total / len(order)
+    arguments = own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, lr, decay, norm
+    return _go_through(*arguments, widths, np.empty((0, widths[3]), np.float32))
 
 
-@njit(cache=True, nogil=True)
 def predict(own, tie, tie_scale, running, images, batch, norm, widths):
     """Logits ``(n, classes)`` of images, without dropout and with running statistics; see `train_classifier`."""
-    n, side, _, channels = images.shape
-    s = space(batch, side, channels, widths)
-    weights = np.empty(len(tie), np.float32)
-    untie(own, tie, tie_scale, weights)
-    w = parts(weights, channels, widths)
-    logits = np.empty((n, widths[3]), np.float32)
-    nothing = np.empty((0, widths[2]), np.float32)
-    for start in range(0, n, batch):
-        b = min(batch, n - start)
-        gather_images(images, np.arange(start, start + b), s.padded1)
-        forward_pass(s, w, b, widths[4], nothing, norm, running, False)
-        copy(s.logits[:b], logits[start : start + b])
-    return logits
+    every, found = np.arange(len(images)), np.empty((len(images), widths[3]), np.float32)
+    keep = np.empty((0, widths[2]), np.float32)
+    nothing = own, own, running, 0, images, every, every, keep, batch, 0.0, 0.0
+    _go_through(own, tie, tie_scale, *nothing, norm, widths, found)
+    return found
