@@ -14,14 +14,14 @@ Functions take many rows at once, shape ``(fits, 5)``, because bootstrap samples
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from scipy import linalg
 
-from physnn.analysis.collapse.least_squares import levenberg_marquardt, solve_upper
+from physnn.analysis.collapse.least_squares import decomposed, levenberg_marquardt
 from physnn.analysis.curves.points import TIME_GAP, Curve, Form, Points
 
 CONTROL_DEGREE = 10
@@ -58,11 +58,11 @@ def chebyshevs(t: np.ndarray, degree: int) -> np.ndarray:
     found = np.empty((degree + 1, *t.shape))
     found[0] = 1
     found[1:2] = t
-    twice = 2 * t
-    for k in range(2, degree + 1):
-        np.multiply(twice, found[k - 1], out=found[k])
-        found[k] -= found[k - 2]
-    return np.moveaxis(found, 0, -1)
+    polynomials, twice = list(found), 2 * t
+    for before, last, new in zip(polynomials, polynomials[1:], polynomials[2:], strict=False):
+        np.multiply(twice, last, out=new)
+        np.subtract(new, before, out=new)
+    return found.transpose(*range(1, found.ndim), 0)
 
 
 def _products(left: np.ndarray, right: np.ndarray | None) -> np.ndarray:
@@ -171,13 +171,15 @@ class CollapseModel:
         if self.form.analytic:
             yield ANALYTIC_DEGREE, factor * (self.x - rows[:, :1])
 
-    def basis(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    def basis(
+        self, rows: np.ndarray, blocks: Iterable[tuple[int, np.ndarray]] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
         """Basis ``(fits, points, columns)``, u, the polynomials in tanh(k u), and those in s where there are times."""
         u = self.scaled(rows)
         t = np.tanh(np.exp(rows[:, 4:5]) * u)
         by_control = chebyshevs(t, max(self.curve.degree, *self._extra_degrees(), 1))
         by_time = chebyshevs(self.scaled_time(rows)[0], self.curve.later) if self.form.timed else None
-        parts = [by_control[..., : degree + 1] * factor[..., None] for degree, factor in self.blocks(rows)]
+        parts = [by_control[..., : degree + 1] * factor[..., None] for degree, factor in blocks or self.blocks(rows)]
         parts[0] = _products(parts[0], by_time)
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1), u, by_control, by_time
 
@@ -186,9 +188,14 @@ class CollapseModel:
         found = []
         step = max(1, VALUES_AT_ONCE // len(self.points))
         for first in range(0, len(rows), step):
-            q = np.linalg.qr(self.white(self.basis(rows[first : first + step])[0]))[0]
-            rest = self.target - np.einsum("bnc,bc->bn", q, np.einsum("bnc,n->bc", q, self.target))
-            found.append(np.einsum("bn,bn->b", rest, rest))
+            basis = self.white(self.basis(rows[first : first + step])[0])
+            if basis.shape[1] <= basis.shape[2]:
+                found.append(np.zeros(len(basis)))
+                continue
+            # The last column of the triangle ends with the length of what the others leave of the target.
+            last = np.broadcast_to(self.target[:, None], (*basis.shape[:2], 1))
+            triangle = np.asarray(np.linalg.qr(np.concatenate([basis, last], axis=2), mode="r"))
+            found.append(triangle[:, -1, -1] ** 2)
         return np.concatenate(found)
 
     def changes(
@@ -198,12 +205,12 @@ class CollapseModel:
 
         The derivative of the fit by the parameter is the factor times basis times coefficients of these columns.
         """
-        basis, u, by_control, by_time = self.basis(rows)
-        k = np.exp(rows[:, 4:5])
-        bend = (1 - by_control[..., 1] ** 2) * k
+        blocks = list(self.blocks(rows))
+        basis, u, by_control, by_time = self.basis(rows, blocks)
+        bend = (1 - by_control[..., 1] ** 2) * np.exp(rows[:, 4:5])
         parts = [
             (by_control[..., : max(degree, 1)] @ _slopes(degree)) * (factor * bend)[..., None]
-            for degree, factor in self.blocks(rows)
+            for degree, factor in blocks
         ]
         parts[0] = _products(parts[0], by_time)
         by_u = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
@@ -218,8 +225,7 @@ class CollapseModel:
         if by_time is not None:
             # The map of times to [-1, 1] depends on z too, but that changes no polynomial's degree: F takes it up.
             rate = by_time[..., : max(self.curve.later, 1)] @ _slopes(self.curve.later)
-            factor = next(self.blocks(rows))[1][..., None]
-            by_s = _products(by_control[..., : self.curve.degree + 1] * factor, rate)
+            by_s = _products(by_control[..., : self.curve.degree + 1] * blocks[0][1][..., None], rate)
             found[3] = (-self.log_size / self.scaled_time(rows)[1], by_s, every)
         elif self.form.corrected:
             last = main + self.curve.correction + 1
@@ -232,9 +238,7 @@ class CollapseModel:
         """Whitened residuals ``(fits, points + 5)``, five of them of priors, and their derivatives by what is free."""
         basis, by_control, changes = self.changes(rows)
         target = np.broadcast_to(self.target if target is None else target, basis.shape[:2])
-        q, r = np.linalg.qr(self.white(basis))
-        inner = np.einsum("bnc,bn->bc", q, target)
-        coefficients = solve_upper(r, inner)
+        q, inner, coefficients = decomposed(self.white(basis), target)
         fits, n = target.shape
         residuals = np.empty((fits, n + 5))
         residuals[:, :n] = target - np.einsum("bnc,bc->bn", q, inner)

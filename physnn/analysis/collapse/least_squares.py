@@ -6,9 +6,11 @@ Lect. Notes Math. 630 (1978) 105, damping after H. B. Nielsen, report IMM-REP-19
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.linalg import lapack
 
 MOST_EVALUATIONS = 60
 """Most evaluations of one fit (convention: ten are usual)."""
@@ -16,6 +18,8 @@ FLAT_COST = 1e-9
 """Relative decrease of the sum of squares from which a fit has converged: far below 1, the scale of a chi2."""
 STILL = 1e-7
 """Relative step from which a fit has converged."""
+LEAST_KNOWN = 1e-10
+"""Share of the largest element of a triangular matrix's diagonal below which a direction is not determined."""
 
 
 class LeastSquares(Protocol):
@@ -37,6 +41,8 @@ def levenberg_marquardt(
     Start values are ``(fits, parameters)``; the target, if any, has a row for every fit and is passed on to the
     problem.  Steps end at the limits, the least and largest values of all parameters.
     """
+    if len(start) == 1:
+        return _alone(problem, start, target, limits)
     free, rows = problem.free, start.copy()
     residuals, jacobian = problem.residuals_and_jacobian(rows, target)
     cost = np.einsum("bn,bn->b", residuals, residuals)
@@ -72,14 +78,66 @@ def levenberg_marquardt(
     return rows, cost
 
 
+def _alone(
+    problem: LeastSquares, start: np.ndarray, target: Any, limits: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """One fit by the same steps: most of the time of few numbers would go to arrays of one row."""
+    free, rows = np.array(problem.free), start.copy()
+    low, high = limits[0][free], limits[1][free]
+    residuals, jacobian = (found[0] for found in problem.residuals_and_jacobian(rows, target))
+    cost = float(residuals @ residuals)
+    if not (math.isfinite(cost) and np.isfinite(jacobian).all()):
+        return rows, np.array([np.nan])
+    damping, growth, scale = 1e-3, 2.0, np.zeros(len(free))
+    gradient, square = residuals @ jacobian, jacobian.T @ jacobian
+    for _ in range(MOST_EVALUATIONS):
+        diagonal = square.diagonal()
+        scale = np.maximum(scale, np.maximum(diagonal, 1e-12 * diagonal.max() + 1e-300))
+        step = np.linalg.solve(square + np.diag(damping * scale), -gradient)
+        trial = rows.copy()
+        trial[0, free] = np.minimum(np.maximum(rows[0, free] + step, low), high)
+        other, slopes = (found[0] for found in problem.residuals_and_jacobian(trial, target))
+        changed = float(other @ other)
+        promised = float(step @ (damping * scale * step - gradient))
+        better = changed < cost and bool(np.isfinite(slopes).all())
+        length, size = (math.sqrt(scale @ values**2) for values in (step, rows[0, free]))
+        done = promised <= FLAT_COST * cost or length <= STILL * size
+        gain = (cost - changed) / max(promised, 1e-300)
+        damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3) if better else growth
+        growth = 2.0 if better else 2 * growth
+        if better:
+            rows, cost = trial, changed
+            gradient, square = other @ slopes, slopes.T @ slopes
+        if done:
+            break
+    return rows, np.array([cost])
+
+
+def decomposed(basis: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Orthonormal basis of the columns, the targets' components in it, and their linear coefficients, see below.
+
+    Shapes are ``(fits, points, columns)``, ``(fits, columns)`` and ``(fits, columns)``; targets ``(fits, points)``.
+    """
+    if len(basis) == 1 and basis.shape[1] > basis.shape[2]:
+        factored, reflections = lapack.dgeqrf(basis[0])[:2]
+        diagonal = np.abs(factored.diagonal())
+        if diagonal.min() > LEAST_KNOWN * diagonal.max():
+            q = lapack.dorgqr(factored, reflections)[0]
+            inner = target[0] @ q
+            return q[None], inner[None], lapack.dtrtrs(factored[: len(inner)], inner)[0][None]
+    q, r = np.linalg.qr(basis)
+    inner = np.einsum("bnc,bn->bc", q, target)
+    return q, inner, solve_upper(r, inner)
+
+
 def solve_upper(r: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """Linear coefficients of ``r c = inner``; directions that the points do not determine stay zero."""
     diagonal = np.abs(np.einsum("bkk->bk", r))
-    known = diagonal.min(1) > 1e-10 * diagonal.max(1)
+    known = diagonal.min(1) > LEAST_KNOWN * diagonal.max(1)
     if known.all():
         return np.asarray(np.linalg.solve(r, inner[..., None])[..., 0])
     found = np.empty_like(inner)
     found[known] = np.linalg.solve(r[known], inner[known][..., None])[..., 0]
     for k in np.flatnonzero(~known):
-        found[k] = np.linalg.lstsq(r[k], inner[k], rcond=1e-10)[0]
+        found[k] = np.linalg.lstsq(r[k], inner[k], rcond=LEAST_KNOWN)[0]
     return found

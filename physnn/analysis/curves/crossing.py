@@ -200,7 +200,7 @@ def _signs(runs: np.ndarray, z: np.ndarray, values: np.ndarray) -> np.ndarray:
     kept: list[int] = []
     for k in np.flatnonzero(np.abs(z) > 1):
         # Runs come in order of length.
-        if any((inside[j] <= inside[k]).all() and z[j] * z[k] > 0 for j in kept):
+        if ((inside[kept] <= inside[k]).all(1) & (z[kept] * z[k] > 0)).any():
             continue
         kept.append(int(k))
         mine = inside[k] & (np.sign(values) == np.sign(z[k])) & (signs == 0)
@@ -240,7 +240,9 @@ def _locate(
     kept = np.isfinite(roots)
     if kept.sum() < max(3, 0.5 * len(roots)):
         return None
-    heights = np.array([np.interp(r, grid, s) for r, s in zip(roots[kept], samples[1][kept], strict=True)])
+    before = np.clip(np.searchsorted(grid, roots[kept], "right") - 1, 0, len(grid) - 2)
+    left, right = (samples[1][kept, before + k] for k in (0, 1))
+    heights = left + (right - left) * (roots[kept] - grid[before]) / (grid[before + 1] - grid[before])
     # Samples without a crossing in between take the median, so that sample b still belongs to draw b.
     full, tall = np.full(len(roots), np.median(roots[kept])), np.full(len(roots), np.median(heights))
     full[kept], tall[kept] = roots[kept], heights

@@ -201,6 +201,17 @@ def test_derivatives_agree_with_finite_differences():
         assert np.allclose(jacobian[:n, column], slope[:n] - q @ (q.T @ slope[:n]), atol=1e-5 * np.abs(slope).max())
 
 
+def test_a_fit_alone_is_the_one_beside_others():
+    """One fit and many take different ways through the same steps; rounding may end them one step apart."""
+    model = CollapseModel(planted(0), Form(FREE, timed=True))
+    model.curve = Curve(1.0, 4, later=3)
+    start = model.internal(TRUTH + np.array([0.01, 0.1, 0.05, -0.1]))
+    (alone,), (least,) = model.solve(start)
+    together, squares = model.solve(np.stack([start, model.internal(TRUTH), start]))
+    assert np.allclose(together, alone, atol=1e-6) and squares == pytest.approx(3 * [least], rel=1e-9)
+    assert not np.allclose(alone, start, atol=1e-3), "it moved"
+
+
 def test_a_fit_is_reproducible_and_its_json_is_complete():
     points = planted(0, controls=9, times=TIMES[::2])
     first, second = (fitted(points, resamples=5) for _ in range(2))
