@@ -20,12 +20,15 @@ from physnn.store.sweep_file import read_sweep, write_sweep
 
 @pytest.fixture(scope="module")
 def ising(tmp_path_factory):
-    """Two independent sweeps of the Ising model."""
+    """Two independent sweeps of the Ising model.
+
+    Each knows 1/nu to about 0.08, and xi/L at temperatures 3 % off shows with a p-value of 1e-10 and less.
+    """
     found = []
     for seed in (0, 1):
         found.append(tmp_path_factory.mktemp("decide") / "ising.h5")
         T = np.linspace(2.14, 2.46, 7).tolist()
-        api.sweep_temperature((8, 16, 32), out=found[-1], T=T, sweeps=12000, seed=seed, jobs=1)
+        api.sweep_temperature((6, 12, 24), out=found[-1], T=T, sweeps=4000, seed=seed, jobs=1)
     return found
 
 
@@ -76,19 +79,19 @@ def test_a_disordered_range_has_no_transition_and_an_ordered_one_is_undecided(tm
         ("low", np.linspace(1.2, 1.8, 5), 3, "undecided"),
     ):
         out = tmp_path / f"{name}.h5"
-        api.sweep_temperature((8, 16, 32), out=out, T=T.tolist(), sweeps=1000, jobs=1)
-        assert run(["decide", str(out), "--json"]) == status
+        api.sweep_temperature((8, 16, 32), out=out, T=T.tolist(), sweeps=600, jobs=1)
+        assert run(["decide", str(out), "--json", "--resamples", "60"]) == status
         assert json.loads(capsys.readouterr().out)["files"][0]["verdict"] == verdict
 
 
 def test_a_number_that_is_not_finite_is_refused(ising, tmp_path, capsys):
     whole, bad = read_sweep(ising[0]), tmp_path / "nan.h5"
-    energy = whole.sizes[8]["energy"]
+    energy = whole.sizes[6]["energy"]
     values = energy.values.copy()
     values[0, 0, 0] = np.nan
-    write_sweep(bad, whole.recipe, whole.sizes | {8: whole.sizes[8] | {"energy": replace(energy, values=values)}})
+    write_sweep(bad, whole.recipe, whole.sizes | {6: whole.sizes[6] | {"energy": replace(energy, values=values)}})
     assert run(["decide", str(bad)]) == 2
-    assert "of L = 8 has values that are not finite" in capsys.readouterr().err
+    assert "of L = 6 has values that are not finite" in capsys.readouterr().err
 
 
 def test_other_files_are_refused(capsys):
@@ -107,13 +110,15 @@ def test_planes_rise_to_perfect_order():
     assert np.interp(0.905, found["Ising"].xi, found["Ising"].binder) == pytest.approx(0.6107, abs=0.005)
 
 
-def test_orders_that_no_size_holds_and_chains_that_are_too_short_are_undecided(tmp_path, capsys):
+def test_orders_that_no_size_holds_and_chains_that_are_too_short_are_undecided(tmp_path, capsys, monkeypatch):
+    # The search for the order needs no precision: nothing is decided on it.
+    monkeypatch.setattr("physnn.samples.equilibrium.order.MEASUREMENTS", 20)
     for name, words, reason in (
         ("strained", {"L": (6, 7), "model": ("rotated", "1/8", "0"), "T": (0.5, 0.6)}, "those that do: none"),
         ("short", {"L": (8, 12, 16), "model": ("xy",), "T": (0.3, 0.5), "sweeps": 6}, "autocorrelation"),
     ):
         out = tmp_path / f"{name}.h5"
         api.sweep_equilibrium(out=out, sampler="metropolis", interval=1, jobs=1, **{"sweeps": 40} | words)
-        assert run(["decide", str(out), "--json"]) == 3
+        assert run(["decide", str(out), "--json", "--resamples", "60"]) == 3
         one = json.loads(capsys.readouterr().out)["files"][0]
         assert one["verdict"] == "undecided" and reason in one["reason"], one

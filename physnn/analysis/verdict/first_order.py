@@ -47,20 +47,22 @@ def two_peaks(sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
 
     Sizes map L to raw arrays by name, ``(control, draws, measurements)``; ``energy`` and ``m_abs`` are looked at.
     """
+    first, last = min(sizes, default=0), max(sizes, default=0)
     for name in ("energy", "m_abs"):
-        found = []
-        for L in sorted(sizes):
-            if name not in sizes[L]:
-                break
-            # In the middle one of the chains or networks: all together they may differ without two phases in any.
-            each = [[separation(_thinned(draw)) for draw in row] for row in np.asarray(sizes[L][name], float)]
-            found.append((L, max((float(np.median(row)) for row in each), default=0.0)))
-        if len(found) == len(sizes) >= 2 and found[-1][1] > SEPARATION and found[-1][1] > 1.2 * found[0][1]:
-            return (
-                f"{name} has two peaks {found[-1][1]:.1f} widths apart at L = {found[-1][0]} "
-                f"({found[0][1]:.1f} at L = {found[0][0]})"
-            )
+        if len(sizes) < 2 or any(name not in arrays for arrays in sizes.values()):
+            continue
+        # Most data have no peaks apart at the largest size, and then the smallest does not matter.
+        apart = _farthest(sizes[last][name])
+        if apart > SEPARATION and apart > 1.2 * (before := _farthest(sizes[first][name])):
+            return f"{name} has two peaks {apart:.1f} widths apart at L = {last} ({before:.1f} at L = {first})"
     return ""
+
+
+def _farthest(draws: np.ndarray) -> float:
+    """Largest separation over control values, of arrays ``(control, draws, measurements)``."""
+    # In the middle one of the chains or networks: all together they may differ without two phases in any.
+    each = [[separation(_thinned(draw)) for draw in row] for row in np.asarray(draws, float)]
+    return max((float(np.median(row)) for row in each), default=0.0)
 
 
 def _thinned(values: np.ndarray, most: int = 1000) -> np.ndarray:
@@ -87,13 +89,17 @@ def separation(values: np.ndarray, steps: int = 60) -> float:
     share = np.array([cut / n, 1 - cut / n])
     mean = np.array([ordered[:cut].mean(), ordered[cut:].mean()])
     width = np.maximum([ordered[:cut].std(), ordered[cut:].std()], 1e-3 * spread)
+    ones = np.ones(n)
     for _ in range(steps):
-        density = share * np.exp(-(((values[:, None] - mean) / width) ** 2) / 2) / width
-        total = np.maximum(density.sum(1), 1e-300)
-        belongs = density / total[:, None]
-        share = np.maximum(belongs.mean(0), 1e-12)
-        mean = (belongs * values[:, None]).sum(0) / (n * share)
-        width = np.maximum(np.sqrt((belongs * (values[:, None] - mean) ** 2).sum(0) / (n * share)), 1e-3 * spread)
+        density = np.exp(-(((values - mean[:, None]) / width[:, None]) ** 2) / 2)
+        density *= (share / width)[:, None]
+        total = np.maximum(density[0] + density[1], 1e-300)
+        density /= total
+        share = np.maximum(density @ ones / n, 1e-12)
+        mean = density @ values / (n * share)
+        scatter = [belongs @ (values - m) ** 2 for belongs, m in zip(density, mean, strict=True)]
+        width = np.sqrt(np.array(scatter) / (n * share))
+        width = np.maximum(width, 1e-3 * spread)
     gain = 2 * (np.log(total / np.sqrt(2 * np.pi)).sum() + n / 2 * (1 + np.log(2 * np.pi * spread**2)))
     if gain < 3 * np.log(n) + 20 or share.min() < 0.1 or not _valley(values, share, mean, width):
         return 0.0
