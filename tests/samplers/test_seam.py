@@ -106,7 +106,7 @@ def transposed(model: VectorModel) -> VectorModel:
 
 def test_ten_per_cent_of_temperature_and_a_sign_are_seen():
     T, exact = 0.5, ring_ratio(3, 8, 0.5) ** 2
-    colder, _ = measured(Seam(on_chain(2), axis=1), (2, 8), T / 1.1, "colder", n=30000)
+    colder, _ = measured(Seam(on_chain(2), axis=1), (2, 8), T / 1.1, "colder", n=15000)
     assert abs(colder.cost.value + T * math.log(ring_ratio(2, 8, T) ** 2)) > LIMIT * colder.cost.error
     # Bonds of the other sign on an odd ring are a seam of their own.
     wrong, _ = measured(Seam(on_chain(3, K=-1.0), axis=1), (2, 7), T, "sign")

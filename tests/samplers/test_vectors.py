@@ -84,11 +84,12 @@ def test_reference_samplers_have_the_exact_energy_and_temperature(sampler, name)
 @pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("rule", RULES)
 def test_langevin_has_the_exact_energy_and_temperature_at_gamma_zero(rule, name):
+    # The thermometer has errors of 0.5 to 1.3 %: 2 to 5 % of temperature are seen.
     model, shape, T, exact = KNOWN[name]
     gamma, thermometers = 0.04, []
 
     def observe(sampler, factor):
-        rows, _ = run(sampler, model, (4 * shape[0], shape[1]), T, 1500, 10 * factor, name, rule, factor)
+        rows, _ = run(sampler, model, (4 * shape[0], shape[1]), T, 700, 10 * factor, name, rule, factor)
         found = thermometer(rows["force"], rows["curvature"], T)
         thermometers.append((found.t_conf.value, found.t_conf.error))
         return mean(-rows["energy"])
@@ -191,21 +192,22 @@ def test_mirror_images_keep_all_energy_but_the_own(onsite):
 def test_mirror_images_forget_sooner():
     model, tau = trained_model("kuramoto_flow"), []
     for sampler in (PlainMetropolis(), VectorMetropolis()):
-        rows, _ = run(sampler, model, (8, 8), 0.19, 2000, 8, "sooner", kind="ordered", keep=1, warm=100)
-        m2 = np.abs(np.fft.fft2(rows.kept, axes=(2, 3))[:, :, 0, 4]) ** 2
+        rows, _ = run(sampler, model, (4, 4), 0.19, 1500, 8, "sooner", kind="ordered", keep=1, warm=100)
+        m2 = np.abs(np.fft.fft2(rows.kept, axes=(2, 3))[:, :, 0, 2]) ** 2
         tau.append(estimate_time(m2.sum(-1)).tau.value)
     assert tau[0] > 3 * tau[1]
 
 
 @pytest.mark.parametrize(
     ("model", "shape", "T", "gamma", "n"),
-    [(random_model(), (4, 4), 1.5, 0.01, 1500), (trained_model(), (6, 6), 0.5, 0.01, 300)],
+    [(random_model(), (4, 4), 1.5, 0.01, 500), (trained_model(), (6, 6), 0.5, 0.01, 100)],
     ids=["random", "trained"],
 )
 def test_langevin_agrees_with_metropolis(model, shape, T, gamma, n):
-    rows, _ = run(VectorMetropolis(), model, shape, T, n, 4, "agree", kind="ordered", warm=100)
+    # A tenth of T is four errors of the difference.
+    rows, _ = run(VectorMetropolis(), model, shape, T, 3 * n, 4, "agree", kind="ordered", warm=100)
     expected, doubt = mean(rows["energy"])
-    wrong, more_doubt = mean(run(VectorMetropolis(), model, shape, 1.2 * T, n, 4, "wrong", warm=100)[0]["energy"])
+    wrong, more_doubt = mean(run(VectorMetropolis(), model, shape, 1.2 * T, 3 * n, 4, "wrong", warm=100)[0]["energy"])
     assert abs(wrong - expected) > LIMIT * np.hypot(doubt, more_doubt)
 
     def observe(sampler, factor):
@@ -265,7 +267,7 @@ def broken_rows(model, shape, T, gamma, n, what):
 def test_the_thermometer_sees_mistakes_in_a_step(what):
     # Without the projection, `normalise` repairs all but terms of order gamma: seen where the right step has few.
     model, T = couplings.on(2), 1.3
-    force, curvature = broken_rows(model, (40, 40), T, 0.05, 2500, what)
+    force, curvature = broken_rows(model, (40, 40), T, 0.05, 1600, what)
     found = thermometer(force, curvature, T)
     off = abs(found.t_conf.value / T - 1)
     assert (off < 0.02) == (what == "nothing")

@@ -103,6 +103,6 @@ def thinned(
 ) -> Rows:
     """Measurements six autocorrelation times apart, of the slower of energy and order parameter."""
     state, interval = chain(sampler, model, shape, T, *words)
-    pilot = advance(sampler, model, T, state, 20_000, interval)
+    pilot = advance(sampler, model, T, state, 5_000, interval)
     slow = max(tau(pilot["energy"]), tau(pilot["m" if model.field else "m2"]))
     return advance(sampler, model, T, state, n, math.ceil(taus * slow * interval))
