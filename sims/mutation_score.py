@@ -179,8 +179,8 @@ BUGS = [
     ),
     Bug(
         "kernels/vectors/langevin_loops.py",
-        "own[half + width + c] = own[half + c]",
-        "own[half + width + c] = own[half + c + 1]",
+        "own[half + width + c, m] = own[half + c, m]",
+        "own[half + width + c, m] = own[half + c + 1, m]",
         KURAMOTO,
     ),
     Bug("kernels/signs/walk.py", "math.exp(log_g[at] - log_g[new])", "math.exp(log_g[new] - log_g[at])", WALKS),
