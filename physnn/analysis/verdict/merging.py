@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.polynomial import chebyshev
 from scipy import special
+from scipy.linalg import lapack
 
-from physnn.analysis.collapse.collapse import CollapseModel
+from physnn.analysis.collapse.collapse import CollapseModel, chebyshevs
 from physnn.analysis.curves.crossing import Pair
 from physnn.analysis.curves.points import Form, Points
 from physnn.analysis.statistics.estimate import Estimate
@@ -131,9 +131,11 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
 
     def chi2(x_c: float, exponent: float, steepness: float, degree: int) -> float:
         basis = _basis(s, points.L, x_c, exponent, steepness, name, degree)
-        q = np.linalg.qr(model.white(basis))[0]
-        rest = model.target - q @ (q.T @ model.target)
-        return float(rest @ rest)
+        if len(basis) <= basis.shape[1]:
+            return 0.0
+        # The last column of the triangle ends with the length of what the others leave of the target.
+        triangle = lapack.dgeqrf(np.column_stack([model.white(basis), model.target]))[0]
+        return float(triangle[basis.shape[1], basis.shape[1]] ** 2)
 
     low, high = np.log(FORM_LIMITS[name])
     coarse = np.linspace(low, high, 12)
@@ -200,7 +202,7 @@ def _basis(
     far = 2 - x_c if x_c < 0 else 1 - x_c
     top = exponent * np.log(far) if name == "power" else -exponent / np.sqrt(far)
     z = np.tanh(steepness * (np.clip(ratio - top, -300, 300) + 2.0))
-    split = chebyshev.chebvander(z, degree)[:, 1:] - chebyshev.chebvander(np.array([-1.0]), degree)[:, 1:]
+    split = chebyshevs(z, degree)[:, 1:] - (-1.0) ** np.arange(1, degree + 1)
     joined = np.minimum(t, 0)[:, None] ** np.arange(JOINED_DEGREE + 1)
     joined[:, 1] = t  # the slope of the joined curve goes on beyond
     return np.hstack([joined, np.where(t[:, None] > 0, split, 0.0)])

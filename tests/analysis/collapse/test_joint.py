@@ -36,7 +36,7 @@ def parts(seed: int, shift: float = 0.0):
 
 def test_a_common_fit_finds_the_truth_with_errors_that_hold_and_knows_more_than_each():
     z, gain = [], []
-    for seed in range(12):
+    for seed in range(8):
         found, generator = parts(seed)
         answer = joint(found, 30, generator)
         z.append([(answer.critical_point.value - 0.5) / answer.critical_point.error])
