@@ -7,6 +7,7 @@ joined, y depends on x alone.  Both forms have the same number of coefficients, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -150,8 +151,8 @@ def _fit(points: Points, side: int, edge: float, name: Name) -> Joined | None:
 
     def cost(v: np.ndarray) -> float:
         outside = max(0.0, abs(v[0]) - 0.97) + max(0.0, low - v[1], v[1] - high) + max(0.0, abs(v[2]) - 3)
-        inside = float(np.clip(v[1], low, high)), float(np.clip(v[2], -3, 3))
-        found = chi2(float(v[0]), float(np.exp(inside[0])), float(np.exp(inside[1])), SPLIT_DEGREE)
+        x_c, exponent, steepness = np.clip(v, [-0.99, low, -3], [0.99, high, 3]).tolist()
+        found = chi2(x_c, math.exp(exponent), math.exp(steepness), SPLIT_DEGREE)
         return found + 1e6 * float(outside)
 
     best = None
