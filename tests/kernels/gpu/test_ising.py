@@ -174,9 +174,9 @@ def test_lattices_side_by_side_are_as_if_alone():
     p = np.stack([ising.acceptance_words(beta) for beta in (0.3, 0.44, 0.6)])
     for alone in (False, True):
         words, clock = upload(*colours), on_device(np.array([0]))
-        ising.launch_sweeps(words, on_device(ising.keys(keys)), clock, on_device(p), 2, alone=alone)
+        ising.launch_sweeps(words, on_device(ising.keys(keys)), clock, on_device(p), 1, alone=alone)
         for k, found in enumerate(download(words)):
-            assert np.array_equal(found, moved(colours[k], p[k], 2, key=keys[k : k + 1]))
+            assert np.array_equal(found, moved(colours[k], p[k], 1, key=keys[k : k + 1]))
 
 
 def flips(p: Fraction, unlike: int, clocks: list[int], L: int = 256) -> np.ndarray:
@@ -239,20 +239,20 @@ def test_a_sampler_continues_bit_for_bit_and_measures_what_is_there():
     first = start(sampler, model, shape, T, rng.seed_sequence(3, "chain", "gpu"))
     first.colours[:] = configuration(*shape)
     second = State.from_arrays(first.arrays())
-    whole = advance(sampler, model, T, first, 3, 2, snapshot_every=1)
-    advance(sampler, model, T, second, 1, 2)
+    whole = advance(sampler, model, T, first, 3, 1, snapshot_every=1)
+    advance(sampler, model, T, second, 1, 1)
     resumed = State.from_arrays(second.arrays())
-    rest = advance(sampler, model, T, resumed, 2, 2)
+    rest = advance(sampler, model, T, resumed, 2, 1)
     assert np.array_equal(resumed.colours, first.colours)
     assert np.array_equal(resumed.generator, first.generator)
     assert np.array_equal(whole.values[1:], rest.values)
-    assert first.generator[1] == 6
+    assert first.generator[1] == 3
     assert np.array_equal(whole.snapshots[-1], first.colours)
     expected = np.zeros(7)
     space, energies = observables.measuring_space(2, *shape), np.array([model.bond, model.offset, model.field])
     for row, colours in zip(whole.values, whole.snapshots, strict=True):
         observables.observe_colours(colours, energies, *space, expected)
-        expected[6] = 2
+        expected[6] = 1
         assert np.array_equal(row, expected)
 
 
