@@ -80,8 +80,10 @@ class _Place:
         """Run the tasks without a part and return how many there were."""
         parts, at_once = Parts(self.out), job_numbers(self.jobs, self.engine)[0]
         some: Sequence[Runnable] = tasks
-        batches = sample.batched([task for task in tasks if not parts.finished(task.key)])
+        batches = sample.batched(())
         if batches is not None:
+            # Only here: to ask whether a task is finished is to read its part.
+            batches = sample.batched([task for task in tasks if not parts.finished(task.key)]) or []
             some, at_once = batches, at_once if self.jobs or self.engine.address else 1  # a batch fills the GPU here
         # Where nobody looks, one job needs no process of its own.
         live = live_notes(parts, tasks) if sample.watched and self.progress is not silent else None

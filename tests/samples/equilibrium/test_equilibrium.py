@@ -264,8 +264,8 @@ def test_a_network_starts_from_an_image(tmp_path):
 
 def test_the_command_runs_and_says_what_it_found(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("physnn.samples.equilibrium.order.MEASUREMENTS", 20)
-    words = "sweep-noise --model xy --L 4 6 --T 0.8 1 1.2 1.4 --sampler metropolis --sweeps 200 --jobs 1 --quiet"
+    monkeypatch.setattr("physnn.samples.equilibrium.order.MEASUREMENTS", 10)
+    words = "sweep-noise --model xy --L 4 6 --T 0.8 1 1.2 1.4 --sampler metropolis --sweeps 100 --jobs 1 --quiet"
     assert cli.run([*words.split(), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["file"] == "sweep-equilibrium.h5"
