@@ -45,9 +45,9 @@ def test_side_by_side_is_as_alone():
         advance_together(sampler, model, T, alone, 1)
 
 
-def recipe(out, extend=False, **more):
-    settings = {"L": (64,), "T": [2.4, 3.0], "sweeps": 2, "chains": 1, "algorithm": "multispin-gpu"}
-    return api.recipe("temperature", out, extend, **(more if extend else settings | {"thermalisation": 1} | more))
+def recipe(out, sweeps, thermalisation):
+    settings = {"L": (64,), "T": [2.4, 3.0], "chains": 1, "algorithm": "multispin-gpu"}
+    return api.recipe("temperature", out, **settings, sweeps=sweeps, thermalisation=thermalisation)
 
 
 @pytest.fixture
@@ -59,21 +59,21 @@ def short(monkeypatch):
 
 def test_a_sweep_in_batches_has_the_data_of_its_chains(tmp_path, monkeypatch, short):
     out = tmp_path / "s.h5"
-    assert files.run(recipe(out), out) == 2
-    sample = temperature.TemperatureSample(recipe(out))
+    assert files.run(recipe(out, 1, 1), out) == 2
+    sample = temperature.TemperatureSample(recipe(out, 1, 1))
     for t, task in enumerate(sorted(sample.tasks(), key=lambda task: (task["T"], task["chain"]))):
         work(task, path := tmp_path / f"{task.key}.h5", {"sample": sample})
         energy = read_sweep(out).sizes[64]["energy"].values
         assert np.array_equal(read_part(path)["energy"], energy[t, 0])
     whole = content_digest(out)
     monkeypatch.setattr(temperature, "SITES", 64**2)  # one lattice a batch
-    assert files.run(recipe(out), again := tmp_path / "again.h5", jobs=1) == 2
+    assert files.run(recipe(out, 1, 1), again := tmp_path / "again.h5", jobs=1) == 2
     assert content_digest(again) == whole
 
 
 def test_chains_left_at_different_places_catch_up(tmp_path, monkeypatch, short):
     whole, out = tmp_path / "whole.h5", tmp_path / "s.h5"
-    files.run(recipe(whole, sweeps=3), whole)
+    files.run(recipe(whole, 3, 0), whole)
     asked = iter([True, False])
 
     class Stopping:
@@ -87,12 +87,12 @@ def test_chains_left_at_different_places_catch_up(tmp_path, monkeypatch, short):
         patch.setattr(temperature, "BLOCK", 1)
         patch.setattr(temperature, "TOGETHER_SECONDS", 0.0)
         with pytest.raises(Unfinished):
-            files.run(recipe(out, sweeps=3), out)
+            files.run(recipe(out, 3, 0), out)
     kept = sorted(Parts(out).folder.glob("*.h5"))
     assert len(kept) == 2 and all(len(read_part(path)["energy"]) == 1 for path in kept)
     kept[0].unlink()
-    sample = temperature.TemperatureSample(recipe(out, sweeps=3))
+    sample = temperature.TemperatureSample(recipe(out, 3, 0))
     (batch,) = sample.batched(sample.tasks())
     assert isinstance(batch, Batch) and len(batch.tasks) == 2
-    files.run(recipe(out, sweeps=3), out)
+    files.run(recipe(out, 3, 0), out)
     assert content_digest(out) == content_digest(whole)
