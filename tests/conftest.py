@@ -17,6 +17,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from physnn import rng
 from physnn.networks.kuramoto.architecture import Architecture
@@ -99,6 +100,22 @@ def planted_sizes(
             "rmse": Variable(("eta", "network", "image"), values),
         }
     return sizes
+
+
+@pytest.fixture
+def rendered() -> None:
+    """Figures that are rendered in a module where others are not."""
+
+
+@pytest.fixture
+def unrendered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures that are built and written without pixels, which take longest, unless a test asks for `rendered`."""
+
+    def write(_figure: Figure, path: Path, **_settings: Any) -> None:
+        path.write_bytes(b"no pixels")
+
+    if "rendered" not in request.fixturenames:
+        monkeypatch.setattr(Figure, "savefig", write)
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from tests.networks.test_brought import AKORN
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SIZES = ["--L", "24", "32", "--images", "12", "--quiet", "--json"]
 SWEEP = ["sweep-noise", *SIZES, "--eta-range", "0", "2", "5", "--module", "my_net.py:AkornLayer"]
 
@@ -77,7 +79,7 @@ def test_a_network_from_outside_is_swept_diagnosed_and_fitted(here, capsys):
         assert json.loads(capsys.readouterr().out)["verdict"], observable
 
 
-def test_a_diagnosis_says_what_it_cannot_know(here, capsys):
+def test_a_diagnosis_says_what_it_cannot_know(here, capsys, rendered):
     words = ["diagnose", "layer.safetensors", "--module", "my_net.py:AkornLayer", "--images", "4", "--L", "24"]
     (found,) = answered(capsys, *words, "--json", "--quiet", "--figure", "page.png")["networks"]
     assert found["name"] == "layer" and found["family"] == "brought" and found["steps"] == 8

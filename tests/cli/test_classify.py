@@ -15,6 +15,8 @@ from physnn.cli import run as command
 from physnn.store.ensemble_file import read_distances, read_ensembles
 from physnn.store.hdf5 import content_digest
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 QUICK = ("--train", "60", "--test", "50", "--quiet", "--jobs", "1")
 
 

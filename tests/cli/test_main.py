@@ -21,6 +21,8 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep, write_sweep
 from tests.conftest import make_networks, planted_sizes
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 TINY = ["--L", "20", "24", "--eta", "0", "0.1", "0.2", "3e-1", "--images", "4", "--jobs", "1", "--no-memory", "--quiet"]
 
 
@@ -49,7 +51,7 @@ def test_help_takes_under_a_second():
     assert min(times) < 1
 
 
-def test_sweep_prints_one_json_object_and_a_file_that_holds_the_same(here, network_file, capsys):
+def test_sweep_prints_one_json_object_and_a_file_that_holds_the_same(here, network_file, capsys, rendered):
     assert run(["sweep-noise", *TINY, "--networks", str(network_file), "--out", "s.h5", "--json"]) == 0
     captured = capsys.readouterr()
     answer = json.loads(captured.out)
@@ -106,7 +108,7 @@ def test_sweep_tells_what_the_task_and_what_memory_bear(here, network_file, caps
     assert "memory is not measured: " in capsys.readouterr().out and not Path("d-memory.h5").exists()
 
 
-def test_the_answer_of_a_sweep_is_there_before_memory_begins(here, network_file, capsys, monkeypatch):
+def test_the_answer_of_a_sweep_is_there_before_memory_begins(here, network_file, capsys, monkeypatch, rendered):
     run_recipe = sweep.run_recipe
 
     def stopped(title, *rest):
@@ -311,7 +313,7 @@ def test_fit_says_undecided_with_status_3(here, capsys):
     assert "undecided" in capsys.readouterr().out
 
 
-def test_show_plot_verify_look_at_files(here, network_file, capsys):
+def test_show_plot_verify_look_at_files(here, network_file, capsys, rendered):
     write_sweep(Path("p.h5"), {"kind": "planted"}, planted_sizes(1))
     assert run(["show", "p.h5", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -28,6 +28,8 @@ from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import make_networks
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SMALL = {"eta": [0.0, 0.1, 0.2, 0.3], "images": 10, "batch": 2, "target_error": 0.01}
 DECISION = Refinement((0.0, 0.1, 0.125, 0.15, 0.2), 1.5, True, 0.01, 0, "injected")
 

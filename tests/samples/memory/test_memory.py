@@ -22,6 +22,8 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import until_done
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 ISING = ("diagonal", "1", "0")
 SMALL = {"L": (8, 12), "eta": (1.0, 3.0), "model": ISING, "replicas": 4, "longest": 300, "scaling": 0.5}
 
@@ -100,7 +102,7 @@ def test_below_its_transition_a_coupling_remembers_and_above_it_forgets(ising):
     assert low < 0.2 * high
 
 
-def test_its_file_is_read_like_any_other(ising, tmp_path, capsys):
+def test_its_file_is_read_like_any_other(ising, tmp_path, capsys, rendered):
     sweep = read_sweep(ising)
     assert "memory" in fit.describe(ising)["observables"]
     curves = fit.curves(ising)
