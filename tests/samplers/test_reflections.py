@@ -109,8 +109,14 @@ def test_large_lattices_forget_sooner():
     assert left["alone"] > 0.8 and abs(left["clusters"]) < 0.6
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """A search for the order that is coarse: nothing here rests on its statistics."""
+    monkeypatch.setattr("physnn.samples.equilibrium.order.MEASUREMENTS", 20)
+
+
 @pytest.mark.parametrize(("sampler", "jobs"), [("metropolis", 2), ("langevin", 1)])
-def test_sweeps_with_clusters_continue_and_do_not_depend_on_jobs(tmp_path, sampler, jobs):
+def test_sweeps_with_clusters_continue_and_do_not_depend_on_jobs(tmp_path, quick, sampler, jobs):
     settings = {"T": (1.2, 1.3), "model": ("diagonal", "1", "0"), "sampler": sampler, "chains": 2, "clusters": True}
     sweep_equilibrium((4, 8), out=tmp_path / "a.h5", sweeps=12, thermalisation=4, jobs=1, **settings)
     sweep_equilibrium((4, 8), out=tmp_path / "b.h5", sweeps=7, thermalisation=4, jobs=1, **settings)
@@ -120,7 +126,7 @@ def test_sweeps_with_clusters_continue_and_do_not_depend_on_jobs(tmp_path, sampl
         sweep_equilibrium((4, 8), out=tmp_path / "a.h5", sweeps=12, thermalisation=4, **settings | {"clusters": False})
 
 
-def test_what_clusters_cannot_do_is_refused():
+def test_what_clusters_cannot_do_is_refused(quick):
     for model, extra in ((("network", "kuramoto_symmetric/0"), {}), (("xy",), {"noiseless": True})):
         with pytest.raises(InputError, match="clusters"):
             sweep_equilibrium((8,), T=(0.5,), model=model, clusters=True, sweeps=4, **extra)

@@ -166,7 +166,7 @@ def test_runs_that_are_not_in_equilibrium_have_no_static_exponents(tmp_path, mon
     settings = SMALL | {"L": (4, 6), "T": (0.9, 1.0, 1.1, 1.2), "sweeps": 250, "thermalisation": 20, "interval": 10}
     if what in ("noise", "projection"):
         monkeypatch.setattr(work, "sampler_of", lambda recipe, size=0.0: Broken(what))
-    own = {"nothing": {"interval": 100}, "gamma": {"gamma": 0.25}}
+    own = {"nothing": {"interval": 100}, "gamma": {"gamma": 0.25}, "noise": {"sweeps": 100}}
     run(out, **settings | own.get(what, {}))
     status = cli.run(["fit", str(out), "--json", "--joint", "xi_over_L", "--resamples", "20"])
     printed = capsys.readouterr().out
@@ -192,7 +192,8 @@ def test_runs_that_are_not_in_equilibrium_have_no_static_exponents(tmp_path, mon
         (("rotated", "1/8", "1/4"), {("1/8", "1/4")}, 2),
     ],
 )
-def test_the_order_is_found_by_cooling(words, wave_vectors, components):
+def test_the_order_is_found_by_cooling(words, wave_vectors, components, monkeypatch):
+    monkeypatch.setattr(ordering, "MEASUREMENTS", 40)  # half of them find it
     model = load_model(words)
     found = find_order(model, (8, 16, 32), 0.9, 0, identity(model))
     assert found.resolved
@@ -201,7 +202,8 @@ def test_the_order_is_found_by_cooling(words, wave_vectors, components):
     assert found.order.components == components
 
 
-def test_starts_that_stay_elsewhere_are_reported():
+def test_starts_that_stay_elsewhere_are_reported(monkeypatch):
+    monkeypatch.setattr(ordering, "MEASUREMENTS", 40)
     model = load_model(("diagonal", "-1", "0"))
     found = find_order(model, (16,), 0.1, 0, identity(model))
     assert record(found).wave_vectors == (("1/2", "1/2"),)
@@ -212,7 +214,7 @@ def test_an_order_elsewhere_than_measured_is_told(tmp_path):
     out = tmp_path / "s.h5"
     wrong = OrderRecord(wave_vectors=(("1/2", "1/2"),), vectors=(((1.0, 0.0), (0.0, 0.0)),), T=1.2, L=16)
     run(
-        out, **SMALL | {"order": wrong, "T": (0.3, 0.5, 0.6, 0.7), "sampler": "metropolis", "sweeps": 200, "L": (8, 12)}
+        out, **SMALL | {"order": wrong, "T": (0.3, 0.5, 0.6, 0.7), "sampler": "metropolis", "sweeps": 100, "L": (8, 12)}
     )
     found = fit.fit(out, "energy", resamples=20)
     assert any("S(k) peaks at (0, 0)" in remark for remark in found.remarks)
@@ -265,7 +267,9 @@ def test_a_network_starts_from_an_image(tmp_path):
 def test_the_command_runs_and_says_what_it_found(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("physnn.samples.equilibrium.order.MEASUREMENTS", 10)
-    words = "sweep-noise --model xy --L 4 6 --T 0.8 1 1.2 1.4 --sampler metropolis --sweeps 100 --jobs 1 --quiet"
+    monkeypatch.setattr(work, "BLOCK_SITES", 10_000)  # the dry run moves as many
+    words = "sweep-noise --model xy --L 4 6 --T 0.8 1 1.2 1.4 --sampler metropolis --jobs 1 --quiet"
+    words += " --sweeps 100 --thermalisation 40"
     assert cli.run([*words.split(), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["file"] == "sweep-equilibrium.h5"
