@@ -119,8 +119,8 @@ def test_a_crossing_that_the_null_model_explains_is_none():
     assert fit.null and not fit.null.rejected and fit.null.reference == 128
     assert fit.verdict == "no-crossing" and "explains the curves" in fit.reason and "both signs" in fit.reason
     assert fit.collapse is None and fit.as_json()["null_model"]["rejected"] is False
-    # The same images, but pixels near shapes that know L: the crossing stands.
-    knowing = {L: Errors(e.eta, e.near * ((ETA + 0.05) / 0.2)[:, None, None] ** (np.log2(L / 32) - 1), e.far, e.n_near)
+    # The same images, but pixels near shapes that know L, by a function of (eta - 0.15) L^0.8: the crossing stands.
+    knowing = {L: Errors(e.eta, e.near * np.exp(4 * (ETA - 0.15) * (L / 64) ** 0.8)[:, None, None], e.far, e.n_near)
                for L, e in sizes.items()}  # fmt: skip
     fit = report.fit(as_sweep(knowing), "rmse")
     assert fit.null and fit.null.rejected
