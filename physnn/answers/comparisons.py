@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +16,7 @@ from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.hdf5 import is_hdf5
 from physnn.store.sweep_file import SweepFile, read_sweep
-from physnn.store.table import read_table
+from physnn.store.tables.table import read_table
 
 if TYPE_CHECKING:
     from physnn.analysis.collapse.dynamic import DynamicFit
@@ -85,6 +85,7 @@ def fit_dynamic(
     critical_point: float | None = None,
     inverse_nu: float | None = None,
     observable: str | None = None,
+    columns: Mapping[str, str] | None = None,
     resamples: int = 200,
     seed: int = 0,
 ) -> DynamicFit:
@@ -93,11 +94,11 @@ def fit_dynamic(
     Parameters
     ----------
     source : path
-        Table with columns L, control, t, value and error, named in its header; see `physnn.store.table`.
+        Table with columns L, control, t, value and error, named in its header; see `physnn.store.tables.table`.
     z, zeta, critical_point, inverse_nu : float or "free", optional
         Values that are held; zeta/nu is held at 0 for observables not known to have a dimension.
-    observable, resamples, seed
-        As in `fit`.
+    observable, columns, resamples, seed
+        As in `fit`; a column may be the ``time``.
 
     Raises
     ------
@@ -107,13 +108,13 @@ def fit_dynamic(
     from physnn.analysis.collapse.dynamic import dynamic_scaling
     from physnn.analysis.curves.points import Points
 
-    table = Columns(**read_table(Path(source)))
+    table = Columns(**read_table(Path(source), columns, observable))
     check_fit(len(table.y), resamples)
     if table.t is None or table.error is None:
         missing = "times" if table.t is None else "errors"
         raise InputError(f"{source} has no column of {missing}: name columns in a header, as in L,T,t,value,error")
     if zeta is None:
-        zeta = 0.0 if is_dimensionless(observable or table.observable) else "free"
+        zeta = 0.0 if is_dimensionless(table.observable) else "free"
     held = [None if value in (None, "free") else float(value) for value in (critical_point, inverse_nu, zeta, z)]
     points = Points(table.L, table.x, table.y, table.error, t=table.t)
     generator = rng.stream(seed, "bootstrap", "dynamic")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,7 +28,8 @@ from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, rea
 from physnn.store.hdf5 import Group, content_digest, is_hdf5
 from physnn.store.network_file import NETWORKS, read_networks
 from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
-from physnn.store.table import read_covariance, read_table
+from physnn.store.tables.cells import STDIN
+from physnn.store.tables.table import read_covariance, read_table
 
 if TYPE_CHECKING:
     from physnn.analysis.order.equilibrium import EquilibriumCheck
@@ -43,6 +44,7 @@ def fit(
     critical_point: float | None = None,
     inverse_nu: float | None = None,
     covariance: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
     resamples: int = 200,
     seed: int = 0,
 ) -> Fit:
@@ -52,11 +54,10 @@ def fit(
     ----------
     source : path or SweepFile
         A sweep file, of ours or made with `physnn.write_sweep`, or a plain table with columns L, control, value and
-        error, see `physnn.store.table`.
+        error, see `physnn.store.tables.table`; ``-`` is a table from the standard input.
     observable : str, optional
         A name of `physnn.analysis.curves.observables.OBSERVABLES` that the file's arrays allow, by default ``rmse`` of
-        networks and ``binder`` of lattice models; for a table
-        what its values are, by default the name in its header.
+        networks and ``binder`` of lattice models; of a table the column with this name, by default its only value.
     zeta : float or "free", optional
         zeta/nu is held or fitted; by default fitted where the observable is known not to be dimensionless, else 0.
     omega : float or "free", optional
@@ -66,6 +67,9 @@ def fit(
         Values that are held.
     covariance : path, optional
         Covariance of a table's values.
+    columns : mapping of str to str, optional
+        Names, or numbers from 1, of a table's columns by role: ``size``, ``control``, ``value``, ``error``,
+        ``control_error``.
     resamples : int
         Bootstrap samples.
     seed : int
@@ -81,7 +85,7 @@ def fit(
     InputError
         If the file is unusable, has one size only, or lacks the observable.
     """
-    found, peaks, remarks = loaded(source, observable, covariance, resamples, seed)
+    found, peaks, remarks = loaded(source, observable, covariance, resamples, seed, columns)
     omega = usual_omega(found) if omega is None else omega
     settings = Settings(zeta, omega, critical_point, inverse_nu, resamples)
     answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
@@ -103,19 +107,25 @@ def null_of(source: str | Path | SweepFile, found: Curves, seed: int = 0) -> Nul
 
 
 def loaded(
-    source: str | Path | SweepFile, observable: str | None, covariance: str | Path | None, resamples: int, seed: int
+    source: str | Path | SweepFile,
+    observable: str | None,
+    covariance: str | Path | None,
+    resamples: int,
+    seed: int,
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[Curves, str, tuple[str, ...]]:
     """Curves of a file, evidence of two peaks in it, and what was done to its numbers."""
-    if isinstance(source, str | Path) and not is_hdf5(Path(source)):
-        table = Columns(**read_table(Path(source)))
+    if isinstance(source, str | Path) and (Path(source) == STDIN or not is_hdf5(Path(source))):
+        table = Columns(**read_table(Path(source), columns, observable))
         if table.t is not None:
             raise InputError(f"{source} has a column of times: fit it with --dynamic")
         check_fit(len(table.y), resamples)
         matrix = read_covariance(Path(covariance), len(table.y)) if covariance else None
         generator = rng.stream(seed, "bootstrap", "table")
-        table = replace(table, observable=observable or table.observable)
         found, said = curves_of_table(table, matrix, max(1000, resamples), generator)
         return found, "", (*table.remarks, *said)
+    if columns:
+        raise InputError(f"columns belong to a plain table; a sweep file knows its own (--{next(iter(columns))})")
     if covariance:
         raise InputError("a covariance belongs to a plain table; a sweep file has its own resampling")
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)

@@ -26,15 +26,24 @@ exponent_options = opt.stack(
     ),
     opt.resamples_option,
 )
+COLUMN_ROLES = ("size", "control", "value", "error", "control_error", "time")
+"""Roles of a table's columns that have an option."""
+column_options = opt.stack(
+    *(
+        click.option(f"--{role.replace('_', '-')}", metavar="COLUMN", help="Column of a table, by name or number.")
+        for role in COLUMN_ROLES
+    )
+)
 
 
 @click.command("fit", cls=opt.ListCommand)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--observable",
-    help="What to fit of a sweep file, or what a table holds [default: rmse of networks, binder of lattices, a "
-    "table's header].",
+    help="What to fit of a sweep file or of a table with several values [default: rmse of networks, binder of "
+    "lattices, a table's only value].",
 )
+@column_options
 @exponent_options
 @click.option("--critical-point", type=opt.Number(), help="Hold the critical point at a value.")
 @click.option("--inverse-nu", type=opt.Number(1e-6), help="Hold 1/nu at a value.")
@@ -59,11 +68,12 @@ def fit_command(
 ) -> int:  # fmt: skip
     """Critical point and exponents of FILE with errors, or the evidence that there are none.
 
-    FILE is a sweep file, or a plain table with columns L, control, value and error (whitespace or commas, # comments,
-    a header if you like).
+    FILE is a sweep file, a plain table with columns L, control, value and error (any separator, # comments, a header
+    if you like, one column for each size, packed with gzip), or - for a table from the standard input.
 
     \b
     physnn fit data.csv --json
+    physnn fit runs.csv --size N --control beta --value U4 --error dU4
     physnn fit magnetisation.txt --zeta free --figure fit.png
     physnn fit sweep-noise.h5 --observable overlap
 
@@ -73,15 +83,16 @@ def fit_command(
     from physnn.errors import InputError
 
     check_files(file)
+    columns = {role: name for role in COLUMN_ROLES if (name := options.pop(role)) is not None}
     if dynamic:
-        return _dynamic(file, z, options, seed or 0, as_json)
+        return _dynamic(file, z, options | {"columns": columns}, seed or 0, as_json)
     if z is not None:
         raise InputError("--z belongs to --dynamic")
     from physnn.analysis.verdict.fit import DECIDED
     from physnn.answers import fit as report
     from physnn.cli.answers import fit_text
 
-    answer = report.fit(file, seed=seed or 0, **options)
+    answer = report.fit(file, columns=columns, seed=seed or 0, **options)
     refused = answer.verdict == "non-equilibrium"
     common = _joint(file, joint, options, seed or 0) if joint and not refused else None
     drawn, text = None, None
@@ -113,7 +124,7 @@ def check_files(*files: Path | None) -> None:
     from physnn.errors import InputError
 
     for file in files:
-        if file is not None and not file.exists():
+        if file is not None and str(file) != "-" and not file.exists():
             raise InputError(f"cannot read {file}: there is no such file; check the name")
 
 
@@ -123,7 +134,7 @@ def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bo
     for name in ("omega", "covariance"):
         if options[name] is not None:
             raise click.UsageError(f"--{name} cannot be used with --dynamic")
-    names = ("zeta", "critical_point", "inverse_nu", "observable", "resamples")
+    names = ("zeta", "critical_point", "inverse_nu", "observable", "resamples", "columns")
     answer = comparisons.fit_dynamic(file, z=z, seed=seed, **{name: options[name] for name in names})
     if as_json:
         print_json({"file": str(file), **answer.as_json()})

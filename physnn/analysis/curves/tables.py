@@ -51,6 +51,7 @@ class Columns:
     control: str = "x"
     observable: str = "value"
     t: np.ndarray | None = None
+    x_error: np.ndarray | None = None
     remarks: tuple[str, ...] = ()
 
 

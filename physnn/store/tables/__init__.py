@@ -1,0 +1,1 @@
+"""Plain tables: cells of a text, roles of columns, points."""
