@@ -131,7 +131,18 @@ def loaded(
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
     sweep, remarks = fitted_together(sweep)
     found = curves(sweep, observable, resamples=resamples, seed=seed)
+    if found.frozen:
+        remarks = (*remarks, _frozen(found))
     return found, two_peaks({L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}), remarks
+
+
+def _frozen(found: Curves) -> str:
+    """Remark on control values that are left out because no chain moved there."""
+    where: dict[str, list[str]] = {}
+    for L, values in found.frozen.items():
+        where.setdefault(", ".join(f"{x:g}" for x in values), []).append(str(L))
+    places = "; ".join(f"{found.control} = {values} (L = {', '.join(sizes)})" for values, sizes in where.items())
+    return f"no chain moved at {places}: such points are unknown, not exact, and left out"
 
 
 def equilibrium_checks(sweep: SweepFile) -> list[EquilibriumCheck]:
@@ -177,14 +188,15 @@ def default_observable(sweep: SweepFile) -> str:
 
 
 def curve_rows(found: Curves) -> list[list[str]]:
-    """Curves as rows of text: control value, then value and error of every size."""
-    values = sorted({float(x) for L in found.sizes for x in found.x[L]})
+    """Curves as rows of text: control value, then value and error of every size, unknown where no chain moved."""
+    values = sorted({float(x) for L in found.sizes for x in (*found.x[L], *found.frozen.get(L, ()))})
     rows = []
     for x in values:
         row = [f"{x:.6g}"]
         for L in found.sizes:
             at = np.flatnonzero(found.x[L] == x)
-            row.append(str(Estimate(float(found.y[L][at[0]]), float(found.errors[L][at[0]]))) if len(at) else "")
+            nothing = "unknown" if x in found.frozen.get(L, ()) else ""
+            row.append(str(Estimate(float(found.y[L][at[0]]), float(found.errors[L][at[0]]))) if len(at) else nothing)
         rows.append(row)
     return rows
 

@@ -86,6 +86,11 @@ def draw_curves(axes: Axes, fit: Fit, inset: bool = False) -> None:
         line.set(marker=marker, markersize=max(3, 9 - 2.5 * k), fillstyle="full" if k else "none")
         if fit.null and L in fit.null.predicted:
             axes.plot(fit.null.eta, fit.null.predicted[L], color=colour, lw=2.5, ls=":", zorder=3)
+    if unknown := sorted({x for at in curves.frozen.values() for x in at}):
+        foot = axes.get_xaxis_transform()
+        axes.plot(
+            unknown, [0.03] * len(unknown), "x", color="0.3", ms=6, transform=foot, label="unknown: no chain moved"
+        )
     if fit.null:
         axes.plot([], [], color="0.3", lw=2.5, ls=":", label=f"predicted from L = {fit.null.reference}")
     axes.set(xlabel=_axis(curves), ylabel=curves.symbol)

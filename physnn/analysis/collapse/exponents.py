@@ -10,8 +10,8 @@ import numpy as np
 from physnn.analysis.collapse.gaussian_process import GaussianProcessFit, gaussian_process
 from physnn.analysis.collapse.groups import TwoLevel, differing, two_level
 from physnn.analysis.collapse.quality import quality
-from physnn.analysis.collapse.scan import Held, Scan, bootstrap, forms_of, scan
-from physnn.analysis.collapse.search import search
+from physnn.analysis.collapse.scan import Held, Scan, along_omega, bootstrap, forms_of, scan
+from physnn.analysis.collapse.search import rival_minima, search
 from physnn.analysis.collapse.single import fit_from
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.points import Form, Points, Solution
@@ -155,13 +155,13 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
     one = differing(curves, replace(forms[0], corrected=False))
     points = one or curves.points()
     rough = roughness(points, generator)
-    start = search(points, replace(forms[0], corrected=False))
-    if start is None:
+    starts = rival_minima(points, forms[0])
+    if not starts:
         return None
     remarks: list[str] = []
     keep, correlation = np.ones(len(points), bool), None
     if rough.smooth:
-        x_c, inverse_nu = start.parameters[:2]
+        x_c, inverse_nu = starts[0].parameters[:2]
         span = width(points, x_c, inverse_nu)
         keep = thinned(points, x_c, inverse_nu, SHARED_SPACING * span)
         points = points.chosen(keep)
@@ -171,7 +171,7 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
                 f"points scatter {np.sqrt(rough.ratio):.2g} times their errors: they share runs, so {keep.sum()} of "
                 f"{len(keep)} are kept and errors hold for points correlated within each L"
             )
-    scanned = scan(points, forms, start, correlation)
+    scanned = scan(points, forms, starts, correlation)
     if scanned is None:
         return None
     if settings.omega is None:
@@ -180,7 +180,8 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
     remarks += _fitness(scanned, len(points))
     rows = curves.rows()[:, keep] if curves.networks and one is None else None
     count = settings.resamples if rows is None else min(settings.resamples, len(rows))
-    samples = bootstrap(points, scanned, count, generator, rows, correlation)
+    whole = scanned if curves.networks else along_omega(points, scanned, correlation)
+    samples = bootstrap(points, whole, count, generator, rows, correlation)
     samples = samples[np.isfinite(samples[:, :3]).all(1)]
     if len(samples) < STABLE * count:
         return None
@@ -189,7 +190,7 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
         remarks.append("networks have critical points of their own: windows and chi2 are those of the middle one")
         if own is None:
             return None
-    estimates, said = _estimates(curves, scanned, samples, own)
+    estimates, said = _estimates(curves, whole, samples, own)
     best = scanned.best
     inside = points.chosen(best.mask)
     parameters = best.solution.parameters
@@ -220,7 +221,7 @@ def _corrected(points: Points, fixed: Held, scanned: Scan, correlation: np.ndarr
     if best - least < FAVOURED:
         allowed = [f for form, f in found if not form.analytic and _criterion(f, 0) - best < NOT_EXCLUDED]
         return scanned, _sensitivity(scanned, allowed)
-    wider = scan(points, [*forms_of(fixed, None), *forms], scanned.candidates[0].solution, correlation)
+    wider = scan(points, [*forms_of(fixed, None), *forms], [scanned.candidates[0].solution], correlation)
     if wider is None:
         return scanned, []
     share = sum(c.weight for c in wider.candidates if c.form.corrected)
@@ -298,8 +299,6 @@ def _omega(scanned: Scan) -> Estimate:
     share = np.array([c.weight for c in corrected])
     if share.sum() < 0.5:
         return Estimate(float("nan"), 0.0)
-    if (held := scanned.best.form.fixed[3]) is not None:
-        return Estimate(held, 0.0)
     values = np.array([c.solution.parameters[3] for c in corrected])
     mean = float(share @ values / share.sum())
     within = np.array([c.solution.covariance[3, 3] for c in corrected])

@@ -15,8 +15,9 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from physnn.analysis.collapse.search import search
-from physnn.analysis.collapse.single import fit_from, refit
+from physnn.analysis.collapse.collapse import BOUNDS, OMEGA_PRIOR
+from physnn.analysis.collapse.search import rival_minima
+from physnn.analysis.collapse.single import fit_from, fit_like, refit
 from physnn.analysis.curves.points import Form, Points, Solution, draw
 
 SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
@@ -32,6 +33,10 @@ With errors many times larger they would make up all of its error.  D. Madigan a
 (1994) 1535, whose window is 1/20; where omega is fitted, fits with the analytic term leave also if the same fit without
 it has more weight.
 """
+KNOWN_OMEGA = 0.1
+"""Relative error of omega up to which its likelihood counts as normal (convention)."""
+STEPS = np.linspace(-4.0, 4.0, 13)
+"""Places along omega at which fits are made, in errors of ln omega."""
 Held = tuple[float | None, float | None, float | None]
 """Values of (x_c, 1/nu, zeta/nu) that are held; None is fitted."""
 
@@ -71,7 +76,7 @@ class Scan:
 
 
 def scan(
-    points: Points, forms: Sequence[Form], start: Solution | None = None, correlation: np.ndarray | None = None
+    points: Points, forms: Sequence[Form], starts: Sequence[Solution] = (), correlation: np.ndarray | None = None
 ) -> Scan | None:
     """Fit all candidates and average them; None if nothing can be fitted.
 
@@ -81,21 +86,28 @@ def scan(
         The data.
     forms : sequence of Form
         Scaling forms to try, see `forms_of`.
-    start : Solution, optional
-        Where to start; by default the best of all minima of the first form.
+    starts : sequence of Solution, optional
+        Where to start; by default the minima of the first form that the data do not tell apart, see `rival_minima`.
     correlation : ndarray, optional
         Correlation of the points that enters errors but not the fit.
     """
-    # From the best collapse without corrections: with them other minima would pass for a collapse.
-    start = start or search(points, replace(forms[0], corrected=False))
-    if start is None:
-        return None
+    starts = starts or rival_minima(points, forms[0])
     candidates: list[Candidate] = []
     sizes = points.sizes
     for smallest in sizes[: max(1, len(sizes) - 2)]:
         for form in forms:
-            candidates += _windows(points, form, smallest, start)
+            for start in starts:
+                found = _windows(points, form, smallest, start)
+                candidates += [c for c in found if not any(_same(c, other) for other in candidates)]
     return average(candidates, len(points), correlation) if candidates else None
+
+
+def _same(one: Candidate, other: Candidate) -> bool:
+    """Whether two fits came to one minimum from different starts."""
+    if one.form != other.form or not np.array_equal(one.mask, other.mask):
+        return False
+    difference = np.abs(one.solution.parameters - other.solution.parameters)
+    return bool((difference[:3] <= 0.1 * np.sqrt(np.diag(one.solution.covariance))[:3] + 1e-12).all())
 
 
 def forms_of(fixed: Held, omega: float | Literal["free"] | None) -> list[Form]:
@@ -123,11 +135,16 @@ def _windows(points: Points, form: Form, smallest: int, start: Solution) -> list
         if min(counts) < 2 or len(chosen) < 3 * len(form.free()) + 6:
             break
         found = fit_from(chosen, form, parameters)
-        if found is None or found.dof < 3:
+        if found is None or found.dof < 3 or not _known(found):
             continue
         candidates.append(Candidate(form, smallest, share * widest, mask, found))
         parameters = found.parameters
     return candidates
+
+
+def _known(found: Solution) -> bool:
+    """Whether a fit knows 1/nu, by less than its own value: otherwise nothing sets the scale of the window."""
+    return bool(np.sqrt(found.covariance[1, 1]) < found.parameters[1])
 
 
 def average(candidates: list[Candidate], count: int, correlation: np.ndarray | None = None) -> Scan:
@@ -144,13 +161,50 @@ def average(candidates: list[Candidate], count: int, correlation: np.ndarray | N
     )
     weights = _simplest(candidates, weights)
     candidates = [replace(c, weight=float(w)) for c, w in zip(candidates, weights, strict=True)]
-    parameters = np.array([s.parameters for s in solutions])
+    return _mixture(candidates, fine, correlation)
+
+
+def _mixture(candidates: list[Candidate], fine: bool, correlation: np.ndarray | None) -> Scan:
+    """Average of fits that have their weights."""
+    parameters = np.array([c.solution.parameters for c in candidates])
+    weights = np.array([c.weight for c in candidates])
     mean = weights @ parameters
-    widen = [1.0 if fine else max(1.0, s.chi2_per_dof) for s in solutions]
-    each = [_covariance(c, correlation) for c in candidates]
-    within = sum(w * f * covariance for w, f, covariance in zip(weights, widen, each, strict=True))
+    within = sum(
+        c.weight * (1.0 if fine else max(1.0, c.solution.chi2_per_dof)) * _covariance(c, correlation)
+        for c in candidates
+        if c.weight
+    )
     spread = (parameters - mean).T @ (weights[:, None] * (parameters - mean))
     return Scan(candidates, mean, np.asarray(within + spread), fine)
+
+
+def along_omega(points: Points, scanned: Scan, correlation: np.ndarray | None = None) -> Scan:
+    """Average in which every fit that hardly knows omega is replaced by fits along it, with their likelihoods.
+
+    Such a likelihood is far from a normal one: the smaller omega, the better it seems to be known, and x_c and 1/nu go
+    with it.
+    """
+    found: list[Candidate] = []
+    for c in scanned.candidates:
+        omega, error = c.solution.parameters[3], float(np.sqrt(c.solution.covariance[3, 3]))
+        if not c.weight or error < KNOWN_OMEGA * omega:
+            found.append(c)
+            continue
+        chosen, widen = points.chosen(c.mask), 1.0 if scanned.acceptable else max(1.0, c.solution.chi2_per_dof)
+        along, costs = [], []
+        for value in omega * np.exp(STEPS * min(error / omega, OMEGA_PRIOR[1])):
+            form = replace(c.form, fixed=(*c.form.fixed[:3], float(np.clip(value, *BOUNDS[:, 2]))))
+            start = np.append(c.solution.parameters[:3], form.fixed[3])
+            if fitted := fit_like(chosen, form, c.solution, start):
+                along.append(replace(c, form=form, solution=fitted))
+                prior = (np.log(value / OMEGA_PRIOR[0]) / OMEGA_PRIOR[1]) ** 2
+                costs.append(fitted.chi2 / widen + prior)
+        shares = np.exp(-(np.array(costs) - min(costs, default=0.0)) / 2)
+        found += [
+            replace(one, weight=c.weight * float(share))
+            for one, share in zip(along, shares / shares.sum(), strict=True)
+        ] or [c]
+    return _mixture(found, scanned.acceptable, correlation)
 
 
 def _simplest(candidates: list[Candidate], weights: np.ndarray) -> np.ndarray:

@@ -12,6 +12,10 @@ from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.collapse.single import STEEPNESS, fit_from
 from physnn.analysis.curves.points import Form, Points, Solution
 
+RIVAL = 6.0
+"""Loss in the corrected criterion of Akaike from which a minimum is no rival: a ratio of exp(3), see `FAVOURED`."""
+MOST_RIVALS = 3
+"""Most minima from which fits begin (convention)."""
 GRID_POINTS = 600
 """Points on which the grid is evaluated; more would cost time and move no minimum (convention)."""
 CENTRES = 40
@@ -23,7 +27,12 @@ COARSE_DEGREES = (5, 3)
 
 
 def search(points: Points, form: Form, most: int = 6) -> Solution | None:
-    """Best of all minima by the corrected criterion of Akaike; None where there is no fit.
+    """Best of all minima by the corrected criterion of Akaike, see `minima`; None where there is no fit."""
+    return next(iter(minima(points, form, most)), None)
+
+
+def minima(points: Points, form: Form, most: int = 6) -> list[Solution]:
+    """All minima, the best by the corrected criterion of Akaike first.
 
     Parameters
     ----------
@@ -37,15 +46,37 @@ def search(points: Points, form: Form, most: int = 6) -> Solution | None:
         few = points.chosen(np.sort(rng.stream(0, "subset", "collapse").permutation(len(points))[:GRID_POINTS]))
     model = CollapseModel(few, form)
     starts, costs = _grid(model, few, form)
-    minima = [starts[where] for where in _minima(costs)[: most + 2 * form.timed]]
-    if form.timed and minima:
-        minima = _polished(model, few, np.array(minima))
-    best: Solution | None = None
-    for row in minima:
-        found = fit_from(points, form, model.external(row))
-        if found and (best is None or _criterion(found) < _criterion(best)):
-            best = found
-    return best
+    rows = [starts[where] for where in _minima(costs)[: most + 2 * form.timed]]
+    if form.timed and rows:
+        rows = _polished(model, few, np.array(rows))
+    found = [fit_from(points, form, model.external(row)) for row in rows]
+    return sorted((s for s in found if s), key=_criterion)
+
+
+def rival_minima(points: Points, form: Form) -> list[Solution]:
+    """Minima that the data do not tell apart, without and with a correction L^-1, the best first.
+
+    Where corrections dominate, the best collapse without them lies far from the right one, and no fit of omega would
+    come from there.  Minima are rivals that lose less than `RIVAL` in the corrected criterion of Akaike, and differ in
+    x_c or 1/nu by more than an error.
+    """
+    found = minima(points, replace(form, corrected=False, analytic=False, fixed=(*form.fixed[:3], None)))
+    if form.corrected and len(points.sizes) > 2:
+        held = 1.0 if form.fixed[3] is None else form.fixed[3]
+        found += minima(points, replace(form, analytic=False, fixed=(*form.fixed[:3], held)))
+    kept: list[Solution] = []
+    for solution in sorted(found, key=_criterion):
+        close = _criterion(solution) - _criterion(kept[0]) < RIVAL if kept else True
+        if close and len(kept) < MOST_RIVALS and all(_apart(solution, other) for other in kept):
+            kept.append(solution)
+    return kept
+
+
+def _apart(one: Solution, other: Solution) -> bool:
+    """Whether minima differ in x_c or 1/nu by more than the smaller of their errors."""
+    difference = np.abs(one.parameters - other.parameters)[:2]
+    errors = np.sqrt(np.minimum(np.diag(one.covariance), np.diag(other.covariance)))[:2]
+    return bool((difference > errors).any())
 
 
 def _criterion(solution: Solution) -> float:

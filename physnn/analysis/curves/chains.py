@@ -56,13 +56,17 @@ def curves_of_chains(
     groups = [arrays for _, arrays in sizes.values()]
     rule = rule_of(observable, control, *groups, components=components)
     others = [rule_of(name, control, *groups, components=components) for name in together if name != observable]
-    x, y, samples, bins, apart = {}, {}, {}, [], []
+    x, y, samples, bins, apart, frozen = {}, {}, {}, [], [], {}
     said = disequilibrium(sizes, control)
+    used = sorted({name for each in (rule, *others) for name in each.raw})
     for L in sorted(sizes):
         order = np.argsort(sizes[L][0])
-        x[L] = np.asarray(sizes[L][0], float)[order]
-        used = {name for each in (rule, *others) for name in each.raw}
-        series = {name: np.asarray(sizes[L][1][name], float)[order] for name in used}
+        moving = order[_moving([sizes[L][1][name] for name in used])[order]]
+        if not len(moving):
+            raise InputError(f"no chain of L = {L} has moved, so {observable} is unknown there: leave this size out")
+        x[L] = np.asarray(sizes[L][0], float)[moving]
+        frozen[L] = tuple(float(value) for value in np.asarray(sizes[L][0])[np.setdiff1d(order, moving)])
+        series = {name: np.asarray(sizes[L][1][name], float)[moving] for name in used}
         raw = [series[name] for name in rule.raw]
         if not all(np.isfinite(values).all() for values in raw):
             raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
@@ -96,7 +100,21 @@ def curves_of_chains(
         equilibrium=said or next((a for a in apart if a), ""),
         chains=chains,
         bins=min(bins),
+        frozen={L: values for L, values in frozen.items() if values},
     )
+
+
+def _moving(series: Sequence[np.ndarray]) -> np.ndarray:
+    """Mask of the control values at which every series ``(points, chains, measurements)`` has more than one value.
+
+    Where chains never moved an error of 0 would call exact what is unknown.
+    """
+    moving = np.ones(len(series[0]), bool)
+    for values in series:
+        flat = np.asarray(values, float).reshape(len(values), -1)
+        # Values that are not finite are refused by the caller.
+        moving &= ~(np.ptp(flat, axis=1) <= 1e-12 * np.abs(flat).max(1))
+    return moving
 
 
 def _point(

@@ -23,6 +23,10 @@ SLIGHT = 0.03
 """Differences on one side of a crossing, over those on the other, that corrections to scaling may make (convention)."""
 DECIDED = ("crossing", "merging", "first-order", "no-crossing")
 """Verdicts that answer the question."""
+LEAST_BESIDE = 2
+"""Control values on each side of a critical point, at two sizes at least: a window's edge is none (convention)."""
+TWO_SIZES = "two sizes cannot show corrections to scaling: x_c and exponents hold only as far as there are none"
+"""Remark on fits of two sizes."""
 CLEAR = 1.5
 """Significance, over the threshold, from which a difference of one sign is asked where it comes from (convention)."""
 
@@ -123,11 +127,21 @@ def verdict_of(pairs: list[Pair]) -> tuple[Verdict, str]:
         return "undecided", f"{name} are known to {pair.resolution:.0%} of the curves' range only: add measurements"
     if others:
         return "undecided", f"L = {others[0].sizes[0]} and {others[0].sizes[1]} cross, but {name} do not"
+    return "no-crossing", f"between {name} {_seen(pair)}"
+
+
+def _seen(pair: Pair) -> str:
+    """What is seen of differences of one sign or none, and what would be."""
     sign = "positive" if pair.positive > 1 else "negative" if pair.negative > 1 else ""
+    if not sign and pair.largest > pair.resolution:
+        return (
+            f"no difference is significant: the largest, {pair.largest:.1%} of the curves' range, is where errors are "
+            f"large; at half of the control values {pair.resolution:.1%} would show"
+        )
     seen = f"a significant difference has one sign only ({sign})" if sign else "no difference is significant"
-    return "no-crossing", (
-        f"between {name} {seen}; the largest is {pair.largest:.1%} of the curves' range, "
-        f"differences above {pair.resolution:.1%} would show"
+    return (
+        f"{seen}; the largest is {pair.largest:.1%} of the curves' range, differences above {pair.resolution:.1%} "
+        "would show"
     )
 
 
@@ -151,10 +165,10 @@ def against(answer: Fit, null: NullModel) -> Fit:
 def usual_omega(found: Curves) -> Literal["free"] | None:
     """Whether corrections to scaling are fitted unless something else is asked for.
 
-    Those of a lattice model are there at every size, and move a critical point before chi2 shows them.  With a free
-    zeta/nu as well they would leave little that is known.
+    They are there at every size of a lattice model, and move a critical point before chi2 shows them.  Where a network
+    is the draw there is no such reason, and with a free zeta/nu as well they would leave little that is known.
     """
-    return "free" if found.chains and found.dimensionless and len(found.sizes) > 2 else None
+    return "free" if not found.networks and found.dimensionless and len(found.sizes) > 2 else None
 
 
 @on_one_blas_thread
@@ -260,9 +274,12 @@ def _with_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: floa
     if found is None:
         return Fit(curves, pairs, "undecided", f"{reason}; but no stable collapse was found around it", p_value)
     x_c = found.critical_point.value
-    covered = [L for L in curves.sizes if curves.x[L].min() <= x_c <= curves.x[L].max()]
+    covered = [L for L in curves.sizes if min((curves.x[L] < x_c).sum(), (curves.x[L] > x_c).sum()) >= LEAST_BESIDE]
     if len(covered) < 2:
-        text = f"{reason}; but the collapse puts the critical point at {x_c:.4g}, beyond the data: extend the range"
+        inside = [L for L in curves.sizes if curves.x[L].min() <= x_c <= curves.x[L].max()]
+        where = "the edge of" if len(inside) > 1 else "beyond"
+        text = f"{reason}; but the collapse puts the critical point at {x_c:.4g}, {where} the data: extend the range"
         return Fit(curves, pairs, "undecided", text, p_value, remarks=found.remarks)
     moved = drift(pairs, curves.sizes, found.inverse_nu.value)
-    return Fit(curves, pairs, "crossing", reason, p_value, found, moved, remarks=found.remarks)
+    remarks = found.remarks if len(curves.sizes) > 2 else (*found.remarks, TWO_SIZES)
+    return Fit(curves, pairs, "crossing", reason, p_value, found, moved, remarks=remarks)
