@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from physnn.analysis.collapse.scan import Held, Scan, along_omega, bootstrap, fo
 from physnn.analysis.collapse.search import rival_minima, search
 from physnn.analysis.collapse.single import fit_from
 from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.interpolation import with_control_errors
 from physnn.analysis.curves.points import Form, Points, Solution
 from physnn.analysis.curves.roughness import Roughness, roughness, shared_correlation, thinned, width
 from physnn.analysis.statistics.estimate import Estimate
@@ -154,11 +156,16 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
     forms = forms_of(fixed, settings.omega)
     one = differing(curves, replace(forms[0], corrected=False))
     points = one or curves.points()
-    rough = roughness(points, generator)
+    rough = roughness(points)
     starts = rival_minima(points, forms[0])
     if not starts:
         return None
     remarks: list[str] = []
+    if rough.errors:
+        remarks.append(
+            f"points scatter {np.sqrt(rough.ratio):.2g} times their errors, near and far alike: errors look "
+            f"{rough.errors}, and are taken as given"
+        )
     keep, correlation = np.ones(len(points), bool), None
     if rough.smooth:
         x_c, inverse_nu = starts[0].parameters[:2]
@@ -174,6 +181,11 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
     scanned = scan(points, forms, starts, correlation)
     if scanned is None:
         return None
+    if curves.rounding and (rounded := _rounded(curves, points, forms, starts, scanned)):
+        points, scanned = rounded
+        remarks.append(
+            f"control values are rounded to {curves.rounding:g}: this is an error of theirs, carried into the values"
+        )
     if settings.omega is None:
         scanned, said = _corrected(points, fixed, scanned, correlation)
         remarks += said
@@ -208,6 +220,19 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
         quality=quality(inside, *(float(p) for p in parameters[:3])),
         remarks=(*remarks, *said),
     )
+
+
+def _rounded(
+    curves: Curves, points: Points, forms: Sequence[Form], starts: Sequence[Solution], scanned: Scan
+) -> tuple[Points, Scan] | None:
+    """Points with the rounding of the control in their errors, and their scan, where that makes all likelier."""
+    wider = with_control_errors(points, curves.rounding / np.sqrt(12))
+    found = scan(wider, forms, starts)
+    if found is None:
+        return None
+    before, after = scanned.candidates[0].solution, found.candidates[0].solution
+    more = 2 * float(np.log(wider.error / points.error).sum())
+    return (wider, found) if before.chi2 - after.chi2 - more > FAVOURED else None
 
 
 def _corrected(points: Points, fixed: Held, scanned: Scan, correlation: np.ndarray | None) -> tuple[Scan, list[str]]:

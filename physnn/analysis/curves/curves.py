@@ -34,7 +34,8 @@ class Curves:
     ``members`` are the curves of each network, with errors from images alone, ``(networks, points)``; empty for a
     table.  ``covariance`` is that of all values, sizes in order, where a table came with one.  ``equilibrium`` says why
     these are no equilibrium data; empty where nothing speaks against it.  ``frozen`` are control values that are left
-    out because no chain moved there, by size.  If dimensionless, zeta = 0 unless something else is asked for.
+    out because no chain moved there, by size.  ``rounding`` is the unit of the last decimal of control values
+    that are rounded, else 0.  If dimensionless, zeta = 0 unless something else is asked for.
     """
 
     sizes: tuple[int, ...]
@@ -56,6 +57,7 @@ class Curves:
     chains: int = 0
     bins: int = 0
     frozen: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    rounding: float = 0.0
 
     def points(self) -> Points:
         """All points in one row; errors are those of images alone where every network has several.

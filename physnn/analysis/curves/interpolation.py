@@ -7,16 +7,21 @@ C. K. I. Williams, "Gaussian Processes for Machine Learning", section 5.4.2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg
+
+from physnn.analysis.curves.points import Points
 
 NEIGHBOURS = (1.5, 3.0)
 """Points in the window of a local polynomial, as multiples of its number of coefficients (convention)."""
 LENGTHS = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Correlation lengths of the Gaussian process, as shares of the range of x (convention)."""
-
+COMPUTED = 50
+"""Units of the last decimal that computed control values are apart at least (convention)."""
+MOST_DECIMALS = 12
+"""Decimals from which rounding is that of the machine."""
 EQUAL = 1.25
 """Ratio of cross-validation errors up to which two smoothers count as equal (convention)."""
 
@@ -92,3 +97,35 @@ def _gaussian(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarray, s
 
     middle = kernel(x, x) + np.diag(error**2 + 1e-12 * variance)
     return np.asarray(linalg.solve(middle, kernel(x, at), assume_a="pos").T)
+
+
+def slopes(points: Points) -> np.ndarray:
+    """Slope dy/dx of every point, from a smooth curve through its size, shape ``(points,)``."""
+    found = np.empty(len(points))
+    for L in points.sizes:
+        at = np.flatnonzero(points.L == L)
+        at = at[np.argsort(points.x[at])]
+        x, y = points.x[at], points.y[at]
+        step = 0.01 * float(np.diff(x).min())
+        curve = interpolation(x, y, points.error[at], np.concatenate([x - step, x + step])).matrix @ y
+        found[at] = (curve[len(x) :] - curve[: len(x)]) / (2 * step)
+    return found
+
+
+def with_control_errors(points: Points, x_error: np.ndarray | float) -> Points:
+    """Points whose errors contain those of the control, by the slopes of the curves (effective variance)."""
+    assert points.covariance is None
+    return replace(points, error=np.hypot(points.error, slopes(points) * x_error))
+
+
+def rounding(x: np.ndarray, L: np.ndarray) -> float:
+    """Unit of the last decimal of control values that look computed and rounded; 0 where they look chosen.
+
+    Chosen values lie on a grid, or have few decimals: then they are less than `COMPUTED` units apart.
+    """
+    digits = next((d for d in range(MOST_DECIMALS) if np.array_equal(np.round(x, d), x)), None)
+    if digits is None:
+        return 0.0
+    steps = [np.diff(np.sort(np.round(x[size == L] * 10.0**digits))) for size in np.unique(L)]
+    computed = min(float(each.min(initial=np.inf)) for each in steps) >= COMPUTED
+    return 10.0**-digits if computed and any(np.ptp(each) > 0 for each in steps if len(each)) else 0.0

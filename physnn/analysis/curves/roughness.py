@@ -10,9 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from physnn.analysis.curves.points import Points
 
+LEAST_POINTS = 8
+"""Deviations from neighbours from which their scatter is tested (convention)."""
+PLAUSIBLE = 0.1
+"""Ratio from which errors are overstated rather than runs shared: by a factor of 3 at most (convention)."""
+ALIKE = 1.4, 2.5
+"""Factor within which ratios of near and wide neighbours are alike, below and above `PLAUSIBLE`.
+
+Shared runs make it 2 or more, and 100 points know it to a quarter (convention).
+"""
+LEAST_ALIKE = 0.02
+"""Ratio below which points share runs in any case: nobody overstates errors sevenfold (convention)."""
 SMOOTH_LEVEL = 1e-3
 """Probability that independent points are called smooth: one table in 1000 loses points for nothing (convention)."""
 
@@ -23,47 +35,66 @@ class Roughness:
 
     ``ratio`` is the mean square of the deviations from cubic interpolation through four neighbours, over what
     independent errors give: 1 for independent points, larger where curves bend between points, far smaller for points
-    that share their runs.  ``p_value`` is the probability that independent points are as smooth; ``smooth`` where it is
-    below `SMOOTH_LEVEL` and the ratio below 1/2.
+    that share their runs.  ``wide`` is the same with every second point left out: shared runs make it larger, wrong
+    errors do not.  ``p_value`` is the probability that independent points are as smooth.
+
+    ``smooth`` says that points share runs: ``p_value`` is below `SMOOTH_LEVEL`, the ratio below 1/2 and smaller than
+    the wide one.  ``errors`` is ``overstated`` or ``understated`` where points scatter less or more than their errors
+    say, and as much when every second is left out; else it is empty.
     """
 
     ratio: float
     p_value: float
+    wide: float
     smooth: bool
+    errors: str
 
 
-def roughness(points: Points, generator: np.random.Generator, draws: int = 2000) -> Roughness:
+def roughness(points: Points) -> Roughness:
     """Roughness of the curves; with a covariance or fewer than 8 usable points nothing is tested."""
-    rows, errors, values = [], [], []
+    if points.covariance is not None or (found := _scatter(points, 1)) is None:
+        return Roughness(np.nan, np.nan, np.nan, False, "")
+    ratio, dof = found
+    wider = _scatter(points, 2)
+    wide = wider[0] if wider else np.nan
+    # A sum of squares of dependent deviations is nearly chi2, with the degrees of freedom that its variance gives.
+    p_value, above = float(special.chdtr(dof, dof * ratio)), float(special.chdtrc(dof, dof * ratio))
+    factor = ALIKE[ratio > PLAUSIBLE]
+    alike = bool(ratio > LEAST_ALIKE and ratio / factor < wide < factor * ratio)
+    low = p_value < SMOOTH_LEVEL and ratio < 0.5
+    errors = "overstated" if low and alike else "understated" if above < SMOOTH_LEVEL and ratio > 2 and alike else ""
+    return Roughness(ratio, p_value, wide, low and not alike, errors)
+
+
+def _scatter(points: Points, stride: int) -> tuple[float, float] | None:
+    """Mean square deviation from four neighbours ``stride`` apart, over that of independent errors, and its dof."""
+    middles, nears = [], []
     for L in points.sizes:
         at = np.flatnonzero(points.L == L)
         at = at[np.argsort(points.x[at])]
-        for k in range(2, len(at) - 2):
-            near = at[[k - 2, k - 1, k + 1, k + 2]]
-            weights = _lagrange(points.x[near], points.x[at[k]])
-            rows.append((at[k], near, weights))
-            values.append(points.y[at[k]] - weights @ points.y[near])
-            errors.append(np.sqrt(points.error[at[k]] ** 2 + (weights**2) @ points.error[near] ** 2))
-    if points.covariance is not None or len(rows) < 8:
-        return Roughness(np.nan, np.nan, False)
-    operator = np.zeros((len(rows), len(points)))
-    for k, ((i, near, weights), error) in enumerate(zip(rows, errors, strict=True)):
-        operator[k, i] = points.error[i] / error
-        operator[k, near] = -weights * points.error[near] / error
-    ratio = float(np.mean((np.array(values) / errors) ** 2))
-    null = ((generator.standard_normal((draws, len(points))) @ operator.T) ** 2).mean(1)
-    # The tail beyond the draws is that of a chi2 with the same mean and variance.
-    p_value = float((np.count_nonzero(null <= ratio) + 1) / (draws + 1))
-    return Roughness(ratio, p_value, bool(p_value < SMOOTH_LEVEL and ratio < 0.5))
+        k = np.arange(2 * stride, len(at) - 2 * stride)
+        middles.append(at[k])
+        nears.append(at[k[:, None] + stride * np.array([-2, -1, 1, 2])])
+    middle, near = np.concatenate(middles), np.concatenate(nears)
+    if len(middle) < LEAST_POINTS:
+        return None
+    weights = _lagrange(points.x[near], points.x[middle])
+    errors = np.sqrt(points.error[middle] ** 2 + (weights**2 * points.error[near] ** 2).sum(1))
+    values = points.y[middle] - (weights * points.y[near]).sum(1)
+    operator = np.zeros((len(middle), len(points)))
+    operator[np.arange(len(middle)), middle] = points.error[middle] / errors
+    np.put_along_axis(operator, near, -weights * points.error[near] / errors[:, None], axis=1)
+    correlation = operator @ operator.T
+    return float(np.mean((values / errors) ** 2)), len(middle) ** 2 / float((correlation**2).sum())
 
 
-def _lagrange(x: np.ndarray, at: float) -> np.ndarray:
-    """Weights of values at ``x`` in the value at ``at`` of the polynomial through them."""
-    weights = np.ones(len(x))
-    for i in range(len(x)):
-        for j in range(len(x)):
+def _lagrange(x: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Weights of values at rows ``x`` in the values at ``at`` of the polynomials through them."""
+    weights = np.ones_like(x)
+    for i in range(x.shape[1]):
+        for j in range(x.shape[1]):
             if i != j:
-                weights[i] *= (at - x[j]) / (x[i] - x[j])
+                weights[:, i] *= (at - x[:, j]) / (x[:, i] - x[:, j])
     return weights
 
 

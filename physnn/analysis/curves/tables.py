@@ -12,7 +12,7 @@ from physnn import rng
 from physnn.analysis.collapse.exponents import Settings
 from physnn.analysis.collapse.search import search
 from physnn.analysis.curves.curves import Curves
-from physnn.analysis.curves.interpolation import interpolation
+from physnn.analysis.curves.interpolation import interpolation, rounding, with_control_errors
 from physnn.analysis.curves.observables import OBSERVABLES
 from physnn.analysis.curves.points import Form, Points, draw
 from physnn.analysis.curves.roughness import roughness, shared_correlation, width
@@ -152,9 +152,15 @@ def curves_of_table(
         error = np.concatenate([_scatter(x[s == L], y[s == L], s) for s in sizes])
         remarks.append("the table has no errors: they were estimated from the scatter about smooth curves")
     points = Points(L, x, y, error, covariance)
+    if table.x_error is not None and covariance is None:
+        points = with_control_errors(points, table.x_error[order].astype(float))
+        error = points.error
+        remarks.append(
+            "errors of the control parameter are carried into those of the values by the slopes of the curves"
+        )
     known, dimensionless = KNOWN_OBSERVABLES.get(table.observable.lower(), (table.observable, True))
     noise = points
-    if roughness(points, generator).smooth:
+    if roughness(points).smooth:
         noise = _sharing(points, dimensionless)
     samples = draw(noise, y, resamples, generator)
     mine = {s: s == L for s in sizes}
@@ -172,6 +178,7 @@ def curves_of_table(
         OBSERVABLES[known].symbol if known in OBSERVABLES else known,
         dimensionless,
         covariance=covariance,
+        rounding=rounding(x, L) if covariance is None and table.x_error is None else 0.0,
     ), remarks
 
 

@@ -159,12 +159,11 @@ def test_points_that_share_runs_are_detected_and_the_answer_still_holds():
 
 
 def test_independent_points_are_not_called_smooth_and_thinning_keeps_the_middle():
-    generator = rng.stream(3, "synthetic", "rough")
     alarms = 0
     for seed in range(40):
         L, x, y, error = table(lambda x, L: np.tanh((x - 0.5) * L**0.8), np.linspace(0.4, 0.6, 21), 0.01, seed)
         points = Points(L, x, y, error)
-        alarms += roughness(points, generator).smooth
+        alarms += roughness(points).smooth
     assert alarms == 0
     keep = thinned(points, 0.5, 0.8, 1.0)
     assert 4 <= keep.sum() < len(points)
