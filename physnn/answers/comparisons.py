@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from physnn import rng
 from physnn.analysis.collapse.exponents import Settings, collapse
 from physnn.analysis.curves.tables import Columns, is_dimensionless
-from physnn.analysis.verdict.fit import Fit, usual_omega
+from physnn.analysis.verdict.fit import Fit, Omega, omega_of
 from physnn.answers.equilibrium import fitted_together
 from physnn.answers.fit import default_observable, fit, loaded, sampled_curves
 from physnn.errors import InputError
@@ -29,7 +29,7 @@ def fit_joint(
     others: Sequence[str],
     observable: str | None = None,
     *,
-    omega: float | Literal["free"] | None = None,
+    omega: Omega = None,
     resamples: int = 200,
     seed: int = 0,
 ) -> Joint:
@@ -67,8 +67,7 @@ def fit_joint(
         raise InputError(f"these are no equilibrium data, so they have no static exponents: {said}")
     if len(set(names)) < len(names):
         raise InputError(f"the common fit has {', '.join(names)}: give each observable once")
-    omega = usual_omega(found[0]) if omega is None else omega
-    settings = Settings(omega=omega, resamples=resamples, second_method=False)
+    settings = Settings(omega=omega_of(found[0], omega), resamples=resamples, second_method=False)
     for name, each in zip(names, found, strict=True):
         answer = collapse(each, settings, generator)
         if answer is None:
@@ -128,7 +127,7 @@ def compare(
     observable: str | None = None,
     observable_b: str | None = None,
     zeta: float | Literal["free"] | None = None,
-    omega: float | Literal["free"] | None = None,
+    omega: Omega = None,
     resamples: int = 200,
     seed: int = 0,
 ) -> Comparison:

@@ -18,7 +18,7 @@ from physnn.analysis.curves.observables import available, with_moments
 from physnn.analysis.curves.tables import Columns, curves_of_table
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.first_order import two_peaks
-from physnn.analysis.verdict.fit import Fit, against, fit_curves, usual_omega
+from physnn.analysis.verdict.fit import Fit, Omega, against, fit_curves, omega_of
 from physnn.analysis.verdict.null_model import LEAST_IMAGES, PREDICTED, Errors, NullModel, null_model
 from physnn.answers.equilibrium import fitted_together, order_record
 from physnn.bundled import resolve
@@ -40,7 +40,7 @@ def fit(
     observable: str | None = None,
     *,
     zeta: float | Literal["free"] | None = None,
-    omega: float | Literal["free"] | None = None,
+    omega: Omega = None,
     critical_point: float | None = None,
     inverse_nu: float | None = None,
     covariance: str | Path | None = None,
@@ -60,9 +60,9 @@ def fit(
         networks and ``binder`` of lattice models; of a table the column with this name, by default its only value.
     zeta : float or "free", optional
         zeta/nu is held or fitted; by default fitted where the observable is known not to be dimensionless, else 0.
-    omega : float or "free", optional
-        The correction term L^-omega, held or fitted; by default it is fitted for dimensionless observables of lattice
-        models at three sizes or more, and otherwise there only where the data demand it.
+    omega : float, "free" or "none", optional
+        The correction term L^-omega, held or fitted; by default it is fitted for dimensionless observables at three
+        sizes or more, but not for networks.  Otherwise, and with "none", it is there only where the data demand it.
     critical_point, inverse_nu : float, optional
         Values that are held.
     covariance : path, optional
@@ -86,8 +86,7 @@ def fit(
         If the file is unusable, has one size only, or lacks the observable.
     """
     found, peaks, remarks = loaded(source, observable, covariance, resamples, seed, columns)
-    omega = usual_omega(found) if omega is None else omega
-    settings = Settings(zeta, omega, critical_point, inverse_nu, resamples)
+    settings = Settings(zeta, omega_of(found, omega), critical_point, inverse_nu, resamples)
     answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
     answer = replace(answer, remarks=(*remarks, *answer.remarks))
     null = null_of(source, found, seed)

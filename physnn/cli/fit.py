@@ -22,7 +22,10 @@ exponent_options = opt.stack(
         "--zeta", type=FREE, help="Fit zeta/nu or hold it [default: 0; free where y is known to have a dimension]."
     ),
     click.option(
-        "--omega", type=FREE, help="Correction L^-omega, fitted or held [default: only where the data demand it]."
+        "--omega",
+        type=opt.NumberOrFree("none"),
+        help="Correction L^-omega, fitted or held; none: only where the data demand it [default: free if y is "
+        "dimensionless, but none for networks].",
     ),
     opt.resamples_option,
 )

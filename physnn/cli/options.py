@@ -97,15 +97,17 @@ class Number(click.ParamType[float]):
 
 
 class NumberOrFree(click.ParamType[Any]):
-    """A finite number, or the word ``free``."""
+    """A finite number, or the word ``free``, or another word."""
 
-    name = "free|VALUE"
+    def __init__(self, *others: str) -> None:
+        self.words = ("free", *others)
+        self.name = "|".join((*self.words, "VALUE"))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Number or ``"free"``, or fail with one sentence."""
-        if value == "free" or (is_number(str(value)) and math.isfinite(float(value))):
-            return value if value == "free" else float(value)
-        self.fail(f"{value!r} is neither a number nor the word free", param, ctx)
+        """Number or a word, or fail with one sentence."""
+        if value in self.words or (is_number(str(value)) and math.isfinite(float(value))):
+            return value if value in self.words else float(value)
+        self.fail(f"{value!r} is neither a number nor the word {' or '.join(self.words)}", param, ctx)
 
 
 class Whole(click.ParamType[int]):

@@ -193,8 +193,9 @@ def along_omega(points: Points, scanned: Scan, correlation: np.ndarray | None = 
         chosen, widen = points.chosen(c.mask), 1.0 if scanned.acceptable else max(1.0, c.solution.chi2_per_dof)
         along, costs = [], []
         for value in omega * np.exp(STEPS * min(error / omega, OMEGA_PRIOR[1])):
-            form = replace(c.form, fixed=(*c.form.fixed[:3], float(np.clip(value, *BOUNDS[:, 2]))))
-            start = np.append(c.solution.parameters[:3], form.fixed[3])
+            held = float(np.clip(value, *BOUNDS[:, 2]))
+            form = replace(c.form, fixed=(*c.form.fixed[:3], held))
+            start = np.append(c.solution.parameters[:3], held)
             if fitted := fit_like(chosen, form, c.solution, start):
                 along.append(replace(c, form=form, solution=fitted))
                 prior = (np.log(value / OMEGA_PRIOR[0]) / OMEGA_PRIOR[1]) ** 2

@@ -14,11 +14,15 @@ from scipy import special
 
 from physnn.analysis.curves.points import Points
 
-LEAST_POINTS = 8
+SHARED_SPACING = 0.2
+"""Distance of points that share runs from which they are kept, in widths of the transition (convention)."""
+SHARED_LENGTH = 0.5
+"""Correlation length of points that share runs, in widths of the transition, see `shared_correlation`."""
+LEAST_DEVIATIONS = 8
 """Deviations from neighbours from which their scatter is tested (convention)."""
 PLAUSIBLE = 0.1
 """Ratio from which errors are overstated rather than runs shared: by a factor of 3 at most (convention)."""
-ALIKE = 1.4, 2.5
+SAME_RATIO = 1.4, 2.5
 """Factor within which ratios of near and wide neighbours are alike, below and above `PLAUSIBLE`.
 
 Shared runs make it 2 or more, and 100 points know it to a quarter (convention).
@@ -59,7 +63,7 @@ def roughness(points: Points) -> Roughness:
     wide = wider[0] if wider else np.nan
     # A sum of squares of dependent deviations is nearly chi2, with the degrees of freedom that its variance gives.
     p_value, above = float(special.chdtr(dof, dof * ratio)), float(special.chdtrc(dof, dof * ratio))
-    factor = ALIKE[ratio > PLAUSIBLE]
+    factor = SAME_RATIO[ratio > PLAUSIBLE]
     alike = bool(ratio > LEAST_ALIKE and ratio / factor < wide < factor * ratio)
     low = p_value < SMOOTH_LEVEL and ratio < 0.5
     errors = "overstated" if low and alike else "understated" if above < SMOOTH_LEVEL and ratio > 2 and alike else ""
@@ -76,7 +80,7 @@ def _scatter(points: Points, stride: int) -> tuple[float, float] | None:
         middles.append(at[k])
         nears.append(at[k[:, None] + stride * np.array([-2, -1, 1, 2])])
     middle, near = np.concatenate(middles), np.concatenate(nears)
-    if len(middle) < LEAST_POINTS:
+    if len(middle) < LEAST_DEVIATIONS:
         return None
     weights = _lagrange(points.x[near], points.x[middle])
     errors = np.sqrt(points.error[middle] ** 2 + (weights**2 * points.error[near] ** 2).sum(1))
@@ -134,3 +138,34 @@ def shared_correlation(points: Points, x_c: float, inverse_nu: float, length: fl
     u = (points.x - x_c) * points.L**inverse_nu
     near = np.exp(-np.abs(u[:, None] - u) / max(length, 1e-300))
     return np.where(points.L[:, None] == points.L, near, 0.0)
+
+
+def independent_points(
+    points: Points, parameters: np.ndarray, rough: Roughness, networks: bool
+) -> tuple[Points, np.ndarray, np.ndarray | None, list[str]]:
+    """Points that count as independent, their mask, the correlation of those that share runs, and remarks.
+
+    ``parameters`` begin with x_c and 1/nu of a collapse.  Networks share what their bootstrap draws, so they need no
+    correlation.
+    """
+    keep, scatter = np.ones(len(points), bool), f"points scatter {np.sqrt(rough.ratio):.2g} times their errors"
+    if rough.errors:
+        return (
+            points,
+            keep,
+            None,
+            [f"{scatter}, near and far alike: errors look {rough.errors}, and are taken as given"],
+        )
+    if not rough.smooth:
+        return points, keep, None, []
+    x_c, inverse_nu = (float(p) for p in parameters[:2])
+    span = width(points, x_c, inverse_nu)
+    keep = thinned(points, x_c, inverse_nu, SHARED_SPACING * span)
+    points = points.chosen(keep)
+    if networks:
+        return points, keep, None, []
+    text = (
+        f"{scatter}: they share runs, so {keep.sum()} of {len(keep)} are kept and errors hold for points correlated "
+        "within each L"
+    )
+    return points, keep, shared_correlation(points, x_c, inverse_nu, SHARED_LENGTH * span), [text]

@@ -16,7 +16,7 @@ from physnn.analysis.curves.interpolation import interpolation, rounding, with_c
 from physnn.analysis.curves.observables import OBSERVABLES
 from physnn.analysis.curves.points import Form, Points, draw
 from physnn.analysis.curves.roughness import roughness, shared_correlation, width
-from physnn.analysis.verdict.fit import Fit, fit_curves
+from physnn.analysis.verdict.fit import Fit, Omega, fit_curves, omega_of
 from physnn.errors import InputError
 
 LEAST_WITHOUT_ERRORS = 6
@@ -65,7 +65,7 @@ def fit_arrays(
     control: str = "x",
     observable: str = "value",
     zeta: float | Literal["free"] | None = None,
-    omega: float | Literal["free"] | None = None,
+    omega: Omega = None,
     critical_point: float | None = None,
     inverse_nu: float | None = None,
     resamples: int = 200,
@@ -108,7 +108,9 @@ def fit_arrays(
         raise InputError(f"the covariance must be {len(sizes)} x {len(sizes)} finite numbers")
     generator = rng.stream(seed, "bootstrap", "arrays")
     curves, remarks = curves_of_table(table, matrix, max(1000, resamples), generator)
-    answer = fit_curves(curves, Settings(zeta, omega, critical_point, inverse_nu, resamples), generator)
+    answer = fit_curves(
+        curves, Settings(zeta, omega_of(curves, omega), critical_point, inverse_nu, resamples), generator
+    )
     return replace(answer, remarks=(*remarks, *answer.remarks))
 
 

@@ -19,6 +19,8 @@ from physnn.analysis.verdict.null_model import NullModel
 from physnn.machine import on_one_blas_thread
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
+Omega = float | Literal["free", "none"] | None
+"""Correction exponent that is held, fitted, or there only where the data demand it; None is the default."""
 SLIGHT = 0.03
 """Differences on one side of a crossing, over those on the other, that corrections to scaling may make (convention)."""
 DECIDED = ("crossing", "merging", "first-order", "no-crossing")
@@ -162,12 +164,15 @@ def against(answer: Fit, null: NullModel) -> Fit:
     return Fit(answer.curves, answer.pairs, "no-crossing", reason, known, remarks=answer.remarks, null=null)
 
 
-def usual_omega(found: Curves) -> Literal["free"] | None:
-    """Whether corrections to scaling are fitted unless something else is asked for.
+def omega_of(found: Curves, asked: Omega) -> float | Literal["free"] | None:
+    """Omega of a fit: what is asked for, else whether corrections to scaling are fitted; None where only if demanded.
 
-    They are there at every size of a lattice model, and move a critical point before chi2 shows them.  Where a network
-    is the draw there is no such reason, and with a free zeta/nu as well they would leave little that is known.
+    Unless ``none`` is asked for they are fitted to dimensionless observables at three sizes or more: they are there at
+    every size of a lattice model, and move a critical point before chi2 shows them.  Where a network is the draw there
+    is no such reason, and with a free zeta/nu as well they would leave little that is known.
     """
+    if asked is not None:
+        return None if asked == "none" else asked
     return "free" if not found.networks and found.dimensionless and len(found.sizes) > 2 else None
 
 

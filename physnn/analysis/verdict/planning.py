@@ -21,7 +21,7 @@ from physnn.analysis.curves.curves import Curves
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.design import design_gain, grid_near, master_curve, steep, values_of
 from physnn.analysis.verdict.first_order import two_peaks
-from physnn.analysis.verdict.fit import Fit, fit_curves, usual_omega, widest
+from physnn.analysis.verdict.fit import Fit, fit_curves, omega_of, widest
 
 CAP = 64.0
 """Largest cost of a second stage, as a multiple of the pilot's (convention)."""
@@ -87,7 +87,7 @@ def fit_pilot(found: Curves, sizes: Mapping[int, tuple[np.ndarray, Mapping[str, 
     """Answer of `physnn.answers.fit.fit` to a file of these curves and the arrays they are made of."""
     peaks = two_peaks({L: arrays for L, (_, arrays) in sizes.items()})
     generator = rng.stream(0, "bootstrap", "fit", found.observable)
-    return fit_curves(found, Settings(omega=usual_omega(found)), generator, peaks)
+    return fit_curves(found, Settings(omega=omega_of(found, None)), generator, peaks)
 
 
 def refine(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CAP, draws: str = "draws") -> Refinement:
