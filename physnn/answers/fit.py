@@ -86,7 +86,7 @@ def fit(
         If the file is unusable, has one size only, or lacks the observable.
     """
     found, peaks, remarks = loaded(source, observable, covariance, resamples, seed, columns)
-    settings = Settings(zeta, omega_of(found, omega), critical_point, inverse_nu, resamples)
+    settings = Settings(zeta, omega_of(found, omega), critical_point, inverse_nu, resamples, relaxed=omega is None)
     answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
     answer = replace(answer, remarks=(*remarks, *answer.remarks))
     null = null_of(source, found, seed)

@@ -59,6 +59,8 @@ class Settings:
         Bootstrap samples.
     second_method : bool
         Whether the Gaussian process is fitted too.
+    relaxed : bool
+        Whether omega is left to what the data demand where it cannot be fitted.
     """
 
     zeta: float | Literal["free"] | None = None
@@ -67,6 +69,7 @@ class Settings:
     inverse_nu: float | None = None
     resamples: int = 200
     second_method: bool = True
+    relaxed: bool = False
 
     def fixed(self, dimensionless: bool) -> Held:
         """Values of (x_c, 1/nu, zeta/nu) that are held."""
@@ -153,7 +156,16 @@ class Collapse:
 
 
 def collapse(curves: Curves, settings: Settings, generator: np.random.Generator) -> Collapse | None:
-    """Fit critical point and exponents with errors; None where nothing can be fitted or the fit is unstable."""
+    """Critical point and exponents with errors; None where nothing can be fitted or the fit is unstable."""
+    found = _collapse(curves, settings, generator)
+    if found is not None or not settings.relaxed:
+        return found
+    found = _collapse(curves, replace(settings, omega=None, relaxed=False), generator)
+    text = "omega cannot be fitted to these data: corrections to scaling are left out of the errors"
+    return replace(found, remarks=(*found.remarks, text)) if found else None
+
+
+def _collapse(curves: Curves, settings: Settings, generator: np.random.Generator) -> Collapse | None:
     fixed = settings.fixed(curves.dimensionless)
     forms = forms_of(fixed, settings.omega)
     one = differing(curves, replace(forms[0], corrected=False))
@@ -288,8 +300,8 @@ def _fitness(scanned: Scan, points: Points) -> list[str]:
     values = sorted(s.parameters[1] for s in weighted)
     if values and values[-1] - values[0] > 3 * min(np.sqrt(s.covariance[1, 1]) for s in weighted):
         remarks.append(
-            f"collapses with 1/nu from {values[0]:.3g} to {values[-1]:.3g} are about as good: exponents and corrections "
-            "are not told apart, and the errors contain that; more sizes, or --omega held, decide"
+            f"collapses with 1/nu from {values[0]:.3g} to {values[-1]:.3g} are about as good: exponents and "
+            "corrections are not told apart, and the errors contain that; more sizes, or --omega held, decide"
         )
     return remarks
 

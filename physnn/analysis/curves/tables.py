@@ -109,7 +109,9 @@ def fit_arrays(
     generator = rng.stream(seed, "bootstrap", "arrays")
     curves, remarks = curves_of_table(table, matrix, max(1000, resamples), generator)
     answer = fit_curves(
-        curves, Settings(zeta, omega_of(curves, omega), critical_point, inverse_nu, resamples), generator
+        curves,
+        Settings(zeta, omega_of(curves, omega), critical_point, inverse_nu, resamples, relaxed=omega is None),
+        generator,
     )
     return replace(answer, remarks=(*remarks, *answer.remarks))
 

@@ -87,7 +87,7 @@ def fit_pilot(found: Curves, sizes: Mapping[int, tuple[np.ndarray, Mapping[str, 
     """Answer of `physnn.answers.fit.fit` to a file of these curves and the arrays they are made of."""
     peaks = two_peaks({L: arrays for L, (_, arrays) in sizes.items()})
     generator = rng.stream(0, "bootstrap", "fit", found.observable)
-    return fit_curves(found, Settings(omega=omega_of(found, None)), generator, peaks)
+    return fit_curves(found, Settings(omega=omega_of(found, None), relaxed=True), generator, peaks)
 
 
 def refine(fit: Fit, target_error: float, *, asked: float = 1.0, cap: float = CAP, draws: str = "draws") -> Refinement:

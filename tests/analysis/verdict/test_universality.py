@@ -37,6 +37,8 @@ def planted(seed: int, inverse_nu: float = 1.0, zeta: float = 0.0, noise: float 
     u = np.tile(np.linspace(-3, 3, 13), 3)
     y, error = (0.2 + 0.6 / (1 + np.exp(1.5 * u))) * L**zeta, noise * L**zeta
     values = y + error * generator.normal(size=len(L))
+    # Planted without corrections to scaling: none are fitted.
+    settings = {"omega": "none"} | settings
     return fit_arrays(L, 0.5 + u * L**-inverse_nu, values, error, resamples=25, seed=seed, **settings)
 
 
