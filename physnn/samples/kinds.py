@@ -36,7 +36,11 @@ def class_of(kind: str, out: Path) -> type[Sample]:
     """Class of a kind; raises InputError, which names ``out``, if there is none."""
     place = KINDS.get(kind)
     if place is None:
-        raise InputError(f"{out} does not belong to a sample that physnn can run; choose another --out")
+        known = ", ".join(KINDS)
+        raise InputError(
+            f"{out} does not belong to a sample that physnn can run: its kind is {kind!r}, none of {known}; name one "
+            "of these, or choose another --out"
+        )
     if isinstance(place, str):
         module, _, name = place.partition(":")
         place = getattr(import_module(module), name)
@@ -69,5 +73,5 @@ def load_kinds(file: Path) -> None:
         sys.path.insert(0, str(place.parent))  # workers, which find a class by its module, take the path over
     try:
         import_module(place.stem)
-    except Exception as error:  # whatever the code of others does
+    except (Exception, SystemExit) as error:  # whatever the code of others does
         raise InputError(f"{file} cannot be imported ({type(error).__name__}: {error})") from None

@@ -13,7 +13,7 @@ from physnn import api
 from physnn.errors import InputError
 from physnn.samples import files
 from physnn.samples.base import Recipe, longer, more, most
-from physnn.samples.kinds import KINDS, class_of, sample_of
+from physnn.samples.kinds import KINDS, class_of, load_kinds, sample_of
 from physnn.samples.sample import Sample
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
@@ -88,3 +88,20 @@ def test_a_kind_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match="does not belong to a sample"):
         class_of("nothing", tmp_path / "x.h5")
     assert all(issubclass(class_of(kind, tmp_path), Sample) for kind in KINDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("none.py", None, "there is no module"),
+        ("kinds.txt", "", "ends in .py"),
+        ("broken_kind.py", "import nothing_like_it", "cannot be imported .ModuleNotFoundError"),
+        ("leaving_kind.py", "raise SystemExit(3)", "cannot be imported .SystemExit: 3"),
+    ],
+)
+def test_modules_of_kinds_that_cannot_be_loaded_are_refused(tmp_path, monkeypatch, name, code, words):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    if code is not None:
+        (tmp_path / name).write_text(code)
+    with pytest.raises(InputError, match=words):
+        load_kinds(tmp_path / name)
