@@ -10,7 +10,7 @@ import numpy as np
 
 from physnn.analysis.collapse.gaussian_process import GaussianProcessFit, gaussian_process
 from physnn.analysis.collapse.groups import TwoLevel, differing, two_level
-from physnn.analysis.collapse.quality import quality
+from physnn.analysis.collapse.quality import goodness_remarks, quality
 from physnn.analysis.collapse.scan import Held, Scan, along_omega, bootstrap, forms_of, scan
 from physnn.analysis.collapse.search import rival_minima, search
 from physnn.analysis.collapse.single import fit_from
@@ -35,12 +35,6 @@ MOVED = 1.5
 """Errors by which such a correction must move x_c to be worth a remark (convention)."""
 STABLE = 0.8
 """Share of the bootstrap samples that must have a fit: with 68.3 % intervals fewer would hide their ends."""
-APPROXIMATION = 1e-4
-"""Errors, over the range of curves, below which the polynomials themselves show in a bad fit (convention)."""
-RIVAL_SHARE = 0.05
-"""Weight from which a fit is named beside others that differ: the share of Occam's window, see `OCCAM`."""
-LOGARITHMIC = 0.4
-"""Fitted omega below which logarithms are suspected: L^-0.4 falls by half from L = 16 to 90 (convention)."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +180,7 @@ def _collapse(curves: Curves, settings: Settings, generator: np.random.Generator
     if settings.omega is None:
         scanned, said = _corrected(points, fixed, scanned, correlation)
         remarks += said
-    remarks += _fitness(scanned, points)
+    remarks += goodness_remarks(scanned, points)
     rows = curves.rows()[:, keep] if curves.networks and one is None else None
     count = settings.resamples if rows is None else min(settings.resamples, len(rows))
     whole = scanned if curves.networks else along_omega(points, scanned, correlation)
@@ -269,41 +263,6 @@ def _sensitivity(scanned: Scan, corrected: list[Solution]) -> list[str]:
 
 def _criterion(solution: Solution, left_out: int) -> float:
     return solution.chi2 + 2 * solution.coefficients + 2 * left_out
-
-
-def _fitness(scanned: Scan, points: Points) -> list[str]:
-    """Remarks on the goodness of the fits, and on exponents and errors that a power cannot have."""
-    best, whole, remarks = scanned.best, scanned.candidates[0], []
-    if not scanned.acceptable:
-        remarks.append(
-            f"no window has an acceptable chi2 (best chi2/dof {best.solution.chi2_per_dof:.2f}): errors are widened by "
-            "its root; look for errors that are too small, or corrections to scaling"
-        )
-    elif best.mask.sum() < 0.9 * len(points) and whole.solution.p_value < 0.05:
-        remarks.append(
-            f"all points do not collapse (chi2/dof = {whole.solution.chi2_per_dof:.2f}): the answer rests on "
-            f"|x - x_c| L^(1/nu) < {best.window:.3g} and L >= {best.smallest}"
-        )
-    fine = float(np.median(points.error)) / max(float(np.ptp(points.y)), 1e-300)
-    if remarks and fine < APPROXIMATION:
-        remarks.append(
-            f"errors are {fine:.1g} of the curves' range: further corrections to scaling and the polynomials' own "
-            "approximation show, so errors of the answer are lower bounds"
-        )
-    omega = best.solution.parameters[3]
-    if best.form.corrected and best.form.fixed[3] is None and omega < LOGARITHMIC:
-        remarks.append(
-            f"omega = {omega:.2g}: over these sizes so small an exponent cannot be told from logarithms, which move "
-            "x_c and 1/nu by more than their errors; --omega holds another"
-        )
-    weighted = [c.solution for c in scanned.candidates if c.weight > RIVAL_SHARE]
-    values = sorted(s.parameters[1] for s in weighted)
-    if values and values[-1] - values[0] > 3 * min(np.sqrt(s.covariance[1, 1]) for s in weighted):
-        remarks.append(
-            f"collapses with 1/nu from {values[0]:.3g} to {values[-1]:.3g} are about as good: exponents and "
-            "corrections are not told apart, and the errors contain that; more sizes, or --omega held, decide"
-        )
-    return remarks
 
 
 def _estimates(

@@ -1,4 +1,4 @@
-"""Quality S of a collapse, of order one where the data collapse: no master curve is fitted.
+"""Quality of a collapse: S, of order one where data collapse and without a master curve, and remarks on fits.
 
 J. Houdayer and A. K. Hartmann, Phys. Rev. B 70 (2004) 014418, after N. Kawashima and N. Ito, J. Phys. Soc. Jpn. 62
 (1993) 435.
@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from physnn.analysis.collapse.scan import Scan
 from physnn.analysis.curves.points import Points
+
+APPROXIMATION = 1e-4
+"""Errors, over the range of curves, below which the polynomials themselves show in a bad fit (convention)."""
+RIVAL_SHARE = 0.05
+"""Weight from which a fit is named beside others that differ: the share of Occam's window, see `physnn.analysis.collapse.scan.OCCAM`."""
+LOGARITHMIC = 0.4
+"""Fitted omega below which logarithms are suspected: L^-0.4 falls by half from L = 16 to 90 (convention)."""
 
 
 def quality(points: Points, x_c: float, inverse_nu: float, zeta_over_nu: float) -> float:
@@ -57,3 +65,38 @@ def quality(points: Points, x_c: float, inverse_nu: float, zeta_over_nu: float) 
     (_, k_x, k_y, k_xx, k_xy), determinant = sums[:, used], determinant[used]
     line, line_variance = (k_xx * k_y - k_x * k_xy) / determinant, k_xx / determinant
     return float(np.mean((y[used] - line) ** 2 / (variance[used] + line_variance)))
+
+
+def goodness_remarks(scanned: Scan, points: Points) -> list[str]:
+    """Remarks on the goodness of the fits, and on exponents and errors that a power cannot have."""
+    best, whole, remarks = scanned.best, scanned.candidates[0], []
+    if not scanned.acceptable:
+        remarks.append(
+            f"no window has an acceptable chi2 (best chi2/dof {best.solution.chi2_per_dof:.2f}): errors are widened by "
+            "its root; look for errors that are too small, or corrections to scaling"
+        )
+    elif best.mask.sum() < 0.9 * len(points) and whole.solution.p_value < 0.05:
+        remarks.append(
+            f"all points do not collapse (chi2/dof = {whole.solution.chi2_per_dof:.2f}): the answer rests on "
+            f"|x - x_c| L^(1/nu) < {best.window:.3g} and L >= {best.smallest}"
+        )
+    fine = float(np.median(points.error)) / max(float(np.ptp(points.y)), 1e-300)
+    if remarks and fine < APPROXIMATION:
+        remarks.append(
+            f"errors are {fine:.1g} of the curves' range: further corrections to scaling and the polynomials' own "
+            "approximation show, so errors of the answer are lower bounds"
+        )
+    omega = best.solution.parameters[3]
+    if best.form.corrected and best.form.fixed[3] is None and omega < LOGARITHMIC:
+        remarks.append(
+            f"omega = {omega:.2g}: over these sizes so small an exponent cannot be told from logarithms, which move "
+            "x_c and 1/nu by more than their errors; --omega holds another"
+        )
+    weighted = [c.solution for c in scanned.candidates if c.weight > RIVAL_SHARE]
+    values = sorted(s.parameters[1] for s in weighted)
+    if values and values[-1] - values[0] > 3 * min(np.sqrt(s.covariance[1, 1]) for s in weighted):
+        remarks.append(
+            f"collapses with 1/nu from {values[0]:.3g} to {values[-1]:.3g} are about as good: exponents and "
+            "corrections are not told apart, and the errors contain that; more sizes, or --omega held, decide"
+        )
+    return remarks
