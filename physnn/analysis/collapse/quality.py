@@ -14,7 +14,7 @@ from physnn.analysis.curves.points import Points
 APPROXIMATION = 1e-4
 """Errors, over the range of curves, below which the polynomials themselves show in a bad fit (convention)."""
 RIVAL_SHARE = 0.05
-"""Weight from which a fit is named beside others that differ: the share of Occam's window, see `physnn.analysis.collapse.scan.OCCAM`."""
+"""Weight from which a fit is named beside others that differ: the share of Occam's window, see `scan.OCCAM`."""
 LOGARITHMIC = 0.4
 """Fitted omega below which logarithms are suspected: L^-0.4 falls by half from L = 16 to 90 (convention)."""
 
