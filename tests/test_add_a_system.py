@@ -71,3 +71,16 @@ def test_the_commands_of_the_page_work_and_workers_give_the_same(here, monkeypat
         words = ["run", "small.toml", *swept[2:4], "--jobs", jobs, "--out", f"{jobs}.h5", "--quiet"]
         assert run(words) == 0, capsys.readouterr().err
     assert content_digest("1.h5") == content_digest("2.h5")
+
+    shares = [shlex.split(line)[1:] for line in blocks("sh")[1].strip().splitlines()]
+    assert [words[0] for words in shares] == ["run", "run", "status", "merge"]
+    for words, status in zip(shares, (0, 0, 2, 2), strict=True):
+        small = ["small.toml" if word == "percolation.toml" else word for word in words]
+        quiet = ["--quiet"] if words[0] == "run" else []
+        assert run([*small, *quiet]) == status, capsys.readouterr().err
+        assert Path("shared.h5").exists() == (words != shares[0])
+    assert content_digest("shared.h5") == content_digest("1.h5")
+    capsys.readouterr()
+    assert run(["run", "small.toml", *swept[2:4], "--shard", "0/2", "--out", "half.h5", "--quiet"]) == 0
+    assert run(["merge", "half.h5", "--module", "percolation.py"]) == 2
+    assert "are not done yet" in capsys.readouterr().err

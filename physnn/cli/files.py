@@ -74,11 +74,15 @@ def plot_command(files: tuple[str, ...], observable: str | None, kind: str, eta:
 
 @click.command()
 @file_argument
+@opt.kind_option
 @opt.debug_option
-def merge_command(file: Path) -> None:
+def merge_command(file: Path, module: Path | None) -> None:
     """Assemble the finished parts beside FILE into it, where a sweep ended before it could."""
     from physnn.samples.files import merge
+    from physnn.samples.kinds import load_kinds
 
+    if module:
+        load_kinds(module)
     click.echo(f"{merge(file)} tasks in {file}")
 
 

@@ -252,6 +252,12 @@ def limit_threads() -> None:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")
+kind_option = click.option(
+    "--module",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.py",
+    help="Where a kind is defined that physnn does not have; its code is run.",
+)
 seed_option = click.option("--seed", type=Whole(0), help="Root seed of all random streams [default: 0].")
 
 

@@ -14,12 +14,7 @@ from physnn.errors import InputError
 
 @click.command("run")
 @click.argument("settings", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--module",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE.py",
-    help="Where a kind is defined that physnn does not have; its code is run.",
-)
+@opt.kind_option
 @click.option("--observable", help="What to fit at the end [default: what the file allows first].")
 @opt.extend_option("what its kind allows")
 @opt.shard_option

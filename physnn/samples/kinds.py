@@ -39,7 +39,7 @@ def class_of(kind: str, out: Path) -> type[Sample]:
         known = ", ".join(KINDS)
         raise InputError(
             f"{out} does not belong to a sample that physnn can run: its kind is {kind!r}, none of {known}; name one "
-            "of these, or choose another --out"
+            "of these, add --module FILE.py, or choose another --out"
         )
     if isinstance(place, str):
         module, _, name = place.partition(":")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import itertools
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from physnn.errors import InputError
 from physnn.machine import PER_TASK, check_bytes, check_seconds, sweep_disk
 from physnn.samples.base import Recipe, longer
 from physnn.samples.tasks import Arrays, Axis, Batch, Checkpoint, Measured, Resources, Task
@@ -150,7 +154,16 @@ class Sample:
         return math.prod(math.ceil(len(axes[name]) / max(1, n)) for name, n in self.split(size).items())
 
     def _prefix(self) -> bytes:
-        return json.dumps(self.recipe.content(), sort_keys=True).encode()
+        return json.dumps(self.recipe.content(), sort_keys=True).encode() + _code(type(self))
+
+    def check_axes(self) -> None:
+        """Raise InputError if a role of the recipe, or an axis that tasks divide, is no axis of the arrays."""
+        for size in self.sizes():
+            axes, kind = self.axes(size), self.recipe.kind
+            roles = {role: getattr(self.recipe, role) for role in ("control", "draws", "repeats")}
+            for role, name in (*roles.items(), *(("split", name) for name in self.split(size))):
+                if name and name not in axes:
+                    raise InputError(f"{kind}: {role} is {name!r}, but axes() has {', '.join(axes)}; name one of these")
 
     def _task(self, size: Any, at: Mapping[str, Any], prefix: bytes) -> Task:
         words = prefix + json.dumps([size, at], sort_keys=True).encode()
@@ -221,6 +234,7 @@ class Sample:
 
     def need(self, jobs: int) -> float:
         """Bytes of memory needed at most; raises InputError if they are not there, or if it would take years."""
+        self.check_axes()
         counts = {size: self.count(size) for size in self.sizes()}
         held = PER_TASK * sum(counts.values()) + 3 * self.file_bytes()
         check_bytes(held, f"{self.advice} (there are {sum(counts.values()):,} tasks)")
@@ -238,6 +252,17 @@ class Sample:
         began = time.perf_counter()
         sample.run(tasks[-1], Checkpoint(None))
         return (time.perf_counter() - began) / tasks[-1].cost
+
+
+@functools.cache
+def _code(kind: type[Sample]) -> bytes:
+    """Digest of the module of a kind that is brought along, so that parts of two versions of it do not mix."""
+    if kind.__module__.partition(".")[0] == "physnn":
+        return b""
+    try:
+        return hashlib.sha256(inspect.getsource(sys.modules[kind.__module__]).encode()).digest()
+    except (OSError, TypeError):  # made at a prompt
+        return b""
 
 
 def _cells(axes: Mapping[str, Axis], split: Mapping[str, int]) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from typing import ClassVar
@@ -105,3 +106,36 @@ def test_modules_of_kinds_that_cannot_be_loaded_are_refused(tmp_path, monkeypatc
         (tmp_path / name).write_text(code)
     with pytest.raises(InputError, match=words):
         load_kinds(tmp_path / name)
+
+
+BROUGHT = """
+from physnn.samples.base import Recipe
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Axis
+
+class Settings(Recipe):
+    control, draws = "x", "draw"
+    kind: str = "brought"
+    L: tuple[int, ...] = (4,)
+
+class Brought(Sample):
+    Recipe = Settings
+    def axes(self, size):
+        return {"x": Axis((0.1, 0.2), "x", "1", "x"), "draw": Axis(2, meaning="draw")}
+    def cost(self, size, at):
+        return 1.0
+"""
+
+
+def test_tasks_of_a_kind_that_is_brought_are_known_by_its_code_and_roles_must_be_axes(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    keys = []
+    for name, code in (("one", BROUGHT), ("same", BROUGHT), ("other", BROUGHT + "\nSTEP = 2\n")):
+        (tmp_path / f"brought_{name}.py").write_text(code)
+        module = importlib.import_module(f"brought_{name}")
+        sample = module.Brought(module.Settings())
+        keys.append([task.key for task in sample.tasks()])
+    assert keys[0] == keys[1] and not set(keys[0]) & set(keys[2])
+    monkeypatch.setattr(module.Settings, "draws", "bat")
+    with pytest.raises(InputError, match=r"draws is 'bat', but axes\(\) has x, draw"):
+        module.Brought(module.Settings()).check_axes()
