@@ -25,8 +25,6 @@ SLIGHT = 0.03
 """Differences on one side of a crossing, over those on the other, that corrections to scaling may make (convention)."""
 DECIDED = ("crossing", "merging", "first-order", "no-crossing")
 """Verdicts that answer the question."""
-LEAST_BESIDE = 2
-"""Control values on each side of a critical point, at two sizes at least: a window's edge is none (convention)."""
 TWO_SIZES = "two sizes cannot show corrections to scaling: x_c and exponents hold only as far as there are none"
 """Remark on fits of two sizes."""
 CLEAR = 1.5
@@ -279,7 +277,8 @@ def _with_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: floa
     if found is None:
         return Fit(curves, pairs, "undecided", f"{reason}; but no stable collapse was found around it", p_value)
     x_c = found.critical_point.value
-    covered = [L for L in curves.sizes if min((curves.x[L] < x_c).sum(), (curves.x[L] > x_c).sum()) >= LEAST_BESIDE]
+    beside = x_c + found.critical_point.error * np.array([-1, 1])  # an edge of the data is no critical point
+    covered = [L for L in curves.sizes if curves.x[L].min() < beside[0] and beside[1] < curves.x[L].max()]
     if len(covered) < 2:
         inside = [L for L in curves.sizes if curves.x[L].min() <= x_c <= curves.x[L].max()]
         where = "the edge of" if len(inside) > 1 else "beyond"
