@@ -154,7 +154,7 @@ class Sample:
         return math.prod(math.ceil(len(axes[name]) / max(1, n)) for name, n in self.split(size).items())
 
     def _prefix(self) -> bytes:
-        return json.dumps(self.recipe.content(), sort_keys=True).encode() + _code(type(self))
+        return json.dumps(self.recipe.content(), sort_keys=True).encode() + _code(type(self).__module__)
 
     def check_axes(self) -> None:
         """Raise InputError if a role of the recipe, or an axis that tasks divide, is no axis of the arrays."""
@@ -255,12 +255,12 @@ class Sample:
 
 
 @functools.cache
-def _code(kind: type[Sample]) -> bytes:
-    """Digest of the module of a kind that is brought along, so that parts of two versions of it do not mix."""
-    if kind.__module__.partition(".")[0] == "physnn":
+def _code(module: str) -> bytes:
+    """Digest of a module whose kinds are brought along, so that parts of two versions of it do not mix."""
+    if module.partition(".")[0] == "physnn":
         return b""
     try:
-        return hashlib.sha256(inspect.getsource(sys.modules[kind.__module__]).encode()).digest()
+        return hashlib.sha256(inspect.getsource(sys.modules[module]).encode()).digest()
     except (OSError, TypeError):  # made at a prompt
         return b""
 
