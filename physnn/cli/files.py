@@ -133,7 +133,7 @@ def status_command(file: Path, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo(_headline(found))
+    click.echo(progress_sentence(found))
     for process in found["processes"]:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(process["since"]))
         click.echo(f"  {process['what']}: process {process['pid']} on {process['host']}, since {since}")
@@ -146,7 +146,21 @@ def status_command(file: Path, as_json: bool) -> None:
         click.echo(f"failed after {failure['attempts']} attempts: task {failure['task']}: {failure['error']}")
 
 
-def _headline(found: dict[str, Any]) -> str:
+def check_files(*files: Path | None) -> None:
+    """Raise InputError for files that are not there, before anything is loaded to read them."""
+    from physnn.errors import InputError
+
+    for file in files:
+        if file is not None and str(file) != "-" and not file.exists():
+            if Path(f"{file}.parts").is_dir():
+                from physnn.jobs.progress import status
+
+                raise InputError(f"{progress_sentence(status(file))}; nothing can be fitted before all are")
+            raise InputError(f"cannot read {file}: there is no such file; check the name")
+
+
+def progress_sentence(found: dict[str, Any]) -> str:
+    """Sentence on how far a run is, from `physnn.jobs.progress.status`."""
     if found["state"] == "finished":
         return f"{found['file']}: finished"
     done = f"{found['done']} of {found['tasks']} tasks done, {found['percent']:.1f} % of the work"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physnn.cli import options as opt
+from physnn.cli.files import check_files
 from physnn.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -120,15 +121,6 @@ def fit_command(
         if text:
             click.echo(f"\n{text['paragraph']}\n\n{text['bibtex']}")
     return 0 if answer.verdict in DECIDED else 3
-
-
-def check_files(*files: Path | None) -> None:
-    """Raise InputError for files that are not there, before anything is loaded to read them."""
-    from physnn.errors import InputError
-
-    for file in files:
-        if file is not None and str(file) != "-" and not file.exists():
-            raise InputError(f"cannot read {file}: there is no such file; check the name")
 
 
 def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bool) -> int:

@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from physnn.analysis.collapse.exponents import Collapse
 from physnn.analysis.collapse.scan import Candidate
+from physnn.analysis.collapse.single import master_curve
 from physnn.analysis.curves.crossing import curve_difference
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.verdict.fit import Fit
@@ -144,21 +145,26 @@ def _emptiest(axes: Axes, curves: Curves) -> tuple[float, float, float, float]:
 
 
 def draw_collapse(axes: Axes, fit: Fit) -> None:
-    """Panel of the points of the best fit in scaled variables, with error bars."""
+    """Panel of the points of the best fit in scaled variables, less their corrections, on the master curve."""
     best = fit.collapse
     assert best is not None
-    mask, points = best.scan.best.mask, best.points
-    x_c, inverse_nu, zeta = (float(v) for v in best.best.parameters[:3])
+    chosen = best.scan.best
+    points, parameters = best.points.chosen(chosen.mask), best.best.parameters
+    x_c, inverse_nu, zeta = (float(v) for v in parameters[:3])
+    values, grid, curve = master_curve(points, chosen.form, chosen.solution)
+    axes.plot(grid, curve, color="0.5", lw=1, zorder=0, label="F(u)")
     for k, L in enumerate(fit.curves.sizes):
-        mine = mask & (points.L == L)
-        factor = L**-zeta
+        mine = points.L == L
         u = (points.x[mine] - x_c) * L**inverse_nu
-        errorbar(axes, k, u, points.y[mine] * factor, points.error[mine] * factor, ms=4, lw=1, label=f"L = {L}")
+        errorbar(axes, k, u, values[mine], points.error[mine] * L**-zeta, ms=4, lw=1, label=f"L = {L}")
     name, y, title = control_symbol(fit.curves.control), fit.curves.symbol, rf"$1/\nu$ = {best.inverse_nu}"
     if best.zeta_over_nu.value:
         y, title = y + r" $\times\,L^{-\zeta/\nu}$", title + rf", $\zeta/\nu$ = {best.zeta_over_nu}"
+    if chosen.form.corrected or chosen.form.analytic:
+        y += ", less corrections"
     axes.set(xlabel=rf"$({name} - {name}_c)\,L^{{1/\nu}}$", ylabel=y)
-    axes.set_title(title + rf", $\chi^2$/dof = {best.chi2_per_dof:.2f}", fontsize=10)
+    window = rf"L $\geq$ {chosen.smallest}, $|u| \leq$ {chosen.window:.3g}"
+    axes.set_title(title + rf", $\chi^2$/dof = {best.chi2_per_dof:.2f}, {window}", fontsize=9)
     axes.legend(frameon=False, fontsize=8)
 
 

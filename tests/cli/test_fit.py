@@ -126,3 +126,12 @@ def test_a_table_with_times_gives_z(here, capsys):
     assert abs(answer["z"]["value"] - 2) < 4 * answer["z"]["error"]
     assert run(["fit", "t.csv"]) == 2
     assert "--dynamic" in capsys.readouterr().err
+
+
+def test_an_unfinished_file_says_how_far_its_run_is(here, capsys):
+    words = ["sweep-temperature", "--L", "8", "16", "--T", "2.1", "2.3", "--sweeps", "100", "--out", "sweep.h5"]
+    assert run([*words, "--shard", "0/2", "--jobs", "1", "--quiet"]) == 0
+    capsys.readouterr()
+    assert run(["fit", "sweep.h5"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "8 of 16 tasks done" in error and "nothing can be fitted before all are" in error

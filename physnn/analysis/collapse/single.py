@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import linalg
 
-from physnn.analysis.collapse.collapse import CollapseModel
+from physnn.analysis.collapse.collapse import CollapseModel, chebyshevs
 from physnn.analysis.curves.points import Form, Points, Solution
 
 STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -191,3 +191,27 @@ def refit(points: Points, form: Form, found: Solution, values: np.ndarray) -> np
     model = like(points, form, found)
     rows = model.solve(found.row, model.white(values.T).T)[0]
     return model.external(found.row + (rows - found.row) @ found.stretch.T)
+
+
+def master_curve(points: Points, form: Form, found: Solution) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Master function of a fit, and what is left of its points without the other terms.
+
+    Returns
+    -------
+    corrected : ndarray, shape (points,)
+        (y L^(-zeta/nu)) less (x - x_c) H(u) and L^-omega G(u): what the eye compares with F.
+    u, F : ndarray, shape (200,)
+        Scaled control from its least to its largest value, and F(u).
+    """
+    model, row = like(points, form, found), found.row[None]
+    basis, main = model.basis(row)[0][0], model.curve.degree + 1
+    white = model.white(basis[None])[0]
+    coefficients = np.linalg.lstsq(white, model.target, rcond=1e-10)[0]
+    x_c, inverse_nu, zeta = found.parameters[:3]
+    rest = basis[:, main:] @ coefficients[main:]
+    scaled = (points.x - x_c) * points.L**inverse_nu
+    u = np.linspace(scaled.min(), scaled.max(), 200)
+    inner = u / (model.half * found.largest**inverse_nu)
+    t = np.tanh(np.exp(found.row[4]) * inner)
+    curve = chebyshevs(t, max(model.curve.degree, 1))[:, :main] @ coefficients[:main]
+    return (points.y - rest) * points.L**-zeta, u, curve * points.L.max() ** -zeta
