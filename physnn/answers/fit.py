@@ -60,9 +60,10 @@ def fit(
         networks and ``binder`` of lattice models; of a table the column with this name, by default its only value.
     zeta : float or "free", optional
         zeta/nu is held or fitted; by default fitted where the observable is known not to be dimensionless, else 0.
-    omega : float, "free" or "none", optional
-        The correction term L^-omega, held or fitted; by default it is fitted for dimensionless observables at three
-        sizes or more, but not for networks.  Otherwise, and with "none", it is there only where the data demand it.
+    omega : float, "free", "log" or "none", optional
+        The correction term L^-omega, held or fitted, or 1/ln L in its place.  By default it is fitted for dimensionless
+        observables at three sizes or more, but not for networks; otherwise, and with "none", it is there only where
+        the data demand it.
     critical_point, inverse_nu : float, optional
         Values that are held.
     covariance : path, optional

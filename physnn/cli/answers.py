@@ -310,6 +310,8 @@ def _collapse_lines(best: Collapse, control: str) -> list[str]:
     answer = f"collapse: {control}_c = {best.critical_point}, 1/nu = {best.inverse_nu}"
     if best.zeta_over_nu.error or best.zeta_over_nu.value:
         answer += f", zeta/nu = {best.zeta_over_nu}"
+    if best.scan.best.form.logarithmic:
+        answer += ", corrections as 1/ln L"
     if best.omega.value == best.omega.value:
         answer += f", omega = {best.omega}"
     window = best.window

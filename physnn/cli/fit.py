@@ -24,9 +24,10 @@ exponent_options = opt.stack(
     ),
     click.option(
         "--omega",
-        type=opt.NumberOrFree("none"),
-        help="Correction L^-omega, fitted or held; none: only where the data demand it [default: free if y is "
-        "dimensionless, but none for networks].",
+        "--correction",
+        type=opt.NumberOrFree("log", "none"),
+        help="Correction L^-omega, fitted or held; log: 1/ln L in its place; none: only where the data demand it "
+        "[default: free if y is dimensionless, but none for networks].",
     ),
     opt.resamples_option,
 )

@@ -102,6 +102,23 @@ def test_precise_cumulants_have_their_exponents_and_rounded_controls_too():
     assert not any("rounded" in text for text in whole.remarks)
 
 
+def test_logarithmic_corrections_are_suspected_and_fitted_by_name(tmp_path, capsys):
+    """As at a marginal field: G / ln L on cumulants known to 1e-5, L to 256."""
+    generator = rng.stream(0, "synthetic", "logarithms")
+    L, u = np.repeat([16.0, 32, 64, 128, 256], 15), np.tile(np.linspace(-2, 2, 15), 5)
+    y = 0.6 - 0.25 * np.tanh(u) + (0.1 + 0.05 * u / (1 + u * u)) / np.log(L)
+    table = L, 0.44 + u / L, y + 1e-5 * generator.standard_normal(75), np.full(75, 1e-5)
+    power, named = (physnn.fit_arrays(*table, omega=omega, resamples=50) for omega in ("free", "log"))
+    best = named.collapse
+    assert off(best.critical_point, 0.44) < 3 and off(best.inverse_nu, 1) < 3 and best.critical_point.error < 1e-5
+    assert np.isnan(best.omega.value) and named.as_json()["evidence"]["omega"] is None
+    assert any("logarithms" in text for text in power.remarks) and not any("logarithms" in t for t in named.remarks)
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join(" ".join(f"{value:.12g}" for value in row) for row in zip(*table, strict=True)))
+    assert run(["fit", str(path), "--correction", "log", "--resamples", "20"]) == 0
+    assert "corrections as 1/ln L" in capsys.readouterr().out
+
+
 def test_errors_of_the_control_widen_those_of_the_answer(tmp_path):
     L, x, y, error = corrected(1, omega=50.0)
     moved = x + 0.004 * rng.stream(1, "synthetic", "moved").standard_normal(len(x))

@@ -82,6 +82,7 @@ class CollapseModel:
         self.x = (points.x - self.middle) / self.half
         self.size = points.L / points.L.max()
         self.log_size = np.log(self.size)
+        self.log_fall = np.log(max(points.L.max(), 2)) / np.log(np.maximum(points.L, 2))
         self.factor = points.cholesky()
         unit = np.eye(len(points)) if self.factor is not None else None
         self.whitener = None if self.factor is None else linalg.solve_triangular(self.factor, unit, lower=True)
@@ -167,7 +168,8 @@ class CollapseModel:
         factor = self.size ** rows[:, 2:3]
         yield self.curve.degree, factor
         if self.form.corrected:
-            yield self.curve.correction, factor * self.size ** -np.exp(rows[:, 3:4])
+            fall = self.log_fall if self.form.logarithmic else self.size ** -np.exp(rows[:, 3:4])
+            yield self.curve.correction, factor * fall
         if self.form.analytic:
             yield ANALYTIC_DEGREE, factor * (self.x - rows[:, :1])
 

@@ -45,8 +45,9 @@ class Settings:
     ----------
     zeta : float, "free" or None
         zeta/nu is held, fitted, or held at 0 where the observable is dimensionless.
-    omega : float, "free" or None
-        The correction L^-omega is there with omega held or fitted; with None only where the data demand it.
+    omega : float, "free", "log" or None
+        The correction L^-omega is there with omega held or fitted, or falls as 1/ln L; with None it is there only where
+        the data demand it.
     critical_point, inverse_nu : float or None
         Values that are held.
     resamples : int
@@ -58,7 +59,7 @@ class Settings:
     """
 
     zeta: float | Literal["free"] | None = None
-    omega: float | Literal["free"] | None = None
+    omega: float | Literal["free", "log"] | None = None
     critical_point: float | None = None
     inverse_nu: float | None = None
     resamples: int = 200
@@ -135,7 +136,7 @@ class Collapse:
                     "L_min": c.smallest,
                     "window": c.window,
                     "analytic": c.form.analytic,
-                    "omega": float(c.solution.parameters[3]) if c.form.corrected else None,
+                    "omega": float(c.solution.parameters[3]) if c.form.corrected and not c.form.logarithmic else None,
                     "points": int(c.mask.sum()),
                     "critical_point": float(c.solution.parameters[0]),
                     "inverse_nu": float(c.solution.parameters[1]),
@@ -297,7 +298,7 @@ def _omega(scanned: Scan) -> Estimate:
     """Weighted mean of omega over the fits with its error; NaN where most of the weight is on none."""
     corrected = [c for c in scanned.candidates if c.form.corrected]
     share = np.array([c.weight for c in corrected])
-    if share.sum() < 0.5:
+    if share.sum() < 0.5 or scanned.best.form.logarithmic:
         return Estimate(float("nan"), 0.0)
     values = np.array([c.solution.parameters[3] for c in corrected])
     mean = float(share @ values / share.sum())

@@ -15,8 +15,8 @@ APPROXIMATION = 1e-4
 """Errors, over the range of curves, below which the polynomials themselves show in a bad fit (convention)."""
 RIVAL_SHARE = 0.05
 """Weight from which a fit is named beside others that differ: the share of Occam's window, see `scan.OCCAM`."""
-LOGARITHMIC = 0.4
-"""Fitted omega below which logarithms are suspected: L^-0.4 falls by half from L = 16 to 90 (convention)."""
+LOGARITHMIC = 0.5
+"""Fitted omega below which, by an error, logarithms are suspected: 1/ln L falls as L^-0.4 to L^-0.2 from L = 12 on."""
 
 
 def quality(points: Points, x_c: float, inverse_nu: float, zeta_over_nu: float) -> float:
@@ -86,15 +86,19 @@ def goodness_remarks(scanned: Scan, points: Points) -> list[str]:
             f"errors are {fine:.1g} of the curves' range: further corrections to scaling and the polynomials' own "
             "approximation show, so errors of the answer are lower bounds"
         )
-    omega = best.solution.parameters[3]
-    if best.form.corrected and best.form.fixed[3] is None and omega < LOGARITHMIC:
+    omega, error = best.solution.parameters[3], np.sqrt(best.solution.covariance[3, 3])
+    if best.form.corrected and best.form.fixed[3] is None and omega + error < LOGARITHMIC:
         remarks.append(
             f"omega = {omega:.2g}: over these sizes so small an exponent cannot be told from logarithms, which move "
-            "x_c and 1/nu by more than their errors; --omega holds another"
+            "x_c and 1/nu by more than their errors; --correction log has them"
         )
     weighted = [c.solution for c in scanned.candidates if c.weight > RIVAL_SHARE]
     values = sorted(s.parameters[1] for s in weighted)
-    if values and values[-1] - values[0] > 3 * min(np.sqrt(s.covariance[1, 1]) for s in weighted):
+    if (
+        values
+        and values[-1] > 1.1 * values[0]
+        and values[-1] - values[0] > 3 * min(np.sqrt(s.covariance[1, 1]) for s in weighted)
+    ):
         remarks.append(
             f"collapses with 1/nu from {values[0]:.3g} to {values[-1]:.3g} are about as good: exponents and "
             "corrections are not told apart, and the errors contain that; more sizes, or --omega held, decide"

@@ -110,12 +110,15 @@ def _same(one: Candidate, other: Candidate) -> bool:
     return bool((difference[:3] <= 0.1 * np.sqrt(np.diag(one.solution.covariance))[:3] + 1e-12).all())
 
 
-def forms_of(fixed: Held, omega: float | Literal["free"] | None) -> list[Form]:
-    """Scaling forms to try: with and without the analytic term, and with the term L^-omega if asked for.
+def forms_of(fixed: Held, omega: float | Literal["free", "log"] | None) -> list[Form]:
+    """Scaling forms to try: with and without the analytic term, and with the term L^-omega, or 1/ln L, if asked for.
 
     The first one is without either.
     """
-    form = Form((*fixed, None if omega == "free" else omega), corrected=omega is not None)
+    if omega == "log":
+        form = Form((*fixed, 1.0), corrected=True, logarithmic=True)
+    else:
+        form = Form((*fixed, None if omega == "free" else omega), corrected=omega is not None)
     return [form, replace(form, analytic=True)]
 
 

@@ -91,6 +91,8 @@ class Form:
         Whether the term (x - x_c) H(u) is there: amplitudes that change smoothly with the control.
     timed : bool
         Whether the master function depends on t / L^z too; then the steepness of the tanh is fitted with a prior.
+    logarithmic : bool
+        Whether the correction falls as 1/ln L in place of L^-omega; omega is held then, and means nothing.
     reach : float
         How far from the middle of the data x_c may be, in half their range.
     """
@@ -99,6 +101,7 @@ class Form:
     corrected: bool = False
     analytic: bool = False
     timed: bool = False
+    logarithmic: bool = False
     reach: float = 1.3
 
     def free(self) -> list[int]:

@@ -19,8 +19,8 @@ from physnn.analysis.verdict.null_model import NullModel
 from physnn.machine import on_one_blas_thread
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
-Omega = float | Literal["free", "none"] | None
-"""Correction exponent that is held, fitted, or there only where the data demand it; None is the default."""
+Omega = float | Literal["free", "log", "none"] | None
+"""Correction exponent that is held, fitted, replaced by 1/ln L, or there only where demanded; None is the default."""
 SLIGHT = 0.03
 """Differences on one side of a crossing, over those on the other, that corrections to scaling may make (convention)."""
 DECIDED = ("crossing", "merging", "first-order", "no-crossing")
@@ -162,7 +162,7 @@ def against(answer: Fit, null: NullModel) -> Fit:
     return Fit(answer.curves, answer.pairs, "no-crossing", reason, known, remarks=answer.remarks, null=null)
 
 
-def omega_of(found: Curves, asked: Omega) -> float | Literal["free"] | None:
+def omega_of(found: Curves, asked: Omega) -> float | Literal["free", "log"] | None:
     """Omega of a fit: what is asked for, else whether corrections to scaling are fitted; None where only if demanded.
 
     Unless ``none`` is asked for they are fitted to dimensionless observables at three sizes or more: they are there at

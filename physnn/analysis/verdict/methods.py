@@ -229,7 +229,8 @@ def _corrections(best: Collapse) -> str:
     else:
         held = sorted({c.form.fixed[3] for c in corrected if c.form.fixed[3] is not None})
         with_omega = f"omega held at {_and([f'{w:g}' for w in held])}" if held else f"omega fitted, {best.omega}"
-        text = f"Corrections to scaling, a term L^-omega G(u) with {with_omega}, carry {share:.0%} of the weight."
+        term = "G(u) / ln L" if corrected[0].form.logarithmic else f"L^-omega G(u) with {with_omega}"
+        text = f"Corrections to scaling, a term {term}, carry {share:.0%} of the weight."
     rough = best.roughness
     if rough.smooth:
         text += (
