@@ -28,17 +28,24 @@ from physnn.store.sweep_file import SweepFile
 
 warnings.filterwarnings("ignore", message=".*leaked semaphore.*")
 
-LONG = (
-    "kernels/test_interpreter.py", "answers/test_decide.py", "synthetic/test_trials.py", "samplers/test_reflections.py",
-    "samplers/test_vectors.py", "classifiers/test_engines.py", "replicas/test_embedding.py", "tests/test_docs.py",
-    "faults/test_random_kills.py", "samples/test_target_error.py", "equilibrium/test_equilibrium.py",
+FIRST = (
+    "kernels/test_interpreter.py", "samplers/test_vectors.py", "synthetic/test_trials.py",
+    "classifiers/test_engines.py",
+    "samplers/test_reflections.py", "replicas/test_embedding.py", "equilibrium/test_equilibrium.py",
+    "tests/test_docs.py", "answers/test_decide.py", "cli/test_main.py",
 )  # fmt: skip
-"""Files of half a minute and more, begun first: left for the end, as files of few tests are, one process waits."""
+"""Long files in the order in which they begin.
+
+Left for the end, one process would wait.  Files that compile the same kernels follow each other, so that one compiles
+and the others read; files that start many processes, which would all compile, come when that is done.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first; within a file nothing changes."""
-    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+    order = {name: k for k, name in enumerate(FIRST)}
+    path = {item.path: item.path.as_posix() for item in items}
+    items.sort(key=lambda item: next((k for name, k in order.items() if path[item.path].endswith(name)), len(order)))
 
 
 def until_done(monkeypatch, kind, every: int, again) -> int:
