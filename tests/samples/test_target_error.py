@@ -203,6 +203,7 @@ def test_the_recipe_in_the_file_reproduces_the_data(tmp_path, flat, injected, mo
     assert "stages" not in read_sweep("c.h5").recipe, "other values than those that were decided"
 
 
+@pytest.mark.slow  # interruptions at every stage, and random kills of a sweep, stand for it by default
 def test_a_kill_and_a_rerun_give_the_same_data(tmp_path):
     words = [sys.executable, "-m", "physnn", "sweep-noise", "--L", "20", "24", "--eta-range", "0", "0.3", "4"]
     words += ["--images", "24", "--batch", "8", "--steps", "4", "--target-error", "0.01", "--quiet", "--jobs", "1"]

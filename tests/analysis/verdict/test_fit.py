@@ -46,7 +46,8 @@ def test_without_dependence_on_L_there_is_no_crossing(seed):
     assert "would show" in fit.reason
 
 
-@pytest.mark.parametrize(("sets", "bounds"), [(16, (0.4, 0.95)), pytest.param(40, (0.47, 0.9), marks=pytest.mark.slow)])
+@pytest.mark.slow  # twelve sets of networks in tests/synthetic/test_trials.py stand for it by default
+@pytest.mark.parametrize(("sets", "bounds"), [(16, (0.4, 0.95)), (40, (0.47, 0.9))])
 def test_errors_of_planted_crossings_cover(sets, bounds):
     z = []
     for seed in range(sets):

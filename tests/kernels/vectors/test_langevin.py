@@ -88,7 +88,9 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", ["symmetric", "broken", "zero", "small", "large"])
+@pytest.mark.parametrize(
+    "name", ["symmetric", "broken", "zero", "small", pytest.param("large", marks=pytest.mark.slow)]
+)
 def test_each_step_is_the_torch_networks_step_on_the_same_noise(name):
     net, eta = NETWORKS[name](), 0.3
     N, L = net.architecture.components, 22
