@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from physnn.analysis.collapse.exponents import Collapse
 from physnn.analysis.collapse.scan import Candidate
-from physnn.analysis.collapse.single import on_master_curve
+from physnn.analysis.collapse.single import without_corrections
 from physnn.analysis.curves.crossing import curve_difference
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.verdict.fit import Fit
@@ -151,7 +151,7 @@ def draw_collapse(axes: Axes, fit: Fit) -> None:
     chosen = best.scan.best
     points, parameters = best.points.chosen(chosen.mask), best.best.parameters
     x_c, inverse_nu, zeta = (float(v) for v in parameters[:3])
-    values, grid, curve = on_master_curve(points, chosen.form, chosen.solution)
+    values, grid, curve = without_corrections(points, chosen.form, chosen.solution)
     axes.plot(grid, curve, color="0.5", lw=1, zorder=0, label="F(u)")
     for k, L in enumerate(fit.curves.sizes):
         mine = points.L == L

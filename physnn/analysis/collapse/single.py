@@ -193,7 +193,7 @@ def refit(points: Points, form: Form, found: Solution, values: np.ndarray) -> np
     return model.external(found.row + (rows - found.row) @ found.stretch.T)
 
 
-def on_master_curve(points: Points, form: Form, found: Solution) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def without_corrections(points: Points, form: Form, found: Solution) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Master function of a fit, and what is left of its points without the other terms.
 
     Returns

@@ -44,7 +44,7 @@ class Master:
     y: np.ndarray
 
 
-def on_master_curve(found: Collapse) -> Master:
+def master_curve(found: Collapse) -> Master:
     """Master curve of a collapse."""
     inside = np.flatnonzero(found.scan.best.mask)
     points = found.points.chosen(inside[np.lexsort((found.points.x[inside], found.points.L[inside]))])
@@ -69,7 +69,7 @@ def _curve(points: Points, form: Form, parameters: np.ndarray, steepness: float)
 
 def steep(found: Collapse) -> float:
     """Half the width of the transition at the largest size: the range of the curve over its steepest slope."""
-    master = on_master_curve(found)
+    master = master_curve(found)
     same = np.diff(master.points.L) == 0
     slope = float(np.abs(np.diff(master.y)[same] / np.diff(master.u)[same]).max())
     half = float(np.ptp(master.y)) / slope / 2 if slope > 0 else float(np.abs(master.u).max())
@@ -102,7 +102,7 @@ def design_gain(found: Collapse, values: tuple[float, ...]) -> float:
 
     It is that of the same master curve without scatter, with the pilot's errors.
     """
-    master = on_master_curve(found)
+    master = master_curve(found)
     pilot, before = master.points, master.solution
     x_c, inverse_nu, zeta_over_nu = before.parameters[:3]
     order, grid, rows = np.argsort(master.u), np.array(values), []

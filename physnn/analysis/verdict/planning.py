@@ -19,7 +19,7 @@ from physnn.analysis.collapse.exponents import Settings
 from physnn.analysis.curves.crossing import COARSE
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.verdict.design import design_gain, grid_near, on_master_curve, steep, values_of
+from physnn.analysis.verdict.design import design_gain, grid_near, master_curve, steep, values_of
 from physnn.analysis.verdict.first_order import two_peaks
 from physnn.analysis.verdict.fit import Fit, fit_curves, omega_of, widest
 
@@ -205,7 +205,7 @@ def error_parts(fit: Fit) -> ErrorParts:
     however noisy the network's own curve is.  Scatter beyond that of the draws is the networks' spread.
     """
     assert fit.collapse is not None
-    curves, master = fit.curves, on_master_curve(fit.collapse)
+    curves, master = fit.curves, master_curve(fit.collapse)
     count, common = curves.networks, master.solution
     variance = float(common.covariance[0, 0])
     if curves.chains:
