@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from physnn.checks import bench, count
 from physnn.models.signs import SignNetwork
 
 
+@pytest.mark.slow  # a ratio of times
 def test_every_row_is_there_and_brute_force_is_fast(monkeypatch):
     monkeypatch.setattr(bench, "TARGET", 0.02)
     monkeypatch.setattr(bench, "TIMED_CALLS", 3)
