@@ -58,16 +58,19 @@ def rival_minima(points: Points, form: Form) -> list[Solution]:
 
     Where corrections dominate, the best collapse without them lies far from the right one, and no fit of omega would
     come from there.  Minima are rivals that lose less than `RIVAL` in the corrected criterion of Akaike, and differ in
-    x_c or 1/nu by more than an error.
+    x_c or 1/nu by more than an error; the best without a correction is always one.
     """
-    found = minima(points, replace(form, corrected=False, analytic=False, fixed=(*form.fixed[:3], None)))
+    plain = minima(points, replace(form, corrected=False, analytic=False, fixed=(*form.fixed[:3], None)))
+    found = list(plain)
     if form.corrected and len(points.sizes) > 2:
         held = 1.0 if form.fixed[3] is None else form.fixed[3]
         found += minima(points, replace(form, analytic=False, fixed=(*form.fixed[:3], held)))
     kept: list[Solution] = []
     for solution in sorted(found, key=_criterion):
-        close = _criterion(solution) - _criterion(kept[0]) < RIVAL if kept else True
-        if close and len(kept) < MOST_RIVALS and all(_apart(solution, other) for other in kept):
+        # The best without a correction is always one: with them other minima pass for a collapse.
+        close = not kept or solution is plain[0] or _criterion(solution) - _criterion(kept[0]) < RIVAL
+        few = len(kept) < MOST_RIVALS or solution is plain[0]
+        if close and few and all(_apart(solution, other) for other in kept):
             kept.append(solution)
     return kept
 
