@@ -13,6 +13,7 @@ import pytest
 
 import physnn
 from physnn import api, rng
+from physnn.analysis.collapse import exponents
 from physnn.analysis.curves.points import Points
 from physnn.analysis.curves.roughness import roughness
 from physnn.answers.fit import curve_rows, curves, fit
@@ -173,6 +174,15 @@ def test_a_sentence_on_differences_does_not_contradict_itself():
     y[11] += 0.2
     answer = physnn.fit_arrays(L, x, y, error)
     assert answer.verdict == "no-crossing" and "is where errors are large" in answer.reason, answer.reason
+
+
+def test_only_a_fit_of_omega_is_tried_again_without(monkeypatch):
+    tried = []
+    monkeypatch.setattr(exponents, "_collapse", lambda curves, settings, generator: tried.append(settings.omega))
+    for omega, expected in (("free", ["free", None]), (None, [None]), (1.0, [1.0, None])):
+        tried.clear()
+        settings = exponents.Settings(omega=omega, relaxed=True)
+        assert exponents.collapse(None, settings, None) is None and tried == expected
 
 
 KERNELS = ["Haswell", *(pytest.param(name, marks=pytest.mark.slow) for name in ("Nehalem", "SkylakeX", "Zen"))]

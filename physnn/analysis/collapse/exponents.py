@@ -153,7 +153,7 @@ class Collapse:
 def collapse(curves: Curves, settings: Settings, generator: np.random.Generator) -> Collapse | None:
     """Critical point and exponents with errors; None where nothing can be fitted or the fit is unstable."""
     found = _collapse(curves, settings, generator)
-    if found is not None or not settings.relaxed:
+    if found is not None or not settings.relaxed or settings.omega is None:
         return found
     found = _collapse(curves, replace(settings, omega=None, relaxed=False), generator)
     text = "omega cannot be fitted to these data: corrections to scaling are left out of the errors"

@@ -56,9 +56,9 @@ def read_table(path: Path, asked: Mapping[str, str] | None = None, observable: s
         cells = cells_of(text_of(path))
         sizes = wide_sizes(cells.header or [])
         if sizes and not asked:
-            return _checked(_long(cells, sizes, observable), name)
+            return _checked(_long(cells, sizes, observable))
         found = layout(cells.header, cells.values.shape[1], asked or {}, observable)
-        return _checked(_picked(cells, found.places, observable, found.remarks), name)
+        return _checked(_picked(cells, found.places, observable, found.remarks))
     except InputError as error:
         raise InputError(f"{name}{'' if str(error).startswith(',') else ': '}{error}") from None
 
@@ -133,7 +133,7 @@ def _long(cells: Cells, sizes: Mapping[int, int], observable: str | None) -> dic
     }
 
 
-def _checked(found: dict[str, Any], name: str) -> dict[str, Any]:
+def _checked(found: dict[str, Any]) -> dict[str, Any]:
     """Columns that a fit can take: checked row by row, errors made one, repeated rows averaged."""
     columns = ("size", "control", "value", "error", "error_minus", "control_error", "time")
     given = {role: found[role] for role in columns if role in found}
