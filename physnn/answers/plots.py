@@ -18,7 +18,6 @@ from physnn.figures.compare import compare_figure
 from physnn.figures.fit import fit_figure, sweep_figure
 from physnn.figures.memory import memory_figure
 from physnn.figures.networks import image_figure, training_figure
-from physnn.figures.replicas import forms_figure
 from physnn.figures.structure import structure_figure
 from physnn.figures.style import save
 from physnn.store.ensemble_file import read_ensembles
@@ -100,6 +99,7 @@ def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
 
 def plot_ensembles(path: Path, out: Path | None = None) -> Path:
     """Draw training curves, accuracies by seed and differences between forms of images of an ensemble file."""
+    from physnn.figures.replicas import forms_figure
     from physnn.samples.training.classifiers import paired_tests
 
     file = read_ensembles(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import dataclass, fields
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,11 +149,21 @@ def resolve_device(device: str, recorded: object = None, elsewhere: bool = False
         return device
     if device == "cuda" and elsewhere:
         return device
+    if device == "auto" and _built_without_cuda():
+        return None
     from physnn.networks.device import check_device, has_cuda
 
     if device == "cuda":
         check_device(device)
     return "cuda" if has_cuda() else None
+
+
+def _built_without_cuda() -> bool:
+    """Whether torch is a build for CPUs alone, by its version: to load it takes over a second."""
+    try:
+        return metadata.version("torch").endswith("+cpu")
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def choose_algorithm(settings: dict[str, Any], device: str, elsewhere: bool) -> None:

@@ -12,7 +12,6 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
-from scipy.interpolate import PchipInterpolator
 
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.fit import Fit
@@ -42,6 +41,8 @@ class _Curve:
 
     def between(self, low: float, high: float) -> np.ndarray:
         """Fitted curve on a range of the scaled control, from means over neighbouring points."""
+        from scipy.interpolate import PchipInterpolator  # a tenth of a second that few figures use
+
         bins = np.unique(np.round((self.u - self.u.min()) / np.ptp(self.u) * 60), return_inverse=True)[1]
         count = np.bincount(bins)
         smooth = PchipInterpolator(np.bincount(bins, self.u) / count, np.bincount(bins, self.fitted) / count)

@@ -16,9 +16,10 @@ LOADED = """
 import sys
 from physnn.cli import run
 for words in sys.argv[1:]:
-    print(run(words.split()), *sorted({name.split(".")[0] for name in sys.modules}), file=sys.stderr)
+    status = run(words.split())
+    print(status, *{name.split(".")[0] for name in sys.modules} | {"scipy.stats"} & {*sys.modules}, file=sys.stderr)
 """
-HEAVY = {"torch", "numba", "h5py", "matplotlib", "xarray", "pandas", "distributed"}
+HEAVY = {"scipy.stats", "torch", "numba", "h5py", "matplotlib", "xarray", "pandas", "distributed"}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict
+from importlib import metadata
 
 import pytest
 
@@ -140,6 +141,22 @@ def test_tasks_that_run_elsewhere_need_no_gpu_here(monkeypatch):
     settings = {}
     choose_algorithm(settings, "cuda", elsewhere=True)
     assert settings == {"algorithm": "multispin-gpu"}
+
+
+@pytest.mark.parametrize("version", ["2.13.0+cpu", "2.13.0", None])
+def test_torch_is_asked_for_cuda_unless_its_build_has_none(monkeypatch, version):
+    torch = pytest.importorskip("torch")
+
+    def of(_name):
+        if version is None:
+            raise metadata.PackageNotFoundError
+        return version
+
+    monkeypatch.setattr(metadata, "version", of)
+    for seen in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda seen=seen: seen)
+        assert resolve_device("auto") == ("cuda" if seen and version != "2.13.0+cpu" else None)
+        assert resolve_device("auto", "cpu") == "cpu"
 
 
 @pytest.mark.parametrize("bench", [bench_ising_cuda, bench_kuramoto_cuda])

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special
 
 from physnn.analysis.memory.lifetimes import SHAPE_RANGE, lifetime, log_likelihood
 from physnn.analysis.statistics.estimate import Estimate, mean_over
@@ -122,7 +122,7 @@ def growth(networks: Sequence[Fits]) -> Growth:
     aicc = {law: value - least for law, value in raw.items()}
     best, dof = min(aicc, key=lambda law: aicc[law]), sum(fits.sizes - 2 for fits in telling)
     deviation = 2 * sum(fits.free for fits in telling) + least
-    p_value = float(stats.chi2.sf(max(0.0, deviation), dof)) if dof > 0 else math.nan
+    p_value = float(special.chdtrc(dof, max(0.0, deviation))) if dof > 0 else math.nan
     few = sum(fits.lost for fits in telling) <= CONSTANTS * len(telling) + 1
     verdict, reason = _verdict(telling[0].sizes, z, aicc, best, p_value, few)
     if silent:
@@ -159,6 +159,8 @@ def _rows(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _fit(data: Data, law: str) -> _Fitted:
     """Fit of a law to the lifetimes of one network; the slope's error is from the curvature of the likelihood."""
+    from scipy import optimize  # a tenth of a second that every command would wait for
+
     L, t, gone = _rows(data)
     x, scaled = LAWS[law](L), np.log(L)
     middle, width = x.mean(), max(float(np.ptp(x)), 1e-12)
@@ -205,6 +207,8 @@ def _error(cost: Callable[[np.ndarray], float], at: np.ndarray) -> float:
 
 def _free(data: Data) -> float:
     """Logarithm of the likelihood with a tau of its own at every L, the shape following its law."""
+    from scipy import optimize
+
     L, t, gone = _rows(data)
     v = np.log(L) - np.log(L).mean()
     place = np.searchsorted(sorted(data), L)

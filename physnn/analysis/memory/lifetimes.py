@@ -12,7 +12,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 
@@ -65,6 +64,8 @@ def lifetime(times: np.ndarray, lost: np.ndarray) -> Lifetime:
         return Lifetime(Estimate(math.log(t.sum() / NO_LOSS_LIMIT), 0.0), math.nan, 0, len(t))
     shape = 1.0
     if d >= FEWEST_LOSSES:
+        from scipy import optimize  # a tenth of a second that every command would wait for
+
         low, high = np.log(SHAPE_RANGE)
         found = optimize.minimize_scalar(
             lambda k: -_profile(math.exp(k), t, gone), bounds=(low, high), method="bounded"

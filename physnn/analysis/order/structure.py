@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy import fft, optimize
+from scipy import fft
 
 from physnn.models.fourier import fourier_kernel
 
@@ -171,6 +171,8 @@ def opposite(k: WaveVector) -> WaveVector:
 
 def _maximum(coupling: np.ndarray, start: tuple[float, float], L: int) -> WaveVector | None:
     """Maximum of the largest eigenvalue of J(k) within half a step of a lattice; None if it is at the edge."""
+    from scipy import optimize  # a tenth of a second that every command would wait for
+
     reach = 0.5 / L
 
     def height(u: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.resampling import MomentFunction, evaluate, redrawn, slopes_of
@@ -155,5 +155,5 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> PairedDifference
     error = float(apart.std(ddof=1) / np.sqrt(n))
     if error == 0:
         return PairedDifference(Estimate(mean, 0.0, n - 1), 1.0 if mean == 0 else 0.0, n)
-    p = float(2 * stats.t.sf(abs(mean / error), n - 1))
+    p = float(2 * special.stdtr(n - 1, -abs(mean / error)))
     return PairedDifference(Estimate.student(mean, error, n - 1), p, n)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from physnn.analysis.statistics.estimate import Estimate, deviation
 from physnn.analysis.statistics.plain import fields_json
@@ -64,4 +64,4 @@ def pooled(found: Sequence[Estimate]) -> PooledMean | None:
     scale = max(1.0, float((weight * (y - mean) ** 2).sum()) / dof)
     error = math.sqrt(scale / float(weight.sum()))
     common = Estimate.student(float(mean), error, dof)
-    return PooledMean(common, math.sqrt(between), q, float(stats.chi2.sf(q, dof)), len(y))
+    return PooledMean(common, math.sqrt(between), q, float(special.chdtrc(dof, q)), len(y))
