@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import warnings
@@ -14,6 +15,10 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # A shell's background jobs ignore Ctrl-C, and so would every process that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Libraries, and what compilers make of kernels, are millions of objects that stay: the collector need not look through
+# them again and again, nor before all tests are collected.
+gc.disable()
 
 import numpy as np
 import pytest
@@ -46,6 +51,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: k for k, name in enumerate(FIRST)}
     path = {item.path: item.path.as_posix() for item in items}
     items.sort(key=lambda item: next((k for name, k in order.items() if path[item.path].endswith(name)), len(order)))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Libraries that count their objects at the end find them gone."""
+    gc.unfreeze()
 
 
 def until_done(monkeypatch, kind, every: int, again) -> int:
