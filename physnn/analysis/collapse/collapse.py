@@ -43,6 +43,8 @@ BOUNDS = np.array([[0.02, -20.0, 0.05], [20.0, 20.0, 8.0]])
 """Limits of 1/nu, zeta/nu and omega; parameters outside are no answer, for no known class comes near them."""
 TIME_BOUNDS = np.array([[-2.0, -4.0], [12.0, 8.0]])
 """Limits of z and of ln k where points have times."""
+RIDGE = 1e-12
+"""Addition to the unit diagonal of normal equations: above rounding, below what a coarse grid is for."""
 VALUES_AT_ONCE = 30_000
 """Points times fits that are evaluated together: their arrays fit into a processor's cache."""
 
@@ -70,6 +72,11 @@ def _products(left: np.ndarray, right: np.ndarray | None) -> np.ndarray:
     if right is None:
         return left
     return np.asarray((left[..., :, None] * right[..., None, :]).reshape(*left.shape[:-1], -1))
+
+
+def _applied(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Products of matrices ``(fits, points, columns)`` with vectors ``(fits, columns)``."""
+    return np.asarray((matrices @ vectors[..., None])[..., 0])
 
 
 class CollapseModel:
@@ -185,20 +192,31 @@ class CollapseModel:
         parts[0] = _products(parts[0], by_time)
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1), u, by_control, by_time
 
-    def costs(self, rows: np.ndarray) -> np.ndarray:
-        """chi2 with the best master function of many rows, priors left out."""
+    def cost(self, row: np.ndarray) -> float:
+        """chi2 with the best master function of one row, priors left out."""
+        basis = self.white(self.basis(row[None])[0])
+        target = np.broadcast_to(self.target, basis.shape[:2])
+        return float(np.sum((target - _applied(*decomposed(basis, target)[:2])) ** 2))
+
+    def costs(self, rows: np.ndarray, *leading: int) -> np.ndarray:
+        """chi2 of many rows with the best coefficients of so many leading columns of the basis, ``(numbers, fits)``.
+
+        They come from normal equations, so a chi2 far below `RIDGE` times that of no function at all is not seen.
+        """
         found = []
         step = max(1, VALUES_AT_ONCE // len(self.points))
         for first in range(0, len(rows), step):
             basis = self.white(self.basis(rows[first : first + step])[0])
-            if basis.shape[1] <= basis.shape[2]:
-                found.append(np.zeros(len(basis)))
-                continue
-            # The last column of the triangle ends with the length of what the others leave of the target.
             last = np.broadcast_to(self.target[:, None], (*basis.shape[:2], 1))
-            triangle = np.asarray(np.linalg.qr(np.concatenate([basis, last], axis=2), mode="r"))
-            found.append(triangle[:, -1, -1] ** 2)
-        return np.concatenate(found)
+            both = np.concatenate([basis, last], axis=2)
+            square = both.swapaxes(1, 2) @ both
+            unit = np.sqrt(np.maximum(np.einsum("fkk->fk", square), 1e-300))
+            square /= unit[:, :, None] * unit[:, None, :]
+            square += RIDGE * np.eye(square.shape[1])
+            # The last row of the factor is what the target has along each column and, at its end, along none.
+            left = np.linalg.cholesky(square)[:, -1] ** 2 * unit[:, -1:] ** 2
+            found.append([left[:, count:].sum(1) for count in leading])
+        return np.concatenate(found, axis=1)
 
     def changes(
         self, rows: np.ndarray
@@ -243,23 +261,24 @@ class CollapseModel:
         q, inner, coefficients = decomposed(self.white(basis), target)
         fits, n = target.shape
         residuals = np.empty((fits, n + 5))
-        residuals[:, :n] = target - np.einsum("bnc,bc->bn", q, inner)
+        np.subtract(target, _applied(q, inner), out=residuals[:, :n])
         residuals[:, n:] = (self.center - rows) / self.width
-        jacobian = np.zeros((fits, n + 5, len(self.free)))
-        raw = np.empty((fits, n, len(self.free)))
-        values: dict[tuple[int, int | None], np.ndarray] = {}
+        raw = np.empty((fits, n, len(changes)))
+        known: dict[tuple[int, int | None], np.ndarray] = {}
         for place, (factor, part, used) in enumerate(changes.values()):
             key = id(part), used.start
-            if key not in values:
-                values[key] = np.einsum("bnc,bc->bn", part[..., used], coefficients[:, used])
-            raw[..., place] = factor * values[key]
+            if key not in known:
+                known[key] = _applied(part[..., used], coefficients[:, used])
+            np.multiply(factor, known[key], out=raw[..., place])
         if self.form.analytic and 0 in self.free:
             # The analytic term falls when x_c rises.
             own = by_control[..., : ANALYTIC_DEGREE + 1], coefficients[:, -ANALYTIC_DEGREE - 1 :]
-            raw[..., self.free.index(0)] -= np.einsum("bnc,bc->bn", *own) * self.size ** rows[:, 2:3]
+            raw[..., self.free.index(0)] -= _applied(*own) * self.size ** rows[:, 2:3]
         change = self.white(raw)
-        jacobian[:, :n] = q @ (np.swapaxes(q, 1, 2) @ change) - change
-        jacobian[:, [n + k for k in self.free], range(len(self.free))] = -1 / self.width[self.free]
+        jacobian = np.zeros((fits, n + 5, len(changes)))
+        np.subtract(q @ (q.swapaxes(1, 2) @ change), change, out=jacobian[:, :n])
+        for place, k in enumerate(self.free):
+            jacobian[:, n + k, place] = -1 / self.width[k]
         return residuals, jacobian
 
     def solve(self, start: np.ndarray, target: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

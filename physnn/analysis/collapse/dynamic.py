@@ -163,7 +163,7 @@ def _matters(points: Points, form: Form, full: Solution, curve: Curve) -> bool:
     model = CollapseModel(points, replace(form, fixed=(held[0], held[1], form.fixed[2], held[3])))
     model.curve, model.center[4] = curve, math.log(curve.steepness)
     start = model.internal(full.parameters)
-    chi2 = float(np.nanmin([model.costs(start[None])[0], model.solve(start)[1][0]]))
+    chi2 = float(np.nanmin([model.cost(start), model.solve(start)[1][0]]))
     gain = (chi2 - full.chi2) / max(1.0, full.chi2_per_dof)
     fewer = full.coefficients - (curve.degree + 1) * (curve.later + 1)
     return bool(special.chdtrc(fewer, gain) < 1e-3)

@@ -12,7 +12,7 @@ from physnn.analysis.collapse.gaussian_process import GaussianProcessFit, gaussi
 from physnn.analysis.collapse.groups import TwoLevel, differing, two_level
 from physnn.analysis.collapse.quality import goodness_remarks, quality
 from physnn.analysis.collapse.scan import Held, Scan, along_omega, bootstrap, forms_of, scan
-from physnn.analysis.collapse.search import rival_minima, search
+from physnn.analysis.collapse.search import akaike, rival_minima, search
 from physnn.analysis.collapse.single import fit_from
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.interpolation import with_control_errors
@@ -219,12 +219,13 @@ def _rounded(
 ) -> tuple[Points, Scan] | None:
     """Points with the rounding of the control in their errors, and their scan, where that makes all likelier."""
     wider = with_control_errors(points, curves.rounding / np.sqrt(12))
-    found = scan(wider, forms, starts)
-    if found is None:
-        return None
-    before, after = scanned.candidates[0].solution, found.candidates[0].solution
+    before = scanned.candidates[0].solution
+    after = fit_from(wider, scanned.candidates[0].form, before.parameters)
     more = 2 * float(np.log(wider.error / points.error).sum())
-    return (wider, found) if before.chi2 - after.chi2 - more > FAVOURED else None
+    if after is None or before.chi2 - after.chi2 - more <= FAVOURED:
+        return None
+    found = scan(wider, forms, starts)
+    return (wider, found) if found else None
 
 
 def _corrected(points: Points, fixed: Held, scanned: Scan, correlation: np.ndarray | None) -> tuple[Scan, list[str]]:
@@ -271,11 +272,11 @@ def _estimates(
 ) -> tuple[list[Estimate], list[str]]:
     """Estimates of all four parameters and what to say of their errors."""
     remarks: list[str] = []
-    linear = np.sqrt(np.diag(scanned.covariance))
+    centre, linear = scanned.central()
     low, high = np.nanquantile(samples, [0.158655, 0.841345], axis=0)
     resampled = (high - low) / 2
     if curves.networks:
-        deviation = np.maximum(resampled, 1e-12 * np.abs(scanned.parameters))
+        deviation = np.maximum(resampled, 1e-12 * np.abs(centre))
     else:
         deviation = np.where(resampled > 1.25 * linear, resampled, linear)
         if (resampled[:2] > 1.25 * linear[:2]).any():
@@ -283,7 +284,7 @@ def _estimates(
     held = scanned.best.form.fixed[:3]
     estimates = []
     for k in range(3):
-        value = float(scanned.parameters[k])
+        value = float(centre[k])
         given = held[k]
         if given is not None:
             estimates.append(Estimate(given, 0.0))
@@ -312,4 +313,19 @@ def outside(points: Points, fixed: Held) -> float | None:
     if found is None or found.p_value < 0.01:
         return None
     x_c = float(found.parameters[0])
-    return None if points.x.min() <= x_c <= points.x.max() else x_c
+    if points.x.min() <= x_c <= points.x.max() or akaike(found.chi2, found.coefficients, len(points)) > sum(
+        _smooth(points.chosen(points.L == L)) for L in points.sizes
+    ):
+        return None
+    return x_c
+
+
+def _smooth(points: Points) -> float:
+    """Corrected criterion of Akaike of the best polynomial through one size: collapses that cost more say nothing."""
+    x, y = points.x - points.x.mean(), points.y / points.error
+    costs = []
+    for degree in range(min(6, len(points) - 3)):
+        design = np.vander(x / max(np.ptp(x), 1e-300), degree + 1) / points.error[:, None]
+        left = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+        costs.append(akaike(float(left @ left), degree + 1, len(points)))
+    return min(costs, default=np.inf)

@@ -20,7 +20,7 @@ from physnn.analysis.curves.points import Points
 
 MOST_POINTS = 1000
 """More points than this are thinned evenly within every size: the time grows with their cube."""
-FEW_POINTS = 250
+FEW_POINTS = 120
 """Points on which length scales are tried; all points only refine the best answer."""
 LENGTH_SCALES = (0.15, 0.4, 1.0)
 """Length scales tried, over the largest abs(X) at the start."""
@@ -193,8 +193,11 @@ def gaussian_process(
     )
     noise = np.log1p(NOISE**2 / likelihood.least)
     starts = [np.array([*first, noise, -0.5, np.log(length * widest)]) for length in LENGTH_SCALES]
-    best = min((_descend(few, start, free, limits) for start in starts), key=lambda found: found[0])
-    minimum = _refine(few, best[1], free, limits, FIRST_STEPS)
+    position = min(starts, key=lambda start: _value(few, start, limits))
+    # Hyperparameters first, then all: a first step along the bare gradient leads astray.
+    for chosen in (free[-3:], free):
+        position = _descended(few, position, chosen, limits)
+    minimum = _refine(few, position, free, limits, FIRST_STEPS)
     if minimum and few is not likelihood:
         minimum = _refine(likelihood, minimum.position, free, limits, minimum.steps)
     if minimum is None:
@@ -229,28 +232,29 @@ def _inverse(factor: np.ndarray) -> np.ndarray:
     return inverse
 
 
-def _descend(
-    likelihood: Likelihood, start: np.ndarray, free: list[int], limits: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """(negative log likelihood, position) of a minimum; infinity where rounding stopped the descent.
-
-    Hyperparameters first, then all in units of their own sigma: a first step along the bare gradient leads astray.
-    """
-    position, value = np.clip(start, limits[0], limits[1]), np.inf
+def _value(likelihood: Likelihood, position: np.ndarray, limits: np.ndarray) -> float:
+    """Negative log likelihood inside the limits; infinity where rounding leaves none."""
     try:
-        for chosen in (free[-3:], free):
-            curvature = np.diag(likelihood.hessian(position, chosen, FIRST_STEPS))
-            scale = 1 / np.sqrt(np.maximum(np.abs(curvature), 1.0))
-            value = _minimise(likelihood, position, chosen, limits, scale)
+        return likelihood(np.clip(position, *limits))[0]
     except linalg.LinAlgError:
-        return np.inf, start
-    return value, position
+        return np.inf
+
+
+def _descended(likelihood: Likelihood, start: np.ndarray, chosen: list[int], limits: np.ndarray) -> np.ndarray:
+    """Position of a minimum of the chosen parameters, in units of their own sigma; the start if rounding ends it."""
+    position = np.asarray(np.clip(start, *limits))
+    try:
+        curvature = np.diag(likelihood.hessian(position, chosen, FIRST_STEPS))
+        _minimise(likelihood, position, chosen, limits, 1 / np.sqrt(np.maximum(np.abs(curvature), 1.0)))
+    except linalg.LinAlgError:
+        return start
+    return position
 
 
 def _minimise(
     likelihood: Likelihood, position: np.ndarray, chosen: list[int], limits: np.ndarray, scale: np.ndarray
-) -> float:
-    """Move the chosen parameters of a position to a minimum and return the value there.
+) -> None:
+    """Move the chosen parameters of a position to a minimum.
 
     Steps are those of Broyden, Fletcher, Goldfarb and Shanno (R. Fletcher, "Practical Methods of Optimization", 1987),
     halved until the value falls, parameters at a limit held.
@@ -288,7 +292,6 @@ def _minimise(
             left = np.eye(len(x)) - np.outer(moved, bent) / along
             inverse = left @ inverse @ left.T + np.outer(moved, moved) / along
     position[chosen] = np.clip(x * scale, limits[0, chosen], limits[1, chosen])
-    return value
 
 
 def _refine(

@@ -154,7 +154,7 @@ def _fitted(points: list[Points], choice: tuple[Candidate, ...]) -> _Fitted:
     best = rows[int(np.argmin(np.where(np.isfinite(squares), squares, np.inf)))]
     jacobian = common.residuals_and_jacobian(best[None])[1][0]
     full = [common.full(k, best[None])[0] for k in range(len(choice))]
-    chi2 = float(sum(m.costs(row[None])[0] for m, row in zip(common.models, full, strict=True)))
+    chi2 = float(sum(m.cost(row) for m, row in zip(common.models, full, strict=True)))
     count = sum(len(p) for p in common.points)
     linear = sum(c.solution.coefficients - len(c.form.free()) for c in choice)
     cost: float = 2 * (linear + len(best)) + 2 * (sum(len(p) for p in points) - count)

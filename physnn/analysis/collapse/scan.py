@@ -8,6 +8,7 @@ points left out, and their spread enters the error (W. I. Jay and E. T. Neil, Ph
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,7 +18,7 @@ from scipy import special
 
 from physnn.analysis.collapse.collapse import BOUNDS, OMEGA_PRIOR
 from physnn.analysis.collapse.search import rival_minima
-from physnn.analysis.collapse.single import fit_from, fit_like, refit
+from physnn.analysis.collapse.single import fit_from, fits_along, refit
 from physnn.analysis.curves.points import Form, Points, Solution, draw
 
 SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
@@ -35,8 +36,12 @@ it has more weight.
 """
 KNOWN_OMEGA = 0.1
 """Relative error of omega up to which its likelihood counts as normal (convention)."""
+NEGLIGIBLE = 14.0
+"""Loss in the criterion from which a smaller window is not fitted: its weight would be exp(-7), a thousandth."""
 STEPS = np.linspace(-4.0, 4.0, 13)
 """Places along omega at which fits are made, in errors of ln omega."""
+NORMAL = special.ndtr(np.arange(-2.0, 3.0))
+"""Share of a normal distribution below -2 to 2 standard deviations."""
 Held = tuple[float | None, float | None, float | None]
 """Values of (x_c, 1/nu, zeta/nu) that are held; None is fitted."""
 
@@ -61,13 +66,32 @@ class Scan:
     """All fits of a scan, the first one on all points, with their average.
 
     The parameters are (x_c, 1/nu, zeta/nu, omega), and the spread between fits is in their covariance.  Where no fit
-    has an acceptable chi2, errors are widened by sqrt(chi2/dof).
+    has an acceptable chi2, errors are widened by sqrt(chi2/dof).  ``errors`` are those of every fit, ``(fits, 4)``.
     """
 
     candidates: list[Candidate]
     parameters: np.ndarray
     covariance: np.ndarray
+    errors: np.ndarray
     acceptable: bool
+
+    def central(self) -> tuple[np.ndarray, np.ndarray]:
+        """Median of each parameter over all fits, normal ones with their weights, and its error.
+
+        Half the central 68.3 % interval, or that of 95.4 % over two if it is wider: a fit of little weight that knows
+        nothing would rule the variance.
+        """
+        weights = np.array([c.weight for c in self.candidates])
+        used = weights > 0
+        weights, errors = weights[used, None, None], np.maximum(self.errors[used], 1e-300)[..., None]
+        values = np.array([c.solution.parameters for c in self.candidates])[used][..., None]
+        low, high = (values - 6 * errors).min(0) * np.ones(5), (values + 6 * errors).max(0) * np.ones(5)
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = (weights * special.ndtr((middle - values) / errors)).sum(0) < NORMAL
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        ends = (low + high) / 2
+        return ends[:, 2], np.maximum(ends[:, 3] - ends[:, 1], (ends[:, 4] - ends[:, 0]) / 2) / 2
 
     @property
     def best(self) -> Candidate:
@@ -97,8 +121,7 @@ def scan(
     for smallest in sizes[: max(1, len(sizes) - 2)]:
         for form in forms:
             for start in starts:
-                found = _windows(points, form, smallest, start)
-                candidates += [c for c in found if not any(_same(c, other) for other in candidates)]
+                candidates += _windows(points, form, smallest, start, candidates)
     return average(candidates, len(points), correlation) if candidates else None
 
 
@@ -122,27 +145,47 @@ def forms_of(fixed: Held, omega: float | Literal["free", "log"] | None) -> list[
     return [form, replace(form, analytic=True)]
 
 
-def _windows(points: Points, form: Form, smallest: int, start: Solution) -> list[Candidate]:
-    candidates = []
-    parameters, before = start.parameters, -1
+def _windows(
+    points: Points, form: Form, smallest: int, start: Solution, before: Sequence[Candidate]
+) -> list[Candidate]:
+    """Fits on ever smaller windows, each from the last one's parameters; none that is among those before."""
+    candidates: list[Candidate] = []
+    parameters, count = start.parameters, -1
     large = smallest <= points.L
     scaled = np.abs(points.x - parameters[0]) * points.L ** parameters[1]
     widest = float(scaled[large].max())
     for share in SHARES:
         mask = large & (scaled <= share * widest * (1 + 1e-12))
-        if mask.sum() == before:
+        if mask.sum() == count:
             continue
-        before = int(mask.sum())
+        count = int(mask.sum())
         chosen = points.chosen(mask)
         counts = [np.count_nonzero(chosen.L == L) for L in points.sizes if smallest <= L]
-        if min(counts) < 2 or len(chosen) < 3 * len(form.free()) + 6:
+        if min(counts) < 2 or len(chosen) < 3 * len(form.free()) + 6 or _negligible([*before, *candidates], mask):
             break
         found = fit_from(chosen, form, parameters)
         if found is None or found.dof < 3 or not _known(found):
             continue
-        candidates.append(Candidate(form, smallest, share * widest, mask, found))
+        candidate = Candidate(form, smallest, share * widest, mask, found)
+        if any(_same(candidate, other) for other in before):
+            break
+        candidates.append(candidate)
         parameters = found.parameters
     return candidates
+
+
+def _negligible(found: Sequence[Candidate], mask: np.ndarray) -> bool:
+    """Whether an acceptable fit leaves no weight to any fit of these points of its own.
+
+    A fit of fewer points lowers what chi2 they have by less than it has coefficients to spend, and saves as many.
+    """
+    for c in found:
+        s = c.solution
+        if s.p_value > ACCEPTABLE and not (mask & ~c.mask).any():
+            lost = s.residuals[~mask[c.mask]]
+            if 2 * len(lost) - float(lost @ lost) - 2 * s.coefficients > NEGLIGIBLE:
+                return True
+    return False
 
 
 def _known(found: Solution) -> bool:
@@ -172,13 +215,13 @@ def _mixture(candidates: list[Candidate], fine: bool, correlation: np.ndarray | 
     parameters = np.array([c.solution.parameters for c in candidates])
     weights = np.array([c.weight for c in candidates])
     mean = weights @ parameters
-    within = sum(
-        c.weight * (1.0 if fine else max(1.0, c.solution.chi2_per_dof)) * _covariance(c, correlation)
-        for c in candidates
-        if c.weight
-    )
+    each = np.zeros((len(candidates), 4, 4))
+    for k in np.flatnonzero(weights):
+        c = candidates[k]
+        each[k] = (1.0 if fine else max(1.0, c.solution.chi2_per_dof)) * _covariance(c, correlation)
     spread = (parameters - mean).T @ (weights[:, None] * (parameters - mean))
-    return Scan(candidates, mean, np.asarray(within + spread), fine)
+    covariance = np.tensordot(weights, each, 1) + spread
+    return Scan(candidates, mean, covariance, np.sqrt(np.einsum("fkk->fk", each)), fine)
 
 
 def along_omega(points: Points, scanned: Scan, correlation: np.ndarray | None = None) -> Scan:
@@ -194,15 +237,12 @@ def along_omega(points: Points, scanned: Scan, correlation: np.ndarray | None = 
             found.append(c)
             continue
         chosen, widen = points.chosen(c.mask), 1.0 if scanned.acceptable else max(1.0, c.solution.chi2_per_dof)
+        values = np.clip(omega * np.exp(STEPS * min(error / omega, OMEGA_PRIOR[1])), *BOUNDS[:, 2])
         along, costs = [], []
-        for value in omega * np.exp(STEPS * min(error / omega, OMEGA_PRIOR[1])):
-            held = float(np.clip(value, *BOUNDS[:, 2]))
-            form = replace(c.form, fixed=(*c.form.fixed[:3], held))
-            start = np.append(c.solution.parameters[:3], held)
-            if fitted := fit_like(chosen, form, c.solution, start):
-                along.append(replace(c, form=form, solution=fitted))
-                prior = (np.log(value / OMEGA_PRIOR[0]) / OMEGA_PRIOR[1]) ** 2
-                costs.append(fitted.chi2 / widen + prior)
+        for form, fitted in fits_along(chosen, c.form, c.solution, values):
+            along.append(replace(c, form=form, solution=fitted))
+            prior = (np.log(fitted.parameters[3] / OMEGA_PRIOR[0]) / OMEGA_PRIOR[1]) ** 2
+            costs.append(fitted.chi2 / widen + prior)
         shares = np.exp(-(np.array(costs) - min(costs, default=0.0)) / 2)
         found += [
             replace(one, weight=c.weight * float(share))
@@ -276,14 +316,24 @@ def bootstrap(
         noise = points
     used = 0
     weights = np.array([c.weight for c in scanned.candidates])
+    numbers = generator.multinomial(count, weights)
+    drawn = [(c, int(number)) for c, number in zip(scanned.candidates, numbers, strict=True) if number]
     samples = []
-    for candidate, number in zip(scanned.candidates, generator.multinomial(count, weights), strict=True):
-        if number:
-            chosen, solution = points.chosen(candidate.mask), candidate.solution
+    for _, group in itertools.groupby(drawn, key=lambda pair: _together(pair[0])):
+        values: list[np.ndarray] = []
+        solutions: list[Solution] = []
+        for c, number in group:
             if rows is None:
-                values = draw(noise.chosen(candidate.mask), solution.fitted, int(number), generator)
+                values.append(draw(noise.chosen(c.mask), c.solution.fitted, number, generator))
             else:
-                values = rows[used : used + number][:, candidate.mask]
-                used += int(number)
-            samples.append(refit(chosen, candidate.form, solution, values))
+                values.append(rows[used : used + number][:, c.mask])
+                used += number
+            solutions += [c.solution] * number
+        samples.append(refit(points.chosen(c.mask), c.form, solutions, np.concatenate(values)))
     return np.concatenate(samples)
+
+
+def _together(c: Candidate) -> tuple[object, ...]:
+    """What fits have in common that differ in a held omega only: they are solved in one go."""
+    form = c.form
+    return id(c.mask), form.free(), form.corrected, form.analytic, form.logarithmic, c.solution.curve

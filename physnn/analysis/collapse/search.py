@@ -16,8 +16,13 @@ RIVAL = 6.0
 """Loss in the corrected criterion of Akaike from which a minimum is no rival: a ratio of exp(3), see `FAVOURED`."""
 MOST_RIVALS = 3
 """Most minima from which fits begin (convention)."""
-GRID_POINTS = 600
-"""Points on which the grid is evaluated; more would cost time and move no minimum (convention)."""
+GRID_POINTS = 150, 600
+"""Points on which the grid is evaluated, without and with times; more cost time and move no minimum (convention)."""
+SHALLOW = 30.0
+"""chi2 of a minimum of the grid, over the least, from which it is not polished.
+
+Rivals lie a few steps of the grid from its points as the best one does, and have up to 5 times its chi2 there.
+"""
 CENTRES = 40
 """Most values of x_c on the grid (convention)."""
 GRID_DEGREE = 8
@@ -41,16 +46,35 @@ def minima(points: Points, form: Form, most: int = 6) -> list[Solution]:
     most : int
         Local minima of the grid that are polished, the deepest first.
     """
-    few = points
-    if len(points) > GRID_POINTS:
-        few = points.chosen(np.sort(rng.stream(0, "subset", "collapse").permutation(len(points))[:GRID_POINTS]))
-    model = CollapseModel(few, form)
-    starts, costs = _grid(model, few, form)
-    rows = [starts[where] for where in _minima(costs)[: most + 2 * form.timed]]
+    model = _coarse(points, form)
+    starts, costs = _grid(model, form)[-1]
+    return _polished(points, form, model, starts, costs, most)
+
+
+def _coarse(points: Points, form: Form) -> CollapseModel:
+    """Model of as many points as the grid takes."""
+    most = GRID_POINTS[form.timed]
+    if len(points) > most:
+        points = points.chosen(np.sort(rng.stream(0, "subset", "collapse").permutation(len(points))[:most]))
+    return CollapseModel(points, form)
+
+
+def _polished(
+    points: Points, form: Form, model: CollapseModel, starts: np.ndarray, costs: np.ndarray, most: int = 6
+) -> list[Solution]:
+    """Fits from the deepest minima of a grid, the best first."""
+    deep = _minima(costs)[: most + 2 * form.timed]
+    rows = [starts[where] for where in deep if form.timed or costs[where] < SHALLOW * costs[deep[0]]]
     if form.timed and rows:
-        rows = _polished(model, few, np.array(rows))
-    found = [fit_from(points, form, model.external(row)) for row in rows]
-    return sorted((s for s in found if s), key=_criterion)
+        rows = _coarsely_polished(model, np.array(rows))
+    found = [fit_from(points, form, model.external(row), rounds=1) for row in rows]
+    kept: list[Solution] = []
+    for solution in sorted((s for s in found if s), key=_criterion):
+        if all(_apart(solution, other) for other in kept):
+            kept.append(solution)
+    # The master function is chosen anew at the minimum, as `fit_from` does.
+    again = [fit_from(points, form, s.parameters, rounds=1) for s in kept]
+    return sorted((s for s in again if s), key=_criterion)
 
 
 def rival_minima(points: Points, form: Form) -> list[Solution]:
@@ -60,11 +84,13 @@ def rival_minima(points: Points, form: Form) -> list[Solution]:
     come from there.  Minima are rivals that lose less than `RIVAL` in the corrected criterion of Akaike, and differ in
     x_c or 1/nu by more than an error; the best without a correction is always one.
     """
-    plain = minima(points, replace(form, corrected=False, analytic=False, fixed=(*form.fixed[:3], None)))
-    found = list(plain)
+    forms = [replace(form, corrected=False, analytic=False, fixed=(*form.fixed[:3], None))]
     if form.corrected and len(points.sizes) > 2:
         held = 1.0 if form.fixed[3] is None else form.fixed[3]
-        found += minima(points, replace(form, analytic=False, fixed=(*form.fixed[:3], held)))
+        forms.append(replace(form, analytic=False, fixed=(*form.fixed[:3], held)))
+    model = _coarse(points, forms[-1])
+    each = [_polished(points, one, model, *grid) for one, grid in zip(forms, _grid(model, forms[-1]), strict=True)]
+    plain, found = each[0], [s for some in each for s in some]
     kept: list[Solution] = []
     for solution in sorted(found, key=_criterion):
         # The best without a correction is always one: with them other minima pass for a collapse.
@@ -82,15 +108,21 @@ def _apart(one: Solution, other: Solution) -> bool:
     return bool((difference > errors).any())
 
 
+def akaike(chi2: float, k: int, count: int) -> float:
+    """Corrected criterion of Akaike, chi2 + 2 k + 2 k (k + 1)/(count - k - 1), of k coefficients and so many points.
+
+    Without its last term a curve through nearly all points would win.
+    """
+    return chi2 + 2 * k + 2 * k * (k + 1) / max(count - k - 1, 1)
+
+
 def _criterion(solution: Solution) -> float:
-    """Corrected criterion of Akaike; without its last term a curve through nearly all points would win."""
-    k = solution.coefficients
-    return solution.chi2 + 2 * k + 2 * k * (k + 1) / max(solution.dof - 1, 1)
+    return akaike(solution.chi2, solution.coefficients, len(solution.residuals))
 
 
-def _axes(model: CollapseModel, few: Points, form: Form) -> list[np.ndarray]:
+def _axes(model: CollapseModel, form: Form) -> list[np.ndarray]:
     """Values of x_c, of 1/nu and of omega or z on the grid."""
-    x = np.unique(few.x)
+    x = np.unique(model.points.x)
     if form.timed:
         centres = x[np.unique(np.linspace(0, len(x) - 1, 11).astype(int)[1:-1])]
         usual = [centres, np.geomspace(0.2, 5, 6), np.linspace(0, 6, 7)]
@@ -105,9 +137,12 @@ def _axes(model: CollapseModel, few: Points, form: Form) -> list[np.ndarray]:
     return [axis if value is None else np.array([value]) for axis, value in zip(usual, held, strict=True)]
 
 
-def _grid(model: CollapseModel, few: Points, form: Form) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of parameters on the grid and their chi2 with the best steepness, infinite where sizes do not meet."""
-    axes = _axes(model, few, form)
+def _grid(model: CollapseModel, form: Form) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows of parameters on the grid and their chi2 with the best steepness, infinite where sizes do not meet.
+
+    Where the form has a correction, first without and then with it.
+    """
+    few, axes = model.points, _axes(model, form)
     scale = _scale_exponent if not form.timed else _late_exponent
     zetas = [scale(few, float(x_c)) if form.fixed[2] is None else form.fixed[2] for x_c in axes[0]]
     shape = tuple(len(axis) for axis in axes)
@@ -129,22 +164,24 @@ def _grid(model: CollapseModel, few: Points, form: Form) -> tuple[np.ndarray, np
     widest = np.maximum(np.abs(model.scaled(flat)).max(1), 1e-12)
     tried = np.repeat(flat[:, None], len(steepness), axis=1)
     tried[..., 4] = np.log(steepness / widest[:, None])
-    found = model.costs(tried.reshape(-1, 5)).reshape(len(flat), len(steepness))
-    best = found.argmin(1)
-    costs = np.full(shape, np.inf)
-    costs[:, :, allowed] = found.min(1).reshape(costs[:, :, allowed].shape)
-    rows[:, :, allowed] = tried[np.arange(len(flat)), best].reshape(rows[:, :, allowed].shape)
-    return rows, costs
+    counts = (model.curve.degree + 1, model.columns) if form.corrected else (model.columns,)
+    grids = []
+    for found in model.costs(tried.reshape(-1, 5), *counts).reshape(len(counts), len(flat), len(steepness)):
+        best, own, costs = found.argmin(1), rows.copy(), np.full(shape, np.inf)
+        costs[:, :, allowed] = found.min(1).reshape(costs[:, :, allowed].shape)
+        own[:, :, allowed] = tried[np.arange(len(flat)), best].reshape(own[:, :, allowed].shape)
+        grids.append((own, costs))
+    return grids
 
 
-def _polished(model: CollapseModel, few: Points, starts: np.ndarray) -> list[np.ndarray]:
+def _coarsely_polished(model: CollapseModel, starts: np.ndarray) -> list[np.ndarray]:
     """The three best solutions that differ, of coarse degrees, where there are times: full ones cost far more."""
     found = []
     for start in starts:
         model.center[4] = start[4]
         rows, squares = model.solve(start)
-        good = bool(np.isfinite(squares[0])) and few.meet(float(rows[0, 3]))
-        found.append((float(squares[0]), rows[0]) if good else (float(model.costs(start[None])[0]), start))
+        good = bool(np.isfinite(squares[0])) and model.points.meet(float(rows[0, 3]))
+        found.append((float(squares[0]), rows[0]) if good else (model.cost(start), start))
     kept: list[np.ndarray] = []
     for _, row in sorted(found, key=lambda pair: pair[0]):
         if len(kept) < 3 and not any(np.allclose(row[:4], other[:4], rtol=1e-2, atol=1e-2) for other in kept):

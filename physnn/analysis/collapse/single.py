@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,27 +42,20 @@ def choose_curve(model: CollapseModel, row: np.ndarray) -> np.ndarray | None:
         largest = model.largest(row)
         degrees, others = tuple(range(model.least[0], largest[0] + 1)), tuple(range(model.least[1], largest[1] + 1))
     best, least = None, np.inf
-    for other in others:
-        kind = "later" if timed else "correction"
-        model.curve = replace(curve, degree=max(degrees), **{kind: other})
-        # The columns of F come last, ordered by degree in the control: one decomposition serves all its degrees.
-        basis = np.roll(model.white(model.basis(rows)[0]), -(model.curve.degree + 1) * (model.curve.later + 1), axis=2)
-        q, r = np.linalg.qr(basis[..., :n])
-        explained = np.cumsum(np.einsum("snc,n->sc", q, model.target) ** 2, axis=1)
-        left = float(model.target @ model.target) - explained
-        diagonal = np.abs(np.einsum("skk->sk", r))
-        known = np.minimum.accumulate(diagonal, 1) >= 1e-9 * np.maximum.accumulate(diagonal, 1)
-        for degree in degrees:
-            model.curve = replace(model.curve, degree=degree)
-            k = model.columns + fitted
-            if n - k < 3:
-                break
-            criteria = left[:, model.columns - 1] + 2 * k + 2 * k * (k + 1) / (n - k - 1)
-            # Only products of polynomials become dependent long before points run out.
-            criteria[~known[:, model.columns - 1] & timed] = np.inf
-            if criteria.min() < least:
-                best = replace(model.curve, steepness=float(steepness[int(criteria.argmin())]))
-                least = float(criteria.min())
+    for left, known in _nested(model, rows, max(degrees), others):
+        model.curve = replace(model.curve, degree=0)
+        columns = model.columns + np.array(degrees) * (model.curve.later + 1)
+        columns = columns[n - columns - fitted >= 3]
+        if not len(columns):
+            continue
+        k = columns + fitted
+        criteria = left[:, columns] + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+        # Only products of polynomials become dependent long before points run out.
+        criteria[~known[:, columns - 1] & timed] = np.inf
+        place, which = np.unravel_index(int(criteria.T.argmin()), criteria.T.shape)
+        if criteria[which, place] < least:
+            best = replace(model.curve, degree=degrees[place], steepness=float(steepness[which]))
+            least = float(criteria[which, place])
     if best is None:
         return None
     model.curve = best
@@ -69,6 +63,34 @@ def choose_curve(model: CollapseModel, row: np.ndarray) -> np.ndarray | None:
         _spare(model, n - fitted)
     model.center[4] = np.log(best.steepness)
     return np.append(row[:4], model.center[4])
+
+
+def _nested(
+    model: CollapseModel, rows: np.ndarray, degree: int, others: tuple[int, ...]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What is left of chi2 after 0, 1, ... columns, for each degree of G or in the time, which the model has then.
+
+    The columns of F come last, ordered by degree in the control, shapes are ``(rows, columns + 1)``; the last array,
+    ``(rows, columns)``, says whether columns are independent of those before.
+    """
+    kind, most = "later" if model.form.timed else "correction", max(others)
+    model.curve = replace(model.curve, degree=degree, **{kind: most})
+    basis = np.roll(model.white(model.basis(rows)[0]), -(degree + 1) * (model.curve.later + 1), axis=2)
+    # One decomposition of all points serves all degrees: a triangle without some of its columns is soon one again.
+    last = np.broadcast_to(model.target[:, None], (*basis.shape[:2], 1))
+    whole = np.asarray(np.linalg.qr(np.concatenate([basis, last], axis=2), mode="r"))
+    place = np.arange(basis.shape[2])
+    for other in others:
+        kept = place % (most + 1) <= other if model.form.timed else (place <= other) | (place > most)
+        rest = whole[:, other + 1 :, np.append(kept & (place > other), True)]
+        if other < most:
+            rest = np.asarray(np.linalg.qr(rest, mode="r"))
+        last = np.concatenate([whole[:, : other + 1, -1], rest[..., -1]], axis=1)
+        ends = [np.abs(np.einsum("skk->sk", part[:, :, : part.shape[1]])) for part in (whole[:, : other + 1], rest)]
+        diagonal = np.concatenate(ends, axis=1)[:, : kept.sum()]
+        model.curve = replace(model.curve, **{kind: other})
+        left = np.cumsum(last[:, ::-1] ** 2, axis=1)[:, ::-1]
+        yield left, np.minimum.accumulate(diagonal, 1) >= 1e-9 * np.maximum.accumulate(diagonal, 1)
 
 
 def _spare(model: CollapseModel, most: int) -> None:
@@ -183,14 +205,27 @@ def fit_like(points: Points, form: Form, found: Solution, start: np.ndarray) -> 
     return solution(model, row) if np.isfinite(row).all() else None
 
 
-def refit(points: Points, form: Form, found: Solution, values: np.ndarray) -> np.ndarray:
+def fits_along(points: Points, form: Form, found: Solution, omegas: np.ndarray) -> list[tuple[Form, Solution]]:
+    """Fits with omega held at each of many values, the master function that of a solution; those there are."""
+    forms = [replace(form, fixed=(*form.fixed[:3], float(omega))) for omega in omegas]
+    model = like(points, forms[0], found)
+    starts = np.repeat(model.inside(model.internal(found.parameters))[None], len(omegas), axis=0)
+    starts[:, 3] = np.log(omegas)
+    rows = model.solve(starts)[0]
+    pairs = zip(forms, rows, strict=True)
+    return [(one, each) for one, row in pairs if np.isfinite(row).all() and (each := solution(model, row))]
+
+
+def refit(points: Points, form: Form, found: Sequence[Solution], values: np.ndarray) -> np.ndarray:
     """Parameters fitted to other values ``(fits, points)`` of the same points, ``(fits, 4)``; NaN without a fit.
 
-    Deviations from the fit are stretched to those with its covariance, see `Solution.stretch`.
+    Every row has its solution, all with one master function.  Deviations from a solution are stretched to those with
+    its covariance, see `Solution.stretch`.
     """
-    model = like(points, form, found)
-    rows = model.solve(found.row, model.white(values.T).T)[0]
-    return model.external(found.row + (rows - found.row) @ found.stretch.T)
+    model = like(points, form, found[0])
+    before, stretch = np.array([s.row for s in found]), np.array([s.stretch for s in found])
+    rows = model.solve(before, model.white(values.T).T)[0]
+    return model.external(before + np.einsum("fij,fj->fi", stretch, rows - before))
 
 
 def without_corrections(points: Points, form: Form, found: Solution) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,9 @@ C. K. I. Williams, "Gaussian Processes for Machine Learning", section 5.4.2).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy import linalg
@@ -45,6 +47,14 @@ def interpolation(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarra
     Where several predict left-out points equally well, the smoother one may hide a bend of one error, which the errors
     of what is averaged over many points do not cover.  x must increase.
     """
+    build, name, score = _smoother(*(np.ascontiguousarray(part, float).tobytes() for part in (x, y, error)))
+    return Interpolation(build(at), name, score)
+
+
+@lru_cache
+def _smoother(*parts: bytes) -> tuple[Callable[[np.ndarray], np.ndarray], str, float]:
+    """Chosen smoother of x, y and errors, its name and cross-validation error: every size meets many others."""
+    x, y, error = (np.frombuffer(part) for part in parts)
     found = []
     for name, build in _candidates(x, y, error):
         hat = build(x)
@@ -56,7 +66,7 @@ def interpolation(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarra
         found.append((score, float(np.trace(hat)), name, build))
     least = min(score for score, *_ in found)
     score, _, name, build = max((f for f in found if f[0] <= EQUAL * least), key=lambda f: f[1])
-    return Interpolation(build(at), name, score)
+    return build, name, score
 
 
 def _candidates(x, y, error):  # type: ignore[no-untyped-def]

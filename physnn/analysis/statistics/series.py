@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft
 
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.errors import InputError
@@ -75,6 +74,8 @@ def autocovariance(series: np.ndarray) -> np.ndarray:
     m is the mean of all chains: chains with means of their own, each stuck elsewhere, show a large tau that their own
     means would hide.  The sum over N - t pairs is divided by N - t.
     """
+    from scipy import fft  # fits of tables do without
+
     chains = as_chains(series)
     length = chains.shape[1]
     padded = fft.next_fast_len(2 * length - 1, real=True)

@@ -280,7 +280,7 @@ def _with_crossing(curves: Curves, pairs: list[Pair], reason: str, p_value: floa
     beside = x_c + found.critical_point.error * np.array([-1, 1])  # an edge of the data is no critical point
     covered = [L for L in curves.sizes if curves.x[L].min() < beside[0] and beside[1] < curves.x[L].max()]
     if len(covered) < 2:
-        inside = [L for L in curves.sizes if curves.x[L].min() <= x_c <= curves.x[L].max()]
+        inside = [L for L in curves.sizes if curves.x[L].min() <= beside[1] and beside[0] <= curves.x[L].max()]
         where = "the edge of" if len(inside) > 1 else "beyond"
         text = f"{reason}; but the collapse puts the critical point at {x_c:.4g}, {where} the data: extend the range"
         return Fit(curves, pairs, "undecided", text, p_value, remarks=found.remarks)
