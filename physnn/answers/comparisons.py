@@ -21,7 +21,8 @@ from physnn.store.tables.table import read_table
 if TYPE_CHECKING:
     from physnn.analysis.collapse.dynamic import DynamicFit
     from physnn.analysis.collapse.joint import Joint
-    from physnn.analysis.verdict.universality import Comparison
+    from physnn.analysis.statistics.estimate import Estimate
+    from physnn.analysis.verdict.universality import Comparison, Equality
 
 
 def fit_joint(
@@ -159,3 +160,55 @@ def methods(answer: Fit) -> dict[str, str]:
     from physnn.analysis.verdict.methods import methods_of
 
     return methods_of(answer)
+
+
+def comparison_rows(found: Comparison) -> list[list[str]]:
+    """Critical point and exponents of the fits with what they differ by."""
+    from physnn.analysis.verdict.universality import exponents
+
+    fits = list(found.fits.values())
+    known = [exponents(fit) for fit in fits]
+    points = [
+        fit.collapse.critical_point if fit.collapse else fit.merging.best.critical_point if fit.merging else None
+        for fit in fits
+    ]
+    rows = [["critical point", *map(_text, points), *(["not universal", "", ""] if found.b else [])]]
+    for name, k, equality in (("1/nu", 0, found.inverse_nu), ("zeta/nu", 1, found.zeta_over_nu)):
+        if any(pair[k] for pair in known):
+            rows.append([name, *(_text(pair[k]) for pair in known), *(_equality(equality) if found.b else [])])
+    return rows
+
+
+def _text(estimate: Estimate | None) -> str:
+    return str(estimate) if estimate else "-"
+
+
+def _equality(found: Equality | None) -> list[str]:
+    if found is None:
+        return ["-", "-", "-"]
+    return [str(found.difference), str(found.ratio[0]) if found.ratio else "unbounded", f"{found.z_score:+.1f}"]
+
+
+def class_rows(found: Comparison) -> tuple[list[str], list[list[str]]] | None:
+    """Header and rows of all classes against the fits that have exponents; None where none has."""
+    from physnn.analysis.verdict.universality import CLASSES, scores
+
+    tables = {name: scores(fit) for fit, name in zip(found.fits.values(), found.names, strict=False)}
+    columns: list[tuple[str, list[str]]] = []
+    for name, table in tables.items():
+        if table and table[0].inverse_nu is not None:
+            columns.append((f"{name}: 1/nu", [f"{s.inverse_nu:+.1f}" for s in table]))
+        if table and table[0].order_parameter is not None:
+            # Of -beta/nu and gamma/nu the closer one.
+            closer = [min(s.order_parameter or 0.0, s.susceptibility or 0.0, key=abs) for s in table]
+            columns.append((f"{name}: zeta/nu", [f"{z:+.1f}" for z in closer]))
+    columns += [(f"{name} is", [s.standing for s in table]) for name, table in tables.items() if table]
+    if not columns:
+        return None
+    own = [c for c in CLASSES if c.inverse_nu]
+    columns = [
+        ("class", [c.name for c in own]),
+        ("1/nu", [f"{c.inverse_nu.value:.4g}" for c in own if c.inverse_nu]),
+        *columns,
+    ]
+    return [title for title, _ in columns], [list(row) for row in zip(*(cells for _, cells in columns), strict=True)]

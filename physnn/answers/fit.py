@@ -1,12 +1,11 @@
-"""The calls that read files: fits and descriptions."""
+"""Fits of sweep files and tables."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -15,26 +14,26 @@ from physnn.analysis.collapse.exponents import Settings
 from physnn.analysis.curves.chains import curves_of_chains
 from physnn.analysis.curves.curves import Curves, curves_of
 from physnn.analysis.curves.observables import available, with_moments
-from physnn.analysis.curves.tables import Columns, curves_of_table
+from physnn.analysis.curves.section import critical_value, section
+from physnn.analysis.curves.tables import Columns, curves_of_table, section_of_table
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.first_order import two_peaks
 from physnn.analysis.verdict.fit import Fit, Omega, against, fit_curves, omega_of
 from physnn.analysis.verdict.null_model import LEAST_IMAGES, PREDICTED, Errors, NullModel, null_model
+from physnn.analysis.verdict.size_law import SizeLaw, size_law
 from physnn.answers.equilibrium import fitted_together, order_record
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.machine import check_fit
-from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
-from physnn.store.hdf5 import Group, content_digest, is_hdf5
-from physnn.store.network_file import NETWORKS, read_networks
-from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
-from physnn.store.tables.cells import STDIN
+from physnn.store.hdf5 import Group, is_hdf5
+from physnn.store.sweep_file import SweepFile, read_sweep
+from physnn.store.tables.cells import STDIN, number_and_error
 from physnn.store.tables.table import read_covariance, read_table
 
 if TYPE_CHECKING:
     from physnn.analysis.order.equilibrium import EquilibriumCheck
 
 
+@overload
 def fit(
     source: str | Path | SweepFile,
     observable: str | None = None,
@@ -47,8 +46,33 @@ def fit(
     columns: Mapping[str, str] | None = None,
     resamples: int = 200,
     seed: int = 0,
-) -> Fit:
+) -> Fit: ...
+
+
+@overload
+def fit(
+    source: str | Path | SweepFile,
+    observable: str | None = None,
+    *,
+    at_criticality: float | str | Estimate | Literal[True],
+    omega: Omega = None,
+    covariance: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> SizeLaw: ...
+
+
+def fit(
+    source: str | Path | SweepFile,
+    observable: str | None = None,
+    *,
+    at_criticality: float | str | Estimate | Literal[True] | None = None,
+    **options: Any,
+) -> Fit | SizeLaw:
     """Decide whether curves of several sizes cross; if so, estimate critical point and exponents.
+
+    With ``at_criticality`` values at one control value are fitted by a power law or a logarithm in L instead.
 
     Parameters
     ----------
@@ -57,7 +81,12 @@ def fit(
         error, see `physnn.store.tables.table`; ``-`` is a table from the standard input.
     observable : str, optional
         A name of `physnn.analysis.curves.observables.OBSERVABLES` that the file's arrays allow, by default ``rmse`` of
-        networks and ``binder`` of lattice models; of a table the column with this name, by default its only value.
+        networks and ``binder`` of lattice models, at criticality ``m_abs``; of a table the column with this name, by
+        default its only value.
+    at_criticality : float, str, Estimate or True, optional
+        The control value, as a number, ``"2.2692(3)"`` or an estimate, whose error is carried into the values; True for
+        the only one in the file.  With ``observable``, ``omega``, ``covariance``, ``columns``, ``resamples`` and
+        ``seed``; omega is that of a correction to the power law, fitted by default.
     zeta : float or "free", optional
         zeta/nu is held or fitted; by default fitted where the observable is known not to be dimensionless, else 0.
     omega : float, "free", "log" or "none", optional
@@ -79,19 +108,72 @@ def fit(
     Returns
     -------
     physnn.analysis.verdict.fit.Fit
-        ``verdict``, ``reason``, ``curves``, ``pairs``, ``collapse``; ``as_json()`` is what the command prints.
+        ``verdict``, ``reason``, ``curves``, ``pairs``, ``collapse``; ``as_json()`` is what the command prints.  At
+        criticality a `physnn.analysis.verdict.size_law.SizeLaw`: ``verdict``, ``reason``, ``exponent``, ``slope``.
 
     Raises
     ------
     InputError
-        If the file is unusable, has one size only, or lacks the observable.
+        If the file is unusable, has one size only, lacks the observable, or does not reach the control value.
     """
+    if at_criticality is None:
+        return _crossing(source, observable, **options)
+    return _at_criticality(source, observable, at_criticality, **options)
+
+
+def _crossing(
+    source: str | Path | SweepFile,
+    observable: str | None,
+    *,
+    zeta: float | Literal["free"] | None = None,
+    omega: Omega = None,
+    critical_point: float | None = None,
+    inverse_nu: float | None = None,
+    covariance: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Fit:
     found, peaks, remarks = loaded(source, observable, covariance, resamples, seed, columns)
     settings = Settings(zeta, omega_of(found, omega), critical_point, inverse_nu, resamples, relaxed=omega is None)
     answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
     answer = replace(answer, remarks=(*remarks, *answer.remarks))
     null = null_of(source, found, seed)
     return answer if null is None else against(answer, null)
+
+
+def _at_criticality(
+    source: str | Path | SweepFile,
+    observable: str | None,
+    value: float | str | Estimate | Literal[True],
+    *,
+    omega: Omega = None,
+    covariance: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> SizeLaw:
+    at = critical_value(_written(value) if isinstance(value, str) else value)
+    if table := _table_of(source, columns, observable, resamples, uncontrolled=True):
+        matrix = read_covariance(Path(covariance), len(table.y)) if covariance else None
+        return size_law(section_of_table(table, matrix, at), omega)
+    sweep = source if isinstance(source, SweepFile) else read_sweep(source)
+    observable = observable or default_observable(sweep, ("m_abs", "rmse"))
+    found, _, remarks = loaded(sweep, observable, covariance, resamples, seed, columns)
+    if found.equilibrium:
+        raise InputError(f"these are no equilibrium data, so they have no static exponents: {found.equilibrium}")
+    points = replace(found.points(), error=np.concatenate([found.errors[L] for L in found.sizes]))
+    names = found.control, found.observable, found.symbol
+    at_one = section(points, at, names, found.rows() if found.networks > 1 else None, found.dof)
+    return size_law(replace(at_one, remarks=(*remarks, *at_one.remarks)), omega)
+
+
+def _written(text: str) -> Estimate:
+    """Estimate that is written as ``2.2692(3)``, ``2.2692+-0.0003`` or ``2.2692``."""
+    found = number_and_error(text)
+    if found is None:
+        raise InputError(f"{text[:30]!r} is no critical value: write a number, as 2.2692, or with its error, 2.2692(3)")
+    return Estimate(found[0], 0.0 if np.isnan(found[1]) else found[1])
 
 
 def null_of(source: str | Path | SweepFile, found: Curves, seed: int = 0) -> NullModel | None:
@@ -115,11 +197,7 @@ def loaded(
     columns: Mapping[str, str] | None = None,
 ) -> tuple[Curves, str, tuple[str, ...]]:
     """Curves of a file, evidence of two peaks in it, and what was done to its numbers."""
-    if isinstance(source, str | Path) and (Path(source) == STDIN or not is_hdf5(Path(source))):
-        table = Columns(**read_table(Path(source), columns, observable))
-        if table.t is not None:
-            raise InputError(f"{source} has a column of times: fit it with --dynamic")
-        check_fit(len(table.y), resamples)
+    if table := _table_of(source, columns, observable, resamples):
         matrix = read_covariance(Path(covariance), len(table.y)) if covariance else None
         generator = rng.stream(seed, "bootstrap", "table")
         found, said = curves_of_table(table, matrix, max(1000, resamples), generator)
@@ -134,6 +212,23 @@ def loaded(
     if found.frozen:
         remarks = (*remarks, _frozen(found))
     return found, two_peaks({L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}), remarks
+
+
+def _table_of(
+    source: str | Path | SweepFile,
+    columns: Mapping[str, str] | None,
+    observable: str | None,
+    resamples: int,
+    uncontrolled: bool = False,
+) -> Columns | None:
+    """Columns of a plain table; None for a sweep."""
+    if isinstance(source, SweepFile) or (Path(source) != STDIN and is_hdf5(Path(source))):
+        return None
+    table = Columns(**read_table(Path(source), columns, observable, uncontrolled))
+    if table.t is not None:
+        raise InputError(f"{source} has a column of times: fit it with --dynamic")
+    check_fit(len(table.y), resamples)
+    return table
 
 
 def _frozen(found: Curves) -> str:
@@ -180,11 +275,11 @@ def sampled_curves(
     return curves_of_chains(sizes, observable, control, resamples, generator, components, together)
 
 
-def default_observable(sweep: SweepFile) -> str:
-    """Observable that is fitted by default: the cumulant of lattice models, RMSE of networks."""
+def default_observable(sweep: SweepFile, first: Sequence[str] = ("rmse", "binder")) -> str:
+    """First of some observables that a sweep has: by default RMSE of networks, the cumulant of lattice models."""
     control, sizes = sampled_arrays(sweep)
     allowed = available(next(iter(sizes.values()))[1], control)
-    return next((name for name in ("rmse", "binder", *allowed) if name in allowed), "rmse")
+    return next((name for name in (*first, *allowed) if name in allowed), "rmse")
 
 
 def curve_rows(found: Curves) -> list[list[str]]:
@@ -235,51 +330,3 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
     if not sizes:
         raise InputError("the sweep holds no sizes")
     return control, sizes
-
-
-def describe(name: str | Path) -> dict[str, Any]:
-    """Description of a file: format, digest, recipe and, by kind, sizes and observables or networks.
-
-    Raises
-    ------
-    InputError
-        If there is no such file or it is not whole.
-    """
-    path = resolve(str(name))
-    format_name, attrs = kind_of(path)
-    facts: dict[str, Any] = {"file": str(path), "format": format_name, "digest": content_digest(path)}
-    if format_name == NETWORKS:
-        file = read_networks(path)
-        facts["networks"] = {
-            network: f"seed {seed}, validation RMSE {rmse:.4f}"
-            for network, seed, rmse in zip(file.ids, file.seeds, file.validation_rmse, strict=True)
-        }
-    elif format_name in (ENSEMBLES, DISTANCES):
-        facts |= _describe_ensembles(path, format_name)
-    else:
-        sweep = read_sweep(path)
-        facts["sizes"] = {
-            f"L{L}": ", ".join(f"{k}{list(v.values.shape)}" for k, v in group.items())
-            for L, group in sweep.sizes.items()
-        }
-        if any(map(controls_of, sweep.sizes.values())):
-            control, sizes = sampled_arrays(sweep)
-            facts["observables"] = ", ".join(available(sizes[next(iter(sizes))][1], control))
-    facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
-    names = ("physnn_version", "git_commit", "command", "created", "platform", "libraries")
-    return facts | {key: attrs[key] for key in names if attrs.get(key)}
-
-
-def _describe_ensembles(path: Path, format_name: str) -> dict[str, Any]:
-    if format_name == DISTANCES:
-        found = read_distances(path)[1]
-        return {
-            "distances": {name: f"{len(m)} kinds, {len(next(iter(m.values())))} replicas" for name, m in found.items()}
-        }
-    return {
-        "ensembles": {
-            name: f"{len(e.seeds)} replicas of {sum(v[0].size for v in e.weights.values()):,} numbers, "
-            f"test accuracy {100 * e.measured['test_accuracy'].mean():.2f} %"
-            for name, e in read_ensembles(path).ensembles.items()
-        }
-    }

@@ -9,6 +9,7 @@ import numpy as np
 
 from physnn.analysis.memory.contrast import MemoryAnswer
 from physnn.analysis.verdict.fit import Fit
+from physnn.analysis.verdict.size_law import SizeLaw
 from physnn.analysis.verdict.universality import Comparison
 from physnn.answers.equilibrium import order_record
 from physnn.answers.fit import default_observable, fit
@@ -18,6 +19,7 @@ from physnn.figures.compare import compare_figure
 from physnn.figures.fit import fit_figure, sweep_figure
 from physnn.figures.memory import memory_figure
 from physnn.figures.networks import image_figure, training_figure
+from physnn.figures.size_law import size_law_figure
 from physnn.figures.structure import structure_figure
 from physnn.figures.style import save
 from physnn.store.ensemble_file import read_ensembles
@@ -28,6 +30,11 @@ from physnn.store.sweep_file import read_sweep
 def plot_fit(answer: Fit, out: Path) -> Path:
     """Draw everything a fit rests on; return the figure's path."""
     return save(fit_figure(answer), out)
+
+
+def plot_size_law(answer: SizeLaw, out: Path) -> Path:
+    """Draw values at one control value with the law that they follow; return the figure's path."""
+    return save(size_law_figure(answer), out)
 
 
 def plot_compare(comparison: Comparison, out: Path) -> Path:

@@ -20,9 +20,9 @@ file_argument = click.argument("file", type=click.Path(path_type=Path))
 @opt.debug_option
 def show_command(file: str, as_json: bool) -> None:
     """What FILE (or a bundled ensemble) holds: kind, recipe, shapes, and the digest of its data."""
-    from physnn.answers import fit
+    from physnn.answers.describe import describe
 
-    facts = fit.describe(file)
+    facts = describe(file)
     if as_json:
         print_json(facts)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -13,8 +13,7 @@ from physnn.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from physnn.analysis.collapse.joint import Joint
-    from physnn.analysis.statistics.estimate import Estimate
-    from physnn.analysis.verdict.universality import Comparison, Equality
+    from physnn.analysis.verdict.universality import Comparison
     from physnn.answers.decide import Study
 
 FREE = opt.NumberOrFree()
@@ -62,14 +61,22 @@ column_options = opt.stack(
 )
 @click.option("--dynamic", is_flag=True, help="Table with times: y = L^(zeta/nu) F((x - x_c) L^(1/nu), t/L^z).")
 @click.option("--z", type=FREE, help="With --dynamic: fit z or hold it [default: free].")
+@click.option(
+    "--at-criticality",
+    is_flag=False,
+    flag_value="",
+    metavar="[VALUE]",
+    help="Fit a power law or a logarithm in L at one control value, as 2.2692 or 2.2692(3): it gives beta/nu or "
+    "gamma/nu [default: the only value there is].",
+)
 @opt.figure_option("Draw the answer here, PNG, PDF or SVG.")
 @click.option("--methods", is_flag=True, help="Print a methods paragraph with BibTeX entries of what was used.")
 @opt.seed_option
 @opt.json_option
 @opt.debug_option
 def fit_command(
-    file: Path, figure: Path | None, methods: bool, dynamic: bool, joint: tuple[str, ...], z: Any, seed: int | None,
-    as_json: bool, **options: Any,
+    file: Path, figure: Path | None, methods: bool, dynamic: bool, at_criticality: str | None, joint: tuple[str, ...],
+    z: Any, seed: int | None, as_json: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Critical point and exponents of FILE with errors, or the evidence that there are none.
 
@@ -81,14 +88,21 @@ def fit_command(
     physnn fit runs.csv --size N --control beta --value U4 --error dU4
     physnn fit magnetisation.txt --zeta free --figure fit.png
     physnn fit sweep-noise.h5 --observable overlap
+    physnn fit magnetisation.txt --at-criticality 2.2692
 
-    Exit status 0: crossing, merging, first-order or no-crossing; 3: undecided or non-equilibrium.
+    Exit status 0: crossing, merging, first-order or no-crossing, power-law or logarithm; 3: undecided,
+    non-equilibrium or no-law.
     """
     opt.limit_threads()
     from physnn.errors import InputError
 
     check_files(file)
     columns = {role: name for role in COLUMN_ROLES if (name := options.pop(role)) is not None}
+    if at_criticality is not None:
+        refused = options | {"dynamic": dynamic or None, "z": z, "joint": joint or None, "methods": methods or None}
+        wanted = options | {"columns": columns, "seed": seed or 0}
+        _refuse("at-criticality", refused, "zeta", "critical_point", "inverse_nu", "dynamic", "z", "joint", "methods")
+        return _at_criticality(file, at_criticality or True, figure, wanted, as_json)
     if dynamic:
         return _dynamic(file, z, options | {"columns": columns}, seed or 0, as_json)
     if z is not None:
@@ -124,12 +138,37 @@ def fit_command(
     return 0 if answer.verdict in DECIDED else 3
 
 
+def _refuse(option: str, options: dict[str, Any], *names: str) -> None:
+    """Refuse options that another one has no use for."""
+    for name in names:
+        if options[name] is not None:
+            raise click.UsageError(f"--{name.replace('_', '-')} cannot be used with --{option}")
+
+
+def _at_criticality(
+    file: Path, value: str | Literal[True], figure: Path | None, options: dict[str, Any], as_json: bool
+) -> int:
+    from physnn.analysis.verdict.size_law import DECIDED_LAWS
+    from physnn.answers import fit as report
+
+    names = ("observable", "omega", "covariance", "columns", "resamples", "seed")
+    answer = report.fit(file, at_criticality=value, **{name: options[name] for name in names})
+    drawn = None
+    if figure:
+        from physnn.answers import plots
+
+        drawn = str(plots.plot_size_law(answer, figure))
+    if as_json:
+        print_json({"file": str(file), **answer.as_json(), "figure": drawn})
+    else:
+        click.echo("\n".join([*answer.lines(), *([f"figure  {drawn}"] if drawn else [])]))
+    return 0 if answer.verdict in DECIDED_LAWS else 3
+
+
 def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bool) -> int:
     from physnn.answers import comparisons
 
-    for name in ("omega", "covariance"):
-        if options[name] is not None:
-            raise click.UsageError(f"--{name} cannot be used with --dynamic")
+    _refuse("dynamic", options, "omega", "covariance")
     names = ("zeta", "critical_point", "inverse_nu", "observable", "resamples", "columns")
     answer = comparisons.fit_dynamic(file, z=z, seed=seed, **{name: options[name] for name in names})
     if as_json:
@@ -147,9 +186,7 @@ def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bo
 def _joint(file: Path, others: tuple[str, ...], options: dict[str, Any], seed: int) -> Joint:
     from physnn.answers import comparisons
 
-    for name in ("zeta", "critical_point", "inverse_nu", "covariance"):
-        if options[name] is not None:
-            raise click.UsageError(f"--{name.replace('_', '-')} cannot be used with --joint")
+    _refuse("joint", options, "zeta", "critical_point", "inverse_nu", "covariance")
     chosen = {name: options[name] for name in ("omega", "resamples")}
     return comparisons.fit_joint(file, others, options["observable"], seed=seed, **chosen)
 
@@ -214,13 +251,14 @@ def compare_command(
 def _print_comparison(found: Comparison, files: list[Path]) -> None:
     """Print the estimates, the classes and the verdict."""
     from physnn.analysis.verdict.universality import class_verdict
+    from physnn.answers import comparisons
 
     fits, names = list(found.fits.values()), list(found.names[: len(found.fits)])
     for name, file, fit in zip(names, files, fits, strict=True):
         click.echo(f"{name}  {file}: {fit.curves.observable} against {fit.curves.control}, {fit.verdict}")
     header = ["", *names, *(["difference", "ratio", "sigma"] if found.b else [])]
-    print_table("", header, _rows(found))
-    if header_and_rows := _classes(found):
+    print_table("", header, comparisons.comparison_rows(found))
+    if header_and_rows := comparisons.class_rows(found):
         print_table("sigmas from known classes", *header_and_rows)
     if found.b:
         for name, fit in zip(names, fits, strict=True):
@@ -228,58 +266,6 @@ def _print_comparison(found: Comparison, files: list[Path]) -> None:
     for remark in found.remarks:
         click.echo(f"note: {remark}")
     click.echo(found.verdict)
-
-
-def _rows(found: Comparison) -> list[list[str]]:
-    """Critical point and exponents of the fits with what they differ by."""
-    from physnn.analysis.verdict.universality import exponents
-
-    fits = list(found.fits.values())
-    known = [exponents(fit) for fit in fits]
-    points = [
-        fit.collapse.critical_point if fit.collapse else fit.merging.best.critical_point if fit.merging else None
-        for fit in fits
-    ]
-    rows = [["critical point", *map(_text, points), *(["not universal", "", ""] if found.b else [])]]
-    for name, k, equality in (("1/nu", 0, found.inverse_nu), ("zeta/nu", 1, found.zeta_over_nu)):
-        if any(pair[k] for pair in known):
-            rows.append([name, *(_text(pair[k]) for pair in known), *(_equality(equality) if found.b else [])])
-    return rows
-
-
-def _text(estimate: Estimate | None) -> str:
-    return str(estimate) if estimate else "-"
-
-
-def _equality(found: Equality | None) -> list[str]:
-    if found is None:
-        return ["-", "-", "-"]
-    return [str(found.difference), str(found.ratio[0]) if found.ratio else "unbounded", f"{found.z_score:+.1f}"]
-
-
-def _classes(found: Comparison) -> tuple[list[str], list[list[str]]] | None:
-    """Header and rows of all classes against the fits that have exponents; None where none has."""
-    from physnn.analysis.verdict.universality import CLASSES, scores
-
-    tables = {name: scores(fit) for fit, name in zip(found.fits.values(), found.names, strict=False)}
-    columns: list[tuple[str, list[str]]] = []
-    for name, table in tables.items():
-        if table and table[0].inverse_nu is not None:
-            columns.append((f"{name}: 1/nu", [f"{s.inverse_nu:+.1f}" for s in table]))
-        if table and table[0].order_parameter is not None:
-            # Of -beta/nu and gamma/nu the closer one.
-            closer = [min(s.order_parameter or 0.0, s.susceptibility or 0.0, key=abs) for s in table]
-            columns.append((f"{name}: zeta/nu", [f"{z:+.1f}" for z in closer]))
-    columns += [(f"{name} is", [s.standing for s in table]) for name, table in tables.items() if table]
-    if not columns:
-        return None
-    own = [c for c in CLASSES if c.inverse_nu]
-    columns = [
-        ("class", [c.name for c in own]),
-        ("1/nu", [f"{c.inverse_nu.value:.4g}" for c in own if c.inverse_nu]),
-        *columns,
-    ]
-    return [title for title, _ in columns], [list(row) for row in zip(*(cells for _, cells in columns), strict=True)]
 
 
 @click.command("decide")

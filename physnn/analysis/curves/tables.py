@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,11 +16,17 @@ from physnn.analysis.curves.interpolation import interpolation, rounding, with_c
 from physnn.analysis.curves.observables import OBSERVABLES
 from physnn.analysis.curves.points import Form, Points, draw
 from physnn.analysis.curves.roughness import roughness, shared_correlation, width
+from physnn.analysis.curves.section import Section, critical_value, section
+from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.fit import Fit, Omega, fit_curves, omega_of
+from physnn.analysis.verdict.size_law import SizeLaw, size_law
 from physnn.errors import InputError
 
 LEAST_WITHOUT_ERRORS = 6
 """Points of a size from which errors can be told from the scatter about a smooth curve: a cubic has four numbers."""
+WITHOUT_ERRORS = "the table has no errors: they were estimated from the scatter about smooth curves"
+CONTROL_ERRORS = "errors of the control parameter are carried into those of the values by the slopes of the curves"
+"""Remarks on errors of a table."""
 SYMBOLS = {"t": "T", "temperature": "T", "beta": "beta", "eta": "eta", "p": "p", "k": "K"}
 """Symbols of control parameters by their names in small letters."""
 KNOWN_OBSERVABLES = {
@@ -34,15 +40,22 @@ KNOWN_OBSERVABLES = {
     "m": ("m_abs", False),
     "m_abs": ("m_abs", False),
     "|m|": ("m_abs", False),
+    "magnetisation": ("m_abs", False),
+    "magnetization": ("m_abs", False),
     "chi": ("chi", False),
+    "susceptibility": ("chi", False),
     "c": ("c", False),
+    "specific_heat": ("c", False),
 }
 """Names of observables, in small letters: what they are called here, and whether they are dimensionless."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of a table, of equal length, with names, and remarks on changes of the numbers on reading."""
+    """Columns of a table, of equal length, with names, and remarks on changes of the numbers on reading.
+
+    Control values are NaN where the table has none.
+    """
 
     L: np.ndarray
     x: np.ndarray
@@ -55,6 +68,7 @@ class Columns:
     remarks: tuple[str, ...] = ()
 
 
+@overload
 def fit_arrays(
     L: ArrayLike,
     x: ArrayLike,
@@ -70,7 +84,41 @@ def fit_arrays(
     inverse_nu: float | None = None,
     resamples: int = 200,
     seed: int = 0,
-) -> Fit:
+) -> Fit: ...
+
+
+@overload
+def fit_arrays(
+    L: ArrayLike,
+    x: ArrayLike | None,
+    y: ArrayLike,
+    error: ArrayLike | None = None,
+    *,
+    at_criticality: float | Estimate | Literal[True],
+    covariance: ArrayLike | None = None,
+    control: str = "x",
+    observable: str = "value",
+    omega: Omega = None,
+) -> SizeLaw: ...
+
+
+def fit_arrays(
+    L: ArrayLike,
+    x: ArrayLike | None,
+    y: ArrayLike,
+    error: ArrayLike | None = None,
+    *,
+    at_criticality: float | Estimate | Literal[True] | None = None,
+    covariance: ArrayLike | None = None,
+    control: str = "x",
+    observable: str = "value",
+    zeta: float | Literal["free"] | None = None,
+    omega: Omega = None,
+    critical_point: float | None = None,
+    inverse_nu: float | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Fit | SizeLaw:
     """Verdict on points (L, x, y), and where curves cross critical point and exponents.
 
     This is what ``physnn fit TABLE`` does, on arrays; it needs numpy and scipy alone.
@@ -79,7 +127,10 @@ def fit_arrays(
     ----------
     L, x, y, error : array_like
         Size, control value, value and standard error of every point, each of shape ``(points,)``.  Without errors
-        they are estimated from the scatter about smooth curves.
+        they are estimated from the scatter about smooth curves.  At criticality x may be None.
+    at_criticality : float, Estimate or True, optional
+        Fit a power law or a logarithm in L at this control value, or at the only one there is.  An estimate's error is
+        carried into the values.
     covariance : array_like, optional
         Covariance of the values, shape ``(points, points)``; takes the place of the errors.
     control, observable : str
@@ -92,20 +143,29 @@ def fit_arrays(
     Raises
     ------
     InputError
-        If lengths differ, numbers are not finite, errors or sizes not positive, points repeated, or there is one size.
+        If lengths differ, numbers are not finite, errors or sizes not positive, points repeated, there is one size, or
+        the control value lies outside the data.
 
     Examples
     --------
     >>> answer = fit_arrays(L, T, U4, U4_error, control="T", observable="binder")
     >>> print(answer.verdict, answer.collapse.critical_point)
     """
-    sizes, places, values = (np.asarray(column, float).ravel() for column in (L, x, y))
+    alone = x is None
+    sizes, places, values = (np.asarray(c, float).ravel() for c in (L, np.zeros(np.shape(L)) if alone else x, y))
     errors = None if error is None else np.asarray(error, float).ravel()
     table = Columns(sizes, places, values, errors, control, observable)
     _check(table)
     matrix = None if covariance is None else np.asarray(covariance, float)
     if matrix is not None and (matrix.shape != (len(sizes),) * 2 or not np.isfinite(matrix).all()):
         raise InputError(f"the covariance must be {len(sizes)} x {len(sizes)} finite numbers")
+    if at_criticality is not None:
+        if any(held is not None for held in (zeta, critical_point, inverse_nu)):
+            raise InputError("zeta, critical_point and inverse_nu cannot be used with at_criticality")
+        table = replace(table, x=np.full_like(places, np.nan) if alone else places)
+        return size_law(section_of_table(table, matrix, critical_value(at_criticality)), omega)
+    if alone:
+        raise InputError("x may be None with at_criticality alone")
     generator = rng.stream(seed, "bootstrap", "arrays")
     curves, remarks = curves_of_table(table, matrix, max(1000, resamples), generator)
     answer = fit_curves(
@@ -131,6 +191,35 @@ def _check(table: Columns) -> None:
         raise InputError("points of equal L and x are repeated; average them first")
 
 
+def section_of_table(table: Columns, covariance: np.ndarray | None, at: Estimate | None) -> Section:
+    """Values of a table's sizes at one control value, or at the only one.
+
+    The covariance of the values, in the table's order, takes the place of the errors.
+    """
+    order = np.lexsort((table.x, table.L))
+    L, x, y = (column[order].astype(float) for column in (table.L, table.x, table.y))
+    remarks: list[str] = []
+    if covariance is not None:
+        covariance = covariance[np.ix_(order, order)]
+        error = np.sqrt(np.diag(covariance))
+    elif table.error is not None:
+        error = table.error[order].astype(float)
+    else:
+        error = np.concatenate([_scatter(x[s == L], y[s == L], int(s)) for s in np.unique(L)])
+        remarks.append(WITHOUT_ERRORS)
+    points = Points(L, x, y, error, covariance)
+    if table.x_error is not None and covariance is None:
+        if min(np.unique(L, return_counts=True)[1]) > 1:
+            points = with_control_errors(points, table.x_error[order].astype(float))
+            remarks.append(CONTROL_ERRORS)
+        else:
+            remarks.append("errors of the control parameter are left out: without neighbours there are no slopes")
+    known = KNOWN_OBSERVABLES.get(table.observable.lower(), (table.observable, True))[0]
+    symbol = OBSERVABLES[known].symbol if known in OBSERVABLES else known
+    found = section(points, at, (SYMBOLS.get(table.control.lower(), table.control), known, symbol))
+    return replace(found, remarks=(*table.remarks, *remarks, *found.remarks))
+
+
 def curves_of_table(
     table: Columns, covariance: np.ndarray | None, resamples: int, generator: np.random.Generator
 ) -> tuple[Curves, list[str]]:
@@ -154,14 +243,12 @@ def curves_of_table(
         error = table.error[order].astype(float)
     else:
         error = np.concatenate([_scatter(x[s == L], y[s == L], s) for s in sizes])
-        remarks.append("the table has no errors: they were estimated from the scatter about smooth curves")
+        remarks.append(WITHOUT_ERRORS)
     points = Points(L, x, y, error, covariance)
     if table.x_error is not None and covariance is None:
         points = with_control_errors(points, table.x_error[order].astype(float))
         error = points.error
-        remarks.append(
-            "errors of the control parameter are carried into those of the values by the slopes of the curves"
-        )
+        remarks.append(CONTROL_ERRORS)
     known, dimensionless = KNOWN_OBSERVABLES.get(table.observable.lower(), (table.observable, True))
     noise = points
     if roughness(points).smooth:

@@ -168,12 +168,20 @@ def _shaped(rows: list[Row], header: list[str] | None) -> tuple[list[Row], list[
 
 
 def _number(word: str, line: int) -> tuple[float, float]:
-    """Number of a word and the error written with it; NaN where there is none."""
-    match = NUMBER.fullmatch(word)
-    if match is None:
+    """Number of a word of a line and the error written with it; NaN where there is none."""
+    found = number_and_error(word)
+    if found is None:
         if MISSING.fullmatch(word) or word.lower().lstrip("+-") in ("inf", "infinity"):
             return math.nan, math.nan
         raise InputError(f", line {line}: {word[:30]!r} is not a number")
+    return found
+
+
+def number_and_error(word: str) -> tuple[float, float] | None:
+    """Number of a word and the error written with it, NaN without one; None if it is no number."""
+    match = NUMBER.fullmatch(word)
+    if match is None:
+        return None
     scale = 10.0 ** int(match["exponent"]) if match["exponent"] else 1.0
     value = float(match["value"] + (f"e{match['exponent']}" if match["exponent"] else ""))
     error = math.nan

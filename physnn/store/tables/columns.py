@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from physnn.errors import InputError
 
@@ -85,7 +86,13 @@ def wide_sizes(header: Sequence[str]) -> dict[int, int]:
     return sizes if len(sizes) >= 2 and len(set(sizes.values())) == len(sizes) and len(rest) == 1 else {}
 
 
-def layout(header: Sequence[str] | None, count: int, asked: Mapping[str, str], observable: str | None) -> Roles:
+def layout(
+    header: Sequence[str] | None,
+    count: int,
+    asked: Mapping[str, str],
+    observable: str | None,
+    uncontrolled: Literal["", "may", "must"] = "",
+) -> Roles:
     """Roles of columns.
 
     Parameters
@@ -98,6 +105,9 @@ def layout(header: Sequence[str] | None, count: int, asked: Mapping[str, str], o
         Names, or numbers from 1, of columns that the user gives a role of `ROLES`.
     observable : str, optional
         Name of the value that is wanted.
+    uncontrolled : {"", "may", "must"}
+        Whether a table may have no control; ``"must"`` if its numbers show that three columns without a header are
+        size, value and error.
 
     Raises
     ------
@@ -110,6 +120,8 @@ def layout(header: Sequence[str] | None, count: int, asked: Mapping[str, str], o
     if twice:
         raise InputError(f"column {twice[0]} cannot have two roles")
     if header is None:
+        if uncontrolled and not places and (count == 2 or (count == 3 and uncontrolled == "must")):
+            return Roles({role: k for k, role in enumerate(("size", "value", "error")[:count])})
         return Roles(_numbered(count, places))
     if observable is not None and "value" not in places:
         places |= _observed(observable, names)
@@ -125,7 +137,7 @@ def layout(header: Sequence[str] | None, count: int, asked: Mapping[str, str], o
         places["size"] = rest.pop(0)
         remarks.append(f"column {names[places['size']]} is read as the size L")
     rest = _timed(names, rest, places)
-    if "control" not in places:
+    if "control" not in places and not (uncontrolled and _without_control(names, rest, "value" in places)):
         places["control"] = _control(names, rest, "value" in places)
         rest.remove(places["control"])
     if "value" not in places:
@@ -141,7 +153,7 @@ def _errors(errors: Mapping[int, int], places: Mapping[str, int]) -> dict[str, i
     return {
         role: own[places[of]]
         for role, of in (("error", "value"), ("control_error", "control"))
-        if role not in places and places[of] in own
+        if role not in places and places.get(of) in own
     }
 
 
@@ -209,6 +221,11 @@ def _timed(names: Sequence[str], rest: list[int], places: dict[str, int]) -> lis
         if times:
             places["time"] = times[0]
     return [k for k in rest if k != places.get("time")]
+
+
+def _without_control(names: Sequence[str], rest: Sequence[int], valued: bool) -> bool:
+    """Whether the columns left are a value alone, or nothing beside a value that is known."""
+    return len(rest) == (0 if valued else 1) and not any(plain(names[k]) in ROLES["control"] for k in rest)
 
 
 def _control(names: Sequence[str], rest: Sequence[int], valued: bool) -> int:

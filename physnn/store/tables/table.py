@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +25,9 @@ REPEATED = 1e-3
 """Least p-value of repeated rows that scatter as their errors say (convention)."""
 
 
-def read_table(path: Path, asked: Mapping[str, str] | None = None, observable: str | None = None) -> dict[str, Any]:
+def read_table(
+    path: Path, asked: Mapping[str, str] | None = None, observable: str | None = None, uncontrolled: bool = False
+) -> dict[str, Any]:
     """Checked columns of a table by name, as `physnn.analysis.curves.tables.Columns` takes them.
 
     Parameters
@@ -37,6 +39,8 @@ def read_table(path: Path, asked: Mapping[str, str] | None = None, observable: s
         ``control_error``, ``time``.
     observable : str, optional
         Observable that is wanted: the name of a column, or what a value without a name of its own is.
+    uncontrolled : bool
+        Whether the table may have no column of control values: they are NaN then.
 
     Returns
     -------
@@ -57,7 +61,9 @@ def read_table(path: Path, asked: Mapping[str, str] | None = None, observable: s
         sizes = wide_sizes(cells.header or [])
         if sizes and not asked:
             return _checked(_long(cells, sizes, observable))
-        found = layout(cells.header, cells.values.shape[1], asked or {}, observable)
+        found = layout(
+            cells.header, cells.values.shape[1], asked or {}, observable, _alone(cells) if uncontrolled else ""
+        )
         return _checked(_picked(cells, found.places, observable, found.remarks))
     except InputError as error:
         raise InputError(f"{name}{'' if str(error).startswith(',') else ': '}{error}") from None
@@ -91,16 +97,23 @@ def _picked(cells: Cells, places: Mapping[str, int], observable: str | None, rem
     """Columns of a table in long form by role, not checked yet."""
     found: dict[str, Any] = {role: cells.values[:, k] for role, k in places.items()}
     for role, of in (("error", "value"), ("control_error", "control")):
-        written = cells.errors[:, places[of]]
+        written = cells.errors[:, places[of]] if of in places else np.array(np.nan)
         if np.isfinite(written).any() and role not in found:
             found[role] = written
     names = cells.header
+    control = names[places["control"]] if names and "control" in places else "x"
     return found | {
-        "names": (names[places["control"]], names[places["value"]]) if names else ("x", "value"),
+        "names": (control, names[places["value"]] if names else "value"),
         "observable": observable,
         "lines": cells.lines,
         "remarks": [*cells.remarks, *remarks],
     }
+
+
+def _alone(cells: Cells) -> Literal["may", "must"]:
+    """Whether rows are one for each size, with a second column that differs: no control value that all have."""
+    L, second = cells.values[:, 0], cells.values[:, 1] if cells.values.shape[1] > 1 else cells.values[:, 0]
+    return "must" if len(np.unique(L)) == len(L) and len(np.unique(second)) > 1 else "may"
 
 
 def _long(cells: Cells, sizes: Mapping[int, int], observable: str | None) -> dict[str, Any]:
@@ -147,8 +160,9 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
     given, said = _averaged(given)
     control, value = found["names"]
     generic = plain(value) in ("value", "y")
+    x = given.get("control", np.full(len(given["size"]), np.nan))
     return {
-        "L": given["size"], "x": given["control"], "y": given["value"], "error": given.get("error"),
+        "L": given["size"], "x": x, "y": given["value"], "error": given.get("error"),
         "x_error": given.get("control_error"), "t": given.get("time"), "control": control,
         "observable": found["observable"] or value if generic else value,
         "remarks": (*found["remarks"], *said),

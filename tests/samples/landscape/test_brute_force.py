@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physnn.answers.fit import describe
+from physnn.answers.describe import describe
 from physnn.errors import InputError, Unfinished
 from physnn.exact.signs.brute import brute_force
 from physnn.jobs.stopping import Stopped

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from physnn import api, cli
-from physnn.answers import fit, plots
+from physnn.answers import describe, fit, plots
 from physnn.answers.memory import after, memory_curve_rows, memory_of
 from physnn.errors import InputError
 from physnn.models import couplings
@@ -104,7 +104,7 @@ def test_below_its_transition_a_coupling_remembers_and_above_it_forgets(ising):
 
 def test_its_file_is_read_like_any_other(ising, tmp_path, capsys, rendered):
     sweep = read_sweep(ising)
-    assert "memory" in fit.describe(ising)["observables"]
+    assert "memory" in describe.describe(ising)["observables"]
     curves = fit.curves(ising)
     assert curves.observable == "memory" and curves.control == "eta" and curves.images == 8
     late = after(sweep, 2.0)
