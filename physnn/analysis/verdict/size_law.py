@@ -170,9 +170,10 @@ def size_law(found: Section, omega: Omega = None) -> SizeLaw:
 def _alone(s: Section, power: Family) -> tuple[LawVerdict, str]:
     """Verdict where no logarithm agrees with the values."""
     exponent, best = power.estimate(s.dof), max(power.fits, key=lambda f: f.weight)
-    if best.law.name == "background" and exponent.value < DOUBT * exponent.error:
+    constant = best.law.name == "background" or s.observable == "c"
+    if constant and exponent.value < DOUBT * exponent.error:
         return "undecided", (
-            f"values tend to a constant, as L^p with p = {exponent}: a singularity that stays finite, or none at all"
+            f"values may tend to a constant, p = {exponent}: a singularity that stays finite, or none at all"
         )
     return "power-law", f"a power law agrees with the values from L = {best.smallest} on, and no logarithm does"
 
