@@ -39,6 +39,15 @@ def test_energy_and_field_are_the_networks(boundary):
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "zero"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (2, 5), (5, 2), (3, 3), (6, 7)])
+def test_what_a_site_does_to_itself_goes_around_small_tori(boundary, shape):
+    model = random_model(k=5, boundary=boundary)
+    assert np.array_equal(model.onsite(shape), model.taps(shape)[0, 0])
+    around = boundary == "periodic" and min(shape) < 3
+    assert np.array_equal(model.onsite(shape), model.coupling[:, :, 2, 2]) != around
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "zero"])
 @pytest.mark.parametrize("shape", [(4, 5), (1, 2), (2, 2)])
 def test_the_field_is_minus_the_slope_of_the_energy(boundary, shape):
     model, x = random_model(k=5, boundary=boundary), state(*shape, 3)
