@@ -79,10 +79,14 @@ def test_without_umap_the_way_to_get_it_is_said(monkeypatch):
         reduced(points(), Reduction("umap", 3))
 
 
-def test_umap_is_seeded_and_keeps_clusters():
+def test_umap_is_seeded_and_keeps_clusters(monkeypatch):
     """Two clusters far apart stay apart."""
     pytest.importorskip("umap")
     import_module("torch")
+    # Two of its functions take longest to compile and little to run; a third is left to start threads.
+    for name in ("fast_knn_indices", "smooth_knn_dist"):
+        compiled = getattr(import_module("umap.umap_"), name)
+        monkeypatch.setattr(f"umap.umap_.{name}", getattr(compiled, "py_func", compiled))
     before = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "openmp"}
     x = points(40, 50, "clusters")
     x[20:] += 100
