@@ -1,6 +1,6 @@
 """Intervals hold the truth as often as they say, and verdicts err as rarely.
 
-The sets are those of `sims/fss_against_truth.py`: the first 12 here by default, all 300 where marked slow.
+The sets are those of `sims/fss_against_truth.py`: the first 20 here by default, all 300 where marked slow.
 """
 
 from __future__ import annotations
@@ -54,10 +54,15 @@ def check(
     assert ((np.abs(z) < narrow).mean(0) < bounds68[0]).all()
 
 
-@pytest.mark.parametrize("kind", ["plain", "zeta", "networks 5"])
-def test_intervals_cover_in_12_sets(kind):
-    # Over 12 sets a share of 68 % scatters by 13 %, one of 95 % by 6 %, a mean z by 0.29.
-    check(trials(kind, 12), (0.4, 1.0), (0.75, 1.0), 0.85, narrow=1 / 4)
+@pytest.mark.parametrize("kind", ["plain", "zeta"])
+def test_intervals_cover_in_20_sets(kind):
+    # Over 20 sets a share of 68 % scatters by 10 %, one of 95 % by 5 %, a mean z by 0.22.
+    check(trials(kind, 20), (0.45, 0.92), (0.8, 1.0), 0.65, narrow=1 / 4)
+
+
+def test_intervals_of_few_networks_cover():
+    # Over 12 sets they scatter by 13 %, 6 % and 0.29.
+    check(trials("networks 5", 12), (0.4, 1.0), (0.75, 1.0), 0.85, narrow=1 / 4)
 
 
 def test_curves_that_do_not_depend_on_size_do_not_cross():
@@ -65,7 +70,7 @@ def test_curves_that_do_not_depend_on_size_do_not_cross():
 
 
 def test_crossings_of_five_sigma_at_the_edges_are_found():
-    assert sum(t.verdict == "crossing" for t in trials("edges", 12)) >= 11
+    assert sum(t.verdict == "crossing" for t in trials("edges", 20)) >= 18
 
 
 @pytest.mark.slow

@@ -116,13 +116,12 @@ def test_errors_cover():
     z = np.array(
         [
             deviations(fitted(planted(seed, controls=7, times=TIMES[::2]), (None, None, ZETA, None)))
-            for seed in range(100, 116)
+            for seed in range(100, 124)
         ]
     )
     inside = (np.abs(z) < 1).mean(0)
-    # 68 % expected, 12 % its standard deviation over 16 sets; errors twice too large hold the truth
-    # in all sets in 8 cases of 10.
-    assert (inside > 0.45).all() and (inside < 0.96).all()
+    # 68 % expected, 10 % its standard deviation over 24 sets.
+    assert (inside > 0.45).all() and (inside < 0.88).all()
     assert ((np.abs(3 * z) < 1).mean(0) < 0.45).all(), "errors three times too small would be seen"
 
 

@@ -46,8 +46,7 @@ def test_without_dependence_on_L_there_is_no_crossing(seed):
     assert "would show" in fit.reason
 
 
-@pytest.mark.slow  # twelve sets of networks in tests/synthetic/test_trials.py stand for it by default
-@pytest.mark.parametrize(("sets", "bounds"), [(16, (0.4, 0.95)), (40, (0.47, 0.9))])
+@pytest.mark.parametrize(("sets", "bounds"), [(16, (0.4, 0.95)), pytest.param(40, (0.47, 0.9), marks=pytest.mark.slow)])
 def test_errors_of_planted_crossings_cover(sets, bounds):
     z = []
     for seed in range(sets):

@@ -167,9 +167,9 @@ def test_a_sigma_is_that_of_a_normal_variable_with_the_same_p_value():
 
 
 def test_equal_exponents_are_rarely_called_different_and_others_20_percent_apart_are():
-    equal = [compare_fits(planted(k), planted(k + 1)) for k in range(12)]
+    equal = [compare_fits(planted(k), planted(k + 1)) for k in range(20)]
     assert sum("different" in c.verdict for c in equal) <= 2
-    assert sum("same class possible" in c.verdict for c in equal) >= 9
+    assert sum("same class possible" in c.verdict for c in equal) >= 15
     apart = [compare_fits(planted(k), planted(k, 0.8)) for k in range(6)]
     assert sum(c.verdict.startswith("different exponents") and c.decided for c in apart) >= 5
     vague = [
