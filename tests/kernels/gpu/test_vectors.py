@@ -56,7 +56,7 @@ def on_gpu(model, x, steps, gamma, eta, geodesic, first=0, every=0, **how):
 
 CASES = [
     (random_model(16, 5), (1, 6, 7)),
-    pytest.param(random_model(3, 3), (2, 4, 5), marks=pytest.mark.slow),
+    (random_model(3, 3), (2, 4, 5)),
     (random_model(16, 3, "zero"), (1, 5, 5)),
     (random_model(3, 5), (1, 2, 3)),
     (couplings.on(2), (2, 8, 8)),

@@ -88,9 +88,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["symmetric", "broken", "zero", "small", pytest.param("large", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", ["symmetric", "broken", "zero", "small", "large"])
 def test_each_step_is_the_torch_networks_step_on_the_same_noise(name):
     net, eta = NETWORKS[name](), 0.3
     N, L = net.architecture.components, 22
