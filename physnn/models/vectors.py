@@ -104,7 +104,7 @@ class VectorModel:
         """Matrix J_00, shape (N, N): what a site of such a lattice does to itself, around a small torus too."""
         half = self.kernel // 2
         if self.boundary == "zero" or min(shape) > half:
-            return np.zeros((self.components,) * 2) + self.coupling[:, :, half, half]
+            return np.asarray(np.zeros((self.components,) * 2) + self.coupling[:, :, half, half])
         return np.array(self.taps(shape).get((0, 0), np.zeros((self.components,) * 2)))
 
     def field(self, x: np.ndarray) -> np.ndarray:
