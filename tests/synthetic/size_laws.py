@@ -55,9 +55,12 @@ def planted_law(kind: str, generator: np.random.Generator) -> tuple[Section, flo
 
 
 def law_trial(kind: str, generator: np.random.Generator) -> tuple[SizeLaw, float | None, bool, bool]:
-    """Answer, (estimate - truth) / error if there is an estimate, and whether the 68.3 and 95 % intervals hold it."""
+    """Answer, (estimate - truth) / error if there is an estimate, and whether the 68.3 and 95 % intervals hold it.
+
+    Fits are those of the command; without corrections where an error of the control is what is looked at.
+    """
     found, truth = planted_law(kind, generator)
-    answer = size_law(found)
+    answer = size_law(found, "none" if kind == "control" else None)
     estimate = answer.slope if kind == "logarithm" else answer.exponent
     if estimate is None:
         return answer, None, False, False

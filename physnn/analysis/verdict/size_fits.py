@@ -144,10 +144,13 @@ class _Problem:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Residuals and their derivatives by the exponent."""
         residuals, basis, linear = self.solved(rows)
-        slope = self.derivative(rows, linear)
-        q = np.linalg.qr(basis)[0]
-        across = slope - np.einsum("bnc,bc->bn", q, np.einsum("bnc,bn->bc", q, slope))
-        return residuals, -across[..., None]
+        return residuals, -_across(self.derivative(rows, linear), basis)[..., None]
+
+
+def _across(slope: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Part of derivatives ``(fits, sizes)`` that no column of a basis ``(fits, sizes, columns)`` can take up."""
+    q = np.linalg.qr(basis)[0]
+    return np.asarray(slope - np.einsum("bnc,bc->bn", q, np.einsum("bnc,bn->bc", q, slope)))
 
 
 @dataclass(frozen=True)
@@ -248,10 +251,11 @@ def along(law: Law, s: Section, smallest: float) -> list[tuple[SizeFit, float]]:
     rows = problem.fitted(np.clip(held * np.exp(OMEGA_PRIOR[1] * places), *BOUNDS[:, 2]))
     residuals, basis, numbers = problem.solved(rows)
     if law.name == "logarithm":
-        rows[:, 0], at = numbers[:, 1], 1
+        rows[:, 0] = numbers[:, 1]
+        across = _across(basis[..., 1], np.delete(basis, 1, axis=2))
     else:
-        basis, at = np.concatenate([basis, problem.derivative(rows, numbers)[..., None]], axis=2), -1
-    deviations = np.sqrt(np.linalg.pinv(np.swapaxes(basis, 1, 2) @ basis)[:, at, at])
+        across = _across(problem.derivative(rows, numbers), basis)
+    deviations = 1 / np.sqrt(np.maximum((across**2).sum(1), np.finfo(float).tiny))
     chi2 = (residuals**2).sum(1) + places**2
     omegas = [None if law.omega in (None, "log") else float(omega) for omega in rows[:, 1]]
     fits = [
