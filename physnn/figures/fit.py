@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from physnn.analysis.collapse.average import Candidate
 from physnn.analysis.collapse.exponents import Collapse
-from physnn.analysis.collapse.scan import Candidate
 from physnn.analysis.collapse.single import without_corrections
 from physnn.analysis.curves.crossing import curve_difference
 from physnn.analysis.curves.curves import Curves

@@ -52,7 +52,7 @@ def trial(kind: str, generator: np.random.Generator, resamples: int = 60) -> Tri
     if kind.startswith("networks"):
         sizes, made = planted_networks(generator, int(kind.split()[1]))
         curves = curves_of(sizes, "overlap", "eta", resamples, generator)
-        return _judged(fit_curves(curves, settings, generator), made, False)
+        return judged(fit_curves(curves, settings, generator), made, False)
     zeta = kind == "zeta"
     correction = AMPLITUDE if kind in ("corrected", "omega", "uncorrected") else 0.0
     data = planted(generator, zeta, correction, OMEGA, crosses=kind != "flat")
@@ -63,7 +63,7 @@ def trial(kind: str, generator: np.random.Generator, resamples: int = 60) -> Tri
     if kind in ("corrected", "omega"):
         settings = replace(settings, omega=OMEGA if kind == "corrected" else "free")
     curves = curves_of_table(Columns(data.L, data.x, data.y, data.error), None, 1000, generator)[0]
-    return _judged(fit_curves(curves, settings, generator), data, zeta)
+    return judged(fit_curves(curves, settings, generator), data, zeta)
 
 
 def _edges(data: Planted, generator: np.random.Generator) -> Planted:
@@ -78,7 +78,7 @@ def _edges(data: Planted, generator: np.random.Generator) -> Planted:
     return replace(data, L=L, x=np.tile(x, 2), y=y, error=np.full(len(L), error))
 
 
-def _judged(answer: Fit, truth: Planted | Recipe, zeta: bool) -> Trial:
+def judged(answer: Fit, truth: Planted | Recipe, zeta: bool) -> Trial:
     best = answer.collapse
     if best is None:
         return Trial(answer.verdict, (), (), False)

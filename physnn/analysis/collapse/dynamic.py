@@ -2,7 +2,7 @@
 
 The collapse is that of `physnn.analysis.collapse.collapse`; what is special here are the windows.  Short times and
 controls far from x_c do not scale, so fits from several smallest times and on several windows are averaged as single
-fits are (`physnn.analysis.collapse.scan`), and points that do not determine z are refused.
+fits are (`physnn.analysis.collapse.average`), and points that do not determine z are refused.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from physnn.analysis.collapse.average import Candidate, Scan, average, bootstrap
 from physnn.analysis.collapse.collapse import CollapseModel
-from physnn.analysis.collapse.scan import Candidate, Scan, average, bootstrap
 from physnn.analysis.collapse.search import search
 from physnn.analysis.collapse.single import fit_from, solution
 from physnn.analysis.curves.points import TIME_GAP, Curve, Fixed, Form, Points, Solution

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from physnn.analysis.collapse.average import Scan, along_omega, bootstrap
 from physnn.analysis.collapse.gaussian_process import GaussianProcessFit, gaussian_process
 from physnn.analysis.collapse.groups import TwoLevel, differing, two_level
-from physnn.analysis.collapse.quality import goodness_remarks, quality
-from physnn.analysis.collapse.scan import Held, Scan, along_omega, bootstrap, forms_of, scan
+from physnn.analysis.collapse.quality import alike_residuals, goodness_remarks, quality
+from physnn.analysis.collapse.scan import Held, forms_of, scan
 from physnn.analysis.collapse.search import akaike, rival_minima, search
 from physnn.analysis.collapse.single import fit_from
 from physnn.analysis.curves.curves import Curves
@@ -169,8 +170,14 @@ def _collapse(curves: Curves, settings: Settings, generator: np.random.Generator
     starts = rival_minima(points, forms[0])
     if not starts:
         return None
-    points, keep, correlation, remarks = independent_points(points, starts[0].parameters, rough, bool(curves.networks))
+    every = points
+    points, keep, correlation, remarks = independent_points(every, starts[0].parameters, rough, bool(curves.networks))
     scanned = scan(points, forms, starts, correlation)
+    if scanned and not (rough.smooth or curves.networks or curves.rounding) and alike_residuals(points, scanned):
+        # Where curves bend more than their errors between points, only the fit shows that runs are shared.
+        rough = replace(rough, smooth=True, errors="")
+        points, keep, correlation, remarks = independent_points(every, scanned.parameters, rough, False)
+        scanned = scan(points, forms, starts, correlation)
     if scanned is None:
         return None
     if curves.rounding and (rounded := _rounded(curves, points, forms, starts, scanned)):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from physnn.analysis.collapse.scan import Candidate, Scan
+from physnn.analysis.collapse.average import Candidate, Scan
 from physnn.analysis.collapse.search import search
 from physnn.analysis.collapse.single import fit_like
 from physnn.analysis.curves.curves import Curves

@@ -2,7 +2,7 @@
 
 Every observable brings the forms, windows and smallest sizes that carry weight in its own average.  For every
 combination of them one x_c and one 1/nu are fitted, with a zeta/nu and an omega of each observable where those are
-fitted; the combinations are averaged as single fits are (`physnn.analysis.collapse.scan`).  Observables of the
+fitted; the combinations are averaged as single fits are (`physnn.analysis.collapse.average`).  Observables of the
 same runs are
 correlated, which chi2 leaves out but errors must not: they come from bootstrap samples that draw the same runs for all.
 """
@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from scipy import linalg, special
 
+from physnn.analysis.collapse.average import ANALYTIC_COST, Candidate, model_weights
 from physnn.analysis.collapse.collapse import CollapseModel
 from physnn.analysis.collapse.exponents import Collapse
 from physnn.analysis.collapse.least_squares import levenberg_marquardt
-from physnn.analysis.collapse.scan import ANALYTIC_COST, Candidate, model_weights
 from physnn.analysis.collapse.single import like
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.points import Points, draw

@@ -7,14 +7,16 @@ J. Houdayer and A. K. Hartmann, Phys. Rev. B 70 (2004) 014418, after N. Kawashim
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
-from physnn.analysis.collapse.scan import Scan
+from physnn.analysis.collapse.average import Scan
 from physnn.analysis.curves.points import Points
+from physnn.analysis.curves.roughness import SMOOTH_LEVEL
 
 APPROXIMATION = 1e-4
 """Errors, over the range of curves, below which the polynomials themselves show in a bad fit (convention)."""
 RIVAL_SHARE = 0.05
-"""Weight from which a fit is named beside others that differ: the share of Occam's window, see `scan.OCCAM`."""
+"""Weight from which a fit is named beside others that differ: the share of Occam's window, see `average.OCCAM`."""
 LOGARITHMIC = 0.5
 """Fitted omega below which, by an error, logarithms are suspected: 1/ln L falls as L^-0.4 to L^-0.2 from L = 12 on."""
 
@@ -65,6 +67,24 @@ def quality(points: Points, x_c: float, inverse_nu: float, zeta_over_nu: float) 
     (_, k_x, k_y, k_xx, k_xy), determinant = sums[:, used], determinant[used]
     line, line_variance = (k_xx * k_y - k_x * k_xy) / determinant, k_xx / determinant
     return float(np.mean((y[used] - line) ** 2 / (variance[used] + line_variance)))
+
+
+def alike_residuals(points: Points, scanned: Scan) -> bool:
+    """Whether points scatter far less about the best fit than independent ones do, and alike with their neighbours.
+
+    Overstated errors make chi2 small, too, but leave neighbours independent.
+    """
+    best = scanned.best
+    if points.covariance is not None or special.chdtr(best.solution.dof, best.solution.chi2) > SMOOTH_LEVEL:
+        return False
+    chosen, pairs = points.chosen(best.mask), []
+    for L in chosen.sizes:
+        at = np.flatnonzero(chosen.L == L)
+        residuals = best.solution.residuals[at[np.argsort(chosen.x[at])]]
+        pairs.append(np.stack([residuals[1:], residuals[:-1]]))
+    one, other = np.concatenate(pairs, axis=1)
+    # After a fit independent neighbours have opposite signs more often than not, by about two standard deviations.
+    return bool(one @ other > 0)
 
 
 def goodness_remarks(scanned: Scan, points: Points) -> list[str]:

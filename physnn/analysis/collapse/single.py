@@ -9,6 +9,7 @@ import numpy as np
 from scipy import linalg
 
 from physnn.analysis.collapse.collapse import CollapseModel, chebyshevs
+from physnn.analysis.collapse.least_squares import decomposed
 from physnn.analysis.curves.points import Form, Points, Solution
 
 STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -226,6 +227,16 @@ def refit(points: Points, form: Form, found: Sequence[Solution], values: np.ndar
     before, stretch = np.array([s.row for s in found]), np.array([s.stretch for s in found])
     rows = model.solve(before, model.white(values.T).T)[0]
     return model.external(before + np.einsum("fij,fj->fi", stretch, rows - before))
+
+
+def correction_share(points: Points, form: Form, found: Solution) -> float:
+    """Range of the other terms of a fit over that of its master function, dimensionless; the median over sizes."""
+    model, main = like(points, form, found), found.curve.degree + 1
+    basis = model.basis(found.row[None])[0]
+    coefficients = decomposed(model.white(basis), model.target[None])[2][0]
+    parts = basis[0, :, main:] @ coefficients[main:], basis[0, :, :main] @ coefficients[:main]
+    ranges = [[np.ptp(part[points.L == L]) for part in parts] for L in points.sizes]
+    return float(np.median([rest / max(own, 1e-300) for rest, own in ranges]))
 
 
 def without_corrections(points: Points, form: Form, found: Solution) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

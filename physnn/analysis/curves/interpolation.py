@@ -20,7 +20,7 @@ NEIGHBOURS = (1.5, 3.0)
 """Points in the window of a local polynomial, as multiples of its number of coefficients (convention)."""
 LENGTHS = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Correlation lengths of the Gaussian process, as shares of the range of x (convention)."""
-COMPUTED = 50
+COMPUTED = 10
 """Units of the last decimal that computed control values are apart at least (convention)."""
 MOST_DECIMALS = 12
 """Decimals from which rounding is that of the machine."""

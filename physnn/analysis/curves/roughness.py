@@ -164,6 +164,8 @@ def independent_points(
     points = points.chosen(keep)
     if networks:
         return points, keep, None, []
+    if rough.ratio > 1:
+        scatter = "points scatter about the fit far less than their errors, and neighbours alike"
     text = (
         f"{scatter}: they share runs, so {keep.sum()} of {len(keep)} are kept and errors hold for points correlated "
         "within each L"

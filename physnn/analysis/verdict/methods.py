@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import scipy
 
+from physnn.analysis.collapse.average import ACCEPTABLE
 from physnn.analysis.collapse.exponents import Collapse
-from physnn.analysis.collapse.scan import ACCEPTABLE
 from physnn.analysis.curves.crossing import CROSSING_LEVEL
 from physnn.analysis.verdict.fit import Fit, widest
 

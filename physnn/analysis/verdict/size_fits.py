@@ -1,7 +1,7 @@
 """Fits of power laws and logarithms in L: y = a L^p (1 + b L^-omega), y = c + a L^p, y = a + b ln L; their average.
 
 Every form is fitted from every smallest size that leaves enough, and acceptable fits are averaged as collapses are,
-with the weights of `physnn.analysis.collapse.scan.model_weights`.  For a given exponent all else follows by linear
+with the weights of `physnn.analysis.collapse.average.model_weights`.  For a given exponent all else follows by linear
 algebra.  An error of the control value moves all values together, so fits with their covariance are those in which the
 control value is fitted too, with a normal prior.
 """
@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from scipy import linalg, optimize, special
 
+from physnn.analysis.collapse.average import model_weights
 from physnn.analysis.collapse.collapse import BOUNDS, OMEGA_PRIOR
 from physnn.analysis.collapse.exponents import FAVOURED
 from physnn.analysis.collapse.least_squares import decomposed, levenberg_marquardt
-from physnn.analysis.collapse.scan import model_weights
 from physnn.analysis.curves.section import Section
 from physnn.analysis.statistics.estimate import ONE_SIGMA, Estimate
 from physnn.errors import InputError
