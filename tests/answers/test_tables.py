@@ -202,7 +202,7 @@ def answers(change=None) -> list[float]:
 
 
 def other_fits(folder: Path, change=None) -> list[float]:
-    """Estimates and errors of a common fit, a dynamic one and one in L alone, from tables changed before."""
+    """Estimates and errors of a common fit and of a dynamic one, from tables changed before."""
     tables = []
     for seed in (1, 2):
         columns = [np.asarray(column, float) for column in corrected(seed, omega=50.0)]
