@@ -18,6 +18,7 @@ from physnn.samples.files import Announce, recipe_on_disk
 from physnn.samples.memory.recipe import MemorySweep, absolute
 from physnn.samples.named import canonical_words, identity, load_model
 from physnn.samples.noise.recipe import NoiseSweep, bundled_names, noise_values
+from physnn.samples.percolation.recipe import PercolationSweep
 from physnn.samples.shards import parse_shard
 from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.sweep_file import open_datatree
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 RECIPES: dict[str, type[Recipe]] = {
     "noise": NoiseSweep,
     "temperature": TemperatureSweep,
+    "percolation": PercolationSweep,
     "equilibrium": EquilibriumSweep,
     "memory": MemorySweep,
 }
@@ -76,7 +78,7 @@ def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settin
 
     Parameters
     ----------
-    kind : {"noise", "temperature", "equilibrium", "memory"}
+    kind : {"noise", "temperature", "percolation", "equilibrium", "memory"}
         What is swept.
     out : path, optional
         File whose settings stand where others are not given, with ``extend``; but a ``module``, whose code will run,
@@ -136,7 +138,7 @@ def sweep(kind: str, /, *, out: str | Path | None = None, **settings: Any) -> xa
 
     Parameters
     ----------
-    kind : {"noise", "temperature", "equilibrium", "memory"}
+    kind : {"noise", "temperature", "percolation", "equilibrium", "memory"}
         What is swept.
     out : path, optional
         Sweep file to write, continue or extend; without it nothing is kept on the disk.
@@ -172,6 +174,14 @@ def sweep_temperature(L: Sequence[int] | None = None, **settings: Any) -> xarray
     ``sweeps``, ``chains``, ``seed``, ...
     """
     return sweep("temperature", L=_values(L), **settings)
+
+
+def sweep_percolation(L: Sequence[int] | None = None, **settings: Any) -> xarray.DataTree:
+    """Data of site percolation at some sizes, by default 16, 32, 64 and 128, and probabilities; see `sweep`.
+
+    Fields of `physnn.samples.percolation.recipe.PercolationSweep`: ``p``, ``series``, ``runs``, ``seed``, ...
+    """
+    return sweep("percolation", L=_values(L), **settings)
 
 
 def sweep_equilibrium(

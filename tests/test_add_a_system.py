@@ -58,14 +58,14 @@ def test_the_system_runs_and_its_curves_cross_where_they_should(here):
 def test_the_commands_of_the_page_work_and_workers_give_the_same(here, monkeypatch, capsys):
     monkeypatch.chdir(here)
     swept, fitted, show = (shlex.split(line)[1:] for line in blocks("sh")[0].strip().splitlines())
-    assert "percolation" not in kinds.KINDS, "files are read without knowing the system"
+    assert "open-percolation" not in kinds.KINDS, "files are read without knowing the system"
     assert run(fitted) in (0, 3) and run(show) == 0
     text = capsys.readouterr().out
     assert "crossing" in text and "percolation" in text
 
     monkeypatch.setattr(kinds, "KINDS", dict(kinds.KINDS))
     monkeypatch.setattr(sys, "path", [str(here), *sys.path])
-    Path("small.toml").write_text('kind = "percolation"\nL = [16, 32]\nlattices = 5\n')
+    Path("small.toml").write_text('kind = "open-percolation"\nL = [16, 32]\nlattices = 5\n')
     assert swept[:4] == ["run", "percolation.toml", "--module", "percolation.py"] and "--jobs 2" in " ".join(swept)
     for jobs in ("1", "2"):
         words = ["run", "small.toml", *swept[2:4], "--jobs", jobs, "--out", f"{jobs}.h5", "--quiet"]

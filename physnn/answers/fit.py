@@ -14,6 +14,7 @@ from physnn.analysis.collapse.exponents import Settings
 from physnn.analysis.curves.chains import curves_of_chains
 from physnn.analysis.curves.curves import Curves, curves_of
 from physnn.analysis.curves.observables import available, with_moments
+from physnn.analysis.curves.runs import curves_of_runs
 from physnn.analysis.curves.section import critical_value, section
 from physnn.analysis.curves.tables import Columns, curves_of_table, section_of_table
 from physnn.analysis.statistics.estimate import Estimate
@@ -232,12 +233,13 @@ def _table_of(
 
 
 def _frozen(found: Curves) -> str:
-    """Remark on control values that are left out because no chain moved there."""
+    """Remark on control values that are left out because no chain moved there, or all runs are alike."""
     where: dict[str, list[str]] = {}
     for L, values in found.frozen.items():
         where.setdefault(", ".join(f"{x:g}" for x in values), []).append(str(L))
     places = "; ".join(f"{found.control} = {values} (L = {', '.join(sizes)})" for values, sizes in where.items())
-    return f"no chain moved at {places}: such points are unknown, not exact, and left out"
+    what = "all runs are alike" if found.correlation else "no chain moved"
+    return f"{what} at {places}: such points are unknown, not exact, and left out"
 
 
 def equilibrium_checks(sweep: SweepFile) -> list[EquilibriumCheck]:
@@ -262,12 +264,14 @@ def curves(
 def sampled_curves(
     sweep: SweepFile, observable: str, resamples: int, generator: np.random.Generator, together: Sequence[str] = ()
 ) -> Curves:
-    """Curves of an observable of networks or of Markov chains.
+    """Curves of an observable of networks, of Markov chains, or of runs that all control values share.
 
     Observables with the same ``together``, all their names, and equal generators are resampled with the same draws.
     """
     control, sizes = sampled_arrays(sweep)
     group = next(iter(sweep.sizes.values()))
+    if any(v.dims[1:] == ("series", "bin") for v in group.values()):
+        return curves_of_runs(sizes, observable, control, resamples, generator)
     if not any(v.dims[1:] == ("chain", "measurement") for v in group.values()):
         components = int(group["n_order"].values.max()) if "n_order" in group else 1
         return curves_of(sizes, observable, control, resamples, generator, components)

@@ -165,6 +165,8 @@ def _print_count(count: int) -> None:
 def _draws(curves: Curves) -> str:
     if curves.chains:
         return f"{curves.chains} chains, {curves.bins} bins or more"
+    if curves.correlation:
+        return f"{curves.bins} bins of runs or more"
     return f"{curves.networks} networks, {curves.images} images each"
 
 

@@ -15,6 +15,7 @@ from physnn.samples.sample import Sample
 KINDS: dict[str, str | type[Sample]] = {
     "noise": "physnn.samples.noise.work:NoiseSample",
     "temperature": "physnn.samples.temperature.work:TemperatureSample",
+    "percolation": "physnn.samples.percolation.work:PercolationSample",
     "equilibrium": "physnn.samples.equilibrium.work:EquilibriumSample",
     "memory": "physnn.samples.memory.work:MemorySample",
     "seam": "physnn.samples.seam:SeamSample",

@@ -170,10 +170,13 @@ def _collapse(curves: Curves, settings: Settings, generator: np.random.Generator
     starts = rival_minima(points, forms[0])
     if not starts:
         return None
-    every = points
-    points, keep, correlation, remarks = independent_points(every, starts[0].parameters, rough, bool(curves.networks))
+    every, known = points, curves.correlated()
+    points, keep, correlation, remarks = independent_points(
+        every, starts[0].parameters, rough, bool(curves.networks), known
+    )
     scanned = scan(points, forms, starts, correlation)
-    if scanned and not (rough.smooth or curves.networks or curves.rounding) and alike_residuals(points, scanned):
+    told = rough.smooth or curves.networks or curves.rounding or known is not None
+    if scanned and not told and alike_residuals(points, scanned):
         # Where curves bend more than their errors between points, only the fit shows that runs are shared.
         rough = replace(rough, smooth=True, errors="")
         points, keep, correlation, remarks = independent_points(every, scanned.parameters, rough, False)

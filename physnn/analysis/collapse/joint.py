@@ -242,7 +242,7 @@ def _variances(fit: _Fitted) -> np.ndarray:
 
 def _rows(curves: Curves, points: Points) -> np.ndarray | None:
     """Bootstrap samples of the points that were fitted; None for a table, whose points stand alone."""
-    if not (curves.networks or curves.chains):
+    if not (curves.networks or curves.chains or curves.correlation):
         return None
     every = curves.points()
     place = {key: k for k, key in enumerate(zip(every.L, every.x, strict=True))}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from physnn.analysis.curves.observables import TEMPERATURE, Observable, rule_of
 from physnn.analysis.curves.points import Points
@@ -57,6 +58,7 @@ class Curves:
     chains: int = 0
     bins: int = 0
     frozen: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    correlation: dict[int, np.ndarray] = field(default_factory=dict)
     rounding: float = 0.0
 
     def points(self) -> Points:
@@ -92,6 +94,10 @@ class Curves:
     def rows(self) -> np.ndarray:
         """Bootstrap samples of all points, shape ``(resamples, points)``."""
         return np.concatenate([self.samples[L] for L in self.sizes], axis=1)
+
+    def correlated(self) -> np.ndarray | None:
+        """Correlation of all points, ``(points, points)``, where those of a size share runs; None where they do not."""
+        return block_diag(*(self.correlation[L] for L in self.sizes)) if self.correlation else None
 
     def scaled(self, zeta_over_nu: float) -> Curves:
         """Curves of y L^(-zeta/nu), L over the largest so that the scale stays that of the data."""

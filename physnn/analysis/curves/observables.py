@@ -64,6 +64,16 @@ OBSERVABLES: dict[str, Observable] = {
         ("replica_overlap",), lambda q: (q**2,), lambda q2: q2, "overlap of replicas <q^2>", dimensionless=False
     ),
     "memory": Observable(("memory",), _same, lambda y: y, "memory m of a domain"),
+    "wrap_either": Observable(("wrap_either",), _same, lambda y: y, "wrapping probability, either direction"),
+    "wrap_one": Observable(
+        ("wrap_either", "wrap_both"), _same, lambda e, b: (e + b) / 2, "wrapping probability, a given direction"
+    ),
+    "wrap_both": Observable(("wrap_both",), _same, lambda y: y, "wrapping probability, both directions"),
+    "largest_ratio": Observable(
+        ("largest", "largest_sq"), _same, lambda s, s2: s2 / s**2, "<s^2> / <s>^2, largest cluster"
+    ),
+    "largest": Observable(("largest",), _same, lambda y: y, "share of the largest cluster", dimensionless=False),
+    "cluster_size": Observable(("cluster_size",), _same, lambda y: y, "mean cluster size", dimensionless=False),
     "m_abs": Observable(("m_abs",), _same, lambda y: y, "<|m|>", dimensionless=False),
     "c": Observable(
         ("energy",),
@@ -89,7 +99,9 @@ OBSERVABLES: dict[str, Observable] = {
 Averages over networks are taken after ``combine``, averages over images or bins before.
 ``c`` is L^2 (<e^2> - <e>^2) / T^2, ``chi`` is L^2 (<m^2> - <|m|>^2) / T, and ``xi_over_L`` is the second-moment
 correlation length sqrt(S(0)/S(k_min) - 1) / (2 sin(pi/L)) over L, S(k_min) averaged over both axes; of unit vectors it
-is that about k*.  ``helicity`` is (<H''> - <H'^2> / T) / (V T) for a twist per site, averaged over both axes.
+is that about k*.  In percolation as many directions wrap as ``wrap_either`` and ``wrap_both`` say together, so a given
+one wraps with their mean; ``cluster_size`` leaves the largest cluster out.  ``helicity`` is
+(<H''> - <H'^2> / T) / (V T) for a twist per site, averaged over both axes.
 """
 
 TEMPERATURE: dict[str, Callable[[np.ndarray], np.ndarray]] = {"T": lambda T: T, "eta": lambda eta: eta**2 / 2}

@@ -141,22 +141,22 @@ def shared_correlation(points: Points, x_c: float, inverse_nu: float, length: fl
 
 
 def independent_points(
-    points: Points, parameters: np.ndarray, rough: Roughness, networks: bool
+    points: Points, parameters: np.ndarray, rough: Roughness, networks: bool, known: np.ndarray | None = None
 ) -> tuple[Points, np.ndarray, np.ndarray | None, list[str]]:
     """Points that count as independent, their mask, the correlation of those that share runs, and remarks.
 
     ``parameters`` begin with x_c and 1/nu of a collapse.  Networks share what their bootstrap draws, so they need no
-    correlation.
+    correlation.  Where the correlation is ``known`` points share runs, and it takes the place of the assumed one.
     """
     keep, scatter = np.ones(len(points), bool), f"points scatter {np.sqrt(rough.ratio):.2g} times their errors"
-    if rough.errors:
+    if rough.errors and known is None:
         return (
             points,
             keep,
             None,
             [f"{scatter}, near and far alike: errors look {rough.errors}, and are taken as given"],
         )
-    if not rough.smooth:
+    if not rough.smooth and known is None:
         return points, keep, None, []
     x_c, inverse_nu = (float(p) for p in parameters[:2])
     span = width(points, x_c, inverse_nu)
@@ -164,6 +164,9 @@ def independent_points(
     points = points.chosen(keep)
     if networks:
         return points, keep, None, []
+    if known is not None:
+        text = f"points of an L share runs: {keep.sum()} of {len(keep)} are kept, and errors hold for their correlation"
+        return points, keep, known[np.ix_(keep, keep)], [text]
     if rough.ratio > 1:
         scatter = "points scatter about the fit far less than their errors, and neighbours alike"
     text = (

@@ -168,6 +168,11 @@ def _data(fit: Fit) -> str:
             f"samples [Efron1993] of {curves.bins} bins or more per point, each at least 10 integrated autocorrelation "
             "times long [Wolff2004]."
         )
+    if curves.correlation:
+        return (
+            f"{text}, from runs that all points of a size share.  Errors and correlations of curves are those of "
+            f"{resamples} bootstrap samples [Efron1993] of {curves.bins} bins of runs or more per size."
+        )
     given = "their covariance" if curves.covariance is not None else "their errors"
     return f"{text}; {resamples} samples of all points were drawn from normal distributions with {given} [Efron1993]."
 
@@ -295,6 +300,6 @@ def _merging(fit: Fit) -> str:
 
 def _software(fit: Fit) -> str:
     used = f"physnn {_version('physnn')} [physnn], numpy {np.__version__} [Harris2020]"
-    if fit.curves.networks or fit.curves.chains:
+    if fit.curves.networks or fit.curves.chains or fit.curves.correlation:
         used += f", h5py {_version('h5py')} [Collette2013]"
     return f"All was done with {used} and scipy {scipy.__version__} [Virtanen2020]."

@@ -1,0 +1,80 @@
+"""Curves y(x) of every size from runs that all control values of a size share, such as those of percolation.
+
+Runs are independent and come in bins; a bin holds the means of its runs at all control values.  A bootstrap sample
+draws bins of a size, the same ones for all its control values, so that points deviate together as the data do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.observables import rule_of
+from physnn.analysis.statistics.resampling import redrawn
+from physnn.errors import InputError
+
+
+def curves_of_runs(
+    sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]],
+    observable: str,
+    control: str,
+    resamples: int,
+    generator: np.random.Generator,
+) -> Curves:
+    """Curves of an observable with bootstrap samples.
+
+    Parameters
+    ----------
+    sizes : mapping
+        L to (control values ``(points,)``, means by name, each ``(points, series, bins)``).
+    observable, control : str
+        A name of `physnn.analysis.curves.observables.OBSERVABLES`, and that of the control parameter.
+    resamples, generator : int, numpy.random.Generator
+        Number of bootstrap samples and source of the resampling.
+
+    Raises
+    ------
+    InputError
+        If the observable is unknown, the file lacks what it needs, or values are not finite.
+    """
+    rule = rule_of(observable, control, *(arrays for _, arrays in sizes.values()))
+    x, y, samples, correlation, bins = {}, {}, {}, {}, []
+    frozen: dict[int, tuple[float, ...]] = {}
+    for L in sorted(sizes):
+        order = np.argsort(sizes[L][0])
+        raw = np.array([np.asarray(sizes[L][1][name], float)[order] for name in rule.raw])
+        moments = np.array(rule.moments(*raw.reshape(*raw.shape[:2], -1)))
+        # Where all runs are alike an error of 0 would call exact what is unknown.
+        moving = (np.ptp(moments, axis=2) > 1e-12 * np.abs(moments).max(2)).all(0)
+        values = np.asarray(sizes[L][0], float)[order]
+        x[L], moments = values[moving], moments[:, moving]
+        frozen |= {L: tuple(values[~moving].tolist())} if not moving.all() else {}
+        count = moments.shape[2]
+        drawn = redrawn(count, resamples, generator) / count
+        with np.errstate(all="ignore"):  # what is not finite is found below
+            y[L] = rule.combine(*moments.mean(2)) * rule.scale(float(L), x[L])
+            samples[L] = rule.combine(*(drawn @ moments.transpose(0, 2, 1))) * rule.scale(float(L), x[L])
+            left_out = rule.combine(*(moments.sum(2, keepdims=True) - moments) / (count - 1))
+        if not (len(x[L]) and np.isfinite(y[L]).all() and np.isfinite(samples[L]).all()):
+            raise InputError(f"{observable} of L = {L} cannot be formed from these numbers; the file cannot be fitted")
+        correlation[L] = np.corrcoef(left_out)
+        bins.append(count)
+    return Curves(
+        tuple(sorted(sizes)),
+        x,
+        y,
+        samples,
+        {L: rows.std(0, ddof=1) for L, rows in samples.items()},
+        0,
+        0,
+        control,
+        observable,
+        rule.symbol,
+        rule.dimensionless,
+        min(bins) - 1,
+        bins=min(bins),
+        frozen=frozen,
+        correlation=correlation,
+    )

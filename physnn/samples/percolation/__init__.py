@@ -1,0 +1,1 @@
+"""Samples of site percolation at several occupation probabilities, which share runs."""
