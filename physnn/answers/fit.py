@@ -159,11 +159,13 @@ def _at_criticality(
         matrix = read_covariance(Path(covariance), len(table.y)) if covariance else None
         return size_law(section_of_table(table, matrix, at), omega)
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
-    observable = observable or default_observable(sweep, ("m_abs", "rmse"))
+    observable = observable or default_observable(sweep, ("m_abs", "largest", "rmse"))
     found, _, remarks = loaded(sweep, observable, covariance, resamples, seed, columns)
     if found.equilibrium:
         raise InputError(f"these are no equilibrium data, so they have no static exponents: {found.equilibrium}")
     points = replace(found.points(), error=np.concatenate([found.errors[L] for L in found.sizes]))
+    if (shared := found.correlated()) is not None:
+        points = replace(points, covariance=shared * np.outer(points.error, points.error))
     names = found.control, found.observable, found.symbol
     at_one = section(points, at, names, found.rows() if found.networks > 1 else None, found.dof)
     return size_law(replace(at_one, remarks=(*remarks, *at_one.remarks)), omega)

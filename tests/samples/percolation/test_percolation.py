@@ -126,3 +126,15 @@ def test_the_command_finds_the_threshold(tmp_path, capsys, monkeypatch):
     assert (curves.observable, curves.bins) == ("wrap_either", 64)
     joint = physnn.fit_joint("sweep-percolation.h5", ["largest_ratio"])
     assert joint.critical_point.error > 0.3 * point["error"], "curves of one file share their runs"
+    law = physnn.fit("sweep-percolation.h5", at_criticality=str(P_C))
+    assert law.section.observable == "largest"
+    assert abs(law.exponent.value + 5 / 48) < 0.01
+
+
+def test_values_at_one_probability_are_interpolated_with_the_correlation_of_their_points(tmp_path):
+    out = tmp_path / "s.h5"
+    run(out, (8, 16, 32), p=(0.57, 0.58, 0.59, 0.6, 0.61, 0.62), runs=64, series=2)
+    between = physnn.fit(out, "largest", at_criticality=0.585).section
+    beside = [physnn.fit(out, "largest", at_criticality=p).section for p in (0.58, 0.59)]
+    means = np.mean([one.error for one in beside], axis=0)
+    assert np.allclose(between.error, means, rtol=0.15), "errors of points that deviate together do not average out"
