@@ -152,6 +152,21 @@ def test_default_temperatures_surround_the_transition():
             assert np.ptp(T) * L == pytest.approx(2 * 0.8 * T.mean())
 
 
+@pytest.mark.parametrize(("q", "sizes"), [(2, (64, 256)), (3, (64, 256)), (4, (64, 4096)), (3, (2**15,))])
+def test_default_temperatures_surround_the_transition_at_every_size(q, sizes):
+    recipe = TemperatureSweep(model="potts", q=q, L=sizes).resolved()
+    exact = recipe.lattice().critical_temperature
+    for L in sizes:
+        T = np.array(recipe.temperatures(L))
+        assert (exact > T).sum() >= 1 and (exact < T).sum() >= 1
+        assert not (exact == T).any()
+    assert recipe.resolved() == recipe == TemperatureSweep.model_validate(recipe.canonical())
+    # Where two places are enough a recipe is what it was, and files of it are continued.
+    assert "centre" not in TemperatureSweep(model="potts", L=(16, 128)).resolved().canonical()
+    assert TemperatureSweep(L=(64, 1024)).resolved().centre is None
+    assert TemperatureSweep(L=(64, 256), model="potts", T=(0.9, 1.0)).resolved().centre is None
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
