@@ -76,6 +76,8 @@ LIGHT = (
     "sweep-noise --mode equilibrium --images 3 --T 1",
     "sweep-temperature --observable none",
     "sweep-temperature --config none.toml",
+    "sweep-percolation --observable none",
+    "sweep-percolation --L 1",
     "memory kuramoto_symmetric --eta 0.1 --eta-range 0 1 3",
     "train kuramoto --family none",
     "train kuramoto --stability 2",
@@ -90,5 +92,14 @@ def test_bad_input_is_refused_before_anything_heavy_is_loaded(folder):
 
 def test_help_of_commands_loads_nothing_heavy(folder):
     assert not {*HEAVY, "numpy", "scipy", "pydantic"} & loaded(folder, "--help", "--version")[-1][1]
-    commands = ("sweep-noise", "sweep-temperature", "memory", "train kuramoto", "fit", "count signs", "count ising")
+    commands = (
+        "sweep-noise",
+        "sweep-temperature",
+        "sweep-percolation",
+        "memory",
+        "train kuramoto",
+        "fit",
+        "count signs",
+        "count ising",
+    )
     assert not {*HEAVY, "scipy"} & loaded(folder, *(f"{command} --help" for command in commands))[-1][1]

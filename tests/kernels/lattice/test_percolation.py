@@ -172,7 +172,7 @@ EXACT = {"wrap_either": 0.690473725, "wrap_both": 0.351642855}
 
 
 def test_wrapping_at_the_critical_point_is_pinsons():
-    z = deviations(64, (P_C, P_C + 0.01), (P_C,), {k: np.array([v, v]) for k, v in EXACT.items()}, 9600)
+    z = deviations(64, (P_C, P_C + 0.01), (P_C,), {k: np.array([v, v]) for k, v in EXACT.items()}, 6400)
     assert all(abs(values[0]) < 4 for values in z.values())
     assert all(values[1] > 10 for values in z.values()), "another p is seen"
 
