@@ -10,13 +10,14 @@ import json
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from physnn import rng
-from tests.synthetic.hard import CELLS, Cell, hard_trial
+from tests.synthetic.hard import CELLS, NOISES, Cell, hard_trial
 from tests.synthetic.trials import Trial
 
 
@@ -54,6 +55,29 @@ def main(out: str = "fit_on_hard_ground.json", sets: str = "100") -> None:
             worst = " ".join(f"{share:.0%}" for share in row["above_4"])
             took = time.perf_counter() - start
             print(f"| {cell} | {row['answered']:.0%} | {each[0]} | {each[1]} | {worst} |", f"{took:.0f} s", flush=True)
+    print(table(done, sets))
+    for name in ("inside_68", "inside_95", "above_4"):
+        print(f"{name}: {mean(done, name, 0):.2%} of x_c, {mean(done, name, 1):.2%} of 1/nu")
+
+
+def mean(done: dict, name: str, k: int) -> float:
+    """Mean of one number over all cells but those of shared runs."""
+    return float(np.mean([row[name][k] for key, row in done.items() if "shared" not in key]))
+
+
+def table(done: dict, sets: str) -> str:
+    """Table of pages: coverage of 68 % intervals of x_c and 1/nu, and the share of answers where it is not all."""
+    kinds = dict.fromkeys(replace(cell, noise=0.0) for cell in CELLS)
+    lines = ["| data | " + " | ".join(f"{noise:g}" for noise in NOISES) + " |", "|---" * (len(NOISES) + 1) + "|"]
+    for kind in kinds:
+        texts = []
+        for noise in NOISES:
+            row = done.get(f"{replace(kind, noise=noise)}, {sets} sets")
+            few = f" ({row['answered']:.0%})" if row and row["answered"] < 0.95 else ""
+            texts.append("{:.0%}, {:.0%}".format(*row["inside_68"]) + few if row else "")
+        name = str(kind).replace("noise 0, ", "")
+        lines.append(f"| {name} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
