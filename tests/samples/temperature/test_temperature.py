@@ -229,7 +229,7 @@ def test_observables_agree_with_exact_ones(tmp_path):
 def test_a_target_error_is_a_pilot_and_longer_chains_of_the_same_kind(tmp_path):
     T = (2.1, 2.2, 2.25, 2.3, 2.35, 2.4, 2.5)
     asked = {"L": (6, 9, 14), "T": T, "sweeps": 1200, "chains": 2, "thermalisation": 50}
-    recipe = api.recipe("temperature", **asked, target_error=0.012)
+    recipe = api.recipe("temperature", **asked, target_error=0.008)
     assert recipe.undecided
     heard = []
     assert files.run(recipe, tmp_path / "a.h5", jobs=1, announce=lambda stage, plan: heard.append(stage)) > 20
