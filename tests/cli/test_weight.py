@@ -17,9 +17,10 @@ import sys
 from physnn.cli import run
 for words in sys.argv[1:]:
     status = run(words.split())
-    print(status, *{name.split(".")[0] for name in sys.modules} | {"scipy.stats"} & {*sys.modules}, file=sys.stderr)
+    parts = {"scipy.stats", "scipy.optimize"} & {*sys.modules}
+    print(status, *{name.split(".")[0] for name in sys.modules} | parts, file=sys.stderr)
 """
-HEAVY = {"scipy.stats", "torch", "numba", "h5py", "matplotlib", "xarray", "pandas", "distributed"}
+HEAVY = {"scipy.stats", "scipy.optimize", "torch", "numba", "h5py", "matplotlib", "xarray", "pandas", "distributed"}
 
 
 @pytest.fixture(scope="module")

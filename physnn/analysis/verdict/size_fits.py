@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import linalg, optimize, special
+from scipy import linalg, special
 
 from physnn.analysis.collapse.average import model_weights
 from physnn.analysis.collapse.collapse import BOUNDS, OMEGA_PRIOR
@@ -172,6 +172,8 @@ class Family:
         Few fits with a correction are far less certain than the others, so that the tails are longer than a normal
         one's: those of the Student distribution with the same ratio of its 95 % to its 68.3 % interval.
         """
+        from scipy import optimize  # a tenth of a second that other fits do without
+
         used = [f for f in self.fits if f.weight > 0]
         weight, value, deviation = (
             np.array([getattr(f, name) for f in used]) for name in ("weight", "value", "deviation")
@@ -189,6 +191,7 @@ class Family:
 
 def _tails(ratio: float) -> float:
     """Degrees of freedom of the Student distribution whose 95 % interval is so many times the 68.3 % one."""
+    from scipy import optimize
 
     def excess(inverse: float) -> float:
         return float(np.divide(*special.stdtrit(1 / inverse, [0.975, (1 + ONE_SIGMA) / 2])) - ratio)
