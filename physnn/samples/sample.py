@@ -191,10 +191,23 @@ class Sample:
         return group | dict(self.derived(size, group))
 
     def disassemble(self, groups: Mapping[Any, Group]) -> Iterator[tuple[str, Arrays]]:
-        """Key and arrays of every task of a finished file: the inverse of `assemble`."""
+        """Key and arrays of every task of a finished file: the inverse of `assemble`.
+
+        Raises
+        ------
+        InputError
+            If the file has other values along an axis than its recipe has in this version.
+        """
         for size, group in groups.items():
-            tasks, quantities = self.tasks_of(size), self.quantities(size)
-            place = _places(self.axes(size), tasks)
+            tasks, quantities, axes = self.tasks_of(size), self.quantities(size), self.axes(size)
+            for name, axis in axes.items():
+                # Where defaults have changed since, results would come to stand at values they were not made for.
+                if name in group and not _alike(group[name].values, axis.numbers()):
+                    raise InputError(
+                        f"the file was made with other {name} at L = {size} than its recipe has in this version: "
+                        "use --restart to begin anew, or another --out"
+                    )
+            place = _places(axes, tasks)
             for task in tasks:
                 at, names = place(task), [name for name in self.owned(task) if name in group]
                 index = {name: tuple(at.get(d, slice(None)) for d in quantities[name].axes) for name in names}
@@ -272,6 +285,14 @@ def _cells(axes: Mapping[str, Axis], split: Mapping[str, int]) -> Iterator[dict[
         values = axes[name].numbers()
         choices.append([tuple(values[k : k + n]) for k in range(0, len(values), n)] if n else values)
     return (dict(zip(split, chosen, strict=True)) for chosen in itertools.product(*choices))
+
+
+def _alike(stored: np.ndarray, values: Sequence[Any]) -> bool:
+    """Whether numbers are equal but for rounding, and anything else is as long."""
+    numbers = np.asarray(values)
+    if stored.shape != numbers.shape or not (stored.dtype.kind in "fiu" and numbers.dtype.kind in "fiu"):
+        return len(stored) == len(values)
+    return bool(np.allclose(stored, numbers, rtol=1e-6, atol=0.0))
 
 
 def _places(axes: Mapping[str, Axis], tasks: Sequence[Task]) -> Callable[[Task], dict[str, Any]]:

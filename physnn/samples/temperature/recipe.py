@@ -44,9 +44,9 @@ class TemperatureSweep(Recipe):
     """The recipe of a temperature sweep.
 
     Without ``T`` every size has ``points`` temperatures of its own, T = T_0 (1 + u/L) with u evenly spaced in
-    (-``window``, ``window``); T_0 is the critical temperature rounded to two places, or ``centre``, with more of them,
-    where that would leave it outside at the largest size.  There are ``sweeps`` measurements
-    in a chain, about a sweep apart (20 sweeps for multispin).  By default they are `SWEEPS`, and with
+    (-``window``, ``window``); T_0 is the critical temperature rounded to two places, or to as many as keep it inside at
+    this size.  There are ``sweeps`` measurements in a chain, about a sweep apart (20 sweeps for multispin).  By default
+    they are `SWEEPS`, and with
     ``longer_if_small`` 128/L times as many at L < 128, where they cost less and corrections to scaling are seen.
 
     With ``target_error``, the error wanted of the critical temperature of ``target_observable``, ``T`` and ``sweeps``
@@ -72,7 +72,6 @@ class TemperatureSweep(Recipe):
         default=0.8,
         description="They are T_0 (1 + u/L), |u| up to this; T_0 is the critical temperature to two places or more.",
     )
-    centre: Temperature | None = None
     model: Literal["ising", "potts"] = Field(default="ising", description="Lattice model.")
     q: Annotated[int, Field(ge=2, le=4)] = Field(default=3, description="Colours of the Potts model, 2 to 4.")
     coupling: float = Field(default=1.0, description="Coupling J.")
@@ -121,8 +120,10 @@ class TemperatureSweep(Recipe):
         """Return the temperatures of one size."""
         if self.T is not None:
             return self.T
-        middle = self.centre or round(self.lattice().critical_temperature, 2)
-        u = np.linspace(-self.window, self.window, self.points)
+        exact, places = self.lattice().critical_temperature, 2
+        while abs(round(exact, places) - exact) > INSIDE * self.window * exact / L:
+            places += 1
+        middle, u = round(exact, places), np.linspace(-self.window, self.window, self.points)
         return tuple(float(f"{T:.12g}") for T in middle * (1 + u / L))
 
     def measurements(self, L: int) -> int:
@@ -138,8 +139,6 @@ class TemperatureSweep(Recipe):
         InputError
             If it does not, or the model has no transition to put temperatures around.
         """
-        if self.T is None and self.centre is None and (centre := self._centre()):
-            return self.model_copy(update={"centre": centre}).resolved()
         model = self.lattice()
         if self.model == "potts" and self.field:
             raise InputError("the field belongs to the Ising model; leave --field out or use --model ising")
@@ -158,17 +157,6 @@ class TemperatureSweep(Recipe):
         if self.sweeps is None:
             return self.model_copy(update={"sweeps": SWEEPS[self.model], "longer_if_small": True})
         return self
-
-    def _centre(self) -> float | None:
-        """T_0 with as many places as put the critical temperature inside at the largest size; None if two do."""
-        exact, places = self.lattice().critical_temperature, 2
-        while abs(round(exact, places) - exact) > INSIDE * self.window * exact / max(self.L):
-            places += 1
-        return round(exact, places) if places > 2 else None
-
-    def unused(self) -> set[str]:
-        """Fields that a file does not record: a centre that is the usual one."""
-        return super().unused() | (set() if self.centre else {"centre"})
 
     @property
     def components(self) -> int:

@@ -152,6 +152,18 @@ def test_default_temperatures_surround_the_transition():
             assert np.ptp(T) * L == pytest.approx(2 * 0.8 * T.mean())
 
 
+def test_a_file_of_other_default_temperatures_is_not_extended(tmp_path, monkeypatch):
+    settings = {"L": (4, 6), "points": 3, "sweeps": 8, "thermalisation": 2}
+    files.run(api.recipe("temperature", **settings, chains=1), tmp_path / "t.h5", jobs=1)
+    longer = api.recipe("temperature", **settings, chains=2)
+    usual = TemperatureSweep.temperatures
+    with monkeypatch.context() as other:
+        other.setattr(TemperatureSweep, "temperatures", lambda self, L: tuple(1.01 * T for T in usual(self, L)))
+        with pytest.raises(InputError, match="made with other T at L = 4"):
+            files.run(longer, tmp_path / "t.h5", jobs=1, extend=True)
+    assert files.run(longer, tmp_path / "t.h5", jobs=1, extend=True) == 6
+
+
 @pytest.mark.parametrize(("q", "sizes"), [(2, (64, 256)), (3, (64, 256)), (4, (64, 4096)), (3, (2**15,))])
 def test_default_temperatures_surround_the_transition_at_every_size(q, sizes):
     recipe = TemperatureSweep(model="potts", q=q, L=sizes).resolved()
@@ -161,10 +173,11 @@ def test_default_temperatures_surround_the_transition_at_every_size(q, sizes):
         assert (exact > T).sum() >= 1 and (exact < T).sum() >= 1
         assert not (exact == T).any()
     assert recipe.resolved() == recipe == TemperatureSweep.model_validate(recipe.canonical())
-    # Where two places are enough a recipe is what it was, and files of it are continued.
-    assert "centre" not in TemperatureSweep(model="potts", L=(16, 128)).resolved().canonical()
-    assert TemperatureSweep(L=(64, 1024)).resolved().centre is None
-    assert TemperatureSweep(L=(64, 256), model="potts", T=(0.9, 1.0)).resolved().centre is None
+    # Sizes have temperatures of their own, so that a file grows; where two places are enough they are what they were.
+    alone = TemperatureSweep(model="potts", q=q, L=sizes[:1])
+    assert recipe.temperatures(sizes[0]) == alone.temperatures(sizes[0])
+    if sizes[0] == 64:
+        assert np.mean(alone.temperatures(64)) == pytest.approx(round(exact, 2), abs=1e-9)
 
 
 @pytest.mark.parametrize(
