@@ -13,8 +13,8 @@ from physnn.analysis.collapse.gaussian_process import GaussianProcessFit, gaussi
 from physnn.analysis.collapse.groups import TwoLevel, differing, two_level
 from physnn.analysis.collapse.quality import alike_residuals, goodness_remarks, quality
 from physnn.analysis.collapse.scan import Held, forms_of, scan
-from physnn.analysis.collapse.search import akaike, rival_minima, search
-from physnn.analysis.collapse.single import fit_from
+from physnn.analysis.collapse.search import rival_minima, search
+from physnn.analysis.collapse.single import akaike, fit_from
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.interpolation import with_control_errors
 from physnn.analysis.curves.points import Form, Points, Solution

@@ -9,7 +9,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.collapse.collapse import CollapseModel
-from physnn.analysis.collapse.single import STEEPNESS, fit_from
+from physnn.analysis.collapse.single import STEEPNESS, akaike, fit_from
 from physnn.analysis.curves.points import Form, Points, Solution
 
 RIVAL = 6.0
@@ -108,16 +108,8 @@ def _apart(one: Solution, other: Solution) -> bool:
     return bool((difference > errors).any())
 
 
-def akaike(chi2: float, k: int, count: int) -> float:
-    """Corrected criterion of Akaike, chi2 + 2 k + 2 k (k + 1)/(count - k - 1), of k coefficients and so many points.
-
-    Without its last term a curve through nearly all points would win.
-    """
-    return chi2 + 2 * k + 2 * k * (k + 1) / max(count - k - 1, 1)
-
-
 def _criterion(solution: Solution) -> float:
-    return akaike(solution.chi2, solution.coefficients, len(solution.residuals))
+    return float(akaike(solution.chi2, solution.coefficients, len(solution.residuals)))
 
 
 def _axes(model: CollapseModel, form: Form) -> list[np.ndarray]:

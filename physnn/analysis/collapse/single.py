@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -24,6 +25,14 @@ SPARE_CORRECTION = 1
 """Degrees added to the choice of G, for the reason of `SPARE`."""
 LEAST_SHARE = 0.1
 """With less than this share of J^T J left without its noise, parameters are not determined (convention)."""
+
+
+def akaike(chi2: Any, k: Any, count: int) -> Any:
+    """Corrected criterion of Akaike, chi2 + 2 k + 2 k (k + 1)/(count - k - 1), of k coefficients and so many points.
+
+    Without its last term a curve through nearly all points would win.
+    """
+    return chi2 + 2 * k + 2 * k * (k + 1) / np.maximum(count - k - 1, 1)
 
 
 def choose_curve(model: CollapseModel, row: np.ndarray) -> np.ndarray | None:
@@ -50,7 +59,7 @@ def choose_curve(model: CollapseModel, row: np.ndarray) -> np.ndarray | None:
         if not len(columns):
             continue
         k = columns + fitted
-        criteria = left[:, columns] + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+        criteria = akaike(left[:, columns], k, n)
         # Only products of polynomials become dependent long before points run out.
         criteria[~known[:, columns - 1] & timed] = np.inf
         place, which = np.unravel_index(int(criteria.T.argmin()), criteria.T.shape)
@@ -232,11 +241,16 @@ def refit(points: Points, form: Form, found: Sequence[Solution], values: np.ndar
 def correction_share(points: Points, form: Form, found: Solution) -> float:
     """Range of the other terms of a fit over that of its master function, dimensionless; the median over sizes."""
     model, main = like(points, form, found), found.curve.degree + 1
-    basis = model.basis(found.row[None])[0]
-    coefficients = decomposed(model.white(basis), model.target[None])[2][0]
-    parts = basis[0, :, main:] @ coefficients[main:], basis[0, :, :main] @ coefficients[:main]
+    basis, coefficients = _linear(model, found.row)
+    parts = basis[:, main:] @ coefficients[main:], basis[:, :main] @ coefficients[:main]
     ranges = [[np.ptp(part[points.L == L]) for part in parts] for L in points.sizes]
     return float(np.median([rest / max(own, 1e-300) for rest, own in ranges]))
+
+
+def _linear(model: CollapseModel, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Basis ``(points, columns)`` of one row and its best coefficients."""
+    basis = model.basis(row[None])[0]
+    return basis[0], decomposed(model.white(basis), model.target[None])[2][0]
 
 
 def without_corrections(points: Points, form: Form, found: Solution) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -249,10 +263,8 @@ def without_corrections(points: Points, form: Form, found: Solution) -> tuple[np
     u, F : ndarray, shape (200,)
         Scaled control from its least to its largest value, and F(u).
     """
-    model, row = like(points, form, found), found.row[None]
-    basis, main = model.basis(row)[0][0], model.curve.degree + 1
-    white = model.white(basis[None])[0]
-    coefficients = np.linalg.lstsq(white, model.target, rcond=1e-10)[0]
+    model, main = like(points, form, found), found.curve.degree + 1
+    basis, coefficients = _linear(model, found.row)
     x_c, inverse_nu, zeta = found.parameters[:3]
     rest = basis[:, main:] @ coefficients[main:]
     scaled = (points.x - x_c) * points.L**inverse_nu
