@@ -256,10 +256,11 @@ class CollapseModel:
         self, rows: np.ndarray, target: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Whitened residuals ``(fits, points + 5)``, five of them of priors, and their derivatives by what is free."""
-        basis, by_control, changes = self.changes(rows)
-        target = np.broadcast_to(self.target if target is None else target, basis.shape[:2])
-        q, inner, coefficients = decomposed(self.white(basis), target)
+        target = np.broadcast_to(self.target if target is None else target, (len(rows), len(self.points)))
         fits, n = target.shape
+        # Fits of many samples begin in the same row.
+        basis, by_control, changes = self.changes(rows[:1] if (rows == rows[:1]).all() else rows)
+        q, inner, coefficients = decomposed(self.white(basis), target)
         residuals = np.empty((fits, n + 5))
         np.subtract(target, _applied(q, inner), out=residuals[:, :n])
         residuals[:, n:] = (self.center - rows) / self.width

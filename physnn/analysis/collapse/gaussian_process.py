@@ -20,7 +20,7 @@ from physnn.analysis.curves.points import Points
 
 MOST_POINTS = 1000
 """More points than this are thinned evenly within every size: the time grows with their cube."""
-FEW_POINTS = 120
+FEW_POINTS = 60
 """Points on which length scales are tried; all points only refine the best answer."""
 LENGTH_SCALES = (0.15, 0.4, 1.0)
 """Length scales tried, over the largest abs(X) at the start."""

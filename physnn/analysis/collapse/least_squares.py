@@ -15,7 +15,8 @@ from scipy.linalg import lapack
 MOST_EVALUATIONS = 60
 """Most evaluations of one fit (convention: ten are usual)."""
 FLAT_COST = 1e-6
-"""Relative decrease of the sum of squares promised by a last step: a chi2 of 100 is left at 0.01 errors or less."""
+"""Relative decrease of the sum of squares promised by a last step, which is not evaluated: for a chi2 of 100 the step
+is 0.01 errors or less."""
 STILL = 1e-7
 """Relative step from which a fit has converged."""
 LEAST_KNOWN = 1e-10
@@ -61,13 +62,18 @@ def levenberg_marquardt(
         square = square + (damping[at, None] * scale[at])[:, :, None] * np.eye(len(free))
         step = -np.linalg.solve(square, gradient[..., None])[..., 0]
         trial[:, free] = np.clip(trial[:, free] + step, limits[0][free], limits[1][free])
+        promised = np.einsum("bk,bk->b", step, damping[at, None] * scale[at] * step - gradient)
+        last = promised <= FLAT_COST * cost[at]
+        rows[at[last]], active[at[last]] = trial[last], False
+        at, trial, step, promised = at[~last], trial[~last], step[~last], promised[~last]
+        if not len(at):
+            break
         other, slopes = problem.residuals_and_jacobian(trial, None if target is None else target[at])
         changed = np.einsum("bn,bn->b", other, other)
-        promised = np.einsum("bk,bk->b", step, damping[at, None] * scale[at] * step - gradient)
         better = (changed < cost[at]) & np.isfinite(slopes).all((1, 2))
         length = np.sqrt(np.einsum("bk,bk->b", scale[at], step**2))
         size = np.sqrt(np.einsum("bk,bk->b", scale[at], rows[at][:, free] ** 2))
-        done = (promised <= FLAT_COST * cost[at]) | (length <= STILL * size)
+        done = length <= STILL * size
         gain = (cost[at] - changed) / np.maximum(promised, 1e-300)
         damping[at] *= np.where(better, np.maximum(1 / 3, 1 - (2 * np.where(better, gain, 0) - 1) ** 3), growth[at])
         growth[at] = np.where(better, 2.0, 2 * growth[at])
@@ -96,12 +102,14 @@ def _alone(
         step = np.linalg.solve(square + np.diag(damping * scale), -gradient)
         trial = rows.copy()
         trial[0, free] = np.minimum(np.maximum(rows[0, free] + step, low), high)
+        promised = float(step @ (damping * scale * step - gradient))
+        if promised <= FLAT_COST * cost:
+            return trial, np.array([cost])
         other, slopes = (found[0] for found in problem.residuals_and_jacobian(trial, target))
         changed = float(other @ other)
-        promised = float(step @ (damping * scale * step - gradient))
         better = changed < cost and bool(np.isfinite(slopes).all())
         length, size = (math.sqrt(scale @ values**2) for values in (step, rows[0, free]))
-        done = promised <= FLAT_COST * cost or length <= STILL * size
+        done = length <= STILL * size
         gain = (cost - changed) / max(promised, 1e-300)
         damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3) if better else growth
         growth = 2.0 if better else 2 * growth
@@ -117,17 +125,18 @@ def decomposed(basis: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.nd
     """Orthonormal basis of the columns, the targets' components in it, and their linear coefficients, see below.
 
     Shapes are ``(fits, points, columns)``, ``(fits, columns)`` and ``(fits, columns)``; targets ``(fits, points)``.
+    One basis may serve all targets.
     """
     if len(basis) == 1 and basis.shape[1] > basis.shape[2]:
         factored, reflections = lapack.dgeqrf(basis[0])[:2]
         diagonal = np.abs(factored.diagonal())
         if diagonal.min() > LEAST_KNOWN * diagonal.max():
             q = lapack.dorgqr(factored, reflections)[0]
-            inner = target[0] @ q
-            return q[None], inner[None], lapack.dtrtrs(factored[: len(inner)], inner)[0][None]
+            inner = target @ q
+            return q[None], inner, lapack.dtrtrs(factored[: len(diagonal)], inner.T)[0].T
     q, r = np.linalg.qr(basis)
-    inner = np.einsum("bnc,bn->bc", q, target)
-    return q, inner, solve_upper(r, inner)
+    inner = np.einsum("bnc,bn->bc", np.broadcast_to(q, (len(target), *q.shape[1:])), target)
+    return q, inner, solve_upper(np.broadcast_to(r, (len(target), *r.shape[1:])), inner)
 
 
 def solve_upper(r: np.ndarray, inner: np.ndarray) -> np.ndarray:

@@ -152,7 +152,8 @@ def _grid(model: CollapseModel, form: Form) -> list[tuple[np.ndarray, np.ndarray
             steepness = np.array([2.0, 8.0])
     else:
         model.curve = replace(model.curve, degree=min(GRID_DEGREE, max(2, len(few) // 3)))
-        steepness = np.array(STEEPNESS[1:])
+        # Every other one: a polynomial of this degree in tanh(k u) follows a curve half or twice as steep as well.
+        steepness = np.array(STEEPNESS[2::2])
     widest = np.maximum(np.abs(model.scaled(flat)).max(1), 1e-12)
     tried = np.repeat(flat[:, None], len(steepness), axis=1)
     tried[..., 4] = np.log(steepness / widest[:, None])

@@ -195,16 +195,17 @@ def _signs(runs: np.ndarray, z: np.ndarray, values: np.ndarray) -> np.ndarray:
 
     Runs that hold a shorter significant one say nothing of their other points and are left out.
     """
-    signs = np.zeros(runs.shape[1], int)
-    inside = runs > 0
-    kept: list[int] = []
+    signs, own = np.zeros(runs.shape[1], int), np.sign(values)
+    kept: list[tuple[int, int, bool]] = []
     for k in np.flatnonzero(np.abs(z) > 1):
+        inside = np.flatnonzero(runs[k])
+        first, last, up = int(inside[0]), int(inside[-1]), bool(z[k] > 0)
         # Runs come in order of length.
-        if ((inside[kept] <= inside[k]).all(1) & (z[kept] * z[k] > 0)).any():
+        if any(first <= begin and end <= last and same == up for begin, end, same in kept):
             continue
-        kept.append(int(k))
-        mine = inside[k] & (np.sign(values) == np.sign(z[k])) & (signs == 0)
-        signs[mine] = int(np.sign(z[k]))
+        kept.append((first, last, up))
+        mine = inside[(own[inside] == np.sign(z[k])) & (signs[inside] == 0)]
+        signs[mine] = 1 if up else -1
     return signs
 
 
