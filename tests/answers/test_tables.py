@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,12 +10,10 @@ import pytest
 import physnn
 from physnn import api, rng
 from physnn.analysis.collapse import exponents
-from physnn.analysis.collapse.dynamic import dynamic_scaling
 from physnn.analysis.curves.points import Points
 from physnn.analysis.curves.roughness import roughness
 from physnn.answers.fit import curve_rows, curves, fit
 from physnn.cli import run
-from tests.analysis.collapse.test_dynamic import planted
 
 T_C = 2.269185
 
@@ -185,98 +179,3 @@ def test_only_a_fit_of_omega_is_tried_again_without(monkeypatch):
         tried.clear()
         settings = exponents.Settings(omega=omega, relaxed=True)
         assert exponents.collapse(None, settings, None) is None and tried == expected
-
-
-KERNELS = ["Haswell", *(pytest.param(name, marks=pytest.mark.slow) for name in ("Nehalem", "SkylakeX", "Zen"))]
-"""Kernels of the linear-algebra library; one by default, those that a processor lacks fall back on others."""
-
-
-def answers(change=None) -> list[float]:
-    """Estimates and errors of two tables, each changed before it is fitted."""
-    found = []
-    for table in (corrected(1, omega=50.0), precise(2.0, digits=6)):
-        columns = [np.asarray(column, float) for column in table]
-        best = physnn.fit_arrays(*(change(columns) if change else columns), resamples=50).collapse
-        found += [(e.value, e.error) for e in (best.critical_point, best.inverse_nu, best.omega)]
-    return found
-
-
-def other_fits(folder: Path, change=None) -> list[float]:
-    """Estimates and errors of a common fit and of a dynamic one, from tables changed before."""
-    tables = []
-    for seed in (1, 2):
-        columns = [np.asarray(column, float) for column in corrected(seed, omega=50.0)]
-        rows = np.column_stack(change(columns) if change else columns).tolist()
-        tables.append(folder / f"{seed}.csv")
-        tables[-1].write_text("L,x,y,error\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows))
-    joint = physnn.fit_joint(tables[0], [str(tables[1])], resamples=50)
-    points = planted(0)
-    columns = [points.L, points.x, points.y, points.error, points.t]
-    L, x, y, error, t = change(columns) if change else columns
-    moved = dynamic_scaling(
-        Points(L, x, y, error, t=t), (None,) * 4, 0, generator=rng.stream(0, "bootstrap", "dynamic")
-    )
-    found = [
-        joint.critical_point,
-        joint.inverse_nu,
-        moved.critical_point,
-        moved.inverse_nu,
-        moved.zeta_over_nu,
-        moved.z,
-    ]
-    return [(e.value, e.error) for e in found]
-
-
-def shifted(one, other) -> float:
-    """Largest difference of estimates, in errors."""
-    return max(abs(a[0] - b[0]) / a[1] for a, b in zip(one, other, strict=True))
-
-
-def worst(one, other) -> float:
-    """Largest difference of two lists of answers, in errors."""
-    return max(abs(a[0] - b[0]) / a[1] + abs(b[1] / a[1] - 1) for a, b in zip(one, other, strict=True) if a[1])
-
-
-@pytest.fixture(scope="module")
-def usual():
-    return answers()
-
-
-def test_order_units_and_a_jitter_of_rounding_change_no_answer(usual):
-    g = rng.stream(0, "synthetic", "jitter")
-    order, jitter = g.permutation(90), 1 + 1e-12 * g.standard_normal(90)
-    moved = answers(lambda c: [column[order] for column in (c[0], c[1], 8 * c[2] * jitter, 8 * c[3])])
-    assert worst(usual, moved) < 0.02
-    # The negative control: a change of a tenth of the errors is seen.
-    assert worst(usual, answers(lambda c: [c[0], c[1], c[2] + 0.1 * c[3] * g.standard_normal(90), c[3]])) > 0.02
-
-
-def test_order_units_and_a_jitter_change_no_common_or_dynamic_fit(tmp_path):
-    g = rng.stream(0, "synthetic", "jitter of other fits")
-
-    def jittered(c):
-        order = g.permutation(len(c[0]))
-        return [
-            column[order]
-            for column in (*c[:2], 8 * c[2] * (1 + 1e-12 * g.standard_normal(len(order))), 8 * c[3], *c[4:])
-        ]
-
-    def shaken(c):
-        return [*c[:2], c[2] + 0.1 * c[3] * g.standard_normal(len(c[2])), *c[3:]]
-
-    before = other_fits(tmp_path)
-    assert shifted(before, other_fits(tmp_path, jittered)) < 0.02
-    assert shifted(before, other_fits(tmp_path, shaken)) > 0.02, "the negative control"
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_kernels_of_linear_algebra_change_no_answer(usual, kernel, tmp_path):
-    code = (
-        "import json; from pathlib import Path; from tests.answers.test_tables import answers, other_fits\n"
-        f"print(json.dumps([answers(), other_fits(Path({str(tmp_path)!r}))]))"
-    )
-    env = os.environ | {"OPENBLAS_CORETYPE": kernel}
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=root, capture_output=True, text=True, check=True)
-    single, others = json.loads(done.stdout)
-    assert worst(usual, single) < 0.02 and shifted(other_fits(tmp_path), others) < 0.02
