@@ -10,7 +10,8 @@ import pytest
 import physnn
 from physnn import api, rng
 from physnn.analysis.collapse import exponents
-from physnn.analysis.curves.points import Points
+from physnn.analysis.collapse.search import search
+from physnn.analysis.curves.points import Form, Points
 from physnn.analysis.curves.roughness import roughness
 from physnn.answers.fit import curve_rows, curves, fit
 from physnn.cli import run
@@ -179,3 +180,22 @@ def test_only_a_fit_of_omega_is_tried_again_without(monkeypatch):
         tried.clear()
         settings = exponents.Settings(omega=omega, relaxed=True)
         assert exponents.collapse(None, settings, None) is None and tried == expected
+
+
+def small_sizes(seed: int) -> tuple[np.ndarray, ...]:
+    """Ratio of four sizes from 7 to 13, where L^-1 moves the curves by more than they differ; 1/nu = 1.07."""
+    generator = rng.stream(seed, "synthetic", "small sizes")
+    L, x = np.repeat([7.0, 9.0, 11.0, 13.0], 12), np.tile(np.linspace(0.7, 1.3, 12), 4)
+    u = (x - 1) * L**1.07
+    y = 0.55 - 0.25 * np.tanh(0.35 * u) + (1.2 + 0.25 * u / (1 + 0.1 * u**2)) / L
+    return L, x, y + 0.001 * generator.standard_normal(48), np.full(48, 0.001)
+
+
+def test_corrections_larger_than_the_differences_of_sizes_are_found():
+    for seed in range(3):
+        L, x, y, error = small_sizes(seed)
+        found = physnn.fit_arrays(L, x, y, error, resamples=50).collapse
+        assert off(found.critical_point, 1) < 3 and off(found.inverse_nu, 1.07) < 3 and found.inverse_nu.error < 0.3
+        # The negative control: without corrections no collapse is near.
+        plain = search(Points(L, x, y, error), Form((None, None, 0.0, None)))
+        assert plain.p_value < 1e-6 or np.abs(plain.parameters[1] - 1.07) > 1
