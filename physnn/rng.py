@@ -32,6 +32,7 @@ STREAMS = {
     "projection": "directions and embeddings that weights are seen through: (purpose, ...)",
     "figure": "examples drawn for a figure or a demonstration: (name, ...)",
     "synthetic": "data made with a known answer, to test an analysis: (name, ...)",
+    "user": "whatever users of the package draw: (any words)",
 }
 """Names of all streams, with the numbers they give and the key words that follow."""
 
@@ -49,19 +50,20 @@ def seed_sequence(root: int, name: str, *words: Word) -> np.random.SeedSequence:
     root : int
         Root seed, ``>= 0``.
     name : str
-        A name of `STREAMS`.
+        A name of `STREAMS`; ``"user"`` is not used inside physnn, whatever the words that follow.
     *words : str, int or float
         What the numbers are for.
 
     Raises
     ------
-    KeyError
-        If ``name`` is not in `STREAMS`.
     InputError
-        If ``root`` is negative.
+        If ``name`` is not in `STREAMS`, or ``root`` is negative.
     """
     if name not in STREAMS:
-        raise KeyError(f"unknown random stream {name!r}; the table is physnn.rng.STREAMS")
+        raise InputError(
+            f'there is no random stream {name!r}; streams of your own are "user" with further words, as in '
+            f'stream(0, "user", {name!r})'
+        )
     if root < 0:
         raise InputError(f"a seed must be a non-negative integer, not {root}; try --seed 0")
     text = json.dumps([name, *words], separators=(",", ":"), allow_nan=False)

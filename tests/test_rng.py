@@ -30,9 +30,14 @@ def test_many_keys_do_not_collide():
     assert len(keys) == 5000
 
 
+def test_users_have_streams_of_their_own():
+    assert np.array_equal(rng.stream(0, "user", "my run").random(4), rng.stream(0, "user", "my run").random(4))
+    assert not np.array_equal(rng.stream(0, "user", "my run").random(4), rng.stream(0, "user", "another").random(4))
+
+
 def test_unknown_names_and_negative_seeds_are_refused():
-    with pytest.raises(KeyError, match="no-such"):
-        rng.stream(0, "no-such")
+    with pytest.raises(InputError, match=r"'my run'; .*stream\(0, \"user\", 'my run'\)"):
+        rng.seed_sequence(0, "my run")
     with pytest.raises(InputError, match="non-negative"):
         rng.stream(-1, "image")
 

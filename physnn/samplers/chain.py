@@ -116,7 +116,9 @@ class Rows:
     snapshots: np.ndarray
 
     def __getitem__(self, column: str) -> np.ndarray:
-        """Column by name."""
+        """Column by name; `InputError` if there is none of this name."""
+        if column not in COLUMNS:
+            raise InputError(f"there is no column {column!r}; choose one of {', '.join(COLUMNS)}")
         return np.asarray(self.values[:, COLUMNS.index(column)])
 
 

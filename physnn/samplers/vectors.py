@@ -65,7 +65,9 @@ class VectorRows:
     kept: np.ndarray
 
     def __getitem__(self, column: str) -> np.ndarray:
-        """Column by name, shape (chains, measurements)."""
+        """Column by name, shape (chains, measurements); `InputError` if there is none of this name."""
+        if column not in VECTOR_COLUMNS:
+            raise InputError(f"there is no column {column!r}; choose one of {', '.join(VECTOR_COLUMNS)}")
         return np.asarray(self.values[:, :, list(VECTOR_COLUMNS).index(column)])
 
 

@@ -30,7 +30,7 @@ def read_weights(path: Path) -> dict[str, WeightArrays]:
         }
     found = _read_safetensors(path)
     for name, values in found.items():
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+        if values.dtype.kind in "fc" and not np.isfinite(values).all():
             raise InputError(f"{path} holds weights that are not finite, in {name[:60]}; save it again")
     return {path.stem: found}
 

@@ -6,8 +6,9 @@ import pytest
 from physnn import rng
 from physnn.errors import InputError
 from physnn.models import Ising, Potts
-from physnn.samplers import SAMPLERS, State, advance, start, thermalise
+from physnn.samplers import COLUMNS, SAMPLERS, Rows, State, advance, start, thermalise
 from physnn.samplers import chain as chain_module
+from physnn.samplers.vectors import VECTOR_COLUMNS, VectorRows
 from tests.synthetic.lattice_exact import GENERAL, chain
 
 
@@ -122,3 +123,17 @@ def test_foreign_states_and_numbers_are_refused():
             advance(sampler, Ising(), 2.0, State.from_arrays(good | change), 1)
     with pytest.raises(InputError, match="interval >= 1"):
         advance(sampler, Potts(3), 2.0, state, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "first"),
+    [
+        (Rows(np.zeros((3, len(COLUMNS))), np.zeros((0, 2, 2), np.int8)), "energy, m, m2"),
+        (VectorRows(np.zeros((1, 3, len(VECTOR_COLUMNS))), np.zeros((1, 0, 2, 2, 2))), "energy, force"),
+    ],
+    ids=["lattice", "vectors"],
+)
+def test_a_column_that_is_not_there_is_refused_with_those_that_are(rows, first):
+    assert np.all(rows["energy"] == 0)
+    with pytest.raises(InputError, match=f"no column 'banana'; choose one of {first}"):
+        rows["banana"]

@@ -71,8 +71,25 @@ def test_damaged_and_hostile_files_end_in_one_sentence(file, tmp_path):
             read_weights(file)
         assert "\n" not in str(caught.value), name
     assert not (tmp_path / "ran").exists()
-    save_file(WEIGHTS | {"J": np.array([1.0, np.nan])}, file)
-    with pytest.raises(InputError, match="not finite, in J"):
-        read_weights(file)
     with pytest.raises(InputError, match="cannot read"):
         read_weights(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, complex(0, np.nan), complex(0, -np.inf)])
+def test_weights_that_are_not_finite_are_refused_whatever_their_type(file, dtype, wrong):
+    if np.iscomplex(wrong) and dtype != "complex64":
+        wrong = np.imag(wrong)
+    save_file(WEIGHTS | {"J": np.array([1.0, 2.0], dtype)}, file)
+    assert read_weights(file)["mine"]["J"].dtype == dtype
+    save_file(WEIGHTS | {"J": np.array([1.0, wrong], dtype)}, file)
+    with pytest.raises(InputError, match="not finite, in J"):
+        read_weights(file)
+
+
+@pytest.mark.parametrize(("name", "nan"), [("BF16", b"\xc0\x7f"), ("F8_E4M3", b"\x7f"), ("F8_E5M2", b"\x7e")])
+def test_types_that_numpy_lacks_are_refused(file, name, nan):
+    header = json.dumps({"J": {"dtype": name, "shape": [1], "data_offsets": [0, len(nan)]}}).encode()
+    file.write_bytes(len(header).to_bytes(8, "little") + header + nan)
+    with pytest.raises(InputError, match=f"{name}.*save them as float32"):
+        read_weights(file)
