@@ -157,21 +157,61 @@ def collapse(curves: Curves, settings: Settings, generator: np.random.Generator)
     if found is not None or not settings.relaxed or settings.omega is None:
         return found
     found = _collapse(curves, replace(settings, omega=None, relaxed=False), generator)
-    text = "omega cannot be fitted to these data: corrections to scaling are left out of the errors"
-    return replace(found, remarks=(*found.remarks, text)) if found else None
+    said = "omega cannot be fitted to these data: corrections to scaling are left out of the errors"
+    return replace(found, remarks=(*found.remarks, said)) if found else None
 
 
 def _collapse(curves: Curves, settings: Settings, generator: np.random.Generator) -> Collapse | None:
-    fixed = settings.fixed(curves.dimensionless)
-    forms = forms_of(fixed, settings.omega)
+    forms = forms_of(settings.fixed(curves.dimensionless), settings.omega)
     one = differing(curves, replace(forms[0], corrected=False))
-    points = one or curves.points()
-    rough = roughness(points)
-    starts = rival_minima(points, forms[0])
+    found = _scanned(curves, one or curves.points(), settings, forms)
+    if found is None:
+        return None
+    points, scanned, correlation = found.points, found.scan, found.correlation
+    rows = curves.rows()[:, found.kept] if curves.networks and one is None else None
+    count = settings.resamples if rows is None else min(settings.resamples, len(rows))
+    whole = scanned if curves.networks else along_omega(points, scanned, correlation)
+    samples = bootstrap(points, whole, count, generator, rows, correlation)
+    samples = samples[np.isfinite(samples[:, :3]).all(1)]
+    own = two_level(curves, scanned, scanned.best.form)
+    if len(samples) < STABLE * count or (one is not None and own is None):
+        return None
+    apart = "networks have critical points of their own: windows and chi2 are those of the middle one"
+    estimates, said = _estimates(curves, whole, samples, own)
+    inside, parameters = points.chosen(scanned.best.mask), scanned.best.solution.parameters
+    second = gaussian_process(inside, forms[0].fixed[:3], parameters) if settings.second_method else None
+    return Collapse(
+        *estimates,
+        scan=scanned,
+        points=points,
+        samples=samples,
+        roughness=found.roughness,
+        networks=own,
+        gaussian_process=second,
+        quality=quality(inside, *(float(p) for p in parameters[:3])),
+        remarks=(*found.remarks, *([apart] if one is not None else []), *said),
+    )
+
+
+@dataclass(frozen=True)
+class _Scanned:
+    """Points that are fitted, which of all these are, their correlation, and the scan with what is to be said of it."""
+
+    points: Points
+    kept: np.ndarray
+    correlation: np.ndarray | None
+    roughness: Roughness
+    scan: Scan
+    remarks: list[str]
+
+
+def _scanned(curves: Curves, every: Points, settings: Settings, forms: Sequence[Form]) -> _Scanned | None:
+    """Scan of the points that are independent, with rounding and corrections where the data demand them."""
+    rough, known = roughness(every), curves.correlated()
+    starts = rival_minima(every, forms[0])
     if not starts:
         return None
-    every, known = points, curves.correlated()
-    points, keep, correlation, remarks = independent_points(
+    points, kept, correlation, remarks = independent_points(
         every, starts[0].parameters, rough, bool(curves.networks), known
     )
     scanned = scan(points, forms, starts, correlation)
@@ -179,7 +219,7 @@ def _collapse(curves: Curves, settings: Settings, generator: np.random.Generator
     if scanned and not told and alike_residuals(points, scanned):
         # Where curves bend more than their errors between points, only the fit shows that runs are shared.
         rough = replace(rough, smooth=True, errors="")
-        points, keep, correlation, remarks = independent_points(every, scanned.parameters, rough, False)
+        points, kept, correlation, remarks = independent_points(every, scanned.parameters, rough, False)
         scanned = scan(points, forms, starts, correlation)
     if scanned is None:
         return None
@@ -189,39 +229,9 @@ def _collapse(curves: Curves, settings: Settings, generator: np.random.Generator
             f"control values are rounded to {curves.rounding:g}: this is an error of theirs, carried into the values"
         )
     if settings.omega is None:
-        scanned, said = _corrected(points, fixed, scanned, correlation)
+        scanned, said = _corrected(points, forms[0].fixed[:3], scanned, correlation)
         remarks += said
-    remarks += goodness_remarks(scanned, points)
-    rows = curves.rows()[:, keep] if curves.networks and one is None else None
-    count = settings.resamples if rows is None else min(settings.resamples, len(rows))
-    whole = scanned if curves.networks else along_omega(points, scanned, correlation)
-    samples = bootstrap(points, whole, count, generator, rows, correlation)
-    samples = samples[np.isfinite(samples[:, :3]).all(1)]
-    if len(samples) < STABLE * count:
-        return None
-    own = two_level(curves, scanned, scanned.best.form)
-    if one is not None:
-        remarks.append("networks have critical points of their own: windows and chi2 are those of the middle one")
-        if own is None:
-            return None
-    estimates, said = _estimates(curves, whole, samples, own)
-    best = scanned.best
-    inside = points.chosen(best.mask)
-    parameters = best.solution.parameters
-    return Collapse(
-        critical_point=estimates[0],
-        inverse_nu=estimates[1],
-        zeta_over_nu=estimates[2],
-        omega=estimates[3],
-        scan=scanned,
-        points=points,
-        samples=samples,
-        roughness=rough,
-        networks=own,
-        gaussian_process=gaussian_process(inside, fixed, parameters) if settings.second_method else None,
-        quality=quality(inside, *(float(p) for p in parameters[:3])),
-        remarks=(*remarks, *said),
-    )
+    return _Scanned(points, kept, correlation, rough, scanned, remarks + goodness_remarks(scanned, points))
 
 
 def _rounded(
@@ -253,9 +263,8 @@ def _corrected(points: Points, fixed: Held, scanned: Scan, correlation: np.ndarr
     if wider is None:
         return scanned, []
     share = sum(c.weight for c in wider.candidates if c.form.corrected)
-    return wider, [
-        f"corrections to scaling are seen: terms L^-omega carry {share:.0%} of the weight; --omega free fits omega"
-    ]
+    said = f"corrections to scaling are seen: terms L^-omega carry {share:.0%} of the weight; --omega free fits omega"
+    return wider, [said]
 
 
 def _sensitivity(scanned: Scan, corrected: list[Solution]) -> list[str]:
@@ -279,7 +288,7 @@ def _criterion(solution: Solution, left_out: int) -> float:
 
 def _estimates(
     curves: Curves, scanned: Scan, samples: np.ndarray, own: TwoLevel | None
-) -> tuple[list[Estimate], list[str]]:
+) -> tuple[tuple[Estimate, Estimate, Estimate, Estimate], list[str]]:
     """Estimates of all four parameters and what to say of their errors."""
     remarks: list[str] = []
     centre, linear = scanned.central()
@@ -302,7 +311,7 @@ def _estimates(
             estimates.append((own.critical_point, own.inverse_nu, own.zeta_over_nu)[k].mean)
         else:
             estimates.append(Estimate.student(value, float(deviation[k]), curves.dof))
-    return [*estimates, _omega(scanned)], remarks
+    return (estimates[0], estimates[1], estimates[2], _omega(scanned)), remarks
 
 
 def _omega(scanned: Scan) -> Estimate:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import special
 
-from physnn.analysis.curves.curves import Curves, disequilibrium
+from physnn.analysis.curves.curves import Curves, disequilibrium, moving, resampled_curves
 from physnn.analysis.curves.observables import Observable, rule_of
 from physnn.analysis.statistics.resampling import BIN_TIMES, bin_count, bin_edges, redrawn
 from physnn.analysis.statistics.series import estimate_time
@@ -60,13 +60,12 @@ def curves_of_chains(
     said = disequilibrium(sizes, control)
     used = sorted({name for each in (rule, *others) for name in each.raw})
     for L in sorted(sizes):
-        order = np.argsort(sizes[L][0])
-        moving = order[_moving([sizes[L][1][name] for name in used])[order]]
-        if not len(moving):
+        order, values = np.argsort(sizes[L][0]), np.asarray(sizes[L][0], float)
+        moves = moving([sizes[L][1][name] for name in used])[order]
+        if not moves.any():
             raise InputError(f"no chain of L = {L} has moved, so {observable} is unknown there: leave this size out")
-        x[L] = np.asarray(sizes[L][0], float)[moving]
-        frozen[L] = tuple(float(value) for value in np.asarray(sizes[L][0])[np.setdiff1d(order, moving)])
-        series = {name: np.asarray(sizes[L][1][name], float)[moving] for name in used}
+        x[L], frozen[L] = values[order[moves]], tuple(values[order[~moves]].tolist())
+        series = {name: np.asarray(sizes[L][1][name], float)[order[moves]] for name in used}
         raw = [series[name] for name in rule.raw]
         if not all(np.isfinite(values).all() for values in raw):
             raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
@@ -80,41 +79,19 @@ def curves_of_chains(
             bins.append(point[2])
         y[L] = scale * np.array([p[0] for p in points])
         samples[L] = np.stack([p[1] for p in points], axis=1) * scale
-        if not (np.isfinite(y[L]).all() and np.isfinite(samples[L]).all()):
-            raise InputError(f"{observable} of L = {L} cannot be formed from these numbers; the file cannot be fitted")
         apart.append(_disagreement(L, x[L], [p[3] for p in points], control))
     chains = min(np.shape(next(iter(arrays.values())))[1] for _, arrays in sizes.values())
-    return Curves(
-        tuple(sorted(sizes)),
-        x,
-        y,
-        samples,
-        {L: rows.std(0, ddof=1) for L, rows in samples.items()},
-        0,
-        0,
-        control,
+    return resampled_curves(
+        rule,
         observable,
-        rule.symbol,
-        rule.dimensionless,
-        min(bins) - 1,
+        control,
+        (x, y, samples),
+        min(bins),
         equilibrium=said or next((a for a in apart if a), ""),
         chains=chains,
         bins=min(bins),
         frozen={L: values for L, values in frozen.items() if values},
     )
-
-
-def _moving(series: Sequence[np.ndarray]) -> np.ndarray:
-    """Mask of the control values at which every series ``(points, chains, measurements)`` has more than one value.
-
-    Where chains never moved an error of 0 would call exact what is unknown.
-    """
-    moving = np.ones(len(series[0]), bool)
-    for values in series:
-        flat = np.asarray(values, float).reshape(len(values), -1)
-        # Values that are not finite are refused by the caller.
-        moving &= ~(np.ptp(flat, axis=1) <= 1e-12 * np.abs(flat).max(1))
-    return moving
 
 
 def _point(

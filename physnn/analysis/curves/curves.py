@@ -10,7 +10,7 @@ variance: so deviations are scaled by sqrt(n/(n - 1)), those of networks and tho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -158,26 +158,78 @@ def curves_of(
             moments = rule.moments(*raw)
             y[L] = rule.combine(*(m.mean(2) for m in moments)).mean(1)
             samples[L], members[L], member_errors[L] = _resampled(rule, moments, weights, generator)
+        counts.append(raw[0].shape[2])
+    several, draws = min(counts) > 1, networks if networks > 1 else min(counts)
+    return resampled_curves(
+        rule,
+        observable,
+        control,
+        (x, y, samples),
+        draws,
+        networks=networks,
+        images=min(counts),
+        members=members if several else {},
+        member_errors=member_errors if several else {},
+        equilibrium=disequilibrium(sizes, control),
+    )
+
+
+def moving(series: Iterable[np.ndarray]) -> np.ndarray:
+    """Mask of the control values at which every series ``(points, ...)`` has more than one value.
+
+    Where chains never moved, or all runs are alike, an error of 0 would call exact what is unknown.
+    """
+    mask: Any = True
+    for values in series:
+        flat = np.asarray(values, float).reshape(len(values), -1)
+        # Values that are not finite are refused by the caller.
+        mask = mask & ~(np.ptp(flat, axis=1) <= 1e-12 * np.abs(flat).max(1))
+    return np.asarray(mask)
+
+
+def resampled_curves(
+    rule: Observable,
+    observable: str,
+    control: str,
+    curves: tuple[dict[int, np.ndarray], dict[int, np.ndarray], dict[int, np.ndarray]],
+    draws: int,
+    **more: Any,
+) -> Curves:
+    """Curves whose errors are those of bootstrap samples from so many independent draws.
+
+    Parameters
+    ----------
+    rule, observable, control : Observable, str, str
+        What was measured, its name, and that of the control parameter.
+    curves : tuple of dict
+        Control values, curves and samples, see `Curves`.
+    draws : int
+        Smallest number of independent draws of a point.
+    **more
+        Further attributes.
+
+    Raises
+    ------
+    InputError
+        If values are not finite.
+    """
+    x, y, samples = curves
+    for L in x:
         if not (np.isfinite(y[L]).all() and np.isfinite(samples[L]).all()):
             raise InputError(f"{observable} of L = {L} cannot be formed from these numbers; the file cannot be fitted")
-        counts.append(raw[0].shape[2])
-    draws = networks if networks > 1 else min(counts)
+    more = {"networks": 0, "images": 0} | more
     return Curves(
-        tuple(sorted(sizes)),
+        tuple(sorted(x)),
         x,
         y,
         samples,
         {L: rows.std(0, ddof=1) for L, rows in samples.items()},
-        networks,
-        min(counts),
-        control,
-        observable,
-        rule.symbol,
-        rule.dimensionless,
-        draws - 1,
-        members if min(counts) > 1 else {},
-        member_errors if min(counts) > 1 else {},
-        equilibrium=disequilibrium(sizes, control),
+        control=control,
+        observable=observable,
+        symbol=rule.symbol,
+        dimensionless=rule.dimensionless,
+        dof=draws - 1,
+        **more,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from physnn.analysis.curves.curves import Curves
+from physnn.analysis.curves.curves import Curves, moving, resampled_curves
 from physnn.analysis.curves.observables import rule_of
 from physnn.analysis.statistics.resampling import redrawn
 from physnn.errors import InputError
@@ -40,41 +40,30 @@ def curves_of_runs(
         If the observable is unknown, the file lacks what it needs, or values are not finite.
     """
     rule = rule_of(observable, control, *(arrays for _, arrays in sizes.values()))
-    x, y, samples, correlation, bins = {}, {}, {}, {}, []
-    frozen: dict[int, tuple[float, ...]] = {}
+    x, y, samples, correlation, frozen, bins = {}, {}, {}, {}, {}, []
     for L in sorted(sizes):
         order = np.argsort(sizes[L][0])
         raw = np.array([np.asarray(sizes[L][1][name], float)[order] for name in rule.raw])
         moments = np.array(rule.moments(*raw.reshape(*raw.shape[:2], -1)))
-        # Where all runs are alike an error of 0 would call exact what is unknown.
-        moving = (np.ptp(moments, axis=2) > 1e-12 * np.abs(moments).max(2)).all(0)
-        values = np.asarray(sizes[L][0], float)[order]
-        x[L], moments = values[moving], moments[:, moving]
-        frozen |= {L: tuple(values[~moving].tolist())} if not moving.all() else {}
+        moves, values = moving(moments), np.asarray(sizes[L][0], float)[order]
+        if not moves.any():
+            raise InputError(f"all runs of L = {L} are alike, so {observable} is unknown there: leave this size out")
+        x[L], moments, frozen[L] = values[moves], moments[:, moves], tuple(values[~moves].tolist())
         count = moments.shape[2]
         drawn = redrawn(count, resamples, generator) / count
         with np.errstate(all="ignore"):  # what is not finite is found below
             y[L] = rule.combine(*moments.mean(2)) * rule.scale(float(L), x[L])
             samples[L] = rule.combine(*(drawn @ moments.transpose(0, 2, 1))) * rule.scale(float(L), x[L])
             left_out = rule.combine(*(moments.sum(2, keepdims=True) - moments) / (count - 1))
-        if not (len(x[L]) and np.isfinite(y[L]).all() and np.isfinite(samples[L]).all()):
-            raise InputError(f"{observable} of L = {L} cannot be formed from these numbers; the file cannot be fitted")
         correlation[L] = np.corrcoef(left_out)
         bins.append(count)
-    return Curves(
-        tuple(sorted(sizes)),
-        x,
-        y,
-        samples,
-        {L: rows.std(0, ddof=1) for L, rows in samples.items()},
-        0,
-        0,
-        control,
+    return resampled_curves(
+        rule,
         observable,
-        rule.symbol,
-        rule.dimensionless,
-        min(bins) - 1,
+        control,
+        (x, y, samples),
+        min(bins),
         bins=min(bins),
-        frozen=frozen,
+        frozen={L: values for L, values in frozen.items() if values},
         correlation=correlation,
     )

@@ -49,7 +49,7 @@ def test_points_at_which_all_runs_are_alike_are_unknown():
     assert found.frozen == {64: (data[64][0][0],)}
     assert len(found.x[64]) == 12 and found.correlation[64].shape == (12, 12)
     values[:] = 0
-    with pytest.raises(InputError, match="wrap_either of L = 64 cannot be formed"):
+    with pytest.raises(InputError, match="all runs of L = 64 are alike"):
         curves_of_runs(data, "wrap_either", "p", 50, rng.stream(0, "bootstrap", "runs"))
 
 
