@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import operator
 import os
@@ -35,6 +36,10 @@ TRAILER_LENGTH = 106
 """Length of the sealing line in bytes: mark, 64 hexadecimal digits, length of the body, line ends."""
 DIMENSION_NAMES = "dimensions"
 """Attribute with the names of an array's dimensions as a JSON list: unlike those of scales it needs no references."""
+ENCODING = "_Encoding"
+"""Attribute of text that is stored as single bytes along a last dimension, as netCDF and its readers have it."""
+NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
+"""Beginning of the name of a scale that stands for a length alone (netCDF-4 File Format)."""
 
 Attributes = Mapping[str, Any]
 """Text and numbers by name."""
@@ -134,8 +139,9 @@ def write_sealed(
             stream = PatientStream(raw)
             with h5py.File(stream, "w", libver=("v110", "v110"), track_order=True) as file:
                 _set_attrs(file, attrs)
+                count = itertools.count() if scales else None
                 for name, group in groups.items() if isinstance(groups, Mapping) else groups:
-                    _write_group(file if name == "/" else file.create_group(name, track_order=True), group, scales)
+                    _write_group(file if name == "/" else file.create_group(name, track_order=True), group, count)
             stream.settle()
         length = temporary.stat().st_size
         digest = _digest(temporary, length)
@@ -151,31 +157,46 @@ def _set_attrs(item: h5py.Group | h5py.Dataset, attrs: Attributes) -> None:
         item.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
 
 
-def _write_group(group: h5py.Group, variables: Group, with_scales: bool) -> None:
+def _write_group(group: h5py.Group, variables: Group, count: Iterator[int] | None) -> None:
+    """Write variables; with a count of the file's dimensions, which become scales, in the conventions of netCDF-4."""
     sizes: dict[str, int] = {}
+    dims: dict[str, tuple[str, ...]] = {}
     for name, variable in variables.items():
-        values = np.asarray(variable.values)
+        values, dims[name], marks = np.asarray(variable.values), variable.dims, {}
         if values.ndim != len(variable.dims):
             raise ValueError(f"{name} has {values.ndim} dimensions, named {variable.dims}")
-        for dim, size in zip(variable.dims, values.shape, strict=True):
+        if count is not None:
+            marks = {DIMENSION_NAMES: json.dumps(variable.dims)}
+        if count is not None and values.ndim and values.dtype.kind == "S":
+            # Text of fixed length is bytes to some readers, and text to others; of single bytes all of them make text.
+            values = np.ascontiguousarray(values)[..., None].view("S1")
+            dims[name], marks[ENCODING] = (*variable.dims, f"string{values.shape[-1]}"), "utf-8"
+        for dim, size in zip(dims[name], values.shape, strict=True):
             if sizes.setdefault(dim, size) != size:
                 raise ValueError(f"{name} has length {size} along {dim}, not {sizes[dim]}")
-        dataset = _write_array(group, name, values)
-        _set_attrs(dataset, variable.attrs)
-        if with_scales:
-            _set_attrs(dataset, {DIMENSION_NAMES: json.dumps(variable.dims)})
-    if not with_scales:
-        return
-    scales = {}
+        _set_attrs(_write_array(group, name, values), {**variable.attrs, **marks})
+    if count is not None:
+        _make_scales(group, sizes, dims, count)
+
+
+def _make_scales(
+    group: h5py.Group, sizes: Mapping[str, int], dims: Mapping[str, tuple[str, ...]], count: Iterator[int]
+) -> None:
+    """Make a scale of every dimension of a group, and attach it to what lies along it."""
+    numbers = {dim: next(count) for dim in sizes}
+    lengths = {names[-1] for name, names in dims.items() if ENCODING in group[name].attrs}
     for dim, size in sizes.items():
-        if dim not in variables:
+        if dim not in dims:
             _set_attrs(_write_array(group, dim, np.arange(size)), {DIMENSION_NAMES: json.dumps([dim])})
-        scales[dim] = group[dim]
-        scales[dim].make_scale(dim)
-    for name, variable in variables.items():
-        if variable.dims != (name,):
-            for axis, dim in enumerate(variable.dims):
-                group[name].dims[axis].attach_scale(scales[dim])
+        group[dim].make_scale(f"{NO_VARIABLE}{size:10d}" if dim in lengths else dim)
+        group[dim].attrs["_Netcdf4Dimid"] = np.int32(numbers[dim])
+    for name, names in dims.items():
+        if name in sizes and len(names) > 1:
+            # A scale carries no scales: of a coordinate of text netCDF looks up the dimensions by number.
+            group[name].attrs["_Netcdf4Coordinates"] = np.array([numbers[dim] for dim in names], np.int32)
+        elif names != (name,):
+            for axis, dim in enumerate(names):
+                group[name].dims[axis].attach_scale(group[dim])
 
 
 def _write_array(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
@@ -249,7 +270,7 @@ def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int = V
 
 def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, str | int | float]:
     """Text and number attributes of a group or dataset, without those that mark dimension scales."""
-    hidden = OF_SCALES | {DIMENSION_NAMES}
+    hidden = OF_SCALES | {DIMENSION_NAMES, ENCODING}
     values = {key: item.attrs[key] for key in item.attrs if key not in hidden} if len(item.attrs) else {}
     return {
         key: value.decode() if isinstance(value, bytes) else value.item() if hasattr(value, "item") else value
@@ -257,15 +278,21 @@ def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, str | int | float]:
     }
 
 
-def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+def _is_array(item: h5py.Group | h5py.Dataset) -> bool:
+    """Whether an object is an array and not a scale that stands for a length alone."""
     import h5py
 
-    return ((name, item) for name, item in group.items() if isinstance(item, h5py.Dataset))
+    scale = isinstance(item, h5py.Dataset) and item.is_scale and h5py.h5ds.get_scale_name(item.id)
+    return isinstance(item, h5py.Dataset) and not (scale and scale.startswith(NO_VARIABLE.encode()))
+
+
+def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    return ((name, item) for name, item in group.items() if _is_array(item))
 
 
 def read_group(group: h5py.Group) -> dict[str, Variable]:
     """Variables of a group with the names of their dimensions."""
-    return {name: Variable(_dims(name, item), item[()], read_attrs(item)) for name, item in _datasets(group)}
+    return {name: Variable(_dims(name, item), _values(item), read_attrs(item)) for name, item in _datasets(group)}
 
 
 def read_arrays(group: h5py.Group) -> dict[str, np.ndarray]:
@@ -273,11 +300,20 @@ def read_arrays(group: h5py.Group) -> dict[str, np.ndarray]:
     return {name: item[()] for name, item in _datasets(group) if not item.is_scale}
 
 
+def _values(item: h5py.Dataset) -> np.ndarray:
+    """Array as it was given to be written: single bytes become text of their length."""
+    values = item[()]
+    if ENCODING in item.attrs and values.dtype == "S1" and values.ndim and values.shape[-1]:
+        return np.ascontiguousarray(values).view(f"S{values.shape[-1]}")[..., 0]
+    return np.asarray(values) if item.ndim else values
+
+
 def _dims(name: str, item: h5py.Dataset) -> tuple[str, ...]:
     """Names of dimensions: as written beside the array, else, in older files, from its scales."""
     if DIMENSION_NAMES in item.attrs:
         named = json.loads(item.attrs[DIMENSION_NAMES])
-        if not isinstance(named, list) or len(named) != item.ndim or not all(isinstance(n, str) for n in named):
+        known = item.ndim - (ENCODING in item.attrs)
+        if not isinstance(named, list) or len(named) != known or not all(isinstance(n, str) for n in named):
             raise ValueError(f"the dimensions of {name} are not those of its shape")
         return tuple(named)
     if item.is_scale:
@@ -286,7 +322,7 @@ def _dims(name: str, item: h5py.Dataset) -> tuple[str, ...]:
 
 
 def content_digest(path: str | os.PathLike[str]) -> str:
-    """SHA-256 over sorted dataset paths, dtypes, shapes and bytes of a sealed file; attributes are left out.
+    """SHA-256 over sorted paths, dtypes, shapes and bytes of a sealed file's arrays; attributes are left out.
 
     Two files with the same digest hold the same data, whenever and by however many workers they were made.
 
@@ -305,9 +341,9 @@ def content_digest(path: str | os.PathLike[str]) -> str:
         guard.attributes(file, "/")
         guard.tree(file)
         datasets: dict[str, h5py.Dataset] = {}
-        file.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+        file.visititems(lambda name, item: datasets.update({name: item}) if _is_array(item) else None)
         for name in sorted(datasets):
-            values = np.ascontiguousarray(datasets[name][()])
+            values = np.ascontiguousarray(_values(datasets[name]))
             sha.update(f"/{name}\0{values.dtype.str}\0{values.shape}\0".encode())
             sha.update(values.tobytes())
     return sha.hexdigest()

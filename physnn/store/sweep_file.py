@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from physnn.store.hdf5 import Variable, open_sealed, read_attrs
 from physnn.store.result_file import read_result, write_result
 
@@ -76,4 +78,10 @@ def open_datatree(path: str | os.PathLike[str]) -> xarray.DataTree:
     with open_sealed(path, FORMAT):
         pass  # sealed and harmless: what follows does not look
     with xarray.open_datatree(path, engine="h5netcdf") as tree:
-        return tree.load()
+        return tree.load().map_over_datasets(_with_text)
+
+
+def _with_text(data: xarray.Dataset) -> xarray.Dataset:
+    """Dataset whose text is text: files of 0.1.0 hold it in a form that h5netcdf gives as bytes."""
+    text = {name: v for name, v in data.variables.items() if v.dtype.kind == "S"}
+    return data.assign({name: (v.dims, np.char.decode(v.values, "utf-8"), v.attrs) for name, v in text.items()})

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 import xarray
 
 import physnn
 from physnn.errors import InputError
+from physnn.store.hdf5 import Variable
 from physnn.store.network_file import network_id, read_networks, write_networks
 from physnn.store.parts import Parts, read_part, write_part
 from physnn.store.sweep_file import read_sweep, write_sweep
@@ -25,6 +27,45 @@ def test_a_sweep_file_opens_in_xarray_without_physnn(tmp_path):
     again = read_sweep(path)
     assert list(again.sizes) == [16, 32, 64]
     assert np.array_equal(again.sizes[64]["rmse"].values, planted_sizes(0)[64]["rmse"].values)
+
+
+ENGINES = sorted({"h5netcdf", "netcdf4"} & set(xarray.backends.list_engines()))
+
+
+def with_text():
+    names = np.char.encode(["kuramoto/1", "eigen/é"], "utf-8")
+    places = np.array([["a", "bb", "ccc"], ["", "y", "z"]], "S")
+    return {
+        "eta": Variable(("eta",), np.array([0.1, 0.2])),
+        "network": Variable(("network",), names, {"long_name": "identity"}),
+        "rmse": Variable(("eta", "network", "image"), np.arange(12.0).reshape(2, 2, 3)),
+        "place": Variable(("network", "image"), places),
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_text_is_text_whatever_xarray_reads_it_with(tmp_path, engine):
+    path = tmp_path / "s.h5"
+    write_sweep(path, {"seed": 3}, {16: with_text(), 32: with_text()})
+    with xarray.open_datatree(path, engine=engine) as tree:
+        for L in "L16", "L32":
+            one = tree[L].to_dataset().sel(network="eigen/é")
+            assert one["rmse"].values.tolist() == [[3, 4, 5], [9, 10, 11]]
+            assert one["place"].values.tolist() == ["", "y", "z"]
+            assert set(tree[L].dims) == {"eta", "network", "image"}
+
+
+def test_text_comes_back_as_it_was_written(tmp_path):
+    path = tmp_path / "s.h5"
+    write_sweep(path, {"seed": 3}, {16: with_text()})
+    again = read_sweep(path).sizes[16]
+    assert set(again) == {*with_text(), "image"}
+    for name, variable in with_text().items():
+        assert again[name].dims == variable.dims and again[name].attrs == variable.attrs
+        assert again[name].values.dtype == variable.values.dtype
+        assert np.array_equal(again[name].values, variable.values)
+    with h5py.File(path) as file:  # as netCDF says: bytes along a last dimension that is no variable
+        assert file["L16/network"].dtype == "S1" and file["L16/network"].attrs["_Encoding"] == b"utf-8"
 
 
 def test_a_network_keeps_its_identity(tmp_path):

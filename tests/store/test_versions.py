@@ -49,6 +49,8 @@ def test_what_files_of_version_1_hold_is_understood():
     assert sweep.sizes[20]["rmse"].dims == ("eta", "network", "image")
     assert sweep.sizes[20]["eta"].values.tolist() == [0.0, 0.1, 0.2, 0.3]
     assert np.isclose(sweep.sizes[20]["rmse"].values.mean(), open_datatree(FIXTURES / "sweep.h5")["L20"]["rmse"].mean())
+    # Text was stored in a form that h5netcdf gives as bytes.
+    assert open_datatree(FIXTURES / "sweep.h5")["L20"].to_dataset().sel(network="1d3c2b5e7d94a011")["rmse"].ndim == 2
     chains = read_sweep(FIXTURES / "temperature.h5").sizes[6]
     assert chains["energy"].dims == ("T", "chain", "measurement")
     assert chains["state_colours"].dims == ("T", "chain", "row", "column")
