@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physnn import rng
-from tests.synthetic.hard import CELLS, Cell, hard_trial
+from physnn import fit_arrays, rng
+from tests.synthetic.hard import CELLS, Cell, hard_trial, planted_in
 from tests.synthetic.trials import Trial
 
 DECLINED = ("shared",)
@@ -24,8 +24,6 @@ def one(cell: Cell, seed: int) -> Trial:
         (Cell(amplitude=0.5, noise=1e-4), 19),
         (Cell(amplitude=0.5), 21),
         (Cell(omega=2.0, noise=1e-2), 0),
-        # 17 points with 14 coefficients pass any test: x_c was 500,000 errors off.
-        (Cell(noise=1e-4, trouble="small errors"), 22),
         # Controls rounded to a hundredth of their spacing: 9 errors off.
         (Cell(noise=1e-4, trouble="rounded"), 4),
     ],
@@ -34,6 +32,13 @@ def one(cell: Cell, seed: int) -> Trial:
 def test_sets_that_misled_a_fit_are_right(cell, seed):
     found = one(cell, seed)
     assert found.verdict == "crossing" and np.abs(found.z).max() < 3
+
+
+def test_parts_that_no_chi2_can_reject_do_not_count():
+    data = planted_in(cell := Cell(noise=1e-4, trouble="small errors"), rng.stream(22, "synthetic", "hard", str(cell)))
+    found = fit_arrays(data.L, data.x, data.y, data.error, resamples=20).collapse
+    parts = [c.solution for c in found.scan.candidates if not c.mask.all()]
+    assert parts and all(2 * s.dof >= s.coefficients for s in parts)
 
 
 def test_points_that_share_runs_are_found_though_curves_bend():
