@@ -27,6 +27,7 @@ _PUBLIC = {
     "read_networks": "physnn.store.network_file",
     "content_digest": "physnn.store.hdf5",
     "Variable": "physnn.store.hdf5",
+    "expansion_law": "physnn.networks.tasks.expansion_law",
     "stream": "physnn.rng",
     "bundled": "physnn.bundled",
     "InputError": "physnn.errors",
