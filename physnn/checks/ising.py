@@ -42,7 +42,7 @@ def bench_ising(progress: Progress = silent) -> dict[str, Any]:
     over those of Metropolis; missing are packages that were not found.
     """
     cases = [_plain(), *(_multispin(L, n) for L in SIDES for n in sorted({1, available_cores()}))]
-    cases += [_sampler(name) for name in SAMPLERS if name != "multispin"]
+    cases += [_sampler(name) for name in SAMPLERS if name not in ("multispin", "kawasaki")]
     others, missing = _other_packages()
     cases += [*others, *(_independent(name, n) for name, n in SAMPLED_SWEEPS.items())]
     rows = timed(cases, progress)

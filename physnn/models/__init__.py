@@ -1,8 +1,21 @@
-"""Lattice models: frozen parameters, initial states, exact critical temperatures; no loops and no files."""
+"""Lattice models: frozen parameters, lattices, initial states, critical temperatures; no loops and no files."""
 
-from physnn.models.lattice import QUANTITIES, Ising, LatticeModel, Potts, Quantity
+from physnn.models.geometry import Lattice
+from physnn.models.lattice import QUANTITIES, Clock, Ising, Potts, Quantity
+from physnn.models.tabulated import LatticeModel, Tabulated, on_lattice
 
-MODELS: dict[str, type[Ising] | type[Potts]] = {"ising": Ising, "potts": Potts}
-"""Lattice models by name."""
+MODELS: dict[str, type[Ising] | type[Potts] | type[Clock]] = {"ising": Ising, "potts": Potts, "clock": Clock}
+"""Models of colours by name."""
 
-__all__ = ["MODELS", "QUANTITIES", "Ising", "LatticeModel", "Potts", "Quantity"]
+__all__ = [
+    "MODELS",
+    "QUANTITIES",
+    "Clock",
+    "Ising",
+    "Lattice",
+    "LatticeModel",
+    "Potts",
+    "Quantity",
+    "Tabulated",
+    "on_lattice",
+]

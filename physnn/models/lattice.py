@@ -1,8 +1,8 @@
-"""Ising and Potts models: colours on a torus, and an energy that counts bonds between like colours.
+"""Ising and Potts models: colours on a torus, and an energy that counts bonds between like colours; the clock model.
 
-Both have the energy ``E = offset * N - bond * (number of like bonds) - field * sum_i s_i`` on H x W sites with four
-neighbours each, where a state is an array of colours ``0 .. q-1`` and ``s = 1 - 2 * colour`` where there are two.  So
-one set of kernels serves both.
+The first two have the energy ``E = offset * N - bond * (number of like bonds) - field * sum_i s_i`` on H x W sites with
+four neighbours each, where a state is an array of colours ``0 .. q-1`` and ``s = 1 - 2 * colour`` where there are two.
+So one set of kernels serves both.
 """
 
 from __future__ import annotations
@@ -104,6 +104,18 @@ class Ising:
         """``2 |J| / ln(1 + sqrt 2)``, the critical temperature at h = 0 (L. Onsager, Phys. Rev. 65, 117 (1944))."""
         return 2 * abs(self.J) / math.log1p(math.sqrt(2))
 
+    def bond_energy(self, a: int, b: int) -> float:
+        """Energy of a bond between two colours: -J s_a s_b."""
+        return -self.J * (1 - 2 * a) * (1 - 2 * b)
+
+    def site_energy(self, a: int) -> float:
+        """Energy of a site by colour: -h s_a."""
+        return -self.h * (1 - 2 * a)
+
+    def order(self, a: int) -> float:
+        """Spin s_a = 1 - 2 a of a colour."""
+        return 1.0 - 2.0 * a
+
     def initial(self, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
         """Colours of the given shape, int8: ordered below `critical_temperature`, random elsewhere.
 
@@ -153,16 +165,51 @@ class Potts:
             return 0.0
         return abs(self.J) / math.log1p(math.sqrt(self.q))
 
+    def bond_energy(self, a: int, b: int) -> float:
+        """Energy of a bond between two colours: -J where they are alike."""
+        return -self.J * (a == b)
+
     def initial(self, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
         """Colours of the given shape, int8: ordered below `critical_temperature`, random elsewhere."""
         return _initial(self, shape, rng, T)
 
 
-LatticeModel = Ising | Potts
-"""Model of q colours on a torus: ``name``, ``q``, ``bond``, ``offset``, ``field`` and ``critical_temperature``."""
+@dataclass(frozen=True)
+class Clock:
+    """``H = -J sum_<ij> cos(2 pi (s_i - s_j) / q)`` with s = 0 .. q-1: vectors in a plane that have q directions.
+
+    `physnn.models.tabulated.on_lattice` puts it on a lattice.
+
+    Parameters
+    ----------
+    q : int
+        Number of directions, 2 to 64; `InputError` for others.
+    J : float
+        Coupling, finite and not 0.
+    """
+
+    q: int = 6
+    J: float = 1.0
+
+    name: ClassVar[str] = "clock"
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.q <= 64:
+            raise InputError(f"the clock model has 2 to 64 directions here, not {self.q}")
+        if not math.isfinite(self.J) or self.J == 0:
+            raise InputError(f"the clock model needs a finite J other than 0, not {self.J}")
+
+    def bond_energy(self, a: int, b: int) -> float:
+        """Energy of a bond: -J cos(2 pi (a - b) / q)."""
+        return -self.J * math.cos(2 * math.pi * abs(a - b) / self.q)
+
+    def order(self, a: int) -> tuple[float, ...]:
+        """Direction of a colour; of two colours the sign."""
+        angle = 2 * math.pi * a / self.q
+        return (1.0 - 2.0 * a,) if self.q == 2 else (math.cos(angle), math.sin(angle))
 
 
-def _initial(model: LatticeModel, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
+def _initial(model: Ising | Potts, shape: tuple[int, int], rng: np.random.Generator, T: float) -> np.ndarray:
     """Ground state of a model below its critical temperature, independent random colours elsewhere.
 
     Two antiferromagnetic colours alternate where both sides are even; an odd side frustrates them, so the start is

@@ -2,7 +2,7 @@
 
 from physnn.samplers.chain import COLUMNS, Rows, Sampler, State, advance, start, thermalise
 from physnn.samplers.cluster import SwendsenWang, Wolff
-from physnn.samplers.local import HeatBath, Metropolis
+from physnn.samplers.local import HeatBath, Kawasaki, Metropolis
 from physnn.samplers.multispin import Multispin, MultispinGpu
 
 _ALL: tuple[Sampler, ...] = (
@@ -13,6 +13,7 @@ _ALL: tuple[Sampler, ...] = (
     Wolff(),
     SwendsenWang(),
     Multispin(),
+    Kawasaki(),
 )
 SAMPLERS: dict[str, Sampler] = {sampler.name: sampler for sampler in _ALL}
 """Samplers that run on a CPU, by name."""
@@ -24,6 +25,7 @@ __all__ = [
     "GPU_SAMPLERS",
     "SAMPLERS",
     "HeatBath",
+    "Kawasaki",
     "Metropolis",
     "Multispin",
     "MultispinGpu",

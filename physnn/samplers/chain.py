@@ -13,7 +13,8 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 from physnn.kernels import random
-from physnn.models.lattice import QUANTITIES, LatticeModel, check_temperature, check_torus
+from physnn.models.lattice import QUANTITIES, Ising, Potts, check_temperature, check_torus
+from physnn.models.tabulated import LatticeModel, Tabulated
 
 COLUMNS = tuple(QUANTITIES)
 """Columns of a block of measurements: energy, m, m2, m4, structure_x, structure_y, work."""
@@ -90,12 +91,23 @@ class Sampler(ABC):
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
         """Function that updates ``state`` in place."""
 
+    def initial(
+        self, model: LatticeModel, shape: tuple[int, int], generator: np.random.Generator, T: float
+    ) -> np.ndarray:
+        """First configuration: by default that of the model."""
+        return model.initial(shape, generator, T)
+
     def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
         """Initial state of the generators of a chain: by default one of four words."""
         return random.seeded(sequence)
 
 
-def energies_of(model: LatticeModel) -> np.ndarray:
+def columns_of(model: LatticeModel) -> tuple[str, ...]:
+    """Columns of a block of measurements of a model: `COLUMNS`, and more on lattices that have more."""
+    return model.columns if isinstance(model, Tabulated) else COLUMNS
+
+
+def energies_of(model: Ising | Potts) -> np.ndarray:
     """Energies of a like bond, of a site without any, and of the field, as kernels take them: float64 (3,)."""
     return np.array([model.bond, model.offset, model.field])
 
@@ -106,20 +118,23 @@ class Rows:
 
     Attributes
     ----------
-    values : ndarray of float64, shape (measurements, len(COLUMNS))
+    values : ndarray of float64, shape (measurements, len(columns))
         One row per measurement; symbols and units are in `physnn.models.QUANTITIES`.
     snapshots : ndarray of int8, shape (measurements // snapshot_every, H, W)
         Configurations at every ``snapshot_every``-th measurement; empty if none were asked for.
+    columns : tuple of str
+        Names of the columns, `columns_of` the model.
     """
 
     values: np.ndarray
     snapshots: np.ndarray
+    columns: tuple[str, ...] = COLUMNS
 
     def __getitem__(self, column: str) -> np.ndarray:
         """Column by name; `InputError` if there is none of this name."""
-        if column not in COLUMNS:
-            raise InputError(f"there is no column {column!r}; choose one of {', '.join(COLUMNS)}")
-        return np.asarray(self.values[:, COLUMNS.index(column)])
+        if column not in self.columns:
+            raise InputError(f"there is no column {column!r}; choose one of {', '.join(self.columns)}")
+        return np.asarray(self.values[:, self.columns.index(column)])
 
 
 def start(
@@ -130,17 +145,25 @@ def start(
     Parameters
     ----------
     sampler, model, shape
-        How it moves, what, and rows H and columns W of the torus.
+        How it moves, what, and rows H and columns W of the torus; ``model.lattice.shape`` of a model that has one.
     T : float
         Temperature in units of J / k_B: below the critical temperature the start is ordered, else random.
     sequence : numpy.random.SeedSequence
         Seeds everything random in the chain (`physnn.rng.seed_sequence`); it is not changed.
     """
-    check_torus(shape)
+    check_configuration(model, shape)
     check_temperature(T)
     sampler.check(model, shape, T)
-    colours = model.initial(shape, rng.generator(rng.child(sequence)), T)
+    colours = sampler.initial(model, shape, rng.generator(rng.child(sequence)), T)
     return State(colours, sampler.generators(sequence, shape))
+
+
+def check_configuration(model: LatticeModel, shape: tuple[int, int]) -> None:
+    """Raise `InputError` unless configurations of a model may have a shape."""
+    if not isinstance(model, Tabulated):
+        check_torus(shape)
+    elif tuple(shape) != model.lattice.shape:
+        raise InputError(f"configurations of this lattice have the shape {model.lattice.shape}, not {tuple(shape)}")
 
 
 def check_block(measurements: int, interval: int, snapshot_every: int) -> None:
@@ -155,7 +178,7 @@ def check_state(model: LatticeModel, state: State) -> None:
     colours = state.colours
     if colours.ndim != 2 or colours.dtype != np.int8 or not colours.flags.c_contiguous:
         raise InputError("a state needs colours as a contiguous int8 array of H rows and W columns")
-    check_torus(colours.shape)
+    check_configuration(model, colours.shape)
     if not (colours.min() >= 0 and colours.max() < model.q):
         raise InputError(f"a state of this model has colours 0 to {model.q - 1} only; start a chain of its own for it")
     if state.generator.dtype != np.uint64 or not state.generator.any():
@@ -203,11 +226,12 @@ def advance(
     check_state(model, state)
     check_temperature(T)
     sampler.check(model, state.colours.shape, T)
-    rows = np.zeros((measurements, len(COLUMNS)))
+    columns = columns_of(model)
+    rows = np.zeros((measurements, len(columns)))
     kept = measurements // snapshot_every if snapshot_every else 0
     snapshots = np.empty((kept, *state.colours.shape), np.int8)
     run_slices(sampler.drive(model, T, state), measurements, interval, rows, snapshots, snapshot_every)
-    return Rows(rows, snapshots)
+    return Rows(rows, snapshots, columns)
 
 
 def run_slices(

@@ -11,14 +11,29 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.kernels import random
-from physnn.kernels.lattice import clusters
-from physnn.models.lattice import LatticeModel
+from physnn.kernels.lattice import clusters, graph_clusters
+from physnn.models.lattice import Ising, Potts
+from physnn.models.tabulated import LatticeModel, Tabulated, mirrors
 from physnn.samplers.chain import Drive, Sampler, State, energies_of
+from physnn.samplers.local import measured
 
 
-def bond_probability(model: LatticeModel, T: float) -> float:
+def bond_probability(model: Ising | Potts, T: float) -> float:
     """Probability that a favoured bond is active, ``1 - exp(-|bond| / T)``; for Ising ``1 - exp(-2 |J| / T)``."""
     return -math.expm1(-abs(model.bond) / T)
+
+
+def activation(model: Tabulated, T: float) -> np.ndarray:
+    """Probability that a bond is active, by reflection R, kind and colours: (reflections, 6, q, q).
+
+    ``1 - exp(-max(0, E(R a, b) - E(a, b)) / T)``, so that sites joined by active bonds reflect together (U. Wolff,
+    Phys. Rev. Lett. 62, 361 (1989), for vectors; J.-S. Wang, R. H. Swendsen and R. Kotecky, Phys. Rev. Lett. 63, 109
+    (1989), for antiferromagnetic Potts models).
+    """
+    pairs = model.pairs()
+    found = np.stack([-np.expm1(-np.maximum(pairs[:, to] - pairs, 0) / T) for to in mirrors(model)])
+    # What rounding leaves of equal energies is no bond.
+    return np.where(found < 1e-12, 0.0, found)
 
 
 @dataclass(frozen=True)
@@ -28,18 +43,24 @@ class _Clusters(Sampler):
     kind: ClassVar[int]
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
-        """Raise `InputError` for a field, and for an antiferromagnet of more than two colours."""
-        if model.field != 0:
+        """Raise `InputError` for a field, and for an antiferromagnet of more than two colours on a square torus."""
+        if isinstance(model, Tabulated):
+            mirrors(model)
+        elif model.field != 0:
             raise InputError(
                 f"{self.name} has no field, and h is {model.field:g}; use metropolis or heat-bath, or h = 0"
             )
-        if model.bond < 0 and model.q > 2:
+        elif model.bond < 0 and model.q > 2:
             raise InputError(
                 f"{self.name} does not serve a Potts model with J < 0; use metropolis or heat-bath, or J > 0"
             )
 
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
         """Function that updates clusters of a state in place."""
+        if isinstance(model, Tabulated):
+            of_bonds = random.probability_thresholds(activation(model, T)), mirrors(model)
+            what = self.kind, state.colours, state.generator, tuple(model.neighbours), *of_bonds, measured(model)
+            return partial(graph_clusters.run_graph_clusters, *what)
         active = random.probability_thresholds(np.array([bond_probability(model, T)]))[0]
         model_and_bonds = active, model.bond < 0, model.q, energies_of(model)
         return partial(clusters.run_clusters, self.kind, state.colours, state.generator, *model_and_bonds)
@@ -70,7 +91,8 @@ class Wolff(_Clusters):
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `InputError` for a field, J < 0 with more than two colours, or infinite temperature."""
         super().check(model, shape, T)
-        if bond_probability(model, T) < 2.0**-random.UNIFORM_BITS:
+        active = activation(model, T).max() if isinstance(model, Tabulated) else bond_probability(model, T)
+        if active < 2.0**-random.UNIFORM_BITS:
             raise InputError(
                 f"{self.name} at T = {T:g} would turn exactly one spin per step and never mix both parities; "
                 "use heat-bath or swendsen-wang"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.kernels import random
-from physnn.kernels.lattice import local
-from physnn.models.lattice import LatticeModel
+from physnn.kernels.lattice import graph, local
+from physnn.models.geometry import Lattice, measures, neighbours
+from physnn.models.lattice import Ising, Potts
+from physnn.models.tabulated import LatticeModel, Tabulated, keys_of, tabulated
 from physnn.samplers.chain import Drive, Sampler, State, energies_of
 
 UPDATE_ORDERS = {"checkerboard": local.CHECKERBOARD, "random": local.RANDOM}
@@ -23,7 +26,7 @@ Rule = Callable[[np.ndarray, float], np.ndarray]
 colour (last) given the old (first)."""
 
 
-def site_energies(model: LatticeModel) -> np.ndarray:
+def site_energies(model: Ising | Potts) -> np.ndarray:
     """Energy of a site by neighbourhood and colour, float64 of shape (256, q), in units of J.
 
     A neighbourhood is a number of four base-4 digits, the colours of the neighbours; digits that are no colour are
@@ -38,12 +41,16 @@ def site_energies(model: LatticeModel) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def transition_table(rule: Rule, model: LatticeModel, T: float) -> np.ndarray:
+def transition_table(rule: Rule, model: Ising | Potts, T: float) -> np.ndarray:
     """Table of `physnn.kernels.lattice.local` for a rule, a model and a temperature."""
-    cumulative = np.cumsum(rule(site_energies(model), T), axis=2)[:, :, :-1]
-    table = np.ascontiguousarray(random.probability_thresholds(cumulative))
+    table = thresholds_of(rule(site_energies(model), T))
     table.flags.writeable = False
     return table
+
+
+def thresholds_of(probabilities: np.ndarray) -> np.ndarray:
+    """Thresholds of the new colour, as kernels take them, from probabilities (q, keys, q), see `Rule`."""
+    return np.ascontiguousarray(random.probability_thresholds(np.cumsum(probabilities, axis=2)[:, :, :-1]))
 
 
 ACCEPTANCE = 15 / 16
@@ -75,12 +82,30 @@ def heat_bath_probabilities(energies: np.ndarray, T: float) -> np.ndarray:
     return np.repeat((weights / weights.sum(axis=1, keepdims=True))[None], q, axis=0)
 
 
+def measured(model: Tabulated) -> tuple[np.ndarray, ...]:
+    """What `physnn.kernels.lattice.graph.observe_graph` needs of a model besides a configuration."""
+    found = measures(model.lattice)
+    waves = np.zeros((len(found.periods), found.periods.max()), complex)
+    for wave, period in zip(waves, found.periods, strict=True):
+        wave[:period] = np.exp(2j * np.pi * np.arange(period) / period)
+    energies = model.pairs(), np.array(model.site), np.array(model.order)
+    return *model.neighbours, *energies, found.labels, found.weights, found.orders, found.planes, waves
+
+
+@lru_cache(maxsize=8)
+def visits(lattice: Lattice, classes: int) -> np.ndarray:
+    """Sites by sublattice, int32 (N,): no two sites of one are neighbours in the first ``classes`` classes of bonds."""
+    found = graph.sublattices(*neighbours(lattice, classes)[:2])
+    return np.asarray(np.argsort(found, kind="stable"), np.int32)
+
+
 @dataclass(frozen=True)
 class _SingleSite(Sampler):
     """Sweeps of single-site updates by a rule."""
 
     order: str = "checkerboard"
     kind: ClassVar[str]
+    summed: ClassVar[int]
 
     @staticmethod
     @abstractmethod
@@ -96,7 +121,7 @@ class _SingleSite(Sampler):
         """Raise `InputError` for an order of update that does not exist, and a checkerboard with an odd side."""
         if self.order not in UPDATE_ORDERS:
             raise InputError(f"unknown order of update {self.order!r}; there are {', '.join(UPDATE_ORDERS)}")
-        if self.order == "checkerboard" and any(side % 2 for side in shape):
+        if self.order == "checkerboard" and not isinstance(model, Tabulated) and any(side % 2 for side in shape):
             sides = " x ".join(map(str, shape))
             raise InputError(
                 f"a checkerboard needs even sides, not {sides}; "
@@ -105,8 +130,25 @@ class _SingleSite(Sampler):
 
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
         """Function that sweeps a state in place."""
+        if isinstance(model, Tabulated):
+            by_classes = self.order == "checkerboard"
+            sites = visits(model.lattice, len(model.pair)) if by_classes else np.empty(0, np.int32)
+            return graph_drive(model, T, state, self.summed, self.rule, sites)
         table, order = transition_table(self.rule, model, T), UPDATE_ORDERS[self.order]
         return partial(local.run_local, state.colours, state.generator, table, order, energies_of(model))
+
+
+def graph_drive(model: Tabulated, T: float, state: State, rule: int, of_keys: Rule, order: np.ndarray) -> Drive:
+    """Function that sweeps a state on any lattice, by the numbers of neighbourhoods where they are few."""
+    keys = keys_of(model) if rule != graph.EXCHANGE else None
+    rows = model.neighbours.kinds.astype(np.int32) * model.q
+    keyed = rows, np.empty(0, np.int32), np.empty((0, 0, 0), np.uint64)
+    if keys:
+        rule, keyed = graph.BY_KEY, (rows, keys.strides.reshape(-1), thresholds_of(of_keys(keys.energies, T)))
+    summed = model.pairs(), np.array(model.site), 1 / T
+    nearest = int((model.neighbours.kinds[0] % 2 == 0).sum())
+    what = rule, state.colours, state.generator, tuple(model.neighbours), keyed, summed, order, nearest, measured(model)
+    return partial(graph.run_graph, *what)
 
 
 @dataclass(frozen=True)
@@ -122,6 +164,7 @@ class Metropolis(_SingleSite):
     """
 
     kind: ClassVar[str] = "metropolis"
+    summed: ClassVar[int] = graph.SUMMED_METROPOLIS
     rule = staticmethod(metropolis_probabilities)
 
 
@@ -133,4 +176,32 @@ class HeatBath(_SingleSite):
     """
 
     kind: ClassVar[str] = "heat-bath"
+    summed: ClassVar[int] = graph.SUMMED_HEAT_BATH
     rule = staticmethod(heat_bath_probabilities)
+
+
+@dataclass(frozen=True)
+class Kawasaki(Sampler):
+    """Kawasaki sampler: two neighbours exchange their colours with probability ``min(1, exp(-dE / T))``.
+
+    K. Kawasaki, Phys. Rev. 145, 224 (1966).  The number of sites of every colour is conserved: a chain starts with
+    equal numbers of all colours at random places, and averages are those at fixed magnetisation.  One update is N
+    attempts, each a random site and a random one of its nearest neighbours.
+    """
+
+    name: ClassVar[str] = "kawasaki"
+
+    def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
+        """Raise `InputError` never: it serves every model."""
+
+    def initial(
+        self, model: LatticeModel, shape: tuple[int, int], generator: np.random.Generator, T: float
+    ) -> np.ndarray:
+        """Equal numbers of all colours, as far as they divide the sites, at random places."""
+        balanced = np.arange(math.prod(shape)) % model.q
+        return np.asarray(generator.permutation(balanced), np.int8).reshape(shape)
+
+    def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
+        """Function that exchanges colours of a state in place."""
+        on = model if isinstance(model, Tabulated) else tabulated(model, Lattice("square", state.colours.shape))
+        return graph_drive(on, T, state, graph.EXCHANGE, metropolis_probabilities, np.empty(0, np.int32))

@@ -12,7 +12,8 @@ from physnn import rng
 from physnn.errors import InputError
 from physnn.kernels import gpu
 from physnn.kernels.lattice import multispin, observables
-from physnn.models.lattice import LatticeModel, check_temperature
+from physnn.models.lattice import Ising, check_temperature
+from physnn.models.tabulated import LatticeModel, on_torus
 from physnn.samplers.chain import (
     COLUMNS,
     Drive,
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def check_ferromagnet(name: str, model: LatticeModel, other: str) -> None:
-    """Raise `InputError`, which names another sampler, unless a model is the Ising ferromagnet without a field."""
-    if model.name != "ising" or model.bond <= 0 or model.field:
-        raise InputError(f"{name} serves the Ising model with J > 0 and no field; use {other} for this one")
+def ferromagnet(name: str, model: LatticeModel, other: str) -> Ising:
+    """Ising ferromagnet without a field; raises `InputError`, which names another sampler, for any other model."""
+    if not isinstance(model, Ising) or model.bond <= 0 or model.field:
+        raise InputError(f"{name} serves the square Ising model with J > 0 and no field; use {other} for this one")
+    return model
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class Multispin(Sampler):
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `InputError` unless it is the ferromagnet without field on a lattice that fits."""
-        check_ferromagnet(self.name, model, "metropolis")
+        found = ferromagnet(self.name, model, "metropolis")
         multispin.check_packable(*shape)
-        multispin.thresholds(model.bond / 2 / T)
+        multispin.thresholds(found.bond / 2 / T)
 
     def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
         """States of the generators, those of every column block."""
@@ -57,8 +59,9 @@ class Multispin(Sampler):
 
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
         """Function that sweeps a state in place."""
-        p = multispin.thresholds(model.bond / 2 / T)
-        energies = energies_of(model)
+        ising = on_torus(self.name, model)
+        p = multispin.thresholds(ising.bond / 2 / T)
+        energies = energies_of(ising)
         space = observables.measuring_space(2, *state.colours.shape)
 
         def sweeps(
@@ -106,9 +109,9 @@ class MultispinGpu(Sampler):
         """Raise `InputError` unless it is the ferromagnet without field on a lattice that fits."""
         from physnn.kernels.gpu import ising
 
-        check_ferromagnet(self.name, model, "metropolis on the CPU")
+        found = ferromagnet(self.name, model, "metropolis on the CPU")
         ising.check_shape(*shape)
-        ising.acceptance_words(model.bond / 2 / T)
+        ising.acceptance_words(found.bond / 2 / T)
         gpu.check(self.device)
 
     def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
@@ -131,10 +134,11 @@ class MultispinGpu(Sampler):
             raise InputError("a state for multispin-gpu needs a generator of two words, a key and the sweeps done")
         if len({(s.colours.shape, int(s.generator[1])) for s in states}) != 1:
             raise InputError("chains move together only if their lattices are equal and have done the same sweeps")
-        energies = energies_of(model)
+        of_torus = on_torus(self.name, model)
+        energies = energies_of(of_torus)
         H, W = states[0].colours.shape
         waves = observables.longest_wave(W), observables.longest_wave(H)
-        p, N = np.stack([ising.acceptance_words(model.bond / 2 / T) for T in temperatures]), H * W
+        p, N = np.stack([ising.acceptance_words(of_torus.bond / 2 / T) for T in temperatures]), H * W
         keys = np.array([s.generator[0] for s in states])
         words, *rest = ising.upload(np.stack([s.colours for s in states]), keys, 0, p, self.device)
         clock, run = rest[1], ising.repeated(words, *rest)

@@ -9,12 +9,13 @@ import numpy as np
 from scipy import stats
 
 from physnn import rng
+from physnn.exact.ising.lattices import lattice_enumeration
 from physnn.models import Ising
-from physnn.models.lattice import LatticeModel
+from physnn.models.tabulated import LatticeModel, Tabulated
 from physnn.samplers import SAMPLERS, Rows, Sampler, State, advance, start, thermalise
 
-GENERAL = [name for name in SAMPLERS if name != "multispin"]
-"""Samplers of every lattice; multispin coding needs one of 128 columns."""
+GENERAL = [name for name in SAMPLERS if name not in ("multispin", "kawasaki")]
+"""Samplers of every lattice and all configurations: multispin needs 128 columns, Kawasaki conserves the order."""
 
 
 @cache
@@ -45,16 +46,25 @@ def labels(energy: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 def exact_histogram(model: LatticeModel, shape: tuple[int, int], T: float) -> dict[int, float]:
     """Probability of every pair of energy and order parameter."""
-    energy, order = energy_and_order(model, configurations(model.q, *shape))
+    if isinstance(model, Tabulated):
+        found = lattice_enumeration(model)
+        energy, order = found.energy, found.values["m2"]
+    else:
+        energy, order = energy_and_order(model, configurations(model.q, *shape))
     weight = np.exp(-(energy - energy.min()) / T)
     keys, place = np.unique(labels(energy, order), return_inverse=True)
     return dict(zip(keys.tolist(), np.bincount(place, weight) / weight.sum(), strict=True))
 
 
+def signed(model: LatticeModel) -> str:
+    """Column of the order parameter that is compared: signed on a torus with a field."""
+    return "m" if getattr(model, "field", 0) else "m2"
+
+
 def p_value(model: LatticeModel, shape: tuple[int, int], T: float, rows: Rows) -> float:
     """Chi-square p-value of independent measurements; rare pairs are pooled until 10 are expected."""
     exact = exact_histogram(model, shape, T)
-    order = rows["m" if model.field else "m2"]
+    order = rows[signed(model)]
     n, N = len(order), shape[0] * shape[1]
     seen, counts = np.unique(labels(rows["energy"] * N, order), return_counts=True)
     if not set(seen.tolist()) <= set(exact):
@@ -104,5 +114,5 @@ def thinned(
     """Measurements six autocorrelation times apart, of the slower of energy and order parameter."""
     state, interval = chain(sampler, model, shape, T, *words)
     pilot = advance(sampler, model, T, state, 5_000, interval)
-    slow = max(tau(pilot["energy"]), tau(pilot["m" if model.field else "m2"]))
+    slow = max(tau(pilot["energy"]), tau(pilot[signed(model)]))
     return advance(sampler, model, T, state, n, math.ceil(taus * slow * interval))
