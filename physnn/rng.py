@@ -24,7 +24,8 @@ STREAMS = {
     "image": "images shown to a network in a sweep: (network, density, L, image)",
     "noise": "counter key of the noise in a network's dynamics: (network, image); of a domain in it: "
     "(memory, network, pattern, L, eta, replica)",
-    "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain); of unit vectors: "
+    "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain), of a ladder "
+    "(..., tempering, L, every T, chain); of unit vectors: "
     "(vectors, order or seam, model, ..., L, T); runs of percolation: (percolation, L, series)",
     "subset": "which images or points form a subset or a split of a data set: (purpose)",
     "fill": "random numbers between the pixels of expanded images: (kind)",

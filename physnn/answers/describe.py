@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from physnn.analysis.curves.observables import available
+from physnn.answers.exchange import exchanges_of
 from physnn.answers.fit import controls_of, sampled_arrays
 from physnn.bundled import resolve
 from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
@@ -43,6 +44,8 @@ def describe(name: str | Path) -> dict[str, Any]:
         if any(map(controls_of, sweep.sizes.values())):
             control, sizes = sampled_arrays(sweep)
             facts["observables"] = ", ".join(available(sizes[next(iter(sizes))][1], control))
+        if swaps := exchanges_of(sweep):
+            facts["exchange"] = {f"L{each.L}": each.sentence() for each in swaps}
     facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
     names = ("physnn_version", "git_commit", "command", "created", "platform", "libraries")
     return facts | {key: attrs[key] for key in names if attrs.get(key)}

@@ -11,7 +11,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.collapse.exponents import Settings
-from physnn.analysis.curves.chains import curves_of_chains
+from physnn.analysis.curves.chains import curves_of_chains, curves_of_ladders
 from physnn.analysis.curves.curves import Curves, curves_of
 from physnn.analysis.curves.observables import available, with_moments
 from physnn.analysis.curves.runs import curves_of_runs
@@ -23,6 +23,7 @@ from physnn.analysis.verdict.fit import Fit, Omega, against, fit_curves, omega_o
 from physnn.analysis.verdict.null_model import LEAST_IMAGES, PREDICTED, Errors, NullModel, null_model
 from physnn.analysis.verdict.size_law import SizeLaw, size_law
 from physnn.answers.equilibrium import fitted_together, order_record
+from physnn.answers.exchange import exchanges_of
 from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.hdf5 import Group, is_hdf5
@@ -211,6 +212,7 @@ def loaded(
         raise InputError("a covariance belongs to a plain table; a sweep file has its own resampling")
     sweep = source if isinstance(source, SweepFile) else read_sweep(source)
     sweep, remarks = fitted_together(sweep)
+    remarks = (*remarks, *filter(None, (each.remark() for each in exchanges_of(sweep))))
     found = curves(sweep, observable, resamples=resamples, seed=seed)
     if found.frozen:
         remarks = (*remarks, _frozen(found))
@@ -240,7 +242,7 @@ def _frozen(found: Curves) -> str:
     for L, values in found.frozen.items():
         where.setdefault(", ".join(f"{x:g}" for x in values), []).append(str(L))
     places = "; ".join(f"{found.control} = {values} (L = {', '.join(sizes)})" for values, sizes in where.items())
-    what = "all runs are alike" if found.correlation else "no chain moved"
+    what = "all runs are alike" if found.correlation and not found.chains else "no chain moved"
     return f"{what} at {places}: such points are unknown, not exact, and left out"
 
 
@@ -278,7 +280,8 @@ def sampled_curves(
         components = int(group["n_order"].values.max()) if "n_order" in group else 1
         return curves_of(sizes, observable, control, resamples, generator, components)
     components = max(int(v.attrs.get("components", 1)) for v in group.values())
-    return curves_of_chains(sizes, observable, control, resamples, generator, components, together)
+    form = curves_of_ladders if "replica" in group else curves_of_chains
+    return form(sizes, observable, control, resamples, generator, components, together)
 
 
 def default_observable(sweep: SweepFile, first: Sequence[str] = ("rmse", "binder")) -> str:

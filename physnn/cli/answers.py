@@ -109,6 +109,7 @@ def sweep_answer(out: Path, observable: str, count: int) -> Answer:
     """Answer of a finished sweep, drawn beside it."""
     from physnn.answers import fit as report
     from physnn.answers import plots
+    from physnn.answers.exchange import exchanges_of
     from physnn.errors import InputError
     from physnn.store.hdf5 import content_digest
     from physnn.store.sweep_file import read_sweep
@@ -135,12 +136,15 @@ def sweep_answer(out: Path, observable: str, count: int) -> Answer:
     }
     if found:
         plain |= {"equilibrium": [check.as_json() for check in found], "order": sweep.recipe["order"]}
+    if swaps := exchanges_of(sweep):
+        plain |= {"exchange": [each.as_json() for each in swaps]}
     return Answer(plain, lambda: _print_sweep(plain, sweep, observable, fit))
 
 
 def _print_sweep(plain: dict[str, Any], sweep: SweepFile, observable: str, fit: Fit | None) -> None:
     from physnn.analysis.order.equilibrium import check_rows
     from physnn.answers import fit as report
+    from physnn.answers.exchange import exchanges_of
     from physnn.errors import InputError
 
     _print_count(plain["tasks_run"])
@@ -150,6 +154,8 @@ def _print_sweep(plain: dict[str, Any], sweep: SweepFile, observable: str, fit: 
         print_table(f"{observable} of {_draws(curves)}", header, report.curve_rows(curves))
     if "equilibrium" in plain:
         print_table("equilibrium", *check_rows(report.equilibrium_checks(sweep)))
+    for each in exchanges_of(sweep):
+        click.echo(f"exchange at L = {each.L}: {each.sentence()}")
     click.echo(fit_text(fit) if fit else plain["remark"])
     for number, stage in enumerate(plain.get("stages", []), 1):
         click.echo(f"stage {number}: {_stage(stage)}")

@@ -287,7 +287,11 @@ def _model(networks: tuple[str, ...], model: tuple[str, ...]) -> tuple[str, ...]
     return ("network", *networks) if networks else model
 
 
-@click.command("sweep-temperature", cls=opt.RecipeCommand, recipes=(TEMPERATURE_RECIPE,))
+@click.command("sweep-temperature", cls=opt.RecipeCommand, recipes=(TEMPERATURE_RECIPE,), leave=("tempering",))
+@click.option(
+    "--tempering", is_flag=False, flag_value="given", type=click.Choice(["given", "acceptance", "feedback"]),
+    help="Exchange replicas between the temperatures of a size; placed by pilots for equal swap rates or by feedback.",
+)  # fmt: skip
 @click.option("--observable", help="What to fit at the end, and what --target-error means [default: binder].")
 @opt.sweep_options("sweep-temperature.h5", "sizes, temperatures, chains or sweeps")
 def sweep_temperature_command(**options: Any) -> None:
@@ -300,6 +304,7 @@ def sweep_temperature_command(**options: Any) -> None:
     physnn sweep-temperature --extend --sweeps 20000
     physnn sweep-temperature --target-error 0.0001 --out precise.h5
     physnn sweep-temperature --device cuda --L 1024 2048 4096
+    physnn sweep-temperature --L 8 --T 1.5 2 2.5 4 --tempering
 
     A rerun continues where an interrupted one stopped.
     """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,6 +61,10 @@ Drive = Callable[[int, int, np.ndarray, np.ndarray, np.ndarray, int], None]
 about ``budget`` sites are visited or the rows are full; `physnn.kernels.lattice.observables.record_row` describes the
 rest."""
 
+LadderDrive = Callable[[tuple[Any, ...], int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], None]
+"""``drive(where, budget, progress, rows, replicas, snapshots, every)`` for all temperatures of a ladder, with ``where``
+its (beta, place, swaps, first, intervals); `physnn.kernels.lattice.local.run_local_ladder` describes them."""
+
 
 @dataclass(frozen=True)
 class Sampler(ABC):
@@ -96,6 +100,12 @@ class Sampler(ABC):
     ) -> np.ndarray:
         """First configuration: by default that of the model."""
         return model.initial(shape, generator, T)
+
+    def drive_ladder(
+        self, model: LatticeModel, temperatures: Sequence[float], states: Sequence[State]
+    ) -> LadderDrive | None:
+        """Function that updates replicas at several temperatures in one compiled call; None where there is none."""
+        return None
 
     def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
         """Initial state of the generators of a chain: by default one of four words."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from physnn.kernels.lattice import graph, local
 from physnn.models.geometry import Lattice, measures, neighbours
 from physnn.models.lattice import Ising, Potts
 from physnn.models.tabulated import LatticeModel, Tabulated, keys_of, tabulated
-from physnn.samplers.chain import Drive, Sampler, State, energies_of
+from physnn.samplers.chain import Drive, LadderDrive, Sampler, State, energies_of
 
 UPDATE_ORDERS = {"checkerboard": local.CHECKERBOARD, "random": local.RANDOM}
 """Orders of update by name, as kernels number them."""
@@ -136,6 +136,25 @@ class _SingleSite(Sampler):
             return graph_drive(model, T, state, self.summed, self.rule, sites)
         table, order = transition_table(self.rule, model, T), UPDATE_ORDERS[self.order]
         return partial(local.run_local, state.colours, state.generator, table, order, energies_of(model))
+
+    def drive_ladder(
+        self, model: LatticeModel, temperatures: Sequence[float], states: Sequence[State]
+    ) -> LadderDrive | None:
+        """Function that sweeps and exchanges replicas in place; None on lattices given as data."""
+        if isinstance(model, Tabulated):
+            return None
+        tables = np.stack([transition_table(self.rule, model, T) for T in temperatures])
+        colours, generators = np.stack([s.colours for s in states]), np.stack([s.generator for s in states])
+        start = partial(
+            local.run_local_ladder, colours, generators, tables, UPDATE_ORDERS[self.order], energies_of(model)
+        )
+
+        def sweeps(where: tuple[Any, ...], *rest: Any) -> None:
+            start(*where, *rest)
+            for state, here, words in zip(states, colours, generators, strict=True):
+                state.colours[:], state.generator[:] = here, words
+
+        return sweeps
 
 
 def graph_drive(model: Tabulated, T: float, state: State, rule: int, of_keys: Rule, order: np.ndarray) -> Drive:

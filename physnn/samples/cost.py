@@ -36,7 +36,7 @@ def plan(recipe: Recipe, jobs: int | None = None) -> dict[str, Any]:
     from physnn.analysis.verdict.planning import CAP
 
     jobs, sample = jobs or available_cores(), sample_of(recipe)
-    if not recipe.undecided:
+    if getattr(recipe, "target_error", None) is None or not recipe.undecided:
         return cost_of(sample, sample.tasks(), jobs)
     first, stage = first_stage(sample)
     found = cost_of(first, first.tasks(), jobs)

@@ -142,10 +142,10 @@ def run(
         done = stored(out)
         shorter = [] if old is None else [(old, done)]
         count = 0
-        if sample.recipe.undecided:
+        while sample.recipe.undecided:
             place.begin(sample)
             first, stage = first_stage(sample)
-            count = _run_stage(place, first, stage, done)
+            count += _run_stage(place, first, stage, done)
             results = _results(first, Parts(out), done)
             shorter.append((first, results))
             sample = sample_of(sample.decided(results))
@@ -200,7 +200,7 @@ def _run_shard(recipe: Recipe, place: _Place, shard: Shard, extend: bool, restar
     if restart:
         raise InputError("--restart would remove what other shards have done: remove the files, or leave --shard out")
     if recipe.undecided:
-        raise InputError("a sweep with a target error cannot run in shards, for all tasks wait for its pilot")
+        raise InputError("a sweep that a pilot decides on cannot run in shards, for all tasks wait for it")
     out, count = place.out, 0
     with sharing(out, str(shard)), stop_signals(max_time):
         with briefly(out):

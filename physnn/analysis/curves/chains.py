@@ -1,7 +1,8 @@
 """Curves y(x) of every size from Markov chains.
 
 Measurements of a chain are correlated, so errors rest on bins of at least 10 autocorrelation times.  Moments are
-averaged over all chains before they are combined; chains at different temperatures are independent.
+averaged over all chains before they are combined; chains at different temperatures are independent, unless they are
+ladders that exchange replicas.
 """
 
 from __future__ import annotations
@@ -94,6 +95,113 @@ def curves_of_chains(
     )
 
 
+def curves_of_ladders(
+    sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]],
+    observable: str,
+    control: str,
+    resamples: int,
+    generator: np.random.Generator,
+    components: int = 1,
+    together: Sequence[str] = (),
+) -> Curves:
+    """Curves of an observable of ladders that exchange replicas; parameters and errors as of `curves_of_chains`.
+
+    A replica that goes from one temperature to another takes along what it remembers.  So bins are the same spans of
+    time at all temperatures of a size, ten times as long as the longest autocorrelation time of the series at any one
+    temperature, and a bootstrap sample draws the same ones for all.
+    """
+    groups = [arrays for _, arrays in sizes.values()]
+    rule = rule_of(observable, control, *groups, components=components)
+    others = [rule_of(name, control, *groups, components=components) for name in together if name != observable]
+    used = sorted({name for each in (rule, *others) for name in each.raw})
+    said, apart, bins = disequilibrium(sizes, control), [], []
+    x, y, samples, frozen, correlation = {}, {}, {}, {}, {}
+    for L in sorted(sizes):
+        order, values = np.argsort(sizes[L][0]), np.asarray(sizes[L][0], float)
+        moves = moving([sizes[L][1][name] for name in used])[order]
+        if not moves.any():
+            raise InputError(f"no chain of L = {L} has moved, so {observable} is unknown there: leave this size out")
+        x[L], frozen[L] = values[order[moves]], tuple(values[order[~moves]].tolist())
+        raw = {name: np.asarray(sizes[L][1][name], float)[order[moves]] for name in used}
+        if not all(np.isfinite(series).all() for series in raw.values()):
+            raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
+        moments = np.array(rule.moments(*(raw[name] for name in rule.raw)))
+        further = [m for each in others for m in each.moments(*(raw[name] for name in each.raw))]
+        means, spans = _common_spans(moments, further, f"L = {L}", (control, x[L]), refuse=not said)
+        y[L], samples[L], left_out = _drawn_together(rule, means, spans, resamples, generator)
+        y[L], samples[L] = y[L] * (scale := rule.scale(float(L), x[L])), samples[L] * scale
+        correlation[L] = _shrunk_correlation(left_out)
+        bins.append(len(spans))
+        ladders = moments.shape[2]
+        apart.append(_disagreement(L, x[L], [_one_mean(m.reshape(ladders, -1)) for m in means[0]], control))
+    return resampled_curves(
+        rule,
+        observable,
+        control,
+        (x, y, samples),
+        min(bins),
+        equilibrium=said or next((a for a in apart if a), ""),
+        chains=min(np.shape(next(iter(arrays.values())))[1] for _, arrays in sizes.values()),
+        bins=min(bins),
+        frozen={L: values for L, values in frozen.items() if values},
+        correlation=correlation,
+    )
+
+
+def _common_spans(
+    moments: np.ndarray, further: Sequence[np.ndarray], size: str, points: tuple[str, np.ndarray], refuse: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of moments ``(moments, points, ladders, measurements)`` in spans of time, and how long these are.
+
+    The spans of all ladders are one axis, long enough for every point and for the further series.
+    """
+    ladders, length = moments.shape[2:]
+    taus = [max(estimate_time(m[k]).tau.value for m in (*moments, *further)) for k in range(moments.shape[1])]
+    slowest = int(np.argmax(taus))
+    where = f"{size}, {points[0]} = {points[1][slowest]:.6g}"
+    count = bin_count(_bin_time(taus[slowest], ladders, length, where, refuse), ladders, length)
+    edges = bin_edges(length, count)
+    spans = np.diff(edges, append=length)
+    means = np.add.reduceat(moments, edges, axis=3) / spans
+    return means.reshape(*means.shape[:2], -1), np.tile(spans, ladders).astype(float)
+
+
+def _drawn_together(
+    rule: Observable, means: np.ndarray, spans: np.ndarray, resamples: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, bootstrap samples, and values with one span left out each, of all points from the same spans."""
+    drawn, total = redrawn(len(spans), resamples, generator) * spans, means @ spans
+    with np.errstate(all="ignore"):  # what is not finite is found by the caller
+        values = rule.combine(*(total / spans.sum()))
+        samples = rule.combine(*(drawn @ means.transpose(0, 2, 1) / drawn.sum(1)[:, None]))
+        left_out = rule.combine(*(total[..., None] - means * spans) / (spans.sum() - spans))
+    return values, samples, left_out
+
+
+def _shrunk_correlation(rows: np.ndarray) -> np.ndarray:
+    """Correlation of points from rows ``(points, draws)``, less what so many draws hardly know.
+
+    Correlations are shrunk towards 0 by the ratio of the sum of their variances, (1 - r^2)^2 / (n - 1), to that of
+    their squares.  J. Schaefer and K. Strimmer, Stat. Appl. Genet. Mol. Biol. 4, 32 (2005).
+    """
+    found, one = np.atleast_2d(np.corrcoef(rows)), np.eye(len(rows))
+    other = found[one == 0]
+    noise = float(((1 - other**2) ** 2).sum()) / (rows.shape[1] - 1)
+    return np.asarray(one + max(0.0, 1 - noise / max(float((other**2).sum()), 1e-300)) * (found - one))
+
+
+def _bin_time(tau: float, chains: int, length: int, where: str, refuse: bool) -> float:
+    """Autocorrelation time that bins are made for; chains that are too short for it are refused if need be."""
+    if not refuse:
+        return min(tau, length / (2 * BIN_TIMES))
+    if chains * length < SHORTEST * tau:
+        raise InputError(
+            f"{where}: {chains} chains of {length} measurements are too few for an autocorrelation time of about "
+            f"{tau:.3g}; take --sweeps {int(np.ceil(2 * SHORTEST * tau / chains))} or more, with --extend"
+        )
+    return tau
+
+
 def _point(
     rule: Observable,
     raw: list[np.ndarray],
@@ -111,13 +219,7 @@ def _point(
     moments = rule.moments(*raw)
     chains, length = raw[0].shape
     tau = max(estimate_time(m).tau.value for m in (*moments, *further))
-    if not refuse:
-        tau = min(tau, length / (2 * BIN_TIMES))
-    if refuse and chains * length < SHORTEST * tau:
-        raise InputError(
-            f"{where}: {chains} chains of {length} measurements are too few for an autocorrelation time of about "
-            f"{tau:.3g}; take --sweeps {int(np.ceil(2 * SHORTEST * tau / chains))} or more, with --extend"
-        )
+    tau = _bin_time(tau, chains, length, where, refuse)
     count = bin_count(tau, chains, length)
     edges = bin_edges(length, count)
     lengths = np.tile(np.diff(edges, append=length), chains)

@@ -14,6 +14,8 @@ from scipy import special
 
 from physnn.analysis.curves.points import Points
 
+LOOSE = 0.3
+"""Mean correlation of neighbours below which points that share runs are all kept (convention)."""
 SHARED_SPACING = 0.2
 """Distance of points that share runs from which they are kept, in widths of the transition (convention)."""
 SHARED_LENGTH = 0.5
@@ -158,6 +160,8 @@ def independent_points(
         )
     if not rough.smooth and known is None:
         return points, keep, None, []
+    if known is not None and len(beside := np.diag(known, 1)[np.diff(points.L) == 0]) and beside.mean() < LOOSE:
+        return points, keep, known, []
     x_c, inverse_nu = (float(p) for p in parameters[:2])
     span = width(points, x_c, inverse_nu)
     keep = thinned(points, x_c, inverse_nu, SHARED_SPACING * span)

@@ -57,6 +57,10 @@ ENTRIES = {
         "Wolff, U.", "{Monte Carlo} errors with less errors",
         "Computer Physics Communications", 156, 2004, "143--153", "10.1016/S0010-4655(03)00467-3",
     ),
+    "Hukushima1996": _article(
+        "Hukushima, K. and Nemoto, K.", "Exchange {Monte Carlo} method and application to spin glass simulations",
+        "Journal of the Physical Society of Japan", 65, 1996, "1604--1608", "10.1143/JPSJ.65.1604",
+    ),
     "Houdayer2004": _article(
         "Houdayer, J. and Hartmann, A. K.",
         "Low-temperature behavior of two-dimensional {Gaussian} {Ising} spin glasses",
@@ -161,6 +165,12 @@ def _data(fit: Fit) -> str:
         return (
             f"{text}, for one network with {curves.images} or more images.  Errors of curves are those of {resamples} "
             "bootstrap samples [Efron1993], images drawn with replacement, and hold for this network alone."
+        )
+    if curves.chains and curves.correlation:
+        return (
+            f"{text}, from {curves.chains} ladders that exchange replicas [Hukushima1996].  Errors and correlations of "
+            f"curves are those of {resamples} bootstrap samples [Efron1993] of {curves.bins} spans of time or more, "
+            "the same ones for all points of a size, each at least 10 autocorrelation times long [Wolff2004]."
         )
     if curves.chains:
         return (

@@ -14,7 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-from physnn.kernels.lattice.observables import DONE, ROW, SITES, measuring_space, record_row
+from physnn.kernels.exchange import exchange_replicas
+from physnn.kernels.lattice.observables import DONE, ROW, SITES, measuring_space, observe_colours, record_row
+from physnn.kernels.primitives import copy
 from physnn.kernels.random import SHIFT, fill_words, random_word
 
 CHECKERBOARD, RANDOM = 0, 1
@@ -130,3 +132,56 @@ def run_local(colours, state, table, order, energies, interval, budget, progress
         if progress[DONE] == interval:
             record_row(colours, energies, space, progress, rows, snapshots, every)
             spent += colours.size
+
+
+@njit(cache=True, nogil=True)
+def run_local_ladder(
+    colours, state, tables, order, energies, beta, place, swaps, first, intervals, budget, progress, rows, replicas,
+    snapshots, every,
+):  # fmt: skip
+    """Sweep the replicas of a ladder, measure them by temperature, and exchange them after each measurement.
+
+    Parameters
+    ----------
+    colours, state : ndarray of int8 and of uint64, shapes (replicas, H, W) and (replicas, 4)
+        Configurations and generators by replica; updated in place.
+    tables : ndarray of uint64, shape (temperatures, q, 256, q - 1)
+        Transition thresholds by temperature.
+    order, energies, budget, progress, every
+        As in `run_local`.
+    beta, place, swaps, first
+        As in `physnn.kernels.exchange.exchange_replicas`; the last two are its generator and its first number.
+    intervals : ndarray of int64, shape (temperatures,)
+        Sweeps before each measurement.
+    rows : ndarray of float64, shape (temperatures, measurements, 7)
+        Measurements, as of `record_row`.
+    replicas : ndarray of int16, shape (temperatures, measurements)
+        Number of the replica that was measured.
+    snapshots : ndarray of int8, shape (temperatures, measurements // every, H, W)
+        Configurations; unused if ``every`` is 0.
+    """
+    H, W = colours.shape[1:]
+    in_row, in_column, wave_x, wave_y = measuring_space(tables.shape[1], H, W)
+    pairs = np.empty((len(tables), 2, 5), np.uint64)
+    for k in range(len(tables)):
+        pairs[k] = two_colours(tables[k])
+    words, total = np.empty(W // 2, np.uint64), np.empty(len(tables))
+    spent = 0
+    while spent < budget and progress[ROW] < rows.shape[1]:
+        row = progress[ROW]
+        for k in range(len(tables)):
+            here = colours[place[k]]
+            for _ in range(intervals[k]):
+                if order == CHECKERBOARD:
+                    checkerboard(here, state[place[k]], tables[k], pairs[k], words)
+                else:
+                    random_sites(here, state[place[k]], tables[k])
+            observe_colours(here, energies, in_row, in_column, wave_x, wave_y, rows[k, row])
+            rows[k, row, 6] = intervals[k]
+            replicas[k, row] = place[k]
+            if every > 0 and (row + 1) % every == 0:
+                copy(here, snapshots[k, (row + 1) // every - 1])
+            total[k] = rows[k, row, 0] * here.size
+            spent += (intervals[k] + 1) * here.size
+        exchange_replicas(total, beta, place, swaps, first + row)
+        progress[ROW] = row + 1

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SWEEPS = {"ising": 5000, "potts": 20_000}
 """Measurements in a chain at L >= 128 by model, unless asked for otherwise: clusters of Potts models decorrelate more
 slowly, and corrections to scaling are larger."""
+PLACING_PILOTS = {"given": 0, "acceptance": 2, "feedback": 4}
+"""Pilots that place the temperatures of a ladder; those for feedback come after those for equal acceptance."""
 INSIDE = 0.9
 """Share of the window in which the critical temperature lies at every size (convention)."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
@@ -40,6 +42,23 @@ class TemperatureStage(BaseModel):
     why: str
 
 
+class PlacedLadder(BaseModel):
+    """Temperatures of the ladder of one size, placed by some pilots."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    L: int
+    T: tuple[Temperature, ...]
+    rounds: int
+    why: str
+
+
+def more_ladders(old: tuple[PlacedLadder, ...], new: tuple[PlacedLadder, ...]) -> tuple[PlacedLadder, ...]:
+    """Ladders of all sizes; one that is there stays."""
+    found = {ladder.L: ladder for ladder in (*new, *old)}
+    return tuple(found[L] for L in sorted(found))
+
+
 class TemperatureSweep(Recipe):
     """The recipe of a temperature sweep.
 
@@ -52,12 +71,17 @@ class TemperatureSweep(Recipe):
     With ``target_error``, the error wanted of the critical temperature of ``target_observable``, ``T`` and ``sweeps``
     are what is asked for until there are ``stages``; then they are what was decided, and ``asked_sweeps`` are the
     sweeps asked for.
+
+    With ``tempering`` all temperatures of a size make a ladder on which replicas are exchanged after every measurement;
+    ``chains`` are independent ladders.  ``ladders`` are those that pilots have placed.
     """
 
     control: ClassVar[str] = "T"
     draws: ClassVar[str] = "chain"
     repeats: ClassVar[str] = "measurement"
-    grows: ClassVar[Mapping[str, Growth]] = {"L": more, "T": more, "chains": most, "sweeps": longer}
+    grows: ClassVar[Mapping[str, Growth]] = {
+        "L": more, "T": more, "chains": most, "sweeps": longer, "ladders": more_ladders,
+    }  # fmt: skip
     decides: ClassVar[str] = "sweeps"
 
     kind: Literal["temperature"] = "temperature"
@@ -93,6 +117,12 @@ class TemperatureSweep(Recipe):
     chains: Annotated[int, Field(ge=1, le=10**4)] = Field(
         default=4, description="Independent chains per size and temperature."
     )
+    tempering: Literal["given", "acceptance", "feedback"] | None = Field(
+        default=None,
+        description="Exchange replicas between the temperatures of a size: given, as --T says; acceptance or feedback, "
+        "as many between its lowest and highest, placed by pilots for equal swap rates or for many round trips.",
+    )
+    ladders: tuple[PlacedLadder, ...] = ()
     snapshots: Annotated[int, Field(ge=0)] = Field(
         default=0, description="Keep the configuration of every so many measurements."
     )
@@ -116,8 +146,35 @@ class TemperatureSweep(Recipe):
         """Return the model."""
         return Ising(self.coupling, self.field) if self.model == "ising" else Potts(self.q, self.coupling)
 
+    def unused(self) -> set[str]:
+        """Return the fields that a file does not record: those of ladders where there are none."""
+        return super().unused() | {name for name in ("tempering", "ladders") if not getattr(self, name)}
+
+    def ladder(self, L: int) -> PlacedLadder:
+        """Return the ladder of one size as far as it is placed."""
+        return next((ladder for ladder in self.ladders if ladder.L == L), PlacedLadder(L=L, T=(), rounds=0, why=""))
+
+    @property
+    def unplaced(self) -> tuple[int, ...]:
+        """Sizes whose ladders wait for a pilot."""
+        return tuple(L for L in self.L if self.ladder(L).rounds < PLACING_PILOTS[self.tempering or "given"])
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a pilot must decide what to measure."""
+        return super().undecided or bool(self.unplaced)
+
+    def _as_asked(self, new: TemperatureSweep) -> TemperatureSweep:
+        """Recipe that is asked for, with what pilots decided in place of what was asked for at that time."""
+        new = super()._as_asked(new)
+        if new.tempering != self.tempering or new.T != self.T:
+            return new
+        return new.model_copy(update={"ladders": more_ladders(self.ladders, new.ladders)})
+
     def temperatures(self, L: int) -> tuple[float, ...]:
         """Return the temperatures of one size."""
+        if placed := self.ladder(L).T:
+            return placed
         if self.T is not None:
             return self.T
         exact, places = self.lattice().critical_temperature, 2
@@ -142,13 +199,15 @@ class TemperatureSweep(Recipe):
         model = self.lattice()
         if self.model == "potts" and self.field:
             raise InputError("the field belongs to the Ising model; leave --field out or use --model ising")
-        if self.undecided and (len(self.L) < 2 or len(self.T or range(self.points)) < 4):
+        if super().undecided and (len(self.L) < 2 or len(self.T or range(self.points)) < 4):
             raise InputError("a target error needs at least 2 sizes and 4 temperatures, or nothing can cross")
         if self.T is None and (self.coupling < 0 or self.field):
             raise InputError("default temperatures are those of a ferromagnet without field; give yours with --T")
         samplers = algorithms()
         if self.algorithm not in samplers:
             raise InputError(f"there is no algorithm {self.algorithm!r}; choose one of {', '.join(samplers)}")
+        if self.tempering:
+            self._check_tempering()
         for L in self.L:
             for T in (min(self.temperatures(L)), max(self.temperatures(L))):
                 if T <= 0:
@@ -157,6 +216,17 @@ class TemperatureSweep(Recipe):
         if self.sweeps is None:
             return self.model_copy(update={"sweeps": SWEEPS[self.model], "longer_if_small": True})
         return self
+
+    def _check_tempering(self) -> None:
+        """Raise InputError where replicas cannot be exchanged."""
+        if len(self.T or range(self.points)) < 2:
+            raise InputError("replica exchange needs at least 2 temperatures, as in: --T 2.0 2.2 2.4")
+        if self.on_gpu:
+            raise InputError("replicas are exchanged on the CPU alone; take another --algorithm, or no --tempering")
+        if self.target_error is not None:
+            raise InputError("a target error decides on temperatures, and a ladder has its own; leave one of them out")
+        if self.ladders and (self.T is None or any((x.T[0], x.T[-1]) != (self.T[0], self.T[-1]) for x in self.ladders)):
+            raise InputError("ladders that were placed keep their temperatures: --T cannot be changed later")
 
     @property
     def components(self) -> int:

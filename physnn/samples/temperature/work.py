@@ -22,16 +22,21 @@ from physnn.samplers.multispin import advance_together
 from physnn.samples.base import check_finite
 from physnn.samples.sample import Results, Sample
 from physnn.samples.tasks import Arrays, Axis, Batch, Checkpoint, Measured, Resources, Task
+from physnn.samples.temperature.ladder import (
+    BLOCK,
+    BLOCK_SECONDS,
+    STORED,
+    exchange_record,
+    ladder_pilot,
+    ladder_quantities,
+    placed_ladders,
+    run_ladder,
+)
 from physnn.samples.temperature.recipe import TemperatureStage, TemperatureSweep, algorithms
+from physnn.store.hdf5 import Group
 
-STORED = ("energy", "m", "structure_x", "structure_y")
-"""Columns of measurements that are kept; m2 and m4 follow from m."""
 PILOT_SHARE, PILOT_LEAST = 4, 500
 """A pilot takes the sweeps asked for over `PILOT_SHARE`, but `PILOT_LEAST` if there are."""
-BLOCK = 50
-"""Measurements of the first block between two looks at the clock."""
-BLOCK_SECONDS = 0.15
-"""How long a block should take: a run that is told to stop waits little longer for its chains."""
 TOGETHER_SECONDS = 0.5
 """How long a block of a batch should take; between blocks configurations travel to the GPU and back."""
 SITES = 2**29
@@ -72,16 +77,28 @@ class TemperatureSample(Sample):
         found["state_colours"] = Measured("", "", "state colours of the chain", (*chain, "row", "column"))
         found["state_generator"] = Measured("", "", "state generator of the chain", (*chain, *words))
         found["snapshots"] = Measured("", "", "snapshots of the chain", (*chain, "snapshot", "row", "column"))
-        return found
+        return found | (ladder_quantities() if self.recipe.tempering else {})
+
+    def split(self, size: int) -> dict[str, int]:
+        """Every task has one temperature and one chain, or a whole ladder."""
+        return {"T": len(self.recipe.temperatures(size)) if self.recipe.tempering else 0, "chain": 0}
+
+    def derived(self, size: int, group: Group) -> Group:
+        """Swap rates, round trips and flow of ladders."""
+        return exchange_record(group) if self.recipe.tempering else {}
 
     def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
         """Memory of a chain, and its updates of single sites."""
         measurements = self.recipe.measurements(size)
         sweeps = measurements * algorithms()[self.recipe.algorithm].interval + self.recipe.thermalisation
-        return Resources(32.0 * size**2 + 8.0 * measurements * len(COLUMNS), float(size**2 * sweeps))
+        count = len(at["T"]) if self.recipe.tempering else 1
+        memory = count * (32.0 * size**2 + 8.0 * measurements * len(COLUMNS))
+        return Resources(memory, float(count * size**2 * sweeps))
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
-        """Measurements and last state of a chain, which goes on from a checkpoint."""
+        """Measurements and last state of a chain or a ladder, which goes on from a checkpoint."""
+        if self.recipe.tempering:
+            return run_ladder(self, task, checkpoint)
         model, sampler, T = self.recipe.lattice(), algorithms()[self.recipe.algorithm], task["T"]
         chain = self.resumed(task, checkpoint)
         if chain is None:
@@ -101,10 +118,15 @@ class TemperatureSample(Sample):
     def begin(self, task: Task) -> State:
         """First state of a task's chain."""
         recipe, L = self.recipe, task.size
+        seeds = self.seeds(L, task["T"], task["chain"])
+        return start(algorithms()[recipe.algorithm], recipe.lattice(), (L, L), task["T"], seeds)
+
+    def seeds(self, *words: rng.Word) -> np.random.SeedSequence:
+        """Seeds of a chain or a ladder of the model, with further key words."""
+        recipe = self.recipe
         q = recipe.q if recipe.model == "potts" else 2
         what = [recipe.model, q, recipe.coupling, recipe.field, recipe.algorithm]
-        seeds = rng.seed_sequence(recipe.seed, "chain", *what, L, task["T"], task["chain"])
-        return start(algorithms()[recipe.algorithm], recipe.lattice(), (L, L), task["T"], seeds)
+        return rng.seed_sequence(recipe.seed, "chain", *what, *words)
 
     def resumed(self, task: Task, checkpoint: Checkpoint) -> Chain | None:
         """Chain that a checkpoint holds, or None if it holds none."""
@@ -184,6 +206,7 @@ class TemperatureSample(Sample):
         """Two short chains of the largest size."""
         L = max(self.recipe.L)
         few = {"L": (L,), "T": (self.recipe.temperatures(L)[-1],), "chains": 2, "thermalisation": 5, "snapshots": 0}
+        few |= {"tempering": None, "ladders": ()}
         sweeps = max(2, math.ceil(1e6 / L**2))
         return TemperatureSample(
             self.recipe.model_copy(update=few | {"sweeps": sweeps, "longer_if_small": False, "target_error": None})
@@ -193,6 +216,8 @@ class TemperatureSample(Sample):
         """Recipe of the pilot of an undecided recipe, and its record."""
         recipe = self.recipe
         assert recipe.sweeps is not None
+        if recipe.unplaced:
+            return ladder_pilot(recipe)
         sweeps = min(recipe.sweeps, max(PILOT_LEAST, math.ceil(recipe.sweeps / PILOT_SHARE)))
         first = recipe.model_copy(update={"sweeps": sweeps, "target_error": None})
         return first, TemperatureStage(T=recipe.T, sweeps=sweeps, why=f"pilot, of {recipe.sweeps} sweeps asked for")
@@ -205,6 +230,9 @@ class TemperatureSample(Sample):
         from physnn.analysis.verdict.planning import Refinement, fit_pilot, lengthen, refine
 
         recipe = self.recipe
+        if recipe.unplaced:
+            first, _ = ladder_pilot(recipe)
+            return placed_ladders(recipe, {L: TemperatureSample(first).assemble(L, results) for L in first.L})
         assert recipe.target_error is not None and recipe.sweeps is not None
         first, stage = self.pilot()
         asked, name = recipe.sweeps / stage.sweeps, recipe.target_observable
