@@ -9,7 +9,9 @@ from physnn import rng
 from physnn.analysis.statistics.series import tau_int
 from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_enumeration, potts_enumeration
-from physnn.models import Ising, Potts
+from physnn.exact.ising.lattices import lattice_enumeration
+from physnn.models import Ising, Lattice, Potts
+from physnn.models.tabulated import Tabulated, tabulated
 from physnn.samplers import COLUMNS, SAMPLERS, local, tempering
 from physnn.samplers.tempering import advance_ladder, intervals_of, start_ladder
 
@@ -20,6 +22,8 @@ CASES = [
     ("wolff", Ising(), 3, (1.8, 2.4, 3.4)),
     ("swendsen-wang", Potts(3), 3, (0.8, 1.1, 1.6)),
     ("metropolis-random", Potts(3, J=-1), 3, (0.3, 0.6, 1.2)),
+    ("metropolis", tabulated(Ising(-1.0), Lattice("triangular", (3, 3))), 3, (0.6, 1.0, 2.0)),
+    ("heat-bath", tabulated(Ising(-1.0), Lattice("square", (4, 4)), -0.7), 4, (0.9, 1.4, 2.4)),
 ]
 
 
@@ -32,19 +36,20 @@ def scores(name, model, L, temperatures, measurements=20_000):
     found = advance_ladder(sampler, model, temperatures, ladder, measurements, intervals)
     z = []
     for rows, T in zip(found.values, temperatures, strict=True):
-        field = {} if model.name == "potts" else {"h": model.h}
-        exact = (
-            potts_enumeration((L, L), model.q, T, model.J)
-            if model.name == "potts"
-            else ising_enumeration((L, L), T, model.J, **field)
-        )
+        if isinstance(model, Tabulated):
+            levels = lattice_enumeration(model)
+            exact = {observable: levels.average(observable, T) for observable in ("energy", "m2", "m4")}
+        elif isinstance(model, Potts):
+            exact = potts_enumeration((L, L), model.q, T, model.J)
+        else:
+            exact = ising_enumeration((L, L), T, model.J, model.h)
         for observable in ("energy", "m2", "m4"):
             mean = tau_int(rows[:, COLUMNS.index(observable)]).mean
             z.append((mean.value - exact[observable]) / mean.error)
     return np.array(z), found
 
 
-@pytest.mark.parametrize(("name", "model", "L", "temperatures"), CASES, ids=str)
+@pytest.mark.parametrize(("name", "model", "L", "temperatures"), CASES, ids=lambda x: getattr(x, "name", str(x))[:40])
 def test_every_temperature_has_its_exact_averages(name, model, L, temperatures):
     z, found = scores(name, model, L, temperatures)
     assert np.abs(z).max() < 4
@@ -52,7 +57,7 @@ def test_every_temperature_has_its_exact_averages(name, model, L, temperatures):
     assert (np.sort(found.replicas, axis=0) == np.arange(len(temperatures))[:, None]).all()
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[5]], ids=str)
+@pytest.mark.parametrize("case", [CASES[0], CASES[5]], ids=lambda x: getattr(x, "name", str(x))[:40])
 def test_exchanges_with_the_wrong_sign_are_seen(case, monkeypatch):
     right = tempering.inverse_temperatures
     monkeypatch.setattr(tempering, "inverse_temperatures", lambda temperatures: -right(temperatures))
