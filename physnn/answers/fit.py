@@ -18,6 +18,7 @@ from physnn.analysis.curves.runs import curves_of_runs
 from physnn.analysis.curves.section import critical_value, section
 from physnn.analysis.curves.tables import Columns, curves_of_table, section_of_table
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.series import share_unseen
 from physnn.analysis.verdict.first_order import two_peaks
 from physnn.analysis.verdict.fit import Fit, Omega, against, fit_curves, omega_of
 from physnn.analysis.verdict.null_model import LEAST_IMAGES, PREDICTED, Errors, NullModel, null_model
@@ -214,9 +215,9 @@ def loaded(
     sweep, remarks = fitted_together(sweep)
     remarks = (*remarks, *filter(None, (each.remark() for each in exchanges_of(sweep))))
     found = curves(sweep, observable, resamples=resamples, seed=seed)
-    if found.frozen:
-        remarks = (*remarks, _frozen(found))
-    return found, two_peaks({L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}), remarks
+    sizes = {L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}
+    remarks = (*remarks, *filter(None, (_frozen(found, sizes) if found.frozen else "", found.slow)))
+    return found, two_peaks(sizes), remarks
 
 
 def _table_of(
@@ -236,14 +237,18 @@ def _table_of(
     return table
 
 
-def _frozen(found: Curves) -> str:
+def _frozen(found: Curves, sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
     """Remark on control values that are left out because no chain moved there, or all runs are alike."""
     where: dict[str, list[str]] = {}
     for L, values in found.frozen.items():
         where.setdefault(", ".join(f"{x:g}" for x in values), []).append(str(L))
     places = "; ".join(f"{found.control} = {values} (L = {', '.join(sizes)})" for values, sizes in where.items())
     what = "all runs are alike" if found.correlation and not found.chains else "no chain moved"
-    return f"{what} at {places}: such points are unknown, not exact, and left out"
+    measurements = min(next(iter(sizes[L].values()))[0].size for L in found.frozen)
+    return (
+        f"{what} at {places}: such points are unknown, not exact, and left out; if measurements are independent, other "
+        f"values have a share below {share_unseen(measurements):.2g} (95 %)"
+    )
 
 
 def equilibrium_checks(sweep: SweepFile) -> list[EquilibriumCheck]:

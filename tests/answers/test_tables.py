@@ -74,6 +74,7 @@ def test_chains_that_never_moved_are_unknown(ising, capsys):
         assert run(["fit", str(ising), "--observable", observable, "--json", "--resamples", "50"]) == 0
         answer = json.loads(capsys.readouterr().out)
         assert "no chain moved at T = 0.3, 0.4 (L = 8, 16, 24)" in answer["warnings"][0]
+        assert "other values have a share below" in answer["warnings"][0]
 
 
 @pytest.mark.parametrize("omega", [1.0, "free"])

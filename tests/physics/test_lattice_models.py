@@ -102,6 +102,22 @@ def exponent(sizes: tuple[int, ...], tau: np.ndarray, relative: np.ndarray) -> t
     return float((weight * (x - middle) * np.log(tau)).sum() / scale), float(scale**-0.5)
 
 
+def test_errors_hold_where_most_flips_are_accepted():
+    """Metropolis at T = 20: m swings from sweep to sweep, and its mean is known better than of independent draws."""
+    L, T, found = 16, 20.0, {"m": [], "energy": []}
+    truth = {"m": 0.0, "energy": kaufman((L, L), T).energy}
+    for seed in range(150):
+        rows = measured("metropolis", L, T, 2000, seed=seed)
+        for name, times in found.items():
+            times.append(estimate_time(rows[name]))
+    assert np.mean([time.tau.value for time in found["m"]]) < 0.2
+    for name, times in found.items():
+        off, error = (np.array(x) for x in ([t.mean.value - truth[name] for t in times], [t.mean.error for t in times]))
+        z = off / error
+        assert 0.56 < np.mean(np.abs(z) < 1) < 0.80 and 0.85 < z.std() < 1.15, name
+        assert np.mean(np.abs(z) < 0.5) < 0.56, "errors of half the size would be seen"
+
+
 LOCAL = {8: (200_000, 1), 16: (200_000, 2), 32: (120_000, 8), 64: (50_000, 32)}
 CLUSTERS = dict.fromkeys((8, 16, 32, 64), (100000, None))
 

@@ -14,8 +14,8 @@ from scipy import special
 
 from physnn.analysis.curves.curves import Curves, disequilibrium, moving, resampled_curves
 from physnn.analysis.curves.observables import Observable, rule_of
-from physnn.analysis.statistics.resampling import BIN_TIMES, bin_count, bin_edges, redrawn
-from physnn.analysis.statistics.series import estimate_time
+from physnn.analysis.statistics.resampling import bin_count, bin_edges, redrawn
+from physnn.analysis.statistics.series import BIN_TIMES, AutocorrelationTime, estimate_time
 from physnn.errors import InputError
 
 DISAGREE = 1e-3
@@ -57,7 +57,7 @@ def curves_of_chains(
     groups = [arrays for _, arrays in sizes.values()]
     rule = rule_of(observable, control, *groups, components=components)
     others = [rule_of(name, control, *groups, components=components) for name in together if name != observable]
-    x, y, samples, bins, apart, frozen = {}, {}, {}, [], [], {}
+    x, y, samples, bins, apart, frozen, slow = {}, {}, {}, [], [], {}, []
     said = disequilibrium(sizes, control)
     used = sorted({name for each in (rule, *others) for name in each.raw})
     for L in sorted(sizes):
@@ -81,6 +81,7 @@ def curves_of_chains(
         y[L] = scale * np.array([p[0] for p in points])
         samples[L] = np.stack([p[1] for p in points], axis=1) * scale
         apart.append(_disagreement(L, x[L], [p[3] for p in points], control))
+        slow.append(_slow_modes(L, x[L], [p[4] for p in points], control))
     chains = min(np.shape(next(iter(arrays.values())))[1] for _, arrays in sizes.values())
     return resampled_curves(
         rule,
@@ -92,6 +93,7 @@ def curves_of_chains(
         chains=chains,
         bins=min(bins),
         frozen={L: values for L, values in frozen.items() if values},
+        slow=next((said for said in slow if said), ""),
     )
 
 
@@ -114,7 +116,7 @@ def curves_of_ladders(
     rule = rule_of(observable, control, *groups, components=components)
     others = [rule_of(name, control, *groups, components=components) for name in together if name != observable]
     used = sorted({name for each in (rule, *others) for name in each.raw})
-    said, apart, bins = disequilibrium(sizes, control), [], []
+    said, apart, bins, slow = disequilibrium(sizes, control), [], [], []
     x, y, samples, frozen, correlation = {}, {}, {}, {}, {}
     for L in sorted(sizes):
         order, values = np.argsort(sizes[L][0]), np.asarray(sizes[L][0], float)
@@ -127,13 +129,14 @@ def curves_of_ladders(
             raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
         moments = np.array(rule.moments(*(raw[name] for name in rule.raw)))
         further = [m for each in others for m in each.moments(*(raw[name] for name in each.raw))]
-        means, spans = _common_spans(moments, further, f"L = {L}", (control, x[L]), refuse=not said)
+        means, spans, no_slow = _common_spans(moments, further, f"L = {L}", (control, x[L]), refuse=not said)
         y[L], samples[L], left_out = _drawn_together(rule, means, spans, resamples, generator)
         y[L], samples[L] = y[L] * (scale := rule.scale(float(L), x[L])), samples[L] * scale
         correlation[L] = _shrunk_correlation(left_out)
         bins.append(len(spans))
         ladders = moments.shape[2]
         apart.append(_disagreement(L, x[L], [_one_mean(m.reshape(ladders, -1)) for m in means[0]], control))
+        slow.append(_slow_modes(L, x[L], no_slow, control))
     return resampled_curves(
         rule,
         observable,
@@ -145,25 +148,30 @@ def curves_of_ladders(
         bins=min(bins),
         frozen={L: values for L, values in frozen.items() if values},
         correlation=correlation,
+        slow=next((said for said in slow if said), ""),
     )
 
 
 def _common_spans(
     moments: np.ndarray, further: Sequence[np.ndarray], size: str, points: tuple[str, np.ndarray], refuse: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Means of moments ``(moments, points, ladders, measurements)`` in spans of time, and how long these are.
+) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """Means of moments ``(moments, points, ladders, measurements)`` in spans of time, how long these are, and p-values.
+
+    The p-values are those of no slow mode at every point.
 
     The spans of all ladders are one axis, long enough for every point and for the further series.
     """
     ladders, length = moments.shape[2:]
-    taus = [max(estimate_time(m[k]).tau.value for m in (*moments, *further)) for k in range(moments.shape[1])]
+    times = [[estimate_time(m[k]) for m in (*moments, *further)] for k in range(moments.shape[1])]
+    taus = [max(time.span for time in each) for each in times]
     slowest = int(np.argmax(taus))
     where = f"{size}, {points[0]} = {points[1][slowest]:.6g}"
     count = bin_count(_bin_time(taus[slowest], ladders, length, where, refuse), ladders, length)
     edges = bin_edges(length, count)
     spans = np.diff(edges, append=length)
     means = np.add.reduceat(moments, edges, axis=3) / spans
-    return means.reshape(*means.shape[:2], -1), np.tile(spans, ladders).astype(float)
+    no_slow = [_no_slow_mode(each) for each in times]
+    return means.reshape(*means.shape[:2], -1), np.tile(spans, ladders).astype(float), no_slow
 
 
 def _drawn_together(
@@ -210,16 +218,16 @@ def _point(
     generator: np.random.Generator,
     where: str,
     refuse: bool = True,
-) -> tuple[float, np.ndarray, int, float]:
-    """Value, samples, number of bins and p-value of one mean, from arrays ``(chains, measurements)``.
+) -> tuple[float, np.ndarray, int, float, float]:
+    """Value, samples, number of bins, p-values of one mean and of no slow mode, from arrays ``(chains, measurements)``.
 
     Bins are long enough for the further series, too.  Chains that are too short are refused, unless nothing will rest
     on their errors.
     """
     moments = rule.moments(*raw)
     chains, length = raw[0].shape
-    tau = max(estimate_time(m).tau.value for m in (*moments, *further))
-    tau = _bin_time(tau, chains, length, where, refuse)
+    times = [estimate_time(m) for m in (*moments, *further)]
+    tau = _bin_time(max(time.span for time in times), chains, length, where, refuse)
     count = bin_count(tau, chains, length)
     edges = bin_edges(length, count)
     lengths = np.tile(np.diff(edges, append=length), chains)
@@ -228,7 +236,8 @@ def _point(
     with np.errstate(all="ignore"):  # what is not finite is found by the caller
         value = float(rule.combine(*(sums.sum(1) / lengths.sum())))
         samples = rule.combine(*((drawn @ sums.T) / (drawn @ lengths)[:, None]).T)
-    return value, np.asarray(samples), len(lengths), _one_mean((sums[0] / lengths).reshape(chains, count))
+    one_mean = _one_mean((sums[0] / lengths).reshape(chains, count))
+    return value, np.asarray(samples), len(lengths), one_mean, _no_slow_mode(times)
 
 
 def _one_mean(bins: np.ndarray) -> float:
@@ -257,4 +266,20 @@ def _disagreement(L: int, x: np.ndarray, p_values: list[float], control: str) ->
     return (
         f"chains of L = {L} disagree (p = {p_values[k]:.1g} at {control} = {x[k]:.6g}): they started too far off, or "
         "are stuck; take more --thermalisation or --sweeps"
+    )
+
+
+def _no_slow_mode(times: Sequence[AutocorrelationTime]) -> float:
+    """Probability that bins of some series scatter as much more by chance as those of one of them do."""
+    return min(1.0, len(times) * min(time.p_value for time in times))
+
+
+def _slow_modes(L: int, x: np.ndarray, p_values: list[float], control: str) -> str:
+    """Sentence that says where bins of a size see a slow mode that the window does not; empty where they do not."""
+    k = int(np.argmin(p_values))
+    if p_values[k] * len(x) > DISAGREE:
+        return ""
+    return (
+        f"bins at L = {L}, {control} = {x[k]:.6g} scatter more than the autocorrelation time explains (p = "
+        f"{p_values[k]:.1g}): a slow mode of small weight, so errors rest on longer bins; take more --sweeps"
     )

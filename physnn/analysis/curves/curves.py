@@ -35,8 +35,9 @@ class Curves:
     ``members`` are the curves of each network, with errors from images alone, ``(networks, points)``; empty for a
     table.  ``covariance`` is that of all values, sizes in order, where a table came with one.  ``equilibrium`` says why
     these are no equilibrium data; empty where nothing speaks against it.  ``frozen`` are control values that are left
-    out because no chain moved there, by size.  ``rounding`` is the unit of the last decimal of control values
-    that are rounded, else 0.  If dimensionless, zeta = 0 unless something else is asked for.
+    out because no chain moved there, by size.  ``slow`` says where chains have a slow mode of small weight.
+    ``rounding`` is the unit of the last decimal of control values that are rounded, else 0.  If dimensionless, zeta = 0
+    unless something else is asked for.
     """
 
     sizes: tuple[int, ...]
@@ -58,6 +59,7 @@ class Curves:
     chains: int = 0
     bins: int = 0
     frozen: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    slow: str = ""
     correlation: dict[int, np.ndarray] = field(default_factory=dict)
     rounding: float = 0.0
 

@@ -99,9 +99,9 @@ class EquilibriumCheck:
     """Evidence for equilibrium of the chains of one size and temperature.
 
     ``tau`` is the longest integrated autocorrelation time of the energy and of |psi|^2, in measurements, and
-    ``effective_samples`` how many independent draws all chains together are worth by it.  ``hot_cold`` is the
-    difference of the means from random and from ordered starts, in standard errors: the larger one of both; NaN where
-    all chains began alike.
+    ``effective_samples`` how many independent draws all chains together are worth by it; NaN where one of them never
+    changed.  ``hot_cold`` is the difference of the means from random and from ordered starts, in standard errors: the
+    larger one of both; NaN where all chains began alike, or never changed.
     """
 
     L: int
@@ -115,9 +115,9 @@ class EquilibriumCheck:
         """Plain data."""
         ratio = self.thermometer.ratio
         found = {"t_conf_over_T": {"value": ratio.value, "error": ratio.error}, "thermometer": self.thermometer.verdict}
-        z = None if np.isnan(self.hot_cold) else self.hot_cold
-        numbers = {"tau": self.tau, "effective_samples": self.effective_samples, "hot_cold_z": z}
-        return {"L": self.L, "T": self.T, **found, **numbers}
+        numbers = {"tau": self.tau, "effective_samples": self.effective_samples, "hot_cold_z": self.hot_cold}
+        known = {name: None if np.isnan(value) else value for name, value in numbers.items()}
+        return {"L": self.L, "T": self.T, **found, **known}
 
 
 def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], both: bool) -> list[EquilibriumCheck]:
@@ -131,18 +131,23 @@ def checks(sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]], bot
         values, arrays = sizes[L]
         for k, T in enumerate(values):
             series = [np.asarray(arrays[name][k], float) for name in WATCHED]
-            slowest = max((estimate_time(s) for s in series), key=lambda time: time.tau.value)
+            slowest = max((estimate_time(s) for s in series), key=lambda time: _unknown_first(time.tau.value))
             split = both and len(series[0]) > 1
-            z = max((_apart(s[::2], s[1::2]) for s in series), key=abs) if split else np.nan
+            z = max((_apart(s[::2], s[1::2]) for s in series), key=_unknown_first) if split else np.nan
             reading = thermometer(arrays["force"][k], arrays["curvature"][k], float(T))
             found.append(EquilibriumCheck(L, float(T), reading, slowest.tau.value, slowest.effective_samples, float(z)))
     return found
 
 
+def _unknown_first(value: float) -> float:
+    """Order of values by size, those that are unknown before all others."""
+    return np.inf if np.isnan(value) else abs(value)
+
+
 def _apart(one: np.ndarray, other: np.ndarray) -> float:
     first, second = estimate_time(one).mean, estimate_time(other).mean
     error = float(np.hypot(first.error, second.error))
-    return (first.value - second.value) / error if error > 0 else 0.0
+    return (first.value - second.value) / error
 
 
 def check_rows(found: list[EquilibriumCheck]) -> tuple[list[str], list[list[str]]]:
@@ -151,8 +156,8 @@ def check_rows(found: list[EquilibriumCheck]) -> tuple[list[str], list[list[str]
     lines = []
     for c in found:
         z = "" if np.isnan(c.hot_cold) else f"{c.hot_cold:.1f} sigma"
-        numbers = [f"{c.tau:.3g}", f"{c.effective_samples:.0f}", z]
-        lines.append([str(c.L), f"{c.T:.6g}", str(c.thermometer.ratio), *numbers, c.thermometer.verdict])
+        numbers = ["unknown"] * 2 if np.isnan(c.tau) else [f"{c.tau:.3g}", f"{c.effective_samples:.0f}"]
+        lines.append([str(c.L), f"{c.T:.6g}", str(c.thermometer.ratio), *numbers, z, c.thermometer.verdict])
     return headings, lines
 
 

@@ -68,7 +68,11 @@ def seam_cost(T: float, strengths: np.ndarray, crossing: np.ndarray) -> SeamCost
     if np.abs(s[ends] - (1.0, -1.0)).max() > 1e-12:
         raise InputError("a seam is measured at strengths from 1 to -1, both included")
     length = H.shape[1]
-    tau = max(estimate_time(row).tau.value for row in H)
+    times = [estimate_time(row) for row in H]
+    for strength, time in zip(s, times, strict=True):
+        if math.isnan(time.tau.value):
+            raise InputError(f"seam of strength {strength:g}: {time.note}; take a higher temperature")
+    tau = max(time.span for time in times)
     blocks = min(bin_count(tau, 1, length), 32)
     if blocks < LEAST_BLOCKS:
         need = math.ceil(10 * LEAST_BLOCKS * tau)

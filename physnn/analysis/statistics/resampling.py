@@ -11,11 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.statistics.series import as_chains, tau_int
+from physnn.analysis.statistics.series import BIN_TIMES, as_chains, tau_int
 from physnn.errors import InputError
 
-BIN_TIMES = 10.0
-"""Least length of a bin, in units of the longest tau, a convention: errors are about 5 % low for one exponential."""
 MOST_BINS = 128
 """Number of bins, over all chains, above which bins are made longer instead: the error is then known to 6 %."""
 

@@ -67,7 +67,7 @@ def _farthest(draws: np.ndarray) -> float:
 
 def _thinned(values: np.ndarray, most: int = 1000) -> np.ndarray:
     """Values far enough apart to be independent: what is correlated clumps, and clumps look like peaks."""
-    apart = 2 * estimate_time(values).tau.value if len(values) >= LEAST_VALUES else 1.0
+    apart = 2 * estimate_time(values).span if len(values) >= LEAST_VALUES else 1.0
     return values[:: max(math.ceil(len(values) / most), math.ceil(apart - 0.5))]
 
 

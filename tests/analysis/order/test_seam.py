@@ -51,6 +51,7 @@ def test_errors_cover(tau):
         (STRENGTHS[1:], planted(1000)[1:], "from 1 to -1"),
         (STRENGTHS[[0, 4]], planted(1000)[[0, 4]] * 20, "overlap"),
         (STRENGTHS, np.full((5, 100), np.nan), "finite"),
+        (STRENGTHS, np.vstack([planted(1000)[:4], np.full((1, 1000), 2.5)]), r"strength -1: the series never changed"),
     ],
 )
 def test_what_cannot_be_answered_is_refused(strengths, H, words):

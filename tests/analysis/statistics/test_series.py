@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.statistics.series import autocorrelation, autocovariance, estimate_time, tau_int
+from physnn.analysis.statistics.series import autocorrelation, autocovariance, estimate_time, share_unseen, tau_int
 from physnn.errors import InputError
 from tests.synthetic.markov import ar1
 
@@ -30,7 +30,8 @@ def test_tau_is_unbiased_and_errors_cover(tau, chains, length):
     assert abs(taus.mean() - tau) < 4 * taus.std(ddof=1) / np.sqrt(240)
     means, errors = np.array([(f.mean.value, f.mean.error) for f in found]).T
     tau_errors = np.array([f.tau.error for f in found])
-    assert 0.60 < np.mean(np.abs(taus - tau) < tau_errors) < 0.76
+    # Windows of independent draws are chosen wide at times, so that the error of their tau is a little large.
+    assert 0.60 < np.mean(np.abs(taus - tau) < tau_errors) < (0.76 if tau > 0.5 else 0.80)
     assert 0.60 < np.mean(np.abs(means) < errors) < 0.76
     # 95 % widths reported as sigma cover too often, errors of independent draws too rarely.
     assert np.mean(np.abs(means) < 1.96 * errors) > 0.9
@@ -71,11 +72,71 @@ def test_chains_that_stay_apart_are_refused_though_each_alone_looks_fine():
         tau_int(x)
 
 
-def test_a_constant_series_says_so():
+@pytest.mark.parametrize(("phi", "tau", "error"), [(-0.5, 1 / 6, 0.00408), (-0.9, 1 / 38, 0.001622)])
+def test_series_that_swing_have_their_own_tau_and_error(phi, tau, error):
+    """20,000 measurements of AR(1) with phi < 0: tau = (1 + phi) / (2 (1 - phi)) and error sqrt(2 tau / n) in 10 %."""
+    assert tau == pytest.approx((1 + phi) / (2 * (1 - phi)))
+    generator = rng.stream(7, "synthetic", "swings", phi)
+    found = [tau_int(ar1(generator, (1, 20_000), tau)) for _ in range(100)]
+    errors, taus = np.array([f.mean.error for f in found]), np.array([f.tau.value for f in found])
+    assert abs(np.median(errors) / error - 1) < 0.03 and np.mean(np.abs(errors / error - 1) < 0.1) > 0.85
+    assert abs(taus.mean() - tau) < 4 * taus.std(ddof=1) / 10
+    assert np.mean(np.abs(taus - tau) < [f.tau.error for f in found]) > 0.55
+    assert 0.55 < np.mean(np.abs([f.mean.value for f in found]) < errors) < 0.80
+    # Errors of independent draws, which are sqrt(1/2 / tau) times as large, would cover always.
+    assert np.mean(np.abs([f.mean.value for f in found]) < np.sqrt(0.5 / tau) * errors) > 0.85
+
+
+def test_a_series_that_swings_for_ever_has_the_error_of_independent_draws():
+    found = estimate_time(np.tile([1.0, -1.0], 500))
+    assert found.tau.value == 0.5 and found.mean.error == pytest.approx(1000**-0.5, rel=0.01)
+    assert "cancel" in found.note
+
+
+def slow(generator: np.random.Generator, n: int, weight: float, tau: float, base: float = 0.5) -> np.ndarray:
+    """AR(1) of tau ``base``, of which a share ``weight`` of the variance is AR(1) of a longer tau."""
+    return np.sqrt(1 - weight) * ar1(generator, (1, n), base) + np.sqrt(weight) * ar1(generator, (1, n), tau)
+
+
+@pytest.mark.parametrize(("tau", "base"), [(10.0, 0.5), (50.0, 0.5), (1000.0, 0.5), (50.0, 1 / 6), (1000.0, 1 / 38)])
+def test_a_slow_mode_of_small_weight_is_seen_or_does_not_matter(tau, base):
+    """1 % of the variance: errors within 20 % of the truth, or a note; never below the error of the window."""
+    generator = rng.stream(8, "synthetic", "slow", tau, base)
+    n, truth = 20_000, 0.99 * base + 0.01 * tau
+    found = [estimate_time(slow(generator, n, 0.01, tau, base)) for _ in range(60)]
+    ratio = np.array([f.mean.error for f in found]) / np.sqrt(2 * truth / n)
+    said = np.array([bool(f.note) for f in found])
+    assert np.mean(said | (np.abs(ratio - 1) < 0.2)) > 0.9
+    if tau < 1000:
+        assert abs(np.median(ratio) - 1) < 0.15
+    else:  # the whole series is 20 tau long
+        assert said.all() and np.median(ratio) > 0.45 and all("slow mode" in f.note for f in found)
+        assert min(f.span for f in found) > 2 * truth > 2 * base
+
+
+def test_plain_series_are_told_no_slow_mode():
+    """500 series of AR(1), and 300 of 10 or 20 events among zeros: under 5 % and 2 % have notes."""
+    generator = rng.stream(9, "synthetic", "plain")
+    kinds = [(tau, shape) for tau in (1 / 38, 1 / 6, 0.5, 1.5, 20.0) for shape in ((1, 20_000), (4, 2000))]
+    found = [estimate_time(ar1(generator, shape, tau)) for tau, shape in kinds for _ in range(50)]
+    assert np.mean([bool(f.note) for f in found]) < 0.05
+    rare = [
+        estimate_time((generator.random((1, 20_000)) < share) * 8.0) for share in (0.0005, 0.001) for _ in range(150)
+    ]
+    assert np.mean([bool(f.note) for f in rare]) < 0.02
+
+
+def test_what_never_changed_is_unknown():
     for value in (0.0, 0.1, 1 / 3):
-        found = tau_int(np.full((2, 30), value))
-        assert (found.tau.value, found.mean.value, found.mean.error) == (0.5, value, 0.0)
-        assert "constant" in found.note
+        for found in (
+            tau_int(np.full((2, 30), value)),
+            estimate_time(value * (1 + 1e-15 * np.arange(60.0).reshape(2, 30))),
+        ):
+            assert found.mean.value == pytest.approx(value, abs=1e-14) and found.span == 0.5
+            assert np.isnan([found.tau.value, found.mean.error, found.effective_samples]).all()
+            assert "never changed" in found.note and "share below 0.049 (95 %)" in found.note
+    assert share_unseen(10_000) == pytest.approx(3e-4, rel=0.01)
+    assert (1 - share_unseen(20)) ** 20 == pytest.approx(0.05)
     assert autocorrelation(np.full(5, 0.1)).tolist() == [1, 0, 0, 0, 0]
     with pytest.raises(InputError, match="too short"):
         tau_int(np.array([np.zeros(100), np.ones(100)]))
@@ -115,5 +176,5 @@ def test_tau_of_short_chains_is_corrected_for_the_mean_that_was_subtracted():
     found = np.array([estimate_time(x) for x in draws], object)
     tau = np.array([e.tau.value for e in found if e.window == 1])
     rho = np.array([autocorrelation(x)[1] for x, e in zip(draws, found, strict=True) if e.window == 1])
-    np.testing.assert_allclose(tau, np.maximum((0.5 + rho) * (1 + 3 / 20), 0.5 / 20))
+    np.testing.assert_allclose(tau, (0.5 + rho) * (1 + 3 / 20))
     assert len(tau) > 500
