@@ -34,6 +34,7 @@ OBSERVABLES = (
 PHILOX = ("tests/kernels/test_philox.py",)
 XOSHIRO = ("tests/kernels/test_xoshiro.py",)
 LATTICE = ("tests/kernels/lattice/test_local.py", "tests/samplers/test_exact.py")
+CLUSTERS = ("tests/samplers/test_clusters.py", "tests/samplers/test_exact.py")
 MEASURED = ("tests/kernels/lattice/test_observables.py", "tests/samplers/test_exact.py")
 MULTISPIN = ("tests/kernels/lattice/test_multispin.py",)
 KURAMOTO = ("tests/kernels/vectors/test_langevin.py", "tests/samplers/test_vectors.py")
@@ -115,31 +116,15 @@ BUGS = [
         "down = colours[i + 1 if i + 1 < H else i, j]",
         LATTICE,
     ),
-    Bug(
-        "kernels/lattice/clusters.py",
-        "if (word >> SHIFT) < active:\n                    colours",
-        "if (word >> SHIFT) > active:\n                    colours",
-        LATTICE,
-    ),
-    Bug(
-        "kernels/lattice/clusters.py",
-        "y = i + 1 if i + 1 < H else 0\n            elif bond == 2",
-        "y = i + 1 if i + 1 < H else i\n            elif bond == 2",
-        LATTICE,
-    ),
-    Bug(
-        "kernels/lattice/clusters.py",
-        "join(parent, i * W + j, below_i * W + j)",
-        "join(parent, i * W + j, i * W + right)",
-        LATTICE,
-    ),
-    Bug(
-        "kernels/lattice/clusters.py",
-        "shifts[site] = (random_word(state) >> uint64(63)) if q == 2",
-        "shifts[site] = 1 if q == 2",
-        LATTICE,
-    ),
-    Bug("kernels/lattice/clusters.py", "shift = 1 + below(state, q - 1) if q > 2 else 1", "shift = 0", LATTICE),
+    Bug("kernels/lattice/clusters.py", "~((bonds << ONE_BIT) | last) &", "~(bonds << ONE_BIT) &", CLUSTERS),
+    Bug("kernels/lattice/clusters.py", "(differ ^ unlike) & active[k]\n", "differ & active[k]\n", CLUSTERS),
+    Bug("kernels/lattice/clusters.py", "own & ~behind, own & behind", "own & ~behind, own & ~own", CLUSTERS),
+    Bug("kernels/lattice/clusters.py", "    if wrap:\n", "    if wrap and count < 0:\n", CLUSTERS),
+    Bug("kernels/lattice/clusters.py", "if shift < q:", "if shift <= q:", CLUSTERS),
+    Bug("kernels/lattice/wolff.py", "few >> uint64(4) if visits", "few if visits", CLUSTERS),
+    Bug("kernels/lattice/wolff.py", "member[at] | beside, beside, at", "member[at] | beside, NO_BIT, at", CLUSTERS),
+    Bug("kernels/lattice/wolff.py", "above if side == 2 else under)", "above if side == 2 else above)", CLUSTERS),
+    Bug("kernels/lattice/wolff.py", "if NO_BIT < shift < q:", "if shift < q:", CLUSTERS),
     Bug("kernels/vectors/reflected.py", "factor = -2 * strengths[t]", "factor = -1 * strengths[t]", REFLECTIONS),
     Bug("kernels/vectors/reflected.py", "x[r, c, a] -= 2 * along", "x[r, c, a] -= along", REFLECTIONS),
     Bug("kernels/vectors/reflected.py", "right = (c + displacements[t, 1]) % W", "right = c", REFLECTIONS),

@@ -15,7 +15,7 @@ from physnn.checks.bench import BASELINE, Case, over, over_one_thread, per_nanos
 from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
 from physnn.kernels.lattice import multispin
-from physnn.kernels.lattice.plain import plain_sweeps
+from physnn.kernels.lattice.local import plain_sweeps
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, State, advance, start, thermalise
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from physnn.errors import InputError
 from physnn.kernels import random
-from physnn.kernels.lattice import clusters, graph_clusters
+from physnn.kernels.lattice import graph_clusters, swendsen_wang, wolff
+from physnn.kernels.lattice.multispin_code import LANES
 from physnn.models.lattice import Ising, Potts
 from physnn.models.tabulated import LatticeModel, Tabulated, mirrors
 from physnn.samplers.chain import Drive, Sampler, State, energies_of
@@ -55,15 +57,39 @@ class _Clusters(Sampler):
                 f"{self.name} does not serve a Potts model with J < 0; use metropolis or heat-bath, or J > 0"
             )
 
+    def generators(self, sequence: np.random.SeedSequence, shape: tuple[int, int]) -> np.ndarray:
+        """States of generators that run abreast, and of a spare one: uint64 of shape (4, LANES)."""
+        return sequence.generate_state(4 * LANES, np.uint64).reshape(4, LANES)
+
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
         """Function that updates clusters of a state in place."""
-        if isinstance(model, Tabulated):
-            of_bonds = random.probability_thresholds(activation(model, T)), mirrors(model)
-            what = self.kind, state.colours, state.generator, tuple(model.neighbours), *of_bonds, measured(model)
-            return partial(graph_clusters.run_graph_clusters, *what)
+        if state.generator.shape != (4, LANES):
+            raise InputError(
+                f"a state for {self.name} needs {LANES} generators of four words; a chain of an earlier version cannot "
+                "go on: begin it anew"
+            )
+        return self._on_lattice(model, T, state) if isinstance(model, Tabulated) else self._on_torus(model, T, state)
+
+    def _on_lattice(self, model: Tabulated, T: float, state: State) -> Drive:
+        """Function that updates clusters of any lattice, with the spare generator."""
+        of_bonds = random.probability_thresholds(activation(model, T)), mirrors(model)
+        spare = state.generator[:, -1].copy()
+        what = self.kind, state.colours, spare, tuple(model.neighbours), *of_bonds, measured(model)
+
+        def updates(*rest: Any) -> None:
+            graph_clusters.run_graph_clusters(*what, *rest)
+            state.generator[:, -1] = spare
+
+        return updates
+
+    @abstractmethod
+    def _on_torus(self, model: Ising | Potts, T: float, state: State) -> Drive:
+        """Function that updates clusters of the square torus."""
+
+    def _rule(self, model: Ising | Potts, T: float) -> tuple[Any, ...]:
+        """Threshold of an active bond, sign and number of colours, and energies, as kernels take them."""
         active = random.probability_thresholds(np.array([bond_probability(model, T)]))[0]
-        model_and_bonds = active, model.bond < 0, model.q, energies_of(model)
-        return partial(clusters.run_clusters, self.kind, state.colours, state.generator, *model_and_bonds)
+        return active, model.bond < 0, model.q, energies_of(model)
 
 
 @dataclass(frozen=True)
@@ -74,7 +100,10 @@ class SwendsenWang(_Clusters):
     """
 
     name: ClassVar[str] = "swendsen-wang"
-    kind: ClassVar[int] = clusters.SWENDSEN_WANG
+    kind: ClassVar[int] = graph_clusters.SWENDSEN_WANG
+
+    def _on_torus(self, model: Ising | Potts, T: float, state: State) -> Drive:
+        return partial(swendsen_wang.run_swendsen_wang, state.colours, state.generator, *self._rule(model, T))
 
 
 @dataclass(frozen=True)
@@ -85,7 +114,7 @@ class Wolff(_Clusters):
     """
 
     name: ClassVar[str] = "wolff"
-    kind: ClassVar[int] = clusters.WOLFF
+    kind: ClassVar[int] = graph_clusters.WOLFF
     warm_up: ClassVar[Sampler | None] = SwendsenWang()
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
@@ -97,3 +126,8 @@ class Wolff(_Clusters):
                 f"{self.name} at T = {T:g} would turn exactly one spin per step and never mix both parities; "
                 "use heat-bath or swendsen-wang"
             )
+
+    def _on_torus(self, model: Ising | Potts, T: float, state: State) -> Drive:
+        bits = np.empty(wolff.HELD if state.colours.size > wolff.HELD**2 else wolff.HELD // 4, np.uint64)
+        used = np.array([len(bits)], np.int64)
+        return partial(wolff.run_wolff, state.colours, state.generator, bits, used, *self._rule(model, T))

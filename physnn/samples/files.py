@@ -151,6 +151,7 @@ def run(
             sample = sample_of(sample.decided(results))
             place = replace(place, progress=_after(progress, sum(task.cost for task in first.tasks())))
         if any(task.key not in done for task in sample.tasks()):
+            sample.check_grown(done)
             place.begin(sample)
             for begun, results in shorter:
                 begin_longer(begun, sample, results, Parts(out))
@@ -227,6 +228,7 @@ def _begin_shard(recipe: Recipe, place: _Place, shard: Shard, extend: bool) -> t
     mine = shard.share(new)
     if all(parts.finished(task.key) for task in mine):
         return sample, []
+    sample.check_grown(done)
     sample.need(place.here)
     if begun is None:
         parts.begin(sample.recipe.canonical())

@@ -109,6 +109,9 @@ class Sample:
         """What a longer task begins with, from the arrays of a shorter one; None if it begins anew."""
         return {**arrays, "unfinished": np.array(1)}
 
+    def check_grown(self, done: Results) -> None:
+        """Raise InputError if what a file holds cannot stand beside what this version would add to it."""
+
     def short(self) -> Sample:
         """A sample of the same kind whose last task takes about a second, once the first has run."""
         return self
@@ -199,7 +202,7 @@ class Sample:
             If the file has other values along an axis than its recipe has in this version.
         """
         for size, group in groups.items():
-            tasks, quantities, axes = self.tasks_of(size), self.quantities(size), self.axes(size)
+            tasks, axes = self.tasks_of(size), self.axes(size)
             for name, axis in axes.items():
                 # Where defaults have changed since, results would come to stand at values they were not made for.
                 if name in group and not _alike(group[name].values, axis.numbers()):
@@ -210,7 +213,7 @@ class Sample:
             place = _places(axes, tasks)
             for task in tasks:
                 at, names = place(task), [name for name in self.owned(task) if name in group]
-                index = {name: tuple(at.get(d, slice(None)) for d in quantities[name].axes) for name in names}
+                index = {name: tuple(at.get(d, slice(None)) for d in group[name].dims) for name in names}
                 yield task.key, {name: np.asarray(group[name].values[index[name]]) for name in names}
 
     def continued(self, old: Self, done: Results) -> Iterator[tuple[str, Arrays]]:

@@ -11,11 +11,10 @@ from numba import njit
 from scipy import stats
 
 from physnn.kernels import random
-from physnn.kernels.lattice import clusters
 from physnn.kernels.lattice import local as lattice
 from physnn.kernels.lattice.observables import DONE, ROW, SITES, measuring_space, record_row
 from physnn.models import Ising, Potts
-from physnn.samplers import SAMPLERS, Metropolis, Wolff, advance, local
+from physnn.samplers import SAMPLERS, Metropolis, SwendsenWang, Wolff, advance, local
 from tests.synthetic.lattice_exact import GENERAL, chain, p_value, tau, thinned
 
 LOCAL = ["metropolis", "metropolis-random", "heat-bath", "heat-bath-random"]
@@ -101,30 +100,34 @@ class WordsTwice(Metropolis):
 
 
 @dataclass(frozen=True)
-class WrongClusters(Wolff):
-    """Wolff or Swendsen-Wang clusters with any bond probability, along like or unlike bonds."""
+class _Wrong:
+    """Clusters with any bond probability, along like bonds."""
 
-    kind: int = clusters.WOLFF
     scale: float = 1.0
-    unlike: bool = False
+
+    def _rule(self, model, T):
+        active = random.probability_thresholds(-np.expm1(-self.scale * np.abs([model.bond]) / T))[0]
+        return active, False, *super()._rule(model, T)[2:]
+
+
+@dataclass(frozen=True)
+class WrongWolff(_Wrong, Wolff):
     warm_up: ClassVar[None] = None
 
-    def drive(self, model, T, state):
-        active = random.probability_thresholds(-np.expm1(-self.scale * np.abs([model.bond]) / T))[0]
-        energies = np.array([model.bond, model.offset, model.field])
-        return lambda *rest: clusters.run_clusters(
-            self.kind, state.colours, state.generator, active, self.unlike, model.q, energies, *rest
-        )
+
+@dataclass(frozen=True)
+class WrongSwendsenWang(_Wrong, SwendsenWang):
+    pass
 
 
 BROKEN = {
     "a neighbour missing": (WithRule(rule=three_neighbours), Ising()),
     "exp(-4J/T) for exp(-8J/T)": (WithRule(rule=wrong_corner), Ising()),
     "one word used twice": (WordsTwice(), Ising()),
-    "Wolff with 1-exp(-J/T)": (WrongClusters(scale=0.5), Ising()),
-    "Swendsen-Wang with 1-exp(-J/T)": (WrongClusters(clusters.SWENDSEN_WANG, 0.5), Ising()),
-    "Wolff, J < 0, like bonds": (WrongClusters(), Ising(J=-1)),
-    "Swendsen-Wang, J < 0, like bonds": (WrongClusters(clusters.SWENDSEN_WANG), Ising(J=-1)),
+    "Wolff with 1-exp(-J/T)": (WrongWolff(0.5), Ising()),
+    "Swendsen-Wang with 1-exp(-J/T)": (WrongSwendsenWang(0.5), Ising()),
+    "Wolff, J < 0, like bonds": (WrongWolff(), Ising(J=-1)),
+    "Swendsen-Wang, J < 0, like bonds": (WrongSwendsenWang(), Ising(J=-1)),
 }
 
 
@@ -136,7 +139,7 @@ def test_broken_samplers_do_not_agree(what):
 
 @pytest.mark.parametrize(
     "sampler",
-    [WithRule(rule=local.metropolis_probabilities), WrongClusters(), WrongClusters(1)],
+    [WithRule(rule=local.metropolis_probabilities), WrongWolff(), WrongSwendsenWang()],
     ids=["local", "Wolff", "Swendsen-Wang"],
 )
 def test_the_harness_of_the_broken_samplers_is_right_itself(sampler):

@@ -1,8 +1,14 @@
-"""Cluster updates of colours on a torus: Wolff's single cluster, and all clusters of Swendsen and Wang.
+# mypy: disable-error-code="call-arg, assignment"
+"""All clusters of a torus at once, for R. H. Swendsen and J.-S. Wang's update: 64 bonds to a word.
 
 A bond that the coupling favours (equal colours, or for two antiferromagnetic colours unequal ones) is active with
 probability ``1 - exp(-|bond| / T)``, and clusters are what active bonds connect.  Each site has four bonds, also where
 two of them lead to the same neighbour (a side of 2), and each bond is tried once.
+
+Sites of a row that active bonds connect are a *run*.  Runs get labels row by row: that of a run above that an active
+bond leads to, or a new one; where bonds lead to further runs above, their labels are joined.  Only the labels of two
+rows are at work at a time, and all other work is done on whole words.  Labels of one cluster are a forest, in which a
+parent is smaller than its children.
 """
 
 from __future__ import annotations
@@ -10,69 +16,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-from physnn.kernels.lattice.observables import DONE, ROW, SITES, measuring_space, record_row
-from physnn.kernels.random import SHIFT, below, next_word, random_word
+from physnn.kernels.lattice.multispin_code import VECTOR, WORD_BITS, draw_lane, lowest, ones
+from physnn.kernels.lattice.packed import NO_BIT, ONE_BIT, TOP, columns_in, fill_active, shifted_digits, with_right
 
-WOLFF, SWENDSEN_WANG = 0, 1
-"""Codes of the algorithms."""
-MARK = 4
-"""Added to the colour of a site that is in the cluster being built."""
-
-
-@njit(cache=True, nogil=True)
-def wolff(colours, state, active, unlike, q, places):
-    """Build one cluster from a random site, give it another colour, and return its size.
-
-    Parameters
-    ----------
-    colours : ndarray of int8, shape (H, W)
-        The configuration, updated in place.
-    state : ndarray of uint64, shape (4,)
-        The generator.
-    active : uint64
-        Threshold of an active bond, of 53 bits.
-    unlike : bool
-        Whether bonds favour unequal colours; two colours only.
-    q : int
-        Number of colours.
-    places : ndarray of int32, shape (2, N)
-        Work space: rows and columns of the cluster's sites.
-    """
-    H, W = colours.shape
-    seed = below(state, H * W)
-    places[0, 0], places[1, 0] = seed // W, seed % W
-    # The shift of a colour modulo q; for two colours 1, which also swaps the two of an antiferromagnetic cluster.
-    shift = 1 + below(state, q - 1) if q > 2 else 1
-    colours[places[0, 0], places[1, 0]] += MARK
-    a, b, c, d = state[0], state[1], state[2], state[3]
-    head, size = 0, 1
-    while head < size:
-        i, j = places[0, head], places[1, head]
-        head += 1
-        wanted = colours[i, j] - MARK
-        if unlike:
-            wanted = 1 - wanted
-        for bond in range(4):
-            y, x = i, j
-            if bond == 0:
-                y = i - 1 if i > 0 else H - 1
-            elif bond == 1:
-                y = i + 1 if i + 1 < H else 0
-            elif bond == 2:
-                x = j - 1 if j > 0 else W - 1
-            else:
-                x = j + 1 if j + 1 < W else 0
-            if colours[y, x] == wanted:
-                word, a, b, c, d = next_word(a, b, c, d)
-                if (word >> SHIFT) < active:
-                    colours[y, x] += MARK
-                    places[0, size], places[1, size] = y, x
-                    size += 1
-    state[0], state[1], state[2], state[3] = a, b, c, d
-    for k in range(size):
-        colour = colours[places[0, k], places[1, k]] - MARK + shift
-        colours[places[0, k], places[1, k]] = colour if colour < q else colour - q
-    return size
+SPARE_LANE = VECTOR
+"""Lane of the generators that gives what is not the state of bonds."""
 
 
 @njit(cache=True, nogil=True)
@@ -96,72 +44,259 @@ def join(parent, one, other):
 
 
 @njit(cache=True, nogil=True)
-def connect(colours, state, active, unlike, parent):
-    """Activate bonds and write the forest of clusters: ``parent (N,)`` int32, where ``parent[i] <= i``."""
-    H, W = colours.shape
-    a, b, c, d = state[0], state[1], state[2], state[3]
-    for site in range(H * W):
-        parent[site] = site
-    for i in range(H):
-        row = colours[i]
-        below_i = i + 1 if i + 1 < H else 0
-        down = colours[below_i]
-        for j in range(W):
-            right = j + 1 if j + 1 < W else 0
-            if (row[j] != row[right]) == unlike:
-                word, a, b, c, d = next_word(a, b, c, d)
-                if (word >> SHIFT) < active:
-                    join(parent, i * W + j, i * W + right)
-            if (row[j] != down[j]) == unlike:
-                word, a, b, c, d = next_word(a, b, c, d)
-                if (word >> SHIFT) < active:
-                    join(parent, i * W + j, below_i * W + j)
-    state[0], state[1], state[2], state[3] = a, b, c, d
+def _root(parent, label):
+    above = parent[label]
+    while above != label:
+        label = above
+        above = parent[label]
+    return label
 
 
 @njit(cache=True, nogil=True)
-def recolour(colours, state, q, parent, shifts):
-    """Shift the colour of every cluster by its own random number, uniform on 0 .. q-1, modulo q.
-
-    ``parent (N,)`` is what `connect` wrote; on return every site's parent is its root, of which ``shifts (N,)`` int8
-    holds the shift.
-    """
-    H, W = colours.shape
-    site = 0
-    for i in range(H):
-        for j in range(W):
-            root = parent[parent[site]]
-            parent[site] = root
-            if root == site:
-                shifts[site] = (random_word(state) >> uint64(63)) if q == 2 else below(state, q)
-            colour = colours[i, j] + shifts[root]
-            colours[i, j] = colour if colour < q else colour - q
-            site += 1
+def _connect(parent, one, other):
+    one, other = _root(parent, one), _root(parent, other)
+    parent[max(one, other)] = min(one, other)
 
 
 @njit(cache=True, nogil=True)
-def run_clusters(kind, colours, state, active, unlike, q, energies, interval, budget, progress, rows, snapshots, every):
-    """Make updates and measure after each ``interval``, until ``budget`` sites are visited or ``rows`` is full.
+def _begin_runs(low, high, i, W, unlike, active, starts):
+    """Write where runs of row i start; return whether its last site has an active bond to its first."""
+    words, last = low.shape[1], NO_BIT
+    for k in range(words):
+        differ = low[i, k] ^ with_right(low[i], k, W)
+        if high.shape[0]:
+            differ |= high[i, k] ^ with_right(high[i], k, W)
+        bonds = (differ ^ unlike) & active[k]
+        starts[k] = ~((bonds << ONE_BIT) | last) & columns_in(W, k)
+        last = bonds >> TOP
+    return (bonds >> uint64((W - 1) % WORD_BITS)) & ONE_BIT
 
-    An update is one cluster (`WOLFF`) or all of them (`SWENDSEN_WANG`); measurements count as visits too.  Other
-    parameters are those of `wolff` and of `record_row`.
+
+@njit(cache=True, nogil=True)
+def _bonds_between(low, high, above, i, W, unlike, active, bonds):
+    """Write the active bonds of row i to the row ``above``."""
+    for k in range(low.shape[1]):
+        differ = low[i, k] ^ low[above, k]
+        if high.shape[0]:
+            differ |= high[i, k] ^ high[above, k]
+        bonds[k] = (differ ^ unlike) & active[k] & columns_in(W, k)
+
+
+@njit(cache=True, nogil=True)
+def _spread_left(marks, starts):
+    """Marks of a word, spread to the left (lower bits) to the beginnings of their runs."""
+    way = ~starts >> ONE_BIT
+    marks |= (marks >> ONE_BIT) & way
+    for k in range(5):
+        way &= way >> (ONE_BIT << uint64(k))
+        marks |= (marks >> (ONE_BIT << uint64(k + 1))) & way
+    return marks
+
+
+@njit(cache=True, nogil=True)
+def _spread_right(marks, starts, last):
+    """Marks at starts of runs, spread to their ends; ``last``: whether the run that enters the word is marked."""
+    way = ~starts
+    # An addition carries through the ones of a run and stops at the start of the next.
+    return marks | (way & ~(way + (((marks << ONE_BIT) | last) & way)))
+
+
+@njit(cache=True, nogil=True)
+def _new_runs(starts, bonds, new):
+    """Write where runs start that have no bond to the row above."""
+    carry = NO_BIT
+    for k in range(starts.shape[0] - 1, -1, -1):
+        marks = _spread_left(bonds[k] | (carry << TOP), starts[k])
+        new[k] = starts[k] & ~marks
+        carry = marks & ~starts[k] & ONE_BIT
+
+
+@njit(cache=True, nogil=True)
+def _label_row(above, starts, bonds, new, wrap, upper, labels, parent, count):
+    """Write the labels of a row's runs, given those of the row above; return the number of labels so far.
+
+    ``above`` and ``starts`` are where runs start in both rows, ``upper`` and ``labels`` their labels in order.
     """
-    H, W = colours.shape
-    space = measuring_space(q, H, W)
-    places = np.empty((2, H * W if kind == WOLFF else 0), np.int32)
-    parent = np.empty(H * W if kind == SWENDSEN_WANG else 0, np.int32)
-    shifts = np.empty(H * W if kind == SWENDSEN_WANG else 0, np.int8)
-    spent = 0
-    while spent < budget and progress[ROW] < rows.shape[0]:
-        if kind == WOLFF:
-            size = wolff(colours, state, active, unlike, q, places)
+    runs_above, runs, last, covered = -1, -1, NO_BIT, NO_BIT
+    for k in range(starts.shape[0]):
+        A, B, todo = above[k], starts[k], new[k]
+        while todo:
+            until = todo ^ (todo - ONE_BIT)
+            todo &= todo - ONE_BIT
+            labels[runs + np.int64(ones(B & until))] = count
+            parent[count] = count
+            count += 1
+        # A bond between the runs of the bond to its left says nothing new.
+        own = bonds[k] & ~(((bonds[k] << ONE_BIT) | last) & ~A & ~B)
+        last = bonds[k] >> TOP
+        way, seeds = ~B, ((own << ONE_BIT) | covered) & ~B
+        behind = way & (~(way + seeds) | seeds)
+        first, more = own & ~behind, own & behind
+        covered = (own | behind) >> TOP
+        while first:
+            until = first ^ (first - ONE_BIT)
+            first &= first - ONE_BIT
+            labels[runs + np.int64(ones(B & until))] = upper[runs_above + np.int64(ones(A & until))]
+        while more:
+            until = more ^ (more - ONE_BIT)
+            more &= more - ONE_BIT
+            run, other = runs + np.int64(ones(B & until)), runs_above + np.int64(ones(A & until))
+            _connect(parent, labels[run], upper[other])
+        runs_above += np.int64(ones(A))
+        runs += np.int64(ones(B))
+    if wrap:
+        _connect(parent, labels[0], labels[runs])
+    for run in range(runs + 1):
+        labels[run] = parent[labels[run]]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _close_torus(above, starts, bonds, upper, labels, parent):
+    """Join the labels of the last row and the first, below it."""
+    runs_above, runs = -1, -1
+    for k in range(starts.shape[0]):
+        todo = bonds[k]
+        while todo:
+            until = todo ^ (todo - ONE_BIT)
+            todo &= todo - ONE_BIT
+            run, other = runs + np.int64(ones(starts[k] & until)), runs_above + np.int64(ones(above[k] & until))
+            _connect(parent, labels[run], upper[other])
+        runs_above += np.int64(ones(above[k]))
+        runs += np.int64(ones(starts[k]))
+
+
+@njit(cache=True, nogil=True)
+def _add_row(starts, labels, row, alternating, waves, i, sums):
+    """Add every run of row i to the sums of its label.
+
+    ``waves`` is what `waves_of` returns.  Along a run all spins are equal, or they alternate.
+    """
+    steps, rising = waves
+    run, begin, sign = -1, 0, 1.0
+    for k in range(starts.shape[0] + 1):
+        todo = starts[k] if k < starts.shape[0] else ONE_BIT
+        while todo:
+            at = WORD_BITS * k + np.int64(lowest(todo)) if k < starts.shape[0] else steps.shape[1] - 1
+            todo &= todo - ONE_BIT
+            if run >= 0:
+                own, spins = sums[labels[run]], sign * (steps[0, at] - steps[0, begin])
+                own[0] += spins
+                own[1] += sign * (steps[1, at] - steps[1, begin])
+                own[2] += sign * (steps[2, at] - steps[2, begin])
+                own[3] += spins * rising[0, i]
+                own[4] += spins * rising[1, i]
+            run, begin = run + 1, at
+            if alternating and k < starts.shape[0]:
+                sign = 1.0 - 2.0 * np.float64(((row[k] >> uint64(at % WORD_BITS)) ^ uint64(at)) & ONE_BIT)
+
+
+@njit(cache=True, nogil=True)
+def label_clusters(low, high, W, generator, active, unlike, marks, labels, parent, waves, sums):
+    """Activate bonds and give every run a label; return the number of labels.
+
+    Parameters
+    ----------
+    low, high : ndarray of uint64, shape (H, words)
+        The configuration, see `physnn.kernels.lattice.packed`.
+    W : int
+        Number of columns.
+    generator : ndarray of uint64, shape (4 * LANES,)
+        The generators.
+    active, unlike : uint64
+        Threshold of an active bond, of 53 bits; all ones if bonds favour equal colours, no bit if unequal ones.
+    marks : ndarray of uint64, shape (3, H, words)
+        Written: where runs start, active bonds to the row above, and starts of runs with a new label, in order.
+    labels : ndarray of int32, shape (3, W)
+        Work space: labels of the first row and of two others.
+    parent : ndarray of int32, shape (H * W,)
+        Written: of every label its parent, or itself.
+    waves, sums
+        Those of `_add_row`; without rows of ``sums`` nothing is added up.
+    """
+    H, words = low.shape
+    starts, bonds, new = marks[0], marks[1], marks[2]
+    drawn = np.empty((2 * words + VECTOR - 1) // VECTOR * VECTOR, np.uint64)
+    count = 0
+    for i in range(H):
+        # Short rows share the words that are drawn together.
+        share = max(1, drawn.shape[0] // (2 * words))
+        at = (i % share) * 2 * words
+        if at == 0:
+            fill_active(generator, active, drawn)
+        wrap = _begin_runs(low, high, i, W, unlike, drawn[at : at + words], starts[i])
+        at += words
+        if i == 0:
+            bonds[0] = NO_BIT
+            closing = drawn[at : at + words].copy()
         else:
-            connect(colours, state, active, unlike, parent)
-            recolour(colours, state, q, parent, shifts)
-            size = H * W
-        progress[DONE] += 1
-        progress[SITES] += size
-        spent += size
-        if progress[DONE] == interval:
-            record_row(colours, energies, space, progress, rows, snapshots, every)
-            spent += H * W
+            _bonds_between(low, high, i - 1, i, W, unlike, drawn[at : at + words], bonds[i])
+        _new_runs(starts[i], bonds[i], new[i])
+        own, upper = (0 if i == 0 else 1 + i % 2), (0 if i == 1 else 1 + (i + 1) % 2)
+        known = count
+        count = _label_row(starts[i - 1], starts[i], bonds[i], new[i], wrap, labels[upper], labels[own], parent, count)
+        if sums.shape[0]:
+            sums[known:count] = 0.0
+            _add_row(starts[i], labels[own], low[i], unlike == NO_BIT, waves, i, sums)
+    _bonds_between(low, high, H - 1, 0, W, unlike, closing, drawn)
+    _close_torus(starts[H - 1], starts[0], drawn, labels[1 + (H - 1) % 2], labels[0], parent)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def draw_shifts(parent, count, q, generator, shifts):
+    """Write for every label the shift of its cluster, uniform on 0 .. q-1."""
+    word, left, digits = NO_BIT, 0, uint64(1 if q == 2 else 3)
+    for label in range(count):
+        # Every label draws, also where its parent decides: that costs less than to ask.
+        while True:
+            if left == 0:
+                word, left = draw_lane(generator, SPARE_LANE), WORD_BITS // 2
+            shift = word & digits
+            word >>= uint64(2)
+            left -= 1
+            if shift < q:
+                break
+        shifts[label] = shift
+        shifts[label] = shifts[parent[label]]
+
+
+@njit(cache=True, nogil=True)
+def _spread_row(starts, bonds, new, shifts, digit, label, turned):
+    """Write which sites of a row have a one as a digit of their shift, in place of those of the row above.
+
+    ``label`` is that of the first new run; returned is that behind the last.
+    """
+    carry = NO_BIT
+    for k in range(starts.shape[0] - 1, -1, -1):
+        turned[k] = _spread_left((turned[k] & bonds[k]) | (carry << TOP), starts[k])
+        carry = turned[k] & ~starts[k] & ONE_BIT
+    last = NO_BIT
+    for k in range(starts.shape[0]):
+        marks, todo = turned[k] & starts[k], new[k]
+        while todo:
+            marks |= ((uint64(shifts[label]) >> digit) & ONE_BIT) << lowest(todo)
+            todo &= todo - ONE_BIT
+            label += 1
+        turned[k] = _spread_right(marks, starts[k], last)
+        last = turned[k] >> TOP
+    return label
+
+
+@njit(cache=True, nogil=True)
+def recolour_clusters(low, high, W, q, marks, shifts):
+    """Shift the colour of every site by the shift of its label."""
+    H, words = low.shape
+    turned = np.zeros((2, words), np.uint64)
+    label = 0
+    for i in range(H):
+        first = label
+        for p in range(2 if q > 2 else 1):
+            label = _spread_row(marks[0, i], marks[1, i], marks[2, i], shifts, uint64(p), first, turned[p])
+        for k in range(words):
+            inside = columns_in(W, k)
+            if q == 2:
+                low[i, k] ^= turned[0, k] & inside
+            else:
+                a, b = shifted_digits(low[i, k], high[i, k], turned[0, k], turned[1, k], q)
+                low[i, k], high[i, k] = a & inside, b & inside

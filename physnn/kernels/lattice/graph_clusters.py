@@ -11,11 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-from physnn.kernels.lattice.clusters import WOLFF
 from physnn.kernels.lattice.graph import record_graph
 from physnn.kernels.lattice.observables import DONE, ROW, SITES
 from physnn.kernels.random import SHIFT, below, next_word, random_word
 
+WOLFF, SWENDSEN_WANG = 0, 1
+"""Codes of the algorithms."""
 IN_CLUSTER = 64
 """Added to the colour of a site that is in the cluster being built."""
 
@@ -115,7 +116,7 @@ def run_graph_clusters(
 ):
     """Make updates and measure after each ``interval``, until ``budget`` sites are visited or ``rows`` is full.
 
-    An update is one cluster (`physnn.kernels.lattice.clusters.WOLFF`) or all of them; measurements count as visits too.
+    An update is one cluster (`WOLFF`) or all of them; measurements count as visits too.
     Other parameters are those of `reflect_one` and of `physnn.kernels.lattice.graph.record_graph`.
     """
     flat = colours.reshape(-1)

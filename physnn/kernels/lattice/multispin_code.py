@@ -171,3 +171,59 @@ def lowest(typing, word):
         return b.cttz(args[0], ir.IntType(1)(1))
 
     return types.uint64(types.uint64), code
+
+
+@intrinsic
+def ones(typing, word):
+    """Number of ones of a word."""
+
+    def code(context, b, signature, args):
+        return b.ctpop(args[0])
+
+    return types.uint64(types.uint64), code
+
+
+def _emit_active(b, s, threshold):
+    """Draw until every bit has met a digit of ``threshold`` that differs from its own; return the mask "below"."""
+    number, entry = ir.IntType(64), b.block
+    loop, done = b.append_basic_block("digit"), b.append_basic_block("decided")
+    b.branch(loop)
+    b.position_at_end(loop)
+    state = [b.phi(_WORDS) for _ in range(4)]
+    below, undecided, digits = b.phi(_WORDS), b.phi(_WORDS), b.phi(number)
+    carried = [*state, below, undecided, digits]
+    first = [*s, _constant(_WORDS, 0), _constant(_WORDS, 2**WORD_BITS - 1), threshold]
+    moved = list(state)
+    digit = _emit_splat(b, b.ashr(digits, number(WORD_BITS - 1)))
+    differs = b.xor(_emit_draw(b, moved), digit)
+    # A number is below where it differs first at a one of the threshold.
+    now_below = b.or_(below, b.and_(b.and_(undecided, differs), digit))
+    left, rest = b.and_(undecided, b.not_(differs)), b.shl(digits, number(1))
+    for value, before, after in zip(carried, first, [*moved, now_below, left, rest], strict=True):
+        value.add_incoming(before, entry)
+        value.add_incoming(after, loop)
+    some = b.bitcast(b.icmp_unsigned("!=", left, _constant(_WORDS, 0)), ir.IntType(VECTOR))
+    more = b.and_(b.icmp_unsigned("!=", some, ir.IntType(VECTOR)(0)), b.icmp_unsigned("!=", rest, number(0)))
+    b.cbranch(more, loop, done)
+    b.position_at_end(done)
+    return now_below, moved
+
+
+@intrinsic
+def draw_active(typing, generator, threshold, words, first):
+    """Write `VECTOR` words from ``first`` on, whose bits are one with probability ``threshold / 2^64``.
+
+    ``generator`` is flat, of `LANES` lanes, of which the last is left alone.
+    """
+
+    def code(context, b, signature, args):
+        g, w = (data(context, b, signature.args[i], args[i]) for i in (0, 2))
+        number = ir.IntType(64)
+        s = [_load(b, g, number(i * LANES)) for i in range(4)]
+        below, s = _emit_active(b, s, args[1])
+        for i in range(4):
+            _store(b, s[i], g, number(i * LANES))
+        _store(b, below, w, args[3])
+        return context.get_dummy_value()
+
+    return types.void(generator, types.uint64, words, types.int64), code

@@ -35,6 +35,14 @@ from physnn.samples.temperature.ladder import (
 from physnn.samples.temperature.recipe import TemperatureStage, TemperatureSweep, algorithms
 from physnn.store.hdf5 import Group
 
+GENERATORS = {
+    "multispin": ("block", "word", "lane"),
+    "wolff": ("word", "lane"),
+    "swendsen-wang": ("word", "lane"),
+}
+"""Axes of the states of generators by algorithm, where a chain has several."""
+REWRITTEN = {"wolff": b"lanes", "swendsen-wang": b"lanes"}
+"""What marks tasks of algorithms that draw other random numbers than in earlier versions, so that parts do not mix."""
 PILOT_SHARE, PILOT_LEAST = 4, 500
 """A pilot takes the sweeps asked for over `PILOT_SHARE`, but `PILOT_LEAST` if there are."""
 TOGETHER_SECONDS = 0.5
@@ -66,7 +74,7 @@ class TemperatureSample(Sample):
     def quantities(self, size: int) -> dict[str, Measured]:
         """Quantities that chains of a size measure by name."""
         chain = ("T", "chain")
-        words = ("block", "word", "lane") if self.recipe.algorithm == "multispin" else ("word",)
+        words = GENERATORS.get(self.recipe.algorithm, ("word",))
         found = {}
         for name in STORED:
             column = QUANTITIES[name]
@@ -86,6 +94,18 @@ class TemperatureSample(Sample):
     def derived(self, size: int, group: Group) -> Group:
         """Swap rates, round trips and flow of ladders."""
         return exchange_record(group) if self.recipe.tempering else {}
+
+    def _prefix(self) -> bytes:
+        return super()._prefix() + REWRITTEN.get(self.recipe.algorithm, b"")
+
+    def check_grown(self, done: Results) -> None:
+        """Raise InputError if a file holds chains of clusters of an earlier version, which drew other numbers."""
+        axes = len(GENERATORS.get(self.recipe.algorithm, ("word",))) + bool(self.recipe.tempering)
+        if any("state_generator" in chain and np.ndim(chain["state_generator"]) != axes for chain in done.values()):
+            raise InputError(
+                f"the {self.recipe.algorithm} chains of this file are of an earlier version, and it cannot grow: use "
+                "--restart to begin anew, or another --out"
+            )
 
     def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
         """Memory of a chain, and its updates of single sites."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +19,11 @@ from physnn.samples.files import recipe_on_disk
 from physnn.samples.temperature import work
 from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.hdf5 import content_digest
-from physnn.store.parts import Parts
+from physnn.store.parts import Parts, write_part
 from physnn.store.sweep_file import read_sweep
 
+FIXTURES = Path(__file__).parent / "fixtures"
+"""Files of earlier versions: clusters with one generator, and words kept as colours."""
 SMALL = {"T": (2.0, 2.27, 2.6), "sweeps": 300, "thermalisation": 50, "chains": 2}
 
 
@@ -83,6 +86,33 @@ def test_a_second_run_does_nothing_and_another_recipe_is_refused(tmp_path, netwo
     noise = api.recipe("noise", networks=[str(network_file)], L=(20,), eta=[0.0], images=1)
     with pytest.raises(InputError, match="holds a temperature sweep"):
         files.run(noise, out)
+
+
+@pytest.mark.parametrize("change", [{"L": (4, 6)}, {"chains": 2}, {"sweeps": 50}, {"T": (2.0, 2.3, 2.6)}])
+def test_cluster_chains_of_an_earlier_version_are_read_and_not_continued(tmp_path, change):
+    out = tmp_path / "old.h5"
+    out.write_bytes((FIXTURES / "wolff.h5").read_bytes())
+    before, settings = content_digest(out), {"T": (2.0, 2.6), "sweeps": 40, "thermalisation": 20, "chains": 1}
+    assert run(out, L=(4,), **settings) == 0, "nothing is missing"
+    with pytest.raises(InputError, match="wolff chains of this file are of an earlier version, and it cannot grow"):
+        run(out, extend=True, **{"L": (4,)} | settings | change)
+    assert content_digest(out) == before
+    assert read_sweep(out).sizes[4]["energy"].values.shape == (2, 1, 40)
+
+
+def test_parts_of_cluster_chains_of_an_earlier_version_are_begun_anew(tmp_path, monkeypatch):
+    out, whole = tmp_path / "out.h5", tmp_path / "whole.h5"
+    settings = {"T": (2.0, 2.6), "sweeps": 40, "thermalisation": 20, "chains": 1}
+    run(whole, L=(4,), **settings)
+    monkeypatch.setattr(work, "REWRITTEN", {})
+    old, state = tasks_of(TemperatureSweep(L=(4,), **settings)), read_sweep(FIXTURES / "wolff.h5").sizes[4]
+    Parts(out).begin(TemperatureSweep(L=(4,), **settings).resolved().canonical())
+    for task in old:
+        arrays = {name: state[name].values[0, 0] for name in state if state[name].dims[:2] == ("T", "chain")}
+        write_part(Parts(out).path(task.key), arrays)
+    monkeypatch.undo()
+    assert run(out, L=(4,), **settings) == 2
+    assert content_digest(out) == content_digest(whole)
 
 
 def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
