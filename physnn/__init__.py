@@ -14,6 +14,7 @@ _PUBLIC = {
     "sweep_noise": "physnn.api",
     "sweep_temperature": "physnn.api",
     "sweep_percolation": "physnn.api",
+    "sweep_coupling": "physnn.api",
     "sweep_memory": "physnn.api",
     "fit": "physnn.answers.fit",
     "fit_arrays": "physnn.analysis.curves.tables",

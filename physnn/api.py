@@ -13,6 +13,7 @@ from physnn.jobs.run import Progress
 from physnn.networks.source import located
 from physnn.samples import files
 from physnn.samples.base import Recipe, validated
+from physnn.samples.coupling.recipe import CouplingSweep
 from physnn.samples.equilibrium.recipe import EquilibriumSweep
 from physnn.samples.files import Announce, recipe_on_disk
 from physnn.samples.memory.recipe import MemorySweep, absolute
@@ -30,6 +31,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "noise": NoiseSweep,
     "temperature": TemperatureSweep,
     "percolation": PercolationSweep,
+    "coupling": CouplingSweep,
     "equilibrium": EquilibriumSweep,
     "memory": MemorySweep,
 }
@@ -78,7 +80,7 @@ def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settin
 
     Parameters
     ----------
-    kind : {"noise", "temperature", "percolation", "equilibrium", "memory"}
+    kind : {"noise", "temperature", "percolation", "coupling", "equilibrium", "memory"}
         What is swept.
     out : path, optional
         File whose settings stand where others are not given, with ``extend``; but a ``module``, whose code will run,
@@ -138,7 +140,7 @@ def sweep(kind: str, /, *, out: str | Path | None = None, **settings: Any) -> xa
 
     Parameters
     ----------
-    kind : {"noise", "temperature", "percolation", "equilibrium", "memory"}
+    kind : {"noise", "temperature", "percolation", "coupling", "equilibrium", "memory"}
         What is swept.
     out : path, optional
         Sweep file to write, continue or extend; without it nothing is kept on the disk.
@@ -182,6 +184,16 @@ def sweep_percolation(L: Sequence[int] | None = None, **settings: Any) -> xarray
     Fields of `physnn.samples.percolation.recipe.PercolationSweep`: ``p``, ``series``, ``runs``, ``seed``, ...
     """
     return sweep("percolation", L=_values(L), **settings)
+
+
+def sweep_coupling(N: Sequence[int] | None = None, **settings: Any) -> xarray.DataTree:
+    """Data of coupled oscillators at some sizes, by default 200, 800 and 3200, and couplings; see `sweep`.
+
+    Fields of `physnn.samples.coupling.recipe.CouplingSweep`: ``K``, ``frequencies``, ``width``, ``noise``, ``network``,
+    ``components``, ``step``, ``duration``, ``realisations``, ``series``, ``seed``, ...
+    The node of a size is ``/L200``.
+    """
+    return sweep("coupling", N=_values(N), **settings)
 
 
 def sweep_equilibrium(

@@ -27,6 +27,8 @@ STREAMS = {
     "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain), of a ladder "
     "(..., tempering, L, every T, chain); of unit vectors: "
     "(vectors, order or seam, model, ..., L, T); runs of percolation: (percolation, L, series)",
+    "oscillators": "natural frequencies, first phases and noise of oscillators: (realisation, N, series, bin); "
+    "(noise, N, series, bin, K)",
     "subset": "which images or points form a subset or a split of a data set: (purpose)",
     "fill": "random numbers between the pixels of expanded images: (kind)",
     "bootstrap": "resampling of groups and samples in an analysis: (purpose)",

@@ -1,15 +1,20 @@
-"""``physnn run``: a recipe of any kind from a file of settings, also of a kind that is brought."""
+"""``physnn run``: a recipe of any kind from a file of settings; and ``physnn sweep-coupling``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.call import Call, finished, read_config
+from physnn.cli.call import Call, finished, read_config, run_and_print
 from physnn.errors import InputError
+
+COUPLING_RECIPE = "physnn.samples.coupling.recipe:CouplingSweep"
+OF_OSCILLATORS = ("r", "r_cumulant", "locked", "local_order", "vortices")
+"""Observables of oscillators; the first one is fitted by default."""
 
 
 @click.command("run")
@@ -50,3 +55,32 @@ def run_command(settings: Path, module: Path | None, **options: Any) -> None:
     else:
         name = call.observable or default_observable(read_sweep(call.out))
         sweep_answer(call.out, name, count).print(call.as_json)
+
+
+@click.command("sweep-coupling", cls=opt.RecipeCommand, recipes=(COUPLING_RECIPE,))
+@click.option("--observable", type=click.Choice(OF_OSCILLATORS), help=f"What to fit [default: {OF_OSCILLATORS[0]}].")
+@opt.sweep_options("sweep-coupling.h5", "sizes, couplings or series")
+def sweep_coupling_command(**options: Any) -> None:
+    """Sweep the coupling K of Kuramoto oscillators at several sizes; fit, draw and print the answer.
+
+    All K share the frequencies of a realisation.
+
+    \b
+    physnn sweep-coupling --N 200 800 3200
+    physnn sweep-coupling --N 1000 4000 --K 0.8 1 1.2 1.4 --frequencies gaussian --out gaussian.h5
+    physnn sweep-coupling --frequencies equal --noise 0.5 --observable r_cumulant
+    physnn sweep-coupling --network square --N 256 1024 --K 1 2 3 4
+    physnn sweep-coupling --network edges.txt --K 0.5 1 1.5
+    physnn sweep-coupling --extend --N 12800 --series 16
+
+    A rerun continues where an interrupted one stopped.
+    """
+    from physnn import api
+    from physnn.samples.coupling.recipe import CouplingSweep
+
+    call = Call.of(options, "sweep-coupling.h5")
+    call = replace(call, observable=call.observable or OF_OSCILLATORS[0])
+    if call.device == "cuda":
+        raise InputError("oscillators run on the CPU; leave --device out")
+    settings = call.settings(CouplingSweep, options)
+    run_and_print("sweep-coupling", api.recipe("coupling", call.out, call.extend, **settings), call)

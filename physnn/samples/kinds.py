@@ -16,6 +16,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "noise": "physnn.samples.noise.work:NoiseSample",
     "temperature": "physnn.samples.temperature.work:TemperatureSample",
     "percolation": "physnn.samples.percolation.work:PercolationSample",
+    "coupling": "physnn.samples.coupling.work:CouplingSample",
     "equilibrium": "physnn.samples.equilibrium.work:EquilibriumSample",
     "memory": "physnn.samples.memory.work:MemorySample",
     "seam": "physnn.samples.seam:SeamSample",

@@ -58,6 +58,10 @@ OBSERVABLES: dict[str, Observable] = {
         scale=lambda L, x: 1 / x,
         thermal=True,
     ),
+    "r": Observable(("r",), _same, lambda y: y, "order parameter r", dimensionless=False),
+    "r_cumulant": Observable(("r2", "r4"), _same, lambda r2, r4: 1 - r4 / (3 * r2**2), "1 - <r^4> / (3 <r^2>^2)"),
+    "locked": Observable(("locked",), _same, lambda y: y, "share of entrained oscillators", dimensionless=False),
+    "local_order": Observable(("local_order",), _same, lambda y: y, "local order r_loc"),
     "vortices": Observable(("vortices",), _same, lambda y: y, "vortices per plaquette"),
     "walls": Observable(("walls",), _same, lambda y: y, "domain walls per bond"),
     "replica_overlap": Observable(

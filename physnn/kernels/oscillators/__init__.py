@@ -1,0 +1,1 @@
+"""Compiled loops of coupled oscillators: phases, and unit vectors that turn."""

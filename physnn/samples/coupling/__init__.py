@@ -1,0 +1,1 @@
+"""Samples of coupled oscillators at several sizes and strengths of the coupling."""
