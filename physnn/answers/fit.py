@@ -340,7 +340,7 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
             raise InputError(f"group L{L} of the sweep is not made of real arrays ({control}, network, image)")
         if not np.isfinite(x).all() or len(set(x.tolist())) != len(x):
             raise InputError(f"{control} of L = {L} must be finite and without repetition")
-        sizes[L] = x, with_moments(arrays, L)
+        sizes[L] = x, with_moments(arrays, L, bool(sweep.recipe.get("field")))
     if not sizes:
         raise InputError("the sweep holds no sizes")
     return control, sizes

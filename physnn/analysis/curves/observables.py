@@ -36,6 +36,19 @@ def _same(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     return arrays
 
 
+def _susceptibility(order: str, symbol: str) -> Observable:
+    """L^2 (<m^2> - <order>^2) / T."""
+    return Observable(
+        (order, "m2"),
+        _same,
+        lambda m, m2: m2 - m**2,
+        symbol,
+        dimensionless=False,
+        scale=lambda L, x: L**2 / x,
+        thermal=True,
+    )
+
+
 OBSERVABLES: dict[str, Observable] = {
     "rmse": Observable(("rmse",), lambda y: (y**2,), np.sqrt, "RMSE (pooled, pixels 0 and 1)"),
     "rmse_per_image": Observable(("rmse",), _same, lambda y: y, "RMSE (mean over images, pixels 0 and 1)"),
@@ -78,6 +91,7 @@ OBSERVABLES: dict[str, Observable] = {
     ),
     "largest": Observable(("largest",), _same, lambda y: y, "share of the largest cluster", dimensionless=False),
     "cluster_size": Observable(("cluster_size",), _same, lambda y: y, "mean cluster size", dimensionless=False),
+    "m": Observable(("m",), _same, lambda y: y, "<m>", dimensionless=False),
     "m_abs": Observable(("m_abs",), _same, lambda y: y, "<|m|>", dimensionless=False),
     "c": Observable(
         ("energy",),
@@ -88,23 +102,18 @@ OBSERVABLES: dict[str, Observable] = {
         scale=lambda L, x: L**2 / x**2,
         thermal=True,
     ),
-    "chi": Observable(
-        ("m_abs", "m2"),
-        _same,
-        lambda m, m2: m2 - m**2,
-        "susceptibility chi",
-        dimensionless=False,
-        scale=lambda L, x: L**2 / x,
-        thermal=True,
-    ),
+    "chi": _susceptibility("order", "susceptibility chi"),
+    "chi_abs": _susceptibility("m_abs", "susceptibility chi of |m|"),
+    "chi_m": _susceptibility("m", "susceptibility dm/dh"),
 }
 """Observables that can be fitted, by name.
 
 Averages over networks are taken after ``combine``, averages over images or bins before.
-``c`` is L^2 (<e^2> - <e>^2) / T^2, ``chi`` is L^2 (<m^2> - <|m|>^2) / T, and ``xi_over_L`` is the second-moment
-correlation length sqrt(S(0)/S(k_min) - 1) / (2 sin(pi/L)) over L, S(k_min) averaged over both axes; of unit vectors it
-is that about k*.  In percolation as many directions wrap as ``wrap_either`` and ``wrap_both`` say together, so a given
-one wraps with their mean; ``cluster_size`` leaves the largest cluster out.  ``helicity`` is
+``c`` is L^2 (<e^2> - <e>^2) / T^2, ``chi_m`` is dm/dh = L^2 (<m^2> - <m>^2) / T, and ``chi_abs`` has <|m|> in place of
+<m>; ``chi`` is ``chi_m`` in a field and ``chi_abs`` without, where <m> of a finite lattice is 0.  ``xi_over_L`` is the
+second-moment correlation length sqrt(S(0)/S(k_min) - 1) / (2 sin(pi/L)) over L, S(k_min) averaged over both axes; of
+unit vectors it is that about k*.  In percolation as many directions wrap as ``wrap_either`` and ``wrap_both`` say
+together, so a given one wraps with their mean; ``cluster_size`` leaves the largest cluster out.  ``helicity`` is
 (<H''> - <H'^2> / T) / (V T) for a twist per site, averaged over both axes.
 """
 
@@ -142,8 +151,11 @@ def rule_of(name: str, control: str, *sizes: Mapping[str, np.ndarray], component
     return replace(OBSERVABLES[name], combine=lambda m2, m4: 1 - share * m4 / m2**2)
 
 
-def with_moments(arrays: Mapping[str, np.ndarray], L: int) -> dict[str, np.ndarray]:
-    """Raw arrays of a lattice with what follows from them: m2, m4 and m_abs, and S(k_min)/L^2."""
+def with_moments(arrays: Mapping[str, np.ndarray], L: int, field: bool = False) -> dict[str, np.ndarray]:
+    """Raw arrays of a lattice with what follows from them: m2, m4, m_abs, S(k_min)/L^2, and what orders.
+
+    What orders, ``order``, is m in a field, which gives it a sign, and its modulus without.
+    """
     found = dict(arrays)
     if "m" in found:
         m2 = np.asarray(found["m"], float) ** 2
@@ -151,6 +163,8 @@ def with_moments(arrays: Mapping[str, np.ndarray], L: int) -> dict[str, np.ndarr
     elif "m2" in found:
         m2 = np.asarray(found["m2"], float)
         found = {"m_abs": np.sqrt(m2), "m4": m2**2} | found
+    if "m_abs" in found:
+        found.setdefault("order", found["m" if field and "m" in found else "m_abs"])
     if "structure_x" in found and "structure_y" in found:
         found.setdefault("s_kmin", (found["structure_x"] + found["structure_y"]) / (2 * L**2))
     return found

@@ -43,6 +43,8 @@ KNOWN_OBSERVABLES = {
     "magnetisation": ("m_abs", False),
     "magnetization": ("m_abs", False),
     "chi": ("chi", False),
+    "chi_abs": ("chi_abs", False),
+    "chi_m": ("chi_m", False),
     "susceptibility": ("chi", False),
     "c": ("c", False),
     "specific_heat": ("c", False),

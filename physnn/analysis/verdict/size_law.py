@@ -26,6 +26,8 @@ DECIDED_LAWS = ("power-law", "logarithm")
 NAMED = {
     "m_abs": ("beta_over_nu", "beta/nu", -1),
     "chi": ("gamma_over_nu", "gamma/nu", 1),
+    "chi_abs": ("gamma_over_nu", "gamma/nu", 1),
+    "chi_m": ("gamma_over_nu", "gamma/nu", 1),
     "c": ("alpha_over_nu", "alpha/nu", 1),
 }
 """Exponent by observable: its name in plain data and in words, and the sign with which L's exponent shows it."""

@@ -139,7 +139,8 @@ def scores(fit: Fit) -> tuple[Score, ...]:
         tests = [nu[1]] if nu else []
         if beta and gamma:
             closer = max(beta[1], gamma[1])
-            tests.append({"m_abs": beta[1], "chi": gamma[1]}.get(fit.curves.observable, closer))
+            known = {"m_abs": beta[1], "chi": gamma[1], "chi_abs": gamma[1], "chi_m": gamma[1]}
+            tests.append(known.get(fit.curves.observable, closer))
         p = min(1.0, len(tests) * min(tests))
         standing = "consistent" if sigmas(p) < DOUBTFUL_SIGMAS else "excluded" if sigmas(p) > EXCLUDED else "doubtful"
         z_nu, z_beta, z_gamma = (test[0] if test else None for test in (nu, beta, gamma))

@@ -85,7 +85,8 @@ def ising_enumeration(shape: tuple[int, int], T: float, J: float = 1.0, h: float
     Returns
     -------
     dict of str to float
-        ``energy`` <H>/N (field included), ``c`` = var(H)/(N T^2), ``m`` = <M>/N, ``m_abs``, ``m2``, ``m4``,
+        ``energy`` <H>/N (field included), ``c`` = var(H)/(N T^2), ``m`` = <M>/N, ``m_abs``, ``m2``, ``m4``, ``chi_m`` =
+        dm/dh = N (m2 - m^2)/T, ``chi_abs`` = N (m2 - m_abs^2)/T, ``chi`` the former in a field and the latter without,
         ``binder`` = 1 - m4/(3 m2^2), ``s_kmin`` (see `ising_density_of_states`), ``xi_over_L`` (second moment, from
         S(0) = N m2, over the longest side; not a number where S does not peak at zero).
 
@@ -98,7 +99,9 @@ def ising_enumeration(shape: tuple[int, int], T: float, J: float = 1.0, h: float
     total = states.column("magnetisation")
     m = total / math.prod(shape)
     energy = -(J * states.column("bonds") + h * total)
-    return {"m": float(p @ m)} | _averages(shape, T, p, energy, abs(m), states.means["s_kmin"])
+    found = {"m": float(p @ m)} | _averages(shape, T, p, energy, abs(m), states.means["s_kmin"])
+    found["chi_m"] = math.prod(shape) * float(p @ (m - found["m"]) ** 2) / T
+    return found | ({"chi": found["chi_m"]} if h else {})
 
 
 @lru_cache(maxsize=16)
@@ -158,7 +161,8 @@ def potts_enumeration(shape: tuple[int, int], q: int, T: float, J: float = 1.0) 
     Returns
     -------
     dict of str to float
-        ``energy`` <H>/N, ``c`` = var(H)/(N T^2), ``m_abs`` = <sqrt(m^2)>, ``m2``, ``m4``, ``binder`` =
+        ``energy`` <H>/N, ``c`` = var(H)/(N T^2), ``m_abs`` = <sqrt(m^2)>, ``m2``, ``m4``, ``chi`` and ``chi_abs`` =
+        N (m2 - m_abs^2)/T, ``binder`` =
         1 - n m4/((n + 2) m2^2) with n = q - 1, ``s_kmin`` (see `potts_density_of_states`) and ``xi_over_L`` (second
         moment, from S(0) = N m2, over the longest side; not a number where S does not peak at zero).
 
@@ -190,9 +194,11 @@ def _averages(
     return {
         "energy": mean / sites,
         "c": float(p @ (energy - mean) ** 2) / (sites * T**2),
-        "m_abs": float(p @ m),
+        "m_abs": (m_abs := float(p @ m)),
         "m2": m2,
         "m4": m4,
+        "chi_abs": (chi := sites * float(p @ (m - m_abs) ** 2) / T),
+        "chi": chi,
         "binder": binder(m2, m4, components),
         "s_kmin": s,
         "xi_over_L": xi_over_length(sites * m2, s, max(shape)),

@@ -257,7 +257,8 @@ class TemperatureSample(Sample):
         first, stage = self.pilot()
         asked, name = recipe.sweeps / stage.sweeps, recipe.target_observable
         groups = {L: TemperatureSample(first).assemble(L, results) for L in first.L}
-        sizes = {L: (g["T"].values, with_moments({n: g[n].values for n in STORED}, L)) for L, g in groups.items()}
+        stored = {L: {n: g[n].values for n in STORED} for L, g in groups.items()}
+        sizes = {L: (g["T"].values, with_moments(stored[L], L, bool(recipe.field))) for L, g in groups.items()}
         try:
             stream = rng.stream(0, "bootstrap", name)
             found = curves_of_chains(sizes, name, "T", Settings().resamples, stream, recipe.components)

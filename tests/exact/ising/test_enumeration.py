@@ -110,3 +110,15 @@ def test_probabilities_belong_to_levels():
 def test_bad_input(shape, T, J, h, message):
     with pytest.raises(InputError, match=message):
         ising_enumeration(shape, T, J, h)
+
+
+@pytest.mark.parametrize("h", [0.0, 0.2, -0.5])
+def test_the_susceptibility_is_the_derivative_of_the_magnetisation(h):
+    T, step = 2.5, 1e-4
+    found = ising_enumeration((4, 4), T, h=h)
+    above, below = (ising_enumeration((4, 4), T, h=h + s)["m"] for s in (step, -step))
+    assert found["chi_m"] == pytest.approx((above - below) / (2 * step), rel=1e-6)
+    assert found["chi_abs"] == pytest.approx(16 * (found["m2"] - found["m_abs"] ** 2) / T)
+    assert found["chi"] == found["chi_m" if h else "chi_abs"]
+    if h == 0.2:
+        assert found["chi"] == pytest.approx(1.9006, abs=5e-5) and found["chi_abs"] < 0.36

@@ -11,6 +11,7 @@ import physnn.answers.fit
 from physnn import api
 from physnn.cli import run as command
 from physnn.errors import InputError
+from physnn.exact.ising.enumeration import ising_enumeration
 from physnn.exact.ising.kaufman import kaufman
 from physnn.jobs import stopping
 from physnn.samplers import advance, chain
@@ -291,3 +292,21 @@ def test_a_target_error_is_a_pilot_and_longer_chains_of_the_same_kind(tmp_path):
         files.run(recipe.model_copy(update={"target_error": 0.02}), tmp_path / "a.h5", jobs=1)
     with pytest.raises(InputError, match="2 sizes and 4 temperatures"):
         api.recipe("temperature", L=(8,), target_error=0.01)
+
+
+def test_observables_in_a_field_are_those_of_enumeration(tmp_path):
+    """chi is dm/dh in a field, and chi of |m| has another name; without a field chi is chi of |m|."""
+    out, wrong = tmp_path / "field.h5", 0
+    settings = {"T": (2.5, 4.0), "sweeps": 20_000, "chains": 4, "algorithm": "heat-bath", "field": 0.2}
+    run(out, L=(4,), **settings)
+    for k, T in enumerate(settings["T"]):
+        exact = ising_enumeration((4, 4), T, h=0.2)
+        for name in ("chi", "chi_m", "chi_abs", "m", "m_abs", "energy", "c"):
+            found = physnn.answers.fit.curves(out, name)
+            error = found.errors[4][k]
+            assert abs(found.y[4][k] - exact[name]) < 4 * error, (name, T)
+            wrong += name == "chi" and abs(found.y[4][k] - exact["chi_abs"]) > 4 * error
+    assert wrong == 2
+    run(tmp_path / "none.h5", L=(4,), T=(2.5,), sweeps=2000)
+    chi, other = (physnn.answers.fit.curves(tmp_path / "none.h5", name).y[4] for name in ("chi", "chi_abs"))
+    assert chi == other
