@@ -17,6 +17,7 @@ _PUBLIC = {
     "sweep_coupling": "physnn.api",
     "sweep_memory": "physnn.api",
     "fit": "physnn.answers.fit",
+    "on_line": "physnn.answers.lines",
     "fit_arrays": "physnn.analysis.curves.tables",
     "fit_dynamic": "physnn.answers.comparisons",
     "fit_joint": "physnn.answers.comparisons",

@@ -9,6 +9,7 @@ from typing import Any
 from physnn.analysis.curves.observables import available
 from physnn.answers.exchange import exchanges_of
 from physnn.answers.fit import controls_of, sampled_arrays
+from physnn.answers.lines import varied
 from physnn.bundled import resolve
 from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
 from physnn.store.hdf5 import content_digest
@@ -41,7 +42,9 @@ def describe(name: str | Path) -> dict[str, Any]:
             f"L{L}": ", ".join(f"{k}{list(v.values.shape)}" for k, v in group.items())
             for L, group in sweep.sizes.items()
         }
-        if any(map(controls_of, sweep.sizes.values())):
+        if len(names := varied(sweep)) > 1:
+            facts["control"] = f"{' and '.join(names)}; fit and plot a line with --at"
+        elif any(map(controls_of, sweep.sizes.values())):
             control, sizes = sampled_arrays(sweep)
             facts["observables"] = ", ".join(available(sizes[next(iter(sizes))][1], control))
         if swaps := exchanges_of(sweep):

@@ -63,9 +63,9 @@ def exchanges_of(sweep: SweepFile) -> list[Exchanges]:
         Exchanges(
             L,
             group["T"].values,
-            group["swap_rate"].values.mean(0),
-            group["round_trips"].values,
-            group["flow"].values.mean(1),
+            (rates := group["swap_rate"].values).reshape(-1, rates.shape[-1]).mean(0),
+            (trips := group["round_trips"].values).reshape(-1, trips.shape[-1]),
+            (flow := group["flow"].values).reshape(len(flow), -1).mean(1),
         )
         for L, group in sweep.sizes.items()
         if "swap_rate" in group

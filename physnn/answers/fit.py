@@ -25,6 +25,7 @@ from physnn.analysis.verdict.null_model import LEAST_IMAGES, PREDICTED, Errors, 
 from physnn.analysis.verdict.size_law import SizeLaw, size_law
 from physnn.answers.equilibrium import fitted_together, order_record
 from physnn.answers.exchange import exchanges_of
+from physnn.answers.lines import on_line
 from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.hdf5 import Group, is_hdf5
@@ -80,8 +81,8 @@ def fit(
     Parameters
     ----------
     source : path or SweepFile
-        A sweep file, of ours or made with `physnn.write_sweep`, or a plain table with columns L, control, value and
-        error, see `physnn.store.tables.table`; ``-`` is a table from the standard input.
+        A sweep file, of ours or made with `physnn.write_sweep`, a line of it (`physnn.on_line`), or a plain table with
+        columns L, control, value and error, see `physnn.store.tables.table`; ``-`` is a table from the standard input.
     observable : str, optional
         A name of `physnn.analysis.curves.observables.OBSERVABLES` that the file's arrays allow, by default ``rmse`` of
         networks and ``binder`` of lattice models, at criticality ``m_abs``; of a table the column with this name, by
@@ -325,7 +326,7 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
     """
     sizes = {}
     control = ""
-    for L, every in sweep.sizes.items():
+    for L, every in on_line(sweep).sizes.items():
         # The states of chains are no observables.
         group = {name: v for name, v in every.items() if not name.startswith(("state_", "snapshots"))}
         names = controls_of(group)

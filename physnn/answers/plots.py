@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from physnn.analysis.verdict.size_law import SizeLaw
 from physnn.analysis.verdict.universality import Comparison
 from physnn.answers.equilibrium import order_record
 from physnn.answers.fit import default_observable, fit
+from physnn.answers.lines import on_line
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.compare import compare_figure
@@ -42,14 +43,22 @@ def plot_compare(comparison: Comparison, out: Path) -> Path:
     return save(compare_figure(comparison), out)
 
 
-def plot_sweep(path: Path, observable: str | None = None, out: Path | None = None, answer: Fit | None = None) -> Path:
+def plot_sweep(
+    path: Path,
+    observable: str | None = None,
+    out: Path | None = None,
+    answer: Fit | None = None,
+    at: Mapping[str, float] | None = None,
+) -> Path:
     """Draw the curves of a sweep with the crossing and collapse, or with their differences; return the PNG's path.
 
-    ``answer`` is the fit to draw where it is known already.
+    ``answer`` is the fit to draw where it is known already; ``at`` chooses a line, see `physnn.answers.lines.on_line`.
     """
-    usual = observable is None or observable == default_observable(read_sweep(path))
-    ending = ".png" if usual else f"-{observable}.png"
-    return save(sweep_figure(answer or fit(path, observable)), out or path.with_name(path.stem + ending))
+    sweep = on_line(read_sweep(path), at=at)
+    usual = observable is None or observable == default_observable(sweep)
+    line = "".join(f"-{name}-{value:g}" for name, value in (at or {}).items())
+    ending = f"{line}.png" if usual else f"{line}-{observable}.png"
+    return save(sweep_figure(answer or fit(sweep, observable)), out or path.with_name(path.stem + ending))
 
 
 def plot_structure(path: Path, out: Path | None = None) -> Path:

@@ -131,8 +131,27 @@ def run_and_print(title: str, recipe: Any, call: Call) -> None:
     from physnn.cli.answers import sweep_answer
 
     count = finished(title, recipe, call)
-    if count is not None:
+    if count is not None and recipe.several:
+        _print_lines(recipe, call, count)
+    elif count is not None:
         sweep_answer(call.out, call.observable or recipe.target_observable, count).print(call.as_json)
+
+
+def _print_lines(recipe: Any, call: Call, count: int) -> None:
+    """Print what a file holds that varies several control parameters, and how to fit it."""
+    import click
+
+    from physnn.cli.output import print_json
+    from physnn.store.hdf5 import content_digest
+
+    names = [recipe.control, *recipe.several]
+    if call.as_json:
+        digest = content_digest(call.out)
+        print_json({"file": str(call.out), "sizes": recipe.L, "control": names, "tasks_run": count, "digest": digest})
+        return
+    example = f"{names[1]}={getattr(recipe, names[1])[0]:g}"
+    click.echo(f"{count} tasks run; {' and '.join(names)} vary")
+    click.echo(f"data    {call.out}\nline    physnn fit {call.out} --at {example}")
 
 
 def resolve_device(device: str, recorded: object = None, elsewhere: bool = False) -> str | None:

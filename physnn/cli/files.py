@@ -11,6 +11,13 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.output import print_json, print_table
 
+line_option = click.option(
+    "--at",
+    cls=opt.ListOption,
+    metavar="NAME=VALUE",
+    example="field=0.1",
+    help="Line of a file of two parameters.",
+)
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
 
@@ -35,7 +42,7 @@ def show_command(file: str, as_json: bool) -> None:
             click.echo(f"{name:18} {value}")
 
 
-@click.command()
+@click.command(cls=opt.ListCommand)
 @click.argument("files", nargs=-1, required=True)
 @click.option("--observable", help="Observable of a sweep file [default: rmse of networks, binder of lattices].")
 @click.option(
@@ -47,11 +54,15 @@ def show_command(file: str, as_json: bool) -> None:
     "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, as auto of a memory sweep.",
 )
 @click.option("--eta", type=click.FloatRange(0, 1e6), default=0.1, show_default=True, help="Noise of the examples.")
+@line_option
 @opt.out_option("named after the file")
 @opt.debug_option
-def plot_command(files: tuple[str, ...], observable: str | None, kind: str, eta: float, out: Path | None) -> None:
+def plot_command(
+    files: tuple[str, ...], observable: str | None, kind: str, eta: float, at: tuple[str, ...], out: Path | None
+) -> None:
     """Draw FILES as a PNG: a sweep's curves and collapse, or the training of networks."""
     from physnn.answers import plots
+    from physnn.answers.lines import values_at
     from physnn.bundled import resolve
     from physnn.store.sweep_file import kind_of
 
@@ -65,7 +76,7 @@ def plot_command(files: tuple[str, ...], observable: str | None, kind: str, eta:
         "examples": lambda: plots.plot_examples(files[0], eta, out),
         "structure": lambda: plots.plot_structure(first, out),
         "memory": lambda: plots.plot_memory(first, out),
-        "physnn-sweep": lambda: plots.plot_sweep(first, observable, out),
+        "physnn-sweep": lambda: plots.plot_sweep(first, observable, out, at=values_at(at)),
         "physnn-ensembles": lambda: plots.plot_ensembles(first, out),
     }
     path = drawn.get(format_name, lambda: plots.plot_training(files, out))()

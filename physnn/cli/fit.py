@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.files import check_files
+from physnn.cli.files import check_files, line_option
 from physnn.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from physnn.analysis.collapse.joint import Joint
     from physnn.analysis.verdict.universality import Comparison
     from physnn.answers.decide import Study
+    from physnn.store.sweep_file import SweepFile
 
 FREE = opt.NumberOrFree()
 exponent_options = opt.stack(
@@ -48,6 +49,7 @@ column_options = opt.stack(
     "lattices, a table's only value].",
 )
 @column_options
+@line_option
 @exponent_options
 @click.option("--critical-point", type=opt.Number(), help="Hold the critical point at a value.")
 @click.option("--inverse-nu", type=opt.Number(1e-6), help="Hold 1/nu at a value.")
@@ -88,6 +90,8 @@ def fit_command(
     physnn fit runs.csv --size N --control beta --value U4 --error dU4
     physnn fit magnetisation.txt --zeta free --figure fit.png
     physnn fit sweep-noise.h5 --observable overlap
+    physnn fit fields.h5 --at field=0.1
+    physnn fit fields.h5 --control field --at T=2.3
     physnn fit magnetisation.txt --at-criticality 2.2692
 
     Exit status 0: crossing, merging, first-order or no-crossing, power-law or logarithm; 3: undecided,
@@ -97,13 +101,17 @@ def fit_command(
     from physnn.errors import InputError
 
     check_files(file)
-    columns = {role: name for role in COLUMN_ROLES if (name := options.pop(role)) is not None}
+    from physnn.answers.lines import line_of, values_at
+
+    named = {role: name for role in COLUMN_ROLES if (name := options.pop(role)) is not None}
+    source, columns = line_of(file, named, at := values_at(options.pop("at")))
     if at_criticality is not None:
         refused = options | {"dynamic": dynamic or None, "z": z, "joint": joint or None, "methods": methods or None}
         wanted = options | {"columns": columns, "seed": seed or 0}
         _refuse("at-criticality", refused, "zeta", "critical_point", "inverse_nu", "dynamic", "z", "joint", "methods")
-        return _at_criticality(file, at_criticality or True, figure, wanted, as_json)
+        return _at_criticality(file, source, at_criticality or True, figure, wanted, as_json)
     if dynamic:
+        _refuse("dynamic", {"at": at or None}, "at")
         return _dynamic(file, z, options | {"columns": columns}, seed or 0, as_json)
     if z is not None:
         raise InputError("--z belongs to --dynamic")
@@ -111,9 +119,9 @@ def fit_command(
     from physnn.answers import fit as report
     from physnn.cli.answers import fit_text
 
-    answer = report.fit(file, columns=columns, seed=seed or 0, **options)
+    answer = report.fit(source, columns=columns, seed=seed or 0, **options)
     refused = answer.verdict == "non-equilibrium"
-    common = _joint(file, joint, options, seed or 0) if joint and not refused else None
+    common = _joint(source, joint, options, seed or 0) if joint and not refused else None
     drawn, text = None, None
     if figure:
         from physnn.answers import plots
@@ -146,13 +154,18 @@ def _refuse(option: str, options: dict[str, Any], *names: str) -> None:
 
 
 def _at_criticality(
-    file: Path, value: str | Literal[True], figure: Path | None, options: dict[str, Any], as_json: bool
+    file: Path,
+    source: Path | SweepFile,
+    value: str | Literal[True],
+    figure: Path | None,
+    options: dict[str, Any],
+    as_json: bool,
 ) -> int:
     from physnn.analysis.verdict.size_law import DECIDED_LAWS
     from physnn.answers import fit as report
 
     names = ("observable", "omega", "covariance", "columns", "resamples", "seed")
-    answer = report.fit(file, at_criticality=value, **{name: options[name] for name in names})
+    answer = report.fit(source, at_criticality=value, **{name: options[name] for name in names})
     drawn = None
     if figure:
         from physnn.answers import plots
@@ -183,12 +196,14 @@ def _dynamic(file: Path, z: Any, options: dict[str, Any], seed: int, as_json: bo
     return 0
 
 
-def _joint(file: Path, others: tuple[str, ...], options: dict[str, Any], seed: int) -> Joint:
+def _joint(source: Path | SweepFile, others: tuple[str, ...], options: dict[str, Any], seed: int) -> Joint:
     from physnn.answers import comparisons
 
-    _refuse("joint", options, "zeta", "critical_point", "inverse_nu", "covariance")
+    _refuse(
+        "joint", options | {"at": options["at"] or None}, "at", "zeta", "critical_point", "inverse_nu", "covariance"
+    )
     chosen = {name: options[name] for name in ("omega", "resamples")}
-    return comparisons.fit_joint(file, others, options["observable"], seed=seed, **chosen)
+    return comparisons.fit_joint(source, others, options["observable"], seed=seed, **chosen)
 
 
 def _joint_text(common: Joint) -> str:

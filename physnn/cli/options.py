@@ -208,8 +208,8 @@ def _type_of(annotation: Any, limits: Sequence[Any] = ()) -> tuple[click.ParamTy
         return _type_of(inner[0])[0], True
     if origin is Literal:
         return click.Choice(inner), False
-    if NoneType in inner:
-        return _type_of(inner[0], limits)
+    if inner:  # nothing, or one value or several
+        return _type_of(inner[0], limits)[0], NoneType not in inner or _type_of(inner[0])[1]
     least = [getattr(limit, name) for limit in limits for name in ("ge", "gt") if hasattr(limit, name)]
     plain: dict[Any, click.ParamType[Any]] = {bool: click.BOOL, str: click.STRING}
     return plain.get(annotation) or (Whole if annotation is int else Number)(*least), False

@@ -43,6 +43,8 @@ class Recipe(BaseModel):
     size, control, draws, repeats : str
         Axes by role: the field with the sizes, and the dimensions of the file along which the control parameter
         varies, along which draws are independent, and along which one draw is measured again.
+    further : tuple of str
+        Fields of other control parameters: each is an axis of the file where it has several values.
     grows : mapping of str to Growth
         Fields that may be extended in a file that exists, each with its rule; all others are fixed.
     located : tuple of str
@@ -58,6 +60,7 @@ class Recipe(BaseModel):
     control: ClassVar[str] = ""
     draws: ClassVar[str] = ""
     repeats: ClassVar[str] = ""
+    further: ClassVar[tuple[str, ...]] = ()
     grows: ClassVar[Mapping[str, Growth]] = {}
     located: ClassVar[tuple[str, ...]] = ()
     decides: ClassVar[str] = ""
@@ -84,6 +87,15 @@ class Recipe(BaseModel):
         """Whether a pilot must decide what to measure."""
         return bool(self.decides) and getattr(self, "target_error", None) is not None and not _stages(self)
 
+    @property
+    def several(self) -> tuple[str, ...]:
+        """Further control parameters that have several values."""
+        return tuple(name for name in self.further if isinstance(getattr(self, name), tuple))
+
+    def at(self, values: Mapping[str, Any]) -> Self:
+        """Recipe with one value of every further control parameter."""
+        return self.model_copy(update={name: values[name] for name in self.several})
+
     def merged(self, new: Self, extend: bool) -> Self:
         """Recipe to run where a file holds this one and ``new`` is asked for.
 
@@ -93,7 +105,8 @@ class Recipe(BaseModel):
             If they differ and ``extend`` is off, or differ in more than the fields that grow.
         """
         new = self._as_asked(new)
-        grown = {name: rule(getattr(self, name), getattr(new, name)) for name, rule in self.grows.items()}
+        rules = {**self.grows, **dict.fromkeys((n for n in self.several if n in new.several), more)}
+        grown = {name: rule(getattr(self, name), getattr(new, name)) for name, rule in rules.items()}
         before, after = self.canonical(), new.canonical()
         names = [name for name in {**before, **after} if name not in self.located]
         different = [name for name in names if before.get(name) != after.get(name)]
@@ -122,7 +135,7 @@ class Recipe(BaseModel):
     def content(self) -> dict[str, Any]:
         """Part of the recipe that the numbers of one task depend on: without values of axes, places and stages."""
         outside = {name for name, rule in self.grows.items() if rule is not longer} | {*self.located}
-        outside |= {"target_error", "target_observable", f"asked_{self.decides}", "stages"}
+        outside |= {*self.several, "target_error", "target_observable", f"asked_{self.decides}", "stages"}
         return {name: value for name, value in self.canonical().items() if name not in outside}
 
 

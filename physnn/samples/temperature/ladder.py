@@ -44,31 +44,40 @@ LADDER_SWEEPS, LADDER_PART = 500, 4
 """A pilot of ladders takes the sweeps over `LADDER_PART`, but `LADDER_SWEEPS` if there are."""
 
 
-def ladder_quantities() -> dict[str, Measured]:
-    """Quantities of ladders besides those of chains, by name."""
+def ladder_quantities(chain: tuple[str, ...]) -> dict[str, Measured]:
+    """Quantities of ladders besides those of chains, by name; axes of a chain begin with T."""
     return {
-        "replica": Measured("r", "1", "number of the replica at this temperature", ("T", "chain", "measurement")),
-        "state_replica": Measured("", "", "state replica of the ladder", ("T", "chain")),
-        "state_swaps": Measured("", "", "state generator of the exchanges", ("chain", "swap_word")),
-        "state_exchanges": Measured("", "1", "rounds of exchanges, with those that were dropped", ("chain",)),
+        "replica": Measured("r", "1", "number of the replica at this temperature", (*chain, "measurement")),
+        "state_replica": Measured("", "", "state replica of the ladder", chain),
+        "state_swaps": Measured("", "", "state generator of the exchanges", (*chain[1:], "swap_word")),
+        "state_exchanges": Measured("", "1", "rounds of exchanges, with those that were dropped", chain[1:]),
     }
 
 
 def exchange_record(group: Group) -> Group:
     """Swap rates, round trips and flow of replicas of a size, which follow from its ``replica``."""
-    record, done = group["replica"].values, group["state_exchanges"].values
-    ladders = [record[:, chain] for chain in range(record.shape[1])]
-    first = [int(n) - record.shape[2] for n in done]
-    rates = np.array([swap_rates(one, n) for one, n in zip(ladders, first, strict=True)])
-    flow = np.stack([replica_flow(one) for one in ladders], axis=1)
+    dims, record, done = group["replica"].dims, group["replica"].values, group["state_exchanges"].values
+    count, length = len(record), record.shape[-1]
+    ladders = np.moveaxis(record.reshape(count, -1, length), 1, 0)
+    rates = [swap_rates(one, int(n) - length) for one, n in zip(ladders, done.ravel(), strict=True)]
+    trips, flow = [round_trips(one) for one in ladders], np.stack([replica_flow(one) for one in ladders], axis=1)
+    draws = dims[1:-1], done.shape
     return {
-        "swap_rate": Variable(("chain", "pair"), rates, _named("accepted exchanges of temperatures k and k + 1")),
+        "swap_rate": Variable(
+            (*draws[0], "pair"),
+            np.reshape(rates, (*draws[1], count - 1)),
+            _named("accepted exchanges of temperatures k and k + 1"),
+        ),
         "round_trips": Variable(
-            ("chain", "replica_number"),
-            np.array([round_trips(one) for one in ladders]),
+            (*draws[0], "replica_number"),
+            np.reshape(trips, (*draws[1], count)),
             _named("round trips of a replica from the lowest temperature to the highest and back"),
         ),
-        "flow": Variable(("T", "chain"), flow, _named("share of replicas that come from the lowest temperature")),
+        "flow": Variable(
+            dims[:-1],
+            flow.reshape(record.shape[:-1]),
+            _named("share of replicas that come from the lowest temperature"),
+        ),
     }
 
 

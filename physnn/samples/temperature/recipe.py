@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -79,6 +80,7 @@ class TemperatureSweep(Recipe):
     control: ClassVar[str] = "T"
     draws: ClassVar[str] = "chain"
     repeats: ClassVar[str] = "measurement"
+    further: ClassVar[tuple[str, ...]] = ("field",)
     grows: ClassVar[Mapping[str, Growth]] = {
         "L": more, "T": more, "chains": most, "sweeps": longer, "ladders": more_ladders,
     }  # fmt: skip
@@ -99,7 +101,9 @@ class TemperatureSweep(Recipe):
     model: Literal["ising", "potts"] = Field(default="ising", description="Lattice model.")
     q: Annotated[int, Field(ge=2, le=4)] = Field(default=3, description="Colours of the Potts model, 2 to 4.")
     coupling: float = Field(default=1.0, description="Coupling J.")
-    field: float = Field(default=0.0, description="Field h of the Ising model.")
+    field: float | tuple[float, ...] = Field(
+        default=0.0, examples=["0 0.1"], description="Field h of the Ising model; several make an axis of the file."
+    )
     algorithm: str = Field(
         default="wolff",
         description="wolff, swendsen-wang, metropolis or heat-bath (even L), metropolis-random, heat-bath-random, or "
@@ -142,8 +146,15 @@ class TemperatureSweep(Recipe):
     def _distinct(cls, values: tuple[float, ...] | None) -> tuple[float, ...] | None:
         return None if values is None else tuple(sorted(set(values)))
 
+    @field_validator(*further)
+    @classmethod
+    def _one_or_several(cls, values: float | tuple[float, ...]) -> float | tuple[float, ...]:
+        several = tuple(sorted(set(values))) if isinstance(values, tuple) else (values,)
+        return several if len(several) > 1 else several[0]
+
     def lattice(self) -> Ising | Potts:
-        """Return the model."""
+        """Return the model, of one value of every further control parameter."""
+        assert isinstance(self.field, float)
         return Ising(self.coupling, self.field) if self.model == "ising" else Potts(self.q, self.coupling)
 
     def unused(self) -> set[str]:
@@ -196,6 +207,8 @@ class TemperatureSweep(Recipe):
         InputError
             If it does not, or the model has no transition to put temperatures around.
         """
+        if self.several:
+            return self._resolved_each()
         model = self.lattice()
         if self.model == "potts" and self.field:
             raise InputError("the field belongs to the Ising model; leave --field out or use --model ising")
@@ -216,6 +229,18 @@ class TemperatureSweep(Recipe):
         if self.sweeps is None:
             return self.model_copy(update={"sweeps": SWEEPS[self.model], "longer_if_small": True})
         return self
+
+    def _resolved_each(self) -> TemperatureSweep:
+        """Recipe resolved for all values of the further control parameters."""
+        if self.target_error is not None or self.tempering not in (None, "given"):
+            raise InputError("a pilot decides for one line: give one value of --" + " and of --".join(self.several))
+        if self.on_gpu:
+            raise InputError("on a GPU all chains have one model: give one value of --" + self.several[0])
+        values = [getattr(self, name) for name in self.several]
+        if not all(values):
+            raise InputError(f"--{self.several[0]} needs at least one value")
+        first, *_ = [self.at(dict(zip(self.several, v, strict=True))).resolved() for v in itertools.product(*values)]
+        return first.model_copy(update={name: getattr(self, name) for name in self.several})
 
     def _check_tempering(self) -> None:
         """Raise InputError where replicas cannot be exchanged."""

@@ -43,6 +43,8 @@ GENERATORS = {
 """Axes of the states of generators by algorithm, where a chain has several."""
 REWRITTEN = {"wolff": b"lanes", "swendsen-wang": b"lanes"}
 """What marks tasks of algorithms that draw other random numbers than in earlier versions, so that parts do not mix."""
+FURTHER = {"field": ("h", "J", "field")}
+"""Symbol, unit and meaning of further control parameters."""
 PILOT_SHARE, PILOT_LEAST = 4, 500
 """A pilot takes the sweeps asked for over `PILOT_SHARE`, but `PILOT_LEAST` if there are."""
 TOGETHER_SECONDS = 0.5
@@ -64,6 +66,7 @@ class TemperatureSample(Sample):
         kept = recipe.measurements(size) // recipe.snapshots if recipe.snapshots else 0
         return {
             "T": Axis(recipe.temperatures(size), "T", "J/k_B", "temperature"),
+            **{name: Axis(getattr(recipe, name), *FURTHER[name]) for name in recipe.several},
             "chain": Axis(recipe.chains, meaning="number of the Markov chain"),
             "measurement": Axis(recipe.measurements(size), meaning="number in the chain"),
             "snapshot": Axis(kept),
@@ -73,7 +76,7 @@ class TemperatureSample(Sample):
 
     def quantities(self, size: int) -> dict[str, Measured]:
         """Quantities that chains of a size measure by name."""
-        chain = ("T", "chain")
+        chain = ("T", *self.recipe.several, "chain")
         words = GENERATORS.get(self.recipe.algorithm, ("word",))
         found = {}
         for name in STORED:
@@ -85,11 +88,12 @@ class TemperatureSample(Sample):
         found["state_colours"] = Measured("", "", "state colours of the chain", (*chain, "row", "column"))
         found["state_generator"] = Measured("", "", "state generator of the chain", (*chain, *words))
         found["snapshots"] = Measured("", "", "snapshots of the chain", (*chain, "snapshot", "row", "column"))
-        return found | (ladder_quantities() if self.recipe.tempering else {})
+        return found | (ladder_quantities(chain) if self.recipe.tempering else {})
 
     def split(self, size: int) -> dict[str, int]:
         """Every task has one temperature and one chain, or a whole ladder."""
-        return {"T": len(self.recipe.temperatures(size)) if self.recipe.tempering else 0, "chain": 0}
+        together = len(self.recipe.temperatures(size)) if self.recipe.tempering else 0
+        return {"T": together, **dict.fromkeys(self.recipe.several, 0), "chain": 0}
 
     def derived(self, size: int, group: Group) -> Group:
         """Swap rates, round trips and flow of ladders."""
@@ -117,6 +121,8 @@ class TemperatureSample(Sample):
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
         """Measurements and last state of a chain or a ladder, which goes on from a checkpoint."""
+        if self.recipe.several:
+            return TemperatureSample(self.recipe.at(task.at)).run(task, checkpoint)
         if self.recipe.tempering:
             return run_ladder(self, task, checkpoint)
         model, sampler, T = self.recipe.lattice(), algorithms()[self.recipe.algorithm], task["T"]
@@ -145,6 +151,7 @@ class TemperatureSample(Sample):
         """Seeds of a chain or a ladder of the model, with further key words."""
         recipe = self.recipe
         q = recipe.q if recipe.model == "potts" else 2
+        assert isinstance(recipe.field, float)
         what = [recipe.model, q, recipe.coupling, recipe.field, recipe.algorithm]
         return rng.seed_sequence(recipe.seed, "chain", *what, *words)
 
@@ -226,7 +233,11 @@ class TemperatureSample(Sample):
         """Two short chains of the largest size."""
         L = max(self.recipe.L)
         few = {"L": (L,), "T": (self.recipe.temperatures(L)[-1],), "chains": 2, "thermalisation": 5, "snapshots": 0}
-        few |= {"tempering": None, "ladders": ()}
+        few |= {
+            "tempering": None,
+            "ladders": (),
+            **{name: getattr(self.recipe, name)[0] for name in self.recipe.several},
+        }
         sweeps = max(2, math.ceil(1e6 / L**2))
         return TemperatureSample(
             self.recipe.model_copy(update=few | {"sweeps": sweeps, "longer_if_small": False, "target_error": None})

@@ -1,0 +1,103 @@
+"""Lines through files that vary two control parameters: one varies, the others have one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from physnn.errors import InputError
+from physnn.store.hdf5 import Group, Variable, is_hdf5
+from physnn.store.sweep_file import SweepFile, read_sweep
+from physnn.store.tables.cells import STDIN
+
+_REPEATS = ("chain", "measurement")  # the last dimensions of the measurements of chains, after control parameters
+
+
+def varied(sweep: SweepFile) -> tuple[str, ...]:
+    """Control parameters that chains of a sweep lie along, the usual one first; none of other sweeps."""
+    group = next(iter(sweep.sizes.values()), {})
+    return next((v.dims[:-2] for v in group.values() if v.dims[-2:] == _REPEATS and len(v.dims) > 2), ())
+
+
+def on_line(
+    source: str | Path | SweepFile, control: str | None = None, at: Mapping[str, float] | None = None
+) -> SweepFile:
+    """Sweep on a line: the control parameter varies, all others have the values ``at``.
+
+    Parameters
+    ----------
+    source : path or SweepFile
+        A sweep of one control parameter or more.
+    control : str, optional
+        What varies; by default what ``at`` leaves.
+    at : mapping of str to float, optional
+        Values of the other control parameters, in their units.
+
+    Raises
+    ------
+    InputError
+        If this names no line of the file.
+    """
+    sweep = source if isinstance(source, SweepFile) else read_sweep(source)
+    names, at = varied(sweep), at or {}
+    if not names and not control and not at:
+        return sweep
+    for name in (*at, *([control] if control else [])):
+        if name not in names:
+            raise InputError(f"{name} does not vary in this file; what does: {', '.join(names) or 'nothing by name'}")
+    left = [name for name in names if name not in at]
+    if len(left) != 1 or control not in (None, left[0]):
+        other = next(name for name in names if name != (control or names[0]))
+        values = ", ".join(f"{v:g}" for v in next(iter(sweep.sizes.values()))[other].values)
+        raise InputError(f"this file varies {' and '.join(names)}: choose a line, as --at {other}=VALUE of {values}")
+    return replace(sweep, sizes={L: _sliced(group, left[0], at, L) for L, group in sweep.sizes.items()})
+
+
+def _sliced(group: Group, control: str, at: Mapping[str, float], L: int) -> dict[str, Variable]:
+    place: dict[str, int] = {}
+    for name, value in at.items():
+        values = group[name].values
+        found = np.flatnonzero(np.isclose(values, value, rtol=1e-9, atol=1e-12))
+        if not len(found):
+            raise InputError(f"{name} = {value:g} is not in the file at L = {L}: {', '.join(f'{v:g}' for v in values)}")
+        place[name] = int(found[0])
+    chosen = {}
+    for name, variable in group.items():
+        if name in place:
+            continue
+        dims = tuple(d for d in variable.dims if d not in place)
+        values = variable.values[tuple(place.get(d, slice(None)) for d in variable.dims)]
+        if control in dims:  # it comes first, as in a file that varies nothing else
+            values = np.moveaxis(values, dims.index(control), 0)
+            dims = (control, *(d for d in dims if d != control))
+        chosen[name] = Variable(dims, values, variable.attrs)
+    return chosen
+
+
+def values_at(words: Sequence[str]) -> dict[str, float]:
+    """Values by name from words such as ``T=2.3``; raises InputError for others."""
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name:
+            raise InputError(f"{word!r} names no value: write NAME=VALUE, as in --at field=0.1")
+    return found
+
+
+def line_of(
+    source: Path, columns: Mapping[str, str], at: Mapping[str, float]
+) -> tuple[Path | SweepFile, Mapping[str, str]]:
+    """Source of a fit on its line, and columns of a table: ``control`` of these says what varies in a sweep file."""
+    control = columns.get("control")
+    if (control or at) and source != STDIN and is_hdf5(source):
+        return on_line(source, control, at), {role: name for role, name in columns.items() if role != "control"}
+    if at:
+        raise InputError("--at chooses a line of a sweep file; a table has one control column")
+    return source, columns

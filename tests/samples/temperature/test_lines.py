@@ -1,0 +1,123 @@
+"""Sweeps of two control parameters: one file, fitted along lines."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import physnn
+from physnn import api
+from physnn.answers import fit
+from physnn.answers.lines import on_line
+from physnn.cli import run as command
+from physnn.errors import InputError
+from physnn.exact.ising.enumeration import ising_enumeration
+from physnn.samples import files
+from physnn.store.hdf5 import content_digest
+from physnn.store.sweep_file import read_sweep
+
+SMALL = {"T": (2.0, 2.5, 3.0, 4.0), "sweeps": 300, "thermalisation": 30, "chains": 2, "algorithm": "metropolis"}
+FIELDS = (-0.2, 0.0, 0.3)
+
+
+def run(out, extend=False, jobs=1, **settings):
+    return files.run(api.recipe("temperature", out, extend, **settings), out, extend=extend, jobs=jobs)
+
+
+@pytest.mark.parametrize("tempering", [None, "given"])
+def test_a_line_of_a_file_is_the_file_of_the_line(tmp_path, tempering):
+    settings = SMALL | {"L": (4, 6), "tempering": tempering}
+    both = tmp_path / "both.h5"
+    assert run(both, jobs=2, **settings, field=FIELDS) == 2 * 3 * 2 * (1 if tempering else 4)
+    group = read_sweep(both).sizes[6]
+    assert group["energy"].dims == ("T", "field", "chain", "measurement")
+    assert group["field"].values.tolist() == list(FIELDS) and group["field"].attrs["symbol"] == "h"
+    for h in FIELDS:
+        one = tmp_path / f"{h}.h5"
+        run(one, **settings, field=h)
+        alone, line = read_sweep(one).sizes[6], on_line(read_sweep(both), at={"field": h}).sizes[6]
+        for name, variable in alone.items():
+            if name in line:
+                assert variable.dims == line[name].dims and np.array_equal(variable.values, line[name].values), name
+        assert alone.keys() <= line.keys()
+    at_T = on_line(read_sweep(both), "field", {"T": 2.5}).sizes[6]
+    assert at_T["energy"].dims == ("field", "chain", "measurement")
+    assert np.array_equal(at_T["energy"].values, group["energy"].values[1])
+
+
+def test_values_are_added_and_one_value_makes_no_axis(tmp_path):
+    parts, whole = tmp_path / "parts.h5", tmp_path / "whole.h5"
+    settings = SMALL | {"L": (4,)}
+    run(parts, **settings, field=FIELDS[:2])
+    assert run(parts, extend=True, field=FIELDS) == 4 * 2
+    run(whole, **settings, field=FIELDS)
+    assert content_digest(parts) == content_digest(whole)
+    run(tmp_path / "one.h5", **settings, field=(0.3,))
+    run(tmp_path / "plain.h5", **settings, field=0.3)
+    assert content_digest(tmp_path / "one.h5") == content_digest(tmp_path / "plain.h5")
+    with pytest.raises(InputError, match="another recipe"):
+        run(tmp_path / "plain.h5", extend=True, field=FIELDS)
+
+
+def test_curves_along_both_parameters_are_exact(tmp_path):
+    out = tmp_path / "f.h5"
+    run(out, **SMALL | {"L": (4,), "T": (2.5, 4.0), "sweeps": 20_000}, field=(0.0, 0.2, 0.5))
+    sweep = read_sweep(out)
+    for control, at, points in (
+        ("field", {"T": 2.5}, [(2.5, h) for h in (0.0, 0.2, 0.5)]),
+        ("T", {"field": 0.2}, [(2.5, 0.2), (4.0, 0.2)]),
+    ):
+        for name in ("energy", "m_abs"):
+            found = fit.curves(on_line(sweep, control, at), name)
+            exact = np.array([ising_enumeration((4, 4), T, h=h)[name] for T, h in points])
+            assert found.control == control
+            assert np.abs((found.y[4] - exact) / found.errors[4]).max() < 4
+            assert np.abs((found.y[4][::-1] - exact) / found.errors[4]).max() > 4, "another order would be seen"
+
+
+def test_commands_choose_a_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = "sweep-temperature --L 4 8 --T 2 2.2 2.4 2.6 --field 0 0.1 --sweeps 2000 --algorithm metropolis --jobs 1"
+    assert command([*words.split(), "--out", "f.h5", "--quiet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["control"] == ["T", "field"]
+    assert command([*words.split(), "--out", "f.h5", "--quiet"]) == 0
+    assert "physnn fit f.h5 --at field=0" in capsys.readouterr().out
+    assert command(["fit", "f.h5", "--at", "field=0.1", "--json"]) in (0, 3)
+    assert json.loads(capsys.readouterr().out)["control"] == "T"
+    assert command(["fit", "f.h5", "--control", "field", "--at", "T=2.4", "--observable", "m_abs", "--json"]) in (
+        0,
+        2,
+        3,
+    )
+    capsys.readouterr()
+    assert command(["show", "f.h5"]) == 0
+    assert "T and field; fit and plot a line with --at" in capsys.readouterr().out
+    assert command(["plot", "f.h5", "--at", "field=0"]) == 0
+    assert (tmp_path / "f-field-0.png").is_file()
+    tree = physnn.open_datatree("f.h5")
+    assert tree["L4"]["m"].sel(field=0.1, T=2.4).shape == (4, 2000)
+    assert isinstance(physnn.fit(physnn.on_line("f.h5", at={"field": 0.0})).verdict, str)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("fit f.h5", "choose a line, as --at field=VALUE of 0, 0.1"),
+        ("fit f.h5 --at field=0.3", "field = 0.3 is not in the file at L = 4: 0, 0.1"),
+        ("fit f.h5 --at h=0.3", "h does not vary in this file"),
+        ("fit f.h5 --at field", "write NAME=VALUE"),
+        ("fit f.h5 --control field", "choose a line, as --at T=VALUE of 2, 2.5"),
+        ("plot f.h5", "choose a line"),
+        ("decide f.h5", "choose a line"),
+        ("sweep-temperature --L 4 8 --T 2 3 --field 0 0.1 --algorithm wolff", "no field"),
+        ("sweep-temperature --L 4 8 --field 0 0.1 --algorithm metropolis", "--T"),
+        ("sweep-temperature --L 4 8 --T 2 3 4 5 --field 0 0.1 --target-error 0.1", "one value of --field"),
+    ],
+)
+def test_lines_that_are_none_are_one_sentence_and_exit_2(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run(tmp_path / "f.h5", **SMALL | {"L": (4, 6), "T": (2.0, 2.5), "sweeps": 8, "chains": 1}, field=(0.0, 0.1))
+    assert command(words.split()) == 2
+    assert said in capsys.readouterr().err.strip().splitlines()[-1]
