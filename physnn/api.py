@@ -16,6 +16,7 @@ from physnn.samples.base import Recipe, validated
 from physnn.samples.coupling.recipe import CouplingSweep
 from physnn.samples.equilibrium.recipe import EquilibriumSweep
 from physnn.samples.files import Announce, recipe_on_disk
+from physnn.samples.kinds import class_of
 from physnn.samples.memory.recipe import MemorySweep, absolute
 from physnn.samples.named import canonical_words, identity, load_model
 from physnn.samples.noise.recipe import NoiseSweep, bundled_names, noise_values
@@ -81,7 +82,7 @@ def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settin
     Parameters
     ----------
     kind : {"noise", "temperature", "percolation", "coupling", "equilibrium", "memory"}
-        What is swept.
+        What is swept; or any other kind of `physnn.samples.kinds.KINDS`.
     out : path, optional
         File whose settings stand where others are not given, with ``extend``; but a ``module``, whose code will run,
         must be named again.  The order parameter of an equilibrium sweep on the disk stays; otherwise it is measured,
@@ -113,7 +114,7 @@ def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settin
     given = DEFAULTS.get(kind, {}) | given
     if kind == "memory" and not given.get("model"):
         given.setdefault("networks", ("kuramoto_symmetric",))
-    return validated(RECIPES[kind], given).resolved()
+    return validated(RECIPES.get(kind) or class_of(kind, out or Path("this recipe")).Recipe, given).resolved()
 
 
 def run(recipe: Recipe, out: Path, **settings: Unpack[RunSettings]) -> int:
@@ -141,7 +142,7 @@ def sweep(kind: str, /, *, out: str | Path | None = None, **settings: Any) -> xa
     Parameters
     ----------
     kind : {"noise", "temperature", "percolation", "coupling", "equilibrium", "memory"}
-        What is swept.
+        What is swept; or any other kind of `physnn.samples.kinds.KINDS`.
     out : path, optional
         Sweep file to write, continue or extend; without it nothing is kept on the disk.
     **settings

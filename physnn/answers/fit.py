@@ -312,8 +312,9 @@ def curve_rows(found: Curves) -> list[list[str]]:
 
 
 def controls_of(group: Group) -> set[str]:
-    """Names of the coordinates along which arrays (control, network, image) of a size lie: none without curves."""
-    return {v.dims[0] for v in group.values() if len(v.dims) == 3 and v.dims[0] in group}
+    """Names of the coordinates, of numbers, along which arrays (control, network, image) of a size lie, if any."""
+    names = {v.dims[0] for v in group.values() if len(v.dims) == 3 and v.dims[0] in group}
+    return {name for name in names if group[name].values.dtype.kind in "fiu"}
 
 
 def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]]:

@@ -11,6 +11,7 @@ from physnn.analysis.memory.contrast import MemoryAnswer
 from physnn.analysis.verdict.fit import Fit
 from physnn.analysis.verdict.size_law import SizeLaw
 from physnn.analysis.verdict.universality import Comparison
+from physnn.answers.equation_of_state import state_arrays
 from physnn.answers.equilibrium import order_record
 from physnn.answers.fit import default_observable, fit
 from physnn.answers.lines import on_line
@@ -122,3 +123,13 @@ def plot_ensembles(path: Path, out: Path | None = None) -> Path:
     accuracies = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}
     losses = {name: e.measured["loss"] for name, e in file.ensembles.items()}
     return save(forms_figure(accuracies, losses, paired_tests(file)), out or path.with_suffix(".png"))
+
+
+def plot_state(path: Path, out: Path | None = None) -> Path:
+    """Draw the equation of state of trained quasi-particles beside lattice data; return the PNG's path."""
+    from physnn.figures.equation_of_state import state_figure
+    from physnn.networks.tasks.equation_of_state import SPECIES, published
+
+    sweep = read_sweep(path)
+    figure = state_figure(state_arrays(sweep), list(sweep.recipe["arms"]), SPECIES, published())
+    return save(figure, out or path.with_suffix(".png"))

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from importlib import import_module
 from pathlib import Path
 from types import NoneType
@@ -28,8 +29,9 @@ class ListOption(click.Option):
         self.example = example
 
     def takes(self, word: str) -> bool:
-        """Whether a word after the first value still belongs to the list: anything for text, else numbers."""
-        return isinstance(self.type, click.types.StringParamType) or is_number(word.split(",", maxsplit=1)[0])
+        """Whether a word after the first value still belongs to the list: anything for text, a choice, else numbers."""
+        first, chosen = word.split(",", maxsplit=1)[0], getattr(self.type, "choices", ())
+        return first in chosen or isinstance(self.type, click.types.StringParamType) or is_number(first)
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Split comma lists of numbers, then convert each value."""
@@ -231,13 +233,7 @@ class FigureFile(click.Path):
 
 def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:
     """One decorator that applies several, the first one listed first in the help text."""
-
-    def apply(function: Function) -> Function:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return apply
+    return lambda function: reduce(lambda made, decorator: decorator(made), reversed(decorators), function)
 
 
 def limit_threads() -> None:
@@ -343,8 +339,11 @@ plain_options = stack(json_option, quiet_option, debug_option)
 
 
 def sweep_options(out: str, more: str) -> Callable[[Function], Function]:
+    """Options of commands that run a recipe with a seed into a file, by default ``out``, that takes ``more``."""
+    return stack(seed_option, file_options(out, more))
+
+
+def file_options(out: str, more: str) -> Callable[[Function], Function]:
     """Options of commands that run a recipe into a file, by default ``out``, that takes ``more``."""
-    return stack(
-        extend_option(more), shard_option, dry_run_option, seed_option, out_option(out), config_option, json_option,
-        run_options,
-    )  # fmt: skip
+    own = extend_option(more), shard_option, dry_run_option, out_option(out), config_option, json_option
+    return stack(*own, run_options)

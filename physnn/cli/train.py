@@ -11,6 +11,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, read_config, resolve_device
 from physnn.cli.output import print_json, print_table
+from physnn.errors import InputError
 
 if TYPE_CHECKING:
     from physnn.store.ensemble_file import EnsembleFile
@@ -134,6 +135,51 @@ def _print_trained(out: Path, as_json: bool) -> None:
     ]
     print_table("trained networks", ["seed", "identity", "validation RMSE"], rows)
     click.echo(f"networks {out}")
+
+
+@train_command.command(
+    "eos", cls=opt.RecipeCommand, recipes=("physnn.samples.training.equation_of_state:StateTraining",)
+)
+@opt.file_options("eos.h5", "arms or seeds")
+def eos(**options: Any) -> None:
+    """Train masses of quasi-particles on the equation of state of quarks and gluons, in forms side by side.
+
+    \b
+    physnn train eos --arms raw expanded law --seeds 0 1 2 3 4 5 6 7
+    physnn train eos --steps 20000 --seeds 8 9 10 11 12 13 14 15 --out long.h5
+
+    Constants that are appended to the temperature change the bias of the first layer, see physnn.expansion_law; the
+    other arms tell its parts.  Errors of all arms are compared over seeds at every mark of the training.
+    """
+    from physnn.answers.plots import plot_state
+    from physnn.samples.training.equation_of_state import StateTraining
+
+    call = Call.of(options, "eos.h5")
+    if call.device == "cuda":
+        raise InputError("networks this small run on the CPU; leave --device out")
+    from physnn import api
+
+    recipe = api.recipe("train-eos", call.out, call.extend, **call.settings(StateTraining, options))
+    if finished("train eos", recipe, call, "trainings") is not None:
+        _print_state(call.out, plot_state(call.out), call.as_json)
+
+
+def _print_state(out: Path, figure: Path, as_json: bool) -> None:
+    """Print errors of all arms in the end, and what may be claimed of them at every mark."""
+    from physnn.answers.equation_of_state import state_answer
+
+    answer = state_answer(out)
+    if as_json:
+        print_json({"file": str(out), "figure": str(figure)} | answer.as_json())
+        return
+    rows = [[arm, str(answer.loss[arm]), str(answer.chi2[arm]), f"{answer.bag[arm].value:.1%}"] for arm in answer.loss]
+    header = ["arm", "mean squared deviation", "chi2/n", "largest share of dm/dT in e"]
+    print_table(f"{answer.seeds} seeds after {answer.marks[-1]:,} steps, errors over seeds", header, rows)
+    told = [[c.form, f"{c.mark:,}", str(c.difference), f"{c.p_value:.2g}", c.verdict] for c in answer.claims]
+    header = ["arm", "steps", "log10(error / raw)", "p, all marks", "a smaller error than raw"]
+    if told:
+        print_table("claims, paired by seed", header, told)
+    click.echo(f"networks {out}\nfigure   {figure}")
 
 
 @train_command.command("classify", cls=opt.ListCommand)

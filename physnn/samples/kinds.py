@@ -23,6 +23,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "landscape": "physnn.samples.landscape.brute_force:SignCountSample",
     "landscape-sampling": "physnn.samples.landscape.walkers:SignSamplingSample",
     "train-kuramoto": "physnn.samples.training.kuramoto:KuramotoSample",
+    "train-eos": "physnn.samples.training.equation_of_state:StateSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",
 }
 """Class of every kind, as ``MODULE:CLASS`` or itself."""

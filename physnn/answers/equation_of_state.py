@@ -1,0 +1,75 @@
+"""Answers of networks trained on the equation of state: errors by arm, what may be claimed, and how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn.analysis.statistics.claims import Claim, claims
+from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.plain import fields_json
+from physnn.errors import InputError
+from physnn.store.sweep_file import SweepFile, read_sweep
+
+CONTROLS = {"expanded": ("law", "init", "step"), "scaled": (), "standardised": (), "other": ()}
+"""Forms that are judged against ``raw``, each with what may explain it."""
+
+
+@dataclass(frozen=True)
+class StateAnswer:
+    """Arms of a training on the equation of state.
+
+    ``loss`` and ``chi2`` are means over seeds of the final mean squared deviation and chi^2/n, ``bag`` of the largest
+    share of the energy density that comes from dm/dT, by arm; ``claims`` judge every arm at every mark.
+    """
+
+    seeds: int
+    marks: tuple[int, ...]
+    loss: dict[str, Estimate]
+    chi2: dict[str, Estimate]
+    bag: dict[str, Estimate]
+    claims: tuple[Claim, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return fields_json(self)
+
+
+def state_arrays(sweep: SweepFile) -> dict[str, np.ndarray]:
+    """Arrays of a training on the equation of state by name.
+
+    Raises
+    ------
+    InputError
+        If the file holds something else.
+    """
+    if sweep.recipe.get("kind") != "train-eos" or not sweep.sizes:
+        raise InputError("this file holds no equation of state; make one with physnn train eos")
+    group = next(iter(sweep.sizes.values()))
+    return {name: variable.values for name, variable in group.items()}
+
+
+def state_answer(path: Path | str) -> StateAnswer:
+    """What a file of `physnn train eos` says; raises InputError if it holds something else."""
+    sweep = read_sweep(path)
+    found, arms = state_arrays(sweep), list(sweep.recipe["arms"])
+    marks = tuple(int(t) for t in found["mark"])
+    errors = {arm: found["loss"][k] for k, arm in enumerate(arms)}
+    share = np.abs(found["bag"] / found["e"]).max(-1)
+    judged: list[Claim] = []
+    if "raw" in errors and len(found["seed"]) > 1:
+        for arm in arms:
+            if arm in CONTROLS:
+                controls = [name for name in CONTROLS[arm] if name in errors]
+                judged += claims(errors, marks, arm, "raw", controls)
+    return StateAnswer(
+        len(found["seed"]),
+        marks,
+        {arm: mean_over(errors[arm][:, -1]) for arm in arms},
+        {arm: mean_over(found["chi2"][k, :, -1]) for k, arm in enumerate(arms)},
+        {arm: mean_over(share[k]) for k, arm in enumerate(arms)},
+        tuple(judged),
+    )

@@ -1,0 +1,93 @@
+"""Trainings on the equation of state: the law, interruptions, workers, and the command."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from physnn import api
+from physnn.answers.equation_of_state import state_answer
+from physnn.cli import run as command
+from physnn.errors import InputError
+from physnn.jobs import stopping
+from physnn.samples import files
+from physnn.store.hdf5 import content_digest
+from physnn.store.sweep_file import read_sweep
+
+SMALL = {"arms": ("raw", "expanded", "law", "init"), "seeds": (0, 1, 2), "steps": 30, "constants": (2.0, -1.0)}
+
+
+def run(out, extend=False, jobs=1, **settings):
+    return files.run(api.recipe("train-eos", out, extend, **SMALL | settings), out, extend=extend, jobs=jobs)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("eos") / "whole.h5"
+    assert run(out) == 4
+    return out
+
+
+def test_constants_are_another_bias(whole):
+    group = read_sweep(whole).sizes[32]
+    loss = dict(zip(SMALL["arms"], group["loss"].values, strict=True))
+    assert loss["expanded"].shape == (3, 3)
+    assert np.abs(loss["law"] / loss["expanded"] - 1).max() < 1e-5
+    assert np.abs(loss["init"] / loss["expanded"] - 1).max() > 1e-3, "the start alone is not the law"
+    weights = group["weights"].values
+    assert np.abs(weights[2] - weights[1]).max() < 1e-5 < 1e-3 < np.abs(weights[3] - weights[1]).max()
+    assert (loss["raw"][:, -1] < loss["raw"][:, 0]).all()
+    # The speed of sound is that of differences of the stored pressure and energy.
+    T, p, e = group["temperature"].values, group["p"].values, group["e"].values
+    steps = np.diff(p * T**4) / np.diff(e * T**4)
+    middle = (group["cs2"].values[..., 1:] + group["cs2"].values[..., :-1]) / 2
+    assert np.abs(steps / middle - 1).max() < 1e-3
+
+
+def test_a_training_cut_anywhere_continues_bit_for_bit(whole, tmp_path, monkeypatch):
+    calls = [0]
+
+    def often(self):
+        """Interrupt after every 37th step, and keep the state after every fifth: up to four steps are done again."""
+        calls[0] += 1
+        if calls[0] % 37 == 0:
+            raise KeyboardInterrupt
+        return calls[0] % 5 == 0
+
+    monkeypatch.setattr(stopping.Checkpoints, "due", often)
+    for _ in range(12):
+        try:
+            run(tmp_path / "cut.h5")
+            break
+        except KeyboardInterrupt:
+            continue
+    assert calls[0] > 120 and content_digest(tmp_path / "cut.h5") == content_digest(whole)
+
+
+def test_workers_and_further_arms_change_nothing(whole, tmp_path):
+    out = tmp_path / "parts.h5"
+    run(out, jobs=2, arms=("raw", "expanded"))
+    assert run(out, extend=True, arms=("law", "init")) == 2
+    assert content_digest(out) == content_digest(whole)
+    with pytest.raises(InputError, match="steps 30, now 31"):
+        run(out, extend=True, steps=31)
+
+
+def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
+    settings = ["--steps", "20", "--arms", "raw", "expanded", "law", "--seeds", "0", "1", "--jobs", "1"]
+    assert command(["train", "eos", *settings, "--json", "--out", str(tmp_path / "a.h5")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [c["mark"] for c in answer["claims"]] == [10, 20] and (tmp_path / "a.png").stat().st_size > 10_000
+    assert {c.form for c in state_answer(whole).claims} == {"expanded"}
+    assert command(["show", str(whole)]) == 0
+    assert "weights[4, 3, " in capsys.readouterr().out
+    for wrong, words in (
+        (["--arms", "none"], "not one of"),
+        (["--lr", "20"], "less than or equal to 10"),
+        (["--constants", "nan"], "constants"),
+        (["--device", "cuda"], "run on the CPU"),
+    ):
+        assert command(["train", "eos", *wrong, "--out", str(tmp_path / "b.h5")]) == 2
+        assert words in capsys.readouterr().err
