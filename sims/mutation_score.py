@@ -121,6 +121,8 @@ BUGS = [
     Bug("kernels/lattice/clusters.py", "own & ~behind, own & behind", "own & ~behind, own & ~own", CLUSTERS),
     Bug("kernels/lattice/clusters.py", "    if wrap:\n", "    if wrap and count < 0:\n", CLUSTERS),
     Bug("kernels/lattice/clusters.py", "if shift < q:", "if shift <= q:", CLUSTERS),
+    Bug("kernels/lattice/clusters.py", "own[4] += spins * rising[1, i]", "own[4] += spins", CLUSTERS),
+    Bug("kernels/lattice/swendsen_wang.py", "share = 2.0 / (q - 1)", "share = 2.0", CLUSTERS),
     Bug("kernels/lattice/wolff.py", "few >> uint64(4) if visits", "few if visits", CLUSTERS),
     Bug("kernels/lattice/wolff.py", "member[at] | beside, beside, at", "member[at] | beside, NO_BIT, at", CLUSTERS),
     Bug("kernels/lattice/wolff.py", "above if side == 2 else under)", "above if side == 2 else above)", CLUSTERS),

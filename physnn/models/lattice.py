@@ -45,6 +45,15 @@ two colours these are the square of the magnetisation and ``N |m_k|^2``.
 """
 
 
+IMPROVED_QUANTITIES = {
+    "m2_improved": Quantity("m^2", "1", "m2, averaged over the colours of all clusters"),
+    "m4_improved": Quantity("m^4", "1", "m4, averaged over the colours of all clusters"),
+    "structure_x_improved": Quantity("S(k_x)", "1", "structure_x, averaged over the colours of all clusters"),
+    "structure_y_improved": Quantity("S(k_y)", "1", "structure_y, averaged over the colours of all clusters"),
+}
+"""Further columns of the Swendsen-Wang sampler on a square torus: the means of `QUANTITIES`, and smaller errors."""
+
+
 def check_torus(shape: tuple[int, int]) -> None:
     """Raise `InputError` unless a lattice has two sides of 2 to `MAX_SIDE`."""
     if len(shape) != 2 or not all(2 <= side <= MAX_SIDE for side in shape):

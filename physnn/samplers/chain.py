@@ -95,6 +95,10 @@ class Sampler(ABC):
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
         """Function that updates ``state`` in place."""
 
+    def columns(self, model: LatticeModel) -> tuple[str, ...]:
+        """Columns of a block of measurements: by default `columns_of` the model."""
+        return columns_of(model)
+
     def initial(
         self, model: LatticeModel, shape: tuple[int, int], generator: np.random.Generator, T: float
     ) -> np.ndarray:
@@ -133,7 +137,7 @@ class Rows:
     snapshots : ndarray of int8, shape (measurements // snapshot_every, H, W)
         Configurations at every ``snapshot_every``-th measurement; empty if none were asked for.
     columns : tuple of str
-        Names of the columns, `columns_of` the model.
+        Names of the columns, `Sampler.columns`.
     """
 
     values: np.ndarray
@@ -236,7 +240,7 @@ def advance(
     check_state(model, state)
     check_temperature(T)
     sampler.check(model, state.colours.shape, T)
-    columns = columns_of(model)
+    columns = sampler.columns(model)
     rows = np.zeros((measurements, len(columns)))
     kept = measurements // snapshot_every if snapshot_every else 0
     snapshots = np.empty((kept, *state.colours.shape), np.int8)

@@ -14,7 +14,7 @@ from physnn.errors import InputError
 from physnn.kernels import random
 from physnn.kernels.lattice import graph_clusters, swendsen_wang, wolff
 from physnn.kernels.lattice.multispin_code import LANES
-from physnn.models.lattice import Ising, Potts
+from physnn.models.lattice import IMPROVED_QUANTITIES, Ising, Potts
 from physnn.models.tabulated import LatticeModel, Tabulated, mirrors
 from physnn.samplers.chain import Drive, Sampler, State, energies_of
 from physnn.samplers.local import measured
@@ -101,6 +101,10 @@ class SwendsenWang(_Clusters):
 
     name: ClassVar[str] = "swendsen-wang"
     kind: ClassVar[int] = graph_clusters.SWENDSEN_WANG
+
+    def columns(self, model: LatticeModel) -> tuple[str, ...]:
+        """Columns of a block of measurements: on a square torus with `IMPROVED_QUANTITIES`, from the same clusters."""
+        return super().columns(model) + (() if isinstance(model, Tabulated) else tuple(IMPROVED_QUANTITIES))
 
     def _on_torus(self, model: Ising | Potts, T: float, state: State) -> Drive:
         return partial(swendsen_wang.run_swendsen_wang, state.colours, state.generator, *self._rule(model, T))

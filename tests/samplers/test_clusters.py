@@ -12,6 +12,7 @@ from physnn.exact.ising.transfer import ising_transfer
 from physnn.models import Ising, Potts
 from physnn.samplers import SAMPLERS, State, advance, start, thermalise
 from tests.samplers.test_exact import WrongSwendsenWang, WrongWolff
+from tests.synthetic.lattice_exact import configurations, energy_and_order
 
 CLUSTERS = ["wolff", "swendsen-wang"]
 SHAPES = [(3, 64), (2, 65), (4, 130), (130, 3), (5, 193)]
@@ -99,3 +100,40 @@ def test_a_state_of_one_generator_is_refused(name):
     state = State(np.zeros((4, 4), np.int8), np.arange(1, 5, dtype=np.uint64))
     with pytest.raises(Exception, match="chain of an earlier version cannot go on"):
         advance(SAMPLERS[name], Ising(), 2.0, state, 1)
+
+
+def exact_means(model, shape, T):
+    """Exact m2, m4, structure_x and structure_y, by enumeration."""
+    colours = configurations(model.q, *shape)
+    energy, m2 = energy_and_order(model, colours)
+    weight = np.exp(-(energy - energy.min()) / T)
+    density = np.stack([colours == a for a in range(model.q)])
+    waves = (np.abs(np.fft.fft2(density)) ** 2).sum(0) * model.q / (model.q - 1) / math.prod(shape)
+    return [float((weight * f).sum() / weight.sum()) for f in (m2, m2**2, waves[:, 0, 1], waves[:, 1, 0])]
+
+
+IMPROVED = [
+    (Ising(), (4, 4), 2.27),
+    (Ising(), (2, 5), 3.0),
+    (Ising(-1.0), (3, 3), 2.0),
+    (Ising(-1.0), (4, 4), 2.5),
+    (Potts(3), (3, 3), 1.0),
+    (Potts(4), (4, 2), 0.9),
+]
+
+
+@pytest.mark.parametrize(("model", "shape", "T"), IMPROVED, ids=str)
+def test_improved_estimators_have_exact_means_and_smaller_errors(model, shape, T):
+    rows = measured(SAMPLERS["swendsen-wang"], model, shape, T, 100_000)
+    for name, exact in zip(("m2", "m4", "structure_x", "structure_y"), exact_means(model, shape, T), strict=True):
+        improved = rows[f"{name}_improved"]
+        assert abs(z_score(improved, exact)) < 4
+        assert abs(z_score(1.1 * improved, exact)) > 5, "ten per cent are seen"
+        assert improved.std() < 0.95 * rows[name].std()
+
+
+def test_improved_estimators_over_several_words_agree_with_transfer_matrices():
+    rows, exact = measured(SAMPLERS["swendsen-wang"], Ising(), (4, 130), 1.7), ising_transfer((4, 130), 1.7)
+    for name, value in (("m2", exact["m2"]), ("m4", exact["m4"]), ("structure_x", exact["s_kmin"])):
+        assert abs(z_score(rows[f"{name}_improved"], value)) < 4
+        assert rows[f"{name}_improved"].std() < 0.95 * rows[name].std()

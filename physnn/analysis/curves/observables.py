@@ -39,8 +39,8 @@ def _same(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
 def _susceptibility(order: str, symbol: str) -> Observable:
     """L^2 (<m^2> - <order>^2) / T."""
     return Observable(
-        (order, "m2"),
-        _same,
+        (order,),
+        lambda m: (m, m**2),
         lambda m, m2: m2 - m**2,
         symbol,
         dimensionless=False,
@@ -151,12 +151,18 @@ def rule_of(name: str, control: str, *sizes: Mapping[str, np.ndarray], component
     return replace(OBSERVABLES[name], combine=lambda m2, m4: 1 - share * m4 / m2**2)
 
 
+IMPROVED = "_improved"
+"""What the names of improved estimators end with."""
+
+
 def with_moments(arrays: Mapping[str, np.ndarray], L: int, field: bool = False) -> dict[str, np.ndarray]:
     """Raw arrays of a lattice with what follows from them: m2, m4, m_abs, S(k_min)/L^2, and what orders.
 
-    What orders, ``order``, is m in a field, which gives it a sign, and its modulus without.
+    What orders, ``order``, is m in a field, which gives it a sign, and its modulus without.  Improved estimators, where
+    there are any, take the place of powers of m, but not in susceptibilities: what their two terms share cancels.
     """
-    found = dict(arrays)
+    improved = {name.removesuffix(IMPROVED): values for name, values in arrays.items() if name.endswith(IMPROVED)}
+    found = dict(arrays) | improved
     if "m" in found:
         m2 = np.asarray(found["m"], float) ** 2
         found = {"m_abs": np.sqrt(m2), "m2": m2, "m4": m2**2} | found

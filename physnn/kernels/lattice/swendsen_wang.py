@@ -18,7 +18,7 @@ from physnn.kernels.lattice.clusters import draw_shifts, label_clusters, recolou
 from physnn.kernels.lattice.observables import DONE, ROW, SITES, longest_wave, measuring_space
 from physnn.kernels.lattice.packed import ALL_BITS, NO_BIT, digits_of, pack_rows, record_packed, unpack_rows
 
-IMPROVED = 7
+FIRST_IMPROVED = 7
 """First column of a row of measurements that holds an improved estimator: m2, m4, structure_x, structure_y."""
 
 
@@ -86,7 +86,7 @@ def run_swendsen_wang(colours, generator, active, unlike, q, energies, interval,
     q : int
         Number of colours, 2 to 4.
     energies, interval, budget, progress, rows, shots, every
-        Those of `physnn.kernels.lattice.observables.record_row`, with improved estimators from column `IMPROVED` on;
+        Those of `physnn.kernels.lattice.observables.record_row`, with improved estimators from column `FIRST_IMPROVED` on;
         measurements count as visits too.
     """
     H, W = colours.shape
@@ -101,7 +101,7 @@ def run_swendsen_wang(colours, generator, active, unlike, q, energies, interval,
     spent = 0
     while spent < budget and progress[ROW] < rows.shape[0]:
         measured = progress[DONE] + 1 == interval
-        wanted = sums if measured and rows.shape[1] > IMPROVED else none
+        wanted = sums if measured and rows.shape[1] > FIRST_IMPROVED else none
         count = label_clusters(low, high, W, lanes, active, favoured, marks, labels, parent, waves, wanted)
         draw_shifts(parent, count, q, lanes, shifts)
         recolour_clusters(low, high, W, q, marks, shifts)
@@ -110,7 +110,7 @@ def run_swendsen_wang(colours, generator, active, unlike, q, energies, interval,
         spent += N
         if measured:
             if wanted.shape[0]:
-                improved_moments(parent, wanted, count, q, N, rows[progress[ROW], IMPROVED:])
+                improved_moments(parent, wanted, count, q, N, rows[progress[ROW], FIRST_IMPROVED:])
             record_packed(low, high, energies, digits, space, progress, rows, shots, every)
             spent += N
     unpack_rows(low, high, colours)

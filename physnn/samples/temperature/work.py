@@ -16,7 +16,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.models import QUANTITIES
+from physnn.models import IMPROVED_QUANTITIES, QUANTITIES
 from physnn.samplers import COLUMNS, GPU_SAMPLERS, Rows, State, advance, start, thermalise
 from physnn.samplers.multispin import advance_together
 from physnn.samples.base import check_finite
@@ -79,8 +79,8 @@ class TemperatureSample(Sample):
         chain = ("T", *self.recipe.several, "chain")
         words = GENERATORS.get(self.recipe.algorithm, ("word",))
         found = {}
-        for name in STORED:
-            column = QUANTITIES[name]
+        for name in self.stored:
+            column = (QUANTITIES | IMPROVED_QUANTITIES)[name]
             attrs = {"components": self.recipe.components} if name == "m" else {}
             found[name] = Measured(column.symbol, column.unit, column.meaning, (*chain, "measurement"), attrs)
         found["updates"] = Measured("", "1", "updates of single sites", chain)
@@ -89,6 +89,12 @@ class TemperatureSample(Sample):
         found["state_generator"] = Measured("", "", "state generator of the chain", (*chain, *words))
         found["snapshots"] = Measured("", "", "snapshots of the chain", (*chain, "snapshot", "row", "column"))
         return found | (ladder_quantities(chain) if self.recipe.tempering else {})
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Columns of measurements that are kept."""
+        improved = self.recipe.algorithm == "swendsen-wang" and not self.recipe.tempering
+        return STORED + (tuple(IMPROVED_QUANTITIES) if improved else ())
 
     def split(self, size: int) -> dict[str, int]:
         """Every task has one temperature and one chain, or a whole ladder."""
@@ -116,7 +122,7 @@ class TemperatureSample(Sample):
         measurements = self.recipe.measurements(size)
         sweeps = measurements * algorithms()[self.recipe.algorithm].interval + self.recipe.thermalisation
         count = len(at["T"]) if self.recipe.tempering else 1
-        memory = count * (32.0 * size**2 + 8.0 * measurements * len(COLUMNS))
+        memory = count * (32.0 * size**2 + 8.0 * measurements * (len(COLUMNS) + len(IMPROVED_QUANTITIES)))
         return Resources(memory, float(count * size**2 * sweeps))
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
@@ -129,7 +135,7 @@ class TemperatureSample(Sample):
         chain = self.resumed(task, checkpoint)
         if chain is None:
             interval = thermalise(sampler, model, T, state := self.begin(task), self.recipe.thermalisation)
-            chain = Chain(task, state, interval)
+            chain = Chain(task, state, interval, self.stored)
         block, total = BLOCK, self.recipe.measurements(task.size)
         while chain.done < total:
             count, every = self.next_block(block, chain.done, total)
@@ -161,8 +167,8 @@ class TemperatureSample(Sample):
         if kept is None:
             return None
         state = State.from_arrays({k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")})
-        rows = {name: kept[name] for name in (*STORED, "snapshots") if name in kept}
-        return Chain(task, state, int(kept["interval"]), [rows], int(kept["updates"]))
+        rows = {name: kept[name] for name in (*self.stored, "snapshots") if name in kept}
+        return Chain(task, state, int(kept["interval"]), self.stored, [rows], int(kept["updates"]))
 
     def next_block(self, block: int, done: int, total: int) -> tuple[int, int]:
         """Number of measurements that come next, ``block`` at most, and how many of them make a snapshot.
@@ -197,7 +203,7 @@ class TemperatureSample(Sample):
         place = {task.key: c for task, c in zip(tasks, checkpoints, strict=True) if not c.finished}
         left = [task for task in tasks if task.key in place]
         found = {task.key: self.resumed(task, place[task.key]) for task in left}
-        new = [Chain(task, self.begin(task), sampler.interval) for task in left if found[task.key] is None]
+        new = [Chain(task, self.begin(task), sampler.interval, STORED) for task in left if found[task.key] is None]
         if new and recipe.thermalisation:
             T = [chain.task["T"] for chain in new]
             advance_together(sampler, model, T, [chain.state for chain in new], 1, recipe.thermalisation)
@@ -268,7 +274,7 @@ class TemperatureSample(Sample):
         first, stage = self.pilot()
         asked, name = recipe.sweeps / stage.sweeps, recipe.target_observable
         groups = {L: TemperatureSample(first).assemble(L, results) for L in first.L}
-        stored = {L: {n: g[n].values for n in STORED} for L, g in groups.items()}
+        stored = {L: {n: g[n].values for n in self.stored} for L, g in groups.items()}
         sizes = {L: (g["T"].values, with_moments(stored[L], L, bool(recipe.field))) for L, g in groups.items()}
         try:
             stream = rng.stream(0, "bootstrap", name)
@@ -293,14 +299,15 @@ class Chain:
     task: Task
     state: State
     interval: int
+    stored: tuple[str, ...]
     blocks: list[dict[str, np.ndarray]] = field(default_factory=list)
     updates: int = 0
 
     def add(self, rows: Rows) -> None:
         """Keep a block of measurements; raises NotFinite if one is not a number."""
-        task, columns = self.task, dict(zip(COLUMNS, rows.values.T, strict=True))
+        task, columns = self.task, dict(zip(rows.columns, rows.values.T, strict=True))
         check_finite(columns, f"L = {task.size}, T = {task['T']:g}, chain {task['chain']}", "measurement", self.done)
-        self.blocks.append({name: columns[name] for name in STORED} | {"snapshots": rows.snapshots})
+        self.blocks.append({name: columns[name] for name in self.stored} | {"snapshots": rows.snapshots})
         # An integer, so that it does not depend on how the chain was cut.
         self.updates += round(float(columns["work"].sum()) * task.size**2)
 
@@ -312,7 +319,7 @@ class Chain:
     def arrays(self) -> dict[str, np.ndarray]:
         """Measurements and state by name."""
         found = {f"state_{name}": array for name, array in self.state.arrays().items()}
-        for name in (*STORED, "snapshots"):
+        for name in (*self.stored, "snapshots"):
             values = [block[name] for block in self.blocks if name in block and len(block[name])]
             found |= {name: np.concatenate(values)} if values else {}
         return found | {"interval": np.array(self.interval), "updates": np.array(self.updates)}

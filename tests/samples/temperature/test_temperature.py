@@ -8,7 +8,9 @@ import pytest
 
 import physnn
 import physnn.answers.fit
-from physnn import api
+from physnn import api, rng
+from physnn.analysis.curves.chains import curves_of_chains
+from physnn.analysis.curves.observables import with_moments
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_enumeration
@@ -62,7 +64,7 @@ def test_chains_are_different_and_known_by_their_content(tmp_path):
     }
 
 
-@pytest.mark.parametrize("algorithm", ["wolff", "metropolis"])
+@pytest.mark.parametrize("algorithm", ["wolff", "swendsen-wang", "metropolis"])
 def test_extending_equals_running_at_once(tmp_path, algorithm):
     parts, whole = tmp_path / "parts.h5", tmp_path / "whole.h5"
     settings = SMALL | {"algorithm": algorithm, "snapshots": 40}
@@ -87,6 +89,28 @@ def test_a_second_run_does_nothing_and_another_recipe_is_refused(tmp_path, netwo
     noise = api.recipe("noise", networks=[str(network_file)], L=(20,), eta=[0.0], images=1)
     with pytest.raises(InputError, match="holds a temperature sweep"):
         files.run(noise, out)
+
+
+def test_fits_take_improved_estimators_of_swendsen_wang_chains(tmp_path):
+    out = tmp_path / "sw.h5"
+    run(out, L=(8, 12), T=(2.6, 2.9), sweeps=4000, thermalisation=50, chains=2, algorithm="swendsen-wang")
+    sizes = read_sweep(out).sizes
+    improved = [name for name in sizes[8] if name.endswith("_improved")]
+    assert improved == ["m2_improved", "m4_improved", "structure_x_improved", "structure_y_improved"]
+
+    def spread(observable, without=()):
+        groups = {
+            L: (g["T"].values, with_moments({n: v.values for n, v in g.items() if v.dims[2:] and n not in without}, L))
+            for L, g in sizes.items()
+        }
+        curves = curves_of_chains(groups, observable, "T", 400, rng.stream(0, "bootstrap", observable))
+        return curves.samples[8].std(0), curves.y[8]
+
+    for observable, factor in (("binder", 0.8), ("xi_over_L", 0.8), ("chi", 1.0 + 1e-9)):
+        errors, plain_errors = spread(observable), spread(observable, improved)
+        assert (errors[0] < factor * plain_errors[0]).all()
+        assert np.allclose(errors[1], plain_errors[1], rtol=0, atol=5 * plain_errors[0].max())
+    assert run(out, L=(8, 12), T=(2.6, 2.9), sweeps=4000, thermalisation=50, chains=2, algorithm="swendsen-wang") == 0
 
 
 @pytest.mark.parametrize("change", [{"L": (4, 6)}, {"chains": 2}, {"sweeps": 50}, {"T": (2.0, 2.3, 2.6)}])
