@@ -51,7 +51,7 @@ class Oscillators:
     noise : float
         D in rad/s: phases alone would spread by 2 D t.
     network : Network
-        Who is coupled to whom; unit vectors are all coupled to all.
+        Who is coupled to whom.
     step : float
         Step h in s.
     method : {"euler", "heun", "rk4"}
@@ -80,8 +80,6 @@ class Oscillators:
         if self.noise and self.method == "rk4":
             raise InputError("rk4 is for oscillators without noise; take heun")
         self.network.check(self.omega.shape[-1])
-        if self.components > 2 and self.network.kind != "all":
-            raise InputError("unit vectors of more than 2 components are coupled all to all")
 
     @property
     def components(self) -> int:
@@ -130,23 +128,13 @@ def integrate(
     if state.shape != ((n,) if system.components == 2 else (system.components, n)) or state.dtype != np.float64:
         raise InputError(f"the state of {n} oscillators with {system.components} components has another shape")
     rows = np.zeros((measurements, system.components))
-    kick = math.sqrt(2 * system.noise * h)
+    kick, coupling = math.sqrt(2 * system.noise * h), _coupling(system.network, n)
+    how = tableau, key, first, every, rows
     if system.components > 2:
-        advance_spheres(state, h * system.omega, h * system.strength, kick, tableau, key, first, every, rows)
+        advance_spheres(state, h * system.omega, *coupling, h * system.strength, kick, *how)
         return rows
-    coupling, turn = _coupling(system.network, n), h / FULL_TURN
-    advance_phases(
-        state,
-        turn * system.omega,
-        *coupling,
-        turn * system.strength,
-        kick / FULL_TURN,
-        tableau,
-        key,
-        first,
-        every,
-        rows,
-    )
+    turn = h / FULL_TURN
+    advance_phases(state, turn * system.omega, *coupling, turn * system.strength, kick / FULL_TURN, *how)
     return np.asarray(rows / n)
 
 
@@ -156,19 +144,22 @@ def _coupling(network: Network, n: int) -> tuple[int, np.ndarray, np.ndarray, np
     return _COUPLINGS[network.kind], starts, network.ends, network.weights
 
 
-def neighbour_order(network: Network, phases: np.ndarray) -> float:
-    """Sum over i of |sum_j A_ij e^(i theta_j)| over the sum of all |A_ij| (dimensionless).
+def neighbour_order(network: Network, state: np.ndarray) -> float:
+    """Sum over i of |sum_j A_ij x_j| over the sum of all |A_ij| (dimensionless), of phases in turns or unit vectors.
 
-    It is 1 where neighbours have one phase, and r if all are coupled.
+    It is 1 where neighbours are alike, and r if all are coupled.
     """
-    c, s, fc, fs = (np.empty(len(phases)) for _ in range(4))
-    sums = circles(phases, c, s)
+    x = state
+    if state.ndim == 1:
+        x = np.empty((2, len(state)))
+        circles(state, x[0], x[1])
     if network.kind == "all":
-        return math.hypot(*sums) / len(phases)
-    for x, out in ((c, fc), (s, fs)):
-        local_sums(x, *_coupling(network, len(x)), 0, out)
-    bonds = 4.0 * len(phases) if network.kind == "square" else float(np.abs(network.weights).sum())
-    return float(np.hypot(fc, fs).sum()) / bonds
+        return float(np.linalg.norm(x.mean(1)))
+    fields = np.empty_like(x)
+    for component, out in zip(x, fields, strict=True):
+        local_sums(component, *_coupling(network, x.shape[1]), 0, out)
+    bonds = 4.0 * x.shape[1] if network.kind == "square" else float(np.abs(network.weights).sum())
+    return float(np.linalg.norm(fields, axis=0).sum()) / bonds
 
 
 def vortex_share(phases: np.ndarray) -> float:

@@ -117,11 +117,17 @@ def test_couplings_are_those_of_a_dense_matrix(kind):
 
 
 def test_vortices_are_counted():
-    i, j = np.mgrid[:12, :12]
-    vortex = np.arctan2(i - 5.5, j - 5.5) / FULL_TURN
-    inside = vortex_share(np.where((i % 11 > 0) & (j % 11 > 0), vortex, vortex).ravel())
-    assert inside >= 2 / 144, "a vortex, and what it needs at the border"
-    assert vortex_share((3 * i / 12 + 2.25).ravel()) == 0, "a twist has none"
+    i, j = np.mgrid[:20, :20]
+    pair = np.arctan2(i - 9.5, j - 7.5) - np.arctan2(i - 9.5, j - 11.5)
+    assert vortex_share((pair / FULL_TURN + 3 * i).ravel()) == 2 / 400, "a vortex and an antivortex"
+    assert vortex_share((3 * i / 20 + 2.25).ravel()) == 0, "a twist has none"
+    random = vortex_share(random_phases(250_000, rng.stream(0, "synthetic", "vortices")))
+    assert abs(random - 1 / 3) < 0.005, "a third of the plaquettes, of either sign, if phases are independent"
+
+
+def test_those_who_advance_alike_are_locked():
+    advanced = np.array([3.0, 0.0, 0.9, 1.5, 0.5])
+    assert locked_share(np.full(5, 0.25), 0.25 + advanced) == 3 / 5, "0, 0.5 and 0.9 turns"
 
 
 def test_noise_belongs_to_an_oscillator_and_a_step():
@@ -181,6 +187,17 @@ def test_unit_vectors_with_two_components_are_phases():
     assert np.allclose(np.linalg.norm(x, axis=0), 1)
 
 
+def test_unit_vectors_on_a_lattice_are_phases_there():
+    generator, side = rng.stream(0, "synthetic", "square spheres"), 35
+    state, omega, network = random_phases(side**2, generator), generator.normal(size=side**2), Network("square")
+    x = np.array([np.cos(FULL_TURN * state), np.sin(FULL_TURN * state), 0 * state])
+    mean = run(Oscillators(omega, 0.4, network=network, method="rk4", step=0.01), state, 50)
+    found = run(Oscillators(np.stack([-omega, 0 * omega, 0 * omega]), 0.4, 0.0, network, 0.01, "rk4"), x, 50)
+    assert np.allclose(found, [*mean, 0], atol=1e-9)
+    assert math.isclose(neighbour_order(network, x), neighbour_order(network, state), rel_tol=1e-8)
+    assert math.isclose(neighbour_order(Network(), x), np.linalg.norm(found))
+
+
 def attracted(omega, rho, K):
     """Where unit vectors come to rest in a field K rho: the leading eigenvectors of ((Omega, K rho), (K rho, 0))."""
     n = len(rho)
@@ -225,7 +242,7 @@ def test_directions_diffuse_as_on_a_sphere():
         ({"method": "leapfrog"}, "no method"),
         ({"step": 0.0}, "positive"),
         ({"omega": np.array([1.0, np.nan])}, "finite"),
-        ({"omega": np.zeros((3, 9)), "network": Network("square")}, "all to all"),
+        ({"omega": np.zeros((3, 10)), "network": Network("square")}, "L\\^2"),
     ],
 )
 def test_what_makes_no_sense_is_refused(settings, said):

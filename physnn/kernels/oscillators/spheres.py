@@ -1,10 +1,11 @@
-"""Steps of oscillators that are unit vectors with N components, all coupled to their mean.
+"""Steps of oscillators that are unit vectors with N components.
 
-    d x_i / dt = Omega_i x_i + P_i (K rho + noise),      P_i y = y - (x_i . y) x_i,      rho = mean of x_i,
+    d x_i / dt = Omega_i x_i + P_i (K F_i + noise),      P_i y = y - (x_i . y) x_i,
 
-with an antisymmetric matrix Omega_i for each; two components are the phases of
-`physnn.kernels.oscillators.phases`.  The noise of a step is a constant force in all of its stages (Stratonovich).
-Components lie apart, oscillators side by side, so that loops over a block of them are vector instructions.
+where F_i is the mean of all oscillators, or a sum over neighbours, and Omega_i an antisymmetric matrix; two components
+are the phases of `physnn.kernels.oscillators.phases`.  The noise of a step is a constant force in all of its stages
+(Stratonovich).  Components lie apart, oscillators side by side, so that loops over a block of them are vector
+instructions.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import math
 import numpy as np
 from numba import njit
 
-from physnn.kernels.oscillators.phases import COUNTERS, REORDERED, TOGETHER, fill_kicks, total
+from physnn.kernels.oscillators.phases import ALL_TO_ALL, COUNTERS, REORDERED, TOGETHER, fill_kicks, local_sums, total
 from physnn.kernels.primitives import copy
 from physnn.kernels.random import places_of
 
 
 @njit(cache=True, nogil=True, fastmath=REORDERED, error_model="numpy")
-def _derivative(at, omega, rho, strength, kick, out, length):
+def _derivative(at, omega, field, strength, kick, out, length):
     """Fill ``out (N, TOGETHER)`` with the derivatives of a block of ``length`` oscillators at ``at (N, n)``."""
     n = at.shape[0]
     along = out[n]
@@ -28,7 +29,7 @@ def _derivative(at, omega, rho, strength, kick, out, length):
         along[i] = 0.0
     for a in range(n):
         for i in range(length):
-            force = strength * rho[a] + kick[a, i]
+            force = strength * field[a, i] + kick[a, i]
             along[i] += at[a, i] * force
             out[a, i] = force
     for a in range(n):
@@ -74,7 +75,7 @@ def mean(values):
 
 
 @njit(cache=True, nogil=True)
-def advance_spheres(x, omega, strength, noise, tableau, key, first, every, rows):
+def advance_spheres(x, omega, coupling, starts, ends, weights, strength, noise, tableau, key, first, every, rows):
     """Advance unit vectors in place, and fill ``rows`` with their mean after every ``every`` steps.
 
     Parameters
@@ -83,46 +84,45 @@ def advance_spheres(x, omega, strength, noise, tableau, key, first, every, rows)
         Component a of oscillator i at ``[a, i]``.
     omega : ndarray of float64, shape (N (N - 1) / 2, n)
         Entries above the diagonal of every Omega, row by row, per step.
+    coupling, starts, ends, weights
+        As in `physnn.kernels.oscillators.phases.advance_phases`.
     strength, noise : float
         K per step, and the standard deviation of the noise of a step in every component.
     tableau, key, first, every
-        As in `physnn.kernels.oscillators.phases.advance_phases`; component a has the normals of rows of its own.
+        As there; component a has the normals of rows of its own.
     rows : ndarray of float64, shape (measurements, N)
         Filled in place.
     """
     n, count, stages = x.shape[0], x.shape[1], tableau.shape[0]
-    blocks = (count + TOGETHER - 1) // TOGETHER
-    at, kept, out = x.copy(), np.empty_like(x), np.empty((n + 1, TOGETHER))
-    rho, kick = np.empty(n), np.zeros((n, TOGETHER))
-    places, words, normals = (
-        places_of(COUNTERS, 1),
-        np.empty((4, COUNTERS), np.uint32),
-        np.empty((4, COUNTERS), np.float32),
-    )
+    at, ahead, kept, out = x.copy(), np.empty_like(x), np.empty_like(x), np.empty((n + 1, TOGETHER))
+    field, kick = np.empty((n, TOGETHER)), np.zeros((n, TOGETHER))
+    lanes = min(count, COUNTERS)
+    places, words, normals = places_of(lanes, 1), np.empty((4, lanes), np.uint32), np.empty((4, lanes), np.float32)
     step = first
     for measured in range(rows.shape[0]):
         for _ in range(every):
             for k in range(stages):
-                for a in range(n):
-                    rho[a] = mean(at[a])
                 for begin in range(0, count, TOGETHER):
                     stop = min(count, begin + TOGETHER)
-                    if noise > 0:  # the same normals at every stage of a step
-                        for a in range(n):
-                            fill_kicks(
-                                key, a * blocks + begin // TOGETHER, step, noise, places, words, normals, kick[a]
-                            )
-                    here, block = at[:, begin:stop], stop - begin
-                    _derivative(here, omega[:, begin:stop], rho, strength, kick, out, block)
+                    for a in range(n):
+                        if coupling != ALL_TO_ALL:
+                            local_sums(at[a], coupling, starts, ends, weights, begin, field[a, : stop - begin])
+                        elif begin == 0:
+                            field[a, :stop] = mean(at[a])
+                        if noise > 0:  # the same normals at every stage of a step
+                            fill_kicks(key, begin // TOGETHER * n + a, step, noise, places, words, normals, kick[a])
+                    old, new, block = x[:, begin:stop], kept[:, begin:stop], stop - begin
+                    _derivative(at[:, begin:stop], omega[:, begin:stop], field, strength, kick, out, block)
                     if k == 0:
-                        copy(x[:, begin:stop], kept[:, begin:stop])
-                    _go(kept[:, begin:stop], kept[:, begin:stop], out, tableau[k, 1], block)
+                        copy(old, new)
+                    _go(new, new, out, tableau[k, 1], block)
                     if k < stages - 1:
-                        _go(x[:, begin:stop], here, out, tableau[k, 0], block)
+                        _go(old, ahead[:, begin:stop], out, tableau[k, 0], block)
                     else:
-                        _normalise(kept[:, begin:stop], out[n], block)
-                        copy(kept[:, begin:stop], x[:, begin:stop])
-                        copy(kept[:, begin:stop], here)
+                        _normalise(new, out[n], block)
+                        copy(new, old)
+                        copy(new, ahead[:, begin:stop])
+                at, ahead = ahead, at
             step += 1
         for a in range(n):
             rows[measured, a] = mean(x[a])

@@ -169,8 +169,8 @@ class CouplingSweep(Recipe):
             graph.check(size)
         if self.noise and self.method == "rk4":
             raise InputError("rk4 is for oscillators without noise; leave --method out, or take heun")
-        if self.components > 2 and (graph.kind != "all" or self.frequencies_id != "gaussian" or self.regular):
-            raise InputError("oscillators of more than 2 components need --frequencies gaussian and --network all")
+        if self.components > 2 and (self.frequencies_id != "gaussian" or self.regular):
+            raise InputError("oscillators of more than 2 components need --frequencies gaussian, and no --regular")
         if self.K is None and (graph.kind != "all" or self.components > 2 or self.distribution is None):
             raise InputError("K_c of these oscillators is not known: give couplings, as in --K 0.5 1 1.5")
         if self.K is None and min(min(self.couplings(N)) for N in self.N) < 0:

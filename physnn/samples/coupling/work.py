@@ -56,8 +56,9 @@ class CouplingSample(Sample):
         }
 
     def _summed(self) -> tuple[str, ...]:
-        local = {"all": (), "square": ("local_order", "vortices")}.get(self.recipe.network_id, ("local_order",))
-        return ("r", "r2", "r4", *local)
+        local = () if self.recipe.network_id == "all" else ("local_order",)
+        vortices = ("vortices",) if self.recipe.network_id == "square" and self.recipe.components == 2 else ()
+        return ("r", "r2", "r4", *local, *vortices)
 
     def quantities(self, size: int) -> dict[str, Measured]:
         """Quantities of oscillators by name, one number a realisation."""
@@ -78,7 +79,7 @@ class CouplingSample(Sample):
         """Memory of the states of a run with its checkpoint, and stages of all oscillators in all steps."""
         recipe, n = self.recipe, self.recipe.components
         assert recipe.method is not None
-        each = 8.0 * (16 if n == 2 else 12 * n + n * (n - 1))
+        each = 8.0 * (12 if n == 2 else 8 * n + n * (n - 1))
         steps = (recipe.rows(recipe.thermalisation) + recipe.rows(recipe.duration)) * recipe.every
         runs = recipe.realisations * len(recipe.couplings(size))
         # Calls of compiled code take some time, too: as much as a hundred oscillators.

@@ -79,7 +79,7 @@ def test_a_series_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
 
 
 def test_blocks_change_no_number(tmp_path, monkeypatch):
-    settings = TINY | {"N": (9,), "series": 1, "duration": 20.0}
+    settings = TINY | {"N": (9,), "series": 1, "duration": 20.0, "noise": 0.1}
     run(tmp_path / "whole.h5", **settings)
     monkeypatch.setattr(work, "CALL_TIME", 0.0)
     run(tmp_path / "single.h5", **settings)
