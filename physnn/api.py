@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+import numpy as np
 
 from physnn.errors import InputError
 from physnn.jobs.executors import parse_engine
 from physnn.jobs.run import Progress
+from physnn.models import Ising, Potts
 from physnn.networks.source import located
 from physnn.samples import files
 from physnn.samples.base import Recipe, validated
@@ -23,7 +27,7 @@ from physnn.samples.noise.recipe import NoiseSweep, bundled_names, noise_values
 from physnn.samples.percolation.recipe import PercolationSweep
 from physnn.samples.shards import parse_shard
 from physnn.samples.temperature.recipe import TemperatureSweep
-from physnn.store.sweep_file import open_datatree
+from physnn.store.sweep_file import open_datatree, read_sweep
 
 if TYPE_CHECKING:
     import xarray
@@ -149,11 +153,93 @@ def sweep(kind: str, /, *, out: str | Path | None = None, **settings: Any) -> xa
         `RunSettings`, ``jobs`` 1 by default, and fields of the recipe; those not given are at their defaults, or with
         ``extend`` as in the file.
     """
+    with _swept(kind, out, settings) as path:
+        return open_datatree(path)
+
+
+@contextlib.contextmanager
+def _swept(kind: str, out: str | Path | None, settings: dict[str, Any]) -> Iterator[Path]:
+    """Sweep file ``out`` of some settings, or one that is there for as long as it is read."""
     how, given = _split(settings)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(out) if out is not None else Path(folder) / "sweep.h5"
         run(recipe(kind, path, how.get("extend", False), **given), path, **{"jobs": 1} | how)
-        return open_datatree(path)
+        yield path
+
+
+def sample(
+    model: str | Sequence[str] | Ising | Potts,
+    L: int | Sequence[int],
+    T: float | Sequence[float],
+    *,
+    sampler: str | None = None,
+    sweeps: int = 5000,
+    out: str | Path | None = None,
+    **settings: Any,
+) -> xarray.Dataset:
+    """Markov chains of a model, with estimates and errors: what a sweep measures, without files or commands.
+
+    Parameters
+    ----------
+    model : str, sequence of str, Ising or Potts
+        ``"ising"``, ``"potts"``, an instance of `physnn.models`, or words that name a coupling of unit vectors, as
+        ``"xy"``.
+    L, T : number or sequence
+        Sides of the lattice, and temperatures in units of the coupling (k_B = 1).  A single number makes no dimension.
+    sampler : str, optional
+        Name of a sampler, by default that of the sweep: ``wolff`` for colours, ``langevin`` for unit vectors.
+    sweeps : int
+        Measurements per chain, about a sweep apart.
+    out : path, optional
+        Sweep file to keep; `physnn.fit` reads it.
+    **settings
+        As for `sweep`: ``chains`` (4 by default), ``thermalisation``, ``seed``, ``jobs``, ...
+
+    Returns
+    -------
+    xarray.Dataset
+        Raw series along (L, T, chain, measurement), and ``value``, ``error``, ``tau`` and ``note`` along
+        (observable, L, T); see `physnn.answers.estimates.estimates`.  ``data.physnn.plot("chi")`` draws, as
+        ``data.plot`` is xarray's own.
+
+    Raises
+    ------
+    InputError
+        If there is no such model or sampler, or they do not go together.
+
+    Examples
+    --------
+    >>> import physnn
+    >>> data = physnn.sample("ising", L=[4, 8], T=[2.0, 2.5, 3.0], sampler="swendsen-wang", sweeps=2000)
+    >>> data.energy.dims
+    ('L', 'T', 'chain', 'measurement')
+    >>> energy = data.sel(observable="energy", L=8, T=2.5)
+    >>> bool(abs(energy.value - -1.2223) < 4 * energy.error)  # the exact value, per site
+    True
+    >>> bool(0.5 < energy.tau < 5)  # in measurements
+    True
+    >>> data.value.sel(observable="chi", L=8).argmax("T").item()
+    1
+    >>> figure = data.physnn.plot("chi", "binder")
+    >>> figure.savefig("chi.png")
+    """
+    from physnn.answers.estimates import estimates
+
+    named: dict[str, Any] = {"model": model}
+    if isinstance(model, Ising):
+        named = {"model": "ising", "coupling": model.J, "field": model.h}
+    elif isinstance(model, Potts):
+        named = {"model": "potts", "q": model.q, "coupling": model.J}
+    elif not isinstance(model, str | list | tuple):
+        raise InputError(f"a {type(model).__name__} has no sweep: its samplers are called with physnn.samplers.advance")
+    colours = named["model"] in ("ising", "potts")
+    sizes, temperatures = (tuple(np.atleast_1d(values).tolist()) for values in (L, T))
+    named |= {"L": sizes, "T": temperatures, "sweeps": sweeps, "algorithm" if colours else "sampler": sampler}
+    if not colours and isinstance(model, str):
+        named["model"] = (model,)
+    with _swept("temperature" if colours else "equilibrium", out, named | settings) as path:
+        data = estimates(read_sweep(path))
+    return data.squeeze([name for name, values in (("L", L), ("T", T)) if np.ndim(values) == 0])
 
 
 def _values(values: Sequence[Any] | None) -> tuple[Any, ...] | None:

@@ -53,7 +53,8 @@ def on_line(
         other = next(name for name in names if name != (control or names[0]))
         values = ", ".join(f"{v:g}" for v in next(iter(sweep.sizes.values()))[other].values)
         raise InputError(f"this file varies {' and '.join(names)}: choose a line, as --at {other}=VALUE of {values}")
-    return replace(sweep, sizes={L: _sliced(group, left[0], at, L) for L, group in sweep.sizes.items()})
+    recipe = sweep.recipe | {name: float(value) for name, value in at.items() if name in sweep.recipe}
+    return replace(sweep, recipe=recipe, sizes={L: _sliced(g, left[0], at, L) for L, g in sweep.sizes.items()})
 
 
 def _sliced(group: Group, control: str, at: Mapping[str, float], L: int) -> dict[str, Variable]:

@@ -126,7 +126,7 @@ class _Chains:
             self.born += 1
 
 
-def sample(
+def seam_series(
     seam: Seam,
     shape: Shape,
     T: float,

@@ -21,7 +21,7 @@ from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.models.seam import Seam
 from physnn.models.vectors import Shape, VectorModel
-from physnn.samplers.seam import cooled, sample
+from physnn.samplers.seam import cooled, seam_series
 from physnn.samples import files
 from physnn.samples.base import Growth, Recipe, more, validated
 from physnn.samples.named import Words, canonical_words, checked_model, identity, load_model
@@ -145,7 +145,7 @@ def measure_seam(
     seam = Seam(model, axis, twist=ground.twist, plane=plane)
     thermal = {}
     for t in T:
-        series = sample(seam, (L, L), t, rng.seed_sequence(seed, "chain", *words, t), measurements, interval)
+        series = seam_series(seam, (L, L), t, rng.seed_sequence(seed, "chain", *words, t), measurements, interval)
         thermal[t] = seam_cost(t, series.strengths, series.crossing)
     return SeamResult(model.name, L, float(np.linalg.norm(model.bias)), ground, thermal)
 

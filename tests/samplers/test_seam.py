@@ -16,7 +16,7 @@ from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.models.seam import Seam
 from physnn.models.vectors import VectorModel
-from physnn.samplers.seam import cooled, sample
+from physnn.samplers.seam import cooled, seam_series
 from tests.synthetic.vector_chain import on_chain
 
 LIMIT = 4
@@ -25,7 +25,7 @@ LIMIT = 4
 
 def measured(seam: Seam, shape, T: float, *words, n: int = 6000, interval: int = 2):
     sequence = rng.seed_sequence(3, "chain", "seam", *words)
-    series = sample(seam, shape, T, sequence, n, interval)
+    series = seam_series(seam, shape, T, sequence, n, interval)
     return seam_cost(T, series.strengths, series.crossing), series
 
 
@@ -125,7 +125,7 @@ def test_a_twist_makes_a_pitch_that_does_not_fit_plain_xy():
 
 def test_runs_repeat_and_strengths_are_added_where_swaps_fail():
     seam = Seam(couplings.diagonal(np.array([1.0, 0.0])))
-    one, two = (sample(seam, (6, 6), 0.3, rng.seed_sequence(0, "chain", "seam"), 50) for _ in range(2))
+    one, two = (seam_series(seam, (6, 6), 0.3, rng.seed_sequence(0, "chain", "seam"), 50) for _ in range(2))
     assert np.array_equal(one.crossing, two.crossing)
     assert len(one.strengths) > 5
     assert one.strengths[0] == 1
@@ -143,4 +143,4 @@ def test_cooling_finds_the_ground_states_of_a_small_lattice():
 @pytest.mark.parametrize(("T", "n", "words"), [(0.0, 100, "above 0"), (1.0, 1, "at least two")])
 def test_wrong_settings_are_refused(T, n, words):
     with pytest.raises(InputError, match=words):
-        sample(Seam(couplings.on(2)), (4, 4), T, rng.seed_sequence(0, "chain", "seam"), n)
+        seam_series(Seam(couplings.on(2)), (4, 4), T, rng.seed_sequence(0, "chain", "seam"), n)

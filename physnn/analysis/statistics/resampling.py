@@ -73,6 +73,20 @@ def slopes_of(function: MomentFunction, means: np.ndarray, steps: np.ndarray) ->
     return np.asarray(np.divide(change, steps, out=np.zeros_like(change), where=steps > 0))
 
 
+def linear_part(function: MomentFunction, *series: np.ndarray) -> tuple[float, np.ndarray]:
+    """Function of mean moments, and its linear part in each measurement, ``(chains, measurements)``.
+
+    Parameters and errors are those of `linear_error`, but chains may be short.
+    """
+    if not series or len({np.shape(s) for s in series}) > 1:
+        raise InputError("the moments have different shapes, or there are none; give moments of the same measurements")
+    chains = np.array([as_chains(s) for s in series])
+    means = chains.mean(axis=(1, 2))
+    steps = chains.std(axis=(1, 2)) / math.sqrt(chains[0].size)
+    value = float(evaluate(function, means))
+    return value, np.tensordot(slopes_of(function, means, steps), chains - means[:, None, None], axes=1)
+
+
 def linear_error(function: MomentFunction, *series: np.ndarray) -> Estimate:
     """Function of mean moments with the error of its linear part, by the Gamma method.
 
@@ -91,11 +105,5 @@ def linear_error(function: MomentFunction, *series: np.ndarray) -> Estimate:
     InputError
         If a chain is shorter than 50 tau_f, shapes differ, or the function is not finite.
     """
-    if not series or len({np.shape(s) for s in series}) > 1:
-        raise InputError("the moments have different shapes, or there are none; give moments of the same measurements")
-    chains = np.array([as_chains(s) for s in series])
-    means = chains.mean(axis=(1, 2))
-    steps = chains.std(axis=(1, 2)) / math.sqrt(chains[0].size)
-    value = float(evaluate(function, means))
-    projected = np.tensordot(slopes_of(function, means, steps), chains - means[:, None, None], axes=1)
+    value, projected = linear_part(function, *series)
     return Estimate(value, tau_int(projected).mean.error)

@@ -1,0 +1,100 @@
+"""Samples from Python: estimates are those of exact results, errors hold, and the example is executed."""
+
+from __future__ import annotations
+
+import doctest
+
+import numpy as np
+import pytest
+import xarray
+
+import physnn
+from physnn import api
+from physnn.answers.fit import curves
+from physnn.errors import InputError
+from physnn.exact.ising.enumeration import ising_enumeration, potts_enumeration
+from physnn.models import Clock, Ising, Potts
+
+
+def test_the_example_of_the_docstring_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = doctest.DocTestFinder(recurse=False).find(api.sample, "sample", globs={})
+    assert len(example.examples) == 9
+    assert doctest.DocTestRunner().run(example).failed == 0
+    assert (tmp_path / "chi.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("model", [Ising(h=0.2), Potts(3, 1.5)], ids=repr)
+def test_estimates_are_those_of_enumeration_and_a_wrong_temperature_is_seen(model):
+    side, T = (4, 2.5) if isinstance(model, Ising) else (3, 1.5)
+    data = physnn.sample(model, side, [T, 1.3 * T], sampler="heat-bath-random", sweeps=8000, thermalisation=100, seed=2)
+
+    def exact(T):
+        if isinstance(model, Ising):
+            return ising_enumeration((side, side), T, h=model.h)
+        return potts_enumeration((side, side), 3, T, model.J)
+
+    names = [name for name in data.observable.values if name in exact(T)]
+    assert {"energy", "binder", "xi_over_L", "m_abs", "c", "chi", "chi_abs"} <= set(names)
+    for k in range(2):
+        found = data.isel(T=k)
+        truth = xarray.DataArray([exact(float(found["T"]))[name] for name in names], {"observable": names})
+        z = (found.value - truth) / found.error
+        assert np.isfinite(z).all() and abs(z).max() < 4, z.values
+        wrong = xarray.DataArray([exact(float(found["T"]) * 1.03)[name] for name in names], {"observable": names})
+        assert abs((found.value - wrong) / found.error).max() > 4
+    assert (data.note == "").all() and data["energy"].dims == ("T", "chain", "measurement")
+
+
+def test_errors_hold_and_agree_with_those_of_fits(tmp_path):
+    """60 temperatures with values of enumeration: z has a standard deviation of 1; two ways to errors agree."""
+    names, T = ["energy", "m_abs", "binder", "chi"], np.linspace(2.2, 3.4, 60).round(3).tolist()
+    truth = [[exact[name] for exact in (ising_enumeration((4, 4), x) for x in T)] for name in names]
+    found = physnn.sample("ising", 4, T, sampler="metropolis", sweeps=600, chains=2).sel(observable=names)
+    z = (found.value.values - truth) / found.error.values
+    assert 0.8 < np.std(z) < 1.2 and 0.58 < np.mean(np.abs(z) < 1) < 0.78
+    assert np.mean(np.abs(z) < 0.5) < 0.58, "errors of half the size would be seen"
+    out = tmp_path / "kept.h5"
+    data = physnn.sample("ising", [4, 6], [2.0, 2.5], sampler="metropolis", sweeps=4000, out=out)
+    for name in names:
+        fitted, here = curves(out, name), data.sel(observable=name)
+        for k, L in enumerate((4, 6)):
+            np.testing.assert_allclose(here.value[k], fitted.y[L], rtol=1e-9)
+            np.testing.assert_allclose(here.error[k], fitted.errors[L], rtol=0.35)
+
+
+def test_a_dataset_is_kept_and_drawn(tmp_path):
+    data = physnn.sample("ising", [4, 8], [0.4, 2.0, 3.0], sampler="metropolis", sweeps=300, chains=2)
+    assert dict(data.sizes) == {"L": 2, "T": 3, "chain": 2, "measurement": 300, "observable": 9}
+    frozen = data.isel(T=0)
+    assert np.isnan(frozen.error).all() and np.isnan(frozen.tau).all(), "never changed: unknown, not exact"
+    assert all("never changed" in note and "below 0.005" in note for note in frozen.note.values.ravel())
+    assert np.isfinite(data.error.isel(T=2)).all()
+    data.to_netcdf(tmp_path / "kept.nc")
+    with xarray.open_dataset(tmp_path / "kept.nc") as again:
+        assert again.value.equals(data.value)
+        assert len(again.physnn.plot().axes) == 4
+    figure = data.physnn.plot("binder")
+    assert [len(axes.containers) for axes in figure.axes] == [2]
+    assert [len(axes.containers) for axes in data.isel(T=1).physnn.plot("chi", "c").axes] == [1, 1], "against L"
+    assert data.isel(T=1, L=1).physnn.plot("energy").axes[0].get_xlabel().startswith("temperature")
+    with pytest.raises(InputError, match="no observable 'banana'; choose one of energy"):
+        data.physnn.plot("banana")
+
+
+def test_unit_vectors_are_sampled_too():
+    data = physnn.sample("xy", 4, [0.8, 1.2], sweeps=200, chains=2, thermalisation=20)
+    assert {"energy", "binder", "m_abs", "helicity"} <= set(data.observable.values.tolist())
+    assert data.value.sel(observable="energy").diff("T").item() > 0
+    assert np.isfinite(data.error).all()
+
+
+def test_what_has_no_sample_is_refused():
+    with pytest.raises(InputError, match="a Clock has no sweep"):
+        physnn.sample(Clock(5), 4, 1.0)
+    with pytest.raises(InputError, match="algorithm 'banana'"):
+        physnn.sample("ising", 4, 1.0, sampler="banana")
+    with pytest.raises(InputError):
+        physnn.sample("banana", 4, 1.0)
+    with pytest.raises(InputError, match="T"):
+        physnn.sample("ising", 4, -1.0)
