@@ -13,7 +13,7 @@ from physnn import rng
 from physnn.analysis.collapse.exponents import Settings
 from physnn.analysis.curves.chains import curves_of_chains, curves_of_ladders
 from physnn.analysis.curves.curves import Curves, curves_of
-from physnn.analysis.curves.observables import available, with_moments
+from physnn.analysis.curves.observables import SUBLATTICE_ORDERS, available, with_moments
 from physnn.analysis.curves.runs import curves_of_runs
 from physnn.analysis.curves.section import critical_value, section
 from physnn.analysis.curves.tables import Columns, curves_of_table, section_of_table
@@ -285,7 +285,8 @@ def sampled_curves(
     if not any(v.dims[1:] == ("chain", "measurement") for v in group.values()):
         components = int(group["n_order"].values.max()) if "n_order" in group else 1
         return curves_of(sizes, observable, control, resamples, generator, components)
-    components = max(int(v.attrs.get("components", 1)) for v in group.values())
+    names = {observable.removeprefix("binder_")} & SUBLATTICE_ORDERS & set(group) or set(group) - SUBLATTICE_ORDERS
+    components = max(int(group[name].attrs.get("components", 1)) for name in names)
     form = curves_of_ladders if "replica" in group else curves_of_chains
     return form(sizes, observable, control, resamples, generator, components, together)
 
@@ -342,7 +343,8 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
             raise InputError(f"group L{L} of the sweep is not made of real arrays ({control}, network, image)")
         if not np.isfinite(x).all() or len(set(x.tolist())) != len(x):
             raise InputError(f"{control} of L = {L} must be finite and without repetition")
-        sizes[L] = x, with_moments(arrays, L, bool(sweep.recipe.get("field")))
+        sites = max(int(v.attrs.get("sites", 0)) for v in group.values())
+        sizes[L] = x, with_moments(arrays, L, bool(sweep.recipe.get("field")), sites)
     if not sizes:
         raise InputError("the sweep holds no sizes")
     return control, sizes

@@ -20,8 +20,6 @@ from physnn.errors import InputError
 EDGES = ("periodic", "free", "antiperiodic")
 """What happens to bonds that leave a lattice in a direction: they return on the other side, are cut, or return with
 the opposite sign of their energy."""
-MAX_SITES = 2**27
-"""Sites of a lattice at most: tables of neighbours count with 32 bits."""
 CELLS_APART = 2
 """Cells between the two sites of a bond along any direction, at most, among nearest and next-nearest neighbours."""
 NOWHERE = 4
@@ -186,7 +184,7 @@ class Lattice:
     Raises
     ------
     InputError
-        If there is no such kind or edge, or sides are too few, too many or out of range.
+        If there is no such kind or edge, or sides are too few, too many or too short.
     """
 
     kind: str
@@ -204,8 +202,6 @@ class Lattice:
         least = [1 if edge == "free" else 2 for edge in self.edges]
         if len(self.sides) != dims or any(n < low for n, low in zip(self.sides, least, strict=False)):
             raise InputError(f"a {self.kind} lattice needs {dims} sides of 2 or more, not {self.sides}")
-        if self.size > MAX_SITES:
-            raise InputError(f"a lattice has at most {MAX_SITES} sites, and this one {self.size}; make it smaller")
 
     @property
     def cell(self) -> Cell:

@@ -18,6 +18,8 @@ from physnn.errors import InputError
 from physnn.models.geometry import NOWHERE, Lattice, Neighbours, measures, neighbours
 from physnn.models.lattice import QUANTITIES, Clock, Ising, Potts, Quantity
 
+MAX_SITES = 2**27
+"""Sites of a lattice at most: what is told of every site takes some 20 bytes."""
 MOST_COLOURS = 64
 """Colours of a model at most (convention)."""
 ORDERS = {
@@ -139,6 +141,8 @@ def tabulated(model: Any, lattice: Lattice, J2: float = 0.0) -> Tabulated:
     """
     if not math.isfinite(J2):
         raise InputError(f"the coupling J2 must be finite, not {J2}")
+    if lattice.size > MAX_SITES:
+        raise InputError(f"a lattice has at most {MAX_SITES} sites here, and this one {lattice.size}; make it smaller")
     q, name = int(model.q), str(getattr(model, "name", type(model).__name__))
     if not 2 <= q <= MOST_COLOURS:
         raise InputError(f"the model {name} needs 2 to {MOST_COLOURS} colours, not {q}")

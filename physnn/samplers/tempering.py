@@ -69,11 +69,14 @@ class LadderRows:
         Number of the replica that was measured.
     snapshots : ndarray of int8, shape (temperatures, measurements // snapshot_every, H, W)
         Configurations.
+    columns : tuple of str
+        Names of the columns.
     """
 
     values: np.ndarray
     replicas: np.ndarray
     snapshots: np.ndarray
+    columns: tuple[str, ...] = COLUMNS
 
 
 def start_ladder(
@@ -154,7 +157,7 @@ def advance_ladder(
 
     run_slices(moves, measurements, 0, rows, snapshots, snapshot_every)
     ladder.exchanges += measurements
-    return LadderRows(rows, replicas, snapshots)
+    return LadderRows(rows, replicas, snapshots, columns_of(model))
 
 
 def inverse_temperatures(temperatures: Sequence[float]) -> np.ndarray:

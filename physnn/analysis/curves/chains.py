@@ -70,7 +70,7 @@ def curves_of_chains(
         raw = [series[name] for name in rule.raw]
         if not all(np.isfinite(values).all() for values in raw):
             raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
-        scale = rule.scale(float(L), x[L])
+        scale = rule.factor(float(L), x[L], sizes[L][1])
         points = []
         for k, value in enumerate(x[L]):
             further = [m for each in others for m in each.moments(*(series[name][k] for name in each.raw))]
@@ -131,7 +131,7 @@ def curves_of_ladders(
         further = [m for each in others for m in each.moments(*(raw[name] for name in each.raw))]
         means, spans, no_slow = _common_spans(moments, further, f"L = {L}", (control, x[L]), refuse=not said)
         y[L], samples[L], left_out = _drawn_together(rule, means, spans, resamples, generator)
-        y[L], samples[L] = y[L] * (scale := rule.scale(float(L), x[L])), samples[L] * scale
+        y[L], samples[L] = y[L] * (scale := rule.factor(float(L), x[L], sizes[L][1])), samples[L] * scale
         correlation[L] = _shrunk_correlation(left_out)
         bins.append(len(spans))
         ladders = moments.shape[2]

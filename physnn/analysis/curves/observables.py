@@ -19,8 +19,8 @@ class Observable:
     """Rule of a curve: a function of the means of raw quantities over independent draws.
 
     ``moments`` maps the raw arrays to the quantities that are averaged, ``combine`` their averages to the curve, up to
-    the factor that ``scale`` makes of L and the control values.  If dimensionless, zeta = 0 by default; if thermal, the
-    control must be a temperature.
+    the factor that ``scale`` makes of L, or of the number of sites if extensive, and the control values.  If
+    dimensionless, zeta = 0 by default; if thermal, the control must be a temperature.
     """
 
     raw: tuple[str, ...]
@@ -30,6 +30,15 @@ class Observable:
     dimensionless: bool = True
     scale: Callable[[float, np.ndarray], np.ndarray] = _one
     thermal: bool = False
+    extensive: bool = False
+
+    def factor(self, L: float, x: np.ndarray, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Factor of the control values and L, or the number of sites: L^2 unless ``arrays`` has ``sites``."""
+        return self.scale(float(arrays.get("sites", L**2)) if self.extensive else L, x)
+
+
+SUBLATTICE_ORDERS = frozenset({"staggered", "stripe"})
+"""Raw order parameters besides the uniform one, which are named in observables."""
 
 
 def _same(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -37,15 +46,16 @@ def _same(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _susceptibility(order: str, symbol: str) -> Observable:
-    """L^2 (<m^2> - <order>^2) / T."""
+    """N (<m^2> - <order>^2) / T of N sites."""
     return Observable(
         (order,),
         lambda m: (m, m**2),
         lambda m, m2: m2 - m**2,
         symbol,
         dimensionless=False,
-        scale=lambda L, x: L**2 / x,
+        scale=lambda N, x: N / x,
         thermal=True,
+        extensive=True,
     )
 
 
@@ -99,8 +109,9 @@ OBSERVABLES: dict[str, Observable] = {
         lambda e, e2: e2 - e**2,
         "specific heat c per site",
         dimensionless=False,
-        scale=lambda L, x: L**2 / x**2,
+        scale=lambda N, x: N / x**2,
         thermal=True,
+        extensive=True,
     ),
     "chi": _susceptibility("order", "susceptibility chi"),
     "chi_abs": _susceptibility("m_abs", "susceptibility chi of |m|"),
@@ -109,13 +120,23 @@ OBSERVABLES: dict[str, Observable] = {
 """Observables that can be fitted, by name.
 
 Averages over networks are taken after ``combine``, averages over images or bins before.
-``c`` is L^2 (<e^2> - <e>^2) / T^2, ``chi_m`` is dm/dh = L^2 (<m^2> - <m>^2) / T, and ``chi_abs`` has <|m|> in place of
-<m>; ``chi`` is ``chi_m`` in a field and ``chi_abs`` without, where <m> of a finite lattice is 0.  ``xi_over_L`` is the
-second-moment correlation length sqrt(S(0)/S(k_min) - 1) / (2 sin(pi/L)) over L, S(k_min) averaged over both axes; of
-unit vectors it is that about k*.  In percolation as many directions wrap as ``wrap_either`` and ``wrap_both`` say
-together, so a given one wraps with their mean; ``cluster_size`` leaves the largest cluster out.  ``helicity`` is
+``c`` is N (<e^2> - <e>^2) / T^2 of N sites, ``chi_m`` is dm/dh = N (<m^2> - <m>^2) / T, and ``chi_abs`` has <|m|> in
+place of <m>; ``chi`` is ``chi_m`` in a field and ``chi_abs`` without, where <m> of a finite lattice is 0.
+``xi_over_L`` is the second-moment correlation length sqrt(S(0)/S(k_min) - 1) / (2 sin(pi/L)) over L, S(k_min) averaged
+over axes of length L; of unit vectors it is that about k*.  ``binder_``, ``m_`` and ``chi_`` before ``staggered`` and
+``stripe`` are the same of these orders.  In percolation as many directions wrap as ``wrap_either`` and ``wrap_both``
+say together, so a given one wraps with their mean; ``cluster_size`` leaves the largest cluster out.  ``helicity`` is
 (<H''> - <H'^2> / T) / (V T) for a twist per site, averaged over both axes.
 """
+
+for _order in sorted(SUBLATTICE_ORDERS):
+    OBSERVABLES |= {
+        f"binder_{_order}": replace(
+            OBSERVABLES["binder"], raw=(f"{_order}2", f"{_order}4"), symbol=f"Binder cumulant U4 of {_order} order"
+        ),
+        f"m_{_order}": replace(OBSERVABLES["m_abs"], raw=(_order,), symbol=f"<m>, {_order} order"),
+        f"chi_{_order}": replace(OBSERVABLES["chi"], raw=(_order,), symbol=f"chi, {_order} order"),
+    }
 
 TEMPERATURE: dict[str, Callable[[np.ndarray], np.ndarray]] = {"T": lambda T: T, "eta": lambda eta: eta**2 / 2}
 """Temperature that belongs to a control parameter, where one does."""
@@ -145,7 +166,7 @@ def rule_of(name: str, control: str, *sizes: Mapping[str, np.ndarray], component
     allowed = [o for o in available(sizes[0], control) if all(o in available(arrays, control) for arrays in sizes)]
     if name not in allowed:
         raise InputError(f"{name} needs {', '.join(OBSERVABLES[name].raw)}; this file allows: {', '.join(allowed)}")
-    if name != "binder" or components == 1:
+    if not name.startswith("binder") or components == 1:
         return OBSERVABLES[name]
     share = components / (components + 2)
     return replace(OBSERVABLES[name], combine=lambda m2, m4: 1 - share * m4 / m2**2)
@@ -155,14 +176,21 @@ IMPROVED = "_improved"
 """What the names of improved estimators end with."""
 
 
-def with_moments(arrays: Mapping[str, np.ndarray], L: int, field: bool = False) -> dict[str, np.ndarray]:
-    """Raw arrays of a lattice with what follows from them: m2, m4, m_abs, S(k_min)/L^2, and what orders.
+def with_moments(
+    arrays: Mapping[str, np.ndarray], L: int, field: bool = False, sites: int = 0
+) -> dict[str, np.ndarray]:
+    """Raw arrays of a lattice with what follows: m2, m4, m_abs, the same of orders, S(k_min) over sites, what orders.
 
     What orders, ``order``, is m in a field, which gives it a sign, and its modulus without.  Improved estimators, where
     there are any, take the place of powers of m, but not in susceptibilities: what their two terms share cancels.
+    There are L^2 sites unless their number is given.
     """
     improved = {name.removesuffix(IMPROVED): values for name, values in arrays.items() if name.endswith(IMPROVED)}
-    found = dict(arrays) | improved
+    found = dict(arrays) | improved | ({"sites": np.array(sites)} if sites else {})
+    for order in sorted(SUBLATTICE_ORDERS):
+        if order in found:
+            square = np.asarray(found[order], float) ** 2
+            found = {f"{order}2": square, f"{order}4": square**2} | found
     if "m" in found:
         m2 = np.asarray(found["m"], float) ** 2
         found = {"m_abs": np.sqrt(m2), "m2": m2, "m4": m2**2} | found
@@ -171,6 +199,7 @@ def with_moments(arrays: Mapping[str, np.ndarray], L: int, field: bool = False) 
         found = {"m_abs": np.sqrt(m2), "m4": m2**2} | found
     if "m_abs" in found:
         found.setdefault("order", found["m" if field and "m" in found else "m_abs"])
-    if "structure_x" in found and "structure_y" in found:
-        found.setdefault("s_kmin", (found["structure_x"] + found["structure_y"]) / (2 * L**2))
+    along = [found[name] for name in ("structure_x", "structure_y", "structure_z") if name in found]
+    if along:
+        found.setdefault("s_kmin", sum(along[1:], along[0]) / (len(along) * (sites or L**2)))
     return found

@@ -51,9 +51,10 @@ def curves_of_runs(
         x[L], moments, frozen[L] = values[moves], moments[:, moves], tuple(values[~moves].tolist())
         count = moments.shape[2]
         drawn = redrawn(count, resamples, generator) / count
+        factor = rule.factor(float(L), x[L], sizes[L][1])
         with np.errstate(all="ignore"):  # what is not finite is found below
-            y[L] = rule.combine(*moments.mean(2)) * rule.scale(float(L), x[L])
-            samples[L] = rule.combine(*(drawn @ moments.transpose(0, 2, 1))) * rule.scale(float(L), x[L])
+            y[L] = rule.combine(*moments.mean(2)) * factor
+            samples[L] = rule.combine(*(drawn @ moments.transpose(0, 2, 1))) * factor
             left_out = rule.combine(*(moments.sum(2, keepdims=True) - moments) / (count - 1))
         correlation[L] = np.corrcoef(left_out)
         bins.append(count)

@@ -86,8 +86,8 @@ def run_swendsen_wang(colours, generator, active, unlike, q, energies, interval,
     q : int
         Number of colours, 2 to 4.
     energies, interval, budget, progress, rows, shots, every
-        Those of `physnn.kernels.lattice.observables.record_row`, with improved estimators from column `FIRST_IMPROVED` on;
-        measurements count as visits too.
+        Those of `physnn.kernels.lattice.observables.record_row`, with improved estimators from column `FIRST_IMPROVED`
+        on; measurements count as visits too.
     """
     H, W = colours.shape
     N, words, lanes = H * W, (W + 63) // 64, generator.reshape(-1)

@@ -17,7 +17,7 @@ from physnn.analysis.statistics.exchange import (
     round_trips,
     swap_rates,
 )
-from physnn.samplers import COLUMNS, State
+from physnn.samplers import State
 from physnn.samplers.tempering import Ladder, LadderRows, advance_ladder, intervals_of, start_ladder
 from physnn.samples.base import check_finite
 from physnn.samples.tasks import Arrays, Checkpoint, Measured, Task
@@ -34,8 +34,6 @@ from physnn.store.hdf5 import Group, Variable
 if TYPE_CHECKING:
     from physnn.samples.temperature.work import TemperatureSample
 
-STORED = ("energy", "m", "structure_x", "structure_y")
-"""Columns of measurements that are kept; m2 and m4 follow from m."""
 BLOCK = 50
 """Measurements of the first block between two looks at the clock."""
 BLOCK_SECONDS = 0.15
@@ -88,12 +86,12 @@ def _named(text: str) -> dict[str, str]:
 def run_ladder(sample: TemperatureSample, task: Task, checkpoint: Checkpoint) -> Arrays:
     """Measurements and last state of a ladder, which goes on from a checkpoint."""
     recipe, T = sample.recipe, task["T"]
-    model, sampler = recipe.lattice(), algorithms()[recipe.algorithm]
-    run = LadderRun.resumed(task, checkpoint.arrays) if checkpoint.arrays else None
+    names, model, sampler = recipe.stored(task.size), recipe.model_on(task.size), algorithms()[recipe.algorithm]
+    run = LadderRun.resumed(task, names, checkpoint.arrays) if checkpoint.arrays else None
     if run is None:
         seeds = sample.seeds("tempering", task.size, *T, task["chain"])
-        ladder = start_ladder(sampler, model, (task.size, task.size), T, seeds)
-        run = LadderRun(task, ladder, intervals_of(sampler, model, T, ladder, recipe.thermalisation))
+        ladder = start_ladder(sampler, model, recipe.shape(task.size), T, seeds)
+        run = LadderRun(task, names, ladder, intervals_of(sampler, model, T, ladder, recipe.thermalisation))
     dropped = math.ceil(recipe.thermalisation / sampler.interval)
     block, total = BLOCK, recipe.measurements(task.size)
     while (done := run.ladder.exchanges - dropped) < total:
@@ -114,6 +112,7 @@ class LadderRun:
     """A ladder under way: its state, and what it has measured so far in blocks by temperature."""
 
     task: Task
+    names: tuple[str, ...]
     ladder: Ladder
     intervals: np.ndarray
     blocks: list[dict[str, np.ndarray]] = field(default_factory=list)
@@ -121,10 +120,10 @@ class LadderRun:
 
     def add(self, rows: LadderRows, done: int) -> None:
         """Keep a block of measurements; raises NotFinite if one is not a number."""
-        columns = dict(zip(COLUMNS, np.moveaxis(rows.values, 2, 0), strict=True))
+        columns = dict(zip(rows.columns, np.moveaxis(rows.values, 2, 0), strict=True))
         where = f"L = {self.task.size}, ladder {self.task['chain']}"
         check_finite(columns, where, "measurement", done)
-        kept = {name: columns[name] for name in STORED}
+        kept = {name: columns[name] for name in self.names}
         self.blocks.append(kept | {"replica": rows.replicas, "snapshots": rows.snapshots})
         sites = self.ladder.states[0].colours.size
         # Integers, so that they do not depend on how the ladder was cut.
@@ -134,7 +133,7 @@ class LadderRun:
         """Measurements and state by name, all in the order of temperatures."""
         states = [self.ladder.states[r].arrays() for r in self.ladder.place]
         found = {f"state_{name}": np.stack([state[name] for state in states]) for name in states[0]}
-        for name in (*STORED, "replica", "snapshots"):
+        for name in (*self.names, "replica", "snapshots"):
             values = [block[name] for block in self.blocks if name in block and block[name].shape[1]]
             found |= {name: np.concatenate(values, axis=1)} if values else {}
         return found | {
@@ -146,18 +145,19 @@ class LadderRun:
         }
 
     @classmethod
-    def resumed(cls, task: Task, kept: Arrays) -> LadderRun:
+    def resumed(cls, task: Task, names: tuple[str, ...], kept: Arrays) -> LadderRun:
         """Ladder that a checkpoint holds."""
         own = ("state_replica", "state_swaps", "state_exchanges")
-        names = [name for name in kept if name.startswith("state_") and name not in own]
+        of_states = [name for name in kept if name.startswith("state_") and name not in own]
         place = np.array(kept["state_replica"], np.int64)
         states = [
-            State.from_arrays({name.removeprefix("state_"): kept[name][k] for name in names}) for k in np.argsort(place)
+            State.from_arrays({name.removeprefix("state_"): kept[name][k] for name in of_states})
+            for k in np.argsort(place)
         ]
-        rows = {name: np.array(kept[name]) for name in (*STORED, "replica", "snapshots") if name in kept}
+        rows = {name: np.array(kept[name]) for name in (*names, "replica", "snapshots") if name in kept}
         ladder = Ladder(states, place, np.array(kept["state_swaps"]), int(kept["state_exchanges"]))
         intervals = np.array(kept["interval"], np.int64)
-        return cls(task, ladder, intervals, [rows] if rows else [], np.array(kept["updates"]))
+        return cls(task, names, ladder, intervals, [rows] if rows else [], np.array(kept["updates"]))
 
 
 def ladder_pilot(recipe: TemperatureSweep) -> tuple[TemperatureSweep, TemperatureStage]:

@@ -10,19 +10,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from physnn.errors import InputError
-from physnn.models import Ising, Potts
+from physnn.models import IMPROVED_QUANTITIES, Clock, Ising, Lattice, LatticeModel, Potts, Tabulated, on_lattice
 from physnn.samples.base import Growth, Recipe, longer, more, most
 
 if TYPE_CHECKING:
     from physnn.samplers import Sampler
 
-SWEEPS = {"ising": 5000, "potts": 20_000}
+SWEEPS = {"ising": 5000, "potts": 20_000, "clock": 20_000}
 """Measurements in a chain at L >= 128 by model, unless asked for otherwise: clusters of Potts models decorrelate more
 slowly, and corrections to scaling are larger."""
 PLACING_PILOTS = {"given": 0, "acceptance": 2, "feedback": 4}
 """Pilots that place the temperatures of a ladder; those for feedback come after those for equal acceptance."""
 INSIDE = 0.9
 """Share of the window in which the critical temperature lies at every size (convention)."""
+NARROWING = {"cubic": 1.5874}
+"""Power of L by which the default window narrows on a kind of lattice, 1/nu of Ising models there; 1 on others."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
 
 
@@ -64,10 +66,10 @@ class TemperatureSweep(Recipe):
     """The recipe of a temperature sweep.
 
     Without ``T`` every size has ``points`` temperatures of its own, T = T_0 (1 + u/L) with u evenly spaced in
-    (-``window``, ``window``); T_0 is the critical temperature rounded to two places, or to as many as keep it inside at
-    this size.  There are ``sweeps`` measurements in a chain, about a sweep apart (20 sweeps for multispin).  By default
-    they are `SWEEPS`, and with
-    ``longer_if_small`` 128/L times as many at L < 128, where they cost less and corrections to scaling are seen.
+    (-``window``, ``window``), u/L^1.5874 on the cubic lattice.  T_0 is the critical temperature rounded to two places,
+    or to as many as keep it inside at this size.  There are ``sweeps`` measurements in a chain, about a sweep apart (20
+    sweeps for multispin).  By default they are `SWEEPS`, and with ``longer_if_small`` 128/L times as many at L < 128,
+    where they cost less and corrections to scaling are seen.
 
     With ``target_error``, the error wanted of the critical temperature of ``target_observable``, ``T`` and ``sweeps``
     are what is asked for until there are ``stages``; then they are what was decided, and ``asked_sweeps`` are the
@@ -88,7 +90,7 @@ class TemperatureSweep(Recipe):
 
     kind: Literal["temperature"] = "temperature"
     L: Annotated[tuple[Annotated[int, Field(ge=2, le=2**15)], ...], Field(min_length=1)] = Field(
-        default=(16, 32, 64, 128), description="Sizes: sides of the square torus."
+        default=(16, 32, 64, 128), description="Sizes: sides of the lattice, in cells."
     )
     T: tuple[Temperature, ...] | None = Field(default=None, examples=["2.2 2.3"], description="Temperatures, J/k_B.")
     points: Annotated[int, Field(ge=2, le=1000)] = Field(
@@ -98,8 +100,22 @@ class TemperatureSweep(Recipe):
         default=0.8,
         description="They are T_0 (1 + u/L), |u| up to this; T_0 is the critical temperature to two places or more.",
     )
-    model: Literal["ising", "potts"] = Field(default="ising", description="Lattice model.")
-    q: Annotated[int, Field(ge=2, le=4)] = Field(default=3, description="Colours of the Potts model, 2 to 4.")
+    model: Literal["ising", "potts", "clock"] = Field(default="ising", description="Lattice model.")
+    q: Annotated[int, Field(ge=2, le=64)] = Field(
+        default=3, description="Colours of the Potts model, 2 to 4, or directions of the clock model, 2 to 64."
+    )
+    lattice: Literal["square", "triangular", "honeycomb", "kagome", "cubic"] = Field(
+        default="square", description="Kind of lattice."
+    )
+    aspect: Annotated[float, Field(gt=0, le=1e4)] = Field(
+        default=1.0, description="Length of the last side over that of the others, which are L."
+    )
+    edges: Annotated[tuple[Literal["periodic", "free", "antiperiodic"], ...], Field(min_length=1, max_length=3)] = (
+        Field(
+            default=("periodic",), description="Edges of every direction, or one for all: periodic, free, antiperiodic."
+        )
+    )
+    J2: float = Field(default=0.0, description="Coupling J2 of next-nearest neighbours, in place of J.")
     coupling: float = Field(default=1.0, description="Coupling J.")
     field: float | tuple[float, ...] = Field(
         default=0.0, examples=["0 0.1"], description="Field h of the Ising model; several make an axis of the file."
@@ -152,14 +168,49 @@ class TemperatureSweep(Recipe):
         several = tuple(sorted(set(values))) if isinstance(values, tuple) else (values,)
         return several if len(several) > 1 else several[0]
 
-    def lattice(self) -> Ising | Potts:
-        """Return the model, of one value of every further control parameter."""
-        assert isinstance(self.field, float)
-        return Ising(self.coupling, self.field) if self.model == "ising" else Potts(self.q, self.coupling)
-
     def unused(self) -> set[str]:
-        """Return the fields that a file does not record: those of ladders where there are none."""
-        return super().unused() | {name for name in ("tempering", "ladders") if not getattr(self, name)}
+        """Return the fields that a file does not record: those of ladders and lattices where there are none."""
+        plain = {"lattice": "square", "aspect": 1.0, "J2": 0.0}
+        same = {name for name, value in plain.items() if getattr(self, name) == value}
+        same |= {name for name in ("tempering", "ladders") if not getattr(self, name)}
+        return super().unused() | same | ({"edges"} if set(self.edges) == {"periodic"} else set())
+
+    def colours(self) -> Ising | Potts | Clock:
+        """Return the model without its lattice, at the first of several fields."""
+        if self.model == "ising":
+            return Ising(self.coupling, self.field if isinstance(self.field, float) else self.field[0])
+        return Potts(self.q, self.coupling) if self.model == "potts" else Clock(self.q, self.coupling)
+
+    def model_on(self, L: int) -> LatticeModel:
+        """Return the model on the lattice of one size."""
+        return on_lattice(self.colours(), self.lattice_of(L), self.J2)
+
+    @property
+    def on_torus(self) -> bool:
+        """Whether the lattice is the square torus, with nearest neighbours alone."""
+        return {"lattice", "aspect", "edges", "J2"} <= self.unused()
+
+    def shape(self, L: int) -> tuple[int, int]:
+        """Return rows and columns of a configuration of one size."""
+        return self.lattice_of(L).shape
+
+    def lattice_of(self, L: int) -> Lattice:
+        """Return the lattice of one size."""
+        last = self.aspect * L
+        if last != round(last):
+            raise InputError(f"the last side is {last:g} at L = {L}, and must be whole: choose another --aspect or --L")
+        return Lattice(self.lattice, (L, L, round(last)) if self.lattice == "cubic" else (L, round(last)), self.edges)
+
+    def stored(self, L: int) -> tuple[str, ...]:
+        """Return the columns of measurements that are kept for one size; m2 and m4 follow from m.
+
+        Structure factors are those along sides of length L; Swendsen-Wang has improved estimators on the square torus.
+        """
+        model, third = self.model_on(L), ("structure_z",) if self.lattice == "cubic" else ()
+        along = ("structure_x", "structure_y") if self.aspect == 1 else ("structure_y",)
+        orders = tuple(model.lattice.waves()) if isinstance(model, Tabulated) else ()
+        improved = self.algorithm == "swendsen-wang" and not isinstance(model, Tabulated) and not self.tempering
+        return ("energy", "m", *along, *third, *orders, *(IMPROVED_QUANTITIES if improved else ()))
 
     def ladder(self, L: int) -> PlacedLadder:
         """Return the ladder of one size as far as it is placed."""
@@ -188,11 +239,11 @@ class TemperatureSweep(Recipe):
             return placed
         if self.T is not None:
             return self.T
-        exact, places = self.lattice().critical_temperature, 2
-        while abs(round(exact, places) - exact) > INSIDE * self.window * exact / L:
+        exact, places, scale = self.model_on(L).critical_temperature, 2, L ** NARROWING.get(self.lattice, 1)
+        while abs(round(exact, places) - exact) > INSIDE * self.window * exact / scale:
             places += 1
         middle, u = round(exact, places), np.linspace(-self.window, self.window, self.points)
-        return tuple(float(f"{T:.12g}") for T in middle * (1 + u / L))
+        return tuple(float(f"{T:.12g}") for T in middle * (1 + u / scale))
 
     def measurements(self, L: int) -> int:
         """Return the number of measurements in a chain of one size, of a resolved recipe."""
@@ -209,13 +260,15 @@ class TemperatureSweep(Recipe):
         """
         if self.several:
             return self._resolved_each()
-        model = self.lattice()
-        if self.model == "potts" and self.field:
+        models = {L: self.model_on(L) for L in self.L}
+        if self.model != "ising" and self.field:
             raise InputError("the field belongs to the Ising model; leave --field out or use --model ising")
         if super().undecided and (len(self.L) < 2 or len(self.T or range(self.points)) < 4):
             raise InputError("a target error needs at least 2 sizes and 4 temperatures, or nothing can cross")
         if self.T is None and (self.coupling < 0 or self.field):
             raise InputError("default temperatures are those of a ferromagnet without field; give yours with --T")
+        if self.T is None and not min(model.critical_temperature for model in models.values()):
+            raise InputError("the critical temperature of this model is not known; give temperatures with --T")
         samplers = algorithms()
         if self.algorithm not in samplers:
             raise InputError(f"there is no algorithm {self.algorithm!r}; choose one of {', '.join(samplers)}")
@@ -225,7 +278,7 @@ class TemperatureSweep(Recipe):
             for T in (min(self.temperatures(L)), max(self.temperatures(L))):
                 if T <= 0:
                     raise InputError(f"the window reaches below T = 0 at L = {L}; make it smaller, or give --T")
-                samplers[self.algorithm].check(model, (L, L), T)
+                samplers[self.algorithm].check(models[L], self.shape(L), T)
         if self.sweeps is None:
             return self.model_copy(update={"sweeps": SWEEPS[self.model], "longer_if_small": True})
         return self
@@ -255,8 +308,8 @@ class TemperatureSweep(Recipe):
 
     @property
     def components(self) -> int:
-        """Number n of components of the order parameter: 1 for Ising, q - 1 for Potts."""
-        return 1 if self.model == "ising" else self.q - 1
+        """Number n of components of the order parameter: 1 for Ising, q - 1 for Potts, 2 for clock models."""
+        return {"ising": 1, "potts": self.q - 1, "clock": min(2, self.q - 1)}[self.model]
 
     @property
     def on_gpu(self) -> bool:

@@ -16,7 +16,8 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.models import IMPROVED_QUANTITIES, QUANTITIES
+from physnn.models import IMPROVED_QUANTITIES, QUANTITIES, Tabulated
+from physnn.models.tabulated import ORDERS
 from physnn.samplers import COLUMNS, GPU_SAMPLERS, Rows, State, advance, start, thermalise
 from physnn.samplers.multispin import advance_together
 from physnn.samples.base import check_finite
@@ -25,7 +26,6 @@ from physnn.samples.tasks import Arrays, Axis, Batch, Checkpoint, Measured, Reso
 from physnn.samples.temperature.ladder import (
     BLOCK,
     BLOCK_SECONDS,
-    STORED,
     exchange_record,
     ladder_pilot,
     ladder_quantities,
@@ -70,18 +70,22 @@ class TemperatureSample(Sample):
             "chain": Axis(recipe.chains, meaning="number of the Markov chain"),
             "measurement": Axis(recipe.measurements(size), meaning="number in the chain"),
             "snapshot": Axis(kept),
-            "row": Axis(size),
-            "column": Axis(size),
+            "row": Axis(recipe.shape(size)[0]),
+            "column": Axis(recipe.shape(size)[1]),
         }
 
     def quantities(self, size: int) -> dict[str, Measured]:
         """Quantities that chains of a size measure by name."""
         chain = ("T", *self.recipe.several, "chain")
         words = GENERATORS.get(self.recipe.algorithm, ("word",))
-        found = {}
-        for name in self.stored:
-            column = (QUANTITIES | IMPROVED_QUANTITIES)[name]
-            attrs = {"components": self.recipe.components} if name == "m" else {}
+        found, model = {}, self.recipe.model_on(size)
+        for name in self.recipe.stored(size):
+            column = (QUANTITIES | IMPROVED_QUANTITIES | ORDERS)[name]
+            attrs: dict[str, Any] = {"components": self.recipe.components} if name == "m" else {}
+            if isinstance(model, Tabulated) and name == "energy":
+                attrs = {"sites": model.lattice.size}
+            elif isinstance(model, Tabulated) and name in model.lattice.waves():
+                attrs = {"components": model.components * sum(2 - w.real for w in model.lattice.waves()[name])}
             found[name] = Measured(column.symbol, column.unit, column.meaning, (*chain, "measurement"), attrs)
         found["updates"] = Measured("", "1", "updates of single sites", chain)
         found["interval"] = Measured("", "1", "updates between measurements", chain)
@@ -89,12 +93,6 @@ class TemperatureSample(Sample):
         found["state_generator"] = Measured("", "", "state generator of the chain", (*chain, *words))
         found["snapshots"] = Measured("", "", "snapshots of the chain", (*chain, "snapshot", "row", "column"))
         return found | (ladder_quantities(chain) if self.recipe.tempering else {})
-
-    @property
-    def stored(self) -> tuple[str, ...]:
-        """Columns of measurements that are kept."""
-        improved = self.recipe.algorithm == "swendsen-wang" and not self.recipe.tempering
-        return STORED + (tuple(IMPROVED_QUANTITIES) if improved else ())
 
     def split(self, size: int) -> dict[str, int]:
         """Every task has one temperature and one chain, or a whole ladder."""
@@ -121,9 +119,9 @@ class TemperatureSample(Sample):
         """Memory of a chain, and its updates of single sites."""
         measurements = self.recipe.measurements(size)
         sweeps = measurements * algorithms()[self.recipe.algorithm].interval + self.recipe.thermalisation
-        count = len(at["T"]) if self.recipe.tempering else 1
-        memory = count * (32.0 * size**2 + 8.0 * measurements * (len(COLUMNS) + len(IMPROVED_QUANTITIES)))
-        return Resources(memory, float(count * size**2 * sweeps))
+        count, sites = len(at["T"]) if self.recipe.tempering else 1, math.prod(self.recipe.shape(size))
+        memory = count * (32.0 * sites + 8.0 * measurements * (len(COLUMNS) + len(IMPROVED_QUANTITIES)))
+        return Resources(memory, float(count * sites * sweeps))
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
         """Measurements and last state of a chain or a ladder, which goes on from a checkpoint."""
@@ -131,11 +129,11 @@ class TemperatureSample(Sample):
             return TemperatureSample(self.recipe.at(task.at)).run(task, checkpoint)
         if self.recipe.tempering:
             return run_ladder(self, task, checkpoint)
-        model, sampler, T = self.recipe.lattice(), algorithms()[self.recipe.algorithm], task["T"]
+        model, sampler, T = self.recipe.model_on(task.size), algorithms()[self.recipe.algorithm], task["T"]
         chain = self.resumed(task, checkpoint)
         if chain is None:
             interval = thermalise(sampler, model, T, state := self.begin(task), self.recipe.thermalisation)
-            chain = Chain(task, state, interval, self.stored)
+            chain = Chain(task, state, interval, self.recipe.stored(task.size))
         block, total = BLOCK, self.recipe.measurements(task.size)
         while chain.done < total:
             count, every = self.next_block(block, chain.done, total)
@@ -151,14 +149,16 @@ class TemperatureSample(Sample):
         """First state of a task's chain."""
         recipe, L = self.recipe, task.size
         seeds = self.seeds(L, task["T"], task["chain"])
-        return start(algorithms()[recipe.algorithm], recipe.lattice(), (L, L), task["T"], seeds)
+        return start(algorithms()[recipe.algorithm], recipe.model_on(L), recipe.shape(L), task["T"], seeds)
 
     def seeds(self, *words: rng.Word) -> np.random.SeedSequence:
         """Seeds of a chain or a ladder of the model, with further key words."""
         recipe = self.recipe
-        q = recipe.q if recipe.model == "potts" else 2
+        q = 2 if recipe.model == "ising" else recipe.q
         assert isinstance(recipe.field, float)
-        what = [recipe.model, q, recipe.coupling, recipe.field, recipe.algorithm]
+        what: list[rng.Word] = [recipe.model, q, recipe.coupling, recipe.field, recipe.algorithm]
+        if not recipe.on_torus:
+            what += [recipe.lattice, recipe.aspect, *recipe.lattice_of(recipe.L[0]).edges, recipe.J2]
         return rng.seed_sequence(recipe.seed, "chain", *what, *words)
 
     def resumed(self, task: Task, checkpoint: Checkpoint) -> Chain | None:
@@ -167,8 +167,9 @@ class TemperatureSample(Sample):
         if kept is None:
             return None
         state = State.from_arrays({k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")})
-        rows = {name: kept[name] for name in (*self.stored, "snapshots") if name in kept}
-        return Chain(task, state, int(kept["interval"]), self.stored, [rows], int(kept["updates"]))
+        names = self.recipe.stored(task.size)
+        rows = {name: kept[name] for name in (*names, "snapshots") if name in kept}
+        return Chain(task, state, int(kept["interval"]), names, [rows], int(kept["updates"]))
 
     def next_block(self, block: int, done: int, total: int) -> tuple[int, int]:
         """Number of measurements that come next, ``block`` at most, and how many of them make a snapshot.
@@ -198,12 +199,13 @@ class TemperatureSample(Sample):
 
     def run_together(self, tasks: Sequence[Task], checkpoints: Sequence[Checkpoint]) -> None:
         """Run the chains of a batch; each moves as it would alone, so that data do not depend on the batches."""
-        recipe, model = self.recipe, self.recipe.lattice()
+        recipe, model = self.recipe, self.recipe.model_on(tasks[0].size)
         sampler, total = GPU_SAMPLERS[recipe.algorithm], recipe.measurements(tasks[0].size)
         place = {task.key: c for task, c in zip(tasks, checkpoints, strict=True) if not c.finished}
         left = [task for task in tasks if task.key in place]
         found = {task.key: self.resumed(task, place[task.key]) for task in left}
-        new = [Chain(task, self.begin(task), sampler.interval, STORED) for task in left if found[task.key] is None]
+        names = recipe.stored(tasks[0].size)
+        new = [Chain(task, self.begin(task), sampler.interval, names) for task in left if found[task.key] is None]
         if new and recipe.thermalisation:
             T = [chain.task["T"] for chain in new]
             advance_together(sampler, model, T, [chain.state for chain in new], 1, recipe.thermalisation)
@@ -274,8 +276,10 @@ class TemperatureSample(Sample):
         first, stage = self.pilot()
         asked, name = recipe.sweeps / stage.sweeps, recipe.target_observable
         groups = {L: TemperatureSample(first).assemble(L, results) for L in first.L}
-        stored = {L: {n: g[n].values for n in self.stored} for L, g in groups.items()}
-        sizes = {L: (g["T"].values, with_moments(stored[L], L, bool(recipe.field))) for L, g in groups.items()}
+        sizes = {}
+        for L, group in groups.items():
+            stored = {name: group[name].values for name in first.stored(L)}
+            sizes[L] = group["T"].values, with_moments(stored, L, bool(recipe.field), math.prod(first.shape(L)))
         try:
             stream = rng.stream(0, "bootstrap", name)
             found = curves_of_chains(sizes, name, "T", Settings().resamples, stream, recipe.components)
@@ -309,7 +313,7 @@ class Chain:
         check_finite(columns, f"L = {task.size}, T = {task['T']:g}, chain {task['chain']}", "measurement", self.done)
         self.blocks.append({name: columns[name] for name in self.stored} | {"snapshots": rows.snapshots})
         # An integer, so that it does not depend on how the chain was cut.
-        self.updates += round(float(columns["work"].sum()) * task.size**2)
+        self.updates += round(float(columns["work"].sum()) * self.state.colours.size)
 
     @property
     def done(self) -> int:

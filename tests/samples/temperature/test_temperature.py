@@ -182,7 +182,7 @@ def test_compiled_calls_are_short(monkeypatch):
             return now
 
     monkeypatch.setattr(chain, "time", Clock)
-    advance(chain_sampler(recipe), recipe.lattice(), 2.27, state, 2000)
+    advance(chain_sampler(recipe), recipe.model_on(recipe.L[0]), 2.27, state, 2000)
     # Load of the machine may stretch one call, not most of them.
     assert len(lengths) > 4
     assert np.median(lengths[1:]) < 0.2
@@ -222,7 +222,7 @@ def test_a_file_of_other_default_temperatures_is_not_extended(tmp_path, monkeypa
 @pytest.mark.parametrize(("q", "sizes"), [(2, (64, 256)), (3, (64, 256)), (4, (64, 4096)), (3, (2**15,))])
 def test_default_temperatures_surround_the_transition_at_every_size(q, sizes):
     recipe = TemperatureSweep(model="potts", q=q, L=sizes).resolved()
-    exact = recipe.lattice().critical_temperature
+    exact = recipe.colours().critical_temperature
     for L in sizes:
         T = np.array(recipe.temperatures(L))
         assert (exact > T).sum() >= 1 and (exact < T).sum() >= 1
