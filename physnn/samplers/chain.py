@@ -13,6 +13,7 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 from physnn.kernels import random
+from physnn.kernels.lattice import multispin
 from physnn.models.lattice import QUANTITIES, Ising, Potts, check_temperature, check_torus
 from physnn.models.tabulated import LatticeModel, Tabulated
 
@@ -32,8 +33,9 @@ class State:
 
     Attributes
     ----------
-    colours : ndarray of int8, shape (H, W)
-        The configuration; for Ising, ``s = 1 - 2 * colour``.
+    colours : ndarray of int8, shape (H, W), or of uint64
+        The configuration; for Ising, ``s = 1 - 2 * colour``.  The sampler ``multispin`` holds words of 64 spins, see
+        `physnn.kernels.lattice.multispin.pack`.
     generator : ndarray of uint64
         State of the random generator or generators, e.g. shape (4,).
     extra : dict of str to ndarray
@@ -44,10 +46,28 @@ class State:
     generator: np.ndarray
     extra: dict[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows H and columns W of the configuration."""
+        return multispin.sides_of(self.colours) if self.packed else self.colours.shape
+
+    @property
+    def packed(self) -> bool:
+        """Whether 64 spins are a word."""
+        return self.colours.dtype == np.uint64
+
+    @property
+    def configuration(self) -> np.ndarray:
+        """Colours, int8 (H, W): a copy where they are words."""
+        return (1 - multispin.unpack(self.colours)) // 2 if self.packed else self.colours
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of all arrays by name; `from_arrays` continues from them bit for bit."""
-        named = {"colours": self.colours, "generator": self.generator, **self.extra}
-        return {name: array.copy() for name, array in named.items()}
+        return {name: array.copy() for name, array in self.named().items()}
+
+    def named(self) -> dict[str, np.ndarray]:
+        """All arrays by name, as they are: they change when the chain moves on."""
+        return {"colours": self.colours, "generator": self.generator, **self.extra}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> State:
@@ -77,10 +97,13 @@ class Sampler(ABC):
         updates make a sweep.
     interval : int
         Updates between measurements that are worth their cost, where an update is a sweep.
+    packs : bool
+        Whether its states hold 64 spins in a word.
     """
 
     warm_up: ClassVar[Sampler | None] = None
     interval: ClassVar[int] = 1
+    packs: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -190,11 +213,19 @@ def check_state(model: LatticeModel, state: State) -> None:
     """Raise `InputError` unless a state is one of the model's."""
     # Compiled code trusts its arrays: a colour too many would read and write outside of its tables.
     colours = state.colours
-    if colours.ndim != 2 or colours.dtype != np.int8 or not colours.flags.c_contiguous:
+    if state.packed:
+        check_configuration(model, state.shape)
+        multispin.check_packable(*state.shape)
+        if model.name != "ising":
+            raise InputError("a state of this model has no words of spins; start a chain of its own for it")
+    elif colours.ndim != 2 or colours.dtype != np.int8 or not colours.flags.c_contiguous:
         raise InputError("a state needs colours as a contiguous int8 array of H rows and W columns")
-    check_configuration(model, colours.shape)
-    if not (colours.min() >= 0 and colours.max() < model.q):
-        raise InputError(f"a state of this model has colours 0 to {model.q - 1} only; start a chain of its own for it")
+    else:
+        check_configuration(model, colours.shape)
+        if not (colours.min() >= 0 and colours.max() < model.q):
+            raise InputError(
+                f"a state of this model has colours 0 to {model.q - 1} only; start a chain of its own for it"
+            )
     if state.generator.dtype != np.uint64 or not state.generator.any():
         raise InputError("a state needs its generator as uint64 words that are not all zero")
 
@@ -239,11 +270,13 @@ def advance(
     check_block(measurements, interval, snapshot_every)
     check_state(model, state)
     check_temperature(T)
-    sampler.check(model, state.colours.shape, T)
+    sampler.check(model, state.shape, T)
+    if state.packed and not sampler.packs:
+        raise InputError(f"{sampler.name} moves colours, and this state has words of spins: start a chain of its own")
     columns = sampler.columns(model)
     rows = np.zeros((measurements, len(columns)))
     kept = measurements // snapshot_every if snapshot_every else 0
-    snapshots = np.empty((kept, *state.colours.shape), np.int8)
+    snapshots = np.empty((kept, *state.shape), np.int8)
     run_slices(sampler.drive(model, T, state), measurements, interval, rows, snapshots, snapshot_every)
     return Rows(rows, snapshots, columns)
 

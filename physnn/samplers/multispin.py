@@ -11,7 +11,7 @@ import numpy as np
 from physnn import rng
 from physnn.errors import InputError
 from physnn.kernels import gpu
-from physnn.kernels.lattice import multispin, observables
+from physnn.kernels.lattice import multispin, multispin_loops, observables
 from physnn.models.lattice import Ising, check_temperature
 from physnn.models.tabulated import LatticeModel, on_torus
 from physnn.samplers.chain import (
@@ -46,6 +46,7 @@ class Multispin(Sampler):
 
     name: ClassVar[str] = "multispin"
     interval: ClassVar[int] = 20
+    packs: ClassVar[bool] = True
 
     def check(self, model: LatticeModel, shape: tuple[int, int], T: float) -> None:
         """Raise `InputError` unless it is the ferromagnet without field on a lattice that fits."""
@@ -57,30 +58,73 @@ class Multispin(Sampler):
         """States of the generators, those of every column block."""
         return multispin.generator_state(*shape, rng.generator(sequence))
 
+    def initial(
+        self, model: LatticeModel, shape: tuple[int, int], generator: np.random.Generator, T: float
+    ) -> np.ndarray:
+        """First configuration as words: that of the model, which is never there as colours."""
+        H, W = shape
+        if model.critical_temperature > T:
+            return multispin.pack_parts(shape, (np.ones((n, W), np.int8) for n in _heights(H)))
+        return multispin.pack_parts(shape, (1 - 2 * generator.integers(0, 2, (n, W), np.int8) for n in _heights(H)))
+
     def drive(self, model: LatticeModel, T: float, state: State) -> Drive:
         """Function that sweeps a state in place."""
         ising = on_torus(self.name, model)
         p = multispin.thresholds(ising.bond / 2 / T)
-        energies = energies_of(ising)
-        space = observables.measuring_space(2, *state.colours.shape)
+        energies, (H, W) = energies_of(ising), state.shape
+        space = observables.measuring_space(2, H, W)
 
         def sweeps(
             interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int
         ) -> None:
-            words = multispin.pack(1 - 2 * state.colours)
-            N = state.colours.size
+            words = state.colours if state.packed else multispin.pack(1 - 2 * state.colours)
             while budget > 0 and progress[observables.ROW] < len(rows):
-                n = min(max(1, budget // N), interval - int(progress[observables.DONE]))
+                n = min(max(1, budget // (H * W)), interval - int(progress[observables.DONE]))
                 multispin.sweeps(words, state.generator, p, n)
-                budget -= n * N
+                budget -= n * H * W
                 progress[observables.DONE] += n
-                progress[observables.SITES] += n * N
+                progress[observables.SITES] += n * H * W
                 if progress[observables.DONE] == interval:
-                    state.colours[:] = (1 - multispin.unpack(words)) // 2
-                    observables.record_row(state.colours, energies, space, progress, rows, snapshots, every)
-            state.colours[:] = (1 - multispin.unpack(words)) // 2
+                    _record_words(words, energies, space, progress, rows, snapshots, every)
+            if not state.packed:
+                state.colours[:] = (1 - multispin.unpack(words)) // 2
 
         return sweeps
+
+
+ROWS_TOGETHER = 64
+"""Rows of colours that are packed together."""
+
+
+def _heights(H: int) -> list[int]:
+    """Heights of the parts of a lattice that are packed one by one, at least four rows each."""
+    last = H % ROWS_TOGETHER
+    parts = [ROWS_TOGETHER] * (H // ROWS_TOGETHER)
+    if last >= 4 or not parts:
+        return [*parts, last] if last else parts
+    return [*parts[:-1], ROWS_TOGETHER + last] if last else parts
+
+
+def _record_words(
+    words: np.ndarray,
+    energies: np.ndarray,
+    space: tuple[np.ndarray, ...],
+    progress: np.ndarray,
+    rows: np.ndarray,
+    snapshots: np.ndarray,
+    every: int,
+) -> None:
+    """Measure words, as `physnn.kernels.lattice.observables.record_row` does with colours."""
+    row = progress[observables.ROW]
+    in_row, in_column, wave_x, wave_y = space
+    like = multispin_loops.count_words(words, in_row[0], in_column[0])
+    H, W = in_row.shape[1], in_column.shape[1]
+    in_row[1], in_column[1] = W - in_row[0], H - in_column[0]
+    observables.combine(like, energies, in_row, in_column, wave_x, wave_y, rows[row])
+    rows[row, 6] = progress[observables.SITES] / (H * W)
+    if every > 0 and (row + 1) % every == 0:
+        snapshots[(row + 1) // every - 1] = (1 - multispin.unpack(words)) // 2
+    progress[observables.DONE], progress[observables.SITES], progress[observables.ROW] = 0, 0, row + 1
 
 
 CLOCK_BITS = 62

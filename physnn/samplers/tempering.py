@@ -7,6 +7,7 @@ K. Nemoto, J. Phys. Soc. Jpn. 65, 1604 (1996).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -138,7 +139,7 @@ def advance_ladder(
         If the sampler does not serve this model, lattice or temperature, or a number is out of range.
     """
     check_block(measurements, int(min(intervals)), snapshot_every)
-    shape = ladder.states[0].colours.shape
+    shape = ladder.states[0].shape
     for T, state in zip(temperatures, ladder.states, strict=True):
         check_state(model, state)
         check_temperature(T)
@@ -170,7 +171,7 @@ def drive_each(
 ) -> LadderDrive:
     """Function that updates one replica after the other by any sampler, see `LadderDrive`."""
     drives: dict[tuple[int, int], Drive] = {}
-    N = states[0].colours.size
+    N = math.prod(states[0].shape)
 
     def moves(
         where: tuple[Any, ...],

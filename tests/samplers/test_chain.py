@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -137,3 +140,43 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(rows, first):
     assert np.all(rows["energy"] == 0)
     with pytest.raises(InputError, match=f"no column 'banana'; choose one of {first}"):
         rows["banana"]
+
+
+@pytest.mark.parametrize("T", [2.0, 3.0])
+@pytest.mark.parametrize("shape", [(4, 128), (258, 128), (262, 256), (516, 128)])
+def test_words_begin_as_the_colours_of_the_model_would(shape, T):
+    model = Ising()
+    state = start(SAMPLERS["multispin"], model, shape, T, sequence("words"))
+    colours = model.initial(shape, rng.generator(rng.child(sequence("words"))), T)
+    assert state.packed and state.shape == shape
+    assert np.array_equal(state.configuration, colours)
+    unpacked = State(colours, state.generator.copy())
+    rows, others = (advance(SAMPLERS["multispin"], model, T, s, 3, 2, 1) for s in (state, unpacked))
+    assert np.array_equal(rows.values, others.values) and np.array_equal(rows.snapshots, others.snapshots)
+    assert np.array_equal(state.configuration, unpacked.colours)
+
+
+def test_words_are_for_the_sampler_that_has_them():
+    state = start(SAMPLERS["multispin"], Ising(), (4, 128), 3.0, sequence())
+    for sampler, model in ((SAMPLERS["metropolis"], Ising()), (SAMPLERS["multispin"], Potts(3))):
+        with pytest.raises(InputError, match="words of spins"):
+            advance(sampler, model, 3.0, state, 1)
+
+
+@pytest.mark.slow
+def test_a_chain_of_words_needs_an_eighth_of_a_byte_for_a_spin():
+    code = """
+import resource
+from physnn import rng
+from physnn.models import Ising
+from physnn.samplers import SAMPLERS, advance, start
+def run(L):
+    state = start(SAMPLERS["multispin"], Ising(), (L, L), 2.3, rng.seed_sequence(0, "synthetic", "memory", L))
+    advance(SAMPLERS["multispin"], Ising(), 2.3, state, 2)
+run(128)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+run(32768)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert int(said.stdout) < 256 * 1024

@@ -18,6 +18,7 @@ Trans. Math. Softw. 47, 36 (2021)), so the result does not depend on the number 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
@@ -106,10 +107,42 @@ def pack(spins: np.ndarray) -> np.ndarray:
         for c in range(blocks):
             bits = np.packbits(up[(c + colour) % 2 :: 2, :, c], axis=1, bitorder="little")
             words[colour, 1 + c, 1:-1] = bits.view("<u8")[:, 0]
+    _close(words)
+    return words
+
+
+def _close(words: np.ndarray) -> None:
+    """Write the ghosts of packed words."""
     inner = words[:, :, 1:-1]
     words[:, :, 0], words[:, :, -1] = words[:, :, -2], words[:, :, 1]
     inner[:, 0] = inner[:, -2] << np.uint64(1) | inner[:, -2] >> np.uint64(63)
     inner[:, -1] = inner[:, 1] >> np.uint64(1) | inner[:, 1] << np.uint64(63)
+
+
+def sides_of(words: np.ndarray) -> tuple[int, int]:
+    """Rows H and columns W of the lattice of packed words."""
+    if words.ndim != 3 or words.shape[0] != 2:
+        raise InputError("words of spins need three axes: two sublattices, column blocks and pairs of rows")
+    return 2 * (words.shape[2] - 2), WORD_BITS * (words.shape[1] - 2)
+
+
+def pack_parts(shape: tuple[int, int], parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Words of a configuration whose rows come in parts of even height, so that it is never there as a whole.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows H and columns W; for errors see `check_packable`.
+    parts : iterable of ndarray of int8, shape (rows, W)
+        Spins -1 or +1, at least four rows each.
+    """
+    check_packable(*shape)
+    words = np.zeros((2, shape[1] // WORD_BITS + 2, shape[0] // 2 + 2), np.uint64)
+    at = 1
+    for part in parts:
+        words[:, 1:-1, at : at + len(part) // 2] = pack(part)[:, 1:-1, 1:-1]
+        at += len(part) // 2
+    _close(words)
     return words
 
 

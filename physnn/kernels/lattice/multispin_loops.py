@@ -13,10 +13,14 @@ from physnn.kernels.lattice.multispin_code import (
     WORDS_TOGETHER,
     draw_lane,
     lowest,
+    ones,
     unlike,
     update_chunk,
 )
 from physnn.kernels.primitives import COUNTER_SPACING, arrive, wait_for_neighbours
+
+DIGITS_OF_A_SIDE = 16
+"""Binary digits that hold any number of rows."""
 
 
 @njit(cache=True, nogil=True)
@@ -123,3 +127,35 @@ def sweep_part(words, generator, p, n, part, parts, meeting):
             arrive(meeting, COUNTER_SPACING * part)
         for row in range(first + 1, last):
             _update_row(words, flat, colour, row, state, p, rest, tail)
+
+
+@njit(cache=True, nogil=True)
+def count_words(words, in_row, in_column):
+    """Count up spins of every row and column of packed words, and return the number of bonds between equal spins.
+
+    ``in_row (H,)`` and ``in_column (W,)``, int32, are overwritten.
+    """
+    blocks, half = words.shape[1] - 2, words.shape[2] - 2
+    digits, unlike_bonds = np.zeros(DIGITS_OF_A_SIDE, np.uint64), uint64(0)
+    in_row[:] = 0
+    for c in range(blocks):
+        digits[:] = uint64(0)
+        for colour in range(2):
+            odd = (c + colour) % 2
+            for k in range(half):
+                own = words[colour, 1 + c, 1 + k]
+                in_row[2 * k + odd] += np.int32(ones(own))
+                # Columns are counted binary digit by digit, 64 at once.
+                carry = own
+                for d in range(DIGITS_OF_A_SIDE):
+                    digits[d], carry = digits[d] ^ carry, digits[d] & carry
+                if colour == 0:
+                    beside = words[1, 1 + c, 2 + k if odd else k]
+                    unlike_bonds += ones(own ^ words[1, 1 + c, 1 + k]) + ones(own ^ beside)
+                    unlike_bonds += ones(own ^ words[1, c, 1 + k]) + ones(own ^ words[1, 2 + c, 1 + k])
+        for b in range(64):
+            count = uint64(0)
+            for d in range(DIGITS_OF_A_SIDE):
+                count |= ((digits[d] >> uint64(b)) & uint64(1)) << uint64(d)
+            in_column[c + b * blocks] = np.int32(count)
+    return 256 * blocks * half - int64(unlike_bonds)

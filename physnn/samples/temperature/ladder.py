@@ -125,7 +125,7 @@ class LadderRun:
         check_finite(columns, where, "measurement", done)
         kept = {name: columns[name] for name in self.names}
         self.blocks.append(kept | {"replica": rows.replicas, "snapshots": rows.snapshots})
-        sites = self.ladder.states[0].colours.size
+        sites = math.prod(self.ladder.states[0].shape)
         # Integers, so that they do not depend on how the ladder was cut.
         self.updates = self.updates + np.rint(columns["work"].sum(1) * sites).astype(np.int64)
 
@@ -177,7 +177,7 @@ def placed_ladders(recipe: TemperatureSweep, groups: Mapping[int, Group]) -> Tem
     """Recipe with the ladders that follow from the groups of a pilot."""
     found = []
     for L, group in groups.items():
-        T, sites = group["T"].values, group["state_colours"].values[0, 0].size
+        T, sites = group["T"].values, math.prod(recipe.shape(L))
         rounds = recipe.ladder(L).rounds + 1
         shares = group["flow"].values
         known = np.isfinite(shares).sum(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.kernels.lattice import multispin
 from physnn.models import IMPROVED_QUANTITIES, QUANTITIES, Tabulated
 from physnn.models.tabulated import ORDERS
 from physnn.samplers import COLUMNS, GPU_SAMPLERS, Rows, State, advance, start, thermalise
@@ -41,6 +42,11 @@ GENERATORS = {
     "swendsen-wang": ("word", "lane"),
 }
 """Axes of the states of generators by algorithm, where a chain has several."""
+BYTES_OF_A_SITE = {"multispin": 0.3, "swendsen-wang": 64.0}
+"""Memory of a chain per site by algorithm, where it is not 32 bytes at most: words and a copy that is written; labels
+of clusters with five sums each."""
+WORDS = ("sublattice", "column_block", "row_pair")
+"""Axes of a configuration that is held as words of 64 spins."""
 REWRITTEN = {"wolff": b"lanes", "swendsen-wang": b"lanes"}
 """What marks tasks of algorithms that draw other random numbers than in earlier versions, so that parts do not mix."""
 FURTHER = {"field": ("h", "J", "field")}
@@ -89,7 +95,8 @@ class TemperatureSample(Sample):
             found[name] = Measured(column.symbol, column.unit, column.meaning, (*chain, "measurement"), attrs)
         found["updates"] = Measured("", "1", "updates of single sites", chain)
         found["interval"] = Measured("", "1", "updates between measurements", chain)
-        found["state_colours"] = Measured("", "", "state colours of the chain", (*chain, "row", "column"))
+        sites = WORDS if self.recipe.algorithm == "multispin" else ("row", "column")
+        found["state_colours"] = Measured("", "", "state colours of the chain", (*chain, *sites))
         found["state_generator"] = Measured("", "", "state generator of the chain", (*chain, *words))
         found["snapshots"] = Measured("", "", "snapshots of the chain", (*chain, "snapshot", "row", "column"))
         return found | (ladder_quantities(chain) if self.recipe.tempering else {})
@@ -102,6 +109,14 @@ class TemperatureSample(Sample):
     def derived(self, size: int, group: Group) -> Group:
         """Swap rates, round trips and flow of ladders."""
         return exchange_record(group) if self.recipe.tempering else {}
+
+    def disassemble(self, groups: Mapping[Any, Group]) -> Iterator[tuple[str, Arrays]]:
+        """Key and arrays of every task; colours of chains that hold words today become words."""
+        for key, arrays in super().disassemble(groups):
+            found, colours = dict(arrays), arrays.get("state_colours")
+            if self.recipe.algorithm == "multispin" and colours is not None and colours.dtype == np.int8:
+                found["state_colours"] = multispin.pack(1 - 2 * colours)
+            yield key, found
 
     def _prefix(self) -> bytes:
         return super()._prefix() + REWRITTEN.get(self.recipe.algorithm, b"")
@@ -120,7 +135,8 @@ class TemperatureSample(Sample):
         measurements = self.recipe.measurements(size)
         sweeps = measurements * algorithms()[self.recipe.algorithm].interval + self.recipe.thermalisation
         count, sites = len(at["T"]) if self.recipe.tempering else 1, math.prod(self.recipe.shape(size))
-        memory = count * (32.0 * sites + 8.0 * measurements * (len(COLUMNS) + len(IMPROVED_QUANTITIES)))
+        own = BYTES_OF_A_SITE.get(self.recipe.algorithm, 32.0) * sites
+        memory = count * (own + 8.0 * measurements * (len(COLUMNS) + len(IMPROVED_QUANTITIES)))
         return Resources(memory, float(count * sites * sweeps))
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
@@ -313,7 +329,7 @@ class Chain:
         check_finite(columns, f"L = {task.size}, T = {task['T']:g}, chain {task['chain']}", "measurement", self.done)
         self.blocks.append({name: columns[name] for name in self.stored} | {"snapshots": rows.snapshots})
         # An integer, so that it does not depend on how the chain was cut.
-        self.updates += round(float(columns["work"].sum()) * self.state.colours.size)
+        self.updates += round(float(columns["work"].sum()) * math.prod(self.state.shape))
 
     @property
     def done(self) -> int:
@@ -322,7 +338,7 @@ class Chain:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Measurements and state by name."""
-        found = {f"state_{name}": array for name, array in self.state.arrays().items()}
+        found = {f"state_{name}": array for name, array in self.state.named().items()}
         for name in (*self.stored, "snapshots"):
             values = [block[name] for block in self.blocks if name in block and len(block[name])]
             found |= {name: np.concatenate(values)} if values else {}

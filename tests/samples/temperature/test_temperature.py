@@ -140,6 +140,26 @@ def test_parts_of_cluster_chains_of_an_earlier_version_are_begun_anew(tmp_path, 
     assert content_digest(out) == content_digest(whole)
 
 
+@pytest.mark.parametrize("change", [{"sweeps": 9}, {"chains": 2}, {"T": (2.3, 2.4)}])
+def test_files_of_words_kept_as_colours_grow_bit_for_bit(tmp_path, change):
+    out, whole = tmp_path / "old.h5", tmp_path / "whole.h5"
+    out.write_bytes((FIXTURES / "multispin.h5").read_bytes())
+    assert read_sweep(out).sizes[128]["state_colours"].values.dtype == np.int8
+    settings = {"L": (128,), "T": (2.3,), "sweeps": 6, "thermalisation": 5, "chains": 1, "algorithm": "multispin"}
+    assert run(out, extend=True, **settings | change) == 1
+    run(whole, **settings | change)
+    assert content_digest(out) == content_digest(whole)
+    assert read_sweep(out).sizes[128]["state_colours"].values.dtype == np.uint64
+
+
+def test_a_large_lattice_of_words_needs_little_memory(tmp_path):
+    settings = {"T": (2.3,), "sweeps": 4, "chains": 1, "algorithm": "multispin"}
+    large = work.TemperatureSample(TemperatureSweep(L=(32768,), **settings).resolved())
+    bytes_needed = large.resources(32768, {"T": 2.3, "chain": 0}).bytes
+    assert 2**27 < bytes_needed < 330 * 2**20, "words, and a copy on its way to the disk"
+    assert large.file_bytes() < 200 * 2**20
+
+
 def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
     run(tmp_path / "whole.h5", **SMALL)
     out = tmp_path / "cut.h5"
