@@ -14,9 +14,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from physnn.analysis.statistics.estimate import Estimate, power_law
-from physnn.analysis.statistics.mbar import energy_levels, newton, solve
+from physnn.analysis.statistics.mbar import discrepancies, energy_levels, newton, solve
 from physnn.analysis.statistics.resampling import bin_count, bin_edges
 from physnn.analysis.statistics.series import estimate_time
 from physnn.errors import InputError
@@ -26,6 +27,9 @@ CROSSING_LEVELS = 2048
 LEAST_BLOCKS = 5
 """Fewest blocks of ten autocorrelation times, the 50 tau of `physnn.analysis.statistics.series.SHORTEST_CHAIN`: with
 fewer the error itself is uncertain by more than a third."""
+
+INCONSISTENT = 1e-4
+"""Probability below which series at several strengths do not belong together, a convention: one false alarm in 10^4."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,32 @@ def seam_cost(T: float, strengths: np.ndarray, crossing: np.ndarray) -> SeamCost
     total = parts.sum(axis=0)
     found = solve(s / T, level, total, "strength")
     left = total - parts
-    free = found.free + newton(found.boltzmann, left.sum(axis=1), left.sum(axis=2))
+    relative = newton(found.boltzmann, left.sum(axis=1), left.sum(axis=2))
+    sets, shifts = np.concatenate([total[None], left]), np.concatenate([np.zeros((1, len(s))), relative])
+    _check_together(s, discrepancies(found.boltzmann, level, sets, shifts))
+    free = found.free + relative
     differences = free[:, ends[1]] - free[:, ends[0]]
     value = float(found.free[ends[1]] - found.free[ends[0]])
     spread = math.sqrt((blocks - 1) / blocks * float(((differences - differences.mean()) ** 2).sum()))
     error, dof, ratio = Estimate.student(value, spread, blocks - 1).error, blocks - 1, math.exp(-value)
     cost = Estimate(T * value, T * error, dof)
     return SeamCost(cost, Estimate(ratio, ratio * error, dof), float(found.overlaps.min()), tau, blocks)
+
+
+def _check_together(strengths: np.ndarray, off: np.ndarray) -> None:
+    """Raise InputError where the mean of H at a strength is not what the series of all strengths say of it.
+
+    ``off`` has the differences ``(1 + blocks, strengths)`` of all blocks, and of all but one.
+    """
+    blocks = len(off) - 1
+    error = np.sqrt((blocks - 1) / blocks * ((off[1:] - off[1:].mean(axis=0)) ** 2).sum(axis=0))
+    p_values = 2 * len(strengths) * special.stdtr(blocks - 1, -np.abs(off[0]) / np.maximum(error, 1e-300))
+    k = int(np.argmin(p_values))
+    if p_values[k] < INCONSISTENT:
+        raise InputError(
+            f"at strength {strengths[k]:g} the mean of H is off by {off[0][k]:.3g} from what all strengths say of it "
+            f"(p = {p_values[k]:.1g}): give dE/ds of the whole lattice, with its sign and in units of T, in equilibrium"
+        )
 
 
 def stiffness(sizes: np.ndarray, cost: np.ndarray, error: np.ndarray | None = None) -> Estimate | None:

@@ -114,6 +114,30 @@ def newton(boltzmann: np.ndarray, counts: np.ndarray, numbers: np.ndarray) -> np
     raise InputError("the free energies of the states cannot be found; add states or measurements")
 
 
+def discrepancies(boltzmann: np.ndarray, energy: np.ndarray, counts: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Mean energy of each state from its own samples less that from the samples of all states, ``(sets, states)``.
+
+    The expectation is 0 where energies and Boltzmann factors belong together; it is not for energies per site, of the
+    other sign or in other units, and where states are not in equilibrium.
+
+    Parameters
+    ----------
+    boltzmann : ndarray, shape (states, levels)
+        Factors of `FreeEnergies`.
+    energy : ndarray, shape (levels,)
+        Energy levels, in units of 1/beta.
+    counts : ndarray, shape (sets, states, levels)
+        Samples of some data sets.
+    free : ndarray, shape (sets, states)
+        Free energies relative to those in the factors, as `newton` gives them.
+    """
+    numbers = counts.sum(axis=2)
+    own = counts @ energy / numbers
+    per_sample = counts.sum(axis=1) / ((numbers * np.exp(free)) @ boltzmann)
+    weights = boltzmann * per_sample[:, None, :]
+    return np.asarray(own - weights @ energy / weights.sum(axis=2))
+
+
 def energy_levels(energy: np.ndarray, beta_range: float, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Energy levels, at most ``most`` of them, and the level of every sample.
 

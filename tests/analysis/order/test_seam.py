@@ -59,6 +59,23 @@ def test_what_cannot_be_answered_is_refused(strengths, H, words):
         seam_cost(T, strengths, H)
 
 
+@pytest.mark.parametrize(
+    ("given", "H"),
+    [
+        (T, planted(2000) / 16),
+        (T, -planted(2000)),
+        (1 / T, planted(2000)),
+        (T, planted(2000) + STRENGTHS[:, None] ** 2),
+    ],
+    ids=["per site", "other sign", "beta for T", "two strengths out of equilibrium"],
+)
+def test_series_that_do_not_belong_to_their_strengths_are_refused(given, H):
+    """Means at a strength against those from all strengths; `test_errors_cover` has 200 right ones, all accepted."""
+    with pytest.raises(InputError, match=r"the mean of H is off by .* give dE/ds of the whole lattice, with its sign"):
+        seam_cost(given, STRENGTHS, H)
+    assert seam_cost(T, STRENGTHS, planted(2000)).cost.error > 0
+
+
 def test_stiffness():
     L = np.array([8, 16, 32])
     assert stiffness(L, 2.0 * L).value == pytest.approx(1)
