@@ -13,7 +13,7 @@ import numpy as np
 from physnn.errors import InputError
 from physnn.jobs.executors import parse_engine
 from physnn.jobs.run import Progress
-from physnn.models import Ising, Potts
+from physnn.models import MODELS, Clock, Ising, Potts
 from physnn.networks.source import located
 from physnn.samples import files
 from physnn.samples.base import Recipe, validated
@@ -168,7 +168,7 @@ def _swept(kind: str, out: str | Path | None, settings: dict[str, Any]) -> Itera
 
 
 def sample(
-    model: str | Sequence[str] | Ising | Potts,
+    model: str | Sequence[str] | Ising | Potts | Clock,
     L: int | Sequence[int],
     T: float | Sequence[float],
     *,
@@ -181,9 +181,9 @@ def sample(
 
     Parameters
     ----------
-    model : str, sequence of str, Ising or Potts
-        ``"ising"``, ``"potts"``, an instance of `physnn.models`, or words that name a coupling of unit vectors, as
-        ``"xy"``.
+    model : str, sequence of str, Ising, Potts or Clock
+        ``"ising"``, ``"potts"``, ``"clock"``, an instance of `physnn.models`, or words that name a coupling of unit
+        vectors, as ``"xy"``.
     L, T : number or sequence
         Sides of the lattice, and temperatures in units of the coupling (k_B = 1).  A single number makes no dimension.
     sampler : str, optional
@@ -193,7 +193,7 @@ def sample(
     out : path, optional
         Sweep file to keep; `physnn.fit` reads it.
     **settings
-        As for `sweep`: ``chains`` (4 by default), ``thermalisation``, ``seed``, ``jobs``, ...
+        As for `sweep`: ``lattice``, ``edges``, ``chains`` (4 by default), ``thermalisation``, ``seed``, ``jobs``, ...
 
     Returns
     -------
@@ -226,13 +226,12 @@ def sample(
     from physnn.answers.estimates import estimates
 
     named: dict[str, Any] = {"model": model}
-    if isinstance(model, Ising):
-        named = {"model": "ising", "coupling": model.J, "field": model.h}
-    elif isinstance(model, Potts):
-        named = {"model": "potts", "q": model.q, "coupling": model.J}
+    if isinstance(model, Ising | Potts | Clock):
+        further = {"field": model.h} if isinstance(model, Ising) else {"q": model.q}
+        named = {"model": model.name, "coupling": model.J} | further
     elif not isinstance(model, str | list | tuple):
         raise InputError(f"a {type(model).__name__} has no sweep: its samplers are called with physnn.samplers.advance")
-    colours = named["model"] in ("ising", "potts")
+    colours = named["model"] in MODELS
     sizes, temperatures = (tuple(np.atleast_1d(values).tolist()) for values in (L, T))
     named |= {"L": sizes, "T": temperatures, "sweeps": sweeps, "algorithm" if colours else "sampler": sampler}
     if not colours and isinstance(model, str):

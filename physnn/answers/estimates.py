@@ -78,7 +78,7 @@ def _point(
 ) -> tuple[float, float, float, str]:
     """Value, error, autocorrelation time and note of an observable at one size and control value."""
     moments = rule.moments(*(np.asarray(arrays[name][k], float) for name in rule.raw))
-    scale = float(rule.scale(float(L), x[k : k + 1])[0])
+    scale = float(rule.factor(float(L), x[k : k + 1], arrays)[0])
     try:
         value, projected = linear_part(rule.combine, *moments)
     except InputError as error:

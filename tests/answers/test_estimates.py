@@ -13,7 +13,8 @@ from physnn import api
 from physnn.answers.fit import curves
 from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_enumeration, potts_enumeration
-from physnn.models import Clock, Ising, Potts
+from physnn.exact.ising.kaufman import kaufman
+from physnn.models import Clock, Ising, Lattice, Potts
 
 
 def test_the_example_of_the_docstring_runs(tmp_path, monkeypatch):
@@ -82,6 +83,14 @@ def test_a_dataset_is_kept_and_drawn(tmp_path):
         data.physnn.plot("banana")
 
 
+def test_clocks_and_other_lattices_are_sampled_too():
+    """A clock of four directions is two Ising models of half the coupling; triangles frustrate the antiferromagnet."""
+    found = physnn.sample(Clock(4), 4, 1.2, sampler="heat-bath-random", sweeps=5000).sel(observable="energy")
+    assert abs(found.value - kaufman((4, 4), 2.4).energy) < 4 * found.error < 0.05
+    ground = physnn.sample(Ising(-1), 6, 0.2, sampler="heat-bath-random", lattice="triangular", sweeps=500)
+    assert abs(ground.value.sel(observable="energy") + 1) < 0.02, "frustrated: a third of the bonds is broken"
+
+
 def test_unit_vectors_are_sampled_too():
     data = physnn.sample("xy", 4, [0.8, 1.2], sweeps=200, chains=2, thermalisation=20)
     assert {"energy", "binder", "m_abs", "helicity"} <= set(data.observable.values.tolist())
@@ -90,8 +99,8 @@ def test_unit_vectors_are_sampled_too():
 
 
 def test_what_has_no_sample_is_refused():
-    with pytest.raises(InputError, match="a Clock has no sweep"):
-        physnn.sample(Clock(5), 4, 1.0)
+    with pytest.raises(InputError, match="a Lattice has no sweep"):
+        physnn.sample(Lattice("triangular", (4, 4)), 4, 1.0)
     with pytest.raises(InputError, match="algorithm 'banana'"):
         physnn.sample("ising", 4, 1.0, sampler="banana")
     with pytest.raises(InputError):
