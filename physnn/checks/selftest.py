@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.statistics.resampling import linear_error
-from physnn.exact.ising.lattices import lattice_enumeration
+from physnn.errors import InputError
+from physnn.exact.ising.lattices import MOST_CONFIGURATIONS, lattice_enumeration
 from physnn.exact.ising.oracle import Exact, exact
 from physnn.jobs.run import Progress, silent
 from physnn.models import Ising, Lattice, LatticeModel, Potts, Tabulated
-from physnn.models.tabulated import tabulated
+from physnn.models.tabulated import mirrors, tabulated
+from physnn.networks.source import imported_class, located, module_digest
 from physnn.samplers import SAMPLERS, advance, start, thermalise
 
 LARGEST_Z = 4.5
@@ -119,9 +122,52 @@ def run_case(case: SamplerCase, seed: int = 0) -> list[SamplerCheck]:
     return found
 
 
-def selftest(seed: int = 0, progress: Progress = silent) -> list[SamplerCheck]:
-    """Comparisons of every sampler with exact results; about a minute.  ``seed`` is the root seed of the chains."""
-    todo = cases()
+SMALL_LATTICES = ((3, 3), (2, 3), (2, 2))
+"""Sides of the square lattices on which a model of a user is compared, the first that can be enumerated."""
+
+
+def cases_of(module: str) -> list[SamplerCase]:
+    """Cases of a model that a user wrote, at temperatures of half and all of the range of its bond energies.
+
+    Parameters
+    ----------
+    module : str
+        ``FILE.py:CLASS`` or ``PACKAGE.MODULE:CLASS``; the class is what `physnn.models.on_lattice` takes, made without
+        arguments, and may have a ``lattice`` of its own.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made, is no such model, or has too many configurations on its lattice.
+    """
+    place = located(module)
+    made = imported_class(place, module_digest(place))
+    try:
+        model = made()
+        sides = next((s for s in SMALL_LATTICES if int(model.q) ** math.prod(s) <= MOST_CONFIGURATIONS), (2, 2))
+        found = tabulated(model, getattr(model, "lattice", Lattice("square", sides)))
+    except InputError:
+        raise
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{module} is no model of colours: {told}; it needs q and bond_energy(a, b)") from error
+    lattice_enumeration(found)
+    names = [name for name in SAMPLERS if name != "multispin"]
+    try:
+        mirrors(found)
+    except InputError:
+        names = [name for name in names if name not in ("wolff", "swendsen-wang")]
+    unit = float(np.ptp(found.pairs()[: len(found.pair)])) or 1.0
+    temperatures = (unit / 2, unit)
+    return [SamplerCase(found, found.lattice.sides[0], T, name, 40_000) for name in names for T in temperatures]
+
+
+def selftest(seed: int = 0, progress: Progress = silent, module: str | None = None) -> list[SamplerCheck]:
+    """Comparisons of every sampler with exact results; about a minute.
+
+    ``seed`` is the root seed of the chains; with ``module`` it is those of a model that a user wrote, see `cases_of`.
+    """
+    todo = cases_of(module) if module else cases()
     found: list[SamplerCheck] = []
     for k, case in enumerate(todo):
         progress(k, len(todo), f"{case.sampler}, {case.model.name}, L = {case.L}")

@@ -36,8 +36,13 @@ ON_GPU = {"ising": "gpu:bench_ising_cuda", "kuramoto": "gpu:bench_kuramoto_cuda"
 
 @click.command()
 @opt.seed_option
+@click.option(
+    "--module",
+    metavar="FILE.py:CLASS",
+    help="Check a model of colours of your own instead, on a small lattice by enumeration.  Its code is run.",
+)
 @opt.plain_options
-def selftest_command(seed: int | None, as_json: bool, quiet: bool) -> int:
+def selftest_command(seed: int | None, module: str | None, as_json: bool, quiet: bool) -> int:
     """Compare every sampler of lattice models with exact results, and print a table of z-scores.
 
     Exit status 1 if one is wrong.
@@ -46,7 +51,7 @@ def selftest_command(seed: int | None, as_json: bool, quiet: bool) -> int:
     from physnn.checks.selftest import LARGEST_Z, selftest
 
     with progress_bar("selftest", quiet) as progress:
-        checks = selftest(seed or 0, progress)
+        checks = selftest(seed or 0, progress, module)
     wrong = [c for c in checks if not c.right]
     if as_json:
         rows = [

@@ -16,9 +16,6 @@ Only a class that somebody names is imported, never one that a file mentions.
 from __future__ import annotations
 
 import functools
-import importlib
-import sys
-import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +26,7 @@ from torch import Tensor
 
 from physnn.errors import InputError
 from physnn.networks.dynamics import NoiseSource, Stepper
-from physnn.networks.source import Source, located, module_digest, sources
+from physnn.networks.source import Source, imported_class, located, module_digest, sources
 from physnn.store.weights_file import read_weights
 
 NEEDED = ("lift", "step", "read_out")
@@ -44,28 +41,9 @@ def load_class(module: str, digest: str) -> Any:
     InputError
         If the file has changed, cannot be imported, or lacks the class or one of its methods.
     """
-    if module_digest(module) != digest:
-        raise InputError(f"{module} has changed since this began; use --restart to begin anew, or another --out")
-    place, _, name = module.rpartition(":")
-    try:
-        found = getattr(_imported(place, digest), name, None)
-    except Exception as error:
-        raise InputError(f"{place} cannot be imported: {_told(error)}") from error
-    if not callable(found):
-        raise InputError(f"{place} has no class {name}")
+    found, name = imported_class(module, digest), module.rpartition(":")[2]
     if lacking := [method for method in NEEDED if not callable(getattr(found, method, None))]:
         raise InputError(f"{name} lacks {', '.join(lacking)}; a network has {', '.join(NEEDED)}")
-    return found
-
-
-def _imported(place: str, digest: str) -> types.ModuleType:
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    # Not by importlib: its cache of compiled files tells two texts of one second and length not apart.
-    found = types.ModuleType(f"brought_{digest[:16]}")
-    found.__file__ = place
-    sys.modules[found.__name__] = found
-    exec(compile(Path(place).read_bytes(), place, "exec"), found.__dict__)  # noqa: S102 - the user named this file
     return found
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
+import sys
+import types
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from physnn.bundled import resolve
 from physnn.errors import InputError
@@ -54,6 +58,38 @@ def module_digest(module: str) -> str:
     """Return the SHA-256 of the file that defines a class and of the class's name, as 64 hexadecimal digits."""
     place, _, name = module.rpartition(":")
     return hashlib.sha256(_file_of(place).read_bytes() + f":{name}".encode()).hexdigest()
+
+
+def imported_class(module: str, digest: str) -> Any:
+    """Class that a module names, imported from the very text with this digest.
+
+    Raises
+    ------
+    InputError
+        If the file has changed, cannot be imported, or lacks the class.
+    """
+    if module_digest(module) != digest:
+        raise InputError(f"{module} has changed since this began; use --restart to begin anew, or another --out")
+    place, _, name = module.rpartition(":")
+    try:
+        found = getattr(_imported(place, digest), name, None)
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{place} cannot be imported: {told}") from error
+    if not callable(found):
+        raise InputError(f"{place} has no class {name}")
+    return found
+
+
+def _imported(place: str, digest: str) -> types.ModuleType:
+    if not place.endswith(".py"):
+        return importlib.import_module(place)
+    # Not by importlib: its cache of compiled files tells two texts of one second and length not apart.
+    found = types.ModuleType(f"brought_{digest[:16]}")
+    found.__file__ = place
+    sys.modules[found.__name__] = found
+    exec(compile(Path(place).read_bytes(), place, "exec"), found.__dict__)  # noqa: S102 - the user named this file
+    return found
 
 
 def _file_of(place: str) -> Path:

@@ -41,6 +41,51 @@ def test_selftest_finds_a_sampler_that_is_wrong(monkeypatch, capsys):
     assert "WRONG" in capsys.readouterr().out
 
 
+OWN = """
+class BlumeCapel:
+    q = 3
+
+    def bond_energy(self, a, b):
+        return -(a - 1) * (b - 1)
+
+    def site_energy(self, a):
+        return 0.8 * (a - 1) ** 2
+
+    def order(self, a):
+        return a - 1
+
+
+class Empty:
+    q = 3
+"""
+
+
+def test_selftest_checks_a_model_of_your_own(tmp_path, monkeypatch, capsys):
+    (tmp_path / "own.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    assert command(["selftest", "--module", "own.py:BlumeCapel", "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["wrong"] == 0
+    local = {"metropolis", "metropolis-random", "heat-bath", "heat-bath-random", "kawasaki"}
+    assert {row["sampler"] for row in found["checks"]} == local, "no reflection turns 0 into 1"
+    run = selftest.advance
+    monkeypatch.setattr(selftest, "advance", lambda s, model, T, *rest: run(s, model, 1.05 * T, *rest))
+    assert command(["selftest", "--module", "own.py:BlumeCapel", "--quiet"]) == 1
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [("own.py:Empty", "needs q and bond_energy"), ("own.py:Nothing", "no class Nothing"), ("own", "named as")],
+)
+def test_what_is_no_model_of_colours_is_refused(module, said, tmp_path, monkeypatch, capsys):
+    (tmp_path / "own.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    assert command(["selftest", "--module", module, "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
 def test_every_sampler_is_in_the_selftest():
     names = {case.sampler for case in selftest.cases()}
     assert names == set(selftest.SAMPLERS)
