@@ -96,6 +96,11 @@ class Recipe(BaseModel):
         """Recipe with one value of every further control parameter."""
         return self.model_copy(update={name: values[name] for name in self.several})
 
+    @property
+    def first(self) -> Self:
+        """Recipe with the first value of every further control parameter."""
+        return self.at({name: getattr(self, name)[0] for name in self.several})
+
     def merged(self, new: Self, extend: bool) -> Self:
         """Recipe to run where a file holds this one and ``new`` is asked for.
 

@@ -17,7 +17,6 @@ from physnn.samplers.langevin import Langevin
 from physnn.samplers.vector_metropolis import Mala, PlainMetropolis, VectorMetropolis, tuned
 from physnn.samplers.vectors import VectorState, start_vectors
 from physnn.store.network_file import read_networks
-from tests.samplers.exchange import Exchange, exchange_streams
 from tests.synthetic.vector_chain import on_chain
 
 LIMIT = 4
@@ -231,26 +230,6 @@ def test_mala_agrees_with_metropolis_for_a_random_coupling():
     assert abs(found[0][0] - found[1][0]) < LIMIT * np.hypot(found[0][1], found[1][1])
 
 
-@pytest.mark.parametrize("kind", ["metropolis", "mala", "langevin"])
-def test_replica_exchange_keeps_every_temperature(kind):
-    model, shape, ladder = couplings.on(2), (3, 3), (0.6, 0.8, 1.1)
-    sampler = {"metropolis": VectorMetropolis(1.0), "mala": Mala(0.1), "langevin": Langevin(0.005)}[kind]
-    state = start_vectors(sampler, model, shape, "ordered", sequence("exchange", kind), len(ladder))
-    exchange = Exchange([sampler] * 3, ladder)
-    swaps = exchange_streams(sequence("exchange", kind))
-    interval = 60 if kind == "langevin" else 3
-    exchange.advance(model, state, 50, interval, swaps)
-    rows, swapped = exchange.advance(model, state, 1200, interval, swaps)
-    assert swapped.min() > 0.05
-    assert swapped.max() < 1
-    for k, T in enumerate(ladder):
-        value, error = mean(rows["energy"][k])
-        expected, doubt = mean(run(VectorMetropolis(), model, shape, T, 2000, 4, "plain", T)[0]["energy"])
-        assert abs(value - expected) < LIMIT * np.hypot(error, doubt)
-        others = [mean(rows["energy"][j])[0] for j in range(3) if j != k]
-        assert min(abs(expected - other) for other in others) > LIMIT * np.hypot(error, doubt)
-
-
 def broken_rows(model, shape, T, gamma, n, what):
     """Return force and curvature of steps with a mistake, in plain arrays; ``what`` may be nothing."""
     g = rng.stream(0, "synthetic", "broken")
@@ -319,7 +298,6 @@ def test_chains_continue_bit_for_bit_and_threads_do_not_matter():
         lambda: Langevin(0.0),
         lambda: Langevin(0.1, "euler"),
         lambda: VectorMetropolis(-1.0),
-        lambda: Exchange([Mala()], [1.0]),
         lambda: run(Langevin(0.1), couplings.on(2), (2, 2), -1.0, 5, 1),
         lambda: run(VectorMetropolis(), couplings.on(2), (2, 2), 0.0, 5, 1, tune=False),
         lambda: run(Langevin(0.1), couplings.on(2), (2, 2), 1.0, 0, 1),

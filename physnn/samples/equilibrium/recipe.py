@@ -76,7 +76,8 @@ class EquilibriumSweep(Recipe):
     Without ``interval`` it is `TIME` up to L = `UNIT` and grows like L^2 beyond.  With ``start`` ``both``, chains of
     even number begin ordered and the others at random.  ``order`` is measured when the recipe is resolved.  With
     ``clusters`` the moves before every measurement end with a reflection of clusters, see
-    `physnn.samplers.reflections`, and intervals do not grow.
+    `physnn.samplers.reflections`, and intervals do not grow.  With ``tempering`` all temperatures of a size
+    make a ladder on which replicas are exchanged after every measurement; ``chains`` are independent ladders.
     """
 
     control: ClassVar[str] = "T"
@@ -118,6 +119,9 @@ class EquilibriumSweep(Recipe):
     clusters: bool = Field(
         default=False, description="Reflect clusters before every measurement, for xy, on, diagonal and rotated."
     )
+    tempering: bool = Field(
+        default=False, description="Exchange replicas between all temperatures of a size, of metropolis or mala."
+    )
     order: OrderRecord | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     target_observable: ClassVar[str] = "binder"
@@ -126,6 +130,10 @@ class EquilibriumSweep(Recipe):
     @classmethod
     def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(sorted(set(values)))
+
+    def unused(self) -> set[str]:
+        """Return the fields that a file does not record."""
+        return super().unused() | (set() if self.tempering else {"tempering"})
 
     def resolved(self) -> EquilibriumSweep:
         """Return the recipe with the identity of its model, a step size, and the order parameter, measured if need be.
@@ -154,6 +162,11 @@ class EquilibriumSweep(Recipe):
         if self.sampler != "langevin" and self.gamma is not None:
             raise InputError(
                 f"--gamma belongs to --sampler langevin; {self.sampler} finds the size of its moves itself"
+            )
+        if self.tempering and (self.sampler == "langevin" or self.noiseless or len(self.T) < 2):
+            raise InputError(
+                "--tempering exchanges chains of --sampler metropolis or mala, whose moves have no bias, between two "
+                "temperatures or more, without --noiseless"
             )
         if self.clusters and self.noiseless:
             raise InputError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from physnn.samples.base import check_finite
 from physnn.samples.equilibrium.columns import Measuring
 from physnn.samples.equilibrium.order import planes, start_state
 from physnn.samples.equilibrium.recipe import EquilibriumSweep, usual_step
+from physnn.samples.equilibrium.vector_ladder import run_vector_ladder
+from physnn.samples.exchanged import exchange_record, ladder_quantities
 from physnn.samples.named import lift
 from physnn.samples.sample import Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
@@ -65,25 +68,32 @@ class EquilibriumSample(Sample):
 
     def quantities(self, size: int) -> dict[str, Measured]:
         """Quantities that chains of a size measure by name."""
-        return self.measuring(size).quantities()
+        found = self.measuring(size).quantities()
+        if not self.recipe.tempering:
+            return found
+        once = {name: replace(found[name], axes=("T", "chain")) for name in ("state_step", "state_size")}
+        return found | once | ladder_quantities(("T", "chain"))
 
     def split(self, size: int) -> dict[str, int]:
-        """The chains of one temperature move together."""
-        return {"T": 0}
+        """The chains of one temperature move together, or a task is one ladder."""
+        return {"T": len(self.recipe.T), "chain": 0} if self.recipe.tempering else {"T": 0}
 
     def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
         """Memory of the chains, and their moves of one site."""
         recipe, columns = self.recipe, len(self.measuring(size).columns)
-        states = 12 * 8.0 * recipe.chains * size**2 * recipe.lattice().components + 2 * BLOCK_BYTES
-        moves = size**2 * (recipe.sweeps + recipe.thermalisation) * recipe.chains * recipe.moves(size)
-        return Resources(states + 16.0 * recipe.chains * recipe.sweeps * columns, float(moves))
+        states = 12 * 8.0 * max(recipe.chains, len(recipe.T)) * size**2 * recipe.lattice().components + 2 * BLOCK_BYTES
+        count = len(recipe.T) if recipe.tempering else recipe.chains
+        moves = size**2 * (recipe.sweeps + recipe.thermalisation) * count * recipe.moves(size)
+        return Resources(states + 16.0 * count * recipe.sweeps * columns, float(moves))
 
     def derived(self, size: int, group: Group) -> Group:
         """Noise of each temperature, the coupling, places of the modes, and the configurational temperature."""
         model, modes = self.recipe.lattice(), np.array(self.measuring(size).modes)
         ratio = group["force"].values.mean(2) / group["curvature"].values.mean(2)
         noise = np.sqrt(2 * np.array(self.recipe.T))
+        exchanged = exchange_record(group) if self.recipe.tempering else {}
         return {
+            **exchanged,
             "eta": Variable(("T",), noise, {"long_name": "noise, Langevin convention", "symbol": "eta"}),
             "coupling": Variable(("component", "component_in", "offset_row", "offset_column"), model.coupling),
             "bias": Variable(("component",), model.bias),
@@ -96,6 +106,8 @@ class EquilibriumSample(Sample):
 
         Raises NotFinite if a state or a measurement is not finite; the checkpoint before stays.
         """
+        if self.recipe.tempering:
+            return run_vector_ladder(self, task, checkpoint)
         recipe, measuring = self.recipe, self.measuring(task.size, task["T"])
         run = self.continued_run(checkpoint.arrays, measuring) if checkpoint.arrays else self.begun(task, measuring)
         count = self._block(task.size)
@@ -104,7 +116,7 @@ class EquilibriumSample(Sample):
             # What is dropped ends with a block.
             todo = min(count, recipe.sweeps - run.done) if run.done >= 0 else min(count, -run.done)
             self.advance(run, task, todo, measuring)
-            _check(run, task, measuring)
+            self.check(run, task)
             checkpoint.note((run.done + recipe.thermalisation) / total)
             if run.done < recipe.sweeps and checkpoint.due():
                 checkpoint.save(run.arrays(measuring) | {"done": np.array(run.done)})
@@ -117,12 +129,17 @@ class EquilibriumSample(Sample):
         by_memory = BLOCK_BYTES / (8.0 * chains * size**2 * N)
         return max(1, int(min(by_time, by_memory)))
 
-    def begun(self, task: Task, measuring: Measuring) -> Run:
+    def seeds(self, *further: rng.Word) -> np.random.SeedSequence:
+        """Seeds of the chains of the model, with further key words."""
+        recipe = self.recipe
+        words: list[rng.Word] = [recipe.model_id, recipe.sampler, recipe.gamma or 0.0, recipe.rule, recipe.start]
+        words += ["clusters"] if recipe.clusters else []
+        return rng.seed_sequence(recipe.seed, "chain", "vectors", *words, *further)
+
+    def begun(self, task: Task, measuring: Measuring, seeds: np.random.SeedSequence | None = None) -> Run:
         """Chains of a task at their start."""
         recipe, T = self.recipe, task["T"]
-        words: list[rng.Word] = [recipe.model_id, recipe.sampler, recipe.gamma or 0.0, recipe.rule, recipe.start]
-        words += [*(["clusters"] if recipe.clusters else []), task.size, T]
-        sequence = rng.seed_sequence(recipe.seed, "chain", "vectors", *words)
+        sequence = seeds or self.seeds(task.size, T)
         sampler, model = sampler_of(recipe), recipe.lattice()
         x = np.stack([self._first(task.size, chain, sequence) for chain in range(recipe.chains)])
         state = VectorState(np.ascontiguousarray(x, sampler.dtype), sampler.generators(sequence, recipe.chains))
@@ -181,11 +198,19 @@ class EquilibriumSample(Sample):
         run.values.append(values)
         run.done += count
 
+    def check(self, run: Run, task: Task) -> None:
+        """Raise NotFinite unless all numbers of the last block, and the state behind it, are finite."""
+        measuring = self.measuring(task.size, task["T"])
+        where, values = f"L = {task.size}, T = {task['T']:g}", run.values[-1]
+        measured = dict(zip(measuring.columns, np.moveaxis(values, 2, 0), strict=True))
+        check_finite(measured, where, "measurement", max(run.done, 0) - values.shape[1])
+        check_finite({"a component of the state": run.state.x.reshape(-1, 1)}, where, "measurement", run.done)
+
     def short(self) -> EquilibriumSample:
         """Short chains of the largest size, a temperature twice to find the sizes of moves first."""
         L = max(self.recipe.L)
         sweeps = max(4, math.ceil(BLOCK_SITES / (self.recipe.chains * L**2 * self.recipe.moves(L))))
-        few = {"L": (L,), "T": self.recipe.T[-1:], "sweeps": sweeps, "thermalisation": 0}
+        few = {"L": (L,), "T": self.recipe.T[-1:], "sweeps": sweeps, "thermalisation": 0, "tempering": False}
         return EquilibriumSample(self.recipe.model_copy(update=few))
 
 
@@ -228,11 +253,3 @@ def planes_of(recipe: EquilibriumSweep) -> Planes:
     """Return the planes at which clusters of a resolved recipe are reflected."""
     assert recipe.order is not None
     return planes(recipe.order.order())
-
-
-def _check(run: Run, task: Task, measuring: Measuring) -> None:
-    """Raise NotFinite unless all numbers of the last block, and the state behind it, are finite."""
-    where, values = f"L = {task.size}, T = {task['T']:g}", run.values[-1]
-    measured = dict(zip(measuring.columns, np.moveaxis(values, 2, 0), strict=True))
-    check_finite(measured, where, "measurement", max(run.done, 0) - values.shape[1])
-    check_finite({"a component of the state": run.state.x.reshape(-1, 1)}, where, "measurement", run.done)

@@ -82,7 +82,7 @@ class TemperatureSweep(Recipe):
     control: ClassVar[str] = "T"
     draws: ClassVar[str] = "chain"
     repeats: ClassVar[str] = "measurement"
-    further: ClassVar[tuple[str, ...]] = ("field",)
+    further: ClassVar[tuple[str, ...]] = ("field", "J2")
     grows: ClassVar[Mapping[str, Growth]] = {
         "L": more, "T": more, "chains": most, "sweeps": longer, "ladders": more_ladders,
     }  # fmt: skip
@@ -115,7 +115,11 @@ class TemperatureSweep(Recipe):
             default=("periodic",), description="Edges of every direction, or one for all: periodic, free, antiperiodic."
         )
     )
-    J2: float = Field(default=0.0, description="Coupling J2 of next-nearest neighbours, in place of J.")
+    J2: float | tuple[float, ...] = Field(
+        default=0.0,
+        examples=["-0.4 -0.6"],
+        description="Coupling J2 of next-nearest neighbours, in place of J; several make an axis of the file.",
+    )
     coupling: float = Field(default=1.0, description="Coupling J.")
     field: float | tuple[float, ...] = Field(
         default=0.0, examples=["0 0.1"], description="Field h of the Ising model; several make an axis of the file."
@@ -183,6 +187,7 @@ class TemperatureSweep(Recipe):
 
     def model_on(self, L: int) -> LatticeModel:
         """Return the model on the lattice of one size."""
+        assert isinstance(self.J2, float)
         return on_lattice(self.colours(), self.lattice_of(L), self.J2)
 
     @property
@@ -290,6 +295,8 @@ class TemperatureSweep(Recipe):
         if self.on_gpu:
             raise InputError("on a GPU all chains have one model: give one value of --" + self.several[0])
         values = [getattr(self, name) for name in self.several]
+        if isinstance(self.J2, tuple) and 0 in self.J2:
+            raise InputError("without --J2 other orders are measured: leave 0 out of several, for a file of its own")
         if not all(values):
             raise InputError(f"--{self.several[0]} needs at least one value")
         first, *_ = [self.at(dict(zip(self.several, v, strict=True))).resolved() for v in itertools.product(*values)]

@@ -22,14 +22,13 @@ from physnn.models.tabulated import ORDERS
 from physnn.samplers import COLUMNS, GPU_SAMPLERS, Rows, State, advance, start, thermalise
 from physnn.samplers.multispin import advance_together
 from physnn.samples.base import check_finite
+from physnn.samples.exchanged import exchange_record, ladder_quantities
 from physnn.samples.sample import Results, Sample
 from physnn.samples.tasks import Arrays, Axis, Batch, Checkpoint, Measured, Resources, Task
 from physnn.samples.temperature.ladder import (
     BLOCK,
     BLOCK_SECONDS,
-    exchange_record,
     ladder_pilot,
-    ladder_quantities,
     placed_ladders,
     run_ladder,
 )
@@ -49,7 +48,7 @@ WORDS = ("sublattice", "column_block", "row_pair")
 """Axes of a configuration that is held as words of 64 spins."""
 REWRITTEN = {"wolff": b"lanes", "swendsen-wang": b"lanes"}
 """What marks tasks of algorithms that draw other random numbers than in earlier versions, so that parts do not mix."""
-FURTHER = {"field": ("h", "J", "field")}
+FURTHER = {"field": ("h", "J", "field"), "J2": ("J2", "J", "coupling of next-nearest neighbours")}
 """Symbol, unit and meaning of further control parameters."""
 PILOT_SHARE, PILOT_LEAST = 4, 500
 """A pilot takes the sweeps asked for over `PILOT_SHARE`, but `PILOT_LEAST` if there are."""
@@ -84,8 +83,9 @@ class TemperatureSample(Sample):
         """Quantities that chains of a size measure by name."""
         chain = ("T", *self.recipe.several, "chain")
         words = GENERATORS.get(self.recipe.algorithm, ("word",))
-        found, model = {}, self.recipe.model_on(size)
-        for name in self.recipe.stored(size):
+        first = self.recipe.first
+        found, model = {}, first.model_on(size)
+        for name in first.stored(size):
             column = (QUANTITIES | IMPROVED_QUANTITIES | ORDERS)[name]
             attrs: dict[str, Any] = {"components": self.recipe.components} if name == "m" else {}
             if isinstance(model, Tabulated) and name == "energy":
@@ -171,7 +171,7 @@ class TemperatureSample(Sample):
         """Seeds of a chain or a ladder of the model, with further key words."""
         recipe = self.recipe
         q = 2 if recipe.model == "ising" else recipe.q
-        assert isinstance(recipe.field, float)
+        assert isinstance(recipe.field, float) and isinstance(recipe.J2, float)
         what: list[rng.Word] = [recipe.model, q, recipe.coupling, recipe.field, recipe.algorithm]
         if not recipe.on_torus:
             what += [recipe.lattice, recipe.aspect, *recipe.lattice_of(recipe.L[0]).edges, recipe.J2]

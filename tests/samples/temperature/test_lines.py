@@ -47,6 +47,19 @@ def test_a_line_of_a_file_is_the_file_of_the_line(tmp_path, tempering):
     assert np.array_equal(at_T["energy"].values, group["energy"].values[1])
 
 
+def test_the_coupling_of_next_nearest_neighbours_is_an_axis(tmp_path):
+    out, settings = tmp_path / "j.h5", SMALL | {"L": (4,), "tempering": "given"}
+    assert run(out, **settings, J2=(-0.8, -0.6)) == 2 * 2
+    group = read_sweep(out).sizes[4]
+    assert group["stripe"].dims == ("T", "J2", "chain", "measurement")
+    run(tmp_path / "one.h5", **settings, J2=-0.6)
+    alone, line = read_sweep(tmp_path / "one.h5").sizes[4], on_line(read_sweep(out), at={"J2": -0.6}).sizes[4]
+    for name in ("energy", "stripe", "replica", "swap_rate"):
+        assert np.array_equal(alone[name].values, line[name].values)
+    with pytest.raises(InputError, match="leave 0 out"):
+        api.recipe("temperature", **settings, J2=(-0.6, 0.0))
+
+
 def test_values_are_added_and_one_value_makes_no_axis(tmp_path):
     parts, whole = tmp_path / "parts.h5", tmp_path / "whole.h5"
     settings = SMALL | {"L": (4,)}
