@@ -97,6 +97,7 @@ def test_the_benchmark_names_its_baseline_and_its_ratios(monkeypatch, capsys):
     monkeypatch.setattr(ising, "SIDES", (128,))
     monkeypatch.setattr(ising, "PLAIN_SIDE", 128)
     monkeypatch.setattr(ising, "SAMPLER_SIDE", 64)
+    monkeypatch.setattr(ising, "CLUSTER_SIDES", (32, 64))
     monkeypatch.setattr(bench, "TARGET", 0.002)
     monkeypatch.setattr(bench, "TIMED_CALLS", 1)
     monkeypatch.setattr(ising, "SAMPLED_SWEEPS", dict.fromkeys(ising.SAMPLED_SWEEPS, 2000))
@@ -105,6 +106,8 @@ def test_the_benchmark_names_its_baseline_and_its_ratios(monkeypatch, capsys):
     assert set(found) == {"machine", "rows", "ratios", "missing"}
     assert all(row["value"] > 0 and row["threads"] >= 1 for row in found["rows"])
     assert found["ratios"]["multispin, L = 128 / plain loop"] > 10, "far below what any machine gives"
+    values = {row["name"]: row["value"] for row in found["rows"]}
+    assert 0.12 < values["multispin, memory at L = 16384"] < 0.3, "bytes, of which the state is an eighth"
     names = {row["name"].split(",")[0] for row in found["rows"]}
     assert {"plain loop", "multispin", "metropolis", "heat-bath", "wolff", "swendsen-wang"} <= names
 

@@ -164,19 +164,22 @@ def test_words_are_for_the_sampler_that_has_them():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process that does not count its parent's")
 def test_a_chain_of_words_needs_an_eighth_of_a_byte_for_a_spin():
     code = """
-import resource
 from physnn import rng
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, advance, start
 def run(L):
     state = start(SAMPLERS["multispin"], Ising(), (L, L), 2.3, rng.seed_sequence(0, "synthetic", "memory", L))
     advance(SAMPLERS["multispin"], Ising(), 2.3, state, 2)
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 run(128)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 run(32768)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak() - before)
 """
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert int(said.stdout) < 256 * 1024
+    assert 128 * 1024 < int(said.stdout) < 256 * 1024
