@@ -38,7 +38,7 @@ def curve(arrays, observable, form=curves_of_ladders, values=T):
 def test_errors_hold_at_each_temperature_and_of_their_mean():
     exact = [ising_transfer((L, L), t) | {"c": kaufman((L, L), t).c} for t in T]
     single, mean, alone = [], [], []
-    for seed in range(100):
+    for seed in range(50):
         arrays = ladders(seed)
         for name in ("energy", "binder", "c"):
             found = curve(arrays, name)
@@ -51,7 +51,7 @@ def test_errors_hold_at_each_temperature_and_of_their_mean():
             alone.append(weighted.sum() / len(T) ** 0.5)
             by_samples = ((found.samples[L] - found.y[L]) / error).sum(1).std()
             assert by_samples == pytest.approx(together, rel=0.25), "samples deviate as the correlation says"
-    assert 0.62 <= np.mean(np.abs(single) < 1) <= 0.74
+    assert 0.60 <= np.mean(np.abs(single) < 1) <= 0.76
     assert 0.60 <= np.mean(np.abs(mean) < 1) <= 0.76
     assert np.mean(np.abs(alone) < 1) < 0.58, "temperatures taken as independent are seen"
 
