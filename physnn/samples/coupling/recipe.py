@@ -49,7 +49,7 @@ class CouplingSweep(Recipe):
         default=9, description="Strengths of every size where --K is not given."
     )
     window: Annotated[float, Field(gt=0, le=1e3)] = Field(
-        default=3.0, description="They are K_c (1 + u/N^(2/5)), |u| up to this."
+        default=1.5, description="They are K_c (1 + u/N^(2/5)), |u| up to this."
     )
     frequencies: str = Field(
         default="lorentzian", title="NAME|FILE", description="lorentzian, gaussian, uniform, equal, or a file of them."
@@ -72,8 +72,8 @@ class CouplingSweep(Recipe):
         default=None, description="Scheme of integration [default: rk4, or heun where there is noise]."
     )
     step: Annotated[float, Field(gt=0, le=1e3)] = Field(default=0.05, description="Step of the integration, in s.")
-    thermalisation: Annotated[float, Field(ge=0, le=1e9)] = Field(
-        default=100.0, description="Time before measurements, in s."
+    thermalisation: Annotated[float, Field(ge=0, le=1e9)] | None = Field(
+        default=None, description="Time before measurements, in s [default: 20 N^(2/5)]."
     )
     duration: Annotated[float, Field(gt=0, le=1e9)] = Field(default=200.0, description="Time of measurements, in s.")
     interval: Annotated[float, Field(gt=0, le=1e9)] = Field(default=1.0, description="Time between measurements, in s.")
@@ -95,6 +95,10 @@ class CouplingSweep(Recipe):
     def every(self) -> int:
         """Steps between measurements."""
         return max(1, round(self.interval / self.step))
+
+    def warm_up(self, size: int) -> float:
+        """Time before measurements in s; by default it grows as N^(2/5), as the time in which order comes near K_c."""
+        return 20 * size**0.4 if self.thermalisation is None else self.thermalisation
 
     def rows(self, time: float) -> int:
         """Measurements in some time."""
@@ -177,7 +181,7 @@ class CouplingSweep(Recipe):
             raise InputError("the window reaches below K = 0; make --window smaller, or give --K")
         if self.frequencies_id == "equal" and not self.noise and self.K is None:
             raise InputError("equal frequencies without noise have K_c = 0: give --noise, or --K")
-        if (self.rows(self.thermalisation) + self.rows(self.duration)) * self.every > STEPS_OF_A_RUN:
+        if (self.rows(self.warm_up(max(self.N))) + self.rows(self.duration)) * self.every > STEPS_OF_A_RUN:
             raise InputError(f"more than {STEPS_OF_A_RUN:,} steps; take a larger --step or shorter times")
 
 

@@ -80,7 +80,7 @@ class CouplingSample(Sample):
         recipe, n = self.recipe, self.recipe.components
         assert recipe.method is not None
         each = 8.0 * (12 if n == 2 else 8 * n + n * (n - 1))
-        steps = (recipe.rows(recipe.thermalisation) + recipe.rows(recipe.duration)) * recipe.every
+        steps = (recipe.rows(recipe.warm_up(size)) + recipe.rows(recipe.duration)) * recipe.every
         runs = recipe.realisations * len(recipe.couplings(size))
         # Calls of compiled code take some time, too: as much as a hundred oscillators.
         stages = float(size + 100) * steps * runs * len(TABLEAUS[recipe.method])
@@ -148,10 +148,8 @@ class CouplingSample(Sample):
     def _measured(self, run: UnderWay, system: Oscillators, key: np.ndarray) -> Iterator[float]:
         """Advance a run to its end; yield the share that is done after each block of measurements."""
         recipe, names = self.recipe, self._summed()
-        warm, total = (
-            recipe.rows(recipe.thermalisation),
-            recipe.rows(recipe.thermalisation) + recipe.rows(recipe.duration),
-        )
+        warm = recipe.rows(recipe.warm_up(system.omega.shape[-1]))
+        total = warm + recipe.rows(recipe.duration)
         block = 1
         while run.done < total:
             if run.done == warm:

@@ -158,7 +158,7 @@ def test_a_million_oscillators_have_the_order_of_infinitely_many():
         ("--frequencies equal", "K_c = 0"),
         ("--noise 0.1 --method rk4", "without noise"),
         ("--components 3 --K 1", "gaussian"),
-        ("--N 10", "below K = 0"),
+        ("--N 10 --window 3", "below K = 0"),
         ("--duration 1e9 --step 1e-3", "steps"),
         ("--observable binder", "binder"),
         ("--device cuda", "run on the CPU"),
@@ -205,6 +205,7 @@ def test_unit_vectors_are_swept_too():
 def test_measurements_fill_the_time_asked_for():
     recipe = CouplingSweep(step=0.1, interval=0.25, duration=1.0)
     assert (recipe.every, recipe.rows(1.0), recipe.rows(0.0)) == (2, 5, 0)
+    assert (recipe.warm_up(32), CouplingSweep(thermalisation=3.0).warm_up(32)) == (80.0, 3.0)
 
 
 def test_oscillators_are_locked_that_advance_alike_after_the_thermalisation():
