@@ -51,6 +51,8 @@ def test_extending_equals_running_at_once(tmp_path):
     assert run(parts, (9, 16), extend=True) == 2
     run(whole, **noisy)
     assert content_digest(parts) == content_digest(whole)
+    alone = physnn.sweep_coupling((9,), **noisy | {"K": (1.5,)})["L9"]["r"].values
+    assert np.array_equal(alone[0], read_sweep(whole).sizes[9]["r"].values[1]), "whatever other K there are"
     with pytest.raises(InputError, match=r"width 0\.5, now 0\.6"):
         run(parts, (9, 16), extend=True, width=0.6)
 
