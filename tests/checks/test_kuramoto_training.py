@@ -19,7 +19,7 @@ def test_every_row_is_there(monkeypatch):
     assert set(found) == {"machine", "rows", "ratios", "missing"}
     assert seen == [(1, 1)]
     assert [row["unit"] for row in found["rows"]] == ["pairs/s"] * 2
-    assert all(ratio > 1.2 for ratio in found["ratios"].values())
+    assert found["ratios"] and all(ratio > 0 for ratio in found["ratios"].values())
 
 
 @pytest.mark.parametrize("family", ["paper", "flow"])

@@ -135,7 +135,7 @@ def test_shards_extend_a_file(tmp_path, whole):
 
 def test_what_cannot_be_shared_is_refused_in_one_sentence(tmp_path):
     out = tmp_path / "s.h5"
-    with pytest.raises(InputError, match="target error cannot run in shards"):
+    with pytest.raises(InputError, match="a pilot decides on cannot run in shards"):
         shard(out, 0, 2, T=[2.1, 2.2, 2.3, 2.4], target_error=0.1)
     with pytest.raises(InputError, match="would remove what other shards"):
         files.run(recipe(out), out, shard=Shard(0, 2), restart=True)
