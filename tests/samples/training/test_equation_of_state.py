@@ -16,7 +16,7 @@ from physnn.samples import files
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 
-SMALL = {"arms": ("raw", "expanded", "law", "init"), "seeds": (0, 1, 2), "steps": 30, "constants": (2.0, -1.0)}
+SMALL = {"arms": ("raw", "expanded", "law", "init"), "seeds": (0, 1), "steps": 20, "constants": (2.0, -1.0)}
 
 
 def run(out, extend=False, jobs=1, **settings):
@@ -33,7 +33,7 @@ def whole(tmp_path_factory):
 def test_constants_are_another_bias(whole):
     group = read_sweep(whole).sizes[32]
     loss = dict(zip(SMALL["arms"], group["loss"].values, strict=True))
-    assert loss["expanded"].shape == (3, 3)
+    assert loss["expanded"].shape == (2, 2)
     assert np.abs(loss["law"] / loss["expanded"] - 1).max() < 1e-5
     assert np.abs(loss["init"] / loss["expanded"] - 1).max() > 1e-3, "the start alone is not the law"
     weights = group["weights"].values
@@ -50,9 +50,9 @@ def test_a_training_cut_anywhere_continues_bit_for_bit(whole, tmp_path, monkeypa
     calls = [0]
 
     def often(self):
-        """Interrupt after every 37th step, and keep the state after every fifth: up to four steps are done again."""
+        """Interrupt after every 27th step, and keep the state after every fifth: up to four steps are done again."""
         calls[0] += 1
-        if calls[0] % 37 == 0:
+        if calls[0] % 27 == 0:
             raise KeyboardInterrupt
         return calls[0] % 5 == 0
 
@@ -63,7 +63,7 @@ def test_a_training_cut_anywhere_continues_bit_for_bit(whole, tmp_path, monkeypa
             break
         except KeyboardInterrupt:
             continue
-    assert calls[0] > 120 and content_digest(tmp_path / "cut.h5") == content_digest(whole)
+    assert calls[0] > 80 and content_digest(tmp_path / "cut.h5") == content_digest(whole)
 
 
 def test_workers_and_further_arms_change_nothing(whole, tmp_path):
@@ -71,8 +71,8 @@ def test_workers_and_further_arms_change_nothing(whole, tmp_path):
     run(out, jobs=2, arms=("raw", "expanded"))
     assert run(out, extend=True, arms=("law", "init")) == 2
     assert content_digest(out) == content_digest(whole)
-    with pytest.raises(InputError, match="steps 30, now 31"):
-        run(out, extend=True, steps=31)
+    with pytest.raises(InputError, match="steps 20, now 21"):
+        run(out, extend=True, steps=21)
 
 
 def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
@@ -82,7 +82,7 @@ def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
     assert [c["mark"] for c in answer["claims"]] == [10, 20] and (tmp_path / "a.png").stat().st_size > 10_000
     assert {c.form for c in state_answer(whole).claims} == {"expanded"}
     assert command(["show", str(whole)]) == 0
-    assert "weights[4, 3, " in capsys.readouterr().out
+    assert "weights[4, 2, " in capsys.readouterr().out
     for wrong, words in (
         (["--arms", "none"], "not one of"),
         (["--lr", "20"], "less than or equal to 10"),
