@@ -22,7 +22,7 @@ from physnn.models.tabulated import critical_temperature
 from physnn.samplers import SAMPLERS, advance, start, thermalise
 
 PLANE = (8, 16, 32)
-CUBIC = (6, 8, 12, 16)
+CUBIC = (8, 12, 16, 24, 32)
 STRIPES = {"L": (8, 16, 32), "J2": -1.0, "coupling": -1.0, "T": (1.9, 2.0, 2.05, 2.1, 2.15, 2.2, 2.3)}
 DYNAMICS = (8, 16, 32)
 
