@@ -88,13 +88,19 @@ def until_done(monkeypatch, kind, every: int, again) -> int:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(kind, "write_part", interrupted)
-    for _ in range(100):
-        try:
-            again()
-            break
-        except KeyboardInterrupt:
-            continue
+    rerun(again)
     return count
+
+
+def rerun(run, look=lambda: True) -> None:
+    """Call ``run`` until it ends without an interruption; after each one ``look`` must find something."""
+    for _ in range(200):
+        try:
+            run()
+            return
+        except KeyboardInterrupt:
+            assert look()
+    raise AssertionError("the run does not come to an end")
 
 
 @pytest.fixture(scope="session")

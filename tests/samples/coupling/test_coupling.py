@@ -17,6 +17,7 @@ from physnn.samples.coupling import work
 from physnn.samples.coupling.recipe import CouplingSweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
+from tests.conftest import rerun
 
 TINY = {"K": (0.5, 1.5), "thermalisation": 1.0, "duration": 2.0, "series": 2, "realisations": 2, "step": 0.1}
 
@@ -71,12 +72,7 @@ def test_a_series_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
         return integrate(*arguments)
 
     monkeypatch.setattr(work, "integrate", interrupted)
-    for _ in range(20):
-        try:
-            run(tmp_path / "cut.h5", **settings)
-            break
-        except KeyboardInterrupt:
-            continue
+    rerun(lambda: run(tmp_path / "cut.h5", **settings))
     assert 8 < count < 20, "what was done is not done again"
     assert content_digest(tmp_path / "cut.h5") == content_digest(tmp_path / "whole.h5")
 

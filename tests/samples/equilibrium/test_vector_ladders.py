@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from physnn.samples import files
 from physnn.samples.equilibrium import vector_ladder as ladder
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
+from tests.conftest import rerun
 
 SMALL = {"L": (4,), "T": (0.7, 1.0, 1.5), "model": ("xy",), "sampler": "metropolis", "interval": 1, "chains": 2}
 
@@ -61,12 +64,7 @@ def test_workers_and_cuts_change_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ladder, "_step", interrupted)
     for number, sweeps in enumerate((30, 60)):
-        for _ in range(50):
-            try:
-                run(tmp_path / "cut.h5", extend=bool(number), **settings | {"sweeps": sweeps})
-                break
-            except KeyboardInterrupt:
-                continue
+        rerun(partial(run, tmp_path / "cut.h5", extend=bool(number), **settings | {"sweeps": sweeps}))
     assert count > 150
     assert content_digest(tmp_path / "cut.h5") == content_digest(tmp_path / "whole.h5")
     group = read_sweep(tmp_path / "whole.h5").sizes[4]

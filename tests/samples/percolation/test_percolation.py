@@ -17,6 +17,7 @@ from physnn.samples.percolation import work
 from physnn.samples.percolation.recipe import BINS, PercolationSweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
+from tests.conftest import rerun
 
 SMALL = {"p": (0.5, 0.59, 0.7), "runs": 64, "series": 2}
 P_C = 0.59274605
@@ -68,12 +69,7 @@ def test_a_series_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
         return add_runs(*arguments)
 
     monkeypatch.setattr(work, "add_runs", interrupted)
-    for _ in range(20):
-        try:
-            run(tmp_path / "cut.h5", **settings)
-            break
-        except KeyboardInterrupt:
-            continue
+    rerun(lambda: run(tmp_path / "cut.h5", **settings))
     assert 64 < count < 80, "what was done is not done again"
     assert content_digest(tmp_path / "cut.h5") == content_digest(tmp_path / "whole.h5")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
+from tests.conftest import rerun
 
 SMALL = {"L": (4, 6), "T": (1.8, 2.3, 3.0), "sweeps": 200, "thermalisation": 30, "chains": 2, "algorithm": "metropolis"}
 
@@ -63,12 +65,7 @@ def test_a_ladder_cut_anywhere_and_made_longer_continues_bit_for_bit(tmp_path, m
     monkeypatch.setattr(ladder, "advance_ladder", interrupted)
     wanted = [settings | {"L": (4,), "sweeps": 90, "chains": 1}, settings]
     for number, recipe in enumerate(wanted):
-        for _ in range(100):
-            try:
-                run(out, extend=bool(number), **recipe)
-                break
-            except KeyboardInterrupt:
-                assert Parts(out).recipe()
+        rerun(partial(run, out, extend=bool(number), **recipe), Parts(out).recipe)
     assert count > 20
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
 
@@ -125,12 +122,7 @@ def test_ladders_that_are_being_placed_survive_a_kill(tmp_path, monkeypatch):
 
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     monkeypatch.setattr(ladder, "advance_ladder", interrupted)
-    for _ in range(100):
-        try:
-            run(out, **settings)
-            break
-        except KeyboardInterrupt:
-            continue
+    rerun(lambda: run(out, **settings))
     assert count > 30
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
 

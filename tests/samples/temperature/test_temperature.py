@@ -24,6 +24,7 @@ from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, write_part
 from physnn.store.sweep_file import read_sweep
+from tests.conftest import rerun
 
 FIXTURES = Path(__file__).parent / "fixtures"
 """Files of earlier versions: clusters with one generator, and words kept as colours."""
@@ -176,12 +177,7 @@ def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
         return advance(*arguments)
 
     monkeypatch.setattr(work, "advance", interrupted)
-    for _ in range(200):
-        try:
-            run(out, **SMALL)
-            break
-        except KeyboardInterrupt:
-            assert Parts(out).recipe()
+    rerun(lambda: run(out, **SMALL), Parts(out).recipe)
     assert count > 12 * 2
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
 

@@ -15,6 +15,7 @@ from physnn.jobs import stopping
 from physnn.samples import files
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
+from tests.conftest import rerun
 
 SMALL = {"arms": ("raw", "expanded", "law", "init"), "seeds": (0, 1), "steps": 20, "constants": (2.0, -1.0)}
 
@@ -57,12 +58,7 @@ def test_a_training_cut_anywhere_continues_bit_for_bit(whole, tmp_path, monkeypa
         return calls[0] % 5 == 0
 
     monkeypatch.setattr(stopping.Checkpoints, "due", often)
-    for _ in range(12):
-        try:
-            run(tmp_path / "cut.h5")
-            break
-        except KeyboardInterrupt:
-            continue
+    rerun(lambda: run(tmp_path / "cut.h5"))
     assert calls[0] > 80 and content_digest(tmp_path / "cut.h5") == content_digest(whole)
 
 
