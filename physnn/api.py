@@ -111,7 +111,7 @@ def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settin
             raise InputError(f"the file was made with code that is not run unasked: name it, --module {old.module}")
         # Identities belong to the names that they were found for.
         stale = {i for name, i in (("networks", "network_ids"), ("model", "model_id")) if name in given}
-        given = old.model_dump(exclude=stale) | given
+        given = {name: value for name, value in old.extended(given).items() if name in given or name not in stale}
     named = canonical_words(given.get("model", ("xy",))) if kind == "equilibrium" else ()
     if isinstance(old, EquilibriumSweep) and named and old.model_id == identity(load_model(named)):
         given.setdefault("order", old.order)

@@ -12,6 +12,7 @@ from physnn.analysis.curves.tables import Columns, is_dimensionless
 from physnn.analysis.verdict.fit import Fit, Omega, omega_of
 from physnn.answers.equilibrium import fitted_together
 from physnn.answers.fit import default_observable, fit, loaded, sampled_curves
+from physnn.answers.lines import on_their_lines
 from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.hdf5 import is_hdf5
@@ -129,6 +130,7 @@ def compare(
     *,
     observable: str | None = None,
     observable_b: str | None = None,
+    at: Mapping[str, float] | None = None,
     zeta: float | Literal["free"] | None = None,
     omega: Omega = None,
     resamples: int = 200,
@@ -142,16 +144,19 @@ def compare(
         Sweep files or tables; without ``b`` only the classes are compared with.
     observable, observable_b : str, optional
         Observables; ``observable_b`` is ``observable`` by default.
+    at : mapping of str to float, optional
+        Line of files that vary several control parameters, as in `physnn.on_line`.
     zeta, omega, resamples, seed
         As in `fit`, for both.
     """
     from physnn.analysis.verdict.universality import compare_fits
 
-    first = fit(a, observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
+    sources = on_their_lines([a, b] if b else [a], at or {})
+    first = fit(sources[0], observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
     names = Path(a).stem, Path(b).stem if b else "B"
     if b is None:
         return compare_fits(first, None, names)
-    second = fit(b, observable_b or observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
+    second = fit(sources[1], observable_b or observable, zeta=zeta, omega=omega, resamples=resamples, seed=seed)
     return compare_fits(first, second, names if names[0] != names[1] else ("A", "B"))
 
 

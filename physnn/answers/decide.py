@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +21,7 @@ from physnn.analysis.statistics.pooled import PooledMean, pooled
 from physnn.answers.comparisons import fit_joint
 from physnn.answers.equilibrium import fitted_together, order_record
 from physnn.answers.fit import fit, sampled_arrays, sampled_curves
+from physnn.answers.lines import on_their_lines
 from physnn.bundled import data_folder
 from physnn.errors import InputError
 from physnn.store.hdf5 import content_digest
@@ -67,12 +68,12 @@ def class_planes(path: Path | None = None) -> tuple[Plane, ...]:
     return tuple(found)
 
 
-def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> tuple[SweepFile, Evidence]:
+def evidence_of(source: str | Path | SweepFile, *, resamples: int = 200, seed: int = 0) -> tuple[SweepFile, Evidence]:
     """Sweep of unit vectors or of a lattice model, and the evidence that the rules of a decision judge."""
-    whole = read_sweep(source)
+    whole = source if isinstance(source, SweepFile) else read_sweep(source)
     if whole.recipe.get("kind") not in DECIDABLE:
         raise InputError(
-            f"{source} holds no equilibrium: take files of sweep-noise --mode equilibrium or sweep-temperature"
+            f"{_called(source)} holds no equilibrium: take files of sweep-noise --mode equilibrium or sweep-temperature"
         )
     record = order_record(whole)
     if record and len(held := [L for L in whole.sizes if fits(record.order().wave_vectors, L)]) < LEAST_HOLDING:
@@ -85,7 +86,7 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
     control, arrays = sampled_arrays(sweep)
     for L, (_, series) in arrays.items():
         if bad := next((name for name, values in series.items() if not np.isfinite(values).all()), None):
-            raise InputError(f"{source}: {bad} of L = {L} has values that are not finite")
+            raise InputError(f"{_called(source)}: {bad} of L = {L} has values that are not finite")
     if disequilibrium(arrays, control):
         return whole, Evidence(components, sizes, dict.fromkeys(DECIDING, "non-equilibrium"))
     try:
@@ -93,6 +94,10 @@ def evidence_of(source: str | Path, *, resamples: int = 200, seed: int = 0) -> t
     except InputError as error:
         # Chains that are too short for their autocorrelation time decide nothing.
         return whole, Evidence(components, sizes, dict.fromkeys(DECIDING, "undecided"), {}, (*doubts, str(error)))
+
+
+def _called(source: str | Path | SweepFile) -> str:
+    return "this line" if isinstance(source, SweepFile) else str(source)
 
 
 def _measured(sweep: SweepFile, components: int, doubts: tuple[str, ...], resamples: int, seed: int) -> Evidence:
@@ -148,13 +153,17 @@ class Study:
         return fields_json(self)
 
 
-def study(sources: Sequence[str | Path], *, resamples: int = 200, seed: int = 0) -> Study:
+def study(
+    sources: Sequence[str | Path], *, at: Mapping[str, float] | None = None, resamples: int = 200, seed: int = 0
+) -> Study:
     """Decide every file, and pool what they have in common.
 
     Parameters
     ----------
     sources : sequence of path
         Equilibrium sweeps, one network (or model) each.
+    at : mapping of str to float, optional
+        Line of files that vary several control parameters, as in `physnn.on_line`.
     resamples, seed
         As in `physnn.fit`.
 
@@ -165,10 +174,10 @@ def study(sources: Sequence[str | Path], *, resamples: int = 200, seed: int = 0)
     """
     found: list[Decided] = []
     seen: dict[str, str | Path] = {}
-    for source in sources:
+    for source, line in zip(sources, on_their_lines(sources, at or {}), strict=True):
         if (same := seen.setdefault(content_digest(source), source)) != source:
             raise InputError(f"{source} holds the same data as {same}: give each network once")
-        sweep, evidence = evidence_of(source, resamples=resamples, seed=seed)
+        sweep, evidence = evidence_of(line, resamples=resamples, seed=seed)
         record = order_record(sweep)
         waves = record.order().wave_vectors if record else ((Fraction(0), Fraction(0)),)
         words = " and ".join(written(k) for k in dict.fromkeys(waves))

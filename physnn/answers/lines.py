@@ -49,12 +49,38 @@ def on_line(
         if name not in names:
             raise InputError(f"{name} does not vary in this file; what does: {', '.join(names) or 'nothing by name'}")
     left = [name for name in names if name not in at]
-    if len(left) != 1 or control not in (None, left[0]):
-        other = next(name for name in names if name != (control or names[0]))
-        values = ", ".join(f"{v:g}" for v in next(iter(sweep.sizes.values()))[other].values)
-        raise InputError(f"this file varies {' and '.join(names)}: choose a line, as --at {other}=VALUE of {values}")
+    if control in at or not left:
+        fixed = control or names[0]
+        raise InputError(f"{fixed} cannot vary along the line and have one value: leave --at {fixed}=VALUE out")
+    if len(left) > 1:
+        group, varying = next(iter(sweep.sizes.values())), control or left[0]
+        lack = (f"--at {name}=VALUE of {_list(group[name].values)}" for name in left if name != varying)
+        raise InputError(f"this file varies {' and '.join(names)}: choose a line, as {' and '.join(lack)}")
     recipe = sweep.recipe | {name: float(value) for name, value in at.items() if name in sweep.recipe}
     return replace(sweep, recipe=recipe, sizes={L: _sliced(g, left[0], at, L) for L, g in sweep.sizes.items()})
+
+
+def on_their_lines(sources: Sequence[str | Path], at: Mapping[str, float]) -> list[str | Path | SweepFile]:
+    """Sources of several files; those that vary several control parameters are taken on the line ``at``.
+
+    Raises
+    ------
+    InputError
+        If this names no line of one of these files, or there is no such file.
+    """
+    found: list[str | Path | SweepFile] = list(sources)
+    if not at:
+        return found
+    for k, source in enumerate(sources):
+        if is_hdf5(Path(source)) and len(varied(sweep := read_sweep(source))) > 1:
+            found[k] = on_line(sweep, at=at)
+    if not any(isinstance(one, SweepFile) for one in found):
+        raise InputError("--at chooses a line of a file that varies several parameters, and there is none here")
+    return found
+
+
+def _list(values: np.ndarray) -> str:
+    return ", ".join(f"{v:g}" for v in values)
 
 
 def _sliced(group: Group, control: str, at: Mapping[str, float], L: int) -> dict[str, Variable]:
@@ -63,7 +89,7 @@ def _sliced(group: Group, control: str, at: Mapping[str, float], L: int) -> dict
         values = group[name].values
         found = np.flatnonzero(np.isclose(values, value, rtol=1e-9, atol=1e-12))
         if not len(found):
-            raise InputError(f"{name} = {value:g} is not in the file at L = {L}: {', '.join(f'{v:g}' for v in values)}")
+            raise InputError(f"{name} = {value:g} is not in the file at L = {L}: {_list(values)}")
         place[name] = int(found[0])
     chosen = {}
     for name, variable in group.items():
@@ -80,8 +106,9 @@ def _sliced(group: Group, control: str, at: Mapping[str, float], L: int) -> dict
 
 def values_at(words: Sequence[str]) -> dict[str, float]:
     """Values by name from words such as ``T=2.3``; raises InputError for others."""
-    found = {}
+    found: dict[str, float] = {}
     for word in words:
+        before = set(found)
         name, equals, value = word.partition("=")
         try:
             found[name] = float(value)
@@ -89,6 +116,8 @@ def values_at(words: Sequence[str]) -> dict[str, float]:
             equals = ""
         if not equals or not name:
             raise InputError(f"{word!r} names no value: write NAME=VALUE, as in --at field=0.1")
+        if name in before:
+            raise InputError(f"--at gives {name} twice: a line has one value of it")
     return found
 
 

@@ -13,7 +13,7 @@ from physnn.analysis.verdict.size_law import SizeLaw
 from physnn.analysis.verdict.universality import Comparison
 from physnn.answers.equation_of_state import state_arrays
 from physnn.answers.equilibrium import order_record
-from physnn.answers.fit import default_observable, fit
+from physnn.answers.fit import curves, default_observable, fit
 from physnn.answers.lines import on_line
 from physnn.bundled import resolve
 from physnn.errors import InputError
@@ -26,7 +26,7 @@ from physnn.figures.structure import structure_figure
 from physnn.figures.style import save
 from physnn.store.ensemble_file import read_ensembles
 from physnn.store.network_file import read_networks
-from physnn.store.sweep_file import read_sweep
+from physnn.store.sweep_file import SweepFile, read_sweep
 
 
 def plot_fit(answer: Fit, out: Path) -> Path:
@@ -59,7 +59,15 @@ def plot_sweep(
     usual = observable is None or observable == default_observable(sweep)
     line = "".join(f"-{name}-{value:g}" for name, value in (at or {}).items())
     ending = f"{line}.png" if usual else f"{line}-{observable}.png"
-    return save(sweep_figure(answer or fit(sweep, observable)), out or path.with_name(path.stem + ending))
+    return save(sweep_figure(answer or _drawable(sweep, observable)), out or path.with_name(path.stem + ending))
+
+
+def _drawable(sweep: SweepFile, observable: str | None) -> Fit:
+    """Fit of a sweep, or its curves alone where they are too few to compare."""
+    try:
+        return fit(sweep, observable)
+    except InputError as error:
+        return Fit(curves(sweep, observable), [], "undecided", str(error), 1.0)
 
 
 def plot_structure(path: Path, out: Path | None = None) -> Path:

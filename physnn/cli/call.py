@@ -16,6 +16,8 @@ from physnn.errors import InputError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from physnn.samples.base import Recipe
+
 RUN = ("jobs", "restart", "max_time", "executor", "insecure", "shard")
 """Options that say how tasks are run."""
 
@@ -112,10 +114,30 @@ def planned(recipe: Any, call: Call) -> dict[str, Any]:
     return plan(recipe, call.run["jobs"])
 
 
+def check_measured(recipe: Recipe, observable: str) -> None:
+    """Raise InputError if the file of a recipe will not have what an observable needs, before anything runs."""
+    import numpy as np
+
+    from physnn.analysis.curves.observables import rule_of, with_moments
+    from physnn.samples.kinds import KINDS, sample_of
+    from physnn.store.sweep_file import FORMAT
+
+    sample, repeats = sample_of(recipe), (recipe.draws, recipe.repeats)
+    if sample.format != FORMAT or not isinstance(KINDS[recipe.kind], str):
+        return  # kinds that are brought may derive further arrays from those of their tasks
+    sizes = []
+    for L in sample.sizes():
+        names = [name for name, quantity in sample.quantities(L).items() if quantity.axes[-2:] == repeats]
+        sizes.append(with_moments(dict.fromkeys(names, np.ones(1)), 1))
+    rule_of(observable, recipe.control, *sizes)
+
+
 def finished(title: str, recipe: Any, call: Call, name: str = "task") -> int | None:
     """Number of tasks run for a file that is whole; None after printing a plan, or how many others shards lack."""
     from physnn.cli.answers import print_missing, print_plans
 
+    if call.observable:
+        check_measured(recipe, call.observable)
     if call.dry_run:
         print_plans({name: planned(recipe, call)}, call.as_json)
         return None
@@ -149,9 +171,9 @@ def _print_lines(recipe: Any, call: Call, count: int) -> None:
         digest = content_digest(call.out)
         print_json({"file": str(call.out), "sizes": recipe.L, "control": names, "tasks_run": count, "digest": digest})
         return
-    example = f"{names[1]}={getattr(recipe, names[1])[0]:g}"
+    example = " ".join(f"--at {name}={getattr(recipe, name)[0]:g}" for name in recipe.several)
     click.echo(f"{count} tasks run; {' and '.join(names)} vary")
-    click.echo(f"data    {call.out}\nline    physnn fit {call.out} --at {example}")
+    click.echo(f"data    {call.out}\nline    physnn fit {call.out} {example}")
 
 
 def resolve_device(device: str, recorded: object = None, elsewhere: bool = False) -> str | None:

@@ -224,13 +224,14 @@ def _joint_text(common: Joint) -> str:
     "--observable", help="What to fit of both [default: rmse of networks, binder of lattices; a table's header]."
 )
 @click.option("--observable-b", help="What to fit of B, where that is something else.")
+@line_option
 @exponent_options
 @opt.figure_option("Draw both here, PNG, PDF or SVG.")
 @opt.seed_option
 @opt.json_option
 @opt.debug_option
 def compare_command(
-    a: Path, b: Path | None, figure: Path | None, seed: int | None, as_json: bool, **options: Any
+    a: Path, b: Path | None, at: tuple[str, ...], figure: Path | None, seed: int | None, as_json: bool, **options: Any
 ) -> int:
     """Exponents of A beside those of known universality classes, and of B: can both belong to one class?
 
@@ -247,8 +248,9 @@ def compare_command(
     if b is None and options["observable_b"] is not None:
         raise click.UsageError("--observable-b belongs to a second file; give one, or use --observable")
     from physnn.answers import comparisons
+    from physnn.answers.lines import values_at
 
-    found, drawn = comparisons.compare(a, b, seed=seed or 0, **options), None
+    found, drawn = comparisons.compare(a, b, at=values_at(at), seed=seed or 0, **options), None
     if figure:
         from physnn.answers import plots
 
@@ -285,11 +287,14 @@ def _print_comparison(found: Comparison, files: list[Path]) -> None:
 
 @click.command("decide")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@line_option
 @opt.resamples_option
 @opt.seed_option
 @opt.json_option
 @opt.debug_option
-def decide_command(files: tuple[Path, ...], resamples: int, seed: int | None, as_json: bool) -> int:
+def decide_command(
+    files: tuple[Path, ...], at: tuple[str, ...], resamples: int, seed: int | None, as_json: bool
+) -> int:
     """Say what kind of transition FILES show: Ising, BKT-like, first order, another continuous one, or none.
 
     FILES are equilibrium sweeps of one network or model each (sweep-noise --mode equilibrium, sweep-temperature).
@@ -305,8 +310,9 @@ def decide_command(files: tuple[Path, ...], resamples: int, seed: int | None, as
     opt.limit_threads()
     check_files(*files)
     from physnn.answers.decide import study
+    from physnn.answers.lines import values_at
 
-    found = study(files, resamples=resamples, seed=seed or 0)
+    found = study(files, at=values_at(at), resamples=resamples, seed=seed or 0)
     if as_json:
         print_json(found.as_json())
     else:

@@ -30,7 +30,14 @@ FORMS = {
 
 
 def sweep_figure(fit: Fit) -> Figure:
-    """Figure of curves with error bands beside the collapse, or beside the differences where there is none."""
+    """Figure of curves with error bands beside the collapse, or beside the differences where there is none.
+
+    Curves of sizes that were not compared stand alone.
+    """
+    if not fit.pairs:
+        figure = new_figure(5, 4.2)
+        draw_curves(figure.subplots(), fit)
+        return figure
     figure = new_figure(10, 4.2)
     left, right = figure.subplots(1, 2)
     draw_curves(left, fit)

@@ -101,6 +101,17 @@ class Recipe(BaseModel):
         """Recipe with the first value of every further control parameter."""
         return self.at({name: getattr(self, name)[0] for name in self.several})
 
+    def extended(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of a file that holds this recipe with those given over them; values on its further axes are added.
+
+        Raises
+        ------
+        InputError
+            If these cannot be added, whatever else is given.
+        """
+        added = {n: more(getattr(self, n), np.atleast_1d(given[n]).tolist()) for n in self.several if n in given}
+        return self.model_dump() | dict(given) | added
+
     def merged(self, new: Self, extend: bool) -> Self:
         """Recipe to run where a file holds this one and ``new`` is asked for.
 
@@ -120,6 +131,8 @@ class Recipe(BaseModel):
             advice = "use --restart to begin anew, or another --out"
             advice = advice if fixed else "add --extend to add to it, or --restart"
             name = min(fixed or different, key=lambda name: name != "target_error")
+            if extend and name in self.further and name not in self.several:
+                advice = "data with one value have no axis along which more can be added, so use another --out"
             change = f"{name} {_short(before.get(name))}, now {_short(after.get(name))}"
             raise InputError(f"the file holds another recipe ({change}): {advice}")
         places = {name: grown.get(name, getattr(new, name)) for name in self.located}

@@ -205,7 +205,8 @@ def _bin_time(tau: float, chains: int, length: int, where: str, refuse: bool) ->
     if chains * length < SHORTEST * tau:
         raise InputError(
             f"{where}: {chains} chains of {length} measurements are too few for an autocorrelation time of about "
-            f"{tau:.3g}; take --sweeps {int(np.ceil(2 * SHORTEST * tau / chains))} or more, with --extend"
+            f"{tau:.3g}; take --sweeps {int(np.ceil(2 * SHORTEST * tau / chains))} or more, with --extend, or "
+            "with --restart if the file is of an earlier version"
         )
     return tau
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -171,6 +171,18 @@ class TemperatureSweep(Recipe):
     def _one_or_several(cls, values: float | tuple[float, ...]) -> float | tuple[float, ...]:
         several = tuple(sorted(set(values))) if isinstance(values, tuple) else (values,)
         return several if len(several) > 1 else several[0]
+
+    def extended(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings with those given over them; raises InputError if temperatures are added to ladders."""
+        found = super().extended(given)
+        if self.tempering and given.get("T") is not None:
+            if not {float(T) for T in given["T"]} <= set(self.T or ()):
+                raise InputError(
+                    "ladders keep their temperatures, for replicas move between all of them, and none can be added: "
+                    "leave --T out, or use another --out"
+                )
+            found["T"] = self.T
+        return found
 
     def unused(self) -> set[str]:
         """Return the fields that a file does not record: those of ladders and lattices where there are none."""

@@ -169,3 +169,12 @@ def test_bad_input_is_one_line_and_exit_2(words, said, tmp_path, monkeypatch, ca
     with pytest.raises(InputError, match="on the CPU alone"):
         api.recipe("temperature", L=(64,), algorithm="multispin-gpu", tempering="given")
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_no_temperature_is_added_to_a_ladder(tmp_path):
+    out, settings = tmp_path / "l.h5", {"L": (4,), "T": (1.8, 2.2, 3.0), "sweeps": 20, "algorithm": "metropolis"}
+    run(out, **settings, tempering="given")
+    for T in ((1.6,), (1.6, 1.8, 2.2, 3.0)):
+        with pytest.raises(InputError, match="none can be added"):
+            run(out, extend=True, T=T)
+    assert run(out, extend=True, T=(1.8,), sweeps=30) == 4

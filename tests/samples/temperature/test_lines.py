@@ -12,6 +12,7 @@ from physnn import api
 from physnn.answers import fit
 from physnn.answers.lines import on_line
 from physnn.cli import run as command
+from physnn.cli.call import check_measured
 from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_enumeration
 from physnn.samples import files
@@ -70,8 +71,46 @@ def test_values_are_added_and_one_value_makes_no_axis(tmp_path):
     run(tmp_path / "one.h5", **settings, field=(0.3,))
     run(tmp_path / "plain.h5", **settings, field=0.3)
     assert content_digest(tmp_path / "one.h5") == content_digest(tmp_path / "plain.h5")
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match=r"another recipe .*have no axis"):
         run(tmp_path / "plain.h5", extend=True, field=FIELDS)
+
+
+def test_one_value_alone_is_added_from_the_command_too(tmp_path, capsys):
+    parts, whole = tmp_path / "parts.h5", tmp_path / "whole.h5"
+    run(parts, **SMALL | {"L": (4,)}, field=FIELDS[:2])
+    words = ["sweep-temperature", "--extend", "--out", str(parts), "--jobs", "1", "--quiet"]
+    assert command([*words, "--field", "0.3"]) == 0
+    run(whole, **SMALL | {"L": (4,)}, field=FIELDS)
+    assert content_digest(parts) == content_digest(whole)
+    both = SMALL | {"L": (4,), "T": (2.0, 3.0), "sweeps": 8}
+    run(tmp_path / "j.h5", **both, J2=(-0.2, -0.1), field=(0.0, 0.1))
+    with pytest.raises(InputError, match="leave 0 out"):
+        run(tmp_path / "j.h5", extend=True, J2=0.0)
+    capsys.readouterr()
+    assert command([*words[:3], str(tmp_path / "j.h5"), "--quiet"]) == 0
+    line = capsys.readouterr().out.strip().splitlines()[-1]
+    assert line.endswith("j.h5 --at field=0 --at J2=-0.2")
+    at = {name: float(value) for name, _, value in (word.partition("=") for word in line.split() if "=" in word)}
+    assert on_line(tmp_path / "j.h5", at=at).sizes[4]["m"].dims[0] == "T"
+    with pytest.raises(InputError, match=r"as --at field=VALUE of 0, 0.1 and --at J2=VALUE of -0.2, -0.1"):
+        on_line(tmp_path / "j.h5")
+
+
+def test_decisions_and_comparisons_are_of_a_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    settings = SMALL | {"L": (4, 8), "T": (2.0, 2.2, 2.4, 2.6), "sweeps": 1000, "thermalisation": 100}
+    run(tmp_path / "f.h5", **settings, field=(0.0, 0.1))
+    run(tmp_path / "g.h5", **settings, field=0.1)
+    answers = []
+    for words in ("decide f.h5 --at field=0.1", "decide g.h5", "decide f.h5 --at field=0"):
+        assert command([*words.split(), "--json"]) in (0, 3)
+        found = json.loads(capsys.readouterr().out)["files"][0]
+        answers.append({name: value for name, value in found.items() if name != "file"})
+    assert answers[0] == answers[1] != answers[2]
+    assert command(["compare", "--at", "field=0", "f.h5", "g.h5", "--json"]) in (0, 3)
+    assert json.loads(capsys.readouterr().out)["files"] == ["f.h5", "g.h5"]
+    assert command(["decide", "g.h5", "--at", "field=0.1"]) == 2
+    assert "there is none here" in capsys.readouterr().err
 
 
 def test_curves_along_both_parameters_are_exact(tmp_path):
@@ -122,6 +161,9 @@ def test_commands_choose_a_line(tmp_path, monkeypatch, capsys):
         ("fit f.h5 --at h=0.3", "h does not vary in this file"),
         ("fit f.h5 --at field", "write NAME=VALUE"),
         ("fit f.h5 --control field", "choose a line, as --at T=VALUE of 2, 2.5"),
+        ("fit f.h5 --at field=0 --at field=0.1", "--at gives field twice"),
+        ("fit f.h5 --control T --at T=2 --at field=0", "leave --at T=VALUE out"),
+        ("compare f.h5", "choose a line"),
         ("plot f.h5", "choose a line"),
         ("decide f.h5", "choose a line"),
         ("sweep-temperature --L 4 8 --T 2 3 --field 0 0.1 --algorithm wolff", "no field"),
@@ -134,3 +176,33 @@ def test_lines_that_are_none_are_one_sentence_and_exit_2(words, said, tmp_path, 
     run(tmp_path / "f.h5", **SMALL | {"L": (4, 6), "T": (2.0, 2.5), "sweeps": 8, "chains": 1}, field=(0.0, 0.1))
     assert command(words.split()) == 2
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("sweep-temperature --L 4 6 --T 2 2.2 2.4 2.6 --observable binder_stripe", "binder_stripe needs stripe2"),
+        ("sweep-temperature --L 4 6 --T 2 2.2 --algorithm metropolis --field 0 0.1 --observable walls", "needs walls"),
+        ("sweep-coupling --N 20 40 --observable vortices", "vortices needs vortices"),
+        ("sweep-coupling --N 20 40 --observable local_order --dry-run", "local_order needs local_order"),
+    ],
+)
+def test_an_observable_that_is_not_measured_is_refused_before_anything_runs(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command([*words.split(), "--out", "none.h5", "--quiet"]) == 2
+    assert said in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_observables_of_other_orders_are_measured_with_their_couplings():
+    check_measured(api.recipe("temperature", L=(4,), T=(2.0,), algorithm="metropolis", J2=(-0.7, -0.6)), "m_stripe")
+    check_measured(api.recipe("coupling", N=(16, 64), K=(1.0, 2.0), network="square"), "vortices")
+    with pytest.raises(InputError, match="needs stripe"):
+        check_measured(api.recipe("temperature", L=(4,), T=(2.0,), algorithm="metropolis"), "m_stripe")
+
+
+def test_curves_that_are_too_few_to_compare_are_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run(tmp_path / "two.h5", **SMALL | {"L": (4, 6), "T": (2.0, 2.2, 2.4)})
+    assert command(["plot", "two.h5"]) == 0
+    assert (tmp_path / "two.png").stat().st_size > 5000
+    assert command(["plot", "two.h5", "--observable", "walls"]) == 2
