@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -158,13 +158,31 @@ def sweep(kind: str, /, *, out: str | Path | None = None, **settings: Any) -> xa
 
 
 @contextlib.contextmanager
-def _swept(kind: str, out: str | Path | None, settings: dict[str, Any]) -> Iterator[Path]:
-    """Sweep file ``out`` of some settings, or one that is there for as long as it is read."""
+def _swept(
+    kind: str, out: str | Path | None, settings: dict[str, Any], check: Callable[[Any], None] = lambda recipe: None
+) -> Iterator[Path]:
+    """Sweep file ``out`` of some settings, or one that is there for as long as it is read; ``check`` may refuse it."""
     how, given = _split(settings)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(out) if out is not None else Path(folder) / "sweep.h5"
-        run(recipe(kind, path, how.get("extend", False), **given), path, **{"jobs": 1} | how)
+        resolved = recipe(kind, path, how.get("extend", False), **given)
+        check(resolved)
+        run(resolved, path, **{"jobs": 1} | how)
         yield path
+
+
+def _check_one_grid(recipe: Recipe) -> None:
+    """Raise InputError where sizes and temperatures of chains will be no grid."""
+    if recipe.several:
+        raise InputError(
+            f"a Dataset has one value of {' and of '.join(recipe.several)}: call sample for each, "
+            "or sweep_temperature, whose data have several"
+        )
+    if isinstance(recipe, TemperatureSweep) and len(recipe.L) > 1:
+        if recipe.tempering not in (None, "given"):
+            raise InputError('ladders that are placed differ between sizes: take one L, or tempering="given"')
+        if recipe.longer_if_small:
+            raise InputError("chains of small sizes would be longer: give sweeps, or take one L")
 
 
 def sample(
@@ -205,7 +223,7 @@ def sample(
     Raises
     ------
     InputError
-        If there is no such model or sampler, or they do not go together.
+        If there is no such model or sampler, or they do not go together; if sizes and temperatures are no grid.
 
     Examples
     --------
@@ -229,14 +247,21 @@ def sample(
     if isinstance(model, Ising | Potts | Clock):
         further = {"field": model.h} if isinstance(model, Ising) else {"q": model.q}
         named = {"model": model.name, "coupling": model.J} | further
-    elif not isinstance(model, str | list | tuple):
+    elif isinstance(model, list | tuple):
+        if not all(isinstance(word, str) for word in model):
+            raise InputError(f'a model is named by texts, as ("on", "3"), not {model!r}')
+        named = {"model": model[0] if len(model) == 1 else tuple(model)}
+    elif not isinstance(model, str):
         raise InputError(f"a {type(model).__name__} has no sweep: its samplers are called with physnn.samplers.advance")
-    colours = named["model"] in MODELS
-    sizes, temperatures = (tuple(np.atleast_1d(values).tolist()) for values in (L, T))
+    colours = isinstance(named["model"], str) and named["model"] in MODELS
+    try:
+        sizes, temperatures = (tuple(np.atleast_1d(values).tolist()) for values in (L, T))
+    except ValueError:
+        raise InputError("L and T are numbers or lists of them") from None
     named |= {"L": sizes, "T": temperatures, "sweeps": sweeps, "algorithm" if colours else "sampler": sampler}
-    if not colours and isinstance(model, str):
-        named["model"] = (model,)
-    with _swept("temperature" if colours else "equilibrium", out, named | settings) as path:
+    if not colours and isinstance(named["model"], str):
+        named["model"] = (named["model"],)
+    with _swept("temperature" if colours else "equilibrium", out, named | settings, _check_one_grid) as path:
         data = estimates(read_sweep(path))
     return data.squeeze([name for name, values in (("L", L), ("T", T)) if np.ndim(values) == 0])
 

@@ -55,23 +55,27 @@ def seed_sequence(root: int, name: str, *words: Word) -> np.random.SeedSequence:
     name : str
         A name of `STREAMS`; ``"user"`` is not used inside physnn, whatever the words that follow.
     *words : str, int or float
-        What the numbers are for.
+        What the numbers are for; numbers of numpy count as Python's.
 
     Raises
     ------
     InputError
-        If ``name`` is not in `STREAMS`, or ``root`` is negative.
+        If ``name`` is not in `STREAMS`, ``root`` is no integer or negative, or a word is no text or finite number.
     """
     if name not in STREAMS:
         raise InputError(
             f'there is no random stream {name!r}; streams of your own are "user" with further words, as in '
             f'stream(0, "user", {name!r})'
         )
-    if root < 0:
-        raise InputError(f"a seed must be a non-negative integer, not {root}; try --seed 0")
-    text = json.dumps([name, *words], separators=(",", ":"), allow_nan=False)
+    if isinstance(root, bool) or not isinstance(root, int | np.integer) or root < 0:
+        raise InputError(f"a seed must be a non-negative integer, not {root!r}; try --seed 0")
+    plain = [word.item() if isinstance(word, np.generic) else word for word in words]
+    try:
+        text = json.dumps([name, *plain], separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError):
+        raise InputError(f"words of a random stream are texts and finite numbers, not {plain}") from None
     digest = hashlib.sha256(text.encode()).digest()
-    return np.random.SeedSequence(root, spawn_key=tuple(np.frombuffer(digest, "<u4").tolist()))
+    return np.random.SeedSequence(int(root), spawn_key=tuple(np.frombuffer(digest, "<u4").tolist()))
 
 
 def stream(root: int, name: str, *words: Word) -> np.random.Generator:

@@ -53,3 +53,14 @@ def test_every_stream_in_the_table_is_used_and_every_use_is_in_the_table():
     call = re.compile(r'(?:stream|counter_key|seed_sequence)\(\s*[\w\[\].]+,\s*"([\w-]+)"')
     used = {name for f in sources if f.name != "test_rng.py" for name in call.findall(f.read_text())}
     assert used == set(rng.STREAMS)
+
+
+def test_numbers_of_numpy_are_words_and_others_are_refused():
+    same = rng.counter_key(np.int64(4), "image", np.int64(3), np.float64(0.5))
+    assert np.array_equal(rng.counter_key(4, "image", 3, 0.5), same)
+    for word in (float("nan"), np.float64("inf"), {1}):
+        with pytest.raises(InputError, match="texts and finite numbers"):
+            rng.stream(0, "image", word)
+    for root in (0.5, "a", True, None):
+        with pytest.raises(InputError, match="non-negative integer"):
+            rng.stream(root, "image")

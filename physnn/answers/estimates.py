@@ -128,19 +128,23 @@ class ChainView:
         Raises
         ------
         InputError
-            If there is no such observable.
+            If there is no such observable, or this Dataset has no estimates.
         """
         from physnn.figures.estimates import estimates_figure
 
-        known = self._data["observable"].values.tolist()
+        if not {"observable", "L", "value", "error"} <= set(self._data.variables):
+            raise InputError("this Dataset has no estimates of chains to draw; physnn.sample makes one that has")
+        # One observable that was chosen is a dimension again.
+        data = self._data if "observable" in self._data.dims else self._data.expand_dims("observable")
+        known = data["observable"].values.tolist()
         names = list(observables) or [name for name in ("energy", "m_abs", "c", "chi") if name in known] or known[:1]
         if unknown := [name for name in names if name not in known]:
             raise InputError(f"there is no observable {unknown[0]!r}; choose one of {', '.join(known)}")
-        control = next(str(name) for name in self._data.coords if name not in ("observable", "L"))
-        sizes, x = (np.atleast_1d(self._data[name].values) for name in ("L", control))
+        control = next(str(name) for name in data.coords if name not in ("observable", "L"))
+        sizes, x = (np.atleast_1d(data[name].values) for name in ("L", control))
         curves = {
             name: tuple(
-                self._data[part].sel(observable=name).values.reshape(len(sizes), len(x)) for part in ("value", "error")
+                data[part].sel(observable=name).values.reshape(len(sizes), len(x)) for part in ("value", "error")
             )
             for name in names
         }

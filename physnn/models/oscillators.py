@@ -25,6 +25,8 @@ DISTRIBUTIONS: tuple[Distribution, ...] = ("lorentzian", "gaussian", "uniform", 
 """Distributions of natural frequencies around 0: half width at half maximum, standard deviation, half width; all 0."""
 MOST_EDGES = 10**8
 """Edges of a graph at most."""
+LARGEST_RATE = 1e6
+"""Largest frequency in rad/s, and weight of an edge: phases of faster oscillators lose their digits."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,15 @@ class Network:
         """Number of nodes of a graph; 0 where any number will do."""
         return max(0, len(self.starts) - 1)
 
+    @property
+    def degree(self) -> float:
+        """Largest sum over j of |A_ij|, dimensionless."""
+        if self.kind == "graph":
+            return float(
+                np.bincount(np.repeat(np.arange(self.nodes), np.diff(self.starts)), np.abs(self.weights)).max()
+            )
+        return 1.0 if self.kind == "all" else 4.0
+
     def check(self, n: int) -> None:
         """Raise InputError unless n oscillators may be coupled like this."""
         if n < 2:
@@ -137,7 +148,8 @@ def graph_of(edges: np.ndarray, weights: np.ndarray | None = None, nodes: int = 
     Raises
     ------
     InputError
-        If an edge is named twice or leads from a node to itself, or a number is out of range.
+        If an edge is named twice or leads from a node to itself, or a number is out of range: weights are at most
+        `LARGEST_RATE`, and not all 0.
     """
     edges = np.asarray(edges, np.int64).reshape(-1, 2)
     w = np.ones(len(edges)) if weights is None else np.asarray(weights, float)
@@ -146,8 +158,8 @@ def graph_of(edges: np.ndarray, weights: np.ndarray | None = None, nodes: int = 
     n = max(nodes, int(edges.max()) + 1)
     if n > 2 * len(edges) + nodes:
         raise InputError(f"{len(edges)} edges name a node {int(edges.max())}: number the nodes without gaps")
-    if w.shape != (len(edges),) or not np.isfinite(w).all():
-        raise InputError("every edge has one finite weight")
+    if w.shape != (len(edges),) or not (np.abs(w) <= LARGEST_RATE).all() or not w.any():
+        raise InputError(f"every edge has one weight, of magnitude {LARGEST_RATE:g} at most, and not all of them are 0")
     low, high = edges.min(1), edges.max(1)
     if (low == high).any():
         raise InputError(f"an edge leads from node {int(low[low == high][0])} to itself")
@@ -166,9 +178,12 @@ def _numbers(path: Path, columns: tuple[int, ...], what: str) -> tuple[np.ndarra
         data = path.read_bytes()
         lines = [line.partition("#")[0].replace(",", " ").split() for line in data.decode().splitlines()]
         found = [line for line in lines if line]
-        table = np.array([[float(word) for word in line] for line in found])
+        rows = [[float(word) for word in line] for line in found]
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as {what}: {str(error).splitlines()[0]}") from None
+    if len(lengths := sorted({len(row) for row in rows})) > 1:
+        raise InputError(f"{path} is not {what}: lines have {' and '.join(map(str, lengths[:2]))} numbers")
+    table = np.array(rows)
     if table.ndim != 2 or table.shape[1] not in columns or not np.isfinite(table).all():
         raise InputError(f"{path} is not {what}")
     return table, hashlib.sha256(data).hexdigest()
@@ -187,8 +202,12 @@ def read_graph(path: Path) -> tuple[Network, str]:
     what = "a list of edges, each with two nodes and perhaps a weight"
     table, digest = _numbers(path, (2, 3), what)
     ends = table[:, :2]
-    if (ends != np.floor(ends)).any() or len(ends) > MOST_EDGES or ends.max() > 2 * MOST_EDGES:
+    if (ends != np.floor(ends)).any():
         raise InputError(f"{path} is not {what}: nodes are whole numbers")
+    if len(ends) > MOST_EDGES or ends.max() > 2 * MOST_EDGES:
+        raise InputError(
+            f"{path} has too large a graph: at most {MOST_EDGES:,} edges, and nodes up to {2 * MOST_EDGES:,}"
+        )
     return graph_of(ends.astype(np.int64), table[:, 2] if table.shape[1] == 3 else None), digest
 
 
@@ -198,7 +217,9 @@ def read_frequencies(path: Path) -> tuple[np.ndarray, str]:
     Raises
     ------
     InputError
-        If the file is no such list.
+        If the file is no such list, or a frequency is beyond `LARGEST_RATE`.
     """
     table, digest = _numbers(path, (1,), "a list of natural frequencies, one in a line")
+    if np.abs(table).max() > LARGEST_RATE:
+        raise InputError(f"{path} has a frequency of more than {LARGEST_RATE:g} rad/s: take another unit of time")
     return table[:, 0], digest

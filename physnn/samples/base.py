@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -13,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from physnn.errors import InputError, NotFinite
 
 Model = TypeVar("Model", bound=BaseModel)
+OF_TYPES = re.compile(r"[\[-]|^(float|int|str|bool)$")
+"""Words by which pydantic names one of several types of a field."""
 Growth = Callable[[Any, Any], Any]
 """Value of a field for a file that has an old one, where a new one is asked for; None where that is no growth."""
 
@@ -180,8 +183,20 @@ def validated(kind: type[Model], settings: Mapping[str, Any]) -> Model:
         mistakes = error.errors()
         # A tuple with a wrong element is also called too short: the element says more.
         deeper = {m["loc"][:k] for m in mistakes for k in range(1, len(m["loc"]))}
-        told = [_sentence(kind, m) for m in mistakes if m["loc"] not in deeper]
+        left = [m for m in mistakes if m["loc"] not in deeper]
+        told = [_sentence(kind, m) for m in left if not (_other_form(m) and _of_one_field(m, left) > 1)]
         raise InputError("; ".join(told)) from None
+
+
+def _other_form(mistake: Any) -> bool:
+    """Whether a field that takes a number or several was given the other one of the two forms."""
+    return mistake["type"] == "tuple_type" or (
+        mistake["type"] in ("float_type", "int_type") and isinstance(mistake["input"], list | tuple)
+    )
+
+
+def _of_one_field(mistake: Any, mistakes: list[Any]) -> int:
+    return sum(other["loc"][:1] == mistake["loc"][:1] for other in mistakes)
 
 
 def check_names(kind: type[BaseModel], settings: Mapping[str, Any], *more: str) -> None:
@@ -192,7 +207,9 @@ def check_names(kind: type[BaseModel], settings: Mapping[str, Any], *more: str) 
 
 
 def _sentence(kind: type[BaseModel], mistake: Any) -> str:
-    place = ".".join(str(word) for word in mistake["loc"])
+    # Between names and numbers of values are types, which nobody wrote.
+    words = [word for word in mistake["loc"] if isinstance(word, int) or not OF_TYPES.search(word)]
+    place = ", ".join(f"value {word + 1}" if isinstance(word, int) else word for word in words)
     if mistake["type"] == "extra_forbidden":
         near = difflib.get_close_matches(place, kind.model_fields, n=1)
         return f"unknown setting {place!r}" + (f" (did you mean {near[0]!r}?)" if near else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 
 import numpy as np
 import pytest
@@ -107,3 +108,39 @@ def test_what_has_no_sample_is_refused():
         physnn.sample("banana", 4, 1.0)
     with pytest.raises(InputError, match="T"):
         physnn.sample("ising", 4, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "said"),
+    [
+        (("ising", 4, [2.0, 3.0]), {"field": [0, 0.1], "sampler": "metropolis"}, "one value of field"),
+        (("ising", [4, 6], [2.0, 3.0]), {"tempering": "acceptance"}, "ladders that are placed differ"),
+        (("ising", 4, []), {}, "^T: tuple should have at least 1 item"),
+        (("ising", 4, [[2.0, 3.0], [1.0]]), {}, "numbers or lists"),
+        (("ising", 4, 2.0), {"field": []}, "at least one value"),
+        (("ising", 4, 0.0), {}, "^T, value 1: input should be greater than 0"),
+        (("ising", 4, 2.0), {"field": [0, "a"]}, "^field, value 2: [^;]*not 'a'$"),
+        (("ising", 4, 2.0), {"field": "a"}, "^field: [^;]*not 'a'$"),
+        ((["on", 3], 4, 0.8), {}, "named by texts"),
+    ],
+)
+def test_what_makes_no_dataset_is_refused_before_anything_runs(monkeypatch, arguments, settings, said):
+    monkeypatch.setattr(physnn.api, "run", None)
+    with pytest.raises(InputError, match=said):
+        physnn.sample(*arguments, **settings)
+
+
+def test_names_may_be_words_or_bare():
+    assert "T" not in physnn.sample(["on", "3"], 4, 0.8, sweeps=20).dims
+    free = physnn.sample("ising", 4, [2.0, 3.0], sweeps=20, edges="free", tempering=True, sampler="metropolis")
+    recipe = json.loads(free.attrs["recipe"])
+    assert recipe["edges"] == ["free"] and recipe["tempering"] == "given"
+
+
+def test_one_observable_that_was_chosen_can_be_drawn():
+    data = physnn.sample("ising", 4, [2.0, 3.0], sweeps=20)
+    assert data.sel(observable="chi").physnn.plot("chi").axes
+    with pytest.raises(InputError, match="choose one of chi"):
+        data.sel(observable="chi").physnn.plot("energy")
+    with pytest.raises(InputError, match="no estimates"):
+        data.drop_vars("observable").physnn.plot()

@@ -45,7 +45,7 @@ class AutocorrelationTime:
     mean : Estimate
         Mean over all chains, with the error sqrt(2 tau var / n); that is NaN of a series that never changed.
     variance : float
-        Variance of a single measurement about the mean of all chains.
+        Variance of a single measurement about the mean of all chains; 0 or inf where doubles do not reach.
     samples : int
         n, the measurements of all chains together.
     note : str
@@ -78,7 +78,13 @@ class AutocorrelationTime:
 
 def as_chains(series: np.ndarray) -> np.ndarray:
     """Series ``(measurements,)`` or ``(chains, measurements)`` as a finite float array of the latter shape."""
-    chains = np.atleast_2d(np.asarray(series, dtype=float))
+    try:
+        given = np.asarray(series)
+        if given.dtype.kind not in "biufO":
+            raise TypeError
+        chains = np.atleast_2d(given.astype(float, copy=False))
+    except (TypeError, ValueError):
+        raise InputError("a series consists of real numbers, and all chains have as many") from None
     if chains.ndim != 2 or chains.shape[0] < 1 or chains.shape[1] < 4:
         raise InputError(
             f"a series of shape {np.shape(series)} cannot be analysed; give (chains, measurements) with at least 4 "
@@ -89,15 +95,34 @@ def as_chains(series: np.ndarray) -> np.ndarray:
     return chains
 
 
+def _scaled(chains: np.ndarray) -> tuple[np.ndarray, int]:
+    """Chains in units of a power of two, so that squares stay within doubles, and its exponent: nothing is rounded."""
+    exponent = int(np.frexp(np.abs(chains).max())[1])
+    return np.ldexp(chains, -exponent), exponent
+
+
 def autocovariance(series: np.ndarray) -> np.ndarray:
     """Autocovariance Gamma(t) = <(x_i - m)(x_{i+t} - m)>, averaged over chains, for every lag, (measurements,).
 
     m is the mean of all chains: chains with means of their own, each stuck elsewhere, show a large tau that their own
     means would hide.  The sum over N - t pairs is divided by N - t.
+
+    Raises
+    ------
+    InputError
+        If it is beyond the range of doubles; or for what `as_chains` refuses.
     """
+    scaled, exponent = _scaled(as_chains(series))
+    with np.errstate(over="ignore", under="ignore"):
+        gamma = np.ldexp(_autocovariance(scaled), 2 * exponent)
+    if not np.isfinite(gamma).all():
+        raise InputError("squares of the series are beyond the range of numbers; take a larger unit")
+    return np.asarray(gamma)
+
+
+def _autocovariance(chains: np.ndarray) -> np.ndarray:
     from scipy import fft  # fits of tables do without
 
-    chains = as_chains(series)
     length = chains.shape[1]
     padded = fft.next_fast_len(2 * length - 1, real=True)
     # The power spectra are added before the one inverse transform: memory for one chain at a time.
@@ -115,10 +140,10 @@ def autocorrelation(series: np.ndarray) -> np.ndarray:
 
     A series that never changes is uncorrelated by convention: 1, 0, 0, ...
     """
-    chains = as_chains(series)
+    chains, _ = _scaled(as_chains(series))
     if _constant(chains):
         return np.asarray(np.eye(1, chains.shape[1])[0])
-    gamma = autocovariance(chains)
+    gamma = _autocovariance(chains)
     return np.asarray(gamma / gamma[0])
 
 
@@ -139,16 +164,17 @@ def estimate_time(series: np.ndarray) -> AutocorrelationTime:
 
     A series that never changed says nothing of its fluctuations: tau and the error of the mean are NaN.
     """
-    chains = as_chains(series)
+    given = as_chains(series)
+    chains, exponent = _scaled(given)
     samples, length = chains.size, chains.shape[1]
     if _constant(chains):
         note = (
-            f"the series never changed ({chains[0, 0]:.6g}), so its error is unknown; if its {samples} measurements "
+            f"the series never changed ({given[0, 0]:.6g}), so its error is unknown; if its {samples} measurements "
             f"are independent, other values have a share below {share_unseen(samples):.2g} (95 %)"
         )
         nothing = Estimate(math.nan, math.nan)
-        return AutocorrelationTime(nothing, 0, Estimate(float(chains[0, 0]), math.nan), 0.0, samples, note)
-    gamma = autocovariance(chains)
+        return AutocorrelationTime(nothing, 0, Estimate(float(given[0, 0]), math.nan), 0.0, samples, note)
+    gamma = _autocovariance(chains)
     rho = gamma / gamma[0]
     window, closed = _window(rho, samples)
     # The mean was subtracted that the data have, not the true one: every Gamma(t) is too small by var(mean).
@@ -171,8 +197,11 @@ def estimate_time(series: np.ndarray) -> AutocorrelationTime:
     else:
         size = 0
     variance = float(gamma[0]) * (1 + 2 * tau / samples)
-    mean = Estimate(float(chains.mean()), math.sqrt(2 * tau * variance / samples))
-    return AutocorrelationTime(Estimate(tau, tau * relative), window, mean, variance, samples, note, size, p_value)
+    error = math.sqrt(2 * tau * variance / samples)
+    with np.errstate(over="ignore", under="ignore"):
+        value, error, variance = np.ldexp([chains.mean(), error, variance], [exponent, exponent, 2 * exponent]).tolist()
+    time = Estimate(tau, tau * relative)
+    return AutocorrelationTime(time, window, Estimate(value, error), variance, samples, note, size, p_value)
 
 
 def _summed(rho: np.ndarray, window: int, length: float = math.inf) -> float:

@@ -70,9 +70,40 @@ class ExpansionLaw:
         return np.asarray(bias + np.asarray(weights) @ np.array(self.constants))
 
     def groups(self, bias: Any, others: Sequence[Any], lr: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
-        """Groups of parameters for a torch optimiser of the raw network: the first layer's bias, and all others."""
+        """Groups of parameters for a torch optimiser of the raw network: the first layer's bias, and all others.
+
+        Raises
+        ------
+        InputError
+            If the learning rate or the decay is negative or not finite, or the bias is among the others.
+        """
+        _check_not_negative(lr, "the learning rate")
+        _check_not_negative(weight_decay, "the weight decay")
+        others = list(others)
+        if any(parameter is bias for parameter in others):
+            raise InputError("the bias has a learning rate of its own: leave it out of the other parameters")
         own = {"params": [bias], "lr": self.factor * lr, "weight_decay": self.decay * weight_decay}
-        return [own, {"params": list(others), "lr": lr, "weight_decay": weight_decay}]
+        return [own, {"params": others, "lr": lr, "weight_decay": weight_decay}]
+
+
+def _check_not_negative(value: Any, what: str) -> None:
+    try:
+        sound = 0 <= float(value) < math.inf
+    except (TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise InputError(f"{what} must be a finite number that is not negative, not {value!r}")
+
+
+def _settings(optimiser: Any) -> dict[str, Any]:
+    """Settings that all parameters of an optimiser have; raises InputError where groups have their own."""
+    groups = getattr(optimiser, "param_groups", None) or [{}]
+    first = {name: value for name, value in groups[0].items() if name != "params"}
+    for group in groups[1:]:
+        for name, value in first.items():
+            if group.get(name) != value and not name.endswith("_name"):
+                raise InputError(f"groups of parameters differ in {name}: the law is for one that all of them have")
+    return getattr(optimiser, "defaults", {}) | first
 
 
 def expansion_law(
@@ -95,7 +126,8 @@ def expansion_law(
     ------
     InputError
         Where there is no law: gradients are clipped, so that one parameter's step depends on the others'; a decay
-        passes through Adam's gradient, which it does not divide as it divides g; a line search.
+        passes through Adam's gradient, which it does not divide as it divides g; a line search; groups of parameters
+        with settings of their own.  Or if numbers are not finite.
 
     Examples
     --------
@@ -105,25 +137,31 @@ def expansion_law(
     >>> physnn.expansion_law([0.5, -0.5], "sgd").factor
     1.5
     """
-    constants = np.asarray(c, float)
-    if constants.ndim != 1 or not np.isfinite(constants).all():
-        raise InputError("constants are a list of finite numbers")
-    settings: dict[str, Any] = getattr(optimiser, "defaults", {})
+    try:
+        constants = np.asarray(c)
+    except ValueError:
+        constants = np.zeros((0, 0))
+    if constants.ndim != 1 or constants.dtype.kind not in "biuf" or not np.isfinite(constants).all():
+        raise InputError("constants are a list of finite real numbers")
+    constants, settings = constants.astype(float), _settings(optimiser)
     name = (optimiser if isinstance(optimiser, str) else type(optimiser).__name__).lower()
-    decay = float(settings.get("weight_decay", 0.0) if weight_decay is None else weight_decay)
+    decay = settings.get("weight_decay", 0.0) if weight_decay is None else weight_decay
+    _check_not_negative(decay, "the weight decay")
     if clip is not None and math.isfinite(clip):
         raise InputError("where gradients are clipped there is no law: the step of a bias depends on other gradients")
     if name in SQUARES:
-        factor = 1 + float(np.sum(constants**2))
+        factor = 1.0 + sum(constant * constant for constant in constants.tolist())
     elif name in MAGNITUDES:
         decoupled = name in DECOUPLED or bool(settings.get("decoupled_weight_decay", False))
         if decay and not decoupled:
             raise InputError(
                 f"{name} with a decay in its gradient has no law: it divides the sum of both; take adamw, or no decay"
             )
-        factor = 1 + float(np.sum(np.abs(constants)))
+        factor = 1.0 + sum(abs(constant) for constant in constants.tolist())
     else:
         raise InputError(f"no law is known for {name}; known are {', '.join((*SQUARES, *MAGNITUDES))}")
+    if not math.isfinite(factor):
+        raise InputError("the constants are so large that the factor of the learning rate is beyond all numbers")
     exact = name in SQUARES or float(settings.get("eps", 0.0 if name == "lion" else 1e-8)) == 0
     return ExpansionLaw(tuple(constants.tolist()), factor, 1 / factor, exact)
 

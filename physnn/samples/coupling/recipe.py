@@ -16,6 +16,11 @@ from physnn.samples.base import Growth, Recipe, more, most
 
 NO_FILE: tuple[Literal["all", "square"], ...] = ("all", "square")
 """Networks that need no file."""
+LONGEST_STEP = 1.0
+"""Longest step in units of the shortest time: 1/K over the sum of |A_ij|, one over the spread of frequencies, 1/D.
+
+A convention; Euler's and Heun's schemes are unstable from 1 on for neighbours that swing against each other.
+"""
 STEPS_OF_A_RUN = 10**9
 """Steps of a run at most."""
 
@@ -175,14 +180,40 @@ class CouplingSweep(Recipe):
             raise InputError("rk4 is for oscillators without noise; leave --method out, or take heun")
         if self.components > 2 and (self.frequencies_id != "gaussian" or self.regular):
             raise InputError("oscillators of more than 2 components need --frequencies gaussian, and no --regular")
+        if self.K is not None and not self.K:
+            raise InputError("--K needs at least one value")
         if self.K is None and (graph.kind != "all" or self.components > 2 or self.distribution is None):
             raise InputError("K_c of these oscillators is not known: give couplings, as in --K 0.5 1 1.5")
         if self.K is None and min(min(self.couplings(N)) for N in self.N) < 0:
             raise InputError("the window reaches below K = 0; make --window smaller, or give --K")
         if self.frequencies_id == "equal" and not self.noise and self.K is None:
             raise InputError("equal frequencies without noise have K_c = 0: give --noise, or --K")
+        self._check_times(graph)
         if (self.rows(self.warm_up(max(self.N))) + self.rows(self.duration)) * self.every > STEPS_OF_A_RUN:
             raise InputError(f"more than {STEPS_OF_A_RUN:,} steps; take a larger --step or shorter times")
+
+    def _check_times(self, graph: Network) -> None:
+        """Raise InputError where a step is too long for what happens in it, or no whole number of them is measured."""
+        strongest = max(abs(K) for N in self.N for K in self.couplings(N))
+        low, high = (
+            (-self.width, self.width) if self.distribution else np.quantile(self.own_frequencies(), (0.25, 0.75))
+        )
+        rates = {
+            "coupling": strongest * graph.degree,
+            "frequencies": 0.0 if self.frequencies_id == "equal" else float(high - low) / 2,
+            "noise": self.noise,
+        }
+        name = max(rates, key=lambda name: rates[name])
+        if self.step * rates[name] > LONGEST_STEP * (1 + 1e-9):
+            least = self.interval * rates[name] / LONGEST_STEP
+            count = next(n for n in (m * 10.0**k for k in range(30) for m in (1, 2, 5)) if n >= least * (1 - 1e-9))
+            step = f"{self.interval / count:.9g}"
+            raise InputError(f"a step of {self.step:g} s is too long for the {name}: try --step {step}")
+        near = f"{self.every * self.step:.9g}"
+        if abs(self.interval - self.every * self.step) > 1e-6 * self.interval:
+            raise InputError(f"--interval {self.interval:g} is no multiple of --step {self.step:g}: take {near}")
+        if self.interval > self.duration:
+            raise InputError(f"--interval {self.interval:g} is longer than --duration {self.duration:g}")
 
 
 def _named(

@@ -92,7 +92,9 @@ class TemperatureSweep(Recipe):
     L: Annotated[tuple[Annotated[int, Field(ge=2, le=2**15)], ...], Field(min_length=1)] = Field(
         default=(16, 32, 64, 128), description="Sizes: sides of the lattice, in cells."
     )
-    T: tuple[Temperature, ...] | None = Field(default=None, examples=["2.2 2.3"], description="Temperatures, J/k_B.")
+    T: Annotated[tuple[Temperature, ...], Field(min_length=1)] | None = Field(
+        default=None, examples=["2.2 2.3"], description="Temperatures, J/k_B."
+    )
     points: Annotated[int, Field(ge=2, le=1000)] = Field(
         default=13, description="Temperatures of every size where --T is not given."
     )
@@ -170,7 +172,17 @@ class TemperatureSweep(Recipe):
     @classmethod
     def _one_or_several(cls, values: float | tuple[float, ...]) -> float | tuple[float, ...]:
         several = tuple(sorted(set(values))) if isinstance(values, tuple) else (values,)
-        return several if len(several) > 1 else several[0]
+        return several if len(several) != 1 else several[0]
+
+    @field_validator("edges", mode="before")
+    @classmethod
+    def _one_word(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("tempering", mode="before")
+    @classmethod
+    def _bare_option(cls, value: object) -> object:
+        return {True: "given", False: None}[value] if isinstance(value, bool) else value
 
     def extended(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Settings with those given over them; raises InputError if temperatures are added to ladders."""

@@ -178,3 +178,25 @@ def test_tau_of_short_chains_is_corrected_for_the_mean_that_was_subtracted():
     rho = np.array([autocorrelation(x)[1] for x, e in zip(draws, found, strict=True) if e.window == 1])
     np.testing.assert_allclose(tau, (0.5 + rho) * (1 + 3 / 20))
     assert len(tau) > 500
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("exponent", [60, -60, 1000, -1000])
+def test_units_that_are_powers_of_two_change_nothing(exponent):
+    series = np.random.default_rng(0).normal(size=(2, 500)).cumsum(1) * 0.1 + np.random.default_rng(1).normal(size=500)
+    one, other = estimate_time(series), estimate_time(np.ldexp(series, exponent))
+    assert (one.tau, one.window, one.note, one.p_value) == (other.tau, other.window, other.note, other.p_value)
+    assert other.mean.value == one.mean.value * 2.0**exponent and other.mean.error == one.mean.error * 2.0**exponent
+    assert np.array_equal(autocorrelation(series), autocorrelation(np.ldexp(series, exponent)))
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_autocovariance_beyond_all_numbers_is_refused():
+    with pytest.raises(InputError, match="larger unit"):
+        autocovariance(np.array([1e300, -1e300, 2e300, 0.0]))
+
+
+@pytest.mark.parametrize("series", [np.ones(5) * 1j, ["1"] * 5, [[1, 2, 3, 4], [1, 2]], [{}] * 5])
+def test_series_of_other_things_than_numbers_are_refused(series):
+    with pytest.raises(InputError, match="real numbers"):
+        estimate_time(series)

@@ -12,7 +12,7 @@ import physnn
 from physnn import rng
 from physnn.errors import InputError
 from physnn.networks.tasks.expansion import expand
-from physnn.networks.tasks.expansion_law import phases
+from physnn.networks.tasks.expansion_law import expansion_law, phases
 
 CONSTANTS = (0.5, -1.5, 0.0, 2.0)
 """One of them is 0: with eps = 0 Adam would divide 0 by 0, so eps is 1e-30."""
@@ -130,3 +130,37 @@ def test_a_convolution_of_expanded_images_is_one_small_convolution_for_each_phas
         assert np.abs(own - part).max() < 1e-12
         # The control: without the fill's part of the bias it is another layer.
         assert np.abs(own - p.bias[:, None, None] + bias[:, None, None] - part).max() > 0.1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("c", "said"), [([1e200], "so large"), (["a"], "real"), ([1j], "real"), ([[1], [1, 2]], "list")]
+)
+def test_constants_that_are_none_are_refused(c, said):
+    with pytest.raises(InputError, match=said):
+        expansion_law(c, "sgd")
+
+
+@pytest.mark.parametrize("name", ["lr", "weight_decay"])
+def test_groups_with_settings_of_their_own_have_no_law(name):
+    first, second = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
+    groups = [{"params": [first], name: 0.3}, {"params": [second]}]
+    with pytest.raises(InputError, match=f"differ in {name}"):
+        expansion_law([1.0], torch.optim.SGD(groups, lr=0.1, weight_decay=0.1))
+    groups[1][name] = 0.3
+    assert expansion_law([1.0], torch.optim.SGD(groups, lr=0.1, weight_decay=0.1)).factor == 2
+    with pytest.raises(InputError, match="decay in its gradient"):
+        expansion_law([1.0], torch.optim.Adam([{"params": [first], "weight_decay": 0.1}], lr=0.1))
+
+
+@pytest.mark.parametrize(
+    ("lr", "decay", "said"),
+    [(-1.0, 0.0, "rate"), (float("nan"), 0.0, "rate"), ("a", 0.0, "rate"), (0.1, -1.0, "decay")],
+)
+def test_groups_have_sound_settings(lr, decay, said):
+    bias, other = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
+    law = expansion_law([1.0], "sgd")
+    with pytest.raises(InputError, match=said):
+        law.groups(bias, [other], lr, decay)
+    with pytest.raises(InputError, match="leave it out"):
+        law.groups(bias, [other, bias], 0.1)

@@ -11,6 +11,7 @@ from physnn import api
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs import stopping
+from physnn.models.oscillators import graph_of
 from physnn.samplers.oscillators import integrate
 from physnn.samples import files
 from physnn.samples.coupling import work
@@ -211,3 +212,44 @@ def test_oscillators_are_locked_that_advance_alike_after_the_thermalisation():
     for duration, locked in ((1.0, 1.0), (20.0, 0.5)):
         data = physnn.sweep_coupling((2,), thermalisation=50.0, duration=duration, **how)
         assert data["L2"]["locked"].values == locked, "they drift apart by 1 rad/s"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"step": 10.0, "K": (1.0,)}, "too long for the coupling: try --step 1$"),
+        ({"step": 10.0, "K": (0.0,), "interval": 20.0}, "too long for the frequencies: try --step 2$"),
+        ({"network": "square", "N": (16,), "K": (6.0,)}, "too long for the coupling: try --step 0.02$"),
+        ({"noise": 30.0, "K": (1.0,)}, "too long for the noise"),
+        ({"interval": 0.01}, "no multiple of --step 0.05: take 0.05"),
+        ({"interval": 0.125}, "no multiple"),
+        ({"interval": 100.0, "duration": 5.0}, "longer than --duration 5"),
+        ({"K": ()}, "at least one value"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(settings, said):
+    with pytest.raises(InputError, match=said):
+        api.recipe("coupling", **settings)
+    assert api.recipe("coupling", step=0.1, interval=0.3, K=(10.0,)).every == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("network", "0 1 1e308\n1 2 -1e308", "magnitude 1e.06 at most"),
+        ("network", "0 1 0\n1 2 0", "not all of them are 0"),
+        ("network", "0 1\n1 99999999999", "too large a graph"),
+        ("network", "0 1\n1 2.5", "whole numbers"),
+        ("network", "0 1\n1 2 3", "lines have 2 and 3 numbers"),
+        ("frequencies", "1e300\n-1e300", "more than 1e.06 rad/s"),
+        ("frequencies", "100\n-100\n50\n-50", "too long for the frequencies"),
+    ],
+)
+def test_files_with_senseless_numbers_are_refused(tmp_path, name, text, said):
+    (tmp_path / "file.txt").write_text(text)
+    with pytest.raises(InputError, match=said):
+        api.recipe("coupling", K=(1.0,), **{name: str(tmp_path / "file.txt")})
+
+
+def test_the_degree_is_that_of_the_node_with_the_strongest_bonds():
+    assert graph_of(np.array([[0, 1], [1, 2], [2, 3]]), np.array([1.0, -2.5, 0.5])).degree == 3.5
