@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -137,15 +138,14 @@ def tabulated(model: Any, lattice: Lattice, J2: float = 0.0) -> Tabulated:
     Raises
     ------
     InputError
-        If the energies are not finite or not symmetric, or there are too few or too many colours.
+        If energies or orders are not finite, a bond depends on the order of its colours, orders have several lengths,
+        or q is no integer from 2 to `MOST_COLOURS`.
     """
     if not math.isfinite(J2):
         raise InputError(f"the coupling J2 must be finite, not {J2}")
     if lattice.size > MAX_SITES:
         raise InputError(f"a lattice has at most {MAX_SITES} sites here, and this one {lattice.size}; make it smaller")
-    q, name = int(model.q), str(getattr(model, "name", type(model).__name__))
-    if not 2 <= q <= MOST_COLOURS:
-        raise InputError(f"the model {name} needs 2 to {MOST_COLOURS} colours, not {q}")
+    q, name = number_of_colours(model), _named(model)
     near = _tabulated(name, model.bond_energy, q, 2)
     pair = [near]
     if hasattr(model, "next_bond_energy"):
@@ -155,7 +155,7 @@ def tabulated(model: Any, lattice: Lattice, J2: float = 0.0) -> Tabulated:
             raise InputError(f"the model {name} has energies of next-nearest neighbours of its own: leave J2 out")
         pair.append(near * (J2 / getattr(model, "J", 1.0)))
     site = _tabulated(name, model.site_energy, q, 1) if hasattr(model, "site_energy") else np.zeros(q)
-    order = np.array([np.atleast_1d(model.order(a)) for a in range(q)], float) if hasattr(model, "order") else None
+    order = _ordered(name, model.order, q) if hasattr(model, "order") else _simplex(q)
     if not all(np.array_equal(table, table.T) for table in pair):
         raise InputError(f"the energy of a bond of {name} must not depend on the order of its two colours")
     return Tabulated(
@@ -163,7 +163,7 @@ def tabulated(model: Any, lattice: Lattice, J2: float = 0.0) -> Tabulated:
         name,
         tuple(_tuples(table) for table in pair),
         tuple(site.tolist()),
-        _tuples(_simplex(q) if order is None else order),
+        _tuples(order),
         critical_temperature(model, lattice) if len(pair) == 1 and not site.any() else 0.0,
         bool(near[0, 0] > near[0, 1]),
     )
@@ -177,6 +177,31 @@ def _tabulated(name: str, energy: Any, q: int, arguments: int) -> np.ndarray:
     if not np.isfinite(found).all():
         raise InputError(f"the model {name} has energies that are not finite")
     return found
+
+
+def number_of_colours(model: Any) -> int:
+    """Number of colours of a model; raises `InputError` if it is no integer, or too small or too large."""
+    try:
+        q = operator.index(model.q)
+    except TypeError:
+        raise InputError(f"the number of colours q of {_named(model)} must be an integer, not {model.q!r}") from None
+    if not 2 <= q <= MOST_COLOURS:
+        raise InputError(f"the model {_named(model)} needs 2 to {MOST_COLOURS} colours, not {q}")
+    return q
+
+
+def _named(model: Any) -> str:
+    return str(getattr(model, "name", type(model).__name__))
+
+
+def _ordered(name: str, order: Any, q: int) -> np.ndarray:
+    """Order vectors by colour, (q, n), which must be finite."""
+    vectors = [np.atleast_1d(np.asarray(order(a), float)) for a in range(q)]
+    if len({v.shape for v in vectors}) > 1 or vectors[0].ndim > 1:
+        raise InputError(f"the order of {name} must be a number, or vectors of one length, for every colour")
+    if not np.isfinite(vectors).all():
+        raise InputError(f"the model {name} has an order that is not finite")
+    return np.array(vectors)
 
 
 def _tuples(table: np.ndarray) -> Table:

@@ -67,13 +67,19 @@ def imported_class(module: str, digest: str) -> Any:
     ------
     InputError
         If the file has changed, cannot be imported, or lacks the class.
+
+    Notes
+    -----
+    A file may import modules of its own folder; the digest does not cover these.
     """
     if module_digest(module) != digest:
         raise InputError(f"{module} has changed since this began; use --restart to begin anew, or another --out")
     place, _, name = module.rpartition(":")
     try:
         found = getattr(_imported(place, digest), name, None)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit: a file that ends the process is no success
         told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"{place} cannot be imported: {told}") from error
     if not callable(found):
@@ -88,6 +94,8 @@ def _imported(place: str, digest: str) -> types.ModuleType:
     found = types.ModuleType(f"brought_{digest[:16]}")
     found.__file__ = place
     sys.modules[found.__name__] = found
+    if (folder := str(Path(place).parent)) not in sys.path:
+        sys.path.append(folder)  # last: what lies there hides no installed module
     exec(compile(Path(place).read_bytes(), place, "exec"), found.__dict__)  # noqa: S102 - the user named this file
     return found
 

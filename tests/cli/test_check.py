@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -74,9 +75,177 @@ def test_selftest_checks_a_model_of_your_own(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
 
 
+OTHERS = """
+import math
+
+
+class Rare:
+    # Magnetised configurations have a weight of 0.00025 at T = 1, and are left slowly.
+
+    q = 3
+
+    def bond_energy(self, a, b):
+        return -(a == b)
+
+    def site_energy(self, a):
+        return (a - 1) ** 2
+
+    def order(self, a):
+        return a - 1
+
+
+class Free:
+    q = 2
+
+    def bond_energy(self, a, b):
+        return 0.0
+
+
+class Plain:
+    q = 2
+
+    def bond_energy(self, a, b):
+        return -(a == b)
+
+
+class Slow(Plain):
+    q = 3
+
+    def order(self, a):
+        return a - 1
+
+
+class Leaves(Plain):
+    def bond_energy(self, a, b):
+        raise SystemExit(0)
+
+
+class Half(Plain):
+    q = 2.5
+
+
+class Text(Plain):
+    q = "3"
+
+
+class NotANumber(Plain):
+    def order(self, a):
+        return math.nan
+
+
+class Ragged(Plain):
+    def order(self, a):
+        return [1.0] * (1 + a)
+
+
+class Constant(Plain):
+    def order(self, a):
+        return 1.0
+"""
+
+
+def selftested(name, tmp_path, monkeypatch, capsys, *words):
+    (tmp_path / "others.py").write_text(OTHERS)
+    monkeypatch.chdir(tmp_path)
+    # A sampler that serves all models, and one that does not.
+    kept = ("heat-bath-random", "wolff")
+    monkeypatch.setattr(selftest, "SAMPLERS", {name: selftest.SAMPLERS[name] for name in kept})
+    status = command(["selftest", "--module", f"others.py:{name}", "--quiet", *words])
+    return status, capsys.readouterr()
+
+
+def test_rare_states_make_no_right_sampler_wrong(tmp_path, monkeypatch, capsys):
+    for seed in range(3):
+        status, said = selftested("Rare", tmp_path, monkeypatch, capsys, "--seed", str(seed))
+        assert status == 0 and "WRONG" not in said.out
+    run = selftest.advance
+    monkeypatch.setattr(selftest, "advance", lambda s, model, T, *rest: run(s, model, 1.05 * T, *rest))
+    assert selftested("Rare", tmp_path, monkeypatch, capsys)[0] == 1
+
+
+def test_rare_values_are_bounded_with_their_exact_average():
+    rare = selftest.ExactDistribution(np.array([0.0, 1.0, 50.0]), np.array([0.5, 0.4999, 0.0001]))
+    found = rare.bounded()
+    assert (found.low, found.high) == (0.0, 1.0) and found.mean == pytest.approx(0.5)
+    common = selftest.ExactDistribution(np.array([0.0, 1.0, 2.0]), np.full(3, 1 / 3))
+    assert common.bounded() is common
+
+
+def test_a_moment_that_is_too_slow_is_unknown(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(selftest, "_heated", lambda model, T: 0.1 if T < 1 else T)
+    status, said = selftested("Slow", tmp_path, monkeypatch, capsys)
+    assert status == 0 and ", 2 unknown; " in said.out
+    found = json.loads(selftested("Slow", tmp_path, monkeypatch, capsys, "--json")[1].out)
+    assert any(row["unknown"] == "too slow" and row["z"] is None for row in found["checks"])
+
+
+def test_chains_that_never_move_are_no_success(tmp_path, monkeypatch, capsys):
+    run = selftest.advance
+
+    def frozen(sampler, model, T, state, *rest):
+        rows = run(sampler, model, T, state, *rest)
+        return {name: np.full_like(rows[name], rows[name][0]) for name in ("energy", "m")}
+
+    monkeypatch.setattr(selftest, "advance", frozen)
+    status, said = selftested("Slow", tmp_path, monkeypatch, capsys)
+    assert status == 2 and "could be compared" in said.err
+
+
+def test_a_sampler_that_refuses_is_left_out(tmp_path, monkeypatch, capsys):
+    status, said = selftested("Free", tmp_path, monkeypatch, capsys)
+    assert status == 0 and said.out.count("left out: wolff: ") == 2
+
+
+def test_a_constant_order_is_said(tmp_path, monkeypatch, capsys):
+    status, said = selftested("Constant", tmp_path, monkeypatch, capsys)
+    assert status == 0 and "the magnetisation is not checked" in said.out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Leaves", "is no model of colours: SystemExit"),
+        ("Half", "must be an integer, not 2.5"),
+        ("Text", "must be an integer, not '3'"),
+        ("NotANumber", "an order that is not finite"),
+        ("Ragged", "vectors of one length"),
+    ],
+)
+def test_bad_models_are_refused(name, said, tmp_path, monkeypatch, capsys):
+    status, text = selftested(name, tmp_path, monkeypatch, capsys)
+    assert status == 2 and said in text.err and text.err.count("\n") == 1
+
+
+def test_an_interrupt_in_a_model_passes(tmp_path, monkeypatch, capsys):
+    (tmp_path / "own.py").write_text("class Own:\n    def __init__(self):\n        raise KeyboardInterrupt\n")
+    monkeypatch.chdir(tmp_path)
+    assert command(["selftest", "--module", "own.py:Own", "--quiet"]) == 130
+    capsys.readouterr()
+
+
+def test_a_file_that_leaves_is_refused(tmp_path, monkeypatch, capsys):
+    (tmp_path / "own.py").write_text("raise SystemExit(0)\n")
+    monkeypatch.chdir(tmp_path)
+    assert command(["selftest", "--module", "own.py:Own", "--quiet"]) == 2
+    assert "cannot be imported: SystemExit" in capsys.readouterr().err
+
+
+def test_a_file_imports_from_its_own_folder(tmp_path, monkeypatch, capsys):
+    (tmp_path / "beside_the_model.py").write_text(OTHERS)
+    (tmp_path / "own.py").write_text("from beside_the_model import Half\n")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert command(["selftest", "--module", f"{tmp_path / 'own.py'}:Half", "--quiet"]) == 2
+    assert "must be an integer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("module", "said"),
-    [("own.py:Empty", "needs q and bond_energy"), ("own.py:Nothing", "no class Nothing"), ("own", "named as")],
+    [
+        ("own.py:Empty", "needs q and bond_energy"),
+        ("own.py:Nothing", "no class Nothing"),
+        ("own", "named as"),
+        ("", "named as"),
+    ],
 )
 def test_what_is_no_model_of_colours_is_refused(module, said, tmp_path, monkeypatch, capsys):
     (tmp_path / "own.py").write_text(OWN)
