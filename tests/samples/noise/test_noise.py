@@ -129,7 +129,7 @@ def test_all_mistakes_are_told_at_once_and_unknown_keys_with_a_suggestion():
     with pytest.raises(InputError) as caught:
         validated(NoiseSweep, {"L": [0], "eta": [0.1], "images": -1, "imagse": 3, "density": "thick"})
     text = str(caught.value)
-    for words in ("L.0", "images", "unknown setting 'imagse' (did you mean 'images'?)", "density"):
+    for words in ("L, value 1", "images", "unknown setting 'imagse' (did you mean 'images'?)", "density"):
         assert words in text
     assert "\n" not in text
 
