@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray
 
-from physnn.analysis.curves.observables import Observable, available, rule_of
+from physnn.analysis.curves.observables import Observable, available, components_of, rule_of
 from physnn.analysis.statistics.resampling import linear_part
 from physnn.analysis.statistics.series import SHORTEST_CHAIN, estimate_time, share_unseen
 from physnn.answers.fit import sampled_arrays
@@ -55,9 +55,9 @@ def estimates(sweep: SweepFile) -> xarray.Dataset:
     x = next(iter(sizes.values()))[0]
     first, *others = [available(arrays, control) for _, arrays in sizes.values()]
     names = [name for name in first if all(name in other for other in others)]
-    variables = [v for group in sweep.sizes.values() for v in group.values()]
-    components = max(int(v.attrs.get("components", 1)) for v in variables)
-    rules = [rule_of(name, control, *(arrays for _, arrays in sizes.values()), components=components) for name in names]
+    arrays = [own for _, own in sizes.values()]
+    stated = {name: int(v.attrs.get("components", 1)) for name, v in next(iter(sweep.sizes.values())).items()}
+    rules = [rule_of(name, control, *arrays, components=components_of(name, stated)) for name in names]
     points = [
         [[_point(rule, L, x, k, arrays) for k in range(len(x))] for L, (_, arrays) in sizes.items()] for rule in rules
     ]

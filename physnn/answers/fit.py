@@ -13,7 +13,7 @@ from physnn import rng
 from physnn.analysis.collapse.exponents import Settings
 from physnn.analysis.curves.chains import curves_of_chains, curves_of_ladders
 from physnn.analysis.curves.curves import Curves, curves_of
-from physnn.analysis.curves.observables import SUBLATTICE_ORDERS, available, with_moments
+from physnn.analysis.curves.observables import available, components_of, with_moments
 from physnn.analysis.curves.runs import curves_of_runs
 from physnn.analysis.curves.section import critical_value, section
 from physnn.analysis.curves.tables import Columns, curves_of_table, section_of_table
@@ -285,8 +285,7 @@ def sampled_curves(
     if not any(v.dims[1:] == ("chain", "measurement") for v in group.values()):
         components = int(group["n_order"].values.max()) if "n_order" in group else 1
         return curves_of(sizes, observable, control, resamples, generator, components)
-    names = {observable.removeprefix("binder_")} & SUBLATTICE_ORDERS & set(group) or set(group) - SUBLATTICE_ORDERS
-    components = max(int(group[name].attrs.get("components", 1)) for name in names)
+    components = components_of(observable, {name: int(v.attrs.get("components", 1)) for name, v in group.items()})
     form = curves_of_ladders if "replica" in group else curves_of_chains
     return form(sizes, observable, control, resamples, generator, components, together)
 

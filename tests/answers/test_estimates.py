@@ -15,7 +15,9 @@ from physnn.answers.fit import curves
 from physnn.errors import InputError
 from physnn.exact.ising.enumeration import ising_enumeration, potts_enumeration
 from physnn.exact.ising.kaufman import kaufman
+from physnn.exact.ising.lattices import lattice_enumeration
 from physnn.models import Clock, Ising, Lattice, Potts
+from physnn.models.tabulated import tabulated
 
 
 def test_the_example_of_the_docstring_runs(tmp_path, monkeypatch):
@@ -144,3 +146,20 @@ def test_one_observable_that_was_chosen_can_be_drawn():
         data.sel(observable="chi").physnn.plot("energy")
     with pytest.raises(InputError, match="no estimates"):
         data.drop_vars("observable").physnn.plot()
+
+
+@pytest.mark.parametrize(("aspect", "edges"), [(2, "periodic"), (2, "free"), (1, "antiperiodic"), (1, "free")])
+def test_the_cumulant_at_the_critical_temperature_knows_shape_and_edges(aspect, edges):
+    T = 2 / np.log1p(np.sqrt(2))
+
+    def exact(sides, edges):
+        """U4 of all configurations."""
+        found = lattice_enumeration(tabulated(Ising(), Lattice("square", sides, (edges, edges))))
+        return 1 - found.average("m4", T) / (3 * found.average("m2", T) ** 2)
+
+    settings = {"lattice": "square", "aspect": aspect, "edges": edges, "sweeps": 8000}
+    data = physnn.sample("ising", 3, T, sampler="metropolis-random", **settings)
+    value, error = (float(data[name].sel(observable="binder").squeeze()) for name in ("value", "error"))
+    assert abs(value - exact((3, 3 * aspect), edges)) < 4 * error < 0.1
+    # The negative control: it is not that of the periodic square.
+    assert abs(value - exact((3, 3), "periodic")) > 4 * error

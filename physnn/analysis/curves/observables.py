@@ -157,6 +157,15 @@ def available(arrays: Mapping[str, np.ndarray], control: str = "") -> list[str]:
     ]
 
 
+def components_of(name: str, stated: Mapping[str, int]) -> int:
+    """Number of components of the order parameter of an observable, from those of raw arrays by name, 1 by default.
+
+    Staggered and stripe order have their own.
+    """
+    own = {name.removeprefix("binder_")} & SUBLATTICE_ORDERS & set(stated) or set(stated) - SUBLATTICE_ORDERS
+    return max((stated[raw] for raw in own), default=1)
+
+
 def rule_of(name: str, control: str, *sizes: Mapping[str, np.ndarray], components: int = 1) -> Observable:
     """Rule of an observable for the raw arrays of every size.
 
