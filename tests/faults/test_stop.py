@@ -155,7 +155,8 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_nobody(tmp_path, capsys, engine
     out = tmp_path / "s.h5"
     process = start(out, *CHAINS, "--jobs", "2", "--executor", engine)
     status, elapsed, _, error = stop(process, Parts(out).folder, signal.SIGINT, twice=True)
-    assert status == 130 and elapsed < ALLOWED and error.count("\n") == 1
+    # Where the first one was quicker, the line end of click comes before its line.
+    assert status == 130 and elapsed < ALLOWED and error.strip().count("\n") == 0 and "Stopped" in error
     assert run([*CHAINS, "--out", str(out), "--jobs", "1", "--max-time", "1"]) == 3
     assert "allowed time is over" in capsys.readouterr().err, "its lock is no obstacle"
 
