@@ -61,12 +61,7 @@ def curves_of_chains(
     said = disequilibrium(sizes, control)
     used = sorted({name for each in (rule, *others) for name in each.raw})
     for L in sorted(sizes):
-        order, values = np.argsort(sizes[L][0]), np.asarray(sizes[L][0], float)
-        moves = moving([sizes[L][1][name] for name in used])[order]
-        if not moves.any():
-            raise InputError(f"no chain of L = {L} has moved, so {observable} is unknown there: leave this size out")
-        x[L], frozen[L] = values[order[moves]], tuple(values[order[~moves]].tolist())
-        series = {name: np.asarray(sizes[L][1][name], float)[order[moves]] for name in used}
+        x[L], frozen[L], series = _moved(L, *sizes[L], used, observable)
         raw = [series[name] for name in rule.raw]
         if not all(np.isfinite(values).all() for values in raw):
             raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
@@ -97,6 +92,24 @@ def curves_of_chains(
     )
 
 
+def _moved(
+    L: int, control: np.ndarray, arrays: Mapping[str, np.ndarray], names: Sequence[str], observable: str
+) -> tuple[np.ndarray, tuple[float, ...], dict[str, np.ndarray]]:
+    """Control values at which chains moved, increasing, those at which none did, and series by name at the former.
+
+    Raises
+    ------
+    InputError
+        If none has moved anywhere.
+    """
+    order, values = np.argsort(control), np.asarray(control, float)
+    moves = moving([arrays[name] for name in names])[order]
+    if not moves.any():
+        raise InputError(f"no chain of L = {L} has moved, so {observable} is unknown there: leave this size out")
+    series = {name: np.asarray(arrays[name], float)[order[moves]] for name in names}
+    return values[order[moves]], tuple(values[order[~moves]].tolist()), series
+
+
 def curves_of_ladders(
     sizes: Mapping[int, tuple[np.ndarray, Mapping[str, np.ndarray]]],
     observable: str,
@@ -119,12 +132,7 @@ def curves_of_ladders(
     said, apart, bins, slow = disequilibrium(sizes, control), [], [], []
     x, y, samples, frozen, correlation = {}, {}, {}, {}, {}
     for L in sorted(sizes):
-        order, values = np.argsort(sizes[L][0]), np.asarray(sizes[L][0], float)
-        moves = moving([sizes[L][1][name] for name in used])[order]
-        if not moves.any():
-            raise InputError(f"no chain of L = {L} has moved, so {observable} is unknown there: leave this size out")
-        x[L], frozen[L] = values[order[moves]], tuple(values[order[~moves]].tolist())
-        raw = {name: np.asarray(sizes[L][1][name], float)[order[moves]] for name in used}
+        x[L], frozen[L], raw = _moved(L, *sizes[L], used, observable)
         if not all(np.isfinite(series).all() for series in raw.values()):
             raise InputError(f"{observable} of L = {L} has values that are not finite; the file cannot be fitted")
         moments = np.array(rule.moments(*(raw[name] for name in rule.raw)))

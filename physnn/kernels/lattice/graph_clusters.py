@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
+from physnn.kernels.lattice.clusters import find_root
 from physnn.kernels.lattice.graph import record_graph
 from physnn.kernels.lattice.observables import DONE, ROW, SITES
 from physnn.kernels.random import SHIFT, below, next_word, random_word
@@ -70,14 +71,6 @@ def reflect_one(flat, state, patterns, offsets, kinds, active, mirrors, places):
 
 
 @njit(cache=True, nogil=True)
-def _root(parent, site):
-    while parent[site] != site:
-        parent[site] = parent[parent[site]]
-        site = parent[site]
-    return site
-
-
-@njit(cache=True, nogil=True)
 def reflect_all(flat, state, patterns, offsets, kinds, active, mirrors, parent, turned):
     """Reflect every cluster with probability 1/2; parameters as in `reflect_one`.
 
@@ -97,7 +90,7 @@ def reflect_all(flat, state, patterns, offsets, kinds, active, mirrors, parent, 
                 if threshold > uint64(0):
                     word, a, b, c, d = next_word(a, b, c, d)
                     if (word >> SHIFT) < threshold:
-                        one, two = _root(parent, np.int64(site)), _root(parent, np.int64(other))
+                        one, two = find_root(parent, np.int64(site)), find_root(parent, np.int64(other))
                         # The smaller number becomes the root, so that a scan in order meets every root first.
                         parent[max(one, two)] = min(one, two)
     state[0], state[1], state[2], state[3] = a, b, c, d
