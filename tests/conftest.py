@@ -78,18 +78,24 @@ def pytest_unconfigure() -> None:
 
 def until_done(monkeypatch, kind, every: int, again) -> int:
     """Call ``again``, interrupted at every so-manieth part that a kind writes, until it ends; return the parts."""
-    write, count = kind.write_part, 0
+    calls = interrupt(monkeypatch, kind, "write_part", every, after=True)
+    rerun(again)
+    return calls[0]
+
+
+def interrupt(monkeypatch, place, name: str, every: int, after: bool = False) -> list[int]:
+    """Interrupt at every so-manieth call of a function, before or after it; return the count, in a list."""
+    function, calls = getattr(place, name), [0]
 
     def interrupted(*args, **kwargs):
-        nonlocal count
-        write(*args, **kwargs)
-        count += 1
-        if count % every == 0:
+        calls[0] += 1
+        result = function(*args, **kwargs) if after or calls[0] % every else None
+        if calls[0] % every == 0:
             raise KeyboardInterrupt
+        return result
 
-    monkeypatch.setattr(kind, "write_part", interrupted)
-    rerun(again)
-    return count
+    monkeypatch.setattr(place, name, interrupted)
+    return calls
 
 
 def rerun(run, look=lambda: True) -> None:

@@ -12,13 +12,12 @@ from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs import stopping
 from physnn.models.oscillators import graph_of
-from physnn.samplers.oscillators import integrate
 from physnn.samples import files
 from physnn.samples.coupling import work
 from physnn.samples.coupling.recipe import CouplingSweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
-from tests.conftest import rerun
+from tests.conftest import interrupt, rerun
 
 TINY = {"K": (0.5, 1.5), "thermalisation": 1.0, "duration": 2.0, "series": 2, "realisations": 2, "step": 0.1}
 
@@ -63,18 +62,9 @@ def test_a_series_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
     settings = TINY | {"N": (9,), "series": 1, "network": "square", "noise": 0.1}
     run(tmp_path / "whole.h5", **settings)
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
-    count = 0
-
-    def interrupted(*arguments):
-        nonlocal count
-        count += 1
-        if count % 5 == 0:
-            raise KeyboardInterrupt
-        return integrate(*arguments)
-
-    monkeypatch.setattr(work, "integrate", interrupted)
+    calls = interrupt(monkeypatch, work, "integrate", 5)
     rerun(lambda: run(tmp_path / "cut.h5", **settings))
-    assert 8 < count < 20, "what was done is not done again"
+    assert 8 < calls[0] < 20, "what was done is not done again"
     assert content_digest(tmp_path / "cut.h5") == content_digest(tmp_path / "whole.h5")
 
 

@@ -16,7 +16,7 @@ from physnn.samples import files
 from physnn.samples.equilibrium import vector_ladder as ladder
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
-from tests.conftest import rerun
+from tests.conftest import interrupt, rerun
 
 SMALL = {"L": (4,), "T": (0.7, 1.0, 1.5), "model": ("xy",), "sampler": "metropolis", "interval": 1, "chains": 2}
 
@@ -53,19 +53,10 @@ def test_workers_and_cuts_change_nothing(tmp_path, monkeypatch):
     assert run(tmp_path / "whole.h5", jobs=2, **settings) == 2
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     monkeypatch.setattr(ladder, "PERIOD", 7)
-    step, count = ladder._step, 0
-
-    def interrupted(*arguments):
-        nonlocal count
-        count += 1
-        if count % 23 == 0:
-            raise KeyboardInterrupt
-        return step(*arguments)
-
-    monkeypatch.setattr(ladder, "_step", interrupted)
+    calls = interrupt(monkeypatch, ladder, "_step", 23)
     for number, sweeps in enumerate((30, 60)):
         rerun(partial(run, tmp_path / "cut.h5", extend=bool(number), **settings | {"sweeps": sweeps}))
-    assert count > 150
+    assert calls[0] > 150
     assert content_digest(tmp_path / "cut.h5") == content_digest(tmp_path / "whole.h5")
     group = read_sweep(tmp_path / "whole.h5").sizes[4]
     assert group["replica"].dims == group["energy"].dims == ("T", "chain", "measurement")

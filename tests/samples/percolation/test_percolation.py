@@ -11,13 +11,12 @@ from physnn import api
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs import stopping
-from physnn.samplers.percolation import add_runs
 from physnn.samples import files
 from physnn.samples.percolation import work
 from physnn.samples.percolation.recipe import BINS, PercolationSweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
-from tests.conftest import rerun
+from tests.conftest import interrupt, rerun
 
 SMALL = {"p": (0.5, 0.59, 0.7), "runs": 64, "series": 2}
 P_C = 0.59274605
@@ -59,18 +58,9 @@ def test_a_series_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
     # A checkpoint after every run, and an interruption after every tenth: bins of two runs are cut as well.
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     monkeypatch.setattr(work, "SERIES_SECONDS", 0.0)
-    count = 0
-
-    def interrupted(*arguments):
-        nonlocal count
-        count += 1
-        if count % 10 == 0:
-            raise KeyboardInterrupt
-        return add_runs(*arguments)
-
-    monkeypatch.setattr(work, "add_runs", interrupted)
+    calls = interrupt(monkeypatch, work, "add_runs", 10)
     rerun(lambda: run(tmp_path / "cut.h5", **settings))
-    assert 64 < count < 80, "what was done is not done again"
+    assert 64 < calls[0] < 80, "what was done is not done again"
     assert content_digest(tmp_path / "cut.h5") == content_digest(tmp_path / "whole.h5")
 
 

@@ -14,7 +14,6 @@ from physnn.answers.exchange import exchanges_of
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs import stopping
-from physnn.samplers.tempering import advance_ladder
 from physnn.samples import files
 from physnn.samples.files import recipe_on_disk
 from physnn.samples.temperature import ladder
@@ -23,7 +22,7 @@ from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
-from tests.conftest import rerun
+from tests.conftest import interrupt, rerun
 
 SMALL = {"L": (4, 6), "T": (1.8, 2.3, 3.0), "sweeps": 200, "thermalisation": 30, "chains": 2, "algorithm": "metropolis"}
 
@@ -53,20 +52,11 @@ def test_a_ladder_cut_anywhere_and_made_longer_continues_bit_for_bit(tmp_path, m
     out = tmp_path / "cut.h5"
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     monkeypatch.setattr(ladder, "BLOCK_SECONDS", 0.0015)
-    count = 0
-
-    def interrupted(*arguments):
-        nonlocal count
-        count += 1
-        if count % 5 == 0:
-            raise KeyboardInterrupt
-        return advance_ladder(*arguments)
-
-    monkeypatch.setattr(ladder, "advance_ladder", interrupted)
+    calls = interrupt(monkeypatch, ladder, "advance_ladder", 5)
     wanted = [settings | {"L": (4,), "sweeps": 90, "chains": 1}, settings]
     for number, recipe in enumerate(wanted):
         rerun(partial(run, out, extend=bool(number), **recipe), Parts(out).recipe)
-    assert count > 20
+    assert calls[0] > 20
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
 
 
@@ -111,19 +101,11 @@ def test_pilots_place_ladders_once_and_for_each_size(tmp_path, mode):
 def test_ladders_that_are_being_placed_survive_a_kill(tmp_path, monkeypatch):
     settings = SMALL | {"T": (1.5, 2.0, 5.0), "sweeps": 150, "tempering": "feedback"}
     run(tmp_path / "whole.h5", **settings)
-    out, count = tmp_path / "cut.h5", 0
-
-    def interrupted(*arguments):
-        nonlocal count
-        count += 1
-        if count % 7 == 0:
-            raise KeyboardInterrupt
-        return advance_ladder(*arguments)
-
+    out = tmp_path / "cut.h5"
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
-    monkeypatch.setattr(ladder, "advance_ladder", interrupted)
+    calls = interrupt(monkeypatch, ladder, "advance_ladder", 7)
     rerun(lambda: run(out, **settings))
-    assert count > 30
+    assert calls[0] > 30
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
 
 

@@ -24,7 +24,7 @@ from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, write_part
 from physnn.store.sweep_file import read_sweep
-from tests.conftest import rerun
+from tests.conftest import interrupt, rerun
 
 FIXTURES = Path(__file__).parent / "fixtures"
 """Files of earlier versions: clusters with one generator, and words kept as colours."""
@@ -167,18 +167,9 @@ def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
     # A checkpoint after every block, and an interruption after every third.
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     monkeypatch.setattr(work, "BLOCK", 40)
-    count = 0
-
-    def interrupted(*arguments):
-        nonlocal count
-        count += 1
-        if count % 3 == 0:
-            raise KeyboardInterrupt
-        return advance(*arguments)
-
-    monkeypatch.setattr(work, "advance", interrupted)
+    calls = interrupt(monkeypatch, work, "advance", 3)
     rerun(lambda: run(out, **SMALL), Parts(out).recipe)
-    assert count > 12 * 2
+    assert calls[0] > 12 * 2
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
 
 
