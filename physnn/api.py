@@ -131,7 +131,7 @@ def run(recipe: Recipe, out: Path, **settings: Unpack[RunSettings]) -> int:
     """
     how: dict[str, Any] = dict(settings)
     engine, shard = parse_engine(how.pop("executor", "process"), how.pop("insecure", False)), how.pop("shard", None)
-    return files.run(recipe, out, engine=engine, shard=parse_shard(shard) if shard else None, **how)
+    return files.run(recipe, out, engine=engine, shard=parse_shard(shard) if shard is not None else None, **how)
 
 
 def _split(settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -65,7 +65,9 @@ def check_figure(path: Path) -> None:
 
 
 def check_folder(out: Path) -> None:
-    """Raise InputError if the folder that a file goes into is not there."""
+    """Raise InputError if a file has no name, or the folder that it goes into is not there."""
+    if not out.name:
+        raise InputError("the name of the file to write is empty; choose another --out")
     if not out.parent.is_dir():
         raise InputError(f"there is no folder {out.parent} for {out.name}; make it or choose another --out")
 

@@ -76,9 +76,11 @@ class Call:
         run = {name: options.pop(name) for name in RUN if name in options}
         own = {f.name: options.pop(f.name) for f in fields(cls) if f.name in options}
         own["out"] = own["out"] or Path(out)
+        check_folder(own["out"])
+        if own.get("observable") == "":
+            raise InputError("--observable is empty; name one, or leave it out")
         if own["out"].suffix == ".png":
             raise InputError(f"{own['out']} is where the figure would go; choose an --out that ends in .h5")
-        check_folder(own["out"])
         return cls(run=run, **own)
 
     @property

@@ -29,12 +29,12 @@ def count_command() -> None:
 @click.option(
     "--layers",
     cls=opt.ListOption,
-    type=click.INT,
+    type=opt.Whole(1),
     metavar="N...",
     example="1 3 3 2 1",
     help="Units of every layer, input and output with it [default: 1 3 3 2 1].",
 )
-@click.option("--constant", type=click.FLOAT, help="Add an input that always has this value.")
+@click.option("--constant", type=opt.Number(), help="Add an input that always has this value.")
 @click.option("--bias", type=click.Choice(["first", "all"]), help="Add biases +-1 to the first layer, or to all.")
 @click.option("--hidden", type=click.Choice(["tanh", "sign", "relu"]), default="tanh", show_default=True)
 @click.option("--output", type=click.Choice(["linear", "tanh"]), default="linear", show_default=True)

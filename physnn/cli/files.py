@@ -53,7 +53,7 @@ def show_command(file: str, as_json: bool) -> None:
     help="auto: curves of a sweep, training curves of networks; examples: images a network makes; structure: S(k) and "
     "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, as auto of a memory sweep.",
 )
-@click.option("--eta", type=click.FloatRange(0, 1e6), default=0.1, show_default=True, help="Noise of the examples.")
+@click.option("--eta", type=opt.Number(0), default=0.1, show_default=True, help="Noise of the examples.")
 @line_option
 @opt.out_option("named after the file")
 @opt.debug_option

@@ -93,8 +93,9 @@ class Number(click.ParamType[float]):
             number = float(value)
         except (TypeError, ValueError):
             self.fail(f"{value!r} is not a number", param, ctx)
-        if not math.isfinite(number) or number < self.least:
-            self.fail(f"{value} is not a finite number >= {self.least:g}", param, ctx)
+        if not (math.isfinite(number) and number >= self.least):
+            limit = f"at least {self.least:g}" if math.isfinite(number) else "a finite number"
+            self.fail(f"must be {limit}, not {value}", param, ctx)
         return number
 
 
@@ -107,8 +108,8 @@ class NumberOrFree(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Number or a word, or fail with one sentence."""
-        if value in self.words or (is_number(str(value)) and math.isfinite(float(value))):
-            return value if value in self.words else float(value)
+        if value in self.words or is_number(str(value)):
+            return value if value in self.words else Number().convert(value, param, ctx)
         self.fail(f"{value!r} is neither a number nor the word {' or '.join(self.words)}", param, ctx)
 
 
@@ -124,7 +125,7 @@ class Whole(click.ParamType[int]):
         """Number, or fail with one sentence."""
         text = str(value)
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or int(text) < self.least:
-            self.fail(f"{text[:30]} is not a whole number >= {self.least}", param, ctx)
+            self.fail(f"{text[:30]!r} is not a whole number >= {self.least}", param, ctx)
         if int(text) > self.most:
             self.fail(f"{text} is too many; {self.most} at most", param, ctx)
         return int(text)

@@ -192,7 +192,7 @@ def _print_state(out: Path, figure: Path, as_json: bool) -> None:
     example="0 1 2",
     help="One replica each [default: 0 1 2 3 4].",
 )
-@click.option("--expand", type=click.IntRange(2, 5), help="Train on images expanded by this factor, too.")
+@click.option("--expand", type=opt.Whole(2, 5), help="Train on images expanded by this factor, too.")
 @click.option(
     "--fill", type=FillType(), default="0.5", show_default=True, help="Between the pixels of expanded images."
 )

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ import physnn
 from physnn import api
 from physnn.answers import memory
 from physnn.cli import COMMANDS, cli, run, sweep
+from physnn.cli import options as opt
 from physnn.cli.sweep import langevin_noise
 from physnn.errors import Unfinished
 from physnn.store.hdf5 import content_digest
@@ -198,8 +200,8 @@ BAD = {
     "--L 7.5": "whole number >= 1",
     "--L": "--L needs at least one value, as in: --L 32",
     "--L --json": "--L needs at least one value",
-    "--eta nan": "not a finite number",
-    "--eta -0.1": "not a finite number",
+    "--eta nan": "must be a finite number, not nan",
+    "--eta -0.1": "must be at least 0",
     "--eta-range 0.4 0 13": "LO < HI",
     "--eta 0.1 --eta-range 0 1 5": "exclude each other",
     "--networks missing.h5": "there is no file missing.h5",
@@ -400,3 +402,43 @@ def test_an_interrupted_run_says_so_and_continues(here, network_file):
     assert process.returncode == 130, err
     assert len(err.strip().splitlines()) == 1 and "same command continues" in err
     assert json.loads(out)["status"] == "interrupted" and not Path("s.h5").exists()
+
+
+def _numeric_options():
+    """Command, context and option of every option that takes a number."""
+    kinds = (opt.Number, opt.Whole, opt.NumberOrFree, click.types.FloatParamType, click.types.IntParamType)
+    left = [(cli, click.Context(cli))]
+    while left:
+        command, context = left.pop()
+        if isinstance(command, click.Group):
+            subs = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+            left += [(sub, click.Context(sub, info_name=name, parent=context)) for name, sub in subs]
+        else:
+            yield from ((context, p) for p in command.get_params(context) if isinstance(p.type, kinds))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", ""])
+def test_every_option_with_a_number_refuses_what_is_none(value):
+    count = 0
+    for context, option in _numeric_options():
+        with pytest.raises(click.BadParameter) as refused:
+            option.type.convert(value, option, context)
+        whole = isinstance(option.type, opt.Whole)
+        told = "is not a whole number >= " if whole else f"must be a finite number, not {value}" if value else "number"
+        assert told in refused.value.message
+        count += 1
+    assert count > 100
+
+
+def test_the_same_numbers_in_a_file_of_settings_are_refused_with_their_names(here, capsys):
+    for setting, told in {
+        'kind = "temperature"\nJ2 = nan': "J2: input should be a finite number, not nan",
+        'kind = "temperature"\ncoupling = inf': "coupling: input should be a finite number, not inf",
+        'kind = "temperature"\nfield = [0.1, -1e308]': "field, value 2: input should be greater than or equal to",
+    }.items():
+        (here / "s.toml").write_text(setting)
+        assert run(["run", "s.toml", "--dry-run"]) == 2
+        assert told in capsys.readouterr().err
+    for words in (["--out", ""], ["--observable", ""], ["--shard", ""]):
+        assert run(["sweep-temperature", "--L", "4", "--T", "2", "--sweeps", "4", *words]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1

@@ -255,8 +255,8 @@ def test_the_help_says_what_a_target_error_is():
     ("words", "message"),
     [
         ("--target-error 0", "greater than 0"),
-        ("--target-error -1", "not a finite number"),
-        ("--target-error nan", "not a finite number"),
+        ("--target-error -1", "must be at least 0"),
+        ("--target-error nan", "must be a finite number"),
         ("--target-error small", "not a number"),
         ("--target-error", "requires an argument"),
         ("--target-error 0.1 --L 20", "at least 2 sizes"),

@@ -151,7 +151,7 @@ def exact_number(value: ExactNumber, name: str) -> Fraction:
     try:
         found = Fraction(value) if isinstance(value, int | Fraction) else Fraction(str(value))
     except (ValueError, ZeroDivisionError) as error:
-        raise InputError(f"{name} is {value}; give a finite number or a fraction such as 1/3.") from error
+        raise InputError(f"{name} is {str(value)!r}; give a finite number or a fraction such as 1/3.") from error
     if abs(found) > LARGEST_NUMBER:
         raise InputError(f"{name} is too large; give a number of at most 1e100.")
     return found

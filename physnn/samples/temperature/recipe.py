@@ -26,6 +26,8 @@ INSIDE = 0.9
 NARROWING = {"cubic": 1.5874}
 """Power of L by which the default window narrows on a kind of lattice, 1/nu of Ising models there; 1 on others."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
+Coupling = Annotated[float, Field(ge=-1e100, le=1e100)]
+"""Numbers with the unit of an energy; sums over all bonds, and their squares, stay within doubles."""
 
 
 def algorithms() -> dict[str, Sampler]:
@@ -117,13 +119,13 @@ class TemperatureSweep(Recipe):
             default=("periodic",), description="Edges of every direction, or one for all: periodic, free, antiperiodic."
         )
     )
-    J2: float | tuple[float, ...] = Field(
+    J2: Coupling | tuple[Coupling, ...] = Field(
         default=0.0,
         examples=["-0.4 -0.6"],
         description="Coupling J2 of next-nearest neighbours, in place of J; several make an axis of the file.",
     )
-    coupling: float = Field(default=1.0, description="Coupling J.")
-    field: float | tuple[float, ...] = Field(
+    coupling: Coupling = Field(default=1.0, description="Coupling J.")
+    field: Coupling | tuple[Coupling, ...] = Field(
         default=0.0, examples=["0 0.1"], description="Field h of the Ising model; several make an axis of the file."
     )
     algorithm: str = Field(
