@@ -54,9 +54,11 @@ def _print_plan(plan: dict[str, Any]) -> None:
         [str(r["L"]), str(r["tasks"]), f"{r['seconds_per_task']:.2g}", f"{r['megabytes_per_task']:.0f}"]
         for r in plan["rows"]
     ]
+    for pilot in plan.get("pilots", ()):
+        click.echo(f"{_stage(pilot['stage'])}\n  {_cost(pilot)}")
     print_table("tasks to run", ["L", "tasks", "seconds a task", "MB a task"], rows)
     if "stage" not in plan:
-        click.echo(_cost(plan))
+        click.echo(_cost(plan) + (", pilots included" if "pilots" in plan else ""))
         return
     most = plan["second_stage_at_most"]
     click.echo(

@@ -26,7 +26,8 @@ def plan(recipe: Recipe, jobs: int | None = None) -> dict[str, Any]:
     dict
         ``rows`` (one per size: L, tasks, seconds_per_task, megabytes_per_task), ``jobs``, ``seconds``, ``megabytes``,
         ``file_megabytes``.  For a recipe with a target error that is the pilot; ``second_stage_at_most`` has the
-        bounds of ``seconds`` and ``file_megabytes`` for what it will decide.
+        bounds of ``seconds`` and ``file_megabytes`` for what it will decide.  Where pilots place something before the
+        tasks run, ``pilots`` has the same for each of them, and ``seconds`` is the time of all together.
 
     Raises
     ------
@@ -36,7 +37,9 @@ def plan(recipe: Recipe, jobs: int | None = None) -> dict[str, Any]:
     from physnn.analysis.verdict.planning import CAP
 
     jobs, sample = jobs or available_cores(), sample_of(recipe)
-    if getattr(recipe, "target_error", None) is None or not recipe.undecided:
+    if pilots := sample.pilots():
+        return _with_pilots(sample, pilots, jobs)
+    if not recipe.undecided:
         return cost_of(sample, sample.tasks(), jobs)
     first, stage = first_stage(sample)
     found = cost_of(first, first.tasks(), jobs)
@@ -44,9 +47,19 @@ def plan(recipe: Recipe, jobs: int | None = None) -> dict[str, Any]:
     return found | {"stage": stage.model_dump(mode="json"), "second_stage_at_most": bounds | {"times_pilot": CAP}}
 
 
-def cost_of(sample: Sample, tasks: Sequence[Task], jobs: int) -> dict[str, Any]:
-    """Cost of tasks of a sample, see `plan`."""
-    need, per_operation = sample.need(jobs), sample.seconds_per_operation()
+def _with_pilots(sample: Sample, pilots: Sequence[tuple[Recipe, Any]], jobs: int) -> dict[str, Any]:
+    """Cost of a sample and of the pilots before it, all at the speed of one timed task."""
+    speed = sample.seconds_per_operation()
+    last, costs = cost_of(sample, sample.tasks(), jobs, speed), []
+    for recipe, stage in pilots:
+        first = sample_of(recipe)
+        costs.append(cost_of(first, first.tasks(), jobs, speed) | {"stage": stage.model_dump(mode="json")})
+    return last | {"pilots": costs, "seconds": last["seconds"] + sum(cost["seconds"] for cost in costs)}
+
+
+def cost_of(sample: Sample, tasks: Sequence[Task], jobs: int, speed: float | None = None) -> dict[str, Any]:
+    """Cost of tasks of a sample, see `plan`; ``speed`` is the time of an operation in seconds, by default measured."""
+    need, per_operation = sample.need(jobs), sample.seconds_per_operation() if speed is None else speed
     rows = []
     for size in sample.sizes():
         costs = [task.cost for task in tasks if task.size == size]

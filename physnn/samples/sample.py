@@ -120,6 +120,10 @@ class Sample:
         """Recipe of the first stage of an undecided recipe, and the record of the stage."""
         raise NotImplementedError
 
+    def pilots(self) -> list[tuple[Any, Any]]:
+        """Recipes and records of pilots whose number and cost are known before any has run, see `pilot`."""
+        return []
+
     def decided(self, results: Results) -> Any:
         """Recipe with what follows from the results of its pilot."""
         raise NotImplementedError

@@ -126,6 +126,18 @@ def ladder_pilot(recipe: TemperatureSweep) -> tuple[TemperatureSweep, Temperatur
     return recipe.model_copy(update=update), TemperatureStage(T=recipe.T, sweeps=sweeps, why=why)
 
 
+def ladder_pilots(recipe: TemperatureSweep) -> list[tuple[TemperatureSweep, TemperatureStage]]:
+    """Recipes and records of all pilots to come, as if none moved a temperature: that changes no cost."""
+    found = []
+    while recipe.unplaced:
+        found.append(ladder_pilot(recipe))
+        sizes = found[-1][0].L
+        moved = [PlacedLadder(L=L, T=recipe.temperatures(L), rounds=recipe.ladder(L).rounds + 1, why="") for L in sizes]
+        left = tuple(ladder for ladder in recipe.ladders if ladder.L not in sizes)
+        recipe = recipe.model_copy(update={"ladders": more_ladders(left, tuple(moved))})
+    return found
+
+
 def placed_ladders(recipe: TemperatureSweep, groups: Mapping[int, Group]) -> TemperatureSweep:
     """Recipe with the ladders that follow from the groups of a pilot."""
     found = []

@@ -29,6 +29,7 @@ from physnn.samples.temperature.ladder import (
     BLOCK,
     BLOCK_SECONDS,
     ladder_pilot,
+    ladder_pilots,
     placed_ladders,
     run_ladder,
 )
@@ -276,6 +277,10 @@ class TemperatureSample(Sample):
         sweeps = min(recipe.sweeps, max(PILOT_LEAST, math.ceil(recipe.sweeps / PILOT_SHARE)))
         first = recipe.model_copy(update={"sweeps": sweeps, "target_error": None})
         return first, TemperatureStage(T=recipe.T, sweeps=sweeps, why=f"pilot, of {recipe.sweeps} sweeps asked for")
+
+    def pilots(self) -> list[tuple[TemperatureSweep, TemperatureStage]]:
+        """Recipes and records of all pilots that place ladders."""
+        return ladder_pilots(self.recipe)
 
     def decided(self, results: Results) -> TemperatureSweep:
         """Recipe with what follows from the results of its pilot."""

@@ -15,6 +15,7 @@ from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs import stopping
 from physnn.samples import files
+from physnn.samples.cost import plan
 from physnn.samples.files import recipe_on_disk
 from physnn.samples.temperature import ladder
 from physnn.samples.temperature.recipe import TemperatureSweep
@@ -74,8 +75,19 @@ def test_pilots_place_ladders_once_and_for_each_size(tmp_path, mode):
     heard = []
     recipe = api.recipe("temperature", **settings | {"L": (4,)})
     rounds = {"acceptance": 2, "feedback": 4}[mode]
-    assert files.run(recipe, out, jobs=1, announce=lambda stage, plan: heard.append(stage.why)) == 2 * (rounds + 1)
-    assert [why.partition(" of")[0] for why in heard] == [f"pilot {k + 1}" for k in range(rounds)]
+    told = plan(recipe, 1)
+
+    def hear(stage, cost):
+        heard.append((stage.why, stage.sweeps, len(stage.T), cost["rows"][0]["tasks"], cost["file_megabytes"]))
+
+    assert files.run(recipe, out, jobs=1, announce=hear) == 2 * (rounds + 1)
+    assert [why.partition(" of")[0] for why, *_ in heard] == [f"pilot {k + 1}" for k in range(rounds)]
+    # What a plan said is what came, at one speed.
+    stages = [(p["stage"], p["rows"][0]["tasks"], p["file_megabytes"]) for p in told["pilots"]]
+    assert heard == [(s["why"], s["sweeps"], len(s["T"]), tasks, size) for s, tasks, size in stages]
+    last = told["seconds"] - sum(p["seconds"] for p in told["pilots"])
+    assert last == pytest.approx(sum(row["tasks"] * row["seconds_per_task"] for row in told["rows"]))
+    assert "pilots" not in plan(recipe.model_copy(update={"tempering": "given"}), 1)
     # The same again has nothing to do, another size is placed by pilots of its own.
     assert files.run(recipe, out, jobs=1) == 0
     before = read_sweep(out).sizes[4]
