@@ -173,11 +173,6 @@ def _swept(
 
 def _check_one_grid(recipe: Recipe) -> None:
     """Raise InputError where sizes and temperatures of chains will be no grid."""
-    if recipe.several:
-        raise InputError(
-            f"a Dataset has one value of {' and of '.join(recipe.several)}: call sample for each, "
-            "or sweep_temperature, whose data have several"
-        )
     if isinstance(recipe, TemperatureSweep) and len(recipe.L) > 1:
         if recipe.tempering not in (None, "given"):
             raise InputError('ladders that are placed differ between sizes: take one L, or tempering="given"')
@@ -217,8 +212,8 @@ def sample(
     -------
     xarray.Dataset
         Raw series along (L, T, chain, measurement), and ``value``, ``error``, ``tau`` and ``note`` along
-        (observable, L, T); see `physnn.answers.estimates.estimates`.  ``data.physnn.plot("chi")`` draws, as
-        ``data.plot`` is xarray's own.
+        (observable, L, T); see `physnn.answers.estimates.estimates`.  Several values of ``field`` or ``J2`` make a
+        dimension after T.  ``data.physnn.plot("chi")`` draws, as ``data.plot`` is xarray's own.
 
     Raises
     ------

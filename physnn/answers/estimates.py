@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from physnn.analysis.curves.observables import Observable, available, components
 from physnn.analysis.statistics.resampling import linear_part
 from physnn.analysis.statistics.series import SHORTEST_CHAIN, estimate_time, share_unseen
 from physnn.answers.fit import sampled_arrays
+from physnn.answers.lines import on_line, varied
 from physnn.errors import InputError
 from physnn.store.sweep_file import SweepFile
 
@@ -38,13 +40,31 @@ def estimates(sweep: SweepFile) -> xarray.Dataset:
     """Series and estimates of the Markov chains of a sweep.
 
     Raw series have the dimensions (L, control, chain, measurement).  `ESTIMATED` are variables along (observable, L,
-    control), for every name of `physnn.analysis.curves.observables.OBSERVABLES` that the series allow.
+    control), for every name of `physnn.analysis.curves.observables.OBSERVABLES` that the series allow.  Further control
+    parameters, as ``field``, are dimensions after the first one.
 
     Raises
     ------
     InputError
         If these are no Markov chains, or sizes differ in control values or in length.
     """
+    control, *names = varied(sweep) or ("",)
+    if not names:
+        return _on_its_line(sweep)
+    group = next(iter(sweep.sizes.values()))
+    lines = []
+    for values in itertools.product(*(group[name].values.tolist() for name in names)):
+        at = dict(zip(names, values, strict=True))
+        lines.append(_on_its_line(on_line(sweep, at=at)).expand_dims({name: [value] for name, value in at.items()}))
+    found = xarray.combine_by_coords(lines, combine_attrs="override")
+    assert isinstance(found, xarray.Dataset)
+    found = found.transpose("observable", "L", control, *names, "chain", "measurement")
+    found = found.assign_coords({name: found[name].assign_attrs(group[name].attrs) for name in names})
+    return found.assign_attrs(recipe=json.dumps(sweep.recipe))
+
+
+def _on_its_line(sweep: SweepFile) -> xarray.Dataset:
+    """Series and estimates of a sweep of one control parameter, see `estimates`."""
     control, sizes = sampled_arrays(sweep)
     kinds = {v.dims[1:] for group in sweep.sizes.values() for v in group.values() if len(v.dims) == 3}
     if ("chain", "measurement") not in kinds:
@@ -140,7 +160,10 @@ class ChainView:
         names = list(observables) or [name for name in ("energy", "m_abs", "c", "chi") if name in known] or known[:1]
         if unknown := [name for name in names if name not in known]:
             raise InputError(f"there is no observable {unknown[0]!r}; choose one of {', '.join(known)}")
-        control = next(str(name) for name in data.coords if name not in ("observable", "L"))
+        varying = [str(name) for name in data["value"].dims if name not in ("observable", "L")]
+        if len(varying) > 1:
+            raise InputError(f"{' and '.join(varying)} vary: draw a line, as data.sel({varying[1]}=...).physnn.plot()")
+        control = varying[0] if varying else next(str(name) for name in data.coords if name not in ("observable", "L"))
         sizes, x = (np.atleast_1d(data[name].values) for name in ("L", control))
         curves = {
             name: tuple(

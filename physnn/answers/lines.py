@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,36 @@ def on_their_lines(sources: Sequence[str | Path], at: Mapping[str, float]) -> li
     if not any(isinstance(one, SweepFile) for one in found):
         raise InputError("--at chooses a line of a file that varies several parameters, and there is none here")
     return found
+
+
+def lines_of(
+    names: Sequence[str], values: Mapping[str, Sequence[float]], at: Mapping[str, float]
+) -> list[dict[str, float]]:
+    """Lines of a file of several control parameters, by the values of those that do not vary along them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Control parameters, the usual one first.
+    values : mapping of str to sequence
+        Values of all but the first one.
+    at : mapping of str to float
+        Values that were chosen: only lines with these are returned.  The first name without one varies.
+
+    Raises
+    ------
+    InputError
+        If there is no such parameter or value, or nothing is left to vary.
+    """
+    for name, value in at.items():
+        if name not in names:
+            raise InputError(f"{name} does not vary here; what does: {', '.join(names)}")
+        if name in values and value not in values[name]:
+            raise InputError(f"{name} = {value:g} is not measured: {_list(np.asarray(values[name]))}")
+    left = [name for name in names if name not in at]
+    if not left:
+        raise InputError(f"one parameter varies along a line: leave --at {names[0]}=VALUE out")
+    return [dict(at) | dict(zip(left[1:], v, strict=True)) for v in itertools.product(*(values[n] for n in left[1:]))]
 
 
 def _list(values: np.ndarray) -> str:

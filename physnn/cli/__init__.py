@@ -18,7 +18,7 @@ import physnn
 COMMANDS = {
     "sweep-noise": ("sweep", "Sweep the noise of trained networks; fit and draw the answer."),
     "sweep-temperature": ("sweep", "Sweep the temperature of the Ising or Potts model; fit and draw the answer."),
-    "sweep-percolation": ("sweep", "Sweep the occupation of site percolation; fit and draw the answer."),
+    "sweep-percolation": ("recipes", "Sweep the occupation of site percolation; fit and draw the answer."),
     "sweep-coupling": ("recipes", "Sweep the coupling of Kuramoto oscillators; fit and draw the answer."),
     "run": ("recipes", "Run a recipe of any kind from a file of settings, also of a kind that is brought."),
     "train": ("train", "Train an ensemble of networks."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,20 +107,20 @@ def print_missing(shard: str, sweeps: dict[str, tuple[Path, int, int]], as_json:
         click.echo(f"shard {shard}: {count} tasks run{lack}")
 
 
-def sweep_answer(out: Path, observable: str, count: int) -> Answer:
-    """Answer of a finished sweep, drawn beside it."""
+def sweep_answer(out: Path, observable: str, count: int, at: Mapping[str, float] | None = None) -> Answer:
+    """Answer of a finished sweep, drawn beside it; of several control parameters that of the line ``at``."""
     from physnn.answers import fit as report
     from physnn.answers import plots
     from physnn.answers.exchange import exchanges_of
+    from physnn.answers.lines import on_line
     from physnn.errors import InputError
     from physnn.store.hdf5 import content_digest
-    from physnn.store.sweep_file import read_sweep
 
-    sweep = read_sweep(out)
+    sweep = on_line(out, at=at)
     figure, fit, remark = None, None, ""
     try:
         fit = report.fit(sweep, observable)
-        figure = str(plots.plot_sweep(out, observable, answer=fit))
+        figure = str(plots.plot_sweep(out, observable, answer=fit, at=at))
     except InputError as error:
         # The data are complete and saved: too few sizes or noise values to compare is no failure of the sweep.
         remark = f"nothing to compare: {error}"

@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from physnn.cli import options as opt
 from physnn.cli.output import progress_bar
 from physnn.errors import InputError
@@ -61,6 +63,7 @@ class Call:
     dry_run: bool = False
     as_json: bool = False
     quiet: bool = False
+    at: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, options: dict[str, Any], out: str) -> Call:
@@ -87,6 +90,21 @@ class Call:
     def elsewhere(self) -> bool:
         """Whether tasks run on a scheduler that somebody else started."""
         return str(self.run["executor"]).startswith("dask:")
+
+    def lines(self, recipe: Any) -> list[dict[str, float]]:
+        """Lines of a recipe to answer for, those of ``--at`` or all; none where it has one control parameter.
+
+        Raises
+        ------
+        InputError
+            If there is no such line, before anything runs.
+        """
+        from physnn.answers.lines import lines_of, values_at
+
+        if not recipe.several and not self.at:
+            return []
+        values = {name: getattr(recipe, name) for name in recipe.several}
+        return lines_of((recipe.control, *recipe.several), values, values_at(self.at))
 
     def settings(self, recipe: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
         """Settings of the configuration file with the options that were given over them."""
@@ -152,30 +170,42 @@ def finished(title: str, recipe: Any, call: Call, name: str = "task") -> int | N
 
 def run_and_print(title: str, recipe: Any, call: Call) -> None:
     """Run a sweep, or one shard of it, and print its answer; with ``--dry-run`` print what it will take."""
+    lines = call.lines(recipe)
+    count = finished(title, recipe, call)
+    if count is not None:
+        print_answer(recipe, call, count, lines, call.observable or recipe.target_observable)
+
+
+def print_answer(recipe: Any, call: Call, count: int, lines: list[dict[str, float]], observable: str | None) -> None:
+    """Print the answer of a finished sweep: of its only line, or of every one of some lines."""
+    from physnn.answers.fit import default_observable
+    from physnn.answers.lines import on_line
     from physnn.cli.answers import sweep_answer
 
-    count = finished(title, recipe, call)
-    if count is not None and recipe.several:
-        _print_lines(recipe, call, count)
-    elif count is not None:
-        sweep_answer(call.out, call.observable or recipe.target_observable, count).print(call.as_json)
+    name = observable or default_observable(on_line(call.out, at=lines[0] if lines else None))
+    if not lines:
+        sweep_answer(call.out, name, count).print(call.as_json)
+    elif call.as_json:
+        _print_lines(recipe, call, count, [{"at": at} | sweep_answer(call.out, name, count, at).plain for at in lines])
+    else:
+        for at in lines:
+            click.echo(f"\n{', '.join(f'{name} = {value:g}' for name, value in at.items())}")
+            sweep_answer(call.out, name, count, at).print()
+        _print_lines(recipe, call, count, [])
 
 
-def _print_lines(recipe: Any, call: Call, count: int) -> None:
-    """Print what a file holds that varies several control parameters, and how to fit it."""
-    import click
-
+def _print_lines(recipe: Any, call: Call, count: int, lines: list[dict[str, Any]]) -> None:
+    """Print what a file of several control parameters holds, and how to fit a line; as one object with the answers."""
     from physnn.cli.output import print_json
     from physnn.store.hdf5 import content_digest
 
     names = [recipe.control, *recipe.several]
     if call.as_json:
-        digest = content_digest(call.out)
-        print_json({"file": str(call.out), "sizes": recipe.L, "control": names, "tasks_run": count, "digest": digest})
+        shared = {"file": str(call.out), "sizes": recipe.L, "control": names, "tasks_run": count}
+        print_json(shared | {"digest": content_digest(call.out), "lines": lines})
         return
     example = " ".join(f"--at {name}={getattr(recipe, name)[0]:g}" for name in recipe.several)
-    click.echo(f"{count} tasks run; {' and '.join(names)} vary")
-    click.echo(f"data    {call.out}\nline    physnn fit {call.out} {example}")
+    click.echo(f"\n{' and '.join(names)} vary; a line by itself: physnn fit {call.out} {example}")
 
 
 def resolve_device(device: str, recorded: object = None, elsewhere: bool = False) -> str | None:

@@ -16,7 +16,7 @@ line_option = click.option(
     cls=opt.ListOption,
     metavar="NAME=VALUE",
     example="field=0.1",
-    help="Line of a file of two parameters.",
+    help="Line of a file of several parameters.",
 )
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 

@@ -1,4 +1,4 @@
-"""``physnn run``: a recipe of any kind from a file of settings; and ``physnn sweep-coupling``."""
+"""``physnn run``: a recipe of any kind from a file of settings; ``sweep-percolation`` and ``sweep-coupling``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.call import Call, finished, read_config, run_and_print
+from physnn.cli.call import Call, finished, print_answer, read_config, run_and_print
+from physnn.cli.files import line_option
 from physnn.errors import InputError
 
 COUPLING_RECIPE = "physnn.samples.coupling.recipe:CouplingSweep"
+PERCOLATION_RECIPE = "physnn.samples.percolation.recipe:PercolationSweep"
+OF_PERCOLATION = ("wrap_either", "wrap_one", "wrap_both", "largest_ratio", "largest", "cluster_size")
+"""Observables of percolation; the first one is fitted by default."""
 OF_OSCILLATORS = ("r", "r_cumulant", "locked", "local_order", "vortices")
 """Observables of oscillators; the first one is fitted by default."""
 
@@ -21,6 +25,7 @@ OF_OSCILLATORS = ("r", "r_cumulant", "locked", "local_order", "vortices")
 @click.argument("settings", type=click.Path(path_type=Path, dir_okay=False))
 @opt.kind_option
 @click.option("--observable", help="What to fit at the end [default: what the file allows first].")
+@line_option
 @opt.extend_option("what its kind allows")
 @opt.shard_option
 @opt.dry_run_option
@@ -35,10 +40,8 @@ def run_command(settings: Path, module: Path | None, **options: Any) -> None:
 
     A rerun continues where an interrupted one stopped.
     """
-    from physnn.answers.fit import default_observable
-    from physnn.cli.answers import sweep_answer
     from physnn.samples.kinds import class_of, load_kinds, recipe_from
-    from physnn.store.sweep_file import FORMAT, read_sweep
+    from physnn.store.sweep_file import FORMAT
 
     call = Call.of(options, "run.h5")
     found = read_config(settings)
@@ -47,14 +50,42 @@ def run_command(settings: Path, module: Path | None, **options: Any) -> None:
     if "kind" not in found:
         raise InputError(f'{settings} does not say its kind, as in: kind = "temperature"')
     recipe = recipe_from(found, settings).resolved()
+    lines = call.lines(recipe)
     count = finished("run", recipe, call)
     if count is None:
         return
     if class_of(recipe.kind, call.out).format != FORMAT:
         click.echo(f"{count} tasks run\nfile    {call.out}")
     else:
-        name = call.observable or default_observable(read_sweep(call.out))
-        sweep_answer(call.out, name, count).print(call.as_json)
+        print_answer(recipe, call, count, lines, call.observable)
+
+
+@click.command("sweep-percolation", cls=opt.RecipeCommand, recipes=(PERCOLATION_RECIPE,))
+@click.option("--observable", type=click.Choice(OF_PERCOLATION), help=f"What to fit [default: {OF_PERCOLATION[0]}].")
+@opt.sweep_options("sweep-percolation.h5", "sizes, probabilities or series")
+def sweep_percolation_command(**options: Any) -> None:
+    """Sweep the occupation probability p of site percolation on square tori; fit, draw and print the answer.
+
+    All p share the runs of a size.
+
+    \b
+    physnn sweep-percolation --L 16 32 64 128
+    physnn sweep-percolation --L 32 64 --p 0.58 0.59 0.6 0.61 --runs 50000 --out fine.h5
+    physnn sweep-percolation --extend --L 256 --series 16
+    physnn sweep-percolation --observable largest_ratio
+
+    A rerun continues where an interrupted one stopped.
+    """
+    from physnn.samples.percolation.recipe import PercolationSweep
+
+    call = Call.of(options, "sweep-percolation.h5")
+    call = replace(call, observable=call.observable or OF_PERCOLATION[0])
+    if call.device == "cuda":
+        raise InputError("percolation runs on the CPU; leave --device out")
+    settings = call.settings(PercolationSweep, options)
+    from physnn import api
+
+    run_and_print("sweep-percolation", api.recipe("percolation", call.out, call.extend, **settings), call)
 
 
 @click.command("sweep-coupling", cls=opt.RecipeCommand, recipes=(COUPLING_RECIPE,))

@@ -1,4 +1,4 @@
-"""``physnn sweep-noise``, ``sweep-temperature`` and ``sweep-percolation``."""
+"""``physnn sweep-noise`` and ``sweep-temperature``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, choose_algorithm, planned, read_config, resolve_device, run_and_print, run_recipe
+from physnn.cli.files import line_option
 from physnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,14 +22,11 @@ if TYPE_CHECKING:
 NOISE_RECIPE = "physnn.samples.noise.recipe:NoiseSweep"
 EQUILIBRIUM_RECIPE = "physnn.samples.equilibrium.recipe:EquilibriumSweep"
 TEMPERATURE_RECIPE = "physnn.samples.temperature.recipe:TemperatureSweep"
-PERCOLATION_RECIPE = "physnn.samples.percolation.recipe:PercolationSweep"
 CONVENTIONS = ("langevin", "per-step", "increment-std", "increment-variance", "temperature")
 OF_SWEEPS = ("rmse", "rmse_per_image", "overlap", "energy")
 """Observables that every noise sweep has."""
 OF_OWN_NETWORKS = ("binder", "m_abs")
 """Observables that networks of users have as well, if there is an order parameter."""
-OF_PERCOLATION = ("wrap_either", "wrap_one", "wrap_both", "largest_ratio", "largest", "cluster_size")
-"""Observables of percolation; the first one is fitted by default."""
 
 
 @click.command("sweep-noise", cls=opt.RecipeCommand, recipes=(NOISE_RECIPE, EQUILIBRIUM_RECIPE))
@@ -293,6 +291,7 @@ def _model(networks: tuple[str, ...], model: tuple[str, ...]) -> tuple[str, ...]
     help="Exchange replicas between the temperatures of a size; placed by pilots for equal swap rates or by feedback.",
 )  # fmt: skip
 @click.option("--observable", help="What to fit at the end, and what --target-error means [default: binder].")
+@line_option
 @opt.sweep_options("sweep-temperature.h5", "sizes, temperatures, chains or sweeps")
 def sweep_temperature_command(**options: Any) -> None:
     """Sweep the temperature of the 2D Ising or Potts model at several sizes; fit, draw and print the answer.
@@ -318,31 +317,3 @@ def sweep_temperature_command(**options: Any) -> None:
     from physnn import api
 
     run_and_print("sweep-temperature", api.recipe("temperature", call.out, call.extend, **settings), call)
-
-
-@click.command("sweep-percolation", cls=opt.RecipeCommand, recipes=(PERCOLATION_RECIPE,))
-@click.option("--observable", type=click.Choice(OF_PERCOLATION), help=f"What to fit [default: {OF_PERCOLATION[0]}].")
-@opt.sweep_options("sweep-percolation.h5", "sizes, probabilities or series")
-def sweep_percolation_command(**options: Any) -> None:
-    """Sweep the occupation probability p of site percolation on square tori; fit, draw and print the answer.
-
-    All p share the runs of a size.
-
-    \b
-    physnn sweep-percolation --L 16 32 64 128
-    physnn sweep-percolation --L 32 64 --p 0.58 0.59 0.6 0.61 --runs 50000 --out fine.h5
-    physnn sweep-percolation --extend --L 256 --series 16
-    physnn sweep-percolation --observable largest_ratio
-
-    A rerun continues where an interrupted one stopped.
-    """
-    from physnn.samples.percolation.recipe import PercolationSweep
-
-    call = Call.of(options, "sweep-percolation.h5")
-    call = replace(call, observable=call.observable or OF_PERCOLATION[0])
-    if call.device == "cuda":
-        raise InputError("percolation runs on the CPU; leave --device out")
-    settings = call.settings(PercolationSweep, options)
-    from physnn import api
-
-    run_and_print("sweep-percolation", api.recipe("percolation", call.out, call.extend, **settings), call)

@@ -94,6 +94,25 @@ def test_clocks_and_other_lattices_are_sampled_too():
     assert abs(ground.value.sel(observable="energy") + 1) < 0.02, "frustrated: a third of the bonds is broken"
 
 
+def test_several_fields_and_couplings_are_dimensions():
+    fields, T = [0.0, 0.2], [2.0, 2.5]
+    data = physnn.sample("ising", 4, T, field=fields, sampler="heat-bath", sweeps=3000, thermalisation=100)
+    assert data.energy.dims == ("T", "field", "chain", "measurement")
+    assert data.value.dims == ("observable", "T", "field") and data.field.attrs["symbol"] == "h"
+    names = ["energy", "m_abs", "binder", "chi"]
+    found = data.sel(observable=names)
+    truth = np.array([[[ising_enumeration((4, 4), t, h=h)[n] for h in fields] for t in T] for n in names])
+    z = (found.value.values - truth) / found.error.values
+    assert np.abs(z).max() < 4
+    assert np.abs(z[..., 0] - (truth[..., ::-1] - truth)[..., 0] / found.error.values[..., 0]).max() > 4
+    with pytest.raises(InputError, match="T and field vary"):
+        data.physnn.plot("chi")
+    (panel,) = data.sel(T=2.0).physnn.plot("chi").axes
+    assert panel.get_xlabel().startswith("field")
+    both = physnn.sample("ising", [4, 6], 2.0, field=[0.1, 0.2], J2=[-0.7, -0.6], sampler="metropolis", sweeps=100)
+    assert dict(both.value.sizes) == {"observable": both.observable.size, "L": 2, "field": 2, "J2": 2}
+
+
 def test_unit_vectors_are_sampled_too():
     data = physnn.sample("xy", 4, [0.8, 1.2], sweeps=200, chains=2, thermalisation=20)
     assert {"energy", "binder", "m_abs", "helicity"} <= set(data.observable.values.tolist())
@@ -115,7 +134,6 @@ def test_what_has_no_sample_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "settings", "said"),
     [
-        (("ising", 4, [2.0, 3.0]), {"field": [0, 0.1], "sampler": "metropolis"}, "one value of field"),
         (("ising", [4, 6], [2.0, 3.0]), {"tempering": "acceptance"}, "ladders that are placed differ"),
         (("ising", 4, []), {}, "^T: tuple should have at least 1 item"),
         (("ising", 4, [[2.0, 3.0], [1.0]]), {}, "numbers or lists"),

@@ -133,9 +133,21 @@ def test_commands_choose_a_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = "sweep-temperature --L 4 8 --T 2 2.2 2.4 2.6 --field 0 0.1 --sweeps 2000 --algorithm metropolis --jobs 1"
     assert command([*words.split(), "--out", "f.h5", "--quiet", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["control"] == ["T", "field"]
+    found = json.loads(capsys.readouterr().out)
+    assert found["control"] == ["T", "field"] and [line["at"] for line in found["lines"]] == [
+        {"field": 0},
+        {"field": 0.1},
+    ]
     assert command([*words.split(), "--out", "f.h5", "--quiet"]) == 0
-    assert "physnn fit f.h5 --at field=0" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "physnn fit f.h5 --at field=0" in said and "field = 0.1\n" in said and "f-field-0.1.png" in said
+    # One line, along the other parameter, and a recipe in a file.
+    assert command([*words.split(), "--out", "f.h5", "--quiet", "--at", "T=2.4", "--observable", "m_abs"]) == 0
+    assert "m_abs of 4 chains" in (said := capsys.readouterr().out) and "binder" not in said
+    settings = {"kind": "temperature", "L": [4, 8], "T": [2, 2.2, 2.4, 2.6], "field": [0, 0.1], "sweeps": 2000}
+    (tmp_path / "s.json").write_text(json.dumps(settings | {"algorithm": "metropolis"}))
+    assert command(["run", "s.json", "--out", "f.h5", "--quiet", "--json", "--at", "field=0.1"]) == 0
+    assert [line["fit"] for line in json.loads(capsys.readouterr().out)["lines"]] == [found["lines"][1]["fit"]]
     assert command(["fit", "f.h5", "--at", "field=0.1", "--json"]) in (0, 3)
     assert json.loads(capsys.readouterr().out)["control"] == "T"
     assert command(["fit", "f.h5", "--control", "field", "--at", "T=2.4", "--observable", "m_abs", "--json"]) in (
@@ -164,6 +176,9 @@ def test_commands_choose_a_line(tmp_path, monkeypatch, capsys):
         ("fit f.h5 --at field=0 --at field=0.1", "--at gives field twice"),
         ("fit f.h5 --control T --at T=2 --at field=0", "leave --at T=VALUE out"),
         ("compare f.h5", "choose a line"),
+        ("sweep-temperature --L 4 6 --T 2 2.5 --field 0 0.1 --algorithm metropolis --at field=0.2", "not measured: 0"),
+        ("sweep-temperature --L 4 6 --T 2 2.5 --field 0 0.1 --algorithm metropolis --at J2=1", "J2 does not vary"),
+        ("sweep-temperature --L 4 6 --T 2 2.5 --at T=2", "leave --at T=VALUE out"),
         ("plot f.h5", "choose a line"),
         ("decide f.h5", "choose a line"),
         ("sweep-temperature --L 4 8 --T 2 3 --field 0 0.1 --algorithm wolff", "no field"),
