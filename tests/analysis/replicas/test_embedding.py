@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from importlib import import_module
 
+import numba
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
@@ -79,12 +81,21 @@ def test_without_umap_the_way_to_get_it_is_said(monkeypatch):
         reduced(points(), Reduction("umap", 3))
 
 
-def test_umap_is_seeded_and_keeps_clusters(monkeypatch):
+@pytest.fixture
+def umap(monkeypatch):
+    """UMAP whose libraries compile what is called: as they load, half a minute goes into what large sets alone need."""
+    compiled = numba.njit
+    with monkeypatch.context() as patch:
+        # A signature is what asks for code at once; the function, if it is among the arguments, is no signature.
+        patch.setattr(numba, "njit", lambda *args, **how: compiled(*filter(inspect.isfunction, args), **how))
+        pytest.importorskip("umap")
+
+
+def test_umap_is_seeded_and_keeps_clusters(umap, monkeypatch):
     """Two clusters far apart stay apart."""
-    pytest.importorskip("umap")
     import_module("torch")
-    # Two of its functions take longest to compile and little to run; a third is left to start threads.
-    for name in ("fast_knn_indices", "smooth_knn_dist"):
+    # Some of its functions take longest to compile and little to run; others are left to start threads.
+    for name in ("fast_knn_indices", "smooth_knn_dist", "compute_membership_strengths"):
         compiled = getattr(import_module("umap.umap_"), name)
         monkeypatch.setattr(f"umap.umap_.{name}", getattr(compiled, "py_func", compiled))
     before = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "openmp"}
