@@ -12,6 +12,8 @@ from typing import Any
 # Fits decompose thousands of small matrices; threads would wait for each other longer than they work.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+# Dozens of processes are started, and each would compile the package's text anew where bytecode is not kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A shell's background jobs ignore Ctrl-C, and so would every process that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

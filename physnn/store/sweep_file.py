@@ -72,16 +72,24 @@ def kind_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, str | int | fl
 
 
 def open_datatree(path: str | os.PathLike[str]) -> xarray.DataTree:
-    """Sweep file as an xarray DataTree in memory, one node ``/L32`` per size; errors as for `read_sweep`."""
+    """Sweep file as an xarray DataTree in memory, one node ``/L32`` per size; errors as for `read_sweep`.
+
+    It is that of `xarray.open_datatree`, in a quarter of the time: netCDF would look up every scale of every array.
+    """
     import xarray
 
-    with open_sealed(path, FORMAT):
-        pass  # sealed and harmless: what follows does not look
-    with xarray.open_datatree(path, engine="h5netcdf") as tree:
-        return tree.load().map_over_datasets(_with_text)
+    found = read_result(path, FORMAT)
+    sizes = {f"/{name}": _dataset(group) for name, group in found.groups.items()}
+    return xarray.DataTree.from_dict({"/": xarray.Dataset(attrs=found.attrs)} | sizes)
 
 
-def _with_text(data: xarray.Dataset) -> xarray.Dataset:
-    """Dataset whose text is text: files of 0.1.0 hold it in a form that h5netcdf gives as bytes."""
-    text = {name: v for name, v in data.variables.items() if v.dtype.kind == "S"}
-    return data.assign({name: (v.dims, np.char.decode(v.values, "utf-8"), v.attrs) for name, v in text.items()})
+def _dataset(group: Mapping[str, Variable]) -> xarray.Dataset:
+    """Variables of a group, those named like their dimension as coordinates; text is text."""
+    import xarray
+
+    text = {name: np.char.decode(v.values, "utf-8") for name, v in group.items() if v.values.dtype.kind == "S"}
+    found = {
+        name: xarray.Variable(v.dims, text[name].astype(object) if name in text else v.values, v.attrs)
+        for name, v in group.items()
+    }
+    return xarray.Dataset(found).set_coords([name for name, v in group.items() if v.dims == (name,)])

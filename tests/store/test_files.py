@@ -53,6 +53,9 @@ def test_text_is_text_whatever_xarray_reads_it_with(tmp_path, engine):
             assert one["rmse"].values.tolist() == [[3, 4, 5], [9, 10, 11]]
             assert one["place"].values.tolist() == ["", "y", "z"]
             assert set(tree[L].dims) == {"eta", "network", "image"}
+        found = physnn.open_datatree(path)
+        assert found.equals(tree) and found.attrs == tree.attrs
+        assert found["L16"]["network"].attrs == {"long_name": "identity"}
 
 
 def test_text_comes_back_as_it_was_written(tmp_path):
