@@ -12,15 +12,14 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.kernels import random
-from physnn.kernels.vectors.moves import fill_normals
-from physnn.kernels.vectors.reflected import reflect
+from physnn.kernels.lattice.multispin_code import LANES
+from physnn.kernels.vectors.reflected import normals_of, random_normals, reflection
 from physnn.models.vectors import Shape, VectorModel
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.vectors import VectorRows, VectorSampler, VectorState
 
-CLUSTER_WORDS = 4
-"""Words of a generator's state that belong to the clusters; the moves between have the others."""
+CLUSTER_WORDS = 4 * LANES
+"""Words of a state's generators that belong to the clusters; the moves between have the others."""
 REFLECTION_ROUNDING = 1e-6
 """Relative difference that counts as none: order parameters are written with ten digits."""
 
@@ -40,13 +39,21 @@ class Planes:
     wave_vectors: np.ndarray
     vectors: np.ndarray
 
+    def phases(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        """Factors exp(i k r) of every mode by row and by column, (modes, H) and (modes, W).
+
+        A side is 1 where no mode depends on that coordinate.
+        """
+        rows, columns = (
+            np.exp(2j * np.pi * np.outer(k, np.arange(n if k.any() else 1)))
+            for k, n in zip(self.wave_vectors.T, shape, strict=True)
+        )
+        return rows, columns
+
     def normals(self, shape: Shape, g: np.ndarray) -> np.ndarray:
         """Normals, shape (H, W, N), from complex ``g (modes,)``; their length is 1 at the first site."""
-        rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
-        u = np.zeros((*shape, self.vectors.shape[1]))
-        for factor, (row, column), v in zip(g, self.wave_vectors, self.vectors, strict=True):
-            u += (factor * np.exp(2j * np.pi * (row * rows + column * columns))[..., None] * v).real
-        return np.asarray(u / np.linalg.norm(u[0, 0]))
+        u = normals_of(*self.phases(shape), np.asarray(self.vectors, complex), g)
+        return np.broadcast_to(u, (*shape, u.shape[2]))
 
     def bonds(self, model: VectorModel, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
         """Displacements ``(n, 2)`` and strengths kappa ``(n,)``, every bond of the lattice once.
@@ -101,12 +108,12 @@ class Reflections(VectorSampler):
         return self.sampler.dtype
 
     def generators(self, sequence: np.random.SeedSequence, chains: int) -> np.ndarray:
-        """State of each chain's generator: four words for clusters, then that of the other sampler."""
+        """States of each chain's generators: `CLUSTER_WORDS` for clusters, then those of the other sampler."""
         return self.joined(self.sampler.generators(sequence, chains), sequence)
 
     def joined(self, others: np.ndarray, sequence: np.random.SeedSequence) -> np.ndarray:
         """States of the generators with a given state of the other sampler."""
-        own = [random.seeded(rng.child(sequence, 5, chain)) for chain in range(len(others))]
+        own = [rng.child(sequence, 5, chain).generate_state(CLUSTER_WORDS, np.uint64) for chain in range(len(others))]
         return np.concatenate([np.stack(own), others.astype(np.uint64)], axis=1)
 
     def fill(
@@ -120,19 +127,21 @@ class Reflections(VectorSampler):
         rows: VectorRows,
     ) -> None:
         """Make ``interval`` moves and reflect clusters after each measurement."""
+        if state.generator.shape[1] <= CLUSTER_WORDS:
+            raise InputError("chains of clusters of an earlier version cannot go on: begin them anew")
         shape = state.x.shape[1:3]
-        displacements, strengths = self.planes.bonds(model, shape)
+        bonds = self.planes.bonds(model, shape)
+        reflections = [reflection(*bonds, float(t)) for t in T]
         own, others = state.generator[:, :CLUSTER_WORDS].copy(), state.generator[:, CLUSTER_WORDS:].copy()
         keys = others.astype(np.uint32) if isinstance(self.sampler, Langevin) else others
-        inner, normals = VectorState(state.x, keys, state.step), np.empty(2 * len(self.planes.vectors))
+        inner, phases = VectorState(state.x, keys, state.step), self.planes.phases(shape)
+        vectors = np.asarray(self.planes.vectors, complex)
         for m in range(rows.values.shape[1]):
             if keep and m % keep == 0 and m // keep < rows.kept.shape[1]:
                 rows.kept[:, m // keep] = state.x
             rows.values[:, m] = self.sampler.advance(model, T, inner, 1, interval, 0, threads).values[:, 0]
-            for x, words, t in zip(state.x, own, T, strict=True):
-                fill_normals(words, normals)
-                u = self.planes.normals(shape, normals[::2] + 1j * normals[1::2])
-                reflect(x, u, displacements, strengths, t, words)
+            for x, words, reflect in zip(state.x, own, reflections, strict=True):
+                reflect(x, random_normals(*phases, vectors, words), words)
         state.generator = np.concatenate([own, inner.generator.astype(np.uint64)], axis=1)
         state.step = inner.step
 

@@ -112,7 +112,7 @@ def _new_runs(starts, bonds, new):
 
 
 @njit(cache=True, nogil=True)
-def _label_row(above, starts, bonds, new, wrap, upper, labels, parent, count):
+def _label_runs(above, starts, bonds, new, wrap, upper, labels, parent, count):
     """Write the labels of a row's runs, given those of the row above; return the number of labels so far.
 
     ``above`` and ``starts`` are where runs start in both rows, ``upper`` and ``labels`` their labels in order.
@@ -152,8 +152,38 @@ def _label_row(above, starts, bonds, new, wrap, upper, labels, parent, count):
 
 
 @njit(cache=True, nogil=True)
-def _close_torus(above, starts, bonds, upper, labels, parent):
-    """Join the labels of the last row and the first, below it."""
+def _place_of(i):
+    """Place of the labels of row i: the first row has one for itself."""
+    return 0 if i == 0 else 1 + i % 2
+
+
+@njit(cache=True, nogil=True)
+def label_row(i, wrap, marks, labels, parent, count):
+    """Give the runs of row i labels, given those of the row above; return the number of labels so far.
+
+    Parameters
+    ----------
+    i : int
+        The row; rows come in order.
+    wrap : uint64
+        Whether its last site has an active bond to its first.
+    marks, labels, parent
+        Those of `label_clusters`: starts of runs and active bonds of the row are there, starts of new labels are
+        written.
+    count : int
+        Number of labels of the rows above.
+    """
+    starts, bonds, new = marks[0], marks[1], marks[2]
+    _new_runs(starts[i], bonds[i], new[i])
+    upper, own = labels[_place_of(i - 1)], labels[_place_of(i)]
+    return _label_runs(starts[i - 1], starts[i], bonds[i], new[i], wrap, upper, own, parent, count)
+
+
+@njit(cache=True, nogil=True)
+def close_torus(marks, bonds, labels, parent):
+    """Join the labels of the last row and the first, below it, where ``bonds (words,)`` are active."""
+    H = marks.shape[1]
+    above, starts, upper = marks[0, H - 1], marks[0, 0], labels[_place_of(H - 1)]
     runs_above, runs = -1, -1
     for k in range(starts.shape[0]):
         todo = bonds[k]
@@ -161,7 +191,7 @@ def _close_torus(above, starts, bonds, upper, labels, parent):
             until = todo ^ (todo - ONE_BIT)
             todo &= todo - ONE_BIT
             run, other = runs + np.int64(ones(starts[k] & until)), runs_above + np.int64(ones(above[k] & until))
-            _connect(parent, labels[run], upper[other])
+            _connect(parent, labels[0, run], upper[other])
         runs_above += np.int64(ones(above[k]))
         runs += np.int64(ones(starts[k]))
 
@@ -215,9 +245,9 @@ def label_clusters(low, high, W, generator, active, unlike, marks, labels, paren
         Those of `_add_row`; without rows of ``sums`` nothing is added up.
     """
     H, words = low.shape
-    starts, bonds, new = marks[0], marks[1], marks[2]
+    starts, bonds = marks[0], marks[1]
     drawn = np.empty((2 * words + VECTOR - 1) // VECTOR * VECTOR, np.uint64)
-    count = 0
+    count = np.int64(0)
     for i in range(H):
         # Short rows share the words that are drawn together.
         share = max(1, drawn.shape[0] // (2 * words))
@@ -231,15 +261,13 @@ def label_clusters(low, high, W, generator, active, unlike, marks, labels, paren
             closing = drawn[at : at + words].copy()
         else:
             _bonds_between(low, high, i - 1, i, W, unlike, drawn[at : at + words], bonds[i])
-        _new_runs(starts[i], bonds[i], new[i])
-        own, upper = (0 if i == 0 else 1 + i % 2), (0 if i == 1 else 1 + (i + 1) % 2)
         known = count
-        count = _label_row(starts[i - 1], starts[i], bonds[i], new[i], wrap, labels[upper], labels[own], parent, count)
+        count = label_row(i, wrap, marks, labels, parent, count)
         if sums.shape[0]:
             sums[known:count] = 0.0
-            _add_row(starts[i], labels[own], low[i], unlike == NO_BIT, waves, i, sums)
+            _add_row(starts[i], labels[_place_of(i)], low[i], unlike == NO_BIT, waves, i, sums)
     _bonds_between(low, high, H - 1, 0, W, unlike, closing, drawn)
-    _close_torus(starts[H - 1], starts[0], drawn, labels[1 + (H - 1) % 2], labels[0], parent)
+    close_torus(marks, drawn, labels, parent)
     return count
 
 
@@ -262,7 +290,7 @@ def draw_shifts(parent, count, q, generator, shifts):
 
 
 @njit(cache=True, nogil=True)
-def _spread_row(starts, bonds, new, shifts, digit, label, turned):
+def spread_row(starts, bonds, new, shifts, digit, label, turned):
     """Write which sites of a row have a one as a digit of their shift, in place of those of the row above.
 
     ``label`` is that of the first new run; returned is that behind the last.
@@ -292,7 +320,7 @@ def recolour_clusters(low, high, W, q, marks, shifts):
     for i in range(H):
         first = label
         for p in range(2 if q > 2 else 1):
-            label = _spread_row(marks[0, i], marks[1, i], marks[2, i], shifts, uint64(p), first, turned[p])
+            label = spread_row(marks[0, i], marks[1, i], marks[2, i], shifts, uint64(p), first, turned[p])
         for k in range(words):
             inside = columns_in(W, k)
             if q == 2:

@@ -40,7 +40,7 @@ def _rotated(b, x, n):
     return b.or_(b.shl(x, _constant(x.type, n)), b.lshr(x, _constant(x.type, WORD_BITS - n)))
 
 
-def _emit_draw(b, s):
+def next_words(b, s):
     """Advance xoshiro256++ with state list ``s`` and return its number."""
     drawn = b.add(_rotated(b, b.add(s[0], s[3]), 23), s[0])
     shifted = b.shl(s[1], _constant(s[1].type, 17))
@@ -62,7 +62,7 @@ def _emit_below(b, s, some, undecided, digits):
     """Compare one random number per bit with its threshold; return the masks "below" and "all digits equal"."""
     below = _constant(some.type, 0)
     for one, none in digits:
-        drawn = _emit_draw(b, s)
+        drawn = next_words(b, s)
         digit = b.or_(b.and_(some, one), b.and_(b.not_(some), none))
         # The majority of (not drawn, digit, below), written so that it takes one three-operand instruction.
         below = b.or_(b.and_(b.not_(drawn), b.or_(digit, below)), b.and_(digit, below))
@@ -155,7 +155,7 @@ def draw_lane(typing, generator, first):
         base = data(context, b, signature.args[0], args[0])
         at = [b.add(args[1], ir.IntType(64)(i * LANES)) for i in range(4)]
         s = [_load(b, base, i, _WORD) for i in at]
-        drawn = _emit_draw(b, s)
+        drawn = next_words(b, s)
         for i in range(4):
             _store(b, s[i], base, at[i])
         return drawn
@@ -195,7 +195,7 @@ def _emit_active(b, s, threshold):
     first = [*s, _constant(_WORDS, 0), _constant(_WORDS, 2**WORD_BITS - 1), threshold]
     moved = list(state)
     digit = _emit_splat(b, b.ashr(digits, number(WORD_BITS - 1)))
-    differs = b.xor(_emit_draw(b, moved), digit)
+    differs = b.xor(next_words(b, moved), digit)
     # A number is below where it differs first at a one of the threshold.
     now_below = b.or_(below, b.and_(b.and_(undecided, differs), digit))
     left, rest = b.and_(undecided, b.not_(differs)), b.shl(digits, number(1))

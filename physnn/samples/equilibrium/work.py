@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from physnn import rng
+from physnn.errors import InputError
 from physnn.models.vectors import normalised
 from physnn.networks.tasks.transmogrifier import Transmogrifier
 from physnn.samplers.langevin import Langevin
-from physnn.samplers.reflections import Planes, Reflections
+from physnn.samplers.reflections import CLUSTER_WORDS, Planes, Reflections
 from physnn.samplers.vector_metropolis import Mala, VectorMetropolis, tuned
 from physnn.samplers.vectors import VectorSampler, VectorState
 from physnn.samples.base import check_finite
@@ -28,7 +29,7 @@ from physnn.samples.equilibrium.recipe import EquilibriumSweep, usual_step
 from physnn.samples.equilibrium.vector_ladder import run_vector_ladder
 from physnn.samples.exchanged import exchange_record, ladder_quantities
 from physnn.samples.named import lift
-from physnn.samples.sample import Sample
+from physnn.samples.sample import Results, Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.store.hdf5 import Group, Variable
 
@@ -36,6 +37,8 @@ BLOCK_SITES = 2e6
 """Moves of single sites between two looks at the clock."""
 BLOCK_BYTES = 3e7
 """Bytes of states that wait to be measured."""
+REDRAWN = b"lanes"
+"""Mark of tasks with clusters, which draw other random numbers than in earlier versions, so that parts do not mix."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -100,6 +103,18 @@ class EquilibriumSample(Sample):
             "mode_place": Variable(("mode", "axis"), modes, {"long_name": "k L / 2 pi of the modes"}),
             "t_conf": Variable(("T", "chain"), ratio, {"units": "J/k_B", "long_name": "<force> / <curvature>"}),
         }
+
+    def _prefix(self) -> bytes:
+        return super()._prefix() + (REDRAWN if self.recipe.clusters else b"")
+
+    def check_grown(self, done: Results) -> None:
+        """Raise InputError if a file holds reflected clusters of an earlier version, which drew other numbers."""
+        words = [np.shape(chain["state_generator"])[-1] for chain in done.values() if "state_generator" in chain]
+        if self.recipe.clusters and words and min(words) <= CLUSTER_WORDS:
+            raise InputError(
+                "the chains of this file have clusters of an earlier version, and it cannot grow: use --restart to "
+                "begin anew, or another --out"
+            )
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
         """Measurements, averages and last states of the chains of a task, which go on from a checkpoint.
