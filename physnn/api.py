@@ -26,6 +26,7 @@ from physnn.samples.named import canonical_words, identity, load_model
 from physnn.samples.noise.recipe import NoiseSweep, bundled_names, noise_values
 from physnn.samples.percolation.recipe import PercolationSweep
 from physnn.samples.shards import parse_shard
+from physnn.samples.temperature.own_model import own_model, tables_of
 from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.sweep_file import open_datatree, read_sweep
 
@@ -102,12 +103,14 @@ def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settin
     given = {key: value for key, value in settings.items() if value is not None}
     if isinstance(given.get("module"), str):
         given["module"] = located(given["module"])
+        if kind == "temperature" and "tables" not in given:
+            given |= own_model(given["module"])
     names = given.get("networks")
     if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
         given["networks"] = absolute(names) if kind == "memory" else bundled_names(names)
     old = recipe_on_disk(out) if out is not None and (extend or kind == "equilibrium") else None
     if extend and old is not None and old.kind == kind:
-        if getattr(old, "module", None) and "module" not in given:
+        if getattr(old, "module", None) and not getattr(old, "tables", None) and "module" not in given:
             raise InputError(f"the file was made with code that is not run unasked: name it, --module {old.module}")
         # Identities belong to the names that they were found for.
         stale = {i for name, i in (("networks", "network_ids"), ("model", "model_id")) if name in given}
@@ -181,7 +184,7 @@ def _check_one_grid(recipe: Recipe) -> None:
 
 
 def sample(
-    model: str | Sequence[str] | Ising | Potts | Clock,
+    model: str | Sequence[str] | Ising | Potts | Clock | Any,
     L: int | Sequence[int],
     T: float | Sequence[float],
     *,
@@ -196,7 +199,7 @@ def sample(
     ----------
     model : str, sequence of str, Ising, Potts or Clock
         ``"ising"``, ``"potts"``, ``"clock"``, an instance of `physnn.models`, or words that name a coupling of unit
-        vectors, as ``"xy"``.
+        vectors, as ``"xy"``.  Or an instance of a class of your own, see `physnn.models.tabulated.tabulated`.
     L, T : number or sequence
         Sides of the lattice, and temperatures in units of the coupling (k_B = 1).  A single number makes no dimension.
     sampler : str, optional
@@ -246,9 +249,12 @@ def sample(
         if not all(isinstance(word, str) for word in model):
             raise InputError(f'a model is named by texts, as ("on", "3"), not {model!r}')
         named = {"model": model[0] if len(model) == 1 else tuple(model)}
+    elif hasattr(model, "bond_energy"):
+        tables = tables_of(model, type(model).__name__)
+        named = {"model": "own", "tables": tables, "module_digest": tables.digest()}
     elif not isinstance(model, str):
         raise InputError(f"a {type(model).__name__} has no sweep: its samplers are called with physnn.samplers.advance")
-    colours = isinstance(named["model"], str) and named["model"] in MODELS
+    colours = isinstance(named["model"], str) and named["model"] in (*MODELS, "own")
     try:
         sizes, temperatures = (tuple(np.atleast_1d(values).tolist()) for values in (L, T))
     except ValueError:

@@ -19,6 +19,7 @@ from physnn.models import Ising, Lattice, LatticeModel, Potts, Tabulated
 from physnn.models.tabulated import number_of_colours, tabulated
 from physnn.networks.source import imported_class, located, module_digest
 from physnn.samplers import SAMPLERS, advance, start, thermalise
+from physnn.samples.temperature.own_model import code_of_users
 
 LARGEST_Z = 4.5
 """|z| from which a result counts as wrong: in 100 right ones it is exceeded with a probability of 0.0007."""
@@ -244,16 +245,11 @@ def cases_of(module: str) -> tuple[list[SamplerCase], tuple[str, ...]]:
     """
     place = located(module)
     made = imported_class(place, module_digest(place))
-    try:
+    with code_of_users(module):
         model = made()
         q = number_of_colours(model)
         sides = next((s for s in SMALL_LATTICES if q ** math.prod(s) <= MOST_CONFIGURATIONS), (2, 2))
         found = tabulated(model, getattr(model, "lattice", Lattice("square", sides)))
-    except (InputError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # also SystemExit: a model that ends the process is no success
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(f"{module} is no model of colours: {told}; it needs q and bond_energy(a, b)") from error
     # Random starts, also below a critical temperature.
     found = replace(found, critical_temperature=0.0)
     unit = float(np.ptp(found.pairs()[: len(found.pair)])) or float(np.ptp(found.site)) or 1.0

@@ -23,7 +23,11 @@ OF_OSCILLATORS = ("r", "r_cumulant", "locked", "local_order", "vortices")
 
 @click.command("run")
 @click.argument("settings", type=click.Path(path_type=Path, dir_okay=False))
-@opt.kind_option
+@click.option(
+    "--module",
+    metavar="FILE.py[:CLASS]",
+    help="Where a kind is defined that physnn does not have, or a network or model of your own; its code is run.",
+)
 @click.option("--observable", help="What to fit at the end [default: what the file allows first].")
 @line_option
 @opt.extend_option("what its kind allows")
@@ -32,7 +36,7 @@ OF_OSCILLATORS = ("r", "r_cumulant", "locked", "local_order", "vortices")
 @opt.out_option("run.h5")
 @opt.json_option
 @opt.run_options
-def run_command(settings: Path, module: Path | None, **options: Any) -> None:
+def run_command(settings: Path, module: str | None, **options: Any) -> None:
     """Run a recipe of any kind: SETTINGS is a file of them, TOML or JSON, or a file that physnn wrote.
 
     \b
@@ -40,15 +44,21 @@ def run_command(settings: Path, module: Path | None, **options: Any) -> None:
 
     A rerun continues where an interrupted one stopped.
     """
+    from physnn.networks.source import located
     from physnn.samples.kinds import class_of, load_kinds, recipe_from
+    from physnn.samples.temperature.own_model import own_model
     from physnn.store.sweep_file import FORMAT
 
     call = Call.of(options, "run.h5")
     found = read_config(settings)
-    if module:
-        load_kinds(module)
     if "kind" not in found:
         raise InputError(f'{settings} does not say its kind, as in: kind = "temperature"')
+    if module and module.endswith(".py"):
+        load_kinds(Path(module))
+    elif module:
+        found |= {"module": located(module)} if found["kind"] != "temperature" else own_model(module)
+    elif found.get("module") and not found.get("tables"):
+        raise InputError(f"these settings run code: allow it with --module {found['module']}")
     recipe = recipe_from(found, settings).resolved()
     lines = call.lines(recipe)
     count = finished("run", recipe, call)

@@ -286,6 +286,13 @@ def _model(networks: tuple[str, ...], model: tuple[str, ...]) -> tuple[str, ...]
 
 
 @click.command("sweep-temperature", cls=opt.RecipeCommand, recipes=(TEMPERATURE_RECIPE,), leave=("tempering",))
+@click.option("--model", type=click.Choice(["ising", "potts", "clock"]), help="Lattice model [default: ising].")
+@click.option(
+    "--module",
+    metavar="FILE.py:CLASS",
+    help="A model of your own in its place: the class, with q and bond_energy(a, b), from a file or an installed "
+    "package.module:CLASS.  Its code is run, once.",
+)
 @click.option(
     "--tempering", is_flag=False, flag_value="given", type=click.Choice(["given", "acceptance", "feedback"]),
     help="Exchange replicas between the temperatures of a size; placed by pilots for equal swap rates or by feedback.",
@@ -304,6 +311,7 @@ def sweep_temperature_command(**options: Any) -> None:
     physnn sweep-temperature --target-error 0.0001 --out precise.h5
     physnn sweep-temperature --device cuda --L 1024 2048 4096
     physnn sweep-temperature --L 8 --T 1.5 2 2.5 4 --tempering
+    physnn sweep-temperature --module my_model.py:BlumeCapel --L 8 16 --T 0.5 0.6 0.7 0.8 --algorithm metropolis
 
     A rerun continues where an interrupted one stopped.
     """
@@ -313,6 +321,13 @@ def sweep_temperature_command(**options: Any) -> None:
     call = Call.of(options, "sweep-temperature.h5")
     check_observable(call.observable or "binder")
     settings = _with_target(call, call.settings(TemperatureSweep, options))
+    if options["model"] and options["module"]:
+        raise InputError("--model and --module exclude each other; give one")
+    if options["module"] or options["model"]:
+        stale = {"model", "module", "module_digest", "tables"} - opt.given(options).keys()
+        settings = {name: value for name, value in settings.items() if name not in stale}
+    elif settings.get("module") and not settings.get("tables"):
+        raise InputError(f"these settings run code: allow it with --module {settings['module']}")
     choose_algorithm(settings, call.device, call.elsewhere)
     from physnn import api
 

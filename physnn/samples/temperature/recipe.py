@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from physnn.errors import InputError
 from physnn.models import IMPROVED_QUANTITIES, Clock, Ising, Lattice, LatticeModel, Potts, Tabulated, on_lattice
 from physnn.samples.base import Growth, Recipe, longer, more, most
+from physnn.samples.temperature.own_model import Coupling, ModelTables
 
 if TYPE_CHECKING:
     from physnn.samplers import Sampler
 
-SWEEPS = {"ising": 5000, "potts": 20_000, "clock": 20_000}
+SWEEPS = {"ising": 5000, "potts": 20_000, "clock": 20_000, "own": 20_000}
 """Measurements in a chain at L >= 128 by model, unless asked for otherwise: clusters of Potts models decorrelate more
 slowly, and corrections to scaling are larger."""
 PLACING_PILOTS = {"given": 0, "acceptance": 2, "feedback": 4}
@@ -25,9 +26,9 @@ INSIDE = 0.9
 """Share of the window in which the critical temperature lies at every size (convention)."""
 NARROWING = {"cubic": 1.5874}
 """Power of L by which the default window narrows on a kind of lattice, 1/nu of Ising models there; 1 on others."""
+OF_OTHERS = ("q", "coupling", "J2", "field")
+"""Settings of other models than those that users bring."""
 Temperature = Annotated[float, Field(gt=0, le=1e6)]
-Coupling = Annotated[float, Field(ge=-1e100, le=1e100)]
-"""Numbers with the unit of an energy; sums over all bonds, and their squares, stay within doubles."""
 
 
 def algorithms() -> dict[str, Sampler]:
@@ -79,6 +80,10 @@ class TemperatureSweep(Recipe):
 
     With ``tempering`` all temperatures of a size make a ladder on which replicas are exchanged after every measurement;
     ``chains`` are independent ladders.  ``ladders`` are those that pilots have placed.
+
+    With ``model`` "own" it is that of ``tables``, which `physnn.samples.temperature.own_model.own_model` made from the
+    class that ``module`` names, and ``module_digest`` says what its text was.  Tables are data: no code is needed to
+    run, continue or read what they describe.
     """
 
     control: ClassVar[str] = "T"
@@ -88,6 +93,7 @@ class TemperatureSweep(Recipe):
     grows: ClassVar[Mapping[str, Growth]] = {
         "L": more, "T": more, "chains": most, "sweeps": longer, "ladders": more_ladders,
     }  # fmt: skip
+    located: ClassVar[tuple[str, ...]] = ("module",)
     decides: ClassVar[str] = "sweeps"
 
     kind: Literal["temperature"] = "temperature"
@@ -104,7 +110,10 @@ class TemperatureSweep(Recipe):
         default=0.8,
         description="They are T_0 (1 + u/L), |u| up to this; T_0 is the critical temperature to two places or more.",
     )
-    model: Literal["ising", "potts", "clock"] = Field(default="ising", description="Lattice model.")
+    model: Literal["ising", "potts", "clock", "own"] = "ising"
+    module: str | None = None
+    module_digest: str = ""
+    tables: ModelTables | None = None
     q: Annotated[int, Field(ge=2, le=64)] = Field(
         default=3, description="Colours of the Potts model, 2 to 4, or directions of the clock model, 2 to 64."
     )
@@ -202,7 +211,9 @@ class TemperatureSweep(Recipe):
         """Return the fields that a file does not record: those of ladders and lattices where there are none."""
         plain = {"lattice": "square", "aspect": 1.0, "J2": 0.0}
         same = {name for name, value in plain.items() if getattr(self, name) == value}
-        same |= {name for name in ("tempering", "ladders") if not getattr(self, name)}
+        same |= {
+            name for name in ("tempering", "ladders", "module", "module_digest", "tables") if not getattr(self, name)
+        }
         return super().unused() | same | ({"edges"} if set(self.edges) == {"periodic"} else set())
 
     def colours(self) -> Ising | Potts | Clock:
@@ -213,8 +224,26 @@ class TemperatureSweep(Recipe):
 
     def model_on(self, L: int) -> LatticeModel:
         """Return the model on the lattice of one size."""
+        if (self.model == "own") != (self.tables is not None):
+            raise InputError(f"the model {self.model!r} and the tables of this recipe do not belong together")
+        if self.tables is not None:
+            return self.tables.on(self.lattice_of(L))
         assert isinstance(self.J2, float)
         return on_lattice(self.colours(), self.lattice_of(L), self.J2)
+
+    @property
+    def words(self) -> tuple[str | int | float, ...]:
+        """Key words of the random numbers of a model, at one value of every control parameter."""
+        assert isinstance(self.field, float) and isinstance(self.J2, float)
+        found: tuple[str | int | float, ...]
+        if self.tables is not None:
+            found = self.model, self.module_digest, self.tables.digest(), self.algorithm
+        else:
+            q = 2 if self.model == "ising" else self.q
+            found = self.model, q, self.coupling, self.field, self.algorithm
+        if self.on_torus and self.tables is None:
+            return found
+        return *found, self.lattice, self.aspect, *self.lattice_of(self.L[0]).edges, self.J2
 
     @property
     def on_torus(self) -> bool:
@@ -291,6 +320,7 @@ class TemperatureSweep(Recipe):
         """
         if self.several:
             return self._resolved_each()
+        self._check_own()
         models = {L: self.model_on(L) for L in self.L}
         if self.model != "ising" and self.field:
             raise InputError("the field belongs to the Ising model; leave --field out or use --model ising")
@@ -328,6 +358,21 @@ class TemperatureSweep(Recipe):
         first, *_ = [self.at(dict(zip(self.several, v, strict=True))).resolved() for v in itertools.product(*values)]
         return first.model_copy(update={name: getattr(self, name) for name in self.several})
 
+    def _check_own(self) -> None:
+        """Raise InputError where a model of a user is named, but not there, or has settings of other models."""
+        if self.module and self.tables is None:
+            raise InputError(f"these settings run code: allow it with --module {self.module}")
+        plain = {name: field.default for name, field in type(self).model_fields.items() if name in OF_OTHERS}
+        if self.tables is not None and (wrong := [n for n, value in plain.items() if getattr(self, n) != value]):
+            raise InputError(f"--{wrong[0]} belongs to other models: leave it out, and let the class of yours have it")
+
+    def merged(self, new: Self, extend: bool) -> Self:
+        """Recipe to run where a file holds this one, see `Recipe.merged`; raises InputError if a class has changed."""
+        if self.tables and new.tables and self.module_digest != new.module_digest:
+            named = new.module or f"the model {new.tables.name}"
+            raise InputError(f"{named} has changed since this began; use --restart to begin anew, or another --out")
+        return super().merged(new, extend)
+
     def _check_tempering(self) -> None:
         """Raise InputError where replicas cannot be exchanged."""
         if len(self.T or range(self.points)) < 2:
@@ -342,6 +387,8 @@ class TemperatureSweep(Recipe):
     @property
     def components(self) -> int:
         """Number n of components of the order parameter: 1 for Ising, q - 1 for Potts, 2 for clock models."""
+        if self.tables is not None:
+            return int(np.linalg.matrix_rank(np.array(self.tables.order)))
         return {"ising": 1, "potts": self.q - 1, "clock": min(2, self.q - 1)}[self.model]
 
     @property

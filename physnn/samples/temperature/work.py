@@ -170,13 +170,7 @@ class TemperatureSample(Sample):
 
     def seeds(self, *words: rng.Word) -> np.random.SeedSequence:
         """Seeds of a chain or a ladder of the model, with further key words."""
-        recipe = self.recipe
-        q = 2 if recipe.model == "ising" else recipe.q
-        assert isinstance(recipe.field, float) and isinstance(recipe.J2, float)
-        what: list[rng.Word] = [recipe.model, q, recipe.coupling, recipe.field, recipe.algorithm]
-        if not recipe.on_torus:
-            what += [recipe.lattice, recipe.aspect, *recipe.lattice_of(recipe.L[0]).edges, recipe.J2]
-        return rng.seed_sequence(recipe.seed, "chain", *what, *words)
+        return rng.seed_sequence(self.recipe.seed, "chain", *self.recipe.words, *words)
 
     def resumed(self, task: Task, checkpoint: Checkpoint) -> Chain | None:
         """Chain that a checkpoint holds, or None if it holds none."""
