@@ -17,9 +17,8 @@ from physnn.exact.ising.oracle import Exact, exact
 from physnn.jobs.run import Progress, silent
 from physnn.models import Ising, Lattice, LatticeModel, Potts, Tabulated
 from physnn.models.tabulated import number_of_colours, tabulated
-from physnn.networks.source import imported_class, located, module_digest
+from physnn.networks.source import code_of_users, imported_class, located, module_digest
 from physnn.samplers import SAMPLERS, advance, start, thermalise
-from physnn.samples.temperature.own_model import code_of_users
 
 LARGEST_Z = 4.5
 """|z| from which a result counts as wrong: in 100 right ones it is exceeded with a probability of 0.0007."""

@@ -1,12 +1,14 @@
-"""Where a network that users bring comes from: a class that they name, weights from a file, and its identity."""
+"""Where a network or model that users bring comes from: a class that they name, weights from a file, its identity."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
 import sys
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,18 @@ def imported_class(module: str, digest: str) -> Any:
     if not callable(found):
         raise InputError(f"{place} has no class {name}")
     return found
+
+
+@contextlib.contextmanager
+def code_of_users(module: str) -> Iterator[None]:
+    """Run what a user wrote of a model of colours; whatever it raises becomes an `InputError` that names ``module``."""
+    try:
+        yield
+    except (InputError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # also SystemExit: a model that ends the process is no success
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{module} is no model of colours: {told}; it needs q and bond_energy(a, b)") from error
 
 
 def _imported(place: str, digest: str) -> types.ModuleType:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from physnn.errors import InputError
 from physnn.models import Lattice, Tabulated
 from physnn.models.tabulated import MOST_COLOURS, tabulated
+from physnn.networks.source import code_of_users, imported_class, located, module_digest
 
 Coupling = Annotated[float, Field(ge=-1e100, le=1e100)]
 """Number with the unit of an energy; sums over all bonds, and their squares, stay within doubles."""
-Rows = tuple[tuple[Coupling, ...], ...]
+_Rows = tuple[tuple[Coupling, ...], ...]
 
 
 class ModelTables(BaseModel):
@@ -24,9 +22,9 @@ class ModelTables(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: Annotated[str, Field(max_length=100)]
-    pair: Annotated[tuple[Rows, ...], Field(min_length=1, max_length=2)]
+    pair: Annotated[tuple[_Rows, ...], Field(min_length=1, max_length=2)]
     site: Annotated[tuple[Coupling, ...], Field(min_length=2, max_length=MOST_COLOURS)]
-    order: Rows
+    order: _Rows
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -50,18 +48,6 @@ class ModelTables(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-@contextlib.contextmanager
-def code_of_users(module: str) -> Iterator[None]:
-    """Run what a user wrote; whatever it raises becomes an `InputError` that names ``module``."""
-    try:
-        yield
-    except (InputError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # also SystemExit: a model that ends the process is no success
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(f"{module} is no model of colours: {told}; it needs q and bond_energy(a, b)") from error
-
-
 def tables_of(model: Any, module: str) -> ModelTables:
     """Tables of a model that a user made; raises InputError, which names ``module``, if it is none."""
     with code_of_users(module):
@@ -83,8 +69,6 @@ def own_model(module: str) -> dict[str, Any]:
     InputError
         If there is no such class, or it is no model of colours.
     """
-    from physnn.networks.source import imported_class, located, module_digest
-
     place = located(module)
     digest = module_digest(place)
     made = imported_class(place, digest)
