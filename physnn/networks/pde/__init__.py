@@ -1,0 +1,1 @@
+"""Differential equations as data, and networks that are trained to solve them."""
