@@ -50,7 +50,8 @@ def store_at(b, value, base, index):
     b.store(value, b.bitcast(b.gep(base, [index]), value.type.as_pointer()), align=align)
 
 
-def _splat(b, number, vector):
+def splat(b, number, vector):
+    """Return the vector with the same number everywhere."""
     none = ir.Constant(vector, ir.Undefined)
     everywhere = ir.VectorType(_LANE, vector.count)([0] * vector.count)
     return b.shuffle_vector(b.insert_element(none, number, _LANE(0)), none, everywhere)
@@ -100,7 +101,7 @@ def emit_block(b, vector, sites, source, lines, weights, bias, out, to):
             at = b.add(here, j)
             for i, s in enumerate(sums):
                 x = b.load(b.gep(source, [b.add(at, INDEX(i * n))]))
-                b.store(multiply_add(b, _splat(b, x, vector), w, b.load(s)), s)
+                b.store(multiply_add(b, splat(b, x, vector), w, b.load(s)), s)
     for i, s in enumerate(sums):
         store_at(b, b.load(s), out, b.add(to, INDEX(i * n)))
 
@@ -174,7 +175,7 @@ def tangents(typing, x, start, field, normals, bias, gamma, scale, length2, widt
         n = vector.count
         states, f, xi, squares = (data(context, b, kinds[i], args[i]) for i in (0, 2, 3, 7))
         line = b.extract_value(context.make_array(kinds[3])(context, b, args[3]).shape, 1)
-        gamma_, scale_ = (_splat(b, args[i], vector) for i in (5, 6))
+        gamma_, scale_ = (splat(b, args[i], vector) for i in (5, 6))
         with cgutils.for_range_slice(b, INDEX(0), args[8], INDEX(1), INDEX) as (site, _):
             place = b.mul(site, INDEX(n))
             here = vector_at(b, states, b.add(args[1], place), vector)
@@ -182,7 +183,7 @@ def tangents(typing, x, start, field, normals, bias, gamma, scale, length2, widt
             v = b.fmul(gamma_, vector_at(b, f, place, vector))
             v = multiply_add(b, scale_, noise, v)
             parallel = b.fneg(_sum(b, b.fmul(here, v)))
-            v = multiply_add(b, _splat(b, parallel, vector), here, v)
+            v = multiply_add(b, splat(b, parallel, vector), here, v)
             store_at(b, v, f, place)
             b.store(_sum(b, b.fmul(v, v)), b.gep(squares, [site]))
         return context.get_dummy_value()
@@ -205,10 +206,10 @@ def moved(typing, x, start, tangent, keep, go, bias, new, width):
         with cgutils.for_range_slice(b, INDEX(0), args[7], INDEX(1), INDEX) as (site, _):
             place = b.mul(site, INDEX(vector.count))
             at = b.add(args[1], place)
-            y = b.fmul(_splat(b, b.load(b.gep(c, [site])), vector), vector_at(b, v, place, vector))
-            y = multiply_add(b, _splat(b, b.load(b.gep(a, [site])), vector), vector_at(b, states, at, vector), y)
+            y = b.fmul(splat(b, b.load(b.gep(c, [site])), vector), vector_at(b, v, place, vector))
+            y = multiply_add(b, splat(b, b.load(b.gep(a, [site])), vector), vector_at(b, states, at, vector), y)
             length = b.call(root, [_sum(b, b.fmul(y, y))])
-            y = b.fmul(y, _splat(b, b.fdiv(ir.Constant(number, 1.0), length), vector))
+            y = b.fmul(y, splat(b, b.fdiv(ir.Constant(number, 1.0), length), vector))
             store_at(b, y, to, at)
         return context.get_dummy_value()
 
@@ -229,7 +230,7 @@ def retracted(typing, x, start, field, normals, bias, gamma, scale, new, width):
         n = vector.count
         states, f, xi, to = (data(context, b, kinds[i], args[i]) for i in (0, 2, 3, 7))
         line = b.extract_value(context.make_array(kinds[3])(context, b, args[3]).shape, 1)
-        gamma_, scale_ = (_splat(b, args[i], vector) for i in (5, 6))
+        gamma_, scale_ = (splat(b, args[i], vector) for i in (5, 6))
         name = f"llvm.sqrt.f{32 if isinstance(number, ir.FloatType) else 64}"
         root = cgutils.get_or_insert_function(b.module, ir.FunctionType(number, [number]), name)
         with cgutils.for_range_slice(b, INDEX(0), args[8], INDEX(1), INDEX) as (site, _):
@@ -239,9 +240,9 @@ def retracted(typing, x, start, field, normals, bias, gamma, scale, new, width):
             noise = _emit_normals(b, xi, line, b.mul(site, INDEX(-(-n // 4))), vector)
             v = multiply_add(b, scale_, noise, b.fmul(gamma_, vector_at(b, f, place, vector)))
             parallel = b.fneg(_sum(b, b.fmul(here, v)))
-            y = b.fadd(here, multiply_add(b, _splat(b, parallel, vector), here, v))
+            y = b.fadd(here, multiply_add(b, splat(b, parallel, vector), here, v))
             length = b.call(root, [_sum(b, b.fmul(y, y))])
-            store_at(b, b.fmul(y, _splat(b, b.fdiv(ir.Constant(number, 1.0), length), vector)), to, at)
+            store_at(b, b.fmul(y, splat(b, b.fdiv(ir.Constant(number, 1.0), length), vector)), to, at)
         return context.get_dummy_value()
 
     number = x.dtype

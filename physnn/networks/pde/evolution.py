@@ -115,9 +115,7 @@ STRING = Domain((0,), (1,), end=1.0)
 
 def _wave_solution(p: np.ndarray) -> np.ndarray:
     x, t = p.T
-    return np.asarray(
-        np.sin(PI * x) * np.cos(2 * PI * t) + 0.5 * np.sin(4 * PI * x) * np.cos(8 * PI * t)
-    )
+    return np.asarray(np.sin(PI * x) * np.cos(2 * PI * t) + 0.5 * np.sin(4 * PI * x) * np.cos(8 * PI * t))
 
 
 def _wave(sizes: Sizes) -> tuple[PointSet, ...]:

@@ -53,7 +53,9 @@ def read_reference(path: Path, problem: PdeProblem) -> Reference:
         comma = "," if path.name.removesuffix(".xz").endswith(".csv") else None
         rows = np.loadtxt([x for x in lines if x[:1] not in ("%", "#")], delimiter=comma, ndmin=2)
     except (OSError, ValueError, lzma.LZMAError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the reference {path}: {error}; it has a row of numbers for every point") from None
+        raise InputError(
+            f"cannot read the reference {path}: {error}; it has a row of numbers for every point"
+        ) from None
     heads = [[float(t) for t in re.findall(r"t=([0-9.eE+-]+)", x)] for x in lines if x.startswith("%")]
     times = np.array(max(heads, key=len, default=[]))[::outputs]
     if len(times) and rows.shape[1] == inputs - 1 + outputs * len(times):

@@ -1,0 +1,1 @@
+"""Derivatives of networks with tanh layers: forwards, and backwards to the gradient, in blocks of points."""
