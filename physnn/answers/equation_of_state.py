@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from physnn.analysis.statistics.claims import Claim, claims
+from physnn.analysis.statistics.claims import Claim
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
+from physnn.answers.forms import arm_claims
 from physnn.errors import InputError
 from physnn.store.sweep_file import SweepFile, read_sweep
-
-CONTROLS = {"expanded": ("law", "init", "step"), "scaled": (), "standardised": (), "other": ()}
-"""Forms that are judged against ``raw``, each with what may explain it."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +57,11 @@ def state_answer(path: Path | str) -> StateAnswer:
     marks = tuple(int(t) for t in found["mark"])
     errors = {arm: found["loss"][k] for k, arm in enumerate(arms)}
     share = np.abs(found["bag"] / found["e"]).max(-1)
-    judged: list[Claim] = []
-    if "raw" in errors and len(found["seed"]) > 1:
-        for arm in arms:
-            if arm in CONTROLS:
-                controls = [name for name in CONTROLS[arm] if name in errors]
-                judged += claims(errors, marks, arm, "raw", controls)
     return StateAnswer(
         len(found["seed"]),
         marks,
         {arm: mean_over(errors[arm][:, -1]) for arm in arms},
         {arm: mean_over(found["chi2"][k, :, -1]) for k, arm in enumerate(arms)},
         {arm: mean_over(share[k]) for k, arm in enumerate(arms)},
-        tuple(judged),
+        arm_claims(errors, marks),
     )

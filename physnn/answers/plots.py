@@ -141,3 +141,14 @@ def plot_state(path: Path, out: Path | None = None) -> Path:
     sweep = read_sweep(path)
     figure = state_figure(state_arrays(sweep), list(sweep.recipe["arms"]), SPECIES, published())
     return save(figure, out or path.with_suffix(".png"))
+
+
+def plot_pde(path: Path, out: Path | None = None) -> Path:
+    """Draw errors of trained solvers of a differential equation during training and by width; return the PNG's path."""
+    from physnn.answers.pde import pde_answers, pde_arrays
+    from physnn.figures.pde import pde_figure
+
+    sweep = read_sweep(path)
+    recipe = sweep.recipe
+    figure = pde_figure(recipe["problem"], pde_arrays(sweep), list(recipe["arms"]), pde_answers(path)[-1].claims)
+    return save(figure, out or path.with_suffix(".png"))

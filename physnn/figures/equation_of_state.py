@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from physnn.figures.style import errorbar, look, new_figure
+from physnn.figures.style import error_curves, look, new_figure
 
 PANELS = (("p", r"$p/T^4$"), ("e", r"$\varepsilon/T^4$"), ("s", r"$s/T^3$"), ("cs2", r"$c_s^2$"))
 """Quantities beside lattice data, all dimensionless."""
@@ -43,12 +43,7 @@ def state_figure(
         _band(axes[1, 1], k, arrays["temperature"], arrays["mass"][shown[0], :, k], name)
     axes[1, 1].set(xlabel="temperature $T$ (MeV)", ylabel=f"mass, {arms[shown[0]]} (GeV)")
     axes[1, 1].legend(frameon=False, fontsize=9)
-    for k, arm in enumerate(arms):
-        logs = np.log10(arrays["loss"][k])
-        error = logs.std(0, ddof=1) / np.sqrt(len(logs)) if len(logs) > 1 else None
-        # Arms side by side: equal ones would hide each other.
-        at = arrays["mark"] * 1.04 ** (k - (len(arms) - 1) / 2)
-        errorbar(axes[1, 2], k, at, logs.mean(0), error, ms=4, ls="-", lw=0.8, label=arm)
+    error_curves(axes[1, 2], arrays["mark"], dict(zip(arms, arrays["loss"], strict=True)))
     axes[1, 2].set(xscale="log", xlabel="steps", ylabel=r"$\log_{10}$ of the mean squared deviation")
     axes[1, 2].legend(frameon=False, fontsize=8, loc="lower left", ncols=2)
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,16 @@ def errorbar(axes: Axes, k: int, x: Any, y: Any, yerr: Any = None, xerr: Any = N
     """Points of curve k with errors, unconnected unless a style says so."""
     colour, marker = look(k)
     axes.errorbar(x, y, yerr, xerr, **{"color": colour, "marker": marker, "ls": "none"} | style)
+
+
+def error_curves(axes: Axes, marks: np.ndarray, errors: Mapping[str, np.ndarray]) -> None:
+    """Mean log10 of errors ``(seeds, marks)`` by name during training, with standard errors over seeds."""
+    for k, (name, each) in enumerate(errors.items()):
+        logs = np.log10(each)
+        error = logs.std(0, ddof=1) / np.sqrt(len(logs)) if len(logs) > 1 else None
+        # Side by side: equal ones would hide each other.
+        at = marks * 1.04 ** (k - (len(errors) - 1) / 2)
+        errorbar(axes, k, at, logs.mean(0), error, ms=4, ls="-", lw=0.8, label=name)
 
 
 def draw_zone(

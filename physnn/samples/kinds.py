@@ -24,6 +24,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "landscape-sampling": "physnn.samples.landscape.walkers:SignSamplingSample",
     "train-kuramoto": "physnn.samples.training.kuramoto:KuramotoSample",
     "train-eos": "physnn.samples.training.equation_of_state:StateSample",
+    "train-pde": "physnn.samples.training.pde:PdeSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",
 }
 """Class of every kind, as ``MODULE:CLASS`` or itself."""

@@ -73,9 +73,10 @@ class Domain:
 
     def _outside(self, points: np.ndarray) -> np.ndarray:
         """Whether points are in no hole."""
-        free = np.ones(len(points), bool)
+        space = points[:, : len(self.low)]
+        free: np.ndarray = np.ones(len(points), bool)
         for hole in self.holes:
-            free &= ((points[:, : len(self.low)] - hole.centre) ** 2).sum(1) > hole.radius**2
+            free &= np.linalg.norm(space - np.array(hole.centre), axis=1) > hole.radius
         return free
 
     def inside(self, n: int) -> np.ndarray:
@@ -85,7 +86,7 @@ class Domain:
             points = self._placed(halton(tried, len(self.low) + self._times))
             points = points[self._outside(points)]
             if len(points) >= n:
-                return points[:n]
+                return np.asarray(points[:n])
             tried *= 2
             if tried > 100 * n:
                 raise InputError("the holes leave nothing of the box")

@@ -13,7 +13,7 @@ from physnn.bundled import data_folder
 from physnn.errors import InputError
 from physnn.networks.pde.equations import PdeProblem, Reference
 
-NODES = 160
+QUADRATURE = 160
 """Points of Gauss-Hermite quadrature in the solution of Burgers' equation: more change its 12th digit."""
 MODES, STEPS = 256, 2000
 """Points of space and steps of time of the Kuramoto-Sivashinsky solution; half the step changes it by 5e-4 at most."""
@@ -47,15 +47,12 @@ def read_reference(path: Path, problem: PdeProblem) -> Reference:
     """
     inputs, outputs = len(problem.inputs), len(problem.outputs)
     try:
-        opened = lzma.open(path, "rt") if path.suffix == ".xz" else path.open()
-        with opened as file:
-            lines = file.read().splitlines()
+        packed = path.read_bytes()
+        lines = (lzma.decompress(packed) if path.suffix == ".xz" else packed).decode().splitlines()
         comma = "," if path.name.removesuffix(".xz").endswith(".csv") else None
         rows = np.loadtxt([x for x in lines if x[:1] not in ("%", "#")], delimiter=comma, ndmin=2)
     except (OSError, ValueError, lzma.LZMAError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"cannot read the reference {path}: {error}; it has a row of numbers for every point"
-        ) from None
+        raise InputError(f"cannot read the reference {path}: {error}; it has a row of numbers a point") from None
     heads = [[float(t) for t in re.findall(r"t=([0-9.eE+-]+)", x)] for x in lines if x.startswith("%")]
     times = np.array(max(heads, key=len, default=[]))[::outputs]
     if len(times) and rows.shape[1] == inputs - 1 + outputs * len(times):
@@ -75,7 +72,7 @@ def cole_hopf(points: np.ndarray, viscosity: float) -> np.ndarray:
     With u = -2 nu (ln phi)_x phi solves the heat equation, whose kernel turns both into integrals (J. D. Cole, Quart.
     Appl. Math. 9 (1951) 225; E. Hopf, Comm. Pure Appl. Math. 3 (1950) 201).
     """
-    nodes, weights = np.polynomial.hermite.hermgauss(NODES)
+    nodes, weights = np.polynomial.hermite.hermgauss(QUADRATURE)
     x, t = points[:, :1], points[:, 1:]
     y = x - np.sqrt(4 * viscosity * t) * nodes
     log = -np.cos(np.pi * y) / (2 * np.pi * viscosity)

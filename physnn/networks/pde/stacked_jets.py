@@ -55,23 +55,21 @@ class StackedEngine:
         """Outputs at points ``(n, inputs)``: ``(seeds, n, outputs)``."""
         own = {name: self._tensor(values) for name, values in weights.items()}
         only = np.zeros(1, int)
-        return jets(own, self._tensor(points), only, only, ())[:, 0].cpu().numpy()
+        return jets(own, self._tensor(points), only, only, only)[:, 0].cpu().numpy()
 
     def _loss(self, weights: Mapping[str, Tensor], t: Tabulated, x: Tensor, c: Tensor, targets: Tensor) -> Tensor:
         found = jets(weights, x, t.axes, t.orders, t.space)
         rows = [-target for target in targets]
         for k, row in enumerate(t.equation):
-            product = 1.0
+            product = torch.ones_like(c[k])
             for stream, output in zip(t.streams[k], t.outputs[k], strict=True):
                 if stream >= 0:
                     product = product * found[:, stream, :, output]
             rows[row] = rows[row] + c[k] * (torch.sin(product) if t.sine[k] else product)
-        return t.weight * sum((row**2).mean(-1) for row in rows)
+        return t.weight * torch.stack([(row**2).mean(-1) for row in rows]).sum(0)
 
 
-def jets(
-    weights: Mapping[str, Tensor], x: Tensor, axes: Sequence[int], orders: Sequence[int], space: Sequence[int]
-) -> Tensor:
+def jets(weights: Mapping[str, Tensor], x: Tensor, axes: np.ndarray, orders: np.ndarray, space: np.ndarray) -> Tensor:
     """Value and derivatives of networks at points.
 
     Parameters
@@ -80,7 +78,7 @@ def jets(
         As `Weights`, of tensors.
     x : Tensor, shape (n, inputs)
         Points.
-    axes, orders, space : sequences of int
+    axes, orders, space : ndarray of int
         Streams, see `physnn.networks.pde.streams.Tabulated`.
 
     Returns
@@ -101,7 +99,7 @@ def jets(
     return torch.stack(z, 1)
 
 
-def _through_tanh(z: list[Tensor], place: Mapping[tuple[int, int], int], space: Sequence[int]) -> list[Tensor]:
+def _through_tanh(z: list[Tensor], place: Mapping[tuple[int, int], int], space: np.ndarray) -> list[Tensor]:
     """Streams of tanh(z) from those of z, by the formula of Faa di Bruno."""
     t = torch.tanh(z[0])
     f1 = 1 - t * t

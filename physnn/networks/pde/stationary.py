@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from physnn.networks.pde.domains import Ball, Domain, halton
+from physnn.networks.pde.domains import Ball, Domain
 from physnn.networks.pde.equations import Derivative, Equation, PdeProblem, PointSet, Reference, Sizes, Term, laplacian
 from physnn.networks.pde.known import table
 
@@ -104,7 +104,8 @@ def _cosines(p: np.ndarray) -> np.ndarray:
 
 def _cosines_slope(p: np.ndarray, normals: np.ndarray) -> np.ndarray:
     c, s = np.cos(PI * p), -PI * np.sin(PI * p)
-    return sum(normals[:, k] * s[:, k] * np.delete(c, k, axis=1).prod(1) for k in range(3))
+    parts = [normals[:, k] * s[:, k] * np.delete(c, k, axis=1).prod(1) for k in range(3)]
+    return np.asarray(np.sum(parts, axis=0))
 
 
 def _poisson3d(sizes: Sizes) -> tuple[PointSet, ...]:

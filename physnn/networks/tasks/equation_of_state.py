@@ -14,20 +14,17 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from physnn import rng
 from physnn.bundled import data_folder
-from physnn.errors import InputError
 from physnn.networks.adam import Adam
-from physnn.networks.tasks.expansion_law import expansion_law
+from physnn.networks.forms import form_of, streams_of
 
 SPECIES = ("gluon", "light", "strange")
 """Gluons, up and down quarks together, and strange quarks."""
@@ -46,25 +43,6 @@ NEIGHBOUR = 1e-4
 """Share of T by which c_s^2 is found from differences of e; its square is the error, far below that of the data."""
 TRANSITION = 0.155
 """Temperature in GeV over which `scaled` inputs are: about that of the crossover (A. Bazavov et al., see `lattice`)."""
-ARMS = ("raw", "other", "expanded", "law", "init", "step", "scaled", "standardised")
-"""Forms of input and first layer.
-
-``raw`` takes T; ``other`` is raw with other seeds, for the null; ``expanded`` appends constants; ``law`` is the raw
-network that follows `physnn.networks.tasks.expansion_law.expansion_law`; ``init`` has only its start and ``step`` only
-the learning rate of its bias; ``scaled`` takes T over `TRANSITION`, ``standardised`` T less its mean, over its
-deviation.
-"""
-
-
-Arrays = Mapping[str, np.ndarray]
-
-
-class TrainingSettings(Protocol):
-    """Settings of a training: learning rate and steps of Adam, and the constants that some arms have."""
-
-    lr: float
-    steps: int
-    constants: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -168,7 +146,8 @@ class Masses(torch.nn.Module):
     Parameters
     ----------
     arm : str
-        One of `ARMS`.
+        One of `physnn.networks.forms.ARMS`; ``scaled`` takes T over `TRANSITION`, ``standardised``
+        T less its mean, over its deviation.
     seeds : sequence of int
         Seeds of the weights; every parameter has its own stream, so that arms of one seed share what they can.
     constants : sequence of float
@@ -177,25 +156,21 @@ class Masses(torch.nn.Module):
 
     def __init__(self, arm: str, seeds: Sequence[int], constants: tuple[float, ...]) -> None:
         super().__init__()
-        if arm not in ARMS:
-            raise InputError(f"there is no arm {arm!r}; take some of {', '.join(ARMS)}")
         self.arm, self.seeds = arm, tuple(seeds)
-        appended = len(constants) if arm in ("expanded", "law", "init") else 0
-        word = "other" if arm == "other" else "raw"
+        self.form = form_of(arm, constants)
 
         def drawn(name: str, *shape: int, fan: int) -> Tensor:
-            streams = (rng.stream(seed, "weights", "equation of state", word, name) for seed in self.seeds)
+            streams = streams_of(self.seeds, "equation of state", self.form.word, name)
             numbers = np.stack([each.uniform(-1, 1, (len(SPECIES), *shape)) for each in streams], axis=1)
             return torch.from_numpy(numbers.reshape(-1, *shape) / math.sqrt(fan))
 
-        fan = 1 + appended
+        fan = 1 + self.form.drawn
         first, bias = drawn("first.weight", 1, WIDTH, fan=fan), drawn("first.bias", 1, WIDTH, fan=fan)
-        extra = [drawn(f"first.constant.{k}", 1, WIDTH, fan=fan) for k in range(appended)]
-        if arm in ("law", "init"):
-            bias = bias + sum(c * v for c, v in zip(constants, extra, strict=True))
+        extra = [drawn(f"first.constant.{k}", 1, WIDTH, fan=fan) for k in range(self.form.drawn)]
+        if self.form.start:
+            bias = bias + sum(c * v for c, v in zip(self.form.start, extra, strict=True))
         self.first, self.bias = torch.nn.Parameter(first), torch.nn.Parameter(bias)
-        self.extra = torch.nn.ParameterList(extra if arm == "expanded" else [])
-        self.constants = constants if arm == "expanded" else ()
+        self.extra = torch.nn.ParameterList(extra if self.form.appended else [])
         self.weights = torch.nn.ParameterList(
             drawn(f"block.{k}.weight", WIDTH, WIDTH, fan=WIDTH) for k in range(BLOCKS)
         )
@@ -207,7 +182,7 @@ class Masses(torch.nn.Module):
         """Masses in GeV and their derivatives dm/dT at temperatures in GeV, ``(3, seeds, points)``."""
         z, by_T = inputs_of(self.arm, T)
         bias = self.bias
-        for c, v in zip(self.constants, self.extra, strict=True):
+        for c, v in zip(self.form.appended, self.extra, strict=True):
             bias = bias + c * v
         h = z[None, :, None] * self.first + bias
         slope = (by_T * self.first).expand(-1, len(T), -1)
@@ -217,15 +192,14 @@ class Masses(torch.nn.Module):
         shape = len(SPECIES), len(self.seeds), len(T)
         return torch.baddbmm(self.end, h, self.last).view(shape), torch.bmm(slope, self.last).view(shape)
 
-    def optimisers(self, lr: float, constants: tuple[float, ...]) -> tuple[Adam, Adam]:
+    def optimisers(self, lr: float) -> tuple[Adam, Adam]:
         """Adam for the bias of the first layer, which may have a learning rate of its own, and for all the rest."""
-        factor = expansion_law(constants if self.arm in ("law", "step") else (), "adam").factor
-        return Adam([self.bias], factor * lr), Adam([p for p in self.parameters() if p is not self.bias], lr)
+        return Adam([self.bias], self.form.factor * lr), Adam([p for p in self.parameters() if p is not self.bias], lr)
 
     def effective(self) -> np.ndarray:
         """All weights of the networks without constants that give the same masses, ``(seeds, weights)``, arms alike."""
         bias = self.bias
-        for c, v in zip(self.constants, self.extra, strict=True):
+        for c, v in zip(self.form.appended, self.extra, strict=True):
             bias = bias + c * v
         parts = [self.first, bias, *self.weights, *self.biases, self.last, self.end]
         shape = len(SPECIES), len(self.seeds), -1
@@ -246,71 +220,50 @@ def chi2_of(state: dict[str, Tensor]) -> np.ndarray:
     return np.asarray((((found - known.values) / known.errors) ** 2).mean((-2, -1)))
 
 
-def train_masses(
-    model: Masses,
-    settings: TrainingSettings,
-    marks: Sequence[int],
-    kept: Arrays | None,
-    watch: Callable[[int], bool],
-    save: Callable[[Arrays], None],
-) -> dict[str, np.ndarray]:
-    """Errors at every mark, ``loss`` and ``chi2``, each ``(seeds, marks)``; the model is trained in place.
+class MassTraining:
+    """Training of networks on all lattice data by Adam, for `physnn.networks.forms.train_to_marks`."""
 
-    Parameters
-    ----------
-    model : Masses
-        Networks, as they begin.
-    settings : TrainingSettings
-        Learning rate, steps and constants.
-    marks : sequence of int
-        Steps at which errors are recorded; the last one is the end.
-    kept : mapping, optional
-        What ``save`` was given last, from which a training goes on.
-    watch, save : callable
-        Called after every step, and with the state where that says so.
-    """
-    optimisers, parameters = model.optimisers(settings.lr, settings.constants), list(model.parameters())
-    T, done = torch.from_numpy(lattice().T), 0
-    found = {name: np.full((len(model.seeds), len(marks)), np.nan) for name in ("loss", "chi2")}
-    if kept is not None:
-        done, found = int(kept["state_done"]), {name: np.array(kept[name]) for name in found}
-        _restore(parameters, optimisers, kept)
-    while True:
-        state = state_of(T, *model(T))
-        loss = deviation_of(state)
-        if done in marks:
-            at = marks.index(done)
-            found["loss"][:, at], found["chi2"][:, at] = loss.detach().numpy(), chi2_of(state)
-        if done == settings.steps:
-            return found
-        for optimiser in optimisers:
+    def __init__(self, model: Masses, lr: float) -> None:
+        self.model, self.T = model, torch.from_numpy(lattice().T)
+        self.optimisers, self.parameters = model.optimisers(lr), list(model.parameters())
+
+    def _state(self) -> dict[str, Tensor]:
+        return state_of(self.T, *self.model(self.T))
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, np.ndarray]:
+        """Mean squared deviation and chi^2/n, ``(seeds,)``."""
+        state = self._state()
+        return {"loss": deviation_of(state).numpy(), "chi2": chi2_of(state)}
+
+    def advance(self) -> None:
+        """Take a step of both optimisers."""
+        loss = deviation_of(self._state())
+        for optimiser in self.optimisers:
             optimiser.zero_grad()
         loss.sum().backward()
-        for optimiser in optimisers:
+        for optimiser in self.optimisers:
             optimiser.step()
-        done += 1
-        if watch(done):
-            save(found | _state(parameters, optimisers) | {"state_done": np.array(done)})
 
+    def _moments(self, parameter: torch.nn.Parameter) -> dict[str, Tensor]:
+        return next(o.state[parameter] for o in self.optimisers if parameter in o.state)
 
-def _state(parameters: list[torch.nn.Parameter], optimisers: Sequence[Adam]) -> dict[str, np.ndarray]:
-    """Parameters and moments by name, from which a training goes on."""
-    arrays = {}
-    for k, parameter in enumerate(parameters):
-        moments = next(o.state[parameter] for o in optimisers if parameter in o.state)
-        arrays[f"state_parameter_{k}"] = parameter.detach().numpy().copy()
-        arrays |= {f"state_{name}_{k}": value.numpy().copy() for name, value in moments.items()}
-    return arrays
+    def state(self) -> dict[str, np.ndarray]:
+        """Parameters and moments by name."""
+        arrays = {}
+        for k, parameter in enumerate(self.parameters):
+            arrays[f"state_parameter_{k}"] = parameter.detach().numpy().copy()
+            arrays |= {f"state_{name}_{k}": value.numpy().copy() for name, value in self._moments(parameter).items()}
+        return arrays
 
-
-def _restore(parameters: list[torch.nn.Parameter], optimisers: Sequence[Adam], kept: Arrays) -> None:
-    """Put parameters and moments back."""
-    for k, parameter in enumerate(parameters):
-        moments = next(o.state[parameter] for o in optimisers if parameter in o.state)
-        with torch.no_grad():
-            parameter.copy_(torch.from_numpy(np.array(kept[f"state_parameter_{k}"])))
-        for name in moments:
-            moments[name] = torch.from_numpy(np.array(kept[f"state_{name}_{k}"]))
+    def restore(self, kept: Mapping[str, np.ndarray]) -> None:
+        """Put parameters and moments back."""
+        for k, parameter in enumerate(self.parameters):
+            moments = self._moments(parameter)
+            with torch.no_grad():
+                parameter.copy_(torch.from_numpy(np.array(kept[f"state_parameter_{k}"])))
+            for name in moments:
+                moments[name] = torch.from_numpy(np.array(kept[f"state_{name}_{k}"]))
 
 
 @torch.no_grad()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +22,7 @@ def network(inputs=3, outputs=2, width=5, seeds=2):
     draw = rng.stream(0, "synthetic", "pde engines").normal
     sizes = [inputs, width, width, outputs]
     weights = {}
-    for k, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (a, b) in enumerate(itertools.pairwise(sizes)):
         weights[f"layer.{k}.weight"], weights[f"layer.{k}.bias"] = draw(size=(seeds, a, b)) * 0.7, draw(size=(seeds, b))
     return weights
 
@@ -51,7 +53,7 @@ def test_streams_are_derivatives(points):
     streams = closed(NEEDED, SPACE_AXES)
     weights = {name: torch.from_numpy(w) for name, w in network().items()}
     x = torch.from_numpy(points)
-    found = jets(weights, x, *zip(*streams, strict=True), SPACE_AXES)
+    found = jets(weights, x, *np.array(streams).T, np.array(SPACE_AXES))
     assert found.shape == (2, len(streams), 7, 2)
     for row, (axis, order) in enumerate(streams):
         for output in (0, 1):
@@ -80,7 +82,7 @@ def test_losses_and_gradients(points):
     assert losses.shape == (2, 1) and losses[0, 0] == pytest.approx(loss.item(), rel=1e-12)
     for name, w in own.items():
         assert np.allclose(gradients[name][0], w.grad[0], rtol=1e-9, atol=1e-9), name
-    single, gradient = StackedEngine([tabulated(one, SPACE_AXES)]).losses_and_gradients(weights)
+    single, _ = StackedEngine([tabulated(one, SPACE_AXES)]).losses_and_gradients(weights)
     assert single.dtype == np.float32 and np.allclose(single, losses, rtol=1e-4)
     # Values alone are the first stream, and seeds know nothing of each other.
     alone = {name: w[1:] for name, w in weights.items()}

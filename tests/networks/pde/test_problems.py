@@ -143,7 +143,7 @@ def test_references_of_users(tmp_path):
     assert known.values[:, 0].tolist() == [1, 2, 3, 4]
     path.write_text("0.1 0.2 1\n0.3 0.4 nan\n")
     assert len(read_reference(path, PROBLEMS["poisson"]).points) == 1
-    for text, words in (("a b c\n", "row of numbers"), ("1 2\n", "2 columns; poisson needs x, y, u")):
+    for text, words in (("a b c\n", "row of numbers a point"), ("1 2\n", "2 columns; poisson needs x, y, u")):
         path.write_text(text)
         with pytest.raises(InputError, match=words):
             read_reference(path, PROBLEMS["poisson"])

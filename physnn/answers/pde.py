@@ -1,0 +1,74 @@
+"""Answers of networks trained on differential equations: errors by width and arm, and what may be claimed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn.analysis.statistics.claims import Claim
+from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.plain import fields_json
+from physnn.answers.forms import arm_claims
+from physnn.errors import InputError
+from physnn.store.sweep_file import SweepFile, read_sweep
+
+
+@dataclass(frozen=True)
+class PdeAnswer:
+    """Arms of a training on a differential equation, for one width.
+
+    ``error``, ``max_error`` and ``loss`` are means over seeds in the end by arm, of seeds whose training stayed finite;
+    ``diverged`` counts the others.  ``claims`` judge the error of every arm at every mark.
+    """
+
+    problem: str
+    width: int
+    seeds: int
+    marks: tuple[int, ...]
+    error: dict[str, Estimate]
+    max_error: dict[str, Estimate]
+    loss: dict[str, Estimate]
+    diverged: dict[str, int]
+    claims: tuple[Claim, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return fields_json(self)
+
+
+def pde_arrays(sweep: SweepFile) -> dict[int, dict[str, np.ndarray]]:
+    """Arrays of a training on a differential equation by width and name.
+
+    Raises
+    ------
+    InputError
+        If the file holds something else.
+    """
+    if sweep.recipe.get("kind") != "train-pde" or not sweep.sizes:
+        raise InputError("this file holds no differential equation; make one with physnn train pde")
+    return {width: {name: v.values for name, v in group.items()} for width, group in sorted(sweep.sizes.items())}
+
+
+def pde_answers(path: Path | str) -> tuple[PdeAnswer, ...]:
+    """What a file of `physnn train pde` says, width by width; raises InputError if it holds something else."""
+    sweep = read_sweep(path)
+    arms, found = list(sweep.recipe["arms"]), []
+    for width, arrays in pde_arrays(sweep).items():
+        marks = tuple(int(t) for t in arrays["mark"])
+        errors = {arm: arrays["error"][k] for k, arm in enumerate(arms)}
+        sound = {arm: np.isfinite(each[:, -1]) for arm, each in errors.items()}
+
+        def ends(
+            name: str, arrays: dict[str, np.ndarray] = arrays, sound: dict[str, np.ndarray] = sound
+        ) -> dict[str, Estimate]:
+            rows = ((arm, arrays[name][k, sound[arm], -1].astype(float)) for k, arm in enumerate(arms))
+            return {arm: mean_over(row) for arm, row in rows if len(row)}
+
+        diverged = {arm: int((~each).sum()) for arm, each in sound.items()}
+        ended = ends("error"), ends("max_error"), ends("loss"), diverged
+        claimed = arm_claims(errors, marks, every=True)
+        found.append(PdeAnswer(sweep.recipe["problem"], width, len(arrays["seed"]), marks, *ended, claimed))
+    return tuple(found)

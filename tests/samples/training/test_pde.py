@@ -1,0 +1,154 @@
+"""Trainings on differential equations: the law, interruptions, workers, divergence, and the command."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from physnn import api
+from physnn.answers.forms import arm_claims
+from physnn.answers.pde import pde_answers, pde_arrays
+from physnn.cli import run as command
+from physnn.errors import InputError
+from physnn.jobs import stopping
+from physnn.networks.pde.descent import PdeNetworks, PdeTraining, errors_of
+from physnn.networks.pde.problems import PROBLEMS
+from physnn.samples import files
+from physnn.store.hdf5 import content_digest
+from physnn.store.sweep_file import read_sweep
+from tests.conftest import rerun
+
+SMALL = {
+    "problem": "burgers",
+    "arms": ("raw", "expanded", "law", "init", "scaled"),
+    "seeds": (0, 1),
+    "steps": 20,
+    "points": 16,
+    "width": (6,),
+    "depth": 2,
+    "constants": (2.0, -1.0),
+    "precision": "float64",
+}
+
+
+def run(out, extend=False, jobs=1, **settings):
+    return files.run(api.recipe("train-pde", out, extend, **SMALL | settings), out, extend=extend, jobs=jobs)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("pde") / "whole.h5"
+    assert run(out) == 5
+    return out
+
+
+def test_constants_are_another_bias(whole):
+    group = read_sweep(whole).sizes[6]
+    loss = dict(zip(SMALL["arms"], group["loss"].values, strict=True))
+    assert loss["expanded"].shape == (2, 1)
+    assert np.abs(loss["law"] / loss["expanded"] - 1).max() < 1e-5
+    assert np.abs(loss["init"] / loss["expanded"] - 1).max() > 1e-3, "the start alone is not the law"
+    weights = group["weights"].values
+    assert np.abs(weights[2] - weights[1]).max() < 1e-5 < 1e-3 < np.abs(weights[3] - weights[1]).max()
+    assert weights.shape == (5, 2, 2 * 6 + 6 + 36 + 6 + 6 + 1)
+
+
+def test_inputs_in_other_units_are_another_first_layer():
+    problem, points = PROBLEMS["burgers"], np.array([[0.3, 0.7], [-1.0, 0.0]])
+    networks = PdeNetworks(problem, "scaled", (0,), 5, 1, (), "float64")
+    h = np.tanh(np.array([[0.3, 0.4], [-1.0, -1.0]]) @ networks.own["layer.0.weight"][0])
+    found = networks.network()
+    other = np.tanh(points @ found["layer.0.weight"][0] + found["layer.0.bias"][0])
+    assert np.allclose(h, other, rtol=1e-13)
+    # The gradient by the own weights is that of the plain network, pulled back.
+    by_plain = {name: np.full_like(values, 0.5) for name, values in found.items()}
+    pulled, step = networks.pulled(by_plain), 1e-6
+    for k in range(networks.flat.shape[1]):
+        before = sum(0.5 * v.sum() for v in networks.network().values())
+        networks.flat[0, k] += step
+        after = sum(0.5 * v.sum() for v in networks.network().values())
+        networks.flat[0, k] -= step
+        assert (after - before) / step == pytest.approx(pulled[0, k], abs=1e-6)
+
+
+def test_a_training_cut_anywhere_continues_bit_for_bit(whole, tmp_path, monkeypatch):
+    calls = [0]
+
+    def often(self):
+        """Interrupt after every 27th step, and keep the state after every fifth: up to four steps are done again."""
+        calls[0] += 1
+        if calls[0] % 27 == 0:
+            raise KeyboardInterrupt
+        return calls[0] % 5 == 0
+
+    monkeypatch.setattr(stopping.Checkpoints, "due", often)
+    rerun(lambda: run(tmp_path / "cut.h5"))
+    assert calls[0] > 100 and content_digest(tmp_path / "cut.h5") == content_digest(whole)
+
+
+def test_further_arms_and_widths_change_nothing(whole, tmp_path):
+    out = tmp_path / "parts.h5"
+    run(out, arms=("raw", "expanded"))
+    assert run(out, extend=True, arms=("law", "init", "scaled")) == 3
+    assert content_digest(out) == content_digest(whole)
+    assert run(out, extend=True, width=(4,), arms=("raw",)) == 5
+    assert (read_sweep(out).sizes[6]["error"].values == read_sweep(whole).sizes[6]["error"].values).all()
+    assert [answer.width for answer in pde_answers(out)] == [4, 6]
+
+
+def test_a_training_that_diverges_is_said(tmp_path, monkeypatch):
+    usual = PdeTraining.advance
+
+    def wild(self):
+        usual(self)
+        if self.networks.form.factor == 10:
+            self.networks.flat[1] *= 1e200
+
+    monkeypatch.setattr(PdeTraining, "advance", wild)
+    run(tmp_path / "wild.h5", arms=("raw", "bias10"), seeds=(0, 1, 2))
+    (answer,) = pde_answers(tmp_path / "wild.h5")
+    assert answer.diverged == {"raw": 0, "bias10": 1} and answer.error["bias10"].dof == 1
+    assert len(answer.claims) == 1, "two seeds are left to compare"
+    errors = {"raw": np.array([[0.1], [0.2], [0.3]]), "expanded": np.array([[0.1], [np.nan], [0.2]])}
+    (claim,) = arm_claims(errors, (10,))
+    assert claim.difference.value == pytest.approx((0 + np.log10(2 / 3)) / 2)
+    assert arm_claims({name: each[:2] for name, each in errors.items()}, (10,)) == ()
+
+
+def test_errors_are_relative():
+    known = np.array([[3.0, 0.0], [0.0, 4.0]])
+    found = errors_of(np.stack([known, 1.1 * known, known + np.array([[0.0, 1.0], [0.0, 0.0]])]), known)
+    assert found["error"] == pytest.approx([0, 0.1, 0.2]) and found["max_error"] == pytest.approx([0, 0.4, 1])
+    assert found["mean_error"] == pytest.approx([0, 0.175, 0.25])
+
+
+def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
+    settings = ["--steps", "2", "--points", "16", "--width", "4", "6", "--depth", "2", "--seeds", "0", "1"]
+    out = str(tmp_path / "a.h5")
+    assert (
+        command(
+            ["train", "pde", "poisson", *settings, "--arms", "raw", "expanded", "--json", "--jobs", "1", "--out", out]
+        )
+        == 0
+    )
+    answer = json.loads(capsys.readouterr().out)
+    assert [w["width"] for w in answer["widths"]] == [4, 6] and (tmp_path / "a.png").stat().st_size > 10_000
+    # The means of these inputs are 0: constants change no more than the spread of the first weights.
+    assert abs(answer["widths"][0]["claims"][0]["difference"]["value"]) < 1
+    assert command(["show", str(whole)]) == 0
+    assert "weights[5, 2, 67]" in capsys.readouterr().out
+    assert command(["plot", str(whole), "--out", str(tmp_path / "b.png")]) == 0
+    for wrong, words in (
+        (["wave", "--arms", "none"], "not one of"),
+        (["none"], "take one of poisson"),
+        (["wave", "--constants", "nan"], "constants"),
+        (["wave", "--reference", str(tmp_path / "none.dat")], "cannot read the reference"),
+    ):
+        assert command(["train", "pde", *wrong, "--out", str(tmp_path / "b.h5")]) == 2
+        assert words in capsys.readouterr().err
+    sweep = read_sweep(whole)
+    with pytest.raises(InputError, match="holds no differential equation"):
+        pde_arrays(replace(sweep, recipe={**sweep.recipe, "kind": "train-eos"}))
