@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from physnn import api
-from physnn.answers.equation_of_state import state_answer
 from physnn.answers.plots import plot_state
+from physnn.answers.training.equation_of_state import state_answer
 
 FIGURE = Path("docs/figures/equation_of_state.png")
 RUNS = {"mean": {}, "four": {"constants": (1.0, 1.0, 1.0, 1.0), "arms": ("raw", "expanded", "law", "init", "step")}}

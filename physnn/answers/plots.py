@@ -11,10 +11,10 @@ from physnn.analysis.memory.contrast import MemoryAnswer
 from physnn.analysis.verdict.fit import Fit
 from physnn.analysis.verdict.size_law import SizeLaw
 from physnn.analysis.verdict.universality import Comparison
-from physnn.answers.equation_of_state import state_arrays
 from physnn.answers.equilibrium import order_record
 from physnn.answers.fit import curves, default_observable, fit
 from physnn.answers.lines import on_line
+from physnn.answers.training.equation_of_state import state_arrays
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.compare import compare_figure
@@ -135,7 +135,7 @@ def plot_ensembles(path: Path, out: Path | None = None) -> Path:
 
 def plot_state(path: Path, out: Path | None = None) -> Path:
     """Draw the equation of state of trained quasi-particles beside lattice data; return the PNG's path."""
-    from physnn.figures.equation_of_state import state_figure
+    from physnn.figures.training.equation_of_state import state_figure
     from physnn.networks.tasks.equation_of_state import SPECIES, published
 
     sweep = read_sweep(path)
@@ -145,8 +145,8 @@ def plot_state(path: Path, out: Path | None = None) -> Path:
 
 def plot_pde(path: Path, out: Path | None = None) -> Path:
     """Draw errors of trained solvers of a differential equation during training and by width; return the PNG's path."""
-    from physnn.answers.pde import pde_answers, pde_arrays
-    from physnn.figures.pde import pde_figure
+    from physnn.answers.training.pde import pde_answers, pde_arrays
+    from physnn.figures.training.pde import pde_figure
 
     sweep = read_sweep(path)
     recipe = sweep.recipe

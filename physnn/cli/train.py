@@ -166,7 +166,7 @@ def eos(**options: Any) -> None:
 
 def _print_state(out: Path, figure: Path, as_json: bool) -> None:
     """Print errors of all arms in the end, and what may be claimed of them at every mark."""
-    from physnn.answers.equation_of_state import state_answer
+    from physnn.answers.training.equation_of_state import state_answer
 
     answer = state_answer(out)
     if as_json:
@@ -229,7 +229,7 @@ def _print_core_hours(recipe: Any, call: Call) -> None:
 
 def _print_pde(out: Path, figure: Path, as_json: bool) -> None:
     """Print errors of all arms in the end, and what may be claimed of them at every mark."""
-    from physnn.answers.pde import pde_answers
+    from physnn.answers.training.pde import pde_answers
 
     answers = pde_answers(out)
     if as_json:

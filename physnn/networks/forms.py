@@ -25,7 +25,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Form:
+class InputForm:
     """Consequences of an arm.
 
     Attributes
@@ -47,7 +47,7 @@ class Form:
     factor: float
 
 
-def form_of(arm: str, constants: tuple[float, ...], more: Sequence[str] = ()) -> Form:
+def form_of(arm: str, constants: tuple[float, ...], more: Sequence[str] = ()) -> InputForm:
     """Consequences of an arm with these constants, where arms of `ARMS` and ``more`` are known.
 
     Raises
@@ -57,7 +57,7 @@ def form_of(arm: str, constants: tuple[float, ...], more: Sequence[str] = ()) ->
     """
     if arm not in ARMS and arm not in more:
         raise InputError(f"there is no arm {arm!r}; take some of {', '.join((*ARMS, *more))}")
-    return Form(
+    return InputForm(
         "other" if arm == "other" else "raw",
         len(constants) if arm in ("expanded", "law", "init") else 0,
         constants if arm == "expanded" else (),

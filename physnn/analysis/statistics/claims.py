@@ -19,6 +19,10 @@ POWER = 0.8
 """Probability with which a difference of the smallest size that matters is to be seen (convention)."""
 MATTERS = 0.05
 """Smallest difference that matters, in log10 of an error: 12 % (convention)."""
+CONTROLS = {"expanded": ("law", "init", "step")}
+"""Forms that may be explained by others, and by which."""
+ONLY_CONTROLS = ("law", "init", "step")
+"""Forms that are judged only where nothing asks for them as controls: they are parts of ``expanded``."""
 
 
 @dataclass(frozen=True)
@@ -113,3 +117,28 @@ def seeds_needed(d: PairedDifference, matters: float = MATTERS, marks: int = 1) 
     scatter = d.estimate.error * math.sqrt(d.n) / float(special.stdtrit(d.estimate.dof, 0.841345))
     quantiles = -float(special.ndtri(LEVEL / (2 * marks))) + float(special.ndtri(POWER))
     return max(d.n + 1, math.ceil((quantiles * scatter / matters) ** 2))
+
+
+def arm_claims(errors: Mapping[str, np.ndarray], marks: Sequence[int], every: bool = False) -> tuple[Claim, ...]:
+    """Judgements of all arms against ``raw`` at every mark; none without it, or with one seed.
+
+    Parameters
+    ----------
+    errors : mapping
+        Errors by arm, ``(seeds, marks)``; seeds with one that is not finite are left out, of all arms.
+    marks : sequence of int
+        Steps at which they were recorded.
+    every : bool
+        Whether the controls of others are judged, too.
+    """
+    if "raw" not in errors:
+        return ()
+    sound = np.all([np.isfinite(each).all(1) & (each > 0).all(1) for each in errors.values()], axis=0)
+    if sound.sum() < 2:
+        return ()
+    kept = {arm: each[sound] for arm, each in errors.items()}
+    found: list[Claim] = []
+    for arm in errors:
+        if arm != "raw" and (every or arm not in ONLY_CONTROLS):
+            found += claims(kept, marks, arm, "raw", [name for name in CONTROLS.get(arm, ()) if name in kept])
+    return tuple(found)

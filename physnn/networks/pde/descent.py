@@ -21,7 +21,7 @@ BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 """Constants of Adam (D. P. Kingma and J. Ba, arXiv:1412.6980)."""
 
 
-class Engine(Protocol):
+class JetEngine(Protocol):
     """What gives losses and gradients of plain networks of several seeds."""
 
     def losses_and_gradients(self, weights: Arrays) -> tuple[np.ndarray, Arrays]:
@@ -154,7 +154,7 @@ class PdeTraining:
     ----------
     networks : PdeNetworks
         Networks, as they begin; they are trained in place.
-    engine : Engine
+    engine : JetEngine
         Losses and gradients.
     reference : Reference
         Known solution.
@@ -162,7 +162,7 @@ class PdeTraining:
         Learning rate.
     """
 
-    def __init__(self, networks: PdeNetworks, engine: Engine, reference: Reference, lr: float) -> None:
+    def __init__(self, networks: PdeNetworks, engine: JetEngine, reference: Reference, lr: float) -> None:
         self.networks, self.engine, self.reference = networks, engine, reference
         self.rates, self.steps = networks.rates(lr), 0
         self.first, self.second = np.zeros_like(networks.flat), np.zeros_like(networks.flat)

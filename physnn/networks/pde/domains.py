@@ -43,7 +43,7 @@ class Ball:
 
 
 @dataclass(frozen=True)
-class Domain:
+class Region:
     """Box less holes, and a time from 0 to ``end`` as the last coordinate where there is one.
 
     Attributes
@@ -93,7 +93,7 @@ class Domain:
 
     def initial(self, n: int) -> np.ndarray:
         """Points at time 0, ``(n, inputs)``."""
-        space = Domain(self.low, self.high, self.holes).inside(n)
+        space = Region(self.low, self.high, self.holes).inside(n)
         return np.hstack([space, np.zeros((n, 1))])
 
     def share_of_walls(self) -> float:

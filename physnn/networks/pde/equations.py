@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Function = Callable[[np.ndarray], np.ndarray]
-"""Function of points ``(n, inputs)`` with values ``(n,)``."""
-SPACE = -1
+PointFunction = Callable[[np.ndarray], np.ndarray]
+"""PointFunction of points ``(n, inputs)`` with values ``(n,)``."""
+ALL_SPACE = -1
 """Axis of a Laplacian: all space axes together."""
 
 
@@ -22,7 +22,7 @@ class Derivative:
     output : int
         Which output.
     axis : int
-        Along which input; `SPACE` with order 2 is the Laplacian over the space axes of a problem.
+        Along which input; `ALL_SPACE` with order 2 is the Laplacian over the space axes of a problem.
     order : int
         0 is the value itself; up to 4 along an axis.
     """
@@ -34,7 +34,7 @@ class Derivative:
 
 def laplacian(output: int = 0) -> Derivative:
     """Sum of the second derivatives of an output along all space axes."""
-    return Derivative(output, SPACE, 2)
+    return Derivative(output, ALL_SPACE, 2)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Term:
         Whether the term is the coefficient times the sine of the product.
     """
 
-    coefficient: float | Function
+    coefficient: float | PointFunction
     factors: tuple[Derivative, ...]
     sine: bool = False
 
@@ -61,7 +61,7 @@ class Equation:
     """Sum of terms that shall equal a target, a number or a function of the points; the residual is the difference."""
 
     terms: tuple[Term, ...]
-    target: float | Function = 0.0
+    target: float | PointFunction = 0.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class PdeProblem:
         return tuple((a + b) / 2 for a, b in zip(self.low, self.high, strict=True))
 
 
-def at(what: float | Function, points: np.ndarray) -> np.ndarray:
+def at(what: float | PointFunction, points: np.ndarray) -> np.ndarray:
     """Values of a number or a function at points, ``(n,)``, float64."""
     return np.broadcast_to(what(points) if callable(what) else what, len(points)).astype(float)
 

@@ -22,7 +22,7 @@ from physnn.kernels.jets.passes import (
 )
 from physnn.machine import on_one_blas_thread
 from physnn.networks.pde.operators import folded
-from physnn.networks.pde.streams import Tabulated
+from physnn.networks.pde.streams import PointTable
 
 Named = Mapping[str, np.ndarray]
 """``layer.k.weight`` ``(seeds, inputs, outputs)`` and ``layer.k.bias`` ``(seeds, outputs)`` of all layers."""
@@ -47,7 +47,7 @@ class KernelEngine:
 
     Parameters
     ----------
-    tables : sequence of Tabulated
+    tables : sequence of PointTable
         Sets of points.
     dtype : {"float32", "float64"}
         Precision.
@@ -58,7 +58,7 @@ class KernelEngine:
         Streams that go through a network, of every set.
     """
 
-    def __init__(self, tables: Sequence[Tabulated], dtype: str = "float32") -> None:
+    def __init__(self, tables: Sequence[PointTable], dtype: str = "float32") -> None:
         self.dtype = dtype
         self.sets = [_Compiled(np.ascontiguousarray(t.points, dtype), *folded(t, dtype)) for t in tables]
         self.streams = [one.count for one in self.sets]

@@ -15,7 +15,7 @@ from physnn.networks.pde.equations import PdeProblem, Reference
 
 QUADRATURE = 160
 """Points of Gauss-Hermite quadrature in the solution of Burgers' equation: more change its 12th digit."""
-MODES, STEPS = 256, 2000
+MODES, TIME_STEPS = 256, 2000
 """Points of space and steps of time of the Kuramoto-Sivashinsky solution; half the step changes it by 5e-4 at most."""
 CIRCLE = 64
 """Points of the contour integrals by which coefficients of a step are had without cancellation."""
@@ -23,7 +23,7 @@ SHOWN_POINTS, SHOWN_TIMES = 64, 10
 """Points of space and times at which that solution is compared."""
 
 
-def table(name: str) -> Reference:
+def thinned_table(name: str) -> Reference:
     """Bundled table of a solution: columns of the inputs, then of the outputs, whose number its first line says."""
     path = data_folder() / "pinnacle" / f"{name}.csv"
     lines = path.read_text().splitlines()
@@ -82,7 +82,7 @@ def cole_hopf(points: np.ndarray, viscosity: float) -> np.ndarray:
 
 @cache
 def chaotic(
-    alpha: float, beta: float, gamma: float, modes: int = MODES, steps: int = STEPS
+    alpha: float, beta: float, gamma: float, modes: int = MODES, steps: int = TIME_STEPS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Solution of u_t + alpha u u_x + beta u_xx + gamma u_xxxx = 0, periodic over 2 pi, up to t = 1, dimensionless.
 

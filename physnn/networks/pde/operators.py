@@ -8,16 +8,16 @@ import numpy as np
 
 from physnn.kernels.jets.passes import Residuals, Streams
 from physnn.kernels.jets.tanh_code import HIGHEST
-from physnn.networks.pde.equations import SPACE
-from physnn.networks.pde.streams import Tabulated
+from physnn.networks.pde.equations import ALL_SPACE
+from physnn.networks.pde.streams import PointTable
 
 Parts = dict[int, float]
-"""Coefficients of an operator by stream of a `Tabulated`."""
+"""Coefficients of an operator by stream of a `PointTable`."""
 ALIKE = 1e-12
 """Relative difference up to which coefficients are in the same proportion."""
 
 
-def operator_of(t: Tabulated) -> Parts:
+def operator_of(t: PointTable) -> Parts:
     """Operator that leaves the fewest streams: coefficients by stream.
 
     Streams can be parts of it where they occur in linear terms alone, with numbers for coefficients that are in the
@@ -25,7 +25,7 @@ def operator_of(t: Tabulated) -> Parts:
     """
     linear = _linear(t)
     used = set(t.streams[~linear].ravel().tolist())
-    laplacian = set(np.flatnonzero(t.axes == SPACE).tolist())
+    laplacian = set(np.flatnonzero(t.axes == ALL_SPACE).tolist())
     if used & laplacian:
         return dict.fromkeys(laplacian, 1.0)
     possible = sorted(set(t.streams[linear, 0].tolist()) - used - {0})
@@ -34,13 +34,13 @@ def operator_of(t: Tabulated) -> Parts:
     return min(fit, key=lambda parts: bool(parts) + sum(_orders(t, parts)[0].values()))
 
 
-def _linear(t: Tabulated) -> np.ndarray:
+def _linear(t: PointTable) -> np.ndarray:
     """Terms that are a number times one stream."""
     alone = (t.streams >= 0).sum(1) == 1
     return np.asarray(alone & (t.sine == 0) & (np.ptp(t.coefficients, axis=1) == 0))
 
 
-def _sums(t: Tabulated, linear: np.ndarray, parts: set[int]) -> dict[tuple[int, int], np.ndarray]:
+def _sums(t: PointTable, linear: np.ndarray, parts: set[int]) -> dict[tuple[int, int], np.ndarray]:
     """Coefficients of some streams in linear terms, by equation and output."""
     order = sorted(parts)
     sums: dict[tuple[int, int], np.ndarray] = {}
@@ -51,7 +51,7 @@ def _sums(t: Tabulated, linear: np.ndarray, parts: set[int]) -> dict[tuple[int, 
     return sums
 
 
-def _in_proportion(t: Tabulated, linear: np.ndarray, parts: set[int]) -> Parts | None:
+def _in_proportion(t: PointTable, linear: np.ndarray, parts: set[int]) -> Parts | None:
     """Coefficients of an operator with these parts, or None if they are not in the same proportion everywhere."""
     rows = [*_sums(t, linear, parts).values()]
     if any(np.linalg.norm(np.outer(a, b) - np.outer(b, a)) > ALIKE * (a @ a) for b in rows[:1] for a in rows):
@@ -59,11 +59,11 @@ def _in_proportion(t: Tabulated, linear: np.ndarray, parts: set[int]) -> Parts |
     return dict(zip(sorted(parts), rows[0].tolist(), strict=True)) if rows else {}
 
 
-def _orders(t: Tabulated, parts: Parts) -> tuple[dict[int, int], dict[tuple[int, int], float]]:
+def _orders(t: PointTable, parts: Parts) -> tuple[dict[int, int], dict[tuple[int, int], float]]:
     """Highest order of a stream along every axis, and coefficients of the operator by axis and order."""
     operator = {}
     for k, c in parts.items():
-        for axis in t.space if t.axes[k] == SPACE else [t.axes[k]]:
+        for axis in t.space if t.axes[k] == ALL_SPACE else [t.axes[k]]:
             operator[int(axis), int(t.orders[k])] = c
     needed = [(int(t.axes[k]), int(t.orders[k])) for k in set(t.streams.ravel().tolist()) - {-1, 0, *parts}]
     most: dict[int, int] = {}
@@ -72,7 +72,7 @@ def _orders(t: Tabulated, parts: Parts) -> tuple[dict[int, int], dict[tuple[int,
     return dict(sorted(most.items())), operator
 
 
-def folded(t: Tabulated, dtype: str) -> tuple[Streams, Residuals]:
+def folded(t: PointTable, dtype: str) -> tuple[Streams, Residuals]:
     """Streams of a set with its operator, and its residuals in terms of them."""
     parts = operator_of(t)
     most, operator = _orders(t, parts)
@@ -90,7 +90,7 @@ def folded(t: Tabulated, dtype: str) -> tuple[Streams, Residuals]:
 
 
 def _residuals_of(
-    t: Tabulated, parts: Parts, place: dict[tuple[int, int], int], operator: int, dtype: str
+    t: PointTable, parts: Parts, place: dict[tuple[int, int], int], operator: int, dtype: str
 ) -> Residuals:
     """Residuals in terms of streams at their places and the operator."""
     linear = _linear(t)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from physnn.networks.pde.equations import SPACE
-from physnn.networks.pde.streams import Tabulated
+from physnn.networks.pde.equations import ALL_SPACE
+from physnn.networks.pde.streams import PointTable
 
-Weights = Mapping[str, np.ndarray]
+PlainWeights = Mapping[str, np.ndarray]
 """``layer.k.weight`` ``(seeds, inputs, outputs)`` and ``layer.k.bias`` ``(seeds, outputs)`` of all layers."""
 
 
@@ -24,7 +24,7 @@ class StackedEngine:
 
     Parameters
     ----------
-    tables : sequence of Tabulated
+    tables : sequence of PointTable
         Sets of points.
     dtype : {"float32", "float64"}
         Precision.
@@ -32,7 +32,7 @@ class StackedEngine:
         Where it runs.
     """
 
-    def __init__(self, tables: Sequence[Tabulated], dtype: str = "float32", device: str = "cpu") -> None:
+    def __init__(self, tables: Sequence[PointTable], dtype: str = "float32", device: str = "cpu") -> None:
         self.tables, self.device = tables, torch.device(device)
         self.dtype: torch.dtype = getattr(torch, dtype)
         self.arrays = [[self._tensor(a) for a in (t.points, t.coefficients, t.targets)] for t in tables]
@@ -40,7 +40,7 @@ class StackedEngine:
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(values), dtype=self.dtype, device=self.device)
 
-    def losses_and_gradients(self, weights: Weights) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def losses_and_gradients(self, weights: PlainWeights) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Losses of every set, ``(seeds, sets)``, and the gradients of their sum, in the shapes of the weights."""
         own = {name: self._tensor(values).requires_grad_() for name, values in weights.items()}
         losses = torch.stack(
@@ -51,13 +51,13 @@ class StackedEngine:
         return losses.detach().cpu().numpy(), found
 
     @torch.no_grad()
-    def values(self, weights: Weights, points: np.ndarray) -> np.ndarray:
+    def values(self, weights: PlainWeights, points: np.ndarray) -> np.ndarray:
         """Outputs at points ``(n, inputs)``: ``(seeds, n, outputs)``."""
         own = {name: self._tensor(values) for name, values in weights.items()}
         only = np.zeros(1, int)
         return jets(own, self._tensor(points), only, only, only)[:, 0].cpu().numpy()
 
-    def _loss(self, weights: Mapping[str, Tensor], t: Tabulated, x: Tensor, c: Tensor, targets: Tensor) -> Tensor:
+    def _loss(self, weights: Mapping[str, Tensor], t: PointTable, x: Tensor, c: Tensor, targets: Tensor) -> Tensor:
         found = jets(weights, x, t.axes, t.orders, t.space)
         rows = [-target for target in targets]
         for k, row in enumerate(t.equation):
@@ -75,11 +75,11 @@ def jets(weights: Mapping[str, Tensor], x: Tensor, axes: np.ndarray, orders: np.
     Parameters
     ----------
     weights : mapping
-        As `Weights`, of tensors.
+        As `PlainWeights`, of tensors.
     x : Tensor, shape (n, inputs)
         Points.
     axes, orders, space : ndarray of int
-        Streams, see `physnn.networks.pde.streams.Tabulated`.
+        Streams, see `physnn.networks.pde.streams.PointTable`.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def _through_tanh(z: list[Tensor], place: Mapping[tuple[int, int], int], space: 
     found = [t]
     for axis, order in [*place][1:]:
         own = z[place[axis, order]]
-        if axis == SPACE:
+        if axis == ALL_SPACE:
             squares = sum(z[place[int(a), 1]] ** 2 for a in space)
             found.append(f2 * squares + f1 * own)
             continue

@@ -10,14 +10,14 @@ import math
 
 import numpy as np
 
-from physnn.networks.pde.domains import Ball, Domain
+from physnn.networks.pde.domains import Ball, Region
 from physnn.networks.pde.equations import Derivative, Equation, PdeProblem, PointSet, Reference, Sizes, Term, laplacian
-from physnn.networks.pde.known import table
+from physnn.networks.pde.known import thinned_table
 
 PI = math.pi
 KNOWN = 1000
 """Points at which exact solutions are compared."""
-USUAL = Sizes(8192, 2048, 0)
+PLANE_POINTS = Sizes(8192, 2048, 0)
 """Points of the benchmark in two dimensions."""
 U = Derivative(0)
 
@@ -36,23 +36,23 @@ def slope(normals: np.ndarray, target: np.ndarray | float) -> Equation:
     return Equation(terms, lambda _: np.broadcast_to(target, len(normals)))
 
 
-def on_boundary(domain: Domain, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
+def on_boundary(domain: Region, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
     """Points on the walls of a box and on its holes, by their lengths."""
     walls = round(sizes.boundary * domain.share_of_walls())
     return domain.walls(walls)[0], domain.shores(sizes.boundary - walls)[0]
 
 
-SQUARE = Domain(
+_SQUARE = Region(
     (-0.5, -0.5), (0.5, 0.5), tuple(Ball(c, 0.1) for c in ((0.3, 0.3), (-0.3, 0.3), (0.3, -0.3), (-0.3, -0.3)))
 )
 
 
 def _poisson(sizes: Sizes) -> tuple[PointSet, ...]:
-    walls, shores = on_boundary(SQUARE, sizes)
+    walls, shores = on_boundary(_SQUARE, sizes)
     return (
         PointSet(
             "domain",
-            np.vstack([SQUARE.inside(sizes.domain), walls, shores]),
+            np.vstack([_SQUARE.inside(sizes.domain), walls, shores]),
             (Equation((Term(1.0, (laplacian(),)),)),),
         ),
         PointSet("walls", walls, (value(0, 1.0),)),
@@ -60,7 +60,7 @@ def _poisson(sizes: Sizes) -> tuple[PointSet, ...]:
     )
 
 
-SCREENED = Domain(
+_SCREENED = Region(
     (-1, -1),
     (1, 1),
     (Ball((0.5, 0.5), 0.2), Ball((0.4, -0.4), 0.4), Ball((-0.2, -0.7), 0.1), Ball((-0.6, 0.5), 0.3)),
@@ -73,8 +73,8 @@ def _charge(p: np.ndarray) -> np.ndarray:
 
 
 def _poisson_boltzmann(sizes: Sizes) -> tuple[PointSet, ...]:
-    walls, shores = on_boundary(SCREENED, sizes)
-    inner = np.vstack([SCREENED.inside(sizes.domain), walls, shores])
+    walls, shores = on_boundary(_SCREENED, sizes)
+    inner = np.vstack([_SCREENED.inside(sizes.domain), walls, shores])
     return (
         PointSet("domain", inner, (Equation((Term(-1.0, (laplacian(),)), Term(64.0, (U,))), _charge),)),
         PointSet("walls", walls, (value(0, 0.2),)),
@@ -82,7 +82,7 @@ def _poisson_boltzmann(sizes: Sizes) -> tuple[PointSet, ...]:
     )
 
 
-CUBE = Domain(
+_CUBE = Region(
     (0, 0, 0),
     (1, 1, 1),
     (
@@ -109,19 +109,19 @@ def _cosines_slope(p: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 
 def _poisson3d(sizes: Sizes) -> tuple[PointSet, ...]:
-    number = round(sizes.boundary * CUBE.share_of_walls())
-    (walls, out), (shores, inwards) = CUBE.walls(number), CUBE.shores(sizes.boundary - number)
+    number = round(sizes.boundary * _CUBE.share_of_walls())
+    (walls, out), (shores, inwards) = _CUBE.walls(number), _CUBE.shores(sizes.boundary - number)
     surface, normals = np.vstack([walls, shores]), np.vstack([out, inwards])
     balance = Equation(
         (Term(-1.0, (laplacian(),)), Term(_screening, (U,))), lambda p: (3 * PI**2 + _screening(p)) * _cosines(p)
     )
     return (
-        PointSet("domain", np.vstack([CUBE.inside(sizes.domain), surface]), (balance,)),
+        PointSet("domain", np.vstack([_CUBE.inside(sizes.domain), surface]), (balance,)),
         PointSet("surface", surface, (slope(normals, _cosines_slope(surface, normals)),)),
     )
 
 
-DIMENSIONS = 5
+_DIMENSIONS = 5
 
 
 def _sines(p: np.ndarray) -> np.ndarray:
@@ -129,7 +129,7 @@ def _sines(p: np.ndarray) -> np.ndarray:
 
 
 def _poisson_nd(sizes: Sizes) -> tuple[PointSet, ...]:
-    box = Domain((0,) * DIMENSIONS, (1,) * DIMENSIONS)
+    box = Region((0,) * _DIMENSIONS, (1,) * _DIMENSIONS)
     walls = box.walls(sizes.boundary)[0]
     balance = Equation((Term(1.0, (laplacian(),)),), lambda p: -(PI**2) / 4 * _sines(p))
     return (
@@ -156,7 +156,7 @@ def flow_equations(viscosity: float) -> tuple[Equation, ...]:
 
 
 def _lid_driven(sizes: Sizes) -> tuple[PointSet, ...]:
-    box = Domain((0, 0), (1, 1))
+    box = Region((0, 0), (1, 1))
     walls, normals = box.walls(sizes.boundary)
     top = normals[:, 1] > 0
     return (
@@ -167,7 +167,7 @@ def _lid_driven(sizes: Sizes) -> tuple[PointSet, ...]:
     )
 
 
-def _exact(domain: Domain, solution: object, n: int = KNOWN) -> Reference:
+def _exact(domain: Region, solution: object, n: int = KNOWN) -> Reference:
     points = domain.inside(n)
     return Reference(points, solution(points)[:, None], "exact")  # type: ignore[operator]
 
@@ -178,47 +178,47 @@ STATIONARY = (
         "Laplace's equation in a square with four holes",
         ("x", "y"),
         ("u",),
-        SQUARE.low,
-        SQUARE.high,
+        _SQUARE.low,
+        _SQUARE.high,
         (0, 1),
         _poisson,
-        lambda: table("poisson"),
-        USUAL,
+        lambda: thinned_table("poisson"),
+        PLANE_POINTS,
     ),
     PdeProblem(
         "poisson-boltzmann",
         "screened Poisson equation with a charge, in a square with four holes",
         ("x", "y"),
         ("u",),
-        SCREENED.low,
-        SCREENED.high,
+        _SCREENED.low,
+        _SCREENED.high,
         (0, 1),
         _poisson_boltzmann,
-        lambda: table("poisson-boltzmann"),
-        USUAL,
+        lambda: thinned_table("poisson-boltzmann"),
+        PLANE_POINTS,
     ),
     PdeProblem(
         "poisson3d",
         "screened Poisson equation in a cube with four holes, slopes given on the surface",
         ("x", "y", "z"),
         ("u",),
-        CUBE.low,
-        CUBE.high,
+        _CUBE.low,
+        _CUBE.high,
         (0, 1, 2),
         _poisson3d,
-        lambda: _exact(CUBE, _cosines),
+        lambda: _exact(_CUBE, _cosines),
         Sizes(32768, 8192, 0),
     ),
     PdeProblem(
         "poisson-nd",
         "Poisson's equation in five dimensions",
-        tuple(f"x{k}" for k in range(1, DIMENSIONS + 1)),
+        tuple(f"x{k}" for k in range(1, _DIMENSIONS + 1)),
         ("u",),
-        (0,) * DIMENSIONS,
-        (1,) * DIMENSIONS,
-        tuple(range(DIMENSIONS)),
+        (0,) * _DIMENSIONS,
+        (1,) * _DIMENSIONS,
+        tuple(range(_DIMENSIONS)),
         _poisson_nd,
-        lambda: _exact(Domain((0,) * DIMENSIONS, (1,) * DIMENSIONS), _sines),
+        lambda: _exact(Region((0,) * _DIMENSIONS, (1,) * _DIMENSIONS), _sines),
         Sizes(32768, 8192, 0),
     ),
     PdeProblem(
@@ -230,8 +230,8 @@ STATIONARY = (
         (1, 1),
         (0, 1),
         _lid_driven,
-        lambda: table("lid-driven"),
-        USUAL,
+        lambda: thinned_table("lid-driven"),
+        PLANE_POINTS,
     ),
 )
 """Problems without time."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physnn.networks.pde.equations import SPACE, Derivative, PointSet, at
+from physnn.networks.pde.equations import ALL_SPACE, Derivative, PointSet, at
 
-FACTORS = 3
+MOST_FACTORS = 3
 """Derivatives that a term multiplies at most."""
 
 
 @dataclass(frozen=True)
-class Tabulated:
+class PointTable:
     """Set of points as arrays.
 
     Attributes
@@ -23,12 +23,12 @@ class Tabulated:
         Points.
     axes, orders : ndarray of int, shape (streams,)
         Streams that go through hidden layers: derivatives by axis and order, the value (axis 0, order 0) first, then
-        every axis with its orders rising, and the Laplacian (axis `SPACE`, order 2) last.
+        every axis with its orders rising, and the Laplacian (axis `ALL_SPACE`, order 2) last.
     space : ndarray of int
         Axes of the Laplacian.
     equation, sine : ndarray of int, shape (terms,)
         Equation that a term belongs to, rising; whether it is a sine.
-    streams, outputs : ndarray of int, shape (terms, FACTORS)
+    streams, outputs : ndarray of int, shape (terms, MOST_FACTORS)
         Stream and output of every factor; -1 where there is none.
     coefficients : ndarray, shape (terms, n)
         Coefficients.
@@ -59,27 +59,27 @@ def closed(needed: Sequence[Derivative], space_axes: Sequence[int]) -> tuple[tup
     """
     most: dict[int, int] = {}
     for d in needed:
-        if d.order and d.axis != SPACE:
+        if d.order and d.axis != ALL_SPACE:
             most[d.axis] = max(most.get(d.axis, 0), d.order)
-    laplacian = any(d.axis == SPACE for d in needed)
+    laplacian = any(d.axis == ALL_SPACE for d in needed)
     for axis in space_axes if laplacian else ():
         most[axis] = max(most.get(axis, 0), 1)
     streams = [(0, 0)] + [(axis, order) for axis in sorted(most) for order in range(1, most[axis] + 1)]
-    return (*streams, *([(SPACE, 2)] if laplacian else []))
+    return (*streams, *([(ALL_SPACE, 2)] if laplacian else []))
 
 
-def tabulated(one: PointSet, space_axes: Sequence[int]) -> Tabulated:
+def point_table(one: PointSet, space_axes: Sequence[int]) -> PointTable:
     """Arrays of a set of points."""
     terms = [(k, term) for k, equation in enumerate(one.equations) for term in equation.terms]
     streams = closed([factor for _, term in terms for factor in term.factors], space_axes)
     place = {stream: k for k, stream in enumerate(streams)}
-    factors, outputs = np.full((2, len(terms), FACTORS), -1)
+    factors, outputs = np.full((2, len(terms), MOST_FACTORS), -1)
     for row, (_, term) in enumerate(terms):
         for column, d in enumerate(term.factors):
             factors[row, column] = place[(d.axis, d.order) if d.order else (0, 0)]
             outputs[row, column] = d.output
     axes, orders = np.array(streams).T
-    return Tabulated(
+    return PointTable(
         one.points,
         axes,
         orders,

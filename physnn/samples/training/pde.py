@@ -13,11 +13,11 @@ from pydantic import Field
 
 from physnn.errors import InputError
 from physnn.networks.forms import ARMS
-from physnn.networks.pde.descent import FACTORS_OF_STEP, Engine, PdeNetworks, PdeTraining
+from physnn.networks.pde.descent import FACTORS_OF_STEP, JetEngine, PdeNetworks, PdeTraining
 from physnn.networks.pde.equations import PdeProblem, Reference, Sizes
 from physnn.networks.pde.known import read_reference
 from physnn.networks.pde.problems import PROBLEMS
-from physnn.networks.pde.streams import Tabulated, tabulated
+from physnn.networks.pde.streams import PointTable, point_table
 from physnn.samples.base import Growth, more
 from physnn.samples.tasks import Arrays, Checkpoint, Measured, Resources, Task
 from physnn.samples.training.forms import FormSample, FormTraining
@@ -59,7 +59,9 @@ class PdeRecipe(FormTraining):
     reference: str | None = Field(
         default=None, title="FILE", description="Solution to compare with: rows of inputs and outputs [default: ours]."
     )
-    engine: Literal["torch"] = Field(default="torch", description="What computes gradients; equal to rounding.")
+    engine: Literal["kernel", "torch"] = Field(
+        default="kernel", description="What computes gradients: compiled code, or torch; equal to rounding."
+    )
     precision: Literal["float32", "float64"] = Field(default="float32", description="Precision of the training.")
     device: Literal["cpu", "cuda"] = "cpu"
     reference_digest: str = ""
@@ -76,6 +78,8 @@ class PdeRecipe(FormTraining):
         if self.reference is not None:
             read_reference(Path(self.reference), problem)
             digest = hashlib.sha256(Path(self.reference).read_bytes()).hexdigest()
+        if self.engine == "kernel" and self.device == "cuda":
+            raise InputError("the engine 'kernel' runs on the CPU; add --engine torch, or leave --device out")
         constants = problem.means() if self.constants is None else self.constants
         return self.model_copy(
             update={"constants": constants, "reference_digest": digest, "width": tuple(sorted(set(self.width)))}
@@ -100,8 +104,8 @@ class PdeSample(FormSample):
         return PROBLEMS[self.recipe.problem]
 
     @functools.cached_property
-    def _tables(self) -> list[Tabulated]:
-        return [tabulated(one, self._problem.space_axes) for one in self._problem.sets(self.recipe.point_sizes())]
+    def _tables(self) -> list[PointTable]:
+        return [point_table(one, self._problem.space_axes) for one in self._problem.sets(self.recipe.point_sizes())]
 
     def _reference(self) -> Reference:
         """Known solution; raises InputError if its file is not that of the recipe any more."""
@@ -137,7 +141,11 @@ class PdeSample(FormSample):
         """What a table of tasks calls a task."""
         return f"{self.recipe.problem}, {super().label(size, at)}"
 
-    def _engine(self) -> Engine:
+    def _engine(self) -> JetEngine:
+        if self.recipe.engine == "kernel":
+            from physnn.networks.pde.jets import KernelEngine
+
+            return KernelEngine(self._tables, self.recipe.precision)
         from physnn.networks.pde.stacked_jets import StackedEngine
 
         return StackedEngine(self._tables, self.recipe.precision, self.recipe.device)

@@ -11,7 +11,7 @@ import torch
 from physnn import rng
 from physnn.networks.pde.equations import Derivative, Equation, PointSet, Term, laplacian
 from physnn.networks.pde.stacked_jets import StackedEngine, jets
-from physnn.networks.pde.streams import closed, tabulated
+from physnn.networks.pde.streams import closed, point_table
 
 U, V = Derivative(0), Derivative(1)
 NEEDED = (Derivative(0, 0, 4), Derivative(1, 1, 3), Derivative(0, 2, 1), laplacian(0), laplacian(1))
@@ -69,7 +69,7 @@ def test_losses_and_gradients(points):
         Equation((Term(-0.5, (laplacian(1),)), Term(wave, (U, U), sine=True)), 0.3),
     )
     one = PointSet("domain", points, equations, 2.5)
-    engine = StackedEngine([tabulated(one, SPACE_AXES)], "float64")
+    engine = StackedEngine([point_table(one, SPACE_AXES)], "float64")
     weights = network()
     losses, gradients = engine.losses_and_gradients(weights)
     own = {name: torch.from_numpy(w).requires_grad_() for name, w in weights.items()}
@@ -82,7 +82,7 @@ def test_losses_and_gradients(points):
     assert losses.shape == (2, 1) and losses[0, 0] == pytest.approx(loss.item(), rel=1e-12)
     for name, w in own.items():
         assert np.allclose(gradients[name][0], w.grad[0], rtol=1e-9, atol=1e-9), name
-    single, _ = StackedEngine([tabulated(one, SPACE_AXES)]).losses_and_gradients(weights)
+    single, _ = StackedEngine([point_table(one, SPACE_AXES)]).losses_and_gradients(weights)
     assert single.dtype == np.float32 and np.allclose(single, losses, rtol=1e-4)
     # Values alone are the first stream, and seeds know nothing of each other.
     alone = {name: w[1:] for name, w in weights.items()}

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from physnn import rng
-from physnn.networks.pde.equations import SPACE, Derivative, Equation, PointSet, Sizes, Term, laplacian
+from physnn.networks.pde.equations import ALL_SPACE, Derivative, Equation, PointSet, Sizes, Term, laplacian
 from physnn.networks.pde.jets import KernelEngine
 from physnn.networks.pde.operators import folded, operator_of
 from physnn.networks.pde.problems import PROBLEMS
-from physnn.networks.pde.streams import tabulated
+from physnn.networks.pde.streams import point_table
 
 U, V = Derivative(0), Derivative(1)
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
@@ -53,7 +53,7 @@ def by_autograd(sets, space_axes, weights, r=0):
                     found = torch.autograd.grad(found.sum(), x, create_graph=True)[0][:, axis]
                 return found
 
-            return sum(along(a, 2) for a in space_axes) if d.axis == SPACE else along(d.axis, d.order)
+            return sum(along(a, 2) for a in space_axes) if d.axis == ALL_SPACE else along(d.axis, d.order)
 
         total = 0
         for equation in one.equations:
@@ -78,7 +78,7 @@ def distance(found, wanted, r=0):
 def agrees(sets, space_axes, weights, dtype):
     own = {name: w.astype(dtype) for name, w in weights.items()}
     cut = [PointSet(s.name, s.points.astype(dtype).astype(float), s.equations, s.weight) for s in sets]
-    engine = KernelEngine([tabulated(one, space_axes) for one in cut], dtype)
+    engine = KernelEngine([point_table(one, space_axes) for one in cut], dtype)
     losses, gradients = engine.losses_and_gradients(own)
     for r in range(len(losses)):
         wanted, slopes = by_autograd(cut, space_axes, own, r)
@@ -121,7 +121,7 @@ def test_odd_sizes(widths, dtype):
 def test_one_wrong_sign_is_noticed():
     problem = PROBLEMS["kuramoto-sivashinsky"]
     sets, weights = problem.sets(Sizes(17, 12, 7)), drawn((2, 9, 20, 1))
-    engine = KernelEngine([tabulated(one, problem.space_axes) for one in sets], "float64")
+    engine = KernelEngine([point_table(one, problem.space_axes) for one in sets], "float64")
     wanted = by_autograd(sets, problem.space_axes, weights)[1]
     assert distance(engine.losses_and_gradients(weights)[1], wanted) < TOLERANCE["float64"]
     engine.sets[0].residuals.factors[0] *= -1
@@ -129,11 +129,11 @@ def test_one_wrong_sign_is_noticed():
 
 
 def test_operators():
-    table = lambda *equations: tabulated(PointSet("", np.zeros((3, 2)), equations), (0,))  # noqa: E731
+    table = lambda *equations: point_table(PointSet("", np.zeros((3, 2)), equations), (0,))  # noqa: E731
     d = Derivative
     heat = Equation((Term(2.0, (d(0, 1, 1),)), Term(-6.0, (laplacian(),)), Term(1.0, (U, U))))
     t = table(heat, Equation((Term(-1.0, (d(1, 1, 1),)), Term(3.0, (laplacian(1),)))))
-    assert {(t.axes[k], t.orders[k]): c for k, c in operator_of(t).items()} == {(1, 1): 2.0, (SPACE, 2): -6.0}
+    assert {(t.axes[k], t.orders[k]): c for k, c in operator_of(t).items()} == {(1, 1): 2.0, (ALL_SPACE, 2): -6.0}
     streams, residuals = folded(t, "float64")
     assert streams.operator == 2 and streams.coefficients.tolist() == [[0, -6, 0, 0], [2, 0, 0, 0]]
     assert residuals.terms[:, :3].tolist() == [[0, 0, 0], [0, 2, 0], [1, 2, 1]]
@@ -143,5 +143,5 @@ def test_operators():
     product = Equation((Term(1.0, (U, d(0, 1, 1))), Term(3.0, (laplacian(),))))
     varied = Equation((Term(lambda p: np.arange(len(p)), (d(0, 1, 1),)), Term(3.0, (laplacian(),))))
     for t in (table(heat, other), table(product), table(varied)):
-        assert [t.axes[k] for k in operator_of(t)] == [SPACE]
+        assert [t.axes[k] for k in operator_of(t)] == [ALL_SPACE]
         assert folded(t, "float64")[0].orders.tolist() == [[1, 2], [1, 1]]

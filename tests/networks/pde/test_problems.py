@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from physnn.errors import InputError
-from physnn.networks.pde.domains import Ball, Domain, halton
+from physnn.networks.pde.domains import Ball, Region, halton
 from physnn.networks.pde.equations import Derivative, Sizes, laplacian, residuals
 from physnn.networks.pde.known import chaotic, read_reference
 from physnn.networks.pde.problems import PROBLEMS
@@ -123,7 +123,7 @@ def test_kuramoto_sivashinsky_by_half_the_step_and_another_solver():
 def test_points_of_domains():
     u = halton(4096, 3)
     assert np.allclose(u.mean(0), 0.5, atol=2e-3) and np.allclose(u.var(0), 1 / 12, atol=1e-3)
-    domain = Domain((-1, 0), (1, 1), (Ball((0.2, 0.5), 0.3),), end=2.0)
+    domain = Region((-1, 0), (1, 1), (Ball((0.2, 0.5), 0.3),), end=2.0)
     inside, (walls, out), (shores, normals) = domain.inside(2000), domain.walls(600), domain.shores(500)
     assert (((inside[:, :2] - (0.2, 0.5)) ** 2).sum(1) > 0.09).all() and (inside[:300] == domain.inside(300)).all()
     area = 2 - PI * 0.09
@@ -132,7 +132,7 @@ def test_points_of_domains():
     assert np.allclose((walls[:, :2] - (0, 0.5)) @ np.diag((1, 2)) * out, np.abs(out), atol=1e-12)
     assert np.allclose(shores[:, :2] - (0.2, 0.5), -0.3 * normals) and inside[:, 2].max() > 1.9
     with pytest.raises(InputError, match="leave nothing"):
-        Domain((0, 0), (1, 1), (Ball((0.5, 0.5), 2.0),)).inside(10)
+        Region((0, 0), (1, 1), (Ball((0.5, 0.5), 2.0),)).inside(10)
 
 
 def test_references_of_users(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from physnn import api
-from physnn.answers.equation_of_state import state_answer
+from physnn.answers.training.equation_of_state import state_answer
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs import stopping

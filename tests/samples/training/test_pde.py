@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from physnn import api
-from physnn.answers.forms import arm_claims
-from physnn.answers.pde import pde_answers, pde_arrays
+from physnn.analysis.statistics.claims import arm_claims
+from physnn.answers.training.pde import pde_answers, pde_arrays
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs import stopping

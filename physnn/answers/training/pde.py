@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from physnn.analysis.statistics.claims import Claim
+from physnn.analysis.statistics.claims import Claim, arm_claims
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
-from physnn.answers.forms import arm_claims
 from physnn.errors import InputError
 from physnn.store.sweep_file import SweepFile, read_sweep
 

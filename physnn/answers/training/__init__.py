@@ -1,0 +1,1 @@
+"""Answers of networks trained in several forms of the input."""

@@ -1,0 +1,1 @@
+"""Figures of networks trained in several forms of the input."""
