@@ -58,3 +58,28 @@ def pde_figure(
             errorbar(axes[2], k, at, means, spreads, ms=4, ls="-", lw=0.8, label=arm)
         axes[2].set(xscale="log", xlabel="width", ylabel=r"$\log_{10}$ of the last relative $L_2$ error")
     return figure
+
+
+def study_figure(claims: Mapping[str, Sequence[Claim]]) -> Figure:
+    """Figure of the last differences to raw networks, a column for each problem and a panel for kinds of arms.
+
+    Parameters
+    ----------
+    claims : mapping
+        By problem: judgements of all arms, the last mark of each is drawn.
+    """
+    figure = new_figure(11, 7.5)
+    axes = figure.subplots(2, 1, sharex=True)
+    arms = list(dict.fromkeys(claim.form for each in claims.values() for claim in each))
+    panels = [arm for arm in arms if not arm.startswith("bias")], [arm for arm in arms if arm.startswith("bias")]
+    for place, shown in zip(axes, panels, strict=True):
+        place.axhspan(-MATTERS, MATTERS, color="#999999", alpha=0.25, lw=0, label="does not matter")
+        place.axhline(0, color="#000000", lw=0.6)
+        for row, arm in enumerate(shown):
+            last = [[c for c in each if c.form == arm][-1].difference for each in claims.values()]
+            at = np.arange(len(last)) + 0.1 * (row - (len(shown) - 1) / 2)
+            errorbar(place, arms.index(arm), at, [d.value for d in last], [d.error for d in last], ms=4, label=arm)
+        place.set(ylabel=r"$\log_{10}$(error / error of raw), paired")
+        place.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes[1].set_xticks(np.arange(len(claims)), [name.replace("-", "-\n") for name in claims], fontsize=9)
+    return figure

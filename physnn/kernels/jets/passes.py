@@ -18,12 +18,12 @@ from numba import njit
 from physnn.kernels.jets.matrix_code import ABREAST, add_product, lanes, multiply, tile_rows
 from physnn.kernels.jets.tanh_code import tanh_backward, tanh_forward
 
-ROWS = 84
+BLOCK_ROWS = 84
 """Rows of a block, streams times points: few enough for the cache, enough for products."""
 
 
-class Layers(NamedTuple):
-    """Network as the loops want it: packed weights, `widths`, `vectors_of`, `places_of`, and numbers in a vector."""
+class PackedNetwork(NamedTuple):
+    """Network as the loops want it: packed weights, `widths`, `vectors_of`, `weight_places`, numbers in a vector."""
 
     packed: np.ndarray
     widths: np.ndarray
@@ -62,9 +62,9 @@ def vectors_of(widths, itemsize):
 
 
 def block_of(points, streams):
-    """Points of a block: whole tiles, `ROWS` rows or so, and few beyond the last point."""
+    """Points of a block: whole tiles, `BLOCK_ROWS` rows or so, and few beyond the last point."""
     tile = tile_rows()
-    most = max(1, round(ROWS / (streams * tile)))
+    most = max(1, round(BLOCK_ROWS / (streams * tile)))
     blocks = -(-points // (tile * most))
     return tile * -(-points // (tile * blocks))
 
@@ -75,7 +75,7 @@ def room_for(widths, block, streams, itemsize):
     return int(block * (widths[0] + 1 + streams * (2 * numbers.sum() + 2 * numbers.max())))
 
 
-def places_of(widths, itemsize):
+def weight_places(widths, itemsize):
     """Where matrices, biases and transposed matrices of the layers begin in packed weights, ``(layers + 1, 3)``.
 
     The first layer's is not transposed but has plain rows there.  The last row holds ends; slopes have matrices and
@@ -290,7 +290,7 @@ def add_gradient(network, streams, points, residuals, block, room, slopes):
 
     Parameters
     ----------
-    network : Layers
+    network : PackedNetwork
         Weights, see `pack_weights`.
     streams : Streams
         What goes through the network.

@@ -9,16 +9,16 @@ import numpy as np
 
 from physnn.kernels.jets.matrix_code import lanes
 from physnn.kernels.jets.passes import (
-    Layers,
+    PackedNetwork,
     Residuals,
     Streams,
     add_gradient,
     block_of,
     pack_weights,
-    places_of,
     room_for,
     unpack_slopes,
     vectors_of,
+    weight_places,
 )
 from physnn.machine import on_one_blas_thread
 from physnn.networks.pde.operators import folded
@@ -62,15 +62,15 @@ class KernelEngine:
         self.dtype = dtype
         self.sets = [_Compiled(np.ascontiguousarray(t.points, dtype), *folded(t, dtype)) for t in tables]
         self.streams = [one.count for one in self.sets]
-        self._space: tuple[tuple[int, ...], Layers, list[tuple[int, np.ndarray]], np.ndarray] | None = None
+        self._space: tuple[tuple[int, ...], PackedNetwork, list[tuple[int, np.ndarray]], np.ndarray] | None = None
 
-    def _spaces(self, widths: tuple[int, ...]) -> tuple[Layers, list[tuple[int, np.ndarray]], np.ndarray]:
+    def _spaces(self, widths: tuple[int, ...]) -> tuple[PackedNetwork, list[tuple[int, np.ndarray]], np.ndarray]:
         """Packed network, block and room of every set, and slopes: memory that is used again and again."""
         if self._space is None or self._space[0] != widths:
             itemsize, sizes = np.dtype(self.dtype).itemsize, np.array(widths)
-            places = places_of(sizes, itemsize)
+            places = weight_places(sizes, itemsize)
             packed, slopes = np.zeros(places[-1, 2], self.dtype), np.zeros(places[-1, 0], self.dtype)
-            network = Layers(packed, sizes, vectors_of(sizes, itemsize), places, lanes(itemsize))
+            network = PackedNetwork(packed, sizes, vectors_of(sizes, itemsize), places, lanes(itemsize))
             blocks = [block_of(len(one.points), one.count) for one in self.sets]
             rooms = [
                 np.zeros(room_for(sizes, block, one.count, itemsize), self.dtype)

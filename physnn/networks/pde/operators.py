@@ -11,13 +11,13 @@ from physnn.kernels.jets.tanh_code import HIGHEST
 from physnn.networks.pde.equations import ALL_SPACE
 from physnn.networks.pde.streams import PointTable
 
-Parts = dict[int, float]
+FoldedTerms = dict[int, float]
 """Coefficients of an operator by stream of a `PointTable`."""
-ALIKE = 1e-12
+MATCHED = 1e-12
 """Relative difference up to which coefficients are in the same proportion."""
 
 
-def operator_of(t: PointTable) -> Parts:
+def operator_of(t: PointTable) -> FoldedTerms:
     """Operator that leaves the fewest streams: coefficients by stream.
 
     Streams can be parts of it where they occur in linear terms alone, with numbers for coefficients that are in the
@@ -51,15 +51,15 @@ def _sums(t: PointTable, linear: np.ndarray, parts: set[int]) -> dict[tuple[int,
     return sums
 
 
-def _in_proportion(t: PointTable, linear: np.ndarray, parts: set[int]) -> Parts | None:
+def _in_proportion(t: PointTable, linear: np.ndarray, parts: set[int]) -> FoldedTerms | None:
     """Coefficients of an operator with these parts, or None if they are not in the same proportion everywhere."""
     rows = [*_sums(t, linear, parts).values()]
-    if any(np.linalg.norm(np.outer(a, b) - np.outer(b, a)) > ALIKE * (a @ a) for b in rows[:1] for a in rows):
+    if any(np.linalg.norm(np.outer(a, b) - np.outer(b, a)) > MATCHED * (a @ a) for b in rows[:1] for a in rows):
         return None
     return dict(zip(sorted(parts), rows[0].tolist(), strict=True)) if rows else {}
 
 
-def _orders(t: PointTable, parts: Parts) -> tuple[dict[int, int], dict[tuple[int, int], float]]:
+def _orders(t: PointTable, parts: FoldedTerms) -> tuple[dict[int, int], dict[tuple[int, int], float]]:
     """Highest order of a stream along every axis, and coefficients of the operator by axis and order."""
     operator = {}
     for k, c in parts.items():
@@ -90,7 +90,7 @@ def folded(t: PointTable, dtype: str) -> tuple[Streams, Residuals]:
 
 
 def _residuals_of(
-    t: PointTable, parts: Parts, place: dict[tuple[int, int], int], operator: int, dtype: str
+    t: PointTable, parts: FoldedTerms, place: dict[tuple[int, int], int], operator: int, dtype: str
 ) -> Residuals:
     """Residuals in terms of streams at their places and the operator."""
     linear = _linear(t)
