@@ -31,6 +31,7 @@ SMALL = {
     "depth": 2,
     "constants": (2.0, -1.0),
     "precision": "float64",
+    "engine": "torch",
 }
 
 
@@ -99,6 +100,18 @@ def test_further_arms_and_widths_change_nothing(whole, tmp_path):
     assert [answer.width for answer in pde_answers(out)] == [4, 6]
 
 
+@pytest.mark.slow
+def test_both_engines_train_alike(tmp_path):
+    found = {}
+    for engine in ("torch", "kernel"):
+        run(tmp_path / f"{engine}.h5", engine=engine, arms=("raw", "scaled"))
+        found[engine] = read_sweep(tmp_path / f"{engine}.h5").sizes[6]
+    a, b = (found[engine]["weights"].values for engine in found)
+    assert np.allclose(a, b, rtol=1e-6, atol=1e-8) and not (a[0] == a[1]).any()
+    errors = [found[engine]["error"].values for engine in found]
+    assert np.allclose(*errors, rtol=1e-8)
+
+
 def test_a_training_that_diverges_is_said(tmp_path, monkeypatch):
     usual = PdeTraining.advance
 
@@ -127,13 +140,9 @@ def test_errors_are_relative():
 
 def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
     settings = ["--steps", "2", "--points", "16", "--width", "4", "6", "--depth", "2", "--seeds", "0", "1"]
+    settings += ["--engine", "torch", "--jobs", "1", "--arms", "raw", "expanded"]
     out = str(tmp_path / "a.h5")
-    assert (
-        command(
-            ["train", "pde", "poisson", *settings, "--arms", "raw", "expanded", "--json", "--jobs", "1", "--out", out]
-        )
-        == 0
-    )
+    assert command(["train", "pde", "poisson", *settings, "--json", "--out", out]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [w["width"] for w in answer["widths"]] == [4, 6] and (tmp_path / "a.png").stat().st_size > 10_000
     # The means of these inputs are 0: constants change no more than the spread of the first weights.
