@@ -69,7 +69,7 @@ def _tile(b, vector, shape, begin, count, factors, finish):
             finish(i, j, b.load(sums[i][j]))
 
 
-def _cover(b, count, sizes, body):
+def cover(b, count, sizes, body):
     """Call ``body(first, size)`` for tiles that cover ``count``, the largest as often as they fit."""
     at = INDEX(0)
     for size in sizes:
@@ -118,9 +118,9 @@ def multiply(typing, left, left_at, stride, rows, depth, packed, packed_at, vect
 
                 _tile(b, vector, (size, width), lambda i, j: zero, depth, factors, finish)
 
-            _cover(b, rows, [tile_rows()], tile)
+            cover(b, rows, [tile_rows()], tile)
 
-        _cover(b, vectors, range(ABREAST, 0, -1), panel)
+        cover(b, vectors, range(ABREAST, 0, -1), panel)
         return context.get_dummy_value()
 
     index = types.int64
@@ -170,9 +170,9 @@ def add_product(typing, left, left_at, left_stride, columns, right, right_at, ve
                     lambda i, j, value: store_at(b, value, there, at(i, j)),
                 )
 
-            _cover(b, columns, [tile_rows(), *_remainders(tile_rows())], tile)
+            cover(b, columns, [tile_rows(), *_remainders(tile_rows())], tile)
 
-        _cover(b, vectors, range(ABREAST, 0, -1), panel)
+        cover(b, vectors, range(ABREAST, 0, -1), panel)
         return context.get_dummy_value()
 
     index = types.int64

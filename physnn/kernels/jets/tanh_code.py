@@ -13,13 +13,14 @@ framework for neural network-based variational Monte Carlo with forward Laplacia
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from physnn.kernels.jets.matrix_code import vector_of_lanes
+from physnn.kernels.jets.matrix_code import cover, vector_of_lanes
 from physnn.kernels.primitives import data
 from physnn.kernels.vectors.langevin_code import INDEX, multiply_add, splat, store_at, vector_at
 
@@ -34,67 +35,79 @@ _TERMS = {32: 7, 64: 13}
 """Terms of the series of exp(r) - 1 for |r| <= ln 2 / 2."""
 
 
+TOGETHER = (4, 2, 1)
+"""Vectors whose tanh is found at once."""
+
+
 class _Value:
-    """Vector in the code that is being made, with sums and products; ``x.with_(y, z)`` is x y + z."""
+    """Vectors in the code that is being made, with sums and products of each; ``x.with_(y, z)`` is x y + z."""
 
-    def __init__(self, b, value):
-        self.b, self.value = b, value
+    def __init__(self, b, *values):
+        self.b, self.values, self.kind = b, values, values[0].type
 
-    def _other(self, other):
-        if isinstance(other, _Value):
-            return other.value
-        kind = self.value.type
-        return ir.Constant(kind, [ir.Constant(kind.element, float(other))] * kind.count)
+    def each(self, function, *others):
+        """Results of a function of vectors, for each of them."""
+        rows = [other.values if isinstance(other, _Value) else [self._constant(other)] * 99 for other in others]
+        return _Value(self.b, *(function(*these) for these in zip(self.values, *rows, strict=False)))
 
-    def _new(self, value):
-        return _Value(self.b, value)
+    def _constant(self, number):
+        return ir.Constant(self.kind, [ir.Constant(self.kind.element, float(number))] * self.kind.count)
+
+    def _by(self, function, *others):
+        return self.each(lambda *these: function(*these, flags=("contract",)), *others)
 
     def __add__(self, other):
-        return self._new(self.b.fadd(self.value, self._other(other), flags=("contract",)))
+        return self._by(self.b.fadd, other)
 
     def __sub__(self, other):
-        return self._new(self.b.fsub(self.value, self._other(other), flags=("contract",)))
+        return self._by(self.b.fsub, other)
 
     def __rsub__(self, other):
-        return self._new(self.b.fsub(self._other(other), self.value, flags=("contract",)))
+        return self.each(lambda x, y: self.b.fsub(y, x, flags=("contract",)), other)
 
     def __mul__(self, other):
-        return self._new(self.b.fmul(self.value, self._other(other), flags=("contract",)))
+        return self._by(self.b.fmul, other)
 
     __radd__, __rmul__ = __add__, __mul__
 
     def __truediv__(self, other):
-        return self._new(self.b.fdiv(self.value, self._other(other)))
+        return self.each(self.b.fdiv, other)
 
     def with_(self, factor, addend):
-        return self._new(multiply_add(self.b, self.value, self._other(factor), self._other(addend)))
+        return self.each(lambda *these: multiply_add(self.b, *these), factor, addend)
 
     def called(self, name, *others):
-        """Result of an LLVM function of vectors."""
-        kind = self.value.type
-        full = f"llvm.{name}.v{kind.count}f{32 if isinstance(kind.element, ir.FloatType) else 64}"
-        signature = ir.FunctionType(kind, [kind] * (1 + len(others)))
+        """Results of an LLVM function of vectors."""
+        full = f"llvm.{name}.v{self.kind.count}f{32 if isinstance(self.kind.element, ir.FloatType) else 64}"
+        signature = ir.FunctionType(self.kind, [self.kind] * (1 + len(others)))
         function = cgutils.get_or_insert_function(self.b.module, signature, full)
-        return self._new(self.b.call(function, [self.value, *map(self._other, others)]))
+        return self.each(lambda *these: self.b.call(function, these), *others)
 
 
 def _tanh(z):
     """tanh(z) = s e / (e + 2) with e = exp(2 |z|) - 1 and the sign s of z; e = 2^n (exp(r) - 1) + 2^n - 1."""
-    b, kind = z.b, z.value.type
+    b, kind = z.b, z.kind
     bits = 32 if isinstance(kind.element, ir.FloatType) else 64
     whole = ir.VectorType(ir.IntType(bits), kind.count)
     y = (z.called("fabs") * 2.0).called("minnum", _EDGE[bits])
     n = (y * math.log2(math.e)).called("nearbyint")
     r = n.with_(-_LN2_LOW, n.with_(-_LN2_HIGH, y))
-    series = r * 0.0 + 1 / math.factorial(_TERMS[bits])
-    for k in range(_TERMS[bits] - 1, 1, -1):
-        series = series.with_(r, 1 / math.factorial(k))
-    small = (r * r).with_(series, r)
-    fraction, middle = (23, 127) if bits == 32 else (52, 1023)
-    exponent = b.add(b.fptosi(n.value, whole), ir.Constant(whole, [middle] * kind.count))
-    power = _Value(b, b.bitcast(b.shl(exponent, ir.Constant(whole, [fraction] * kind.count)), kind))
+    square = r * r
+    small = square.with_(_series(r, square, [1 / math.factorial(k) for k in range(2, _TERMS[bits] + 1)]), r)
+    digits, middle = (ir.Constant(whole, [number] * kind.count) for number in ((23, 127) if bits == 32 else (52, 1023)))
+    power = n.each(lambda x: b.bitcast(b.shl(b.add(b.fptosi(x, whole), middle), digits), kind))
     e = power.with_(small, power - 1.0)
     return (e / (e + 2.0)).called("copysign", z)
+
+
+def _series(r, square, terms):
+    """Sum of ``terms[k] r^k``, by pairs: a pair does not wait for the next."""
+    pairs = [terms[k : k + 2] for k in range(0, len(terms), 2)]
+    found = None
+    for pair in reversed(pairs):
+        own = r.with_(pair[1], pair[0]) if len(pair) == 2 else pair[0]
+        found = own if found is None else square.with_(found, own)
+    return found
 
 
 def _derivatives(t):
@@ -108,53 +121,84 @@ def _derivatives(t):
 
 
 class _Layer:
-    """Streams of a layer in the code that is being made.
+    """Streams of a layer in the code that is being made, one row of vectors after the other.
 
-    ``orders (groups,)`` and ``coefficients (groups, HIGHEST)`` are tables that the code reads; ``stride``: numbers
-    from a stream to the next.  A group's streams follow each other, and the operator comes last.
+    ``groups``, ``orders``, ``coefficients``: number and tables that the code reads; ``operator``: its stream, or 0;
+    ``shape``: rows, vectors in a row.  A group's streams follow each other.
     """
 
-    def __init__(self, b, vector, table, stride):
-        self.b, self.vector, self.stride = b, vector, stride
+    def __init__(self, b, vector, table, shape):
+        self.b, self.vector, self.shape = b, vector, shape
         self.groups, self.orders, self.coefficients, self.operator = table
+        self.stride = b.mul(b.mul(*shape), INDEX(vector.count))
 
-    def load(self, base, stream, at):
-        place = self.b.add(self.b.mul(stream, self.stride), at)
-        return _Value(self.b, vector_at(self.b, base, place, self.vector))
+    def load(self, base, stream, at, count=1):
+        """Some vectors of a stream."""
+        places = (self._place(stream, at, k) for k in range(count))
+        return _Value(self.b, *(vector_at(self.b, base, place, self.vector) for place in places))
 
     def store(self, value, base, stream, at):
-        store_at(self.b, value.value, base, self.b.add(self.b.mul(stream, self.stride), at))
+        for k, one in enumerate(value.values):
+            store_at(self.b, one, base, self._place(stream, at, k))
 
-    def variable(self):
-        place = cgutils.alloca_once(self.b, self.vector)
-        self.b.store(ir.Constant(self.vector, None), place)
-        return place
+    def _place(self, stream, at, k):
+        return self.b.add(self.b.add(self.b.mul(stream, self.stride), at), INDEX(k * self.vector.count))
 
-    def add(self, place, value):
-        self.b.store((_Value(self.b, self.b.load(place)) + value).value, place)
+    def rows(self):
+        """Loop over rows, as a context with its index."""
+        return cgutils.for_range(self.b, self.shape[0], intp=INDEX)
 
-    def each_group(self, body):
-        """Call ``body(first, order, reach, c)`` for the groups: their first stream, order, reach and coefficients.
+    def vectors(self, row, body):
+        """Call ``body(at, column)`` for the vectors of a row: where they are in a stream, and in the row."""
+        self.bundles(row, (1,), lambda at, column, _: body(at, column))
 
-        ``reach``: the highest order at which the group adds to anything; ``c(k)``: coefficient at order k.
+    def bundles(self, row, sizes, body):
+        """Call ``body(at, column, size)`` for the vectors of a row, ``size`` of them at once."""
+        begin, each = self.b.mul(row.index, self.shape[1]), INDEX(self.vector.count)
+
+        def at(first, size):
+            body(self.b.mul(self.b.add(begin, first), each), self.b.mul(first, each), size)
+
+        cover(self.b, self.shape[1], sizes, at)
+
+    def with_operator(self):
+        return self.b.if_then(self.b.icmp_signed(">", self.operator, INDEX(0)))
+
+    def each_group(self, row, body):
+        """Go through the vectors of a row for every group, by code of its own for every kind of group.
+
+        ``body(group)``: a function as `vectors` takes it.
         """
         b = self.b
-        stream = cgutils.alloca_once_value(b, INDEX(1))
+        first = cgutils.alloca_once_value(b, INDEX(1))
         with cgutils.for_range(b, self.groups, intp=INDEX) as loop:
-            pair = b.mul(loop.index, INDEX(2))
+            pair, line = b.mul(loop.index, INDEX(2)), b.mul(loop.index, INDEX(HIGHEST))
             order, reach = (b.load(b.gep(self.orders, [b.add(pair, INDEX(i))])) for i in (0, 1))
-            line = b.mul(loop.index, INDEX(HIGHEST))
-
-            def c(k):
+            begin = b.load(first)
+            c = {}
+            for k in range(2, HIGHEST + 1):
                 place = b.gep(self.coefficients, [b.add(line, INDEX(k - 1))])
-                return _Value(b, splat(b, b.load(place), self.vector))
+                c[k] = _Value(b, splat(b, b.load(place), self.vector))
+            for operator in (False, True):
+                # Derivatives below the order of the operator are there, so that it reaches one further at most.
+                for low, high in [(k, k) for k in range(1, HIGHEST + 1)] + [(k, k + 1) for k in range(1, HIGHEST)]:
+                    here = b.and_(b.icmp_signed("==", order, INDEX(low)), b.icmp_signed("==", reach, INDEX(high)))
+                    there = b.icmp_signed(">" if operator else "==", self.operator, INDEX(0))
+                    if operator or low == high:
+                        with b.if_then(b.and_(here, there)):
+                            streams = {k: b.add(begin, INDEX(k - 1)) for k in range(1, low + 1)}
+                            self.vectors(row, body(_Group(streams, high, operator, c)))
+            b.store(b.add(begin, order), first)
 
-            first = b.load(stream)
-            body(first, order, reach, c)
-            b.store(b.add(first, order), stream)
 
-    def at_least(self, number, k):
-        return self.b.if_then(self.b.icmp_signed(">=", number, INDEX(k)))
+@dataclass(frozen=True)
+class _Group:
+    """Group of streams along an axis: where they are by order, how far it reaches, and what it adds to the operator."""
+
+    streams: dict[int, object]
+    reach: int
+    operator: bool
+    coefficients: dict[int, _Value]
 
 
 def _rest(k, f, z):
@@ -184,93 +228,39 @@ def _rest_back(k, f, z, g):
     return by_f, by_z
 
 
-def _forward(layer, z, t, bias, at):
-    """Streams of t from those of z in one vector, which is at number ``at`` of every stream."""
-    zero = INDEX(0)
-    value = _tanh(layer.load(z, zero, at) + bias)
-    layer.store(value, t, zero, at)
-    f = dict(enumerate(_derivatives(value), start=1))
-    total = layer.variable()
-
-    def group(first, order, reach, c):
-        def stream(k):
-            return layer.b.add(first, INDEX(k - 1))
-
-        def step(k):
-            # Lower orders are there wherever this one is.
-            lower = {i: layer.load(z, stream(i), at) for i in range(1, k)}
-            n = _rest(k, f, lower) if k > 1 else None
-            if n is not None:
-                layer.add(total, c(k) * n)
-            with layer.at_least(order, k):
-                linear = f[1] * layer.load(z, stream(k), at)
-                layer.store(linear if n is None else linear + n, t, stream(k), at)
-
-        for k in range(1, HIGHEST + 1):
-            with layer.at_least(reach, k):
-                step(k)
-
-    layer.each_group(group)
-    with layer.at_least(layer.operator, 1):
-        found = f[1] * layer.load(z, layer.operator, at) + _Value(layer.b, layer.b.load(total))
-        layer.store(found, t, layer.operator, at)
+def _forward(layer, z, t, group, at):
+    """Derivatives of t along one axis in one vector, and what they add to the operator."""
+    f = dict(enumerate(_derivatives(layer.load(t, INDEX(0), at)), start=1))
+    own = {k: layer.load(z, stream, at) for k, stream in group.streams.items()}
+    rest = {k: _rest(k, f, own) for k in range(2, group.reach + 1)}
+    for k, stream in group.streams.items():
+        found = f[1] * own[k]
+        layer.store(found + rest[k] if k > 1 else found, t, stream, at)
+    if group.operator and rest:
+        total = layer.load(t, layer.operator, at)
+        for k, n in rest.items():
+            total = group.coefficients[k].with_(n, total)
+        layer.store(total, t, layer.operator, at)
 
 
-def _backward(layer, z, t, d, at):
-    """Replace the gradients by t with those by z in one vector; return that by the value."""
-    b, zero = layer.b, INDEX(0)
-    f = dict(enumerate(_derivatives(layer.load(t, zero, at)), start=1))
-    sums = {k: layer.variable() for k in range(1, HIGHEST + 1)}
-    by_operator = layer.variable()
-    with layer.at_least(layer.operator, 1):
-        g = layer.load(d, layer.operator, at)
-        b.store(g.value, by_operator)
-        layer.add(sums[1], g * layer.load(z, layer.operator, at))
-        layer.store(f[1] * g, d, layer.operator, at)
-
-    def group(first, order, reach, c):
-        def stream(k):
-            return b.add(first, INDEX(k - 1))
-
-        by_z = {k: layer.variable() for k in range(1, HIGHEST + 1)}
-
-        def step(k):
-            g = layer.variable()
-            with layer.at_least(order, k):
-                own = layer.load(d, stream(k), at)
-                layer.add(g, own)
-                layer.add(by_z[k], f[1] * own)
-                layer.add(sums[1], own * layer.load(z, stream(k), at))
-            if k > 1:
-                lower = {i: layer.load(z, stream(i), at) for i in range(1, k)}
-                layer.add(g, c(k) * _Value(b, b.load(by_operator)))
-                of_f, of_z = _rest_back(k, f, lower, _Value(b, b.load(g)))
-                for places, found in ((sums, of_f), (by_z, of_z)):
-                    for i, value in found.items():
-                        layer.add(places[i], value)
-
-        for k in range(1, HIGHEST + 1):
-            with layer.at_least(reach, k):
-                step(k)
-        for k in range(1, HIGHEST + 1):
-            with layer.at_least(order, k):
-                layer.store(_Value(b, b.load(by_z[k])), d, stream(k), at)
-
-    layer.each_group(group)
-    found = f[1] * layer.load(d, zero, at)
-    for k in range(1, HIGHEST + 1):
-        found = found + f[k + 1] * _Value(b, b.load(sums[k]))
-    layer.store(found, d, zero, at)
-    return found
-
-
-def _each_vector(b, rows, width, vector, body):
-    """Call ``body(at, column)`` for the vectors of a matrix of ``width`` vectors a row."""
-    with cgutils.for_range(b, rows, intp=INDEX) as row:
-        begin = b.mul(row.index, width)
-        with cgutils.for_range(b, width, intp=INDEX) as inner:
-            size = INDEX(vector.count)
-            body(b.mul(b.add(begin, inner.index), size), b.mul(inner.index, size))
+def _backward(layer, z, t, d, group, at):
+    """Replace the gradients by derivatives along one axis, and add to that by the value, in one vector."""
+    f = dict(enumerate(_derivatives(layer.load(t, INDEX(0), at)), start=1))
+    own, g = ({k: layer.load(base, stream, at) for k, stream in group.streams.items()} for base in (z, d))
+    by_z, by_value = {k: f[1] * g[k] for k in g}, layer.load(d, INDEX(0), at)
+    for k in g:
+        by_value = (f[2] * own[k]).with_(g[k], by_value)
+    whole = layer.load(d, layer.operator, at) if group.operator and group.reach > 1 else None
+    for k in range(2, group.reach + 1):
+        parts = ([g[k]] if k in g else []) + ([group.coefficients[k] * whole] if group.operator else [])
+        of_f, of_z = _rest_back(k, f, own, sum(parts[1:], start=parts[0]))
+        for i, value in of_f.items():
+            by_value = f[i + 1].with_(value, by_value)
+        for i, value in of_z.items():
+            by_z[i] = by_z[i] + value
+    for k, stream in group.streams.items():
+        layer.store(by_z[k], d, stream, at)
+    layer.store(by_value, d, INDEX(0), at)
 
 
 def _prepared(context, b, kinds, args, count):
@@ -280,8 +270,7 @@ def _prepared(context, b, kinds, args, count):
     operator, rows, width = args[2 * count + 2 :]
     groups = b.extract_value(context.make_array(kinds[2 * count])(context, b, args[2 * count]).shape, 0)
     tables = [data(context, b, kinds[2 * count + i], args[2 * count + i]) for i in range(2)]
-    stride = b.mul(b.mul(rows, width), INDEX(vector.count))
-    return vector, bases, _Layer(b, vector, (groups, *tables, operator), stride)
+    return bases, _Layer(b, vector, (groups, *tables, operator), (rows, width))
 
 
 @intrinsic
@@ -295,12 +284,23 @@ def tanh_forward(typing, z, z_at, t, t_at, bias, bias_at, orders, coefficients, 
     """
 
     def code(context, b, signature, args):
-        vector, (z, t, shift), layer = _prepared(context, b, signature.args, args, 3)
+        (z, t, shift), layer = _prepared(context, b, signature.args, args, 3)
+        zero = INDEX(0)
 
-        def each(at, column):
-            _forward(layer, z, t, _Value(b, vector_at(b, shift, column, vector)), at)
+        def value(at, column, size):
+            shifted = layer.load(z, zero, at, size) + layer.load(shift, zero, column, size)
+            layer.store(_tanh(shifted), t, zero, at)
 
-        _each_vector(b, args[9], args[10], vector, each)
+        def operator(at, column):
+            slope = _derivatives(layer.load(t, zero, at))[0]
+            layer.store(slope * layer.load(z, layer.operator, at), t, layer.operator, at)
+
+        # Every step of tanh waits for the one before: several vectors at once fill the time.
+        with layer.rows() as row:
+            layer.bundles(row, TOGETHER, value)
+            with layer.with_operator():
+                layer.vectors(row, operator)
+            layer.each_group(row, lambda group: lambda at, column: _forward(layer, z, t, group, at))
         return context.get_dummy_value()
 
     i = types.int64
@@ -315,14 +315,29 @@ def tanh_backward(typing, z, z_at, t, t_at, d, d_at, sums, sums_at, orders, coef
     """
 
     def code(context, b, signature, args):
-        vector, (z, t, d, bias), layer = _prepared(context, b, signature.args, args, 4)
+        (z, t, d, bias), layer = _prepared(context, b, signature.args, args, 4)
+        zero = INDEX(0)
 
-        def each(at, column):
-            found = _backward(layer, z, t, d, at)
-            before = _Value(b, vector_at(b, bias, column, vector))
-            store_at(b, (before + found).value, bias, column)
+        def value(at, column):
+            slope = _derivatives(layer.load(t, zero, at))[0]
+            layer.store(slope * layer.load(d, zero, at), d, zero, at)
 
-        _each_vector(b, args[11], args[12], vector, each)
+        def operator(at, column):
+            f1, f2 = _derivatives(layer.load(t, zero, at))[:2]
+            g = layer.load(d, layer.operator, at)
+            by_value = (f2 * layer.load(z, layer.operator, at)).with_(g, layer.load(d, zero, at))
+            layer.store(by_value, d, zero, at)
+            layer.store(f1 * g, d, layer.operator, at)
+
+        def add(at, column):
+            layer.store(layer.load(bias, zero, column) + layer.load(d, zero, at), bias, zero, column)
+
+        with layer.rows() as row:
+            layer.vectors(row, value)
+            layer.each_group(row, lambda group: lambda at, column: _backward(layer, z, t, d, group, at))
+            with layer.with_operator():
+                layer.vectors(row, operator)
+            layer.vectors(row, add)
         return context.get_dummy_value()
 
     i = types.int64
