@@ -35,7 +35,7 @@ _TERMS = {32: 7, 64: 13}
 """Terms of the series of exp(r) - 1 for |r| <= ln 2 / 2."""
 
 
-TOGETHER = (4, 2, 1)
+TANHS_AT_ONCE = (4, 2, 1)
 """Vectors whose tanh is found at once."""
 
 
@@ -297,7 +297,7 @@ def tanh_forward(typing, z, z_at, t, t_at, bias, bias_at, orders, coefficients, 
 
         # Every step of tanh waits for the one before: several vectors at once fill the time.
         with layer.rows() as row:
-            layer.bundles(row, TOGETHER, value)
+            layer.bundles(row, TANHS_AT_ONCE, value)
             with layer.with_operator():
                 layer.vectors(row, operator)
             layer.each_group(row, lambda group: lambda at, column: _forward(layer, z, t, group, at))
