@@ -25,7 +25,7 @@ COMMANDS = {
     "diagnose": ("networks", "What a trained network is: gradient flow or cycle, order, errors."),
     "memory": ("networks", "How long a domain in a network survives noise, and how that grows with L."),
     "seam": ("networks", "What a line of bonds turned from J to -J costs: walls, a twist, or nothing."),
-    "replicas": ("networks", "How far apart replicas of image classifiers end."),
+    "replicas": ("networks", "How far apart replicas of a trained network end."),
     "count": ("count", "Exact loss landscapes of +-1 networks, and of the Ising model."),
     "fit": ("fit", "Critical point and exponents of a sweep file or a table, or that there are none."),
     "compare": ("fit", "Exponents of two files side by side, and beside the known classes."),

@@ -247,7 +247,7 @@ def _number(found: dict[str, Any]) -> str:
     cls=opt.ListOption,
     metavar="NAME...",
     example="simple dropout",
-    help=f"Networks of the zoo, or one ensemble file [default: {' '.join(FIVE)}].",
+    help=f"Networks of the zoo, or one file of trained networks [default: {' '.join(FIVE)}].",
 )
 @click.option("--replicas", "count", type=opt.Whole(8), default=50, show_default=True, help="Replicas of each network.")
 @click.option("--epochs", type=opt.Whole(0), default=200, show_default=True, help="Epochs of training.")
@@ -275,6 +275,7 @@ def replicas_command(
     physnn replicas
     physnn replicas --networks simple dropout --data cifar-10-batches-py --replicas 200
     physnn replicas --networks replicas-networks.h5 --reduction pca --components 40
+    physnn replicas --networks pde-burgers.h5
 
     Each network is trained from many seeds on the same few images (100 unless --train says otherwise).  Trained
     networks are kept beside --out, so that the same command continues, and other measurements need no training.
@@ -282,14 +283,19 @@ def replicas_command(
     from physnn.analysis.replicas.embedding import Reduction
     from physnn.answers.replicas import STUDY_DISTANCES, save_distances, study_replicas, with_reduction
     from physnn.answers.replicas import study_json as plain
+    from physnn.cli.recipes import print_form_replicas
     from physnn.figures.replicas import replicas_figure
     from physnn.figures.style import save
     from physnn.store.ensemble_file import read_ensembles
+    from physnn.store.sweep_file import FORMAT, kind_of
 
     call = Call.of(options, "replicas.h5")
     measurements = with_reduction(STUDY_DISTANCES, Reduction(reduction, components, seed=seed or 0))
     if len(networks) == 1 and networks[0].endswith(".h5"):
         kept = Path(networks[0])
+        if kind_of(kept)[0] == FORMAT:
+            print_form_replicas(kept, seed or 0, call)
+            return
         file = read_ensembles(kept)
     else:
         kept = call.out.with_name(f"{call.out.stem}-networks.h5")

@@ -12,7 +12,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, planned, print_answer, read_config, run_and_print
 from physnn.cli.files import line_option
-from physnn.cli.output import print_json, print_table
+from physnn.cli.output import print_json, print_table, progress_bar
 from physnn.errors import InputError
 
 COUPLING_RECIPE = "physnn.samples.coupling.recipe:CouplingSweep"
@@ -217,9 +217,12 @@ def _print_core_hours(recipe: Any, call: Call) -> None:
 
 def _print_pde(out: Path, figure: Path, as_json: bool) -> None:
     """Print errors of all arms in the end, and what may be claimed of them at every mark."""
-    from physnn.answers.training.pde import pde_answers
+    from physnn.answers.training.pde import pde_answers, width_table
 
     answers = pde_answers(out)
+    widths = out.with_name(f"{out.stem}-widths.csv")
+    if several := len(answers) > 1:
+        widths.write_text(width_table(answers))
     if as_json:
         print_json({"file": str(out), "figure": str(figure), "widths": [each.as_json() for each in answers]})
         return
@@ -234,6 +237,8 @@ def _print_pde(out: Path, figure: Path, as_json: bool) -> None:
         if told := claim_rows(answer.claims):
             print_table("claims, paired by seed", CLAIM_HEADER, told)
     click.echo(f"networks {out}\nfigure   {figure}")
+    if several:
+        click.echo(f"widths   {widths}\nlaw      physnn fit {widths} --observable raw --at-criticality")
 
 
 CLAIM_HEADER = ["arm", "steps", "log10(error / raw)", "p, all marks", "a smaller error than raw"]
@@ -243,3 +248,43 @@ CLAIM_HEADER = ["arm", "steps", "log10(error / raw)", "p, all marks", "a smaller
 def claim_rows(claims: Sequence[Any]) -> list[list[str]]:
     """Rows of a table of claims."""
     return [[c.form, f"{c.mark:,}", str(c.difference), f"{c.p_value:.2g}", c.verdict] for c in claims]
+
+
+def print_form_replicas(source: Path, seed: int, call: Call) -> None:
+    """Print how far apart networks of every form of a file end, and draw it."""
+    from physnn.analysis.replicas.distances import HEADLINE
+    from physnn.answers.training.distances import KINDS_OF_DISTANCE, compared, form_replicas, save_replicas
+    from physnn.figures.style import save
+    from physnn.figures.training.distances import distances_figure
+
+    with progress_bar("replicas", call.quiet) as progress:
+        found = form_replicas(source, seed, progress)
+    save_replicas(found, source, call.out)
+    headline = {name: each.metrics[HEADLINE] for name, each in found.items()}
+    drawn = distances_figure(headline, {name: each.error for name, each in found.items()})
+    figure = save(drawn, call.out.with_suffix(".png"))
+    if call.as_json:
+        plain = [
+            {"name": name, "n": len(next(iter(each.distances.values()))), "error": each.error.as_json()}
+            | {"metrics": {kind: metric.estimate.as_json() for kind, metric in each.metrics.items()}}
+            | {"weight_overlap": each.weight_overlap.mean.as_json()}
+            for name, each in found.items()
+        ]
+        print_json({"file": str(call.out), "networks": str(source), "figure": str(figure), "forms": plain})
+        return
+    rows = [
+        [
+            name,
+            *(str(each.metrics[kind].estimate) if kind in each.metrics else "" for kind in KINDS_OF_DISTANCE),
+            str(each.weight_overlap.mean),
+            str(each.error),
+        ]
+        for name, each in found.items()
+    ]
+    header = ["form", *(kind.replace("_", " ") for kind in KINDS_OF_DISTANCE), "overlap of weights", "last error"]
+    n = len(next(iter(next(iter(found.values())).distances.values())))
+    print_table(f"mean distance of {n} networks, errors over networks", header, rows)
+    if comparison := compared(found):
+        order, probability = next(iter(comparison.orderings.items()))
+        click.echo(f"ordering {' > '.join(order)} in {probability:.0%} of the resamples of networks")
+    click.echo(f"distances {call.out}\nfigure    {figure}")

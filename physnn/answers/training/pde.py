@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,16 @@ def pde_answers(path: Path | str) -> tuple[PdeAnswer, ...]:
         claimed = arm_claims(errors, marks, every=True)
         found.append(PdeAnswer(sweep.recipe["problem"], width, len(arrays["seed"]), marks, *ended, claimed))
     return tuple(found)
+
+
+def width_table(answers: Sequence[PdeAnswer]) -> str:
+    """Table of the last errors by width, with their errors over seeds, of every arm: what `physnn.fit` reads.
+
+    Columns are ``L``, the width, and for every arm its error and ``ARM_error``; one row for a width.
+    """
+    arms = [arm for arm in answers[0].error if all(arm in answer.error for answer in answers)]
+    lines = ["L," + ",".join(f"{arm},{arm}_error" for arm in (name.replace(".", "_") for name in arms))]
+    for answer in answers:
+        found = (answer.error[arm] for arm in arms)
+        lines.append(f"{answer.width}," + ",".join(f"{each.value:.8g},{each.error:.3g}" for each in found))
+    return "\n".join(lines) + "\n"

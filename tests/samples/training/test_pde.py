@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 from physnn import api
+from physnn.analysis.replicas.distances import replica_distances
 from physnn.analysis.statistics.claims import arm_claims
+from physnn.answers.training.distances import KINDS_OF_DISTANCE, chain_of, form_replicas
 from physnn.answers.training.pde import pde_answers, pde_arrays
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.jobs import stopping
 from physnn.networks.pde.descent import PdeNetworks, PdeTraining, errors_of
 from physnn.networks.pde.problems import PROBLEMS
+from physnn.networks.pde.stacked_jets import StackedEngine
 from physnn.samples import files
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
@@ -145,6 +148,8 @@ def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
     assert command(["train", "pde", "poisson", *settings, "--json", "--out", out]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [w["width"] for w in answer["widths"]] == [4, 6] and (tmp_path / "a.png").stat().st_size > 10_000
+    table = (tmp_path / "a-widths.csv").read_text().splitlines()
+    assert table[0] == "L,raw,raw_error,expanded,expanded_error" and table[1].startswith("4,")
     # The means of these inputs are 0: constants change no more than the spread of the first weights.
     assert abs(answer["widths"][0]["claims"][0]["difference"]["value"]) < 1
     assert command(["show", str(whole)]) == 0
@@ -161,3 +166,30 @@ def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
     sweep = read_sweep(whole)
     with pytest.raises(InputError, match="holds no differential equation"):
         pde_arrays(replace(sweep, recipe={**sweep.recipe, "kind": "train-eos"}))
+
+
+def test_networks_of_every_form_are_replicas(tmp_path, capsys):
+    out = str(tmp_path / "many.h5")
+    run(tmp_path / "many.h5", arms=("raw", "expanded"), seeds=tuple(range(8)), steps=2)
+    found = form_replicas(out)
+    raw = found["raw"].distances
+    assert set(raw) == set(KINDS_OF_DISTANCE) and raw["euclid"].shape == (8, 8)
+    # Units that are matched lie closer; the chain of layers is that of the network.
+    assert found["raw"].metrics["euclid_aligned"].estimate.value < found["raw"].metrics["euclid"].estimate.value
+    sweep, points = read_sweep(out), np.array([[0.3, 0.7]])
+    flat = sweep.sizes[6]["weights"].values[0]
+    weights, layers = chain_of(sweep.recipe, 6, flat)
+    h = points[0]
+    for layer in layers:
+        h = weights[f"{layer.name}.weight"][1] @ h + weights[f"{layer.name}.bias"][1]
+        h = np.tanh(h) if layer.signs else h
+    networks = PdeNetworks(PROBLEMS["burgers"], "raw", (1,), 6, 2, (), "float64")
+    networks.flat[0] = flat[1]
+    assert h == pytest.approx(StackedEngine([], "float64").values(networks.network(), points)[0, 0], rel=1e-12)
+    assert command(["replicas", "--networks", out, "--json", "--out", str(tmp_path / "d.h5")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [form["name"] for form in answer["forms"]] == ["raw", "expanded"] and answer["forms"][0]["n"] == 8
+    assert command(["show", str(tmp_path / "d.h5")]) == 0
+    # Copies of one network have no distance.
+    same = replica_distances({k: np.repeat(w[:1], 8, axis=0) for k, w in weights.items()}, layers, "euclid", "aligned")
+    assert same.max() < 1e-6
