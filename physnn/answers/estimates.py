@@ -12,8 +12,10 @@ import numpy as np
 import xarray
 
 from physnn.analysis.curves.observables import Observable, available, components_of, rule_of
+from physnn.analysis.order.sides import Sides
 from physnn.analysis.statistics.resampling import linear_part
 from physnn.analysis.statistics.series import SHORTEST_CHAIN, estimate_time, share_unseen
+from physnn.answers.equilibrium import sides
 from physnn.answers.fit import sampled_arrays
 from physnn.answers.lines import on_line, varied
 from physnn.errors import InputError
@@ -77,9 +79,11 @@ def _on_its_line(sweep: SweepFile) -> xarray.Dataset:
     names = [name for name in first if all(name in other for other in others)]
     arrays = [own for _, own in sizes.values()]
     stated = {name: int(v.attrs.get("components", 1)) for name, v in next(iter(sweep.sizes.values())).items()}
+    held = [sides(sweep, name) for name in names]
     rules = [rule_of(name, control, *arrays, components=components_of(name, stated)) for name in names]
     points = [
-        [[_point(rule, L, x, k, arrays) for k in range(len(x))] for L, (_, arrays) in sizes.items()] for rule in rules
+        [[_point(rule, L, x, k, arrays, where) for k in range(len(x))] for L, (_, arrays) in sizes.items()]
+        for rule, where in zip(rules, held, strict=True)
     ]
     along = ("observable", "L", control)
     found = {
@@ -94,7 +98,12 @@ def _on_its_line(sweep: SweepFile) -> xarray.Dataset:
 
 
 def _point(
-    rule: Observable, L: int, x: np.ndarray, k: int, arrays: Mapping[str, np.ndarray]
+    rule: Observable,
+    L: int,
+    x: np.ndarray,
+    k: int,
+    arrays: Mapping[str, np.ndarray],
+    held: Mapping[tuple[int, int], Sides],
 ) -> tuple[float, float, float, str]:
     """Value, error, autocorrelation time and note of an observable at one size and control value."""
     moments = rule.moments(*(np.asarray(arrays[name][k], float) for name in rule.raw))
@@ -110,6 +119,8 @@ def _point(
         note = time.note
     elif projected.shape[1] < SHORTEST_CHAIN * time.tau.value:
         note = f"chains are shorter than {SHORTEST_CHAIN:.0f} tau: take more sweeps"
+    if (L, k) in held and not math.isnan(time.tau.value) and (said := held[L, k].sentence()):
+        note = said
     return scale * value, abs(scale) * time.mean.error, time.tau.value, note
 
 

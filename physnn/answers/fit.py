@@ -23,9 +23,9 @@ from physnn.analysis.verdict.first_order import two_peaks
 from physnn.analysis.verdict.fit import Fit, Omega, against, fit_curves, omega_of
 from physnn.analysis.verdict.null_model import LEAST_IMAGES, PREDICTED, Errors, NullModel, null_model
 from physnn.analysis.verdict.size_law import SizeLaw, size_law
-from physnn.answers.equilibrium import fitted_together, order_record
+from physnn.answers.equilibrium import fitted_together, order_record, start_remarks
 from physnn.answers.exchange import exchanges_of
-from physnn.answers.lines import on_line
+from physnn.answers.lines import on_line, sites_of_rectangle
 from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.hdf5 import Group, is_hdf5
@@ -218,6 +218,7 @@ def loaded(
     found = curves(sweep, observable, resamples=resamples, seed=seed)
     sizes = {L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}
     remarks = (*remarks, *filter(None, (_frozen(found, sizes) if found.frozen else "", found.slow)))
+    remarks += start_remarks(sweep, found.observable)
     return found, two_peaks(sizes), remarks
 
 
@@ -342,7 +343,7 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
             raise InputError(f"group L{L} of the sweep is not made of real arrays ({control}, network, image)")
         if not np.isfinite(x).all() or len(set(x.tolist())) != len(x):
             raise InputError(f"{control} of L = {L} must be finite and without repetition")
-        sites = max(int(v.attrs.get("sites", 0)) for v in group.values())
+        sites = max(int(v.attrs.get("sites", 0)) for v in group.values()) or sites_of_rectangle(sweep, L)
         sizes[L] = x, with_moments(arrays, L, bool(sweep.recipe.get("field")), sites)
     if not sizes:
         raise InputError("the sweep holds no sizes")

@@ -61,6 +61,12 @@ def on_line(
     return replace(sweep, recipe=recipe, sizes={L: _sliced(g, left[0], at, L) for L, g in sweep.sizes.items()})
 
 
+def sites_of_rectangle(sweep: SweepFile, L: int) -> int:
+    """Sites of a rectangle of a size, of a file that does not tell them; 0 if its sides are alike, or there is none."""
+    aspect = sweep.recipe.get("aspect", 1.0)
+    return round(L**2 * aspect) if isinstance(aspect, float) and 0 < aspect <= 1e4 and aspect != 1 else 0
+
+
 def on_their_lines(sources: Sequence[str | Path], at: Mapping[str, float]) -> list[str | Path | SweepFile]:
     """Sources of several files; those that vary several control parameters are taken on the line ``at``.
 

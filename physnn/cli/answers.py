@@ -111,6 +111,7 @@ def sweep_answer(out: Path, observable: str, count: int, at: Mapping[str, float]
     """Answer of a finished sweep, drawn beside it; of several control parameters that of the line ``at``."""
     from physnn.answers import fit as report
     from physnn.answers import plots
+    from physnn.answers.equilibrium import start_remarks
     from physnn.answers.exchange import exchanges_of
     from physnn.answers.lines import on_line
     from physnn.errors import InputError
@@ -123,7 +124,7 @@ def sweep_answer(out: Path, observable: str, count: int, at: Mapping[str, float]
         figure = str(plots.plot_sweep(out, observable, answer=fit, at=at))
     except InputError as error:
         # The data are complete and saved: too few sizes or noise values to compare is no failure of the sweep.
-        remark = f"nothing to compare: {error}"
+        remark = "; ".join((f"nothing to compare: {error}", *start_remarks(sweep, observable)))
     found = report.equilibrium_checks(sweep)
     plain = {
         "file": str(out),

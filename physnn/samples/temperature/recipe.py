@@ -154,6 +154,11 @@ class TemperatureSweep(Recipe):
     chains: Annotated[int, Field(ge=1, le=10**4)] = Field(
         default=4, description="Independent chains per size and temperature."
     )
+    start: Literal["one", "both"] = Field(
+        default="one",
+        description="First states: one, ordered below the critical temperature; both, chains of odd number begin "
+        "reversed (Ising) or at random.",
+    )
     tempering: Literal["given", "acceptance", "feedback"] | None = Field(
         default=None,
         description="Exchange replicas between the temperatures of a size: given, as --T says; acceptance or feedback, "
@@ -209,7 +214,7 @@ class TemperatureSweep(Recipe):
 
     def unused(self) -> set[str]:
         """Return the fields that a file does not record: those of ladders and lattices where there are none."""
-        plain = {"lattice": "square", "aspect": 1.0, "J2": 0.0}
+        plain = {"lattice": "square", "aspect": 1.0, "J2": 0.0, "start": "one"}
         same = {name for name, value in plain.items() if getattr(self, name) == value}
         same |= {
             name for name in ("tempering", "ladders", "module", "module_digest", "tables") if not getattr(self, name)
@@ -377,6 +382,8 @@ class TemperatureSweep(Recipe):
         """Raise InputError where replicas cannot be exchanged."""
         if len(self.T or range(self.points)) < 2:
             raise InputError("replica exchange needs at least 2 temperatures, as in: --T 2.0 2.2 2.4")
+        if self.start != "one":
+            raise InputError("replicas of a ladder forget their starts at high temperature: leave --start out")
         if self.on_gpu:
             raise InputError("replicas are exchanged on the CPU alone; take another --algorithm, or no --tempering")
         if self.target_error is not None:

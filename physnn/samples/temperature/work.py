@@ -89,8 +89,8 @@ class TemperatureSample(Sample):
         for name in first.stored(size):
             column = (QUANTITIES | IMPROVED_QUANTITIES | ORDERS)[name]
             attrs: dict[str, Any] = {"components": self.recipe.components} if name == "m" else {}
-            if isinstance(model, Tabulated) and name == "energy":
-                attrs = {"sites": model.lattice.size}
+            if name == "energy" and (isinstance(model, Tabulated) or self.recipe.aspect != 1):
+                attrs = {"sites": math.prod(self.recipe.shape(size))}
             elif isinstance(model, Tabulated) and name in model.lattice.waves():
                 attrs = {"components": model.components * sum(2 - w.real for w in model.lattice.waves()[name])}
             found[name] = Measured(column.symbol, column.unit, column.meaning, (*chain, "measurement"), attrs)
@@ -166,7 +166,12 @@ class TemperatureSample(Sample):
         """First state of a task's chain."""
         recipe, L = self.recipe, task.size
         seeds = self.seeds(L, task["T"], task["chain"])
-        return start(algorithms()[recipe.algorithm], recipe.model_on(L), recipe.shape(L), task["T"], seeds)
+        state = start(algorithms()[recipe.algorithm], recipe.model_on(L), recipe.shape(L), task["T"], seeds)
+        if recipe.start == "both" and task["chain"] % 2:
+            q, generator = recipe.model_on(L).q, rng.generator(rng.child(seeds, 1))
+            turned = ~state.colours if state.packed else 1 - state.colours
+            state.colours = turned if recipe.model == "ising" else generator.integers(0, q, state.shape, np.int8)
+        return state
 
     def seeds(self, *words: rng.Word) -> np.random.SeedSequence:
         """Seeds of a chain or a ladder of the model, with further key words."""
