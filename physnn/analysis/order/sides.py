@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-SEEN = 1e-3
+LEFT_OUT = 1e-3
 """Share of states that chains may leave out, a convention: below, what is missing is no larger than usual errors."""
 
 
@@ -43,7 +43,7 @@ class Sides:
                 f"{self.up} chains stayed at m > 0 and {self.down} at m < 0, whose shares of all states are "
                 f"{self.share_up:.2g} and {1 - self.share_up:.2g}: averages over chains are not those over states"
             )
-        if self.unseen <= SEEN:
+        if self.unseen <= LEFT_OUT:
             return ""
         return (
             f"no chain was at m {'<' if self.up else '>'} 0, where {self.unseen:.2g} of all states are: errors do not "

@@ -11,9 +11,9 @@ from physnn.models import Lattice, Tabulated
 from physnn.models.tabulated import MOST_COLOURS, tabulated
 from physnn.networks.source import code_of_users, imported_class, located, module_digest
 
-Coupling = Annotated[float, Field(ge=-1e100, le=1e100)]
+Energy = Annotated[float, Field(ge=-1e100, le=1e100)]
 """Number with the unit of an energy; sums over all bonds, and their squares, stay within doubles."""
-_Rows = tuple[tuple[Coupling, ...], ...]
+_Rows = tuple[tuple[Energy, ...], ...]
 
 
 class ModelTables(BaseModel):
@@ -23,7 +23,7 @@ class ModelTables(BaseModel):
 
     name: Annotated[str, Field(max_length=100)]
     pair: Annotated[tuple[_Rows, ...], Field(min_length=1, max_length=2)]
-    site: Annotated[tuple[Coupling, ...], Field(min_length=2, max_length=MOST_COLOURS)]
+    site: Annotated[tuple[Energy, ...], Field(min_length=2, max_length=MOST_COLOURS)]
     order: _Rows
 
     @model_validator(mode="after")

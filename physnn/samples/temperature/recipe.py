@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from physnn.errors import InputError
 from physnn.models import IMPROVED_QUANTITIES, Clock, Ising, Lattice, LatticeModel, Potts, Tabulated, on_lattice
 from physnn.samples.base import Growth, Recipe, longer, more, most
-from physnn.samples.temperature.own_model import Coupling, ModelTables
+from physnn.samples.temperature.own_model import Energy, ModelTables
 
 if TYPE_CHECKING:
     from physnn.samplers import Sampler
@@ -128,13 +128,13 @@ class TemperatureSweep(Recipe):
             default=("periodic",), description="Edges of every direction, or one for all: periodic, free, antiperiodic."
         )
     )
-    J2: Coupling | tuple[Coupling, ...] = Field(
+    J2: Energy | tuple[Energy, ...] = Field(
         default=0.0,
         examples=["-0.4 -0.6"],
-        description="Coupling J2 of next-nearest neighbours, in place of J; several make an axis of the file.",
+        description="Energy J2 of next-nearest neighbours, in place of J; several make an axis of the file.",
     )
-    coupling: Coupling = Field(default=1.0, description="Coupling J.")
-    field: Coupling | tuple[Coupling, ...] = Field(
+    coupling: Energy = Field(default=1.0, description="Energy J.")
+    field: Energy | tuple[Energy, ...] = Field(
         default=0.0, examples=["0 0.1"], description="Field h of the Ising model; several make an axis of the file."
     )
     algorithm: str = Field(
