@@ -6,7 +6,7 @@ equations are trained in every form of the input from the same seeds, beside the
 says the constants are, other steps of the first bias, inputs in units of their ranges, and raw networks from other
 seeds as the null.  Errors are compared at every mark of the training.
 
-Run: python sims/pde.py [FOLDER [SEEDS [STEPS [PROBLEM ...]]]]; 8 seeds and 2,000 steps take 20 minutes of one core.
+Run: python sims/pde.py [FOLDER [SEEDS [STEPS [PROBLEM ...]]]]; 8 seeds and 1,000 steps take 15 minutes of one core.
 With ``paper`` for SEEDS the networks, points, steps and seeds are the source's: thousands of core-hours, which are
 printed first.  Trained networks are kept in the folder, so that it continues.
 """
@@ -30,7 +30,7 @@ SMALL = {"width": (32,), "depth": 3, "points": 256}
 """Networks and points of the usual run."""
 
 
-def main(folder: str = "sims/output", seeds: str = "8", steps: str = "2000", *names: str) -> None:
+def main(folder: str = "sims/output", seeds: str = "8", steps: str = "1000", *names: str) -> None:
     """Train, print errors and claims, and draw all problems side by side."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     answers = {}

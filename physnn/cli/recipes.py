@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.call import Call, finished, planned, print_answer, read_config, run_and_print
+from physnn.cli.call import Call, finished, planned, print_answer, read_config, resolve_device, run_and_print
 from physnn.cli.files import line_option
 from physnn.cli.output import print_json, print_table, progress_bar
 from physnn.errors import InputError
@@ -199,7 +199,7 @@ def pde(problem: str, paper: bool, **options: Any) -> None:
     if paper:
         settings = PAPER | {"points": PROBLEMS[problem].paper.domain} | settings
     if call.device != "auto" or "device" not in settings:
-        settings["device"] = "cuda" if call.device == "cuda" else "cpu"
+        settings["device"] = resolve_device(call.device, settings.get("device", "cpu"), call.elsewhere) or "cpu"
     recipe = api.recipe("train-pde", call.out, call.extend, **settings)
     if paper and not call.dry_run:
         _print_core_hours(recipe, call)

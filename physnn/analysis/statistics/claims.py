@@ -40,8 +40,8 @@ class Claim:
     p_value : float
         Of no difference, times the number of marks, 1 at most.
     verdict : str
-        ``confirmed`` (smaller), ``refuted`` (larger), ``absent (smaller than x)``, ``explained by CONTROL`` or
-        ``undecided (n seeds needed)``.
+        ``confirmed`` (smaller), ``refuted`` (larger), ``absent (smaller than x)`` with x below what matters,
+        ``explained by CONTROL`` or ``undecided (n seeds needed)``.
     """
 
     form: str
@@ -97,18 +97,19 @@ def claims(
 def _verdict(d: PairedDifference, p: float, logs: Mapping[str, np.ndarray], k: int, marks: int, matters: float) -> str:
     """Verdict of a difference; the first two of the logarithms are those of the form and the baseline."""
     form, baseline, *controls = logs
+    low, high = d.estimate.interval(0.95)
+    # Also where it is surely not 0: what is too small to matter is no claim.
+    if (most := max(-low, high)) < matters:
+        return f"absent (smaller than {most:.2g})"
     if p < LEVEL:
         for name in controls:
             own = paired_difference(logs[name][:, k], logs[baseline][:, k])
             rest = paired_difference(logs[form][:, k], logs[name][:, k])
-            low, high = rest.estimate.interval(0.95)
+            below, above = rest.estimate.interval(0.95)
             same = own.p_value * marks < LEVEL and own.estimate.value * d.estimate.value > 0
-            if same and max(-low, high) < max(matters, abs(d.estimate.value) / 2) and low <= 0 <= high:
+            if same and max(-below, above) < max(matters, abs(d.estimate.value) / 2) and below <= 0 <= above:
                 return f"explained by {name}"
         return "confirmed" if d.estimate.value < 0 else "refuted"
-    low, high = d.estimate.interval(0.95)
-    if (most := max(-low, high)) < matters:
-        return f"absent (smaller than {most:.2g})"
     return f"undecided ({seeds_needed(d, matters, marks)} seeds needed)"
 
 

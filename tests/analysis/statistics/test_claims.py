@@ -25,10 +25,13 @@ def verdicts(*args, **options) -> list[str]:
 
 
 def test_planted_differences_are_told_by_name():
-    errors = planted(20, "all", raw=0, better=-0.3, worse=0.3, same=0, law=-0.3, weak=-0.1)
+    errors = planted(20, "all", raw=0, better=-0.3, worse=0.3, same=0, law=-0.3, weak=-0.1, little=-0.03)
     assert verdicts(errors, MARKS, "better", "raw") == ["confirmed"] * 3
     assert verdicts(errors, MARKS, "worse", "raw") == ["refuted"] * 3
     assert all(v.startswith("absent (smaller than 0.0") for v in verdicts(errors, MARKS, "same", "raw"))
+    # What is seen but too small to matter is no claim.
+    assert all(c.p_value < 0.01 and c.verdict.startswith("absent") for c in claims(errors, MARKS, "little", "raw"))
+    assert verdicts(errors, MARKS, "little", "raw", matters=0.01) == ["confirmed"] * 3
     assert verdicts(errors, MARKS, "better", "raw", ["same", "law"]) == ["explained by law"] * 3
     # A control that shows a third of the difference explains nothing, nor does one of the other sign.
     assert verdicts(errors, MARKS, "better", "raw", ["weak", "worse"]) == ["confirmed"] * 3
