@@ -77,11 +77,13 @@ def pde_answers(path: Path | str) -> tuple[PdeAnswer, ...]:
 def width_table(answers: Sequence[PdeAnswer]) -> str:
     """Table of the last errors by width, with their errors over seeds, of every arm: what `physnn.fit` reads.
 
-    Columns are ``L``, the width, and for every arm its error and ``ARM_error``; one row for a width.
+    Columns are ``L``, the width, ``control``, the steps, and for every arm its error and ``ARM_error``.
     """
     arms = [arm for arm in answers[0].error if all(arm in answer.error for answer in answers)]
-    lines = ["L," + ",".join(f"{arm},{arm}_error" for arm in (name.replace(".", "_") for name in arms))]
+    names = (arm.replace(".", "_") for arm in arms)
+    header = ",".join(["L", "control", *(f"{name},{name}_error" for name in names)])
+    lines = ["# L: width; control: steps; relative errors", header]
     for answer in answers:
-        found = (answer.error[arm] for arm in arms)
-        lines.append(f"{answer.width}," + ",".join(f"{each.value:.8g},{each.error:.3g}" for each in found))
+        found = (f"{answer.error[arm].value:.8g},{answer.error[arm].error:.3g}" for arm in arms)
+        lines.append(",".join([str(answer.width), str(answer.marks[-1]), *found]))
     return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from physnn.analysis.statistics.claims import MATTERS, Claim
@@ -47,6 +48,7 @@ def pde_figure(
         errorbar(axes[1], arms.index(arm), at, values, spreads, ms=4, ls="-", lw=0.8, label=arm)
     axes[1].set(xscale="log", xlabel="steps", ylabel=r"$\log_{10}$(error / error of raw), paired")
     for place in axes[:2]:
+        _name_ticks(place, last["mark"])
         place.legend(frameon=False, fontsize=8, ncols=1, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     if several:
         ends = [np.log10(arrays[w]["error"][:, :, -1]) for w in arrays]
@@ -57,7 +59,14 @@ def pde_figure(
             at = np.array(list(arrays)) * 1.01 ** (k - (len(arms) - 1) / 2)
             errorbar(axes[2], k, at, means, spreads, ms=4, ls="-", lw=0.8, label=arm)
         axes[2].set(xscale="log", xlabel="width", ylabel=r"$\log_{10}$ of the last relative $L_2$ error")
+        _name_ticks(axes[2], np.array(list(arrays)))
     return figure
+
+
+def _name_ticks(axes: Axes, values: np.ndarray) -> None:
+    """Ticks at these values of a logarithmic axis, and nowhere else."""
+    axes.set_xticks(values, [f"{value:,}" for value in values], rotation=45)
+    axes.minorticks_off()
 
 
 def study_figure(claims: Mapping[str, Sequence[Claim]]) -> Figure:

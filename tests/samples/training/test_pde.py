@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from physnn import api
+from physnn import api, fit
 from physnn.analysis.replicas.distances import replica_distances
 from physnn.analysis.statistics.claims import arm_claims
 from physnn.answers.training.distances import KINDS_OF_DISTANCE, chain_of, form_replicas
@@ -149,7 +149,8 @@ def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
     answer = json.loads(capsys.readouterr().out)
     assert [w["width"] for w in answer["widths"]] == [4, 6] and (tmp_path / "a.png").stat().st_size > 10_000
     table = (tmp_path / "a-widths.csv").read_text().splitlines()
-    assert table[0] == "L,raw,raw_error,expanded,expanded_error" and table[1].startswith("4,")
+    assert table[1] == "L,control,raw,raw_error,expanded,expanded_error" and table[2].startswith("4,2,")
+    assert fit(tmp_path / "a-widths.csv", "raw", at_criticality=True).section.L.tolist() == [4, 6]
     # The means of these inputs are 0: constants change no more than the spread of the first weights.
     assert abs(answer["widths"][0]["claims"][0]["difference"]["value"]) < 1
     assert command(["show", str(whole)]) == 0
