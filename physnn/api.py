@@ -263,7 +263,7 @@ def sample(
     if not colours and isinstance(named["model"], str):
         named["model"] = (named["model"],)
     with _swept("temperature" if colours else "equilibrium", out, named | settings, _check_one_grid) as path:
-        data = estimates(read_sweep(path))
+        data = estimates(read_sweep(path, states=False))
     return data.squeeze([name for name, values in (("L", L), ("T", T)) if np.ndim(values) == 0])
 
 

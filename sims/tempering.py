@@ -23,7 +23,7 @@ from physnn.analysis.statistics.exchange import round_trips, swap_rates
 from physnn.analysis.statistics.series import estimate_time
 from physnn.answers.exchange import exchanges_of
 from physnn.answers.fit import curves
-from physnn.models import Ising, Lattice
+from physnn.models import Ising, Lattice, LatticeModel, on_lattice
 from physnn.models.tabulated import tabulated
 from physnn.samplers import SAMPLERS, advance, start
 from physnn.samplers.tempering import advance_ladder, start_ladder
@@ -86,22 +86,35 @@ def correlations() -> None:
 
 
 def cost() -> None:
-    """Time of a ladder over that of plain chains of as many sweeps, least of five runs each, by turns."""
-    temperatures = np.linspace(2.0, 2.6, 8)
+    """Time of a ladder over that of plain chains of as many sweeps, on the square torus and on other lattices."""
     for name, size in (("metropolis", 16), ("metropolis", 64), ("heat-bath", 64), ("wolff", 32), ("wolff", 128)):
-        sampler, seeds = SAMPLERS[name], rng.seed_sequence(0, "user", "cost")
-        ladder = start_ladder(sampler, Ising(), (size, size), temperatures, seeds)
-        states = [start(sampler, Ising(), (size, size), float(t), seeds) for t in temperatures]
-        intervals, count, times = np.full(8, 1 if name != "wolff" else 4), max(20, 400_000 // size**2), [[], []]
-        for _ in range(6):
-            began = time.perf_counter()
-            for t, state in zip(temperatures, states, strict=True):
-                advance(sampler, Ising(), float(t), state, count, int(intervals[0]))
-            times[0].append(time.perf_counter() - began)
-            began = time.perf_counter()
-            advance_ladder(sampler, Ising(), temperatures, ladder, count, intervals)
-            times[1].append(time.perf_counter() - began)
-        print(f"{name}, L = {size}: ladder over plain chains {min(times[1][1:]) / min(times[0][1:]):.2f}")
+        print(f"{name}, L = {size}: {compared(name, Ising(), (size, size), 2.3, 4 if name == 'wolff' else 1)}")
+    for kind, size in (("triangular", 8), ("triangular", 32), ("kagome", 8), ("cubic", 8), ("cubic", 16)):
+        model = on_lattice(Ising(), Lattice(kind, (size,) * (3 if kind == "cubic" else 2)))
+        for name in ("metropolis", "wolff"):
+            said = compared(name, model, model.lattice.shape, model.critical_temperature)
+            print(f"{name}, {kind}, L = {size}: {said}")
+
+
+def compared(name: str, model: LatticeModel, shape: tuple[int, int], middle: float, interval: int = 1) -> str:
+    """Time of the processor for a ladder of eight temperatures over that of plain chains, least of five by turns."""
+    sampler, seeds = SAMPLERS[name], rng.seed_sequence(0, "user", "cost")
+    temperatures = middle * np.linspace(0.9, 1.1, 8)
+    ladder = start_ladder(sampler, model, shape, temperatures, seeds)
+    states = [start(sampler, model, shape, float(t), seeds) for t in temperatures]
+    intervals, count, times = np.full(8, interval), min(4000, max(20, 400_000 // np.prod(shape))), [[], []]
+    for _ in range(6):
+        began = time.process_time()
+        for t, state in zip(temperatures, states, strict=True):
+            advance(sampler, model, float(t), state, int(count), interval)
+        times[0].append(time.process_time() - began)
+        began = time.process_time()
+        advance_ladder(sampler, model, temperatures, ladder, int(count), intervals)
+        times[1].append(time.process_time() - began)
+    plain, exchanged = (min(each[1:]) / count / 8 * 1e6 for each in times)
+    return (
+        f"ladder over plain chains {exchanged / plain:.2f}, {exchanged - plain:.1f} us more for a replica and exchange"
+    )
 
 
 def starts(path: Path) -> str:

@@ -55,7 +55,7 @@ def plot_sweep(
 
     ``answer`` is the fit to draw where it is known already; ``at`` chooses a line, see `physnn.answers.lines.on_line`.
     """
-    sweep = on_line(read_sweep(path), at=at)
+    sweep = on_line(read_sweep(path, states=False), at=at)
     usual = observable is None or observable == default_observable(sweep)
     line = "".join(f"-{name}-{value:g}" for name, value in (at or {}).items())
     ending = f"{line}.png" if usual else f"{line}-{observable}.png"

@@ -116,8 +116,9 @@ def sweep_answer(out: Path, observable: str, count: int, at: Mapping[str, float]
     from physnn.answers.lines import on_line
     from physnn.errors import InputError
     from physnn.store.hdf5 import content_digest
+    from physnn.store.sweep_file import read_sweep
 
-    sweep = on_line(out, at=at)
+    sweep = on_line(read_sweep(out, states=False), at=at)
     figure, fit, remark = None, None, ""
     try:
         fit = report.fit(sweep, observable)

@@ -181,8 +181,10 @@ def print_answer(recipe: Any, call: Call, count: int, lines: list[dict[str, floa
     from physnn.answers.fit import default_observable
     from physnn.answers.lines import on_line
     from physnn.cli.answers import sweep_answer
+    from physnn.store.sweep_file import read_sweep
 
-    name = observable or default_observable(on_line(call.out, at=lines[0] if lines else None))
+    at_first = lines[0] if lines else None
+    name = observable or default_observable(on_line(read_sweep(call.out, states=False), at=at_first))
     if not lines:
         sweep_answer(call.out, name, count).print(call.as_json)
     elif call.as_json:

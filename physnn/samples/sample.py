@@ -189,6 +189,9 @@ class Sample:
                     inner = iter(values.shape)
                     own = [0 if d in at and isinstance(at[d], int) else next(inner) for d in dims]
                     shape = [len(axes[d]) if d in at else n for d, n in zip(dims, own, strict=True)]
+                    if len(tasks) == 1 and values.size == math.prod(shape):  # a single large state is not copied
+                        found[name] = values.reshape(shape)
+                        continue
                     found[name] = np.empty(shape, values.dtype)
                 found[name][tuple(at.get(d, slice(None)) for d in dims)] = values
         group = {name: axis.variable(name) for name, axis in axes.items() if axis.meaning}

@@ -290,9 +290,10 @@ def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     return ((name, item) for name, item in group.items() if _is_array(item))
 
 
-def read_group(group: h5py.Group) -> dict[str, Variable]:
-    """Variables of a group with the names of their dimensions."""
-    return {name: Variable(_dims(name, item), _values(item), read_attrs(item)) for name, item in _datasets(group)}
+def read_group(group: h5py.Group, without: str | None = None) -> dict[str, Variable]:
+    """Variables of a group with the names of their dimensions, but for those whose name begins as ``without``."""
+    wanted = (each for each in _datasets(group) if without is None or not each[0].startswith(without))
+    return {name: Variable(_dims(name, item), _values(item), read_attrs(item)) for name, item in wanted}
 
 
 def read_arrays(group: h5py.Group) -> dict[str, np.ndarray]:
@@ -345,5 +346,5 @@ def content_digest(path: str | os.PathLike[str]) -> str:
         for name in sorted(datasets):
             values = np.ascontiguousarray(_values(datasets[name]))
             sha.update(f"/{name}\0{values.dtype.str}\0{values.shape}\0".encode())
-            sha.update(values.tobytes())
+            sha.update(values.reshape(-1).view(np.uint8).data)  # as they are: a copy may be as large as all memory
     return sha.hexdigest()

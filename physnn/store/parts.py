@@ -227,7 +227,8 @@ class Parts:
         if not path.exists():
             return False
         try:
-            return not int(read_part(path).get("unfinished", 0))
+            with open_sealed(path, PARTS) as file:
+                return "unfinished" not in file or not int(file["unfinished"][()])
         except InputError:
             if is_sealed(path):
                 raise  # by a newer physnn, for example: not ours to remove

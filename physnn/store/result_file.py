@@ -47,8 +47,12 @@ def write_result(
     write_sealed(path, groups, head | dict(attrs or {}) | provenance())
 
 
-def read_result(path: str | os.PathLike[str], kind: str, rooted: bool = False) -> ResultFile:
+def read_result(
+    path: str | os.PathLike[str], kind: str, rooted: bool = False, without: str | None = None
+) -> ResultFile:
     """Contents of a file of results of a kind; ``rooted`` if that kind has variables outside any group.
+
+    Variables of groups whose names begin as ``without`` are left out.
 
     Raises
     ------
@@ -57,7 +61,7 @@ def read_result(path: str | os.PathLike[str], kind: str, rooted: bool = False) -
     """
     with open_sealed(path, kind) as file:
         attrs, root = read_attrs(file), read_group(file)
-        groups = {name: read_group(file[name]) for name in file if name not in root}
+        groups = {name: read_group(file[name], without) for name in file if name not in root}
         recipe = json.loads(str(attrs["recipe"]))
         if not isinstance(recipe, dict):
             raise InputError(f"{path} holds no recipe; it was not written by physnn")

@@ -51,15 +51,15 @@ def write_sweep(path: Path, recipe: Mapping[str, Any], sizes: Mapping[int, Mappi
     write_result(path, FORMAT, recipe, groups, {"root_seed": int(recipe.get("seed", 0))})
 
 
-def read_sweep(path: str | os.PathLike[str]) -> SweepFile:
-    """Whole sweep file in memory.
+def read_sweep(path: str | os.PathLike[str], states: bool = True) -> SweepFile:
+    """Sweep file in memory; without ``states`` all but last states of chains, which only a longer run needs.
 
     Raises
     ------
     InputError
         If the file is missing, damaged or of another kind.
     """
-    found = read_result(path, FORMAT)
+    found = read_result(path, FORMAT, without=None if states else "state_")
     sizes = {int(name[1:]): group for name, group in found.groups.items() if re.fullmatch("L[1-9][0-9]{0,8}", name)}
     return SweepFile(found.recipe, dict(sorted(sizes.items())), found.attrs)
 

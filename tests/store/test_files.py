@@ -71,6 +71,18 @@ def test_text_comes_back_as_it_was_written(tmp_path):
         assert file["L16/network"].dtype == "S1" and file["L16/network"].attrs["_Encoding"] == b"utf-8"
 
 
+def test_a_sweep_is_read_without_its_states(tmp_path):
+    group = {
+        "T": Variable(("T",), np.array([1.0, 2.0])),
+        "m": Variable(("T", "chain"), np.ones((2, 3))),
+        "state_colours": Variable(("T", "chain", "row"), np.ones((2, 3, 4), np.int8)),
+    }
+    write_sweep(tmp_path / "s.h5", {"seed": 0}, {4: group})
+    whole, light = (read_sweep(tmp_path / "s.h5", states=states) for states in (True, False))
+    assert whole.sizes[4].keys() - light.sizes[4].keys() >= {"state_colours"} and "m" in light.sizes[4]
+    assert np.array_equal(light.sizes[4]["m"].values, whole.sizes[4]["m"].values) and light.recipe == whole.recipe
+
+
 def test_a_network_keeps_its_identity(tmp_path):
     first, second = make_networks(tmp_path / "a.h5", (0, 1)), make_networks(tmp_path / "b.h5", (1,))
     a, b = read_networks(first), read_networks(second)
