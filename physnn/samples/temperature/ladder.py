@@ -30,10 +30,18 @@ if TYPE_CHECKING:
 
 BLOCK = 50
 """Measurements of the first block between two looks at the clock."""
+FIRST_SITES = 10**8
+"""Sites visited in such a block at most, about a tenth of a second, unless a single measurement visits more."""
 BLOCK_SECONDS = 0.15
 """How long a block should take: a run that is told to stop waits little longer for its chains."""
 LADDER_SWEEPS, LADDER_PART = 500, 4
 """A pilot of ladders takes the sweeps over `LADDER_PART`, but `LADDER_SWEEPS` if there are."""
+
+
+def first_block(recipe: TemperatureSweep, L: int, replicas: int = 1) -> int:
+    """Measurements before the first look at the clock: `BLOCK`, or fewer on large lattices, see `FIRST_SITES`."""
+    sites = replicas * math.prod(recipe.shape(L)) * algorithms()[recipe.algorithm].interval
+    return max(1, min(BLOCK, FIRST_SITES // sites))
 
 
 def run_ladder(sample: TemperatureSample, task: Task, checkpoint: Checkpoint) -> Arrays:
@@ -46,7 +54,7 @@ def run_ladder(sample: TemperatureSample, task: Task, checkpoint: Checkpoint) ->
         ladder = start_ladder(sampler, model, recipe.shape(task.size), T, seeds)
         run = LadderRun(task, names, ladder, intervals_of(sampler, model, T, ladder, recipe.thermalisation))
     dropped = math.ceil(recipe.thermalisation / sampler.interval)
-    block, total = BLOCK, recipe.measurements(task.size)
+    block, total = first_block(recipe, task.size, len(T)), recipe.measurements(task.size)
     while (done := run.ladder.exchanges - dropped) < total:
         count, every = sample.next_block(block, done, total) if done >= 0 else (min(block, -done), 0)
         began = time.monotonic()

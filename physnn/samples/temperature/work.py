@@ -28,6 +28,7 @@ from physnn.samples.tasks import Arrays, Axis, Batch, Checkpoint, Measured, Reso
 from physnn.samples.temperature.ladder import (
     BLOCK,
     BLOCK_SECONDS,
+    first_block,
     ladder_pilot,
     ladder_pilots,
     placed_ladders,
@@ -151,7 +152,9 @@ class TemperatureSample(Sample):
         if chain is None:
             interval = thermalise(sampler, model, T, state := self.begin(task), self.recipe.thermalisation)
             chain = Chain(task, state, interval, self.recipe.stored(task.size))
-        block, total = BLOCK, self.recipe.measurements(task.size)
+            if checkpoint.due():
+                checkpoint.save(chain.arrays())
+        block, total = first_block(self.recipe, task.size), self.recipe.measurements(task.size)
         while chain.done < total:
             count, every = self.next_block(block, chain.done, total)
             began = time.monotonic()
@@ -185,7 +188,7 @@ class TemperatureSample(Sample):
         state = State.from_arrays({k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")})
         names = self.recipe.stored(task.size)
         rows = {name: kept[name] for name in (*names, "snapshots") if name in kept}
-        return Chain(task, state, int(kept["interval"]), names, [rows], int(kept["updates"]))
+        return Chain(task, state, int(kept["interval"]), names, [rows] if rows else [], int(kept["updates"]))
 
     def next_block(self, block: int, done: int, total: int) -> tuple[int, int]:
         """Number of measurements that come next, ``block`` at most, and how many of them make a snapshot.
@@ -257,11 +260,7 @@ class TemperatureSample(Sample):
         """Two short chains of the largest size."""
         L = max(self.recipe.L)
         few = {"L": (L,), "T": (self.recipe.temperatures(L)[-1],), "chains": 2, "thermalisation": 5, "snapshots": 0}
-        few |= {
-            "tempering": None,
-            "ladders": (),
-            **{name: getattr(self.recipe, name)[0] for name in self.recipe.several},
-        }
+        few |= {"tempering": None, "ladders": (), **{n: getattr(self.recipe, n)[0] for n in self.recipe.several}}
         sweeps = max(2, math.ceil(1e6 / L**2))
         return TemperatureSample(
             self.recipe.model_copy(update=few | {"sweeps": sweeps, "longer_if_small": False, "target_error": None})

@@ -19,7 +19,8 @@ from physnn.jobs import stopping
 from physnn.samplers import advance, chain
 from physnn.samples import files
 from physnn.samples.files import recipe_on_disk
-from physnn.samples.temperature import work
+from physnn.samples.tasks import Checkpoint
+from physnn.samples.temperature import ladder, work
 from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, write_part
@@ -166,11 +167,30 @@ def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
     out = tmp_path / "cut.h5"
     # A checkpoint after every block, and an interruption after every third.
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
-    monkeypatch.setattr(work, "BLOCK", 40)
+    monkeypatch.setattr(ladder, "BLOCK", 40)
     calls = interrupt(monkeypatch, work, "advance", 3)
     rerun(lambda: run(out, **SMALL), Parts(out).recipe)
     assert calls[0] > 12 * 2
     assert content_digest(out) == content_digest(tmp_path / "whole.h5")
+
+
+def test_a_large_lattice_is_kept_after_thermalisation_and_after_every_measurement(tmp_path, monkeypatch):
+    settings = {"L": (2048,), "T": (2.3,), "sweeps": 2, "thermalisation": 1, "chains": 1, "algorithm": "multispin"}
+    run(tmp_path / "whole.h5", **settings)
+    monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
+    monkeypatch.setattr(ladder, "FIRST_SITES", 10**7)
+    lengths = []
+    saved = Checkpoint.save
+
+    def look(self, arrays):
+        lengths.append(len(arrays.get("energy", ())))
+        saved(self, arrays)
+
+    monkeypatch.setattr(Checkpoint, "save", look)
+    interrupt(monkeypatch, work, "advance", 2)
+    rerun(lambda: run(tmp_path / "cut.h5", **settings), Parts(tmp_path / "cut.h5").recipe)
+    assert lengths[:2] == [0, 1], "the state of the thermalised chain, and that after a measurement"
+    assert content_digest(tmp_path / "cut.h5") == content_digest(tmp_path / "whole.h5")
 
 
 def test_compiled_calls_are_short(monkeypatch):
