@@ -56,8 +56,21 @@ def on_one_blas_thread(function: _Function) -> _Function:
     return run  # type: ignore[return-value]
 
 
+def check_no_link(path: Path) -> None:
+    """Raise InputError if a name to be written to is a symbolic link: what it leads to is not ours to replace."""
+    try:
+        there = str(path.readlink())
+    except OSError:
+        return
+    raise InputError(
+        f"{path} is a symbolic link to {there!r}, and nothing is written through links: give the file itself, or "
+        "remove the link"
+    )
+
+
 def check_figure(path: Path) -> None:
     """Raise InputError if a figure cannot be written there."""
+    check_no_link(path)
     if path.suffix not in (".png", ".pdf", ".svg"):
         raise InputError(f"a figure is written as .png, .pdf or .svg, not as {path.name}; choose another name")
     if not path.parent.is_dir():

@@ -197,6 +197,7 @@ def memory_sweep_answer(
 ) -> Answer:
     """Answer of a finished memory sweep, drawn beside it, with scans at t = c L^z of some exponents z."""
     from physnn.answers.memory import memory_curve_rows
+    from physnn.store.hdf5 import write_bytes
     from physnn.store.sweep_file import read_sweep
 
     answer, plain = _memory(out)
@@ -204,7 +205,7 @@ def memory_sweep_answer(
     scans = [_scan(sweep, z, c) for z in exponents]
     if table:
         rows = [" ".join(f"{value:.10g}" for value in row) for row in memory_curve_rows(sweep)]
-        table.write_text("\n".join(["L eta t memory error", *rows]) + "\n")
+        write_bytes(table, ("\n".join(["L eta t memory error", *rows]) + "\n").encode())
     plain |= {"table": str(table) if table else None, "tasks_run": count, "scans": scans}
     return Answer(plain, lambda: _print_memory(answer, plain))
 

@@ -74,12 +74,13 @@ class Call:
         InputError
             If no file can be made there.
         """
-        from physnn.machine import check_folder
+        from physnn.machine import check_folder, check_no_link
 
         run = {name: options.pop(name) for name in RUN if name in options}
         own = {f.name: options.pop(f.name) for f in fields(cls) if f.name in options}
         own["out"] = own["out"] or Path(out)
         check_folder(own["out"])
+        check_no_link(own["out"].with_suffix(".png"))  # the figure's
         if own.get("observable") == "":
             raise InputError("--observable is empty; name one, or leave it out")
         if own["out"].suffix == ".png":

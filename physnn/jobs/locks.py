@@ -16,9 +16,12 @@ from pathlib import Path
 from physnn.errors import InputError
 from physnn.jobs.stopping import raise_pending
 from physnn.machine import check_folder
+from physnn.store.commit import open_own
 
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """What a file system says that cannot lock."""
+LOCK_BYTES = 10_000
+"""Bytes that are read of a lock; ours are far shorter."""
 PATIENCE = 600.0
 """Seconds to wait for another shard that starts or puts the file together."""
 
@@ -72,7 +75,9 @@ def _born(pid: int) -> int | None:
 def read_holder(path: Path) -> Holder | None:
     """Return who a lock file names, alive or not; None if there is no such file, or nothing in it."""
     try:
-        found = json.loads(path.read_text())
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            found = json.loads(stream.read(LOCK_BYTES))
         born = found["born"]
         return Holder(
             str(found["host"]),
@@ -88,11 +93,11 @@ def read_holder(path: Path) -> Holder | None:
 def _try_lock(path: Path) -> int | None:
     """Return the descriptor of a lock that is ours now, or None if another process holds it."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_own(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it before may have removed the file after we opened it: then it locks nothing any more.
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
@@ -120,8 +125,8 @@ def hold(path: Path, what: str, wait: float = 0.0) -> Iterator[None]:
     ------
     Locked
         If another process holds it.
-    OSError
-        If the file cannot be made.
+    InputError, OSError
+        If the file leads elsewhere; if it cannot be made.
     """
     end = time.monotonic() + wait
     while (descriptor := _try_lock(path)) is None:

@@ -12,7 +12,7 @@ from typing import Any
 from physnn.errors import InputError
 from physnn.jobs.locks import holders
 from physnn.jobs.run import Live, Runnable
-from physnn.store.parts import NOTE, Parts
+from physnn.store.parts import NOTE, Parts, note_down
 from physnn.store.sweep_file import kind_of
 
 EVERY = 1.0
@@ -22,7 +22,7 @@ EVERY = 1.0
 def write_note(path: Path, share: float, text: str = "") -> None:
     """Note how much of the task with the part at ``path`` is done, from 0 to 1."""
     with suppress(OSError):
-        path.with_suffix(NOTE).write_text(json.dumps([share, text]))
+        note_down(path.with_suffix(NOTE), json.dumps([share, text]))
 
 
 def read_note(text: str) -> tuple[float, str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from physnn.errors import InputError, Unfinished
+from physnn.machine import check_no_link
 
 OF_THE_NAME = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 """Numbers of errors of which the name is the cause, not the machine."""
@@ -48,6 +50,30 @@ def _prefix(path: Path) -> str:
     return f".{os.fsdecode(os.fsencode(path.name)[:200])}."
 
 
+def open_own(path: Path) -> int:
+    """Descriptor, to read and write, of a small file of ours, made if it is not there: a lock, or a note.
+
+    Raises
+    ------
+    InputError
+        If the name leads elsewhere: a link of either kind, or no plain file.
+    OSError
+        If the file cannot be opened.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o644)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            check_no_link(path)
+        raise
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    raise InputError(f"{path} is no file of physnn but stands where one goes; look at it and remove it")
+
+
 def commit(
     path: Path, write: Callable[[Path], object], keep_previous: bool = False, publish: Publish | None = None
 ) -> None:
@@ -58,7 +84,7 @@ def commit(
     Parameters
     ----------
     write : callable
-        Called with the temporary name, in the same folder; no other writer of ``path`` has the same one.
+        Called with the temporary name, of an empty file in the same folder that no other writer of ``path`` has.
     keep_previous : bool
         Keep the file that is replaced under the name `previous`; otherwise what lies there is removed.
 
@@ -67,12 +93,14 @@ def commit(
     Unfinished
         If there is no space, the folder cannot be written, or another limit is met; what was there is intact.
     InputError
-        If there can be no such file.
+        If there can be no such file, or there is a symbolic link.
     """
+    check_no_link(path)
     # Not the process number: another machine may have the same one.
     temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(6)}.tmp")
     try:
         try:
+            temporary.touch(exist_ok=False)
             write(temporary)
             with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())

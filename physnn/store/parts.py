@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import Contested, InputError
-from physnn.store.commit import Publish, give_name, previous, temporaries
+from physnn.machine import check_no_link
+from physnn.store.commit import Publish, give_name, open_own, previous, temporaries
 from physnn.store.hdf5 import VERSION, is_sealed, numbered, open_sealed, read_arrays, write_bytes, write_sealed
 
 PARTS = "physnn-part"
@@ -55,7 +56,7 @@ def write_part(path: Path, arrays: Mapping[str, np.ndarray], keep_previous: bool
     if _unfinished(arrays):
         # Only a mark for those who count parts by their names: a name too long for it is no reason to stop.
         with suppress(OSError):
-            note.touch()
+            note_down(note)
 
     def publish(temporary: Path, target: Path) -> None:
         try:
@@ -75,6 +76,14 @@ def write_part(path: Path, arrays: Mapping[str, np.ndarray], keep_previous: bool
         _written.pop(path, None)
         with suppress(OSError):
             note.unlink(missing_ok=True)
+
+
+def note_down(note: Path, text: str | None = None) -> None:
+    """Write a few words beside a part, for whoever looks from outside, or leave what is there; errors: `open_own`."""
+    with os.fdopen(open_own(note), "w") as stream:
+        if text is not None:
+            stream.truncate()
+            stream.write(text)
 
 
 def _unfinished(arrays: Mapping[str, np.ndarray]) -> bool:
@@ -154,8 +163,19 @@ class Parts:
         """Path of the result of the task ``key``."""
         return self.folder / f"{key}.h5"
 
+    def check(self) -> None:
+        """Raise InputError if the folder is a link, or holds anything but files: writing there would lead elsewhere."""
+        check_no_link(self.folder)
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.is_symlink() or entry.is_dir():
+                    raise InputError(
+                        f"{self.folder} holds {entry.name!r}, a link or folder that physnn did not make: remove it"
+                    )
+
     def recipe(self) -> dict[str, Any] | None:
-        """Recipe that the parts belong to, or None if there are none; raises InputError if it is damaged."""
+        """Recipe that the parts belong to, or None if there are none; errors as for `check`, or if it is damaged."""
+        self.check()
         try:
             found = json.loads((self.folder / "recipe.json").read_text())
         except FileNotFoundError:
@@ -169,7 +189,8 @@ class Parts:
         return found
 
     def begin(self, recipe: Mapping[str, Any]) -> None:
-        """Make the folder and record the recipe."""
+        """Make the folder and record the recipe; errors as for `check`."""
+        self.check()
         self.folder.mkdir(exist_ok=True)
         write_bytes(self.folder / "recipe.json", json.dumps(dict(recipe), indent=1, sort_keys=True).encode())
 
