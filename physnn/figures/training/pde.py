@@ -80,15 +80,19 @@ def study_figure(claims: Mapping[str, Sequence[Claim]]) -> Figure:
     figure = new_figure(11, 7.5)
     axes = figure.subplots(2, 1, sharex=True)
     arms = list(dict.fromkeys(claim.form for each in claims.values() for claim in each))
-    panels = [arm for arm in arms if not arm.startswith("bias")], [arm for arm in arms if arm.startswith("bias")]
-    for place, shown in zip(axes, panels, strict=True):
+    steps = [arm for arm in arms if arm == "step" or arm.startswith("bias")]
+    for place, shown in zip(axes, ([arm for arm in arms if arm not in steps], steps), strict=True):
         place.axhspan(-MATTERS, MATTERS, color="#999999", alpha=0.25, lw=0, label="does not matter")
         place.axhline(0, color="#000000", lw=0.6)
         for row, arm in enumerate(shown):
-            last = [[c for c in each if c.form == arm][-1].difference for each in claims.values()]
-            at = np.arange(len(last)) + 0.1 * (row - (len(shown) - 1) / 2)
-            errorbar(place, arms.index(arm), at, [d.value for d in last], [d.error for d in last], ms=4, label=arm)
+            own = [[c.difference for c in each if c.form == arm] for each in claims.values()]
+            last = [(k, each[-1]) for k, each in enumerate(own) if each]
+            at = np.array([k for k, _ in last]) + 0.12 * (row - (len(shown) - 1) / 2)
+            values, spreads = [d.value for _, d in last], [d.error for _, d in last]
+            errorbar(place, arms.index(arm), at, values, spreads, ms=4, label=arm)
         place.set(ylabel=r"$\log_{10}$(error / error of raw), paired")
         place.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes[0].set_title("constants and what they are said to be", fontsize=10)
+    axes[1].set_title("a step of its own for the first bias", fontsize=10)
     axes[1].set_xticks(np.arange(len(claims)), [name.replace("-", "-\n") for name in claims], fontsize=9)
     return figure
