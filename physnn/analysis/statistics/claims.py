@@ -99,7 +99,7 @@ def _verdict(d: PairedDifference, p: float, logs: Mapping[str, np.ndarray], k: i
     form, baseline, *controls = logs
     low, high = d.estimate.interval(0.95)
     # Also where it is surely not 0: what is too small to matter is no claim.
-    if (most := max(-low, high)) < matters:
+    if (most := max(0.0, -low, high)) < matters:
         return f"absent (smaller than {most:.2g})"
     if p < LEVEL:
         for name in controls:

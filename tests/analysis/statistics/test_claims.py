@@ -68,3 +68,8 @@ def test_what_cannot_be_judged_is_refused():
         claims(errors, MARKS, "form", "raw", ["law"])
     with pytest.raises(InputError, match="above 0"):
         claims(errors | {"form": 0 * errors["raw"]}, MARKS, "form", "raw")
+
+
+def test_forms_that_are_one_differ_by_nothing():
+    errors = planted(4, "same", raw=0)
+    assert verdicts(errors | {"form": errors["raw"]}, MARKS, "form", "raw") == ["absent (smaller than 0)"] * 3
