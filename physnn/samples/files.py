@@ -30,14 +30,15 @@ Announce = Callable[[Any, dict[str, Any]], None]
 
 
 def recipe_on_disk(out: Path) -> Any:
-    """Recipe of the file at ``out`` or of the parts beside it; None if there is neither.
+    """Recipe of the parts beside ``out``, or of the file itself; None if there is neither, or it is to be replaced.
 
     Raises
     ------
     InputError
         If they do not belong to a sample.
     """
-    plain = Parts(out).recipe() or (_recorded(out) if out.exists() else None)
+    parts = Parts(out)
+    plain = parts.recipe() or (_recorded(out) if out.exists() and not parts.anew else None)
     return None if plain is None else recipe_from(plain, out)
 
 
@@ -46,12 +47,10 @@ def _recorded(out: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def clear(out: Path, kind: str) -> None:
-    """Remove what a restart replaces; a file of another format is not ours to remove."""
+def check_replaced(out: Path, kind: str) -> None:
+    """Raise InputError if what a restart would replace is a file of another format: it is not ours to remove."""
     if out.exists() and kind_of(out)[0] != kind:
         raise InputError(f"{out} is not a {kind} file, so --restart does not replace it; choose another --out")
-    out.unlink(missing_ok=True)
-    Parts(out).remove()
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,20 @@ class _Place:
 
     def begin(self, sample: Sample) -> None:
         """Make the folder of the parts; raises InputError if memory or space on the disk are short."""
-        sample.need(self.here)
-        check_disk(self.out, sample.disk_bytes(), "less to measure")
+        self.check(sample)
         Parts(self.out).begin(sample.recipe.canonical())
+
+    def check(self, sample: Sample, freed: float = 0.0) -> None:
+        """Raise InputError if memory is short, or space on the disk after so many bytes are freed."""
+        sample.need(self.here)
+        check_disk(self.out, sample.disk_bytes() - freed, "less to measure")
+
+    def begin_anew(self, sample: Sample) -> None:
+        """Remove parts that are there, after all checks; a finished file stays until the new one is whole."""
+        parts = Parts(self.out)
+        check_replaced(self.out, sample.format)
+        self.check(sample, parts.size())
+        parts.begin_anew()
 
     def run(self, sample: Sample, tasks: Sequence[Task]) -> int:
         """Run the tasks without a part and return how many there were."""
@@ -113,7 +123,7 @@ def run(
     jobs : int, optional
         Tasks at a time; by default one for each core.  The numbers do not depend on it.
     extend, restart : bool
-        Add to a file that holds less; begin anew.
+        Add to a file that holds less; begin anew, and replace the file once the new one is whole.
     max_time : float, optional
         Seconds after which the run stops; the same call continues.
     progress, announce : callable, optional
@@ -137,7 +147,7 @@ def run(
         return _run_shard(recipe, place, shard, extend, restart, max_time)
     with exclusive(out), stop_signals(max_time):
         if restart:
-            clear(out, class_of(recipe.kind, out).format)
+            place.begin_anew(sample_of(recipe))
         sample, old = _to_run(recipe, out, extend)
         done = stored(out)
         shorter = [] if old is None else [(old, done)]
@@ -258,8 +268,8 @@ def _lacking(sample: Sample, out: Path, carefully: bool = False) -> list[str]:
 
 
 def stored(out: Path) -> dict[str, Any]:
-    """Results of all tasks that a finished file holds, by key; none without a file."""
-    if not out.exists():
+    """Results of all tasks that a finished file holds, by key; none without a file, or if it is to be replaced."""
+    if not out.exists() or Parts(out).anew:
         return {}
     sample = sample_of(recipe_from(_recorded(out), out))
     return dict(sample.disassemble(sample.read(out)))

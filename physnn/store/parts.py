@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,27 @@ import numpy as np
 from physnn.errors import Contested, InputError
 from physnn.machine import check_no_link
 from physnn.store.commit import Publish, give_name, open_own, previous, temporaries
-from physnn.store.hdf5 import VERSION, is_sealed, numbered, open_sealed, read_arrays, write_bytes, write_sealed
+from physnn.store.hdf5 import (
+    VERSION,
+    is_sealed,
+    numbered,
+    open_sealed,
+    read_arrays,
+    read_attrs,
+    write_bytes,
+    write_sealed,
+)
 
 PARTS = "physnn-part"
 """Kind of a part."""
+TASK = "task"
+"""Attribute with the key of the task, which is the name of its part as well; those of before have none."""
 NOTE = ".progress"
 """Ending of the note beside a part that is a checkpoint."""
 MISMATCH = ".mismatch"
 """Ending of a second result of a task that differs from the first."""
+ANEW = "anew"
+"""Name of the mark of parts that will replace a finished file."""
 _written: dict[Path, tuple[int, int]] = {}
 """Inodes and times of checkpoints that this process wrote, so that it need not read them to replace them."""
 
@@ -35,7 +48,7 @@ def write_state(
     With ``keep_previous`` the state that is replaced stays beside it, for `read_checkpoint`.
     """
     group = {name: numbered(name, values) for name, values in arrays.items()}
-    attrs = {"format": PARTS, "format_version": VERSION}
+    attrs = {"format": PARTS, "format_version": VERSION, TASK: _named(path)}
     write_sealed(path, {"/": group}, attrs, scales=False, keep_previous=keep_previous, publish=publish)
 
 
@@ -120,10 +133,25 @@ def _same(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> 
     return set(first) == set(second) and all(plain(first[name]) == plain(np.asarray(second[name])) for name in first)
 
 
-def read_part(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of a part by name; raises InputError if it is damaged."""
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Part whose arrays have not been read; errors as for `read_part`."""
     with open_sealed(path, PARTS) as file:
+        task = read_attrs(file).get(TASK, _named(path))
+        if task != _named(path):
+            raise InputError(f"{path} is the part of task {str(task)[:80]!r}: give it its name back, or remove it")
+        yield file
+
+
+def read_part(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of a part by name; raises InputError if it is damaged, or that of another task than its name says."""
+    with _opened(path) as file:
         return read_arrays(file)
+
+
+def _named(path: Path) -> str:
+    """Key of the task that a part, or the state before it, is named after."""
+    return os.fsencode(path.name.partition(".")[0]).decode(errors="backslashreplace")
 
 
 def read_checkpoint(path: Path) -> dict[str, np.ndarray] | None:
@@ -194,6 +222,23 @@ class Parts:
         self.folder.mkdir(exist_ok=True)
         write_bytes(self.folder / "recipe.json", json.dumps(dict(recipe), indent=1, sort_keys=True).encode())
 
+    def begin_anew(self) -> None:
+        """Remove what is there, and leave the mark that the finished file, if there is one, does not count."""
+        self.remove()
+        self.folder.mkdir(exist_ok=True)
+        note_down(self.folder / ANEW)
+
+    @property
+    def anew(self) -> bool:
+        """Whether these parts will replace the finished file rather than add to it."""
+        return (self.folder / ANEW).exists()
+
+    def size(self) -> float:
+        """Bytes on the disk, about."""
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder) as entries:
+            return float(sum(entry.stat(follow_symlinks=False).st_size for entry in entries))
+        return 0.0
+
     def manifest(self, entries: Iterable[tuple[str, float, str]]) -> None:
         """Record (key, cost, label) of all tasks, for whoever looks from outside."""
         write_bytes(self.folder / "tasks.json", json.dumps(list(entries)).encode())
@@ -248,11 +293,11 @@ class Parts:
         if not path.exists():
             return False
         try:
-            with open_sealed(path, PARTS) as file:
+            with _opened(path) as file:
                 return "unfinished" not in file or not int(file["unfinished"][()])
         except InputError:
             if is_sealed(path):
-                raise  # by a newer physnn, for example: not ours to remove
+                raise  # by a newer physnn, or of another task: not ours to remove
             path.unlink()
             return False
 

@@ -17,7 +17,9 @@ import pytest
 from physnn import machine
 from physnn.cli import run
 from physnn.jobs import workers
+from physnn.samples import tasks
 from physnn.store.hdf5 import content_digest
+from tests.conftest import interrupt
 
 SMALL = ["sweep-temperature", "--T", "2", "2.2", "2.4", "3", "--chains", "1", "--thermalisation", "5", "--quiet"]
 SMALL += ["--algorithm", "metropolis", "--json"]
@@ -67,6 +69,37 @@ def test_what_does_not_fit_on_the_disk_is_not_begun(disk, monkeypatch, capsys):
     error = one_line(capsys)
     assert "GB on the disk" in error and "are free there" in error
     assert list(disk.iterdir()) == []
+
+
+def test_a_restart_keeps_the_file_until_the_new_one_is_whole(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small, other = ("--L", "4", "6", "--sweeps", "40"), ("--L", "4", "6", "--sweeps", "40", "--seed", "1")
+    assert run(words(*other, out="fresh.h5")) == run(words(*small)) == 0
+    whole = Path("s.h5").read_bytes()
+    capsys.readouterr()
+    with monkeypatch.context() as full:
+        full.setattr(machine.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 2**40, 1000))
+        assert run(words(*other, "--restart")) == 2
+        assert "GB on the disk" in one_line(capsys)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["fresh.h5", "s.h5"] and Path("s.h5").read_bytes() == whole
+    with monkeypatch.context() as patch:
+        interrupt(patch, tasks, "write_part", 3, after=True)
+        assert run(words(*other, "--restart")) == 130
+    assert Path("s.h5").read_bytes() == whole and Path("s.h5.parts").is_dir()
+    assert run(words(*other)) == 0
+    assert content_digest("s.h5") == content_digest("fresh.h5") and not Path("s.h5.parts").exists()
+
+
+def test_the_same_sweep_is_measured_again_where_a_restart_was_interrupted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = ("--L", "4", "--sweeps", "40")
+    assert run(words(*small)) == 0
+    with monkeypatch.context() as patch:
+        interrupt(patch, tasks, "write_part", 3, after=True)
+        assert run(words(*small, "--restart")) == 130
+    capsys.readouterr()
+    assert run(words(*small)) == 0
+    assert json.loads(capsys.readouterr().out)["tasks_run"] == 1, "three of four had been measured again"
 
 
 def test_a_disk_that_fills_up_stops_the_sweep_and_loses_nothing(disk, monkeypatch, capsys, whole):

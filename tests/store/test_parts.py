@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from physnn.errors import Contested
+from physnn.errors import Contested, InputError
 from physnn.store import parts as store
 from physnn.store.parts import Parts, read_part, write_part, write_state
 
@@ -86,3 +86,21 @@ def test_a_state_is_simply_replaced(tmp_path):
         write_state(tmp_path / "state.h5", {"k": np.array(k)})
     assert int(read_part(tmp_path / "state.h5")["k"]) == 2
     assert [p.name for p in tmp_path.iterdir()] == ["state.h5"]
+
+
+def test_parts_that_exchange_their_names_are_refused(tmp_path):
+    parts = Parts(tmp_path / "s.h5")
+    parts.begin({})
+    one, other = parts.path("one"), parts.path("other")
+    for path in (one, other):
+        write_part(path, FIRST)
+    one.rename(tmp_path / "spare")
+    other.rename(one)
+    (tmp_path / "spare").rename(other)
+    for key, task in (("one", "other"), ("other", "one")):
+        with pytest.raises(InputError, match=f"is the part of task '{task}'"):
+            parts.finished(key)
+        assert parts.path(key).exists(), "somebody else's result is not removed"
+    (tmp_path / "other").mkdir()
+    one.rename(tmp_path / "other" / "other.h5")
+    assert np.array_equal(read_part(tmp_path / "other" / "other.h5")["x"], FIRST["x"]), "the folder does not matter"
