@@ -66,7 +66,9 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
     count = finished("run", recipe, call)
     if count is None:
         return
-    if class_of(recipe.kind, call.out).format != FORMAT:
+    if recipe.kind in ("train-eos", "train-pde"):
+        _print_trained(recipe.kind, call)
+    elif class_of(recipe.kind, call.out).format != FORMAT:
         click.echo(f"{count} tasks run\nfile    {call.out}")
     else:
         print_answer(recipe, call, count, lines, call.observable)
@@ -141,7 +143,6 @@ def eos(**options: Any) -> None:
     Constants that are appended to the temperature change the bias of the first layer, see physnn.expansion_law; the
     other arms tell its parts.  Errors of all arms are compared over seeds at every mark of the training.
     """
-    from physnn.answers.plots import plot_state
     from physnn.samples.training.equation_of_state import StateTraining
 
     call = Call.of(options, "eos.h5")
@@ -151,7 +152,17 @@ def eos(**options: Any) -> None:
 
     recipe = api.recipe("train-eos", call.out, call.extend, **call.settings(StateTraining, options))
     if finished("train eos", recipe, call, "trainings") is not None:
-        _print_state(call.out, plot_state(call.out), call.as_json)
+        _print_trained(recipe.kind, call)
+
+
+def _print_trained(kind: str, call: Call) -> None:
+    """Draw and print the answer of networks that were trained in several forms."""
+    from physnn.answers import plots
+
+    if kind == "train-pde":
+        _print_pde(call.out, plots.plot_pde(call.out), call.as_json)
+    else:
+        _print_state(call.out, plots.plot_state(call.out), call.as_json)
 
 
 def _print_state(out: Path, figure: Path, as_json: bool) -> None:
@@ -204,9 +215,7 @@ def pde(problem: str, paper: bool, **options: Any) -> None:
     if paper and not call.dry_run:
         _print_core_hours(recipe, call)
     if finished(f"train pde {problem}", recipe, call, "trainings") is not None:
-        from physnn.answers.plots import plot_pde
-
-        _print_pde(call.out, plot_pde(call.out), call.as_json)
+        _print_trained(recipe.kind, call)
 
 
 def _print_core_hours(recipe: Any, call: Call) -> None:

@@ -156,6 +156,9 @@ def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
     assert command(["show", str(whole)]) == 0
     assert "weights[5, 2, 67]" in capsys.readouterr().out
     assert command(["plot", str(whole), "--out", str(tmp_path / "b.png")]) == 0
+    (tmp_path / "pde.json").write_text(json.dumps(read_sweep(out).recipe))
+    assert command(["run", str(tmp_path / "pde.json"), "--json", "--jobs", "1", "--out", out]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["widths"] == answer["widths"]
     for wrong, words in (
         (["wave", "--arms", "none"], "not one of"),
         (["none"], "take one of poisson"),
