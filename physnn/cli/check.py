@@ -16,6 +16,7 @@ BENCHES = {
     "oscillators": "Nanoseconds of a step of Kuramoto oscillators, against a plain loop and other packages.",
     "count": "Configurations per second of brute force over +-1 networks, and the time of counting over functions.",
     "train": "Replicas times steps per second of every engine that trains classifiers, against plain loops over them.",
+    "pde": "Training steps per second on differential equations, against plain torch and DeepXDE.",
     "kuramoto": "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
@@ -26,6 +27,7 @@ BENCH_PLACES = {
     "oscillators": "oscillators:bench_oscillators",
     "count": "count:bench_count",
     "train": "train:bench_train",
+    "pde": "pde:bench_pde",
     "kuramoto": "kuramoto:bench_kuramoto",
     "train-kuramoto": "kuramoto:bench_kuramoto_training",
 }

@@ -1,8 +1,8 @@
 """Products of matrices from vector instructions, for the blocks of points of `physnn.kernels.jets.passes`.
 
-A tile of `tile_rows` rows and two vectors of columns has its sums in registers, so that every number loaded is used
-many times.  BLAS copies both factors of every product into an order of its own; here the weights are brought into
-that order once for all blocks, and activations are read where they lie.
+A tile of a few rows and vectors of columns has its sums in registers, so that every number loaded is used many times.
+BLAS copies both factors of every product into an order of its own; here the weights are brought into that order once
+for all blocks, and activations are read where they lie.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from physnn.kernels.vectors.langevin_code import (
 )
 
 ABREAST = 2
-"""Vectors of columns of a tile."""
+"""Vectors of columns of a tile; of three, one or two that are left the tile has all."""
+WHOLE_ROWS = 12
+"""Rows of a product are a multiple of this: of the rows of every tile."""
 
 
-def tile_rows() -> int:
-    """Rows of a tile: with `ABREAST` vectors of columns the sums leave some registers for factors."""
-    return 12 if wide_registers() else 6
+def _tile_rows(vectors: int) -> int:
+    """Rows of a tile: as many sums as leave some registers for factors, and more than a processor begins at once."""
+    return ({1: 12, 2: 12, 3: 6} if wide_registers() else {1: 12, 2: 6, 3: 4})[vectors]
 
 
 def lanes(itemsize: int) -> int:
@@ -40,11 +42,6 @@ def lanes(itemsize: int) -> int:
 def vector_of_lanes(context, kind):
     """Type of the vectors of an array's numbers."""
     return ir.VectorType(number_of(context, kind), lanes(kind.dtype.bitwidth // 8))
-
-
-def _remainders(full: int) -> list[int]:
-    """Sizes of tiles that cover what is left by tiles of the full size."""
-    return [size for size in (8, 4, 2, 1) if size < full]
 
 
 def _tile(b, vector, shape, begin, count, factors, finish):
@@ -69,6 +66,23 @@ def _tile(b, vector, shape, begin, count, factors, finish):
             finish(i, j, b.load(sums[i][j]))
 
 
+def panels(b, vectors, body):
+    """Call ``body(first, width)`` for panels of columns: `ABREAST` vectors each, but three in the last of an odd count.
+
+    A single vector would have too few sums under way.
+    """
+    odd = b.and_(vectors, INDEX(1))
+    three = b.and_(odd, b.zext(b.icmp_signed(">", vectors, INDEX(1)), INDEX))
+    pairs = b.sub(b.udiv(vectors, INDEX(2)), three)
+    with cgutils.for_range(b, pairs, intp=INDEX) as loop:
+        body(b.mul(loop.index, INDEX(ABREAST)), ABREAST)
+    last = b.mul(pairs, INDEX(ABREAST))
+    with b.if_then(b.icmp_signed("==", three, INDEX(1))):
+        body(last, 3)
+    with b.if_then(b.icmp_signed(">", odd, three)):
+        body(last, 1)
+
+
 def cover(b, count, sizes, body):
     """Call ``body(first, size)`` for tiles that cover ``count``, the largest as often as they fit."""
     at = INDEX(0)
@@ -84,7 +98,7 @@ def multiply(typing, left, left_at, stride, rows, depth, packed, packed_at, vect
     """Fill ``out`` with the product of ``left (rows, depth)`` and a matrix packed by `physnn.kernels.jets.passes.pack`.
 
     All arrays are flat; ``_at`` is where a matrix begins in its array, ``stride`` the numbers from a row to the next.
-    ``rows`` is a multiple of `tile_rows`; ``vectors``: vectors in a row of the result, whose rows follow each other.
+    ``rows`` is a multiple of `WHOLE_ROWS`; ``vectors``: vectors in a row of the result, whose rows follow each other.
     """
 
     def code(context, b, signature, args):
@@ -118,9 +132,9 @@ def multiply(typing, left, left_at, stride, rows, depth, packed, packed_at, vect
 
                 _tile(b, vector, (size, width), lambda i, j: zero, depth, factors, finish)
 
-            cover(b, rows, [tile_rows()], tile)
+            cover(b, rows, [_tile_rows(width)], tile)
 
-        cover(b, vectors, range(ABREAST, 0, -1), panel)
+        panels(b, vectors, panel)
         return context.get_dummy_value()
 
     index = types.int64
@@ -170,9 +184,10 @@ def add_product(typing, left, left_at, left_stride, columns, right, right_at, ve
                     lambda i, j, value: store_at(b, value, there, at(i, j)),
                 )
 
-            cover(b, columns, [tile_rows(), *_remainders(tile_rows())], tile)
+            full = _tile_rows(width)
+            cover(b, columns, [full, *(size for size in (4, 2, 1) if size < full)], tile)
 
-        cover(b, vectors, range(ABREAST, 0, -1), panel)
+        panels(b, vectors, panel)
         return context.get_dummy_value()
 
     index = types.int64

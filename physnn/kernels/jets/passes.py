@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from physnn.kernels.jets.matrix_code import ABREAST, add_product, lanes, multiply, tile_rows
+from physnn.kernels.jets.matrix_code import ABREAST, WHOLE_ROWS, add_product, lanes, multiply
 from physnn.kernels.jets.tanh_code import tanh_backward, tanh_forward
 
-BLOCK_ROWS = 84
+BLOCK_ROWS = 108
 """Rows of a block, streams times points: few enough for the cache, enough for products."""
 
 
@@ -63,7 +63,7 @@ def vectors_of(widths, itemsize):
 
 def block_of(points, streams):
     """Points of a block: whole tiles, `BLOCK_ROWS` rows or so, and few beyond the last point."""
-    tile = tile_rows()
+    tile = WHOLE_ROWS
     most = max(1, round(BLOCK_ROWS / (streams * tile)))
     blocks = -(-points // (tile * most))
     return tile * -(-points // (tile * blocks))
@@ -72,7 +72,7 @@ def block_of(points, streams):
 def room_for(widths, block, streams, itemsize):
     """Numbers that `add_gradient` needs to work with."""
     numbers = lanes(itemsize) * vectors_of(widths, itemsize)[1:]
-    return int(block * (widths[0] + 1 + streams * (2 * numbers.sum() + 2 * numbers.max())))
+    return int(block * (widths[0] + 1 + streams * (2 * numbers.sum() + 2 * numbers.max()))) + 16
 
 
 def weight_places(widths, itemsize):
@@ -99,12 +99,19 @@ def _pack(source, begin, down, right, rows, columns, size, out, at):
 
     ``down``, ``right``: numbers from a row, and from a column, to the next in ``source``, from ``begin`` on.
     """
-    whole = (columns + size - 1) // size * size
-    for first in range(0, whole, ABREAST * size):
+    vectors = (columns + size - 1) // size
+    first = 0
+    while first < vectors:
+        width = min(ABREAST, vectors) if vectors - first != ABREAST + 1 else ABREAST + 1
+        here, length = begin + first * size * right, width * size
+        some = min(length, columns - first * size)
         for i in range(rows):
-            for j in range(first, min(first + ABREAST * size, whole)):
-                out[at] = source[begin + i * down + j * right] if j < columns else 0
-                at += 1
+            for j in range(some):
+                out[at + j] = source[here + i * down + j * right]
+            for j in range(some, length):
+                out[at + j] = 0
+            at += length
+        first += width
 
 
 @njit(cache=True, nogil=True)
@@ -307,7 +314,7 @@ def add_gradient(network, streams, points, residuals, block, room, slopes):
     """
     places, depth, n, inputs = network.places, len(network.widths) - 1, len(points), points.shape[1]
     rows, z_at, loss = _count(streams) * block, np.empty(depth + 1, np.int64), 0.0
-    z_at[0] = block * (inputs + 1)
+    z_at[0] = (inputs + 1) * block // 16 * 16 + 16  # cache lines begin there, as room does
     for k in range(depth):
         z_at[k + 1] = z_at[k] + 2 * rows * network.vectors[k + 1] * network.size
     _derivatives_of_inputs(network, streams, block, room, z_at[0])
@@ -318,13 +325,28 @@ def add_gradient(network, streams, points, residuals, block, room, slopes):
                 room[i * inputs + a] = points[min(first + i, n - 1), a]
         _forward(network, streams, block, rows, z_at, room)
         for i in range(block):
-            for j in range(outputs):
+            for j in range(network.widths[depth]):
                 room[y + i * outputs + j] += network.packed[bias + j]
         _fill(room, g, rows * outputs, 0)
         loss += _residuals(room, y, g, block, outputs, first, residuals)
         for i in range(block):
-            for j in range(outputs):
+            for j in range(network.widths[depth]):
                 slopes[bias + j] += room[g + i * outputs + j]
         d = _backward(network, streams, block, rows, z_at, room, slopes)
         _add_to_first(network, streams, block, d, room, slopes)
     return loss
+
+
+@njit(cache=True, nogil=True)
+def adam_by_rates(weights, gradient, mean, square, rates, fresh, keep, fresh_square, size, root, tiny):
+    """Take one step of Adam with a learning rate for every weight, ``(replicas, weights)``, rates ``(weights,)``.
+
+    All numbers are of the arrays' precision: one wider number would make the loop twice as slow.  ``fresh`` and
+    ``fresh_square``: shares of a gradient in the means; ``size`` and ``root``: what the means lack in the first steps.
+    """
+    for r in range(len(weights)):
+        for k in range(len(rates)):
+            g = gradient[r, k]
+            mean[r, k] += (g - mean[r, k]) * fresh
+            square[r, k] = square[r, k] * keep + g * g * fresh_square
+            weights[r, k] -= mean[r, k] / (np.sqrt(square[r, k]) / root + tiny) * (rates[k] / size)

@@ -288,18 +288,15 @@ def tanh_forward(typing, z, z_at, t, t_at, bias, bias_at, orders, coefficients, 
         zero = INDEX(0)
 
         def value(at, column, size):
-            shifted = layer.load(z, zero, at, size) + layer.load(shift, zero, column, size)
-            layer.store(_tanh(shifted), t, zero, at)
-
-        def operator(at, column):
-            slope = _derivatives(layer.load(t, zero, at))[0]
-            layer.store(slope * layer.load(z, layer.operator, at), t, layer.operator, at)
+            found = _tanh(layer.load(z, zero, at, size) + layer.load(shift, zero, column, size))
+            layer.store(found, t, zero, at)
+            with layer.with_operator():
+                own = layer.load(z, layer.operator, at, size)
+                layer.store(_derivatives(found)[0] * own, t, layer.operator, at)
 
         # Every step of tanh waits for the one before: several vectors at once fill the time.
         with layer.rows() as row:
             layer.bundles(row, TANHS_AT_ONCE, value)
-            with layer.with_operator():
-                layer.vectors(row, operator)
             layer.each_group(row, lambda group: lambda at, column: _forward(layer, z, t, group, at))
         return context.get_dummy_value()
 
@@ -319,25 +316,23 @@ def tanh_backward(typing, z, z_at, t, t_at, d, d_at, sums, sums_at, orders, coef
         zero = INDEX(0)
 
         def value(at, column):
-            slope = _derivatives(layer.load(t, zero, at))[0]
-            layer.store(slope * layer.load(d, zero, at), d, zero, at)
-
-        def operator(at, column):
             f1, f2 = _derivatives(layer.load(t, zero, at))[:2]
-            g = layer.load(d, layer.operator, at)
-            by_value = (f2 * layer.load(z, layer.operator, at)).with_(g, layer.load(d, zero, at))
-            layer.store(by_value, d, zero, at)
-            layer.store(f1 * g, d, layer.operator, at)
+            found = f1 * layer.load(d, zero, at)
+            layer.store(found, d, zero, at)
+            with layer.with_operator():
+                own = f2 * layer.load(z, layer.operator, at)
+                layer.store(own.with_(layer.load(d, layer.operator, at), found), d, zero, at)
 
-        def add(at, column):
+        def end(at, column):
             layer.store(layer.load(bias, zero, column) + layer.load(d, zero, at), bias, zero, column)
+            with layer.with_operator():
+                f1 = _derivatives(layer.load(t, zero, at))[0]
+                layer.store(f1 * layer.load(d, layer.operator, at), d, layer.operator, at)
 
         with layer.rows() as row:
             layer.vectors(row, value)
             layer.each_group(row, lambda group: lambda at, column: _backward(layer, z, t, d, group, at))
-            with layer.with_operator():
-                layer.vectors(row, operator)
-            layer.vectors(row, add)
+            layer.vectors(row, end)
         return context.get_dummy_value()
 
     i = types.int64

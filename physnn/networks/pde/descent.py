@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from physnn.kernels.jets.passes import adam_by_rates
 from physnn.networks.forms import Arrays, form_of, streams_of
 from physnn.networks.pde.equations import PdeProblem, Reference
 
@@ -179,15 +180,9 @@ class PdeTraining:
         _, gradients = self.engine.losses_and_gradients(self.networks.network())
         g = self.networks.pulled(gradients)
         self.steps += 1
-        self.first += (g - self.first) * g.dtype.type(1 - BETA1)
-        self.second *= g.dtype.type(BETA2)
-        self.second += g * g * g.dtype.type(1 - BETA2)
-        size = np.sqrt(self.second)
-        size /= g.dtype.type(math.sqrt(1 - BETA2**self.steps))
-        size += g.dtype.type(EPS)
-        np.divide(self.first, size, out=size)
-        size *= self.rates / g.dtype.type(1 - BETA1**self.steps)
-        self.networks.flat -= size
+        shares = (1 - BETA1, BETA2, 1 - BETA2, 1 - BETA1**self.steps, math.sqrt(1 - BETA2**self.steps), EPS)
+        numbers = (g.dtype.type(share) for share in shares)
+        adam_by_rates(self.networks.flat, g, self.first, self.second, self.rates, *numbers)
 
     def state(self) -> dict[str, np.ndarray]:
         """Parameters, moments, and steps taken."""

@@ -20,6 +20,7 @@ from physnn.kernels.jets.passes import (
     vectors_of,
     weight_places,
 )
+from physnn.kernels.primitives import aligned_zeros
 from physnn.machine import on_one_blas_thread
 from physnn.networks.pde.operators import folded
 from physnn.networks.pde.streams import PointTable
@@ -69,11 +70,13 @@ class KernelEngine:
         if self._space is None or self._space[0] != widths:
             itemsize, sizes = np.dtype(self.dtype).itemsize, np.array(widths)
             places = weight_places(sizes, itemsize)
-            packed, slopes = np.zeros(places[-1, 2], self.dtype), np.zeros(places[-1, 0], self.dtype)
+            packed, slopes = (
+                aligned_zeros((int(size),), np.dtype(self.dtype)) for size in (places[-1, 2], places[-1, 0])
+            )
             network = PackedNetwork(packed, sizes, vectors_of(sizes, itemsize), places, lanes(itemsize))
             blocks = [block_of(len(one.points), one.count) for one in self.sets]
             rooms = [
-                np.zeros(room_for(sizes, block, one.count, itemsize), self.dtype)
+                aligned_zeros((room_for(sizes, block, one.count, itemsize),), np.dtype(self.dtype))
                 for block, one in zip(blocks, self.sets, strict=True)
             ]
             self._space = widths, network, list(zip(blocks, rooms, strict=True)), slopes

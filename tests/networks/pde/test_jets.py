@@ -13,6 +13,7 @@ from physnn.networks.pde.equations import ALL_SPACE, Derivative, Equation, Point
 from physnn.networks.pde.jets import KernelEngine
 from physnn.networks.pde.operators import folded, operator_of
 from physnn.networks.pde.problems import PROBLEMS
+from physnn.networks.pde.stacked_jets import StackedEngine
 from physnn.networks.pde.streams import point_table
 
 U, V = Derivative(0), Derivative(1)
@@ -145,3 +146,16 @@ def test_operators():
     for t in (table(heat, other), table(product), table(varied)):
         assert [t.axes[k] for k in operator_of(t)] == [ALL_SPACE]
         assert folded(t, "float64")[0].orders.tolist() == [[1, 2], [1, 1]]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_replicas_side_by_side_on_a_gpu():
+    problem = PROBLEMS["burgers"]
+    tables = [point_table(one, problem.space_axes) for one in problem.sets(Sizes(170, 120, 70))]
+    weights = drawn((2, 32, 32, 1), seeds=5)
+    wanted, slopes = KernelEngine(tables, "float64").losses_and_gradients(weights)
+    for dtype, tolerance in (("float64", 1e-12), ("float32", 1e-5)):
+        losses, gradients = StackedEngine(tables, dtype, "cuda").losses_and_gradients(weights)
+        assert losses == pytest.approx(wanted, rel=tolerance)
+        for r in range(5):
+            assert distance(gradients, {name: each[r] for name, each in slopes.items()}, r) < tolerance
