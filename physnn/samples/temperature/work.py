@@ -185,7 +185,8 @@ class TemperatureSample(Sample):
         kept = checkpoint.arrays
         if kept is None:
             return None
-        state = State.from_arrays({k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")})
+        own = {k.removeprefix("state_"): v for k, v in kept.items() if k.startswith("state_")}
+        state = State(own.pop("colours"), own.pop("generator"), own)  # as read: a copy may be as large as all memory
         names = self.recipe.stored(task.size)
         rows = {name: kept[name] for name in (*names, "snapshots") if name in kept}
         return Chain(task, state, int(kept["interval"]), names, [rows] if rows else [], int(kept["updates"]))
