@@ -103,6 +103,12 @@ def _unfinished(arrays: Mapping[str, np.ndarray]) -> bool:
     return bool(int(arrays.get("unfinished", np.array(0))))
 
 
+def _final(path: Path) -> bool:
+    """Whether a part is no checkpoint, without reading its arrays; raises InputError if it is damaged."""
+    with _opened(path) as file:
+        return "unfinished" not in file or not int(file["unfinished"][()])
+
+
 def _stamp(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_ino, found.st_mtime_ns
@@ -111,11 +117,12 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _settled(temporary: Path, path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
     """Whether the part at ``path`` stays where ``arrays`` are to be written; raises Contested, see `write_part`."""
     try:
+        final = _final(path)
+        if not final or _unfinished(arrays):
+            return final
         there = read_part(path)
     except InputError:
         return False
-    if _unfinished(there) or _unfinished(arrays):
-        return not _unfinished(there)
     if _same(there, arrays):
         return True
     temporary.replace(path.with_suffix(MISMATCH))
@@ -293,8 +300,7 @@ class Parts:
         if not path.exists():
             return False
         try:
-            with _opened(path) as file:
-                return "unfinished" not in file or not int(file["unfinished"][()])
+            return _final(path)
         except InputError:
             if is_sealed(path):
                 raise  # by a newer physnn, or of another task: not ours to remove
