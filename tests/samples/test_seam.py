@@ -10,6 +10,7 @@ import pytest
 from physnn.bundled import bundled, resolve
 from physnn.cli import run
 from physnn.errors import InputError
+from physnn.jobs.locks import exclusive
 from physnn.samples import seam as seams_module
 from physnn.samples.named import load_model
 from physnn.samples.seam import SeamSweep, models_of, seams, stiffness_of, words_of
@@ -94,6 +95,25 @@ def test_shards_workers_and_larger_sizes_add_to_a_file(tmp_path):
         seams(recipe.model_copy(update={"L": (4,)}), parts, jobs=1, shard=Shard(k, 2))
     assert len(seams(recipe, parts, jobs=1)) == 4
     assert content_digest(whole) == content_digest(parts)
+
+
+def test_two_at_once_do_not_lose_each_others_rows(tmp_path, capsys):
+    out = tmp_path / "two.json"
+    words = ["seam", "--model", "xy", *FAST, "--out", str(out), "--json", "--L"]
+    with exclusive(out.with_suffix(".h5")):
+        assert run([*words, "4"]) == 2
+    assert "another process is writing" in capsys.readouterr().err and not out.exists()
+    for L in "4", "6":
+        assert run([*words, L]) == 0
+    capsys.readouterr()
+    # A number that somebody changes in the export is not taken for a result: what is read is the sealed file.
+    changed = json.loads(out.read_text())
+    changed["seams"][0]["T0"]["cost"] = 77.0
+    out.write_text(json.dumps(changed))
+    assert run([*words, "4", "6"]) == 0
+    rows = json.loads(capsys.readouterr().out)["seams"]
+    assert [row["L"] for row in rows] == [4, 6] and 77.0 not in [row["T0"]["cost"] for row in rows]
+    assert json.loads(out.read_text())["seams"] == rows
 
 
 def test_an_export_without_its_data_is_refused(tmp_path, capsys):

@@ -45,11 +45,16 @@ def test_small_network():
 
 def test_biases_and_threads():
     network = SignNetwork((1, 2, 2, 1), constant=0.5, bias="all")
-    arguments = {"walkers": 8, "moves": 400_000, "measured": 200_000, "seed": 3}
-    found = sample_landscape(network, TASK, **arguments, threads=2)
-    check(found, count_signs(network, TASK))
-    again = sample_landscape(network, TASK, **arguments)
-    assert np.array_equal(again.fractions, found.fractions)
+    check(
+        sample_landscape(network, TASK, walkers=8, moves=400_000, measured=200_000, seed=3), count_signs(network, TASK)
+    )
+    found = [
+        sample_landscape(network, TASK, walkers=4, moves=20_000, measured=20_000, threads=threads).fractions
+        for threads in (1, 2, 3)
+    ]
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+    other = sample_landscape(network, TASK, walkers=4, moves=20_000, measured=20_000, seed=1).fractions
+    assert not np.array_equal(found[0], other)
 
 
 def test_too_short_a_run_says_so():

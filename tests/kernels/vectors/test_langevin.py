@@ -173,9 +173,10 @@ FURTHER = [(N, k) for N in (8, 9, 16) for k in tiles.KERNELS if (N, k) not in US
 def test_transforms_of_tiles_round_less_than_the_sum_over_neighbours(N, k):
     model, x = random_model(N, k, scale=2), random_state((1, 20, 22, N))
     expected = plain_step(model, x, 0, 0.25, 0.0, "retract")
-    fast, direct = (advance(model, x, 1, 0.25, 0.0, fewer=fewer)[0] - expected for fewer in (True, False))
+    fast = advance(model, x, 1, 0.25, 0.0)[0] - expected
     assert np.abs(fast).max() < 4e-7
-    assert fast.std() < direct.std()
+    if N == 16:  # the sum over neighbours is compiled for each number of components
+        assert fast.std() < (advance(model, x, 1, 0.25, 0.0, fewer=False)[0] - expected).std()
 
 
 def test_large_steps_turn_by_the_whole_angle():
