@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import importlib.metadata
 import json
 import os
@@ -72,23 +73,30 @@ def read_result(
 
 def provenance() -> dict[str, str]:
     """Version, git commit (of a source checkout), command, time (UTC), platform and versions of `LIBRARIES`."""
-    versions = []
-    for name in LIBRARIES:
-        try:
-            versions.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
         "physnn_version": physnn.__version__,
         "git_commit": _git_commit(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]).encode(errors="backslashreplace").decode(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "platform": f"Python {platform.python_version()}, {platform.platform()}",
-        "libraries": ", ".join(versions),
+        "libraries": _libraries(),
     }
 
 
+@functools.cache
+def _libraries() -> str:
+    versions = []
+    for name in LIBRARIES:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ", ".join(versions)
+
+
+@functools.cache
 def _git_commit() -> str:
+    """Commit of the code that runs: that of the checkout when it was first asked for."""
     root = Path(physnn.__file__).parent.parent
     if not (root / ".git").exists():
         return ""
