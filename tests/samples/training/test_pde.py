@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from physnn import api, fit
 from physnn.analysis.replicas.distances import replica_distances
@@ -76,6 +77,29 @@ def test_inputs_in_other_units_are_another_first_layer():
         after = sum(0.5 * v.sum() for v in networks.network().values())
         networks.flat[0, k] -= step
         assert (after - before) / step == pytest.approx(pulled[0, k], abs=1e-6)
+
+
+def test_steps_are_those_of_adam_with_a_step_of_its_own_for_the_bias():
+    class Slope:
+        """Engine whose loss is a sum of squares."""
+
+        def losses_and_gradients(self, weights):
+            return np.ones((2, 1)), {name: 2 * values for name, values in weights.items()}
+
+    networks = PdeNetworks(PROBLEMS["wave"], "bias3", (0, 1), 4, 2, (), "float64")
+    networks.flat[:] += 0.3
+    bias = networks.slices["layer.0.bias"]
+    training = PdeTraining(networks, Slope(), PROBLEMS["wave"].reference(), 0.01)
+    own = torch.from_numpy(networks.flat[:, bias].copy()).requires_grad_()
+    rest = torch.from_numpy(np.delete(networks.flat, bias, axis=1)).requires_grad_()
+    optimiser = torch.optim.Adam([{"params": [own], "lr": 0.03}, {"params": [rest], "lr": 0.01}])
+    for _ in range(5):
+        training.advance()
+        optimiser.zero_grad()
+        ((own**2).sum() + (rest**2).sum()).backward()
+        optimiser.step()
+    assert np.allclose(networks.flat[:, bias], own.detach(), rtol=1e-10, atol=1e-12)
+    assert np.allclose(np.delete(networks.flat, bias, axis=1), rest.detach(), rtol=1e-10, atol=1e-12)
 
 
 def test_a_training_cut_anywhere_continues_bit_for_bit(whole, tmp_path, monkeypatch):
