@@ -46,7 +46,7 @@ def test_chains_that_crossed_have_no_side():
     assert sides_of_chains(np.array([[0.5, 0.6], [0.5, -0.6]]), 1.0, 0.1, 16) is None
     assert sides_of_chains(np.array([[0.5, 0.0]]), 1.0, 0.1, 16) is None
     both = sides_of_chains(np.array([[0.5, 0.6], [-0.5, -0.6]]), 1.0, 0.1, 16)
-    assert (both.up, both.down, both.unseen) == (1, 1, 0.0) and "1 chains stayed at m > 0" in both.sentence()
+    assert (both.up, both.down, both.unseen) == (1, 1, 0.0) and "chains stayed at m > 0 (1)" in both.sentence()
 
 
 @pytest.mark.parametrize("start", ["one", "both"])
@@ -57,7 +57,7 @@ def test_samples_say_what_their_errors_leave_out(start):
     data = physnn.sample("ising", 4, [COLD, HOT], **settings)
     for name in ("m", "chi"):
         at = data.sel(observable=name, T=COLD, field=0.002)
-        assert ("no chain was at m < 0, where 0.48" if start == "one" else "1 chains stayed at m > 0") in str(
+        assert ("no chain was at m < 0, where 0.48" if start == "one" else "chains stayed at m > 0 (1)") in str(
             at.note.values
         )
     m = data.sel(observable="m")

@@ -40,7 +40,7 @@ class Sides:
         """What this does to averages; empty where it does nothing."""
         if self.up and self.down:
             return (
-                f"{self.up} chains stayed at m > 0 and {self.down} at m < 0, whose shares of all states are "
+                f"chains stayed at m > 0 ({self.up}) and at m < 0 ({self.down}), whose shares of all states are "
                 f"{self.share_up:.2g} and {1 - self.share_up:.2g}: averages over chains are not those over states"
             )
         if self.unseen <= LEFT_OUT:
