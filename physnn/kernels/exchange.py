@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from physnn.kernels.jit import njit
 from physnn.kernels.random import random_word, uniform
 
 

@@ -11,9 +11,11 @@ import sys
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from physnn.kernels.jit import njit
 
 SPIN = 1000
 """Looks at the other bands before a thread lets go of its core."""

@@ -7,7 +7,8 @@ and multiplied by BLAS, a few images at a time.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from physnn.kernels.jit import njit
 
 UNFOLDED_ROWS = 512
 """Rows of an unfolded matrix: few enough to stay in the cache, enough to be worth a multiplication."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
 
 from physnn.kernels.cnn.layers import (
     adam_step,
@@ -30,6 +29,7 @@ from physnn.kernels.cnn.layers import (
     spread_squares,
     unpool,
 )
+from physnn.kernels.jit import njit
 from physnn.kernels.primitives import copy
 
 Layers = namedtuple(

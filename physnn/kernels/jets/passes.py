@@ -13,10 +13,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from physnn.kernels.jets.matrix_code import ABREAST, WHOLE_ROWS, add_product, lanes, multiply
 from physnn.kernels.jets.tanh_code import tanh_backward, tanh_forward
+from physnn.kernels.jit import njit
 
 BLOCK_ROWS = 108
 """Rows of a block, streams times points: few enough for the cache, enough for products."""

@@ -14,8 +14,9 @@ parent is smaller than its children.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
+from physnn.kernels.jit import njit
 from physnn.kernels.lattice.multispin_code import VECTOR, WORD_BITS, draw_lane, lowest, ones
 from physnn.kernels.lattice.packed import NO_BIT, ONE_BIT, TOP, columns_in, fill_active, shifted_digits, with_right
 

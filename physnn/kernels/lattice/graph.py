@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
+from physnn.kernels.jit import njit
 from physnn.kernels.lattice.observables import DONE, ROW, SITES
 from physnn.kernels.primitives import copy
 from physnn.kernels.random import SHIFT, next_word, uniform

@@ -9,8 +9,9 @@ drawn for every update.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
+from physnn.kernels.jit import njit
 from physnn.kernels.lattice.clusters import find_root
 from physnn.kernels.lattice.graph import record_graph
 from physnn.kernels.lattice.observables import DONE, ROW, SITES

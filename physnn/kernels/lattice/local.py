@@ -12,9 +12,10 @@ is right on every lattice.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
 from physnn.kernels.exchange import exchange_replicas
+from physnn.kernels.jit import njit
 from physnn.kernels.lattice.observables import DONE, ROW, SITES, measuring_space, observe_colours, record_row
 from physnn.kernels.primitives import copy
 from physnn.kernels.random import SHIFT, fill_words, random_word

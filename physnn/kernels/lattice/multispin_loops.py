@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import int64, njit, uint64
+from numba import int64, uint64
 
+from physnn.kernels.jit import njit
 from physnn.kernels.lattice.multispin_code import (
     COMPARED_DIGITS,
     LANES,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.primitives import copy
 
 DONE, SITES, ROW = 0, 1, 2

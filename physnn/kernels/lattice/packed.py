@@ -8,8 +8,9 @@ one plane of bits, three and four have two planes, the lower and the upper digit
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
+from physnn.kernels.jit import njit
 from physnn.kernels.lattice.multispin_code import VECTOR, WORD_BITS, draw_active, ones
 from physnn.kernels.lattice.observables import DONE, ROW, SITES, combine
 from physnn.kernels.random import SHIFT, UNIFORM_BITS

@@ -8,8 +8,8 @@ between the same sites differ in winding (J. Machta et al., Phys. Rev. E 54 (199
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.random import SHIFT, below, next_word
 
 LARGEST_SUM, LARGEST_SQUARES, OTHER_SQUARES, EITHER, BOTH = range(5)

@@ -12,8 +12,8 @@ sites of a cluster of their share in the order parameter, and M_c(k) its Fourier
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.lattice.clusters import draw_shifts, label_clusters, recolour_clusters
 from physnn.kernels.lattice.observables import DONE, ROW, SITES, longest_wave, measuring_space
 from physnn.kernels.lattice.packed import ALL_BITS, NO_BIT, digits_of, pack_rows, record_packed, unpack_rows

@@ -9,8 +9,9 @@ A bond is tried once, from the site that joined first; random bits for bonds tha
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
+from physnn.kernels.jit import njit
 from physnn.kernels.lattice.clusters import SPARE_LANE
 from physnn.kernels.lattice.multispin_code import WORD_BITS, draw_lane, ones
 from physnn.kernels.lattice.observables import DONE, ROW, SITES, measuring_space

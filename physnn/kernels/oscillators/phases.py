@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.random import places_of, row_normals
 
 TOGETHER = 1024

@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.oscillators.phases import ALL_TO_ALL, COUNTERS, REORDERED, TOGETHER, fill_kicks, local_sums, total
 from physnn.kernels.primitives import copy
 from physnn.kernels.random import places_of

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.primitives import copy
 
 TANH, SIGN, RELU, LINEAR = 0, 1, 2, 3

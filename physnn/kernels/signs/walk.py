@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.random import below, random_word, uniform
 from physnn.kernels.signs.losses import EMPTY, PER_LOSS, activated, hashed, point_loss
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.primitives import COUNTER_SPACING, arrive, copy, scratch, wait_for_neighbours
 from physnn.kernels.random import places_of, row_normals
 from physnn.kernels.vectors.langevin_code import fields, moved, retracted, tangents

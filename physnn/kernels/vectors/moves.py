@@ -14,8 +14,8 @@ import math
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.primitives import copy
 from physnn.kernels.random import random_word, uniform
 from physnn.kernels.vectors.langevin_loops import SUMS, measure

@@ -16,8 +16,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
+from physnn.kernels.jit import njit
 from physnn.kernels.lattice.clusters import SPARE_LANE, close_torus, draw_shifts, join, label_row, spread_row
 from physnn.kernels.lattice.multispin_code import VECTOR, WORD_BITS, draw_lane, lowest
 from physnn.kernels.lattice.packed import NO_BIT, ONE_BIT, TOP, columns_in

@@ -13,8 +13,7 @@ copy of the opposite sites on a torus, else zeros.
 
 from __future__ import annotations
 
-from numba import njit
-
+from physnn.kernels.jit import njit
 from physnn.kernels.primitives import copy
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from physnn.kernels.jit import njit
 from physnn.kernels.random import random_word, uniform
 from physnn.kernels.vectors.moves import Coupling, copy_state, metropolis
 
