@@ -15,7 +15,12 @@ Both begin in the middle of the control values, and get no truth.  Neither is a 
 of their own, ``pip install fssa scikit-learn numpy scipy``, with the source tree of physnn on PYTHONPATH; one that is
 not there is left out.
 
-Run: python -m sims.fit_rivals [SETS], from the top of the source tree, where the tests are.
+Times are those of one core on tables of 150 rows, 5 sizes of 30 points, physnn with its defaults and 200 bootstrap
+samples: both fit each table by turns in one process, after a first fit that loads what they need, and the least of
+three times of each counts.
+
+Run: python -m sims.fit_rivals [SETS], or python -m sims.fit_rivals times [TABLES] for the times alone, from the top of
+the source tree, where the tests are.
 """
 
 import sys
@@ -31,9 +36,13 @@ from scipy import optimize
 import physnn
 from physnn import rng
 from physnn.analysis.verdict.fit import Omega
-from tests.synthetic.planted import Planted, planted
+from tests.synthetic.planted import MASTERS, Planted, Recipe, planted
 
 SETS = 60
+TABLES = 8
+SHAPES = ("begun at the truth", "any exponent", "corrected", "wide")
+"""Tables that are timed: x_c in the middle and nu = 1, where pyfssa begins; both anywhere; with a correction of
+omega = 1 as well; control values three times as far."""
 KINDS = ("plain", "corrected", "shared runs", "errors halved")
 Answer = tuple[np.ndarray, np.ndarray]
 """Values of (x_c, 1/nu) and their errors; NaN where there are none."""
@@ -60,8 +69,6 @@ def made(kind: str, generator: np.random.Generator) -> Planted:
 
 def planted_mean(data: Planted) -> np.ndarray:
     """Values of a set without noise, for zeta = 0."""
-    from tests.synthetic.planted import MASTERS
-
     return MASTERS[data.master]((data.x - data.critical_point) * data.L**data.inverse_nu)
 
 
@@ -160,6 +167,54 @@ def _curvature(loss: Callable[[np.ndarray], float], row: np.ndarray) -> np.ndarr
     return found / (4 * np.outer(steps, steps))
 
 
+def table(shape: str, generator: np.random.Generator) -> Planted:
+    """Planted table of 150 rows."""
+    sizes, known = 8 * 2.0 ** np.arange(5), shape == "begun at the truth"
+    x_c, inverse_nu = (0.5, 1.0) if known else (generator.uniform(0.3, 0.6), generator.uniform(0.5, 1.6))
+    noise = float(np.exp(generator.uniform(np.log(0.002), np.log(0.02))))
+    reach = generator.uniform(2, 8) * sizes.max() ** -inverse_nu * (3 if shape == "wide" else 1)
+    below, above = (1.0, 1.0) if known else generator.uniform(0.7, 1.3, 2)
+    x = np.linspace(x_c - below * reach, x_c + above * reach, 30)
+    made = Recipe(sizes, x, noise, x_c, inverse_nu, 0.0, str(generator.choice(list(MASTERS))))
+    correction = 0.3 if shape == "corrected" else 0.0
+    error = np.repeat([made.error(L) for L in sizes], len(x))
+    mean = np.concatenate([made.curve(L, correction=correction) for L in sizes])
+    y = mean + error * generator.standard_normal(len(mean))
+    return Planted(np.repeat(sizes, len(x)), np.tile(x, 5), y, error, x_c, inverse_nu, 0.0, made.master)
+
+
+def times(tables: int = TABLES) -> None:
+    """Time physnn and pyfssa by turns, and print a table of medians, and of the largest ratio."""
+    warnings.simplefilter("ignore")
+    if (fssa := patched_fssa()) is None:
+        print("pyfssa is not installed: pip install fssa")
+        return
+    print("| tables | physnn, s | pyfssa, s | ratio | largest |")
+    ratios: list[float] = []
+    for shape in SHAPES:
+        pairs = []
+        for k in range(tables):
+            data = table(shape, rng.stream(k, "synthetic", "rivals", shape))
+            taken = []
+            for turn in range(4):
+                # Changed by nothing that matters, so that no result is remembered.
+                own = replace(data, y=data.y * (1 + 1e-9 * turn))
+                taken.append([_seconds(by_physnn, own), _seconds(by_fssa, fssa, own)])
+            pairs.append(np.min(taken[1:], axis=0))
+        each = np.array(pairs)
+        ratio = each[:, 0] / each[:, 1]
+        ratios += ratio.tolist()
+        cells = [shape, *(f"{seconds:.2f}" for seconds in np.median(each, axis=0)), f"{np.median(ratio):.2f}"]
+        print("| " + " | ".join([*cells, f"{ratio.max():.2f}"]) + " |", flush=True)
+    print(f"all {len(ratios)} tables: median {np.median(ratios):.2f}, largest {max(ratios):.2f}")
+
+
+def _seconds(function: Callable[..., object], *arguments: object) -> float:
+    start = time.process_time()
+    function(*arguments)
+    return time.process_time() - start
+
+
 def main(sets: int = SETS) -> None:
     """Fit all sets by all that is installed, and print a table."""
     warnings.simplefilter("ignore")
@@ -177,16 +232,15 @@ def main(sets: int = SETS) -> None:
         pass
     for name in {"pyfssa", "scikit-learn"} - set(methods):
         print(f"{name} is not installed and left out: pip install fssa scikit-learn")
-    print("| data | method | answers | |x_c - exact| | bias | 68 % | 95 % | |1/nu - exact| | bias | 68 % | 95 % | s |")
+    print("| data | method | answers | |x_c - exact| | bias | 68 % | 95 % | |1/nu - exact| | bias | 68 % | 95 % |")
     for kind in KINDS:
         every = [made(kind, rng.stream(k, "synthetic", "rivals", kind)) for k in range(sets)]
         for name, method in methods.items():
-            start = time.process_time()
-            answers = [method(data) for data in every]
-            _row(kind, name, every, answers, (time.process_time() - start) / sets)
+            _row(kind, name, every, [method(data) for data in every])
+    times()
 
 
-def _row(kind: str, name: str, every: list[Planted], answers: list[Answer], seconds: float) -> None:
+def _row(kind: str, name: str, every: list[Planted], answers: list[Answer]) -> None:
     """Print medians of deviations, x_c in units of L_max^(-1/nu), with shares of intervals that hold the truth."""
     known = [k for k, (v, e) in enumerate(answers) if np.isfinite([*v, *e]).all() and (e > 0).all()]
     cells = [kind, name, f"{len(known)} of {len(every)}"]
@@ -197,8 +251,11 @@ def _row(kind: str, name: str, every: list[Planted], answers: list[Answer], seco
         error = np.array([answers[k][1][parameter] for k in known])
         cells += [f"{np.median(np.abs(off / unit)):.2g}", f"{np.median(off / unit):+.2g}"]
         cells += [f"{np.mean(np.abs(off) <= reach * error):.0%}" for reach in (1, 1.96)]
-    print("| " + " | ".join([*cells, f"{seconds:.2f}"]) + " |", flush=True)
+    print("| " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else SETS)
+    if sys.argv[1:2] == ["times"]:
+        times(int(sys.argv[2]) if len(sys.argv) > 2 else TABLES)
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else SETS)

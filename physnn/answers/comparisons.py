@@ -69,9 +69,7 @@ def fit_joint(
         raise InputError(f"these are no equilibrium data, so they have no static exponents: {said}")
     if len(set(names)) < len(names):
         raise InputError(f"the common fit has {', '.join(names)}: give each observable once")
-    settings = Settings(
-        omega=omega_of(found[0], omega), resamples=resamples, second_method=False, relaxed=omega is None
-    )
+    settings = Settings(omega=omega_of(found[0], omega), resamples=resamples, relaxed=omega is None)
     for name, each in zip(names, found, strict=True):
         answer = collapse(each, settings, generator)
         if answer is None:

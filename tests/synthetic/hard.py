@@ -90,5 +90,5 @@ def hard_trial(cell: Cell, generator: np.random.Generator, resamples: int = 60) 
     """Plant data of a cell, fit them as a table without options, and compare with the truth."""
     data = planted_in(cell, generator)
     curves = curves_of_table(Columns(data.L, data.x, data.y, data.error), None, 1000, generator)[0]
-    settings = Settings(resamples=resamples, second_method=False, omega=omega_of(curves, None), relaxed=True)
+    settings = Settings(resamples=resamples, omega=omega_of(curves, None), relaxed=True)
     return judged(fit_curves(curves, settings, generator), data, False)

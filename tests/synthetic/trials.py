@@ -48,7 +48,7 @@ class Trial:
 
 def trial(kind: str, generator: np.random.Generator, resamples: int = 60) -> Trial:
     """Plant data of a kind, fit them, and compare with the truth."""
-    settings = Settings(resamples=resamples, second_method=False)
+    settings = Settings(resamples=resamples)
     if kind.startswith("networks"):
         sizes, made = planted_networks(generator, int(kind.split()[1]))
         curves = curves_of(sizes, "overlap", "eta", resamples, generator)

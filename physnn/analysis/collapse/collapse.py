@@ -43,9 +43,7 @@ BOUNDS = np.array([[0.02, -20.0, 0.05], [20.0, 20.0, 8.0]])
 """Limits of 1/nu, zeta/nu and omega; parameters outside are no answer, for no known class comes near them."""
 TIME_BOUNDS = np.array([[-2.0, -4.0], [12.0, 8.0]])
 """Limits of z and of ln k where points have times."""
-RIDGE = 1e-12
-"""Addition to the unit diagonal of normal equations: above rounding, below what a coarse grid is for."""
-VALUES_AT_ONCE = 30_000
+VALUES_AT_ONCE = 7_500
 """Points times fits that are evaluated together: their arrays fit into a processor's cache."""
 
 
@@ -56,14 +54,18 @@ def _slopes(degree: int) -> np.ndarray:
 
 
 def chebyshevs(t: np.ndarray, degree: int) -> np.ndarray:
-    """Chebyshev polynomials T_0 to T_degree, shape ``t.shape + (degree + 1,)``."""
+    """Chebyshev polynomials T_0 to T_degree, shape ``t.shape + (degree + 1,)``; the last axis varies slowest."""
     found = np.empty((degree + 1, *t.shape))
     found[0] = 1
     found[1:2] = t
-    polynomials, twice = list(found), 2 * t
-    for before, last, new in zip(polynomials, polynomials[1:], polynomials[2:], strict=False):
-        np.multiply(twice, last, out=new)
-        np.subtract(new, before, out=new)
+    last = 1
+    while last < degree:
+        # T_(m+j) = 2 T_m T_j - T_(m-j) doubles their number at every step.
+        more = min(last, degree - last)
+        new = found[last + 1 : last + more + 1]
+        np.multiply(found[1 : more + 1], 2 * found[last], out=new)
+        new -= found[last - more : last][::-1]
+        last += more
     return found.transpose(*range(1, found.ndim), 0)
 
 
@@ -75,7 +77,9 @@ def _products(left: np.ndarray, right: np.ndarray | None) -> np.ndarray:
 
 
 def _applied(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Products of matrices ``(fits, points, columns)`` with vectors ``(fits, columns)``."""
+    """Products of matrices ``(fits, points, columns)`` with vectors ``(fits, columns)``; one may serve all fits."""
+    if len(matrices) == 1:
+        return np.asarray(vectors @ matrices[0].T)
     return np.asarray((matrices @ vectors[..., None])[..., 0])
 
 
@@ -87,12 +91,15 @@ class CollapseModel:
         self.middle = float(points.x.max() + points.x.min()) / 2
         self.half = float(points.x.max() - points.x.min()) / 2 or 1.0
         self.x = (points.x - self.middle) / self.half
-        self.size = points.L / points.L.max()
-        self.log_size = np.log(self.size)
-        self.log_fall = np.log(max(points.L.max(), 2)) / np.log(np.maximum(points.L, 2))
+        # Powers are taken of each size once.
+        sizes, self.which = points.by_size
+        self.distinct = sizes / sizes[-1]
+        self.log_size = np.log(self.distinct)[self.which]
+        self.log_fall = (np.log(max(sizes[-1], 2)) / np.log(np.maximum(sizes, 2)))[self.which]
         self.factor = points.cholesky()
         unit = np.eye(len(points)) if self.factor is not None else None
         self.whitener = None if self.factor is None else linalg.solve_triangular(self.factor, unit, lower=True)
+        self.weight = 1 / points.error
         self.target = self.white(points.y)
         self.curve = Curve(2.0, 6)
         self.free = form.free()
@@ -120,8 +127,12 @@ class CollapseModel:
     def white(self, values: np.ndarray) -> np.ndarray:
         """Values over errors, or decorrelated, so that each has unit variance; points on the last axis but one."""
         if self.whitener is None:
-            return np.asarray(values / (self.points.error if values.ndim == 1 else self.points.error[:, None]))
+            return np.asarray(values * (self.weight if values.ndim == 1 else self.weight[:, None]))
         return np.asarray(self.whitener @ values)
+
+    def power(self, exponents: np.ndarray) -> np.ndarray:
+        """Size over the largest to the power of exponents ``(fits, 1)``, shape ``(fits, points)``."""
+        return np.asarray((self.distinct**exponents).take(self.which, axis=1))
 
     @property
     def columns(self) -> int:
@@ -155,7 +166,7 @@ class CollapseModel:
 
     def scaled(self, rows: np.ndarray) -> np.ndarray:
         """Scaled control u, x in half ranges and L over the largest, shape ``(fits, points)``."""
-        return np.asarray((self.x - rows[:, :1]) * self.size ** rows[:, 1:2])
+        return np.asarray((self.x - rows[:, :1]) * self.power(rows[:, 1:2]))
 
     def scaled_time(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """ln(t / L^z) mapped to [-1, 1], and half its range."""
@@ -172,10 +183,10 @@ class CollapseModel:
 
     def blocks(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Degree in the control and factor, shape ``(fits, points)``, of F and as far as they are there G and H."""
-        factor = self.size ** rows[:, 2:3]
+        factor = np.ones((len(rows), len(self.x))) if self.form.fixed[2] == 0 else self.power(rows[:, 2:3])
         yield self.curve.degree, factor
         if self.form.corrected:
-            fall = self.log_fall if self.form.logarithmic else self.size ** -np.exp(rows[:, 3:4])
+            fall = self.log_fall if self.form.logarithmic else self.power(-np.exp(rows[:, 3:4]))
             yield self.curve.correction, factor * fall
         if self.form.analytic:
             yield ANALYTIC_DEGREE, factor * (self.x - rows[:, :1])
@@ -186,11 +197,17 @@ class CollapseModel:
         """Basis ``(fits, points, columns)``, u, the polynomials in tanh(k u), and those in s where there are times."""
         u = self.scaled(rows)
         t = np.tanh(np.exp(rows[:, 4:5]) * u)
-        by_control = chebyshevs(t, max(self.curve.degree, *self._extra_degrees(), 1))
+        by_control = chebyshevs(t, max(self.curve.degree, 1, *self._extra_degrees()))
         by_time = chebyshevs(self.scaled_time(rows)[0], self.curve.later) if self.form.timed else None
-        parts = [by_control[..., : degree + 1] * factor[..., None] for degree, factor in blocks or self.blocks(rows)]
-        parts[0] = _products(parts[0], by_time)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1), u, by_control, by_time
+        basis, first = np.empty((len(u), self.columns, u.shape[1])).swapaxes(1, 2), 0
+        for degree, factor in blocks or self.blocks(rows):
+            part = by_control[..., : degree + 1]
+            if by_time is not None:
+                part = _products(part, by_time)
+            last = first + part.shape[-1]
+            np.multiply(part, factor[..., None], out=basis[..., first:last])
+            first = last
+        return basis, u, by_control, by_time
 
     def cost(self, row: np.ndarray) -> float:
         """chi2 with the best master function of one row, priors left out."""
@@ -198,89 +215,97 @@ class CollapseModel:
         target = np.broadcast_to(self.target, basis.shape[:2])
         return float(np.sum((target - _applied(*decomposed(basis, target)[:2])) ** 2))
 
-    def costs(self, rows: np.ndarray, *leading: int) -> np.ndarray:
-        """chi2 of many rows with the best coefficients of so many leading columns of the basis, ``(numbers, fits)``.
-
-        They come from normal equations, so a chi2 far below `RIDGE` times that of no function at all is not seen.
-        """
-        found = []
-        step = max(1, VALUES_AT_ONCE // len(self.points))
-        for first in range(0, len(rows), step):
-            basis = self.white(self.basis(rows[first : first + step])[0])
-            last = np.broadcast_to(self.target[:, None], (*basis.shape[:2], 1))
-            both = np.concatenate([basis, last], axis=2)
-            square = both.swapaxes(1, 2) @ both
-            unit = np.sqrt(np.maximum(np.einsum("fkk->fk", square), 1e-300))
-            square /= unit[:, :, None] * unit[:, None, :]
-            square += RIDGE * np.eye(square.shape[1])
-            # The last row of the factor is what the target has along each column and, at its end, along none.
-            left = np.linalg.cholesky(square)[:, -1] ** 2 * unit[:, -1:] ** 2
-            found.append([left[:, count:].sum(1) for count in leading])
-        return np.concatenate(found, axis=1)
-
-    def changes(
-        self, rows: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, dict[int, tuple[np.ndarray, np.ndarray, slice]]]:
-        """Basis, polynomials in the control, and of every free parameter a factor of each point, a basis, its columns.
-
-        The derivative of the fit by the parameter is the factor times basis times coefficients of these columns.
-        """
-        blocks = list(self.blocks(rows))
-        basis, u, by_control, by_time = self.basis(rows, blocks)
+    def changes(self, rows: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+        """Basis with times, and of every free parameter its derivative, both of shape ``(fits, points, columns)``."""
+        ((degree, factor),) = self.blocks(rows)
+        basis, u, by_control, by_time = self.basis(rows)
+        assert by_time is not None
         bend = (1 - by_control[..., 1] ** 2) * np.exp(rows[:, 4:5])
-        parts = [
-            (by_control[..., : max(degree, 1)] @ _slopes(degree)) * (factor * bend)[..., None]
-            for degree, factor in blocks
-        ]
-        parts[0] = _products(parts[0], by_time)
-        by_u = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-        every = slice(None)
+        by_u = (by_control[..., : max(degree, 1)] @ _slopes(degree)) * (factor * bend)[..., None]
+        by_u = _products(by_u, by_time)
+        rate = by_time[..., : max(self.curve.later, 1)] @ _slopes(self.curve.later)
+        by_s = _products(by_control[..., : degree + 1] * factor[..., None], rate)
         found = {
-            0: (-(self.size ** rows[:, 1:2]), by_u, every),
-            1: (u * self.log_size, by_u, every),
-            2: (np.broadcast_to(self.log_size, u.shape), basis, every),
-            4: (u, by_u, every),
+            0: (-self.power(rows[:, 1:2]), by_u),
+            1: (u * self.log_size, by_u),
+            2: (np.broadcast_to(self.log_size, u.shape), basis),
+            3: (-self.log_size / self.scaled_time(rows)[1], by_s),
+            4: (u, by_u),
         }
+        return basis, {name: found[name][0][..., None] * found[name][1] for name in self.free}
+
+    def derivatives(
+        self,
+        rows: np.ndarray,
+        blocks: list[tuple[int, np.ndarray]],
+        found: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None],
+        coefficients: np.ndarray,
+    ) -> np.ndarray:
+        """Derivatives of the fitted values by the free parameters, the coefficients held, ``(fits, free, points)``."""
+        basis, u, by_control, by_time = found
         main = (self.curve.degree + 1) * (self.curve.later + 1)
         if by_time is not None:
-            # The map of times to [-1, 1] depends on z too, but that changes no polynomial's degree: F takes it up.
-            rate = by_time[..., : max(self.curve.later, 1)] @ _slopes(self.curve.later)
-            by_s = _products(by_control[..., : self.curve.degree + 1] * blocks[0][1][..., None], rate)
-            found[3] = (-self.log_size / self.scaled_time(rows)[1], by_s, every)
-        elif self.form.corrected:
-            last = main + self.curve.correction + 1
-            found[3] = (-self.log_size * np.exp(rows[:, 3:4]), basis, slice(main, last))
-        return basis, by_control, {name: found[name] for name in self.free}
+            by_u, by_s = self._timed(by_control, by_time, blocks[0], coefficients)
+        else:
+            by_u, first = np.zeros((len(coefficients), u.shape[1])), 0
+            for degree, factor in blocks:
+                slopes = coefficients[:, first : first + degree + 1] @ _slopes(degree).T
+                by_u += factor * _applied(by_control[..., : max(degree, 1)], slopes)
+                first += degree + 1
+        by_u *= (1 - by_control[..., 1] ** 2) * np.exp(rows[:, 4:5])
+        changes = np.empty((len(coefficients), len(self.free), u.shape[1]))
+        for place, name in enumerate(self.free):
+            change = changes[:, place]
+            if name == 0:
+                np.multiply(-self.power(rows[:, 1:2]), by_u, out=change)
+                if self.form.analytic:
+                    # The analytic term falls when x_c rises.
+                    own = coefficients[:, -ANALYTIC_DEGREE - 1 :]
+                    change -= blocks[0][1] * _applied(by_control[..., : ANALYTIC_DEGREE + 1], own)
+            elif name == 2:
+                np.multiply(self.log_size, _applied(basis, coefficients), out=change)
+            elif name == 3 and by_time is not None:
+                # The map of times to [-1, 1] depends on z too, but that changes no polynomial's degree: F takes it up.
+                np.multiply(-self.log_size / self.scaled_time(rows)[1], by_s, out=change)
+            elif name == 3:
+                part = slice(main, main + self.curve.correction + 1)
+                fall = -self.log_size * np.exp(rows[:, 3:4])
+                np.multiply(fall, _applied(basis[..., part], coefficients[:, part]), out=change)
+            else:
+                np.multiply(u * self.log_size if name == 1 else u, by_u, out=change)
+        return changes
+
+    def _timed(
+        self, by_control: np.ndarray, by_time: np.ndarray, block: tuple[int, np.ndarray], coefficients: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives of the sum of products by tanh(k u) and by the scaled time."""
+        (degree, factor), later = block, self.curve.later
+        matrix = coefficients.reshape(len(coefficients), degree + 1, later + 1)
+        slope = by_control[..., : max(degree, 1)] @ (_slopes(degree) @ matrix)
+        rate = by_time[..., : max(later, 1)] @ _slopes(later)
+        return (slope * by_time).sum(-1) * factor, ((by_control[..., : degree + 1] @ matrix) * rate).sum(-1) * factor
 
     def residuals_and_jacobian(
         self, rows: np.ndarray, target: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Whitened residuals ``(fits, points + 5)``, five of them of priors, and their derivatives by what is free."""
-        target = np.broadcast_to(self.target if target is None else target, (len(rows), len(self.points)))
-        fits, n = target.shape
+        fits, n = len(rows), len(self.points)
+        target = self.target[None] if target is None else target
         # Fits of many samples begin in the same row.
-        basis, by_control, changes = self.changes(rows[:1] if (rows == rows[:1]).all() else rows)
-        q, inner, coefficients = decomposed(self.white(basis), target)
+        first = rows[:1] if fits > 1 and (rows == rows[0]).all() else rows
+        blocks = list(self.blocks(first))
+        found = self.basis(first, blocks)
+        q, inner, coefficients = decomposed(self.white(found[0]), target)
         residuals = np.empty((fits, n + 5))
         np.subtract(target, _applied(q, inner), out=residuals[:, :n])
-        residuals[:, n:] = (self.center - rows) / self.width
-        raw = np.empty((fits, n, len(changes)))
-        known: dict[tuple[int, int | None], np.ndarray] = {}
-        for place, (factor, part, used) in enumerate(changes.values()):
-            key = id(part), used.start
-            if key not in known:
-                known[key] = _applied(part[..., used], coefficients[:, used])
-            np.multiply(factor, known[key], out=raw[..., place])
-        if self.form.analytic and 0 in self.free:
-            # The analytic term falls when x_c rises.
-            own = by_control[..., : ANALYTIC_DEGREE + 1], coefficients[:, -ANALYTIC_DEGREE - 1 :]
-            raw[..., self.free.index(0)] -= _applied(*own) * self.size ** rows[:, 2:3]
-        change = self.white(raw)
-        jacobian = np.zeros((fits, n + 5, len(changes)))
-        np.subtract(q @ (q.swapaxes(1, 2) @ change), change, out=jacobian[:, :n])
+        np.divide(self.center - rows, self.width, out=residuals[:, n:])
+        change = self.derivatives(first, blocks, found, coefficients)
+        change = change * self.weight if self.whitener is None else change @ self.whitener.T
+        jacobian = np.zeros((fits, len(self.free), n + 5))
+        np.subtract((change @ q) @ q.swapaxes(1, 2), change, out=jacobian[..., :n])
         for place, k in enumerate(self.free):
-            jacobian[:, n + k, place] = -1 / self.width[k]
-        return residuals, jacobian
+            jacobian[:, place, n + k] = -1 / self.width[k]
+        return residuals, jacobian.swapaxes(1, 2)
 
     def solve(self, start: np.ndarray, target: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rows and sums of squares of least-squares solutions, NaN where there is none inside the limits.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -53,8 +54,6 @@ class Settings:
         Values that are held.
     resamples : int
         Bootstrap samples.
-    second_method : bool
-        Whether the Gaussian process is fitted too.
     relaxed : bool
         Whether omega is left to what the data demand where it cannot be fitted.
     """
@@ -64,7 +63,6 @@ class Settings:
     critical_point: float | None = None
     inverse_nu: float | None = None
     resamples: int = 200
-    second_method: bool = True
     relaxed: bool = False
 
     def fixed(self, dimensionless: bool) -> Held:
@@ -80,8 +78,7 @@ class Collapse:
     The estimates are averages over acceptable fits, with error 0 where a value was held; omega is NaN without a
     correction.  ``samples`` are bootstrap samples of (x_c, 1/nu, zeta/nu, omega), shape ``(resamples, 4)``.
     ``roughness`` says whether points scatter as their errors say, ``networks`` has each network by itself.
-    ``gaussian_process`` is the second method, and ``quality`` Houdayer and Hartmann's S, both on the points of the best
-    fit.
+    ``quality`` is Houdayer and Hartmann's S on the points of the best fit.
     """
 
     critical_point: Estimate
@@ -93,7 +90,6 @@ class Collapse:
     samples: np.ndarray
     roughness: Roughness
     networks: TwoLevel | None
-    gaussian_process: GaussianProcessFit | None
     quality: float
     remarks: tuple[str, ...]
 
@@ -101,6 +97,12 @@ class Collapse:
     def best(self) -> Solution:
         """The fit with the largest weight."""
         return self.scan.best.solution
+
+    @cached_property
+    def gaussian_process(self) -> GaussianProcessFit | None:
+        """The second method, on the points of the best fit; it is computed when it is first read."""
+        best = self.scan.best
+        return gaussian_process(self.points.chosen(best.mask), best.form.fixed[:3], best.solution.parameters)
 
     @property
     def chi2_per_dof(self) -> float:
@@ -179,7 +181,6 @@ def _collapse(curves: Curves, settings: Settings, generator: np.random.Generator
     apart = "networks have critical points of their own: windows and chi2 are those of the middle one"
     estimates, said = _estimates(curves, whole, samples, own)
     inside, parameters = points.chosen(scanned.best.mask), scanned.best.solution.parameters
-    second = gaussian_process(inside, forms[0].fixed[:3], parameters) if settings.second_method else None
     return Collapse(
         *estimates,
         scan=scanned,
@@ -187,7 +188,6 @@ def _collapse(curves: Curves, settings: Settings, generator: np.random.Generator
         samples=samples,
         roughness=found.roughness,
         networks=own,
-        gaussian_process=second,
         quality=quality(inside, *(float(p) for p in parameters[:3])),
         remarks=(*found.remarks, *([apart] if one is not None else []), *said),
     )

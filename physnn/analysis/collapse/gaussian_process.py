@@ -17,6 +17,7 @@ import numpy as np
 from scipy import linalg
 
 from physnn.analysis.curves.points import Points
+from physnn.machine import on_one_blas_thread
 
 MOST_POINTS = 1000
 """More points than this are thinned evenly within every size: the time grows with their cube."""
@@ -140,6 +141,7 @@ class _Minimum:
     steps: np.ndarray
 
 
+@on_one_blas_thread
 def gaussian_process(
     points: Points, fixed: tuple[float | None, float | None, float | None], start: np.ndarray
 ) -> GaussianProcessFit | None:

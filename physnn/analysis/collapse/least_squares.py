@@ -7,6 +7,7 @@ Lect. Notes Math. 630 (1978) 105, damping after H. B. Nielsen, report IMM-REP-19
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -99,7 +100,11 @@ def _alone(
     for _ in range(MOST_EVALUATIONS):
         diagonal = square.diagonal()
         scale = np.maximum(scale, np.maximum(diagonal, 1e-12 * diagonal.max() + 1e-300))
-        step = np.linalg.solve(square + np.diag(damping * scale), -gradient)
+        damped = square.copy()
+        damped.flat[:: len(free) + 1] += damping * scale
+        _, step, failed = lapack.dposv(damped, -gradient)
+        if failed:
+            step = np.linalg.solve(damped, -gradient)
         trial = rows.copy()
         trial[0, free] = np.minimum(np.maximum(rows[0, free] + step, low), high)
         promised = float(step @ (damping * scale * step - gradient))
@@ -125,18 +130,43 @@ def decomposed(basis: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.nd
     """Orthonormal basis of the columns, the targets' components in it, and their linear coefficients, see below.
 
     Shapes are ``(fits, points, columns)``, ``(fits, columns)`` and ``(fits, columns)``; targets ``(fits, points)``.
-    One basis may serve all targets.
+    One basis may serve all targets, and one target all bases.
     """
-    if len(basis) == 1 and basis.shape[1] > basis.shape[2]:
+    fits, n, columns = basis.shape
+    if n <= columns:
+        q, r = np.linalg.qr(basis)
+    elif fits == 1:
         factored, reflections = lapack.dgeqrf(basis[0])[:2]
-        diagonal = np.abs(factored.diagonal())
-        if diagonal.min() > LEAST_KNOWN * diagonal.max():
-            q = lapack.dorgqr(factored, reflections)[0]
-            inner = target @ q
-            return q[None], inner, lapack.dtrtrs(factored[: len(diagonal)], inner.T)[0].T
-    q, r = np.linalg.qr(basis)
-    inner = np.einsum("bnc,bn->bc", np.broadcast_to(q, (len(target), *q.shape[1:])), target)
-    return q, inner, solve_upper(np.broadcast_to(r, (len(target), *r.shape[1:])), inner)
+        q, r = lapack.dorgqr(factored, reflections)[0][None], factored[None, :columns]
+    else:
+        # Calls of one routine for each of many small matrices cost less than those of a general one for all.
+        q, r = np.empty((fits, columns, n)).swapaxes(1, 2), np.empty((fits, columns, columns))
+        for one, triangle, rotated in zip(basis, r, q, strict=True):
+            factored, reflections = lapack.dgeqrf(one)[:2]
+            triangle[:] = factored[:columns]
+            rotated[:] = lapack.dorgqr(factored, reflections, overwrite_a=1)[0]
+    if fits != 1:
+        inner = np.matmul(target[:, None], q)[:, 0]
+        return q, inner, solve_upper(np.triu(r), inner)
+    inner, diagonal = target @ q[0], np.abs(r[0].diagonal())
+    if n > columns and diagonal.min() > LEAST_KNOWN * diagonal.max():
+        return q, inner, lapack.dtrtrs(r[0], inner.T)[0].T
+    return q, inner, solve_upper(np.broadcast_to(np.triu(r), (len(target), *r.shape[1:])), inner)
+
+
+def triangles(matrices: np.ndarray) -> np.ndarray:
+    """Upper triangle R of each matrix ``(matrices, rows, columns)``, shape ``(matrices, least, columns)``."""
+    count, rows, columns = matrices.shape
+    found = np.empty((count, min(rows, columns), columns))
+    for triangle, matrix in zip(found, matrices, strict=True):
+        triangle[:] = lapack.dgeqrf(matrix)[0][: len(triangle)]
+    found *= _upper(*found.shape[1:])
+    return found
+
+
+@lru_cache
+def _upper(rows: int, columns: int) -> np.ndarray:
+    return np.triu(np.ones((rows, columns)))
 
 
 def solve_upper(r: np.ndarray, inner: np.ndarray) -> np.ndarray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from physnn import rng
-from physnn.analysis.collapse.collapse import CollapseModel
+from physnn.analysis.collapse.collapse import VALUES_AT_ONCE, CollapseModel, chebyshevs
 from physnn.analysis.collapse.single import STEEPNESS, akaike, fit_from
 from physnn.analysis.curves.points import Form, Points, Solution
 
@@ -27,6 +28,8 @@ CENTRES = 40
 """Most values of x_c on the grid (convention)."""
 GRID_DEGREE = 8
 """Degree of the master curve on the grid, a third of the number of points at most (convention)."""
+RIDGE = 1e-12
+"""Addition to the unit diagonal of normal equations: above rounding, below what a coarse grid is for."""
 COARSE_DEGREES = (5, 3)
 """Degrees in the control and the logarithm of the time on the grid (convention)."""
 
@@ -138,10 +141,11 @@ def _grid(model: CollapseModel, form: Form) -> list[tuple[np.ndarray, np.ndarray
     scale = _scale_exponent if not form.timed else _late_exponent
     zetas = [scale(few, float(x_c)) if form.fixed[2] is None else form.fixed[2] for x_c in axes[0]]
     shape = tuple(len(axis) for axis in axes)
-    rows = np.empty((*shape, 5))
-    for where in itertools.product(*map(range, shape)):
-        x_c, slope, last = (float(axis[k]) for axis, k in zip(axes, where, strict=True))
-        rows[where] = model.internal(np.array([x_c, slope, zetas[where[0]], last]))
+    rows = np.full((*shape, 5), math.log(model.curve.steepness))
+    rows[..., 0] = (axes[0][:, None, None] - model.middle) / model.half
+    rows[..., 1] = axes[1][:, None]
+    rows[..., 2] = np.array(zetas)[:, None, None]
+    rows[..., 3] = axes[2] if form.timed else np.log(np.maximum(axes[2], 1e-3))
     allowed = np.array([not form.timed or few.meet(float(z)) for z in axes[2]])
     flat = rows[:, :, allowed].reshape(-1, 5)
     steepness = np.array([1.0])
@@ -159,12 +163,71 @@ def _grid(model: CollapseModel, form: Form) -> list[tuple[np.ndarray, np.ndarray
     tried[..., 4] = np.log(steepness / widest[:, None])
     counts = (model.curve.degree + 1, model.columns) if form.corrected else (model.columns,)
     grids = []
-    for found in model.costs(tried.reshape(-1, 5), *counts).reshape(len(counts), len(flat), len(steepness)):
+    for found in costs_of(model, tried.reshape(-1, 5), *counts).reshape(len(counts), len(flat), len(steepness)):
         best, own, costs = found.argmin(1), rows.copy(), np.full(shape, np.inf)
         costs[:, :, allowed] = found.min(1).reshape(costs[:, :, allowed].shape)
         own[:, :, allowed] = tried[np.arange(len(flat)), best].reshape(own[:, :, allowed].shape)
         grids.append((own, costs))
     return grids
+
+
+def costs_of(model: CollapseModel, rows: np.ndarray, *leading: int) -> np.ndarray:
+    """chi2 of many rows with the best coefficients of so many leading columns of the basis, ``(numbers, fits)``.
+
+    They come from normal equations, so a chi2 far below `RIDGE` times that of no function at all is not seen.
+    """
+    found = []
+    step = max(1, VALUES_AT_ONCE // len(model.points))
+    independent = model.whitener is None and not (model.form.timed or model.form.analytic)
+    # Where one size rules by its factor, as a fitted zeta/nu may have it, sums lose too many digits.
+    summed = independent and 2 not in model.free
+    for first in range(0, len(rows), step):
+        some = rows[first : first + step]
+        try:
+            left = _left(_sums(model, some) if summed else _products(model, some))
+        except np.linalg.LinAlgError:
+            left = _left(_products(model, some))
+        found.append([left[:, count:].sum(1) for count in leading])
+    return np.concatenate(found, axis=1)
+
+
+def _left(products: np.ndarray) -> np.ndarray:
+    """Squares of the last column along each of the others, and at the end what is left of it, from their products."""
+    unit = np.sqrt(np.maximum(np.einsum("fkk->fk", products), 1e-300))
+    square = products / (unit[:, :, None] * unit[:, None, :])
+    square += RIDGE * np.eye(square.shape[1])
+    return np.asarray(np.linalg.cholesky(square)[:, -1] ** 2 * unit[:, -1:] ** 2)
+
+
+def _products(model: CollapseModel, rows: np.ndarray) -> np.ndarray:
+    """Products of all whitened columns of the basis and, as the last one, the target, ``(fits, columns, columns)``."""
+    basis = model.white(model.basis(rows)[0])
+    last = np.broadcast_to(model.target[:, None], (*basis.shape[:2], 1))
+    both = np.concatenate([basis, last], axis=2)
+    return np.asarray(both.swapaxes(1, 2) @ both)
+
+
+def _sums(model: CollapseModel, rows: np.ndarray) -> np.ndarray:
+    """The same from sums of polynomials over the points of every size: 2 T_a T_b = T_(a+b) + T_|a-b|.
+
+    Only the lower triangle is there.
+    """
+    of_size = np.unique(model.which, return_index=True)[1]
+    blocks = [(degree, factor[:, of_size]) for degree, factor in model.blocks(rows)]
+    most = max(degree for degree, _ in blocks)
+    polynomials = chebyshevs(np.tanh(np.exp(rows[:, 4:5]) * model.scaled(rows)), 2 * most).transpose(2, 0, 1)
+    own = np.where(model.which[:, None] == np.arange(len(of_size)), model.weight[:, None] ** 2, 0)
+    sums, with_target = polynomials @ own, polynomials[: most + 1] @ (own * model.points.y[:, None])
+    square, starts = np.zeros((model.columns + 1, model.columns + 1, len(rows))), [0]
+    square[-1, -1] = model.target @ model.target
+    for degree, factor in blocks:
+        mine, a = slice(starts[-1], starts[-1] + degree + 1), np.arange(degree + 1)[:, None]
+        for (other, rival), start in zip(blocks, starts, strict=False):
+            both, b = (sums * (factor * rival)).sum(-1), np.arange(other + 1)
+            square[mine, start : start + other + 1] = (both[a + b] + both[abs(a - b)]) / 2
+        square[-1, mine] = (with_target[: degree + 1] * factor).sum(-1)
+        starts.append(mine.stop)
+    return square.transpose(2, 0, 1)
 
 
 def _coarsely_polished(model: CollapseModel, starts: np.ndarray) -> list[np.ndarray]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy import linalg
 
 from physnn.analysis.collapse.collapse import CollapseModel, chebyshevs
-from physnn.analysis.collapse.least_squares import decomposed
+from physnn.analysis.collapse.least_squares import decomposed, triangles
 from physnn.analysis.curves.points import Form, Points, Solution
 
 STEEPNESS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -51,56 +51,62 @@ def choose_curve(model: CollapseModel, row: np.ndarray) -> np.ndarray | None:
     if timed:
         largest = model.largest(row)
         degrees, others = tuple(range(model.least[0], largest[0] + 1)), tuple(range(model.least[1], largest[1] + 1))
-    best, least = None, np.inf
-    for left, known in _nested(model, rows, max(degrees), others):
-        model.curve = replace(model.curve, degree=0)
-        columns = model.columns + np.array(degrees) * (model.curve.later + 1)
-        columns = columns[n - columns - fitted >= 3]
-        if not len(columns):
-            continue
-        k = columns + fitted
-        criteria = akaike(left[:, columns], k, n)
-        # Only products of polynomials become dependent long before points run out.
-        criteria[~known[:, columns - 1] & timed] = np.inf
-        place, which = np.unravel_index(int(criteria.T.argmin()), criteria.T.shape)
-        if criteria[which, place] < least:
-            best = replace(model.curve, degree=degrees[place], steepness=float(steepness[which]))
-            least = float(criteria[which, place])
-    if best is None:
+    found = _nested(model, rows, degrees, others)
+    k = found.columns[:, :, None] + fitted
+    criteria = np.where(found.known & (n - k >= 3), akaike(found.chi2, k, n), np.inf)
+    other, degree, place = np.unravel_index(int(criteria.argmin()), criteria.shape)
+    if criteria[other, degree, place] == np.inf:
+        model.curve = replace(curve, degree=0)
         return None
-    model.curve = best
+    best = replace(curve, degree=degrees[degree], steepness=float(steepness[place]))
+    model.curve = replace(best, **{"later" if timed else "correction": others[other]})
     if not timed:
         _spare(model, n - fitted)
-    model.center[4] = np.log(best.steepness)
+    model.center[4] = np.log(model.curve.steepness)
     return np.append(row[:4], model.center[4])
 
 
-def _nested(
-    model: CollapseModel, rows: np.ndarray, degree: int, others: tuple[int, ...]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """What is left of chi2 after 0, 1, ... columns, for each degree of G or in the time, which the model has then.
+@dataclass(frozen=True)
+class _Nested:
+    """chi2 with each degree of G or in the time, of F in the control, and row, shape ``(others, degrees, rows)``.
 
-    The columns of F come last, ordered by degree in the control, shapes are ``(rows, columns + 1)``; the last array,
-    ``(rows, columns)``, says whether columns are independent of those before.
+    ``columns``, shape ``(others, degrees)``, is the number of columns; ``known`` says whether they are independent.
     """
-    kind, most = "later" if model.form.timed else "correction", max(others)
-    model.curve = replace(model.curve, degree=degree, **{kind: most})
-    basis = np.roll(model.white(model.basis(rows)[0]), -(degree + 1) * (model.curve.later + 1), axis=2)
-    # One decomposition of all points serves all degrees: a triangle without some of its columns is soon one again.
-    last = np.broadcast_to(model.target[:, None], (*basis.shape[:2], 1))
-    whole = np.asarray(np.linalg.qr(np.concatenate([basis, last], axis=2), mode="r"))
-    place = np.arange(basis.shape[2])
+
+    chi2: np.ndarray
+    columns: np.ndarray
+    known: np.ndarray | bool
+
+
+def _nested(model: CollapseModel, rows: np.ndarray, degrees: tuple[int, ...], others: tuple[int, ...]) -> _Nested:
+    """Least squares of all degrees from one decomposition: the columns of F come last, by degree in the control."""
+    timed, degree, most = model.form.timed, max(degrees), max(others)
+    model.curve = replace(model.curve, degree=degree, **{"later" if timed else "correction": most})
+    basis, main = model.white(model.basis(rows)[0]), (degree + 1) * (model.curve.later + 1)
+    whole, place = np.empty((len(rows), model.columns + 1, basis.shape[1])).swapaxes(1, 2), np.arange(model.columns + 1)
+    whole[..., : -main - 1], whole[..., -main - 1 : -1] = basis[..., main:], basis[..., :main]
+    whole[..., -1] = model.target
+    whole = triangles(whole)
+    chi2, columns, known, lower = [], [], [], degree - np.array(degrees)
     for other in others:
-        kept = place % (most + 1) <= other if model.form.timed else (place <= other) | (place > most)
-        rest = whole[:, other + 1 :, np.append(kept & (place > other), True)]
+        # A triangle without some of its columns is soon one again.
+        kept = place % (most + 1) <= other if timed else (place <= other) | (place > most)
+        kept[-1] = True
+        rest = whole[:, other + 1 :, np.flatnonzero(kept & (place > other))]
         if other < most:
-            rest = np.asarray(np.linalg.qr(rest, mode="r"))
-        last = np.concatenate([whole[:, : other + 1, -1], rest[..., -1]], axis=1)
-        ends = [np.abs(np.einsum("skk->sk", part[:, :, : part.shape[1]])) for part in (whole[:, : other + 1], rest)]
-        diagonal = np.concatenate(ends, axis=1)[:, : kept.sum()]
-        model.curve = replace(model.curve, **{kind: other})
-        left = np.cumsum(last[:, ::-1] ** 2, axis=1)[:, ::-1]
-        yield left, np.minimum.accumulate(diagonal, 1) >= 1e-9 * np.maximum.accumulate(diagonal, 1)
+            rest = triangles(rest)
+        left = np.cumsum(rest[:, ::-1, -1] ** 2, axis=1)[:, ::-1]
+        number = np.count_nonzero(kept) - 1 - lower * (other + 1 if timed else 1)
+        columns.append(number)
+        # Where columns are as many as points nothing is left.
+        chi2.append(left[:, np.minimum(number - other - 1, left.shape[1] - 1)].T)
+        if timed:
+            # Only products of polynomials become dependent long before points run out.
+            ends = [np.abs(np.einsum("skk->sk", part[..., : part.shape[1]])) for part in (whole[:, : other + 1], rest)]
+            diagonal = np.concatenate(ends, axis=1)[:, : kept.sum() - 1]
+            safe = np.minimum.accumulate(diagonal, 1) >= 1e-9 * np.maximum.accumulate(diagonal, 1)
+            known.append(safe[:, np.minimum(number, safe.shape[1]) - 1].T)
+    return _Nested(np.array(chi2), np.array(columns), np.array(known) if timed else True)
 
 
 def _spare(model: CollapseModel, most: int) -> None:
@@ -126,7 +132,7 @@ def solution(model: CollapseModel, row: np.ndarray) -> Solution | None:
         covariance[block], drawn = both
         stretch[block] = np.linalg.cholesky(covariance[block]) @ np.linalg.inv(np.linalg.cholesky(drawn))
     elif free:
-        covariance[block] = linalg.pinvh(jacobian.T @ jacobian)
+        covariance[block] = _inverse(jacobian.T @ jacobian)
     parameters = model.external(row)
     unit = np.array([model.half, 1.0, 1.0, 1.0 if model.form.timed else parameters[3]])
     named = [k for k in free if k < 4]
@@ -147,13 +153,21 @@ def solution(model: CollapseModel, row: np.ndarray) -> Solution | None:
     )
 
 
+def _inverse(square: np.ndarray) -> np.ndarray:
+    """Inverse of a symmetric matrix, without the directions that rounding leaves none of."""
+    values, vectors = np.linalg.eigh(square)
+    size = np.abs(values)
+    kept = size > len(square) * np.finfo(float).eps * size.max()
+    return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T)
+
+
 def _noise(model: CollapseModel, row: np.ndarray) -> np.ndarray:
     """Mean of J^T J, J the derivatives, that comes from the errors of the coefficients of F."""
-    basis, _, changes = model.changes(row[None])
+    basis, changes = model.changes(row[None])
     q, r = np.linalg.qr(model.white(basis)[0])
     parts = []
-    for factor, products, _ in changes.values():
-        change = model.white(factor[0][:, None] * products[0])
+    for each in changes.values():
+        change = model.white(each[0])
         part = linalg.solve_triangular(r, change.T, trans="T", check_finite=False).T
         parts.append((part - q @ (q.T @ part)).ravel())
     return np.asarray(np.array(parts) @ np.array(parts).T)
@@ -242,9 +256,11 @@ def correction_share(points: Points, form: Form, found: Solution) -> float:
     """Range of the other terms of a fit over that of its master function, dimensionless; the median over sizes."""
     model, main = like(points, form, found), found.curve.degree + 1
     basis, coefficients = _linear(model, found.row)
-    parts = basis[:, main:] @ coefficients[main:], basis[:, :main] @ coefficients[:main]
-    ranges = [[np.ptp(part[points.L == L]) for part in parts] for L in points.sizes]
-    return float(np.median([rest / max(own, 1e-300) for rest, own in ranges]))
+    order = np.argsort(model.which, kind="stable")
+    first = np.flatnonzero(np.diff(model.which[order], prepend=-1))
+    parts = np.array([basis[:, main:] @ coefficients[main:], basis[:, :main] @ coefficients[:main]])[:, order]
+    rest, own = np.maximum.reduceat(parts, first, axis=1) - np.minimum.reduceat(parts, first, axis=1)
+    return float(np.median(rest / np.maximum(own, 1e-300)))
 
 
 def _linear(model: CollapseModel, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -82,6 +83,8 @@ def crossings(curves: Curves) -> list[Pair]:
 def curve_difference(curves: Curves, small: int, large: int) -> Difference:
     """Difference of two curves on common control values, or with the smaller size interpolated."""
     x, y = curves.x, curves.y
+    if len(x[small]) >= 4 and np.array_equal(x[small], x[large]):
+        return Difference(x[small], y[large] - y[small], curves.samples[large] - curves.samples[small], "")
     common = np.intersect1d(x[small], x[large])
     low, high = max(x[small].min(), x[large].min()), min(x[small].max(), x[large].max())
     inside = (x[large] >= low) & (x[large] <= high)
@@ -117,16 +120,19 @@ def compare_sizes(curves: Curves, small: int, large: int) -> Pair:
     """
     found = curve_difference(curves, small, large)
     span = max(curves.span(), 1e-300)
-    error = found.samples.std(0, ddof=1)
+    null = found.samples - found.samples.mean(0)
+    covariance = null.T @ null / (len(null) - 1)
+    error = np.sqrt(covariance.diagonal())
     # Where both curves are the same constant, nothing can be significant.
     known = error > 1e-12 * span
     error = np.where(known, error, np.inf)
     runs = _runs(error)
     total = runs @ np.where(known, found.values, 0)
-    null = (found.samples - found.samples.mean(0)) @ runs.T
-    deviation = null.std(0, ddof=1)
-    deviation = np.where(deviation > 0, deviation, np.inf)
-    threshold = float(np.quantile((null / deviation).max(1), 1 - CROSSING_LEVEL)) if known.any() else np.inf
+    # The covariance of the runs follows from that of the points, which are fewer.
+    variance = np.einsum("rp,rp->r", runs @ covariance, runs)
+    deviation = np.where(variance > 0, np.sqrt(np.maximum(variance, 0)), np.inf)
+    most = (null @ (runs / deviation[:, None]).T).max(1)
+    threshold = float(np.quantile(most, 1 - CROSSING_LEVEL)) if known.any() else np.inf
     widen = _small_sample(curves.dof)
     z = total / deviation / max(threshold * widen, 1e-12)
     resolution = threshold * widen * float(np.median(error[known])) / span if known.any() else 0.0
@@ -172,22 +178,26 @@ def _weaker(found: Difference, signs: np.ndarray) -> tuple[float, float]:
 
 def _spread(samples: np.ndarray) -> float:
     """Half the central 68.3 % range: samples that miss the crossing do not count as far away."""
-    low, high = np.quantile(samples, [0.158655, 0.841345])
+    ordered, last = np.sort(samples), len(samples) - 1
+    low, high = np.interp([0.158655 * last, 0.841345 * last], np.arange(len(samples)), ordered)
     return float(high - low) / 2
 
 
 def _runs(error: np.ndarray) -> np.ndarray:
     """Weights of all runs of 1, 2, 4, ... neighbours, shape ``(runs, points)``."""
-    n, rows, length = len(error), [], 1
-    weights = np.where(np.isfinite(error), 1 / error**2, 0)
-    while length <= max(1, n // 2):
+    return np.asarray(_neighbours(len(error)) * np.where(np.isfinite(error), 1 / error**2, 0))
+
+
+@lru_cache
+def _neighbours(count: int) -> np.ndarray:
+    """Runs of 1, 2, 4, ... neighbours among so many points in a row, 1 for each point of a run and else 0."""
+    rows, length, place = [], 1, np.arange(count)
+    while length <= max(1, count // 2):
         step = max(1, length // 4)
-        for first in sorted({*range(0, n - length + 1, step), n - length}):
-            row = np.zeros(n)
-            row[first : first + length] = weights[first : first + length]
-            rows.append(row)
+        first = np.array(sorted({*range(0, count - length + 1, step), count - length}))[:, None]
+        rows.append((first <= place) & (place < first + length))
         length *= 2
-    return np.array(rows)
+    return np.concatenate(rows).astype(float)
 
 
 def _signs(runs: np.ndarray, z: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -196,16 +206,19 @@ def _signs(runs: np.ndarray, z: np.ndarray, values: np.ndarray) -> np.ndarray:
     Runs that hold a shorter significant one say nothing of their other points and are left out.
     """
     signs, own = np.zeros(runs.shape[1], int), np.sign(values)
-    kept: list[tuple[int, int, bool]] = []
-    for k in np.flatnonzero(np.abs(z) > 1):
-        inside = np.flatnonzero(runs[k])
-        first, last, up = int(inside[0]), int(inside[-1]), bool(z[k] > 0)
+    chosen = np.flatnonzero(np.abs(z) > 1)
+    inside = runs[chosen] != 0
+    ends = zip(inside.argmax(1).tolist(), (inside.shape[1] - 1 - inside[:, ::-1].argmax(1)).tolist(), strict=True)
+    kept: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+    for (first, last), mine, up in zip(ends, inside, (z[chosen] > 0).tolist(), strict=True):
         # Runs come in order of length.
-        if any(first <= begin and end <= last and same == up for begin, end, same in kept):
-            continue
-        kept.append((first, last, up))
-        mine = inside[(own[inside] == np.sign(z[k])) & (signs[inside] == 0)]
-        signs[mine] = 1 if up else -1
+        for begin, end in kept[up]:
+            if first <= begin and end <= last:
+                break
+        else:
+            kept[up].append((first, last))
+            sign = 1 if up else -1
+            signs[mine & (own == sign) & (signs == 0)] = sign
     return signs
 
 
@@ -245,8 +258,10 @@ def _locate(
     left, right = (samples[1][kept, before + k] for k in (0, 1))
     heights = left + (right - left) * (roots[kept] - grid[before]) / (grid[before + 1] - grid[before])
     # Samples without a crossing in between take the median, so that sample b still belongs to draw b.
-    full, tall = np.full(len(roots), np.median(roots[kept])), np.full(len(roots), np.median(heights))
-    full[kept], tall[kept] = roots[kept], heights
+    full, tall = roots.copy(), np.empty(len(roots))
+    tall[kept] = heights
+    if not kept.all():
+        full[~kept], tall[~kept] = np.median(roots[kept]), np.median(heights)
     return float(root), float(np.interp(root, grid, mean[1])), full, tall, "; ".join(dict.fromkeys(names))
 
 
@@ -261,11 +276,13 @@ def _near(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 def _root(grid: np.ndarray, values: np.ndarray, near: float) -> np.ndarray:
     """For each row the zero nearest to a value, from straight lines between grid points; NaN without one."""
-    change = np.signbit(values[:, 1:]) != np.signbit(values[:, :-1])
-    left, right = values[:, :-1], values[:, 1:]
+    below = np.signbit(values)
+    rows, before = np.nonzero(below[:, 1:] != below[:, :-1])
+    left, right = values[rows, before], values[rows, before + 1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        at = grid[:-1] + (grid[1:] - grid[:-1]) * left / (left - right)
-    distance = np.where(change, np.abs(at - near), np.inf)
-    best = distance.argmin(1)
-    rows = np.arange(len(values))
-    return np.where(np.isfinite(distance[rows, best]), at[rows, best], np.nan)
+        at = grid[before] + (grid[before + 1] - grid[before]) * left / (left - right)
+    # Of equal distances the first in the row is taken: the last that is written.
+    order = np.argsort(-np.abs(at - near)[::-1], kind="stable")
+    found = np.full(len(values), np.nan)
+    found[rows[::-1][order]] = at[::-1][order]
+    return found

@@ -52,25 +52,22 @@ def drift(pairs: list[Pair], sizes: tuple[int, ...], inverse_nu: float) -> Drift
         return None
     small, large = np.array([p.sizes for p in chosen], float).T
     reference = small.min()
+    falling = (large / reference) ** -OMEGAS[:, None]
+    shape = (small / reference) ** -OMEGAS[:, None] - falling
+    lever = shape / ((large / reference) ** inverse_nu - (small / reference) ** inverse_nu)
     answers = []
     for name in ("samples", "heights"):
         samples = np.stack([getattr(p, name) for p in chosen], axis=1)
         values = np.array([(p.x if name == "samples" else p.height).value for p in chosen])  # type: ignore[union-attr]
         covariance = np.atleast_2d(np.cov(samples.T)) + 1e-30 * np.eye(len(chosen))
         weights = np.linalg.pinv(covariance)
-        found = []
-        for omega in OMEGAS:
-            shape = (small / reference) ** -omega - (large / reference) ** -omega
-            lever = shape / ((large / reference) ** inverse_nu - (small / reference) ** inverse_nu)
-            column = lever
-            if name == "heights":
-                column = (large / reference) ** -omega + lever * (large / reference) ** inverse_nu
-            design = np.stack([np.ones(len(chosen)), column], axis=1)
-            normal = np.linalg.pinv(design.T @ weights @ design)
-            solution = normal @ design.T @ weights @ values
-            rest = values - design @ solution
-            found.append((solution[0], normal[0, 0], float(rest @ weights @ rest)))
-        value, variance, chi2 = np.array(found).T
+        column = lever if name == "samples" else falling + lever * (large / reference) ** inverse_nu
+        design = np.stack([np.ones_like(column), column], axis=2)
+        transposed = design.swapaxes(1, 2)
+        normal = np.linalg.pinv(transposed @ weights @ design)
+        solution = normal @ transposed @ weights @ values
+        rest = values - (design @ solution[..., None])[..., 0]
+        value, variance, chi2 = solution[:, 0], normal[:, 0, 0], np.einsum("oa,ab,ob->o", rest, weights, rest)
         share = np.exp(-(chi2 - chi2.min()) / 2)
         share /= share.sum()
         mean = float(share @ value)

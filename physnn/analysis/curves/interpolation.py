@@ -7,6 +7,7 @@ C. K. I. Williams, "Gaussian Processes for Machine Learning", section 5.4.2).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +25,8 @@ COMPUTED = 10
 """Units of the last decimal that computed control values are apart at least (convention)."""
 MOST_DECIMALS = 12
 """Decimals from which rounding is that of the machine."""
+INDEPENDENT = 1e-5
+"""Share of a column that is independent of those before, from which its squares are safe to work with."""
 EQUAL = 1.25
 """Ratio of cross-validation errors up to which two smoothers count as equal (convention)."""
 
@@ -55,18 +58,15 @@ def interpolation(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarra
 def _smoother(*parts: bytes) -> tuple[Callable[[np.ndarray], np.ndarray], str, float]:
     """Chosen smoother of x, y and errors, its name and cross-validation error: every size meets many others."""
     x, y, error = (np.frombuffer(part) for part in parts)
-    found = []
-    for name, build in _candidates(x, y, error):
-        hat = build(x)
-        leverage = np.clip(1 - np.diag(hat), 1e-6, None)
-        left_out = (y - hat @ y) / leverage
-        squares = np.sort((left_out / error)[1:-1] ** 2 if len(x) > 4 else (left_out / error) ** 2)
-        # Without the largest tenth: a few gaps in the data do not decide for all of them.
-        score = float(squares[: max(1, int(0.9 * len(squares)))].mean())
-        found.append((score, float(np.trace(hat)), name, build))
-    least = min(score for score, *_ in found)
-    score, _, name, build = max((f for f in found if f[0] <= EQUAL * least), key=lambda f: f[1])
-    return build, name, score
+    names, builds = zip(*_candidates(x, y, error), strict=True)
+    hats = np.array([build(x) for build in builds])
+    leverage = np.einsum("sii->si", hats)
+    squares = ((y - hats @ y) / np.clip(1 - leverage, 1e-6, None) / error) ** 2
+    squares = np.sort(squares[:, 1:-1] if len(x) > 4 else squares, axis=1)
+    # Without the largest tenth: a few gaps in the data do not decide for all of them.
+    scores = squares[:, : max(1, int(0.9 * squares.shape[1]))].mean(1)
+    chosen = int(np.where(scores <= EQUAL * scores.min(), leverage.sum(1), -np.inf).argmax())
+    return builds[chosen], names[chosen], float(scores[chosen])
 
 
 def _candidates(x, y, error):  # type: ignore[no-untyped-def]
@@ -86,27 +86,53 @@ def _candidates(x, y, error):  # type: ignore[no-untyped-def]
 
 def _local(x: np.ndarray, error: np.ndarray, at: np.ndarray, degree: int, count: int) -> np.ndarray:
     """Operator of polynomials through the nearest points, weights falling to zero at the window's end."""
-    distance = np.abs(x - at[:, None])
+    away = x - at[:, None]
+    distance, rows = np.abs(away), np.arange(len(at))[:, None]
     near = np.argsort(distance, axis=1, kind="stable")[:, :count]
-    apart = np.take_along_axis(distance, near, axis=1)
-    reach = apart.max(1, keepdims=True) * 1.001 + 1e-300
-    weights = (1 - (apart / reach) ** 3) ** 1.5 / error[near]
-    design = ((x[near] - at[:, None]) / reach)[..., None] ** np.arange(degree + 1)
+    apart = distance[rows, near]
+    reach = apart[:, -1:] * 1.001 + 1e-300
+    part = apart / reach
+    weights = 1 - part * part * part
+    weights *= np.sqrt(weights) / error[near]
+    place = away[rows, near] / reach
+    design = np.empty((degree + 1, *near.shape))
+    design[0] = weights
+    for before, column in itertools.pairwise(design):
+        np.multiply(before, place, out=column)
     matrix = np.zeros((len(at), len(x)))
-    values = np.linalg.pinv(design * weights[..., None])[:, 0] * weights
-    np.put_along_axis(matrix, near, values, axis=1)
+    matrix[rows, near] = _constants(design.transpose(1, 2, 0)) * weights
     return matrix
+
+
+def _constants(designs: np.ndarray) -> np.ndarray:
+    """First row of the pseudo-inverse of each design ``(designs, points, columns)``."""
+    square = designs.swapaxes(1, 2) @ designs
+    unit = np.sqrt(np.einsum("akk->ak", square))
+    square /= unit[:, :, None] * unit[:, None, :]
+    try:
+        safe = np.einsum("akk->ak", np.linalg.cholesky(square)).min() > INDEPENDENT
+    except np.linalg.LinAlgError:
+        safe = False
+    if not safe:
+        return np.asarray(np.linalg.pinv(designs)[:, 0])
+    first = np.linalg.solve(square, np.eye(square.shape[1])[:, :1] / unit[:, :1, None]) / unit[..., None]
+    return np.asarray((designs @ first)[..., 0])
 
 
 def _gaussian(x: np.ndarray, y: np.ndarray, error: np.ndarray, at: np.ndarray, share: float) -> np.ndarray:
     """Operator of the posterior mean: a broad constant and a squared-exponential kernel."""
     length, variance = share * float(np.ptp(x)), float(np.var(y)) + float(np.min(error)) ** 2
 
-    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.asarray(variance * (100 + np.exp(-((a[:, None] - b) ** 2) / (2 * length**2))))
+    def kernel(b: np.ndarray) -> np.ndarray:
+        return np.asarray(variance * (100 + np.exp(-((x[:, None] - b) ** 2) / (2 * length**2))))
 
-    middle = kernel(x, x) + np.diag(error**2 + 1e-12 * variance)
-    return np.asarray(linalg.solve(middle, kernel(x, at), assume_a="pos").T)
+    middle = kernel(x)
+    asked = middle.copy() if at is x else kernel(at)
+    middle.flat[:: len(x) + 1] += error**2 + 1e-12 * variance
+    solved, failed = linalg.lapack.dposv(middle, asked, overwrite_a=1)[1:]
+    if failed:
+        raise linalg.LinAlgError("singular covariance")
+    return np.asarray(solved.T)
 
 
 def slopes(points: Points) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg, special
@@ -30,10 +31,15 @@ class Points:
     def __len__(self) -> int:
         return len(self.y)
 
+    @cached_property
+    def by_size(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sizes, increasing, and of every point the position of its own among them."""
+        return np.unique(self.L, return_inverse=True)
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """All sizes, increasing."""
-        return tuple(int(L) for L in np.unique(self.L))
+        return tuple(int(L) for L in self.by_size[0])
 
     def chosen(self, mask: np.ndarray) -> Points:
         """Points where ``mask`` is true, or those at given positions."""

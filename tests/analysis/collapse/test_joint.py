@@ -30,7 +30,7 @@ def parts(seed: int, shift: float = 0.0):
         error = 0.005 * np.abs(mean)
         columns = Columns(L, x, mean + error * generator.standard_normal(len(L)), error, "T", name)
         curves = curves_of_table(columns, None, 300, generator)[0]
-        found.append((curves, collapse(curves, Settings(resamples=30, second_method=False), generator)))
+        found.append((curves, collapse(curves, Settings(resamples=30), generator)))
     return found, generator
 
 

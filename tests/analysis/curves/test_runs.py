@@ -58,7 +58,7 @@ def fitted(found, correlated):
     if not correlated:
         diagonal = np.diag(np.concatenate([found.errors[L] for L in found.sizes]) ** 2)
         found = dataclasses.replace(found, correlation={}, covariance=diagonal)
-    settings = Settings(resamples=60, second_method=False)
+    settings = Settings(resamples=60)
     return collapse(found, settings, rng.stream(0, "bootstrap", "fit"))
 
 

@@ -38,7 +38,7 @@ def measured(seed, x, images, crosses=True, noise=0.1, spread=0.0, networks=8, s
 
 def fitted(*args, **options) -> Fit:
     curves = curves_of(measured(*args, **options), "rmse_per_image", "eta", 20, rng.stream(0, "bootstrap"))
-    return fit_curves(curves, Settings(resamples=20, second_method=False), rng.stream(0, "bootstrap", "fit"))
+    return fit_curves(curves, Settings(resamples=20), rng.stream(0, "bootstrap", "fit"))
 
 
 def test_the_refined_sweep_reaches_the_target_where_a_uniform_one_of_its_cost_does_not():
