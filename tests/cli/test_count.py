@@ -69,7 +69,7 @@ def test_tables_are_for_people(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["signs", "--layers", "1", "0", "1"], "layer of 0"),
+        (["signs", "--layers", "1", "0", "1"], "whole number >= 1"),
         (["signs", "--constant", "nan"], "finite number"),
         (["signs", "--layers", "1", "13", "13", "1", "--method", "brute-force"], "years"),
         (["signs", "--layers", "1", "9", "9", "9", "1"], "limit"),
