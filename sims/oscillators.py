@@ -87,9 +87,11 @@ def many(folder: Path, axes: Any) -> None:
             print(f"| {name} | {value} | {physnn_estimate(m, e)} | {known:.5f} | {off} |", flush=True)
         x = np.linspace(0.5, 3.2, 271)
         axes.plot(x, [exact(value, noise) for value in x], color=COLOURS[k], lw=1)
-        errorbar(axes, k, K, mean, error, ms=5, label=f"{name}, $K_c = {2 * (noise + GAMMA):g}$")
-    axes.set(xlabel="coupling $K$ (rad/s)", ylabel="order parameter $r$", title="$10^6$ phases; lines are exact")
-    axes.legend(loc="lower right")
+        errorbar(axes, k, K, mean, error, ms=5, label=f"$D = {noise:g}$, $K_c = {2 * (noise + GAMMA):g}$")
+    axes.set(
+        xlabel="coupling $K$ (rad/s)", ylabel="order parameter $r$", title="$10^6$ Lorentzian phases; lines are exact"
+    )
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.1))
 
 
 def physnn_estimate(value: float, error: float) -> str:
