@@ -34,7 +34,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def compiled(function: Callable[..., Any]) -> Any:
         folder = code_folder(Path(inspect.getfile(function))) if options.get("cache") else None
         if folder is None:
-            return numba.njit(**options)(function)
+            return numba.njit(**options | {"cache": False})(function)
         # The place of the code is chosen when a function is decorated, and numba has one setting for all.
         usual, NUMBA_SETTINGS.CACHE_DIR = NUMBA_SETTINGS.CACHE_DIR, str(folder)
         try:
@@ -56,20 +56,29 @@ def code_folder(source: Path) -> Path | None:
         return None
     name = f"{source.stem}-{sources_digest(source)}"
     beside = source.parent / "__pycache__"
-    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "physnn"
     named = [Path(NUMBA_SETTINGS.CACHE_DIR)] if NUMBA_SETTINGS.CACHE_DIR else []
-    for place in [*named, beside, users]:
+    for place in [*named, beside, *_users_cache()]:
         folder = place / name
-        if folder.is_dir() and os.access(folder, os.W_OK):
-            return folder
+        new = not folder.is_dir()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
-        if place == beside:
+        if not os.access(folder, os.W_OK):
+            # It was made by someone else: numba would take a place of its own, which forgets nothing.
+            continue
+        if new and place == beside:
             _remove_others(folder, source.stem)
         return folder
     return None
+
+
+def _users_cache() -> list[Path]:
+    """The user's cache, where there is one: a process in a container may have no home."""
+    try:
+        return [Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "physnn"]
+    except RuntimeError:
+        return []
 
 
 def sources_digest(source: Path) -> str:

@@ -107,3 +107,29 @@ def test_digest_follows_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert digest() == before == digest(d="x = 3\n")
     assert len({before, digest(b="from physnn import c  # changed\n"), digest(c="x = 3\n")}) == 3
     jit._read.cache_clear()
+
+
+def test_code_goes_where_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # A folder that another user made is there, but numba would leave it for a place with its own rule.
+    source = tmp_path / "a.py"
+    source.write_text("x = 1\n")
+    monkeypatch.setattr(jit.NUMBA_SETTINGS, "CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    of = jit.code_folder.__wrapped__
+    assert of(source).parent == tmp_path / "__pycache__"
+    monkeypatch.setattr(jit.os, "access", lambda path, _: "__pycache__" not in str(path))
+    assert of(source).parent == tmp_path / "cache" / "physnn"
+
+
+def test_a_process_without_a_home_compiles_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(jit.NUMBA_SETTINGS, "CACHE_DIR", "")
+    monkeypatch.setattr(jit.Path, "home", homeless)
+    monkeypatch.setattr(jit.os, "access", lambda *_: False)
+    assert jit.code_folder.__wrapped__(Path(jit.__file__)) is None
+    monkeypatch.setattr(jit, "code_folder", lambda _: None)
+    compiled = jit.njit(cache=True)(lambda x: x + 1)
+    assert compiled(1) == 2 and not compiled.stats.cache_path
