@@ -338,6 +338,10 @@ class TemperatureSweep(Recipe):
         samplers = algorithms()
         if self.algorithm not in samplers:
             raise InputError(f"there is no algorithm {self.algorithm!r}; choose one of {', '.join(samplers)}")
+        if self.algorithm == "kawasaki" and self.start == "both":
+            raise InputError(
+                "kawasaki keeps the composition, so that all chains begin with equal numbers: leave --start out"
+            )
         if self.tempering:
             self._check_tempering()
         for L in self.L:

@@ -281,6 +281,7 @@ def test_default_temperatures_surround_the_transition_at_every_size(q, sizes):
         ("--L 8 --sweeps 1000000000 --chains 10000", "memory"),
         ("--L 8 --window 20", "below T = 0"),
         ("--L 8 --algorithm wolff --device cuda", "GPU"),
+        ("--L 4 --T 1 --sweeps 4 --jobs 1 --model potts --algorithm kawasaki --start both", "leave --start out"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(words, said, tmp_path, monkeypatch, capsys):
