@@ -96,7 +96,7 @@ def lines_of(
     names : sequence of str
         Control parameters, the usual one first.
     values : mapping of str to sequence
-        Values of all but the first one.
+        Values of all but the first one, and of that where they are known.
     at : mapping of str to float
         Values that were chosen: only lines with these are returned.  The first name without one varies.
 
@@ -108,7 +108,7 @@ def lines_of(
     for name, value in at.items():
         if name not in names:
             raise InputError(f"{name} does not vary here; what does: {', '.join(names)}")
-        if name in values and value not in values[name]:
+        if name in values and not np.isclose(values[name], value, rtol=1e-9, atol=1e-12).any():
             raise InputError(f"{name} = {value:g} is not measured: {_list(np.asarray(values[name]))}")
     left = [name for name in names if name not in at]
     if not left:

@@ -105,6 +105,9 @@ class Call:
         if not recipe.several and not self.at:
             return []
         values = {name: getattr(recipe, name) for name in recipe.several}
+        own = getattr(recipe, recipe.control, None)
+        if recipe.several and own and not self.extend:  # a file that grows has further values
+            values[recipe.control] = own
         return lines_of((recipe.control, *recipe.several), values, values_at(self.at))
 
     def settings(self, recipe: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:

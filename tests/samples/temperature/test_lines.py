@@ -10,7 +10,7 @@ import pytest
 import physnn
 from physnn import api
 from physnn.answers import fit
-from physnn.answers.lines import on_line
+from physnn.answers.lines import lines_of, on_line
 from physnn.cli import run as command
 from physnn.cli.call import check_measured
 from physnn.errors import InputError
@@ -221,3 +221,12 @@ def test_curves_that_are_too_few_to_compare_are_drawn(tmp_path, monkeypatch, cap
     assert command(["plot", "two.h5"]) == 0
     assert (tmp_path / "two.png").stat().st_size > 5000
     assert command(["plot", "two.h5", "--observable", "walls"]) == 2
+
+
+def test_a_temperature_that_is_not_measured_is_refused_before_anything_runs(tmp_path, capsys):
+    out = tmp_path / "f.h5"
+    words = f"sweep-temperature --L 4 --T 2.1 2.3 --field 0 0.1 --sweeps 4 --algorithm metropolis --jobs 1 --out {out}"
+    assert command([*words.split(), "--quiet", "--at", "T=9"]) == 2
+    assert "T = 9 is not measured: 2.1, 2.3" in capsys.readouterr().err
+    assert not out.exists() and not list(tmp_path.glob("*.parts"))
+    assert lines_of(("T", "field"), {"T": (0.1 + 0.2,), "field": (0.0, 0.1)}, {"T": 0.3}) == [{"T": 0.3}]
