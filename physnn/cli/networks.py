@@ -286,10 +286,11 @@ def replicas_command(
     from physnn.cli.recipes import print_form_replicas
     from physnn.figures.replicas import replicas_figure
     from physnn.figures.style import save
-    from physnn.store.ensemble_file import read_ensembles
+    from physnn.store.ensemble_file import check_distance_file, read_ensembles
     from physnn.store.sweep_file import FORMAT, kind_of
 
     call = Call.of(options, "replicas.h5")
+    check_distance_file(call.out)
     measurements = with_reduction(STUDY_DISTANCES, Reduction(reduction, components, seed=seed or 0))
     if len(networks) == 1 and networks[0].endswith(".h5"):
         kept = Path(networks[0])

@@ -13,6 +13,7 @@ import numpy as np
 from physnn.errors import InputError
 from physnn.store.hdf5 import Variable, malformed, numbered
 from physnn.store.result_file import read_result, write_result
+from physnn.store.sweep_file import kind_of
 
 ENSEMBLES = "physnn-ensembles"
 """Kind of an ensemble file."""
@@ -90,8 +91,21 @@ def _sound(ensemble: Ensemble) -> bool:
     )
 
 
+def check_distance_file(out: Path) -> None:
+    """Raise InputError if what distances would replace is a file of another format, such as the trained networks."""
+    if out.exists() and (there := kind_of(out)[0]) != DISTANCES:
+        raise InputError(f"{out} is a file of kind {there[:40]!r}, not of distances; choose another --out")
+
+
 def write_distances(path: Path, recipe: Mapping[str, Any], distances: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Write matrices over pairs of replicas, by ensemble and kind of distance, as one sealed file, atomically."""
+    """Write matrices over pairs of replicas, by ensemble and kind of distance, as one sealed file, atomically.
+
+    Raises
+    ------
+    InputError
+        As for `check_distance_file`.
+    """
+    check_distance_file(path)
     groups = {
         f"/{name}": {kind: Variable(("replica", "other"), matrix) for kind, matrix in matrices.items()}
         for name, matrices in distances.items()

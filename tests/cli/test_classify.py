@@ -147,3 +147,17 @@ def test_wrong_words_end_in_one_line(capsys, tmp_path, monkeypatch, words, part)
     assert command([*words, "--quiet"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("Error: ") and error.count("\n") == 1 and part in error
+
+
+@pytest.mark.parametrize("kind", ["sweep", "ensemble"])
+@pytest.mark.parametrize("words", [[], ["--networks", "replicas.h5"], ["--networks", "replicas.h5", "--out", "b.h5"]])
+def test_distances_replace_no_trained_networks(capsys, tmp_path, monkeypatch, kind, words):
+    monkeypatch.chdir(tmp_path)
+    trained = (Path(__file__).parents[1] / "store" / "fixtures" / "v1" / f"{kind}.h5").read_bytes()
+    for name in ("replicas.h5", "b.h5"):
+        Path(name).write_bytes(trained)
+    assert command(["replicas", *words, "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ") and error.count("\n") == 1 and "choose another --out" in error
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["b.h5", "replicas.h5"]
+    assert all(Path(name).read_bytes() == trained for name in ("replicas.h5", "b.h5"))
