@@ -255,8 +255,12 @@ CLAIM_HEADER = ["arm", "steps", "log10(error / raw)", "p, all marks", "a smaller
 
 
 def claim_rows(claims: Sequence[Any]) -> list[list[str]]:
-    """Rows of a table of claims."""
-    return [[c.form, f"{c.mark:,}", str(c.difference), f"{c.p_value:.2g}", c.verdict] for c in claims]
+    """Rows of a table of claims; seeds that are not compared are told beside the verdict."""
+    told = [f"{c.verdict}; {c.left_out} diverged, left out" if c.left_out else c.verdict for c in claims]
+    return [
+        [c.form, f"{c.mark:,}", str(c.difference), f"{c.p_value:.2g}", verdict]
+        for c, verdict in zip(claims, told, strict=True)
+    ]
 
 
 def print_form_replicas(source: Path, seed: int, call: Call) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -42,6 +42,8 @@ class Claim:
     verdict : str
         ``confirmed`` (smaller), ``refuted`` (larger), ``absent (smaller than x)`` with x below what matters,
         ``explained by CONTROL`` or ``undecided (n seeds needed)``.
+    left_out : int
+        Seeds that are not compared: a training of the form, the baseline or a control left all bounds.
     """
 
     form: str
@@ -50,6 +52,7 @@ class Claim:
     difference: Estimate
     p_value: float
     verdict: str
+    left_out: int = 0
 
 
 def claims(
@@ -126,7 +129,8 @@ def arm_claims(errors: Mapping[str, np.ndarray], marks: Sequence[int], every: bo
     Parameters
     ----------
     errors : mapping
-        Errors by arm, ``(seeds, marks)``; seeds with one that is not finite are left out, of all arms.
+        Errors by arm, ``(seeds, marks)``.  An arm is judged over the seeds whose errors are finite and above 0 in it,
+        in ``raw`` and in its controls, and not at all where fewer than two are left.
     marks : sequence of int
         Steps at which they were recorded.
     every : bool
@@ -134,12 +138,16 @@ def arm_claims(errors: Mapping[str, np.ndarray], marks: Sequence[int], every: bo
     """
     if "raw" not in errors:
         return ()
-    sound = np.all([np.isfinite(each).all(1) & (each > 0).all(1) for each in errors.values()], axis=0)
-    if sound.sum() < 2:
-        return ()
-    kept = {arm: each[sound] for arm, each in errors.items()}
+    sound = {arm: np.isfinite(each).all(1) & (each > 0).all(1) for arm, each in errors.items()}
     found: list[Claim] = []
     for arm in errors:
-        if arm != "raw" and (every or arm not in ONLY_CONTROLS):
-            found += claims(kept, marks, arm, "raw", [name for name in CONTROLS.get(arm, ()) if name in kept])
+        if arm == "raw" or (arm in ONLY_CONTROLS and not every):
+            continue
+        controls = [name for name in CONTROLS.get(arm, ()) if name in errors]
+        compared = (arm, "raw", *controls)
+        seeds = np.all([sound[name] for name in compared], axis=0)
+        if seeds.sum() >= 2:
+            kept = {name: errors[name][seeds] for name in compared}
+            told = claims(kept, marks, arm, "raw", controls)
+            found += [replace(claim, left_out=int((~seeds).sum())) for claim in told]
     return tuple(found)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.statistics.claims import claims, seeds_needed
+from physnn.analysis.statistics.claims import arm_claims, claims, seeds_needed
 from physnn.analysis.statistics.pairs import paired_difference
 from physnn.errors import InputError
 
@@ -73,3 +73,16 @@ def test_what_cannot_be_judged_is_refused():
 def test_forms_that_are_one_differ_by_nothing():
     errors = planted(4, "same", raw=0)
     assert verdicts(errors | {"form": errors["raw"]}, MARKS, "form", "raw") == ["absent (smaller than 0)"] * 3
+
+
+def test_an_arm_that_diverges_takes_no_seeds_from_others():
+    errors = planted(12, "diverged", raw=0.0, other=-0.3, law=0.0, expanded=-0.3, bias10=0.0)
+    whole = {(c.form, c.mark): c for c in arm_claims(errors, MARKS)}
+    errors["bias10"][:] = np.nan
+    errors["law"][0] = np.inf
+    found = {(c.form, c.mark): c for c in arm_claims(errors, MARKS)}
+    assert {form for form, _ in found} == {"other", "expanded"}, "of an arm without sound seeds nothing is claimed"
+    assert all(found["other", mark] == whole["other", mark] for mark in MARKS)
+    assert [found["expanded", mark].left_out for mark in MARKS] == [1, 1, 1], "its control has one seed less"
+    alone = {name: errors[name][1:] for name in ("raw", "law", "expanded")}
+    assert all(found["expanded", c.mark].difference == c.difference for c in arm_claims(alone, MARKS))
