@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -66,15 +67,24 @@ class PdeRecipe(FormTraining):
     device: Literal["cpu", "cuda"] = "cpu"
     reference_digest: str = ""
 
+    def least_points(self) -> int:
+        """Smallest number of points that leaves no set of the problem without one."""
+        sizes = (self.model_copy(update={"points": n}).point_sizes() for n in itertools.count(1))
+        # The sets grow with their sizes, so that all larger numbers do, too.
+        counts = (min(len(one.points) for one in PROBLEMS[self.problem].sets(each)) for each in sizes)
+        return next(n for n, least in enumerate(counts, 1) if least)
+
     def resolved(self) -> PdeRecipe:
         """Recipe with the constants and what the reference is.
 
         Raises
         ------
         InputError
-            If the reference cannot be read.
+            If the reference cannot be read, or a part of the boundary has no point.
         """
         digest, problem = "", PROBLEMS[self.problem]
+        if self.points < (least := self.least_points()):
+            raise InputError(f"--points {self.points} leave a boundary of {self.problem} empty; use {least} or more")
         if self.reference is not None:
             read_reference(Path(self.reference), problem)
             digest = hashlib.sha256(Path(self.reference).read_bytes()).hexdigest()

@@ -158,6 +158,17 @@ def test_a_training_that_diverges_is_said(tmp_path, monkeypatch):
     assert arm_claims({name: each[:2] for name, each in errors.items()}, (10,)) == ()
 
 
+@pytest.mark.parametrize(("problem", "least"), [("poisson", 5), ("lid-driven", 9)])
+def test_points_that_leave_a_boundary_empty_are_refused(problem, least, tmp_path):
+    settings = {"problem": problem, "steps": 2, "arms": ("raw",), "constants": None}
+    for points in (1, least - 1):
+        with pytest.raises(InputError, match=f"--points {points} leave .* empty; use {least} or more"):
+            run(tmp_path / "few.h5", points=points, **settings)
+    assert not list(tmp_path.iterdir())
+    run(tmp_path / "few.h5", points=least, **settings)
+    assert np.isfinite(pde_answers(tmp_path / "few.h5")[0].loss["raw"].value)
+
+
 def test_errors_are_relative():
     known = np.array([[3.0, 0.0], [0.0, 4.0]])
     found = errors_of(np.stack([known, 1.1 * known, known + np.array([[0.0, 1.0], [0.0, 0.0]])]), known)
