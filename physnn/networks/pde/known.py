@@ -37,20 +37,24 @@ def read_reference(path: Path, problem: PdeProblem) -> Reference:
     """Solution of a problem from a file of numbers.
 
     Rows hold the inputs and then the outputs; or, as COMSOL exports them, the coordinates and then the outputs at the
-    times that a line of the head names with ``t=``.  Lines that begin with % or # are no numbers; ``.xz`` may end the
-    name.
+    times that a line of the head names with ``t=``.  Lines that begin with % or # are no numbers, nor is a first line
+    that names the columns; ``.xz`` may end the name.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or has other columns.
+        If the file cannot be read, has other columns or no numbers, or if the solution is 0 or its square overflows.
     """
     inputs, outputs = len(problem.inputs), len(problem.outputs)
     try:
         packed = path.read_bytes()
         lines = (lzma.decompress(packed) if path.suffix == ".xz" else packed).decode().splitlines()
         comma = "," if path.name.removesuffix(".xz").endswith(".csv") else None
-        rows = np.loadtxt([x for x in lines if x[:1] not in ("%", "#")], delimiter=comma, ndmin=2)
+        body = [x for x in lines if x.strip() and x[:1] not in ("%", "#")]
+        named = [x.strip() for x in body[0].split(comma)] == [*problem.inputs, *problem.outputs] if body else False
+        if not body[named:]:
+            raise ValueError("it holds no numbers")
+        rows = np.loadtxt(body[named:], delimiter=comma, ndmin=2)
     except (OSError, ValueError, lzma.LZMAError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the reference {path}: {error}; it has a row of numbers a point") from None
     heads = [[float(t) for t in re.findall(r"t=([0-9.eE+-]+)", x)] for x in lines if x.startswith("%")]
@@ -60,9 +64,15 @@ def read_reference(path: Path, problem: PdeProblem) -> Reference:
         values = rows[:, inputs - 1 :].reshape(-1, outputs)
         rows = np.hstack([place, np.tile(times, len(rows))[:, None], values])
     rows = rows[np.isfinite(rows).all(1)]
-    if rows.shape[1] != inputs + outputs or not len(rows):
+    if not len(rows):
+        raise InputError(f"the reference {path} has no row of finite numbers; it needs one a point")
+    if rows.shape[1] != inputs + outputs:
         wanted = ", ".join((*problem.inputs, *problem.outputs))
         raise InputError(f"the reference {path} has {rows.shape[1]} columns; {problem.name} needs {wanted}")
+    with np.errstate(over="ignore"):
+        scale = float((rows[:, inputs:] ** 2).mean())
+    if not 0 < scale < np.inf:
+        raise InputError(f"the solution in {path} is 0 or too large, and errors are relative to it; name another file")
     return Reference(rows[:, :inputs], rows[:, inputs:], path.name)
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
+from physnn.bundled import data_folder
 from physnn.errors import InputError
 from physnn.networks.pde.domains import Ball, Region, halton
 from physnn.networks.pde.equations import Derivative, Sizes, laplacian, residuals
@@ -180,3 +181,21 @@ def test_references_of_users(tmp_path):
 def test_means_of_the_inputs():
     assert PROBLEMS["poisson"].means() == (0, 0) and PROBLEMS["heat-long"].means() == (0.5, 0.5, 50)
     assert Derivative(0) != laplacian()
+
+
+def test_references_have_heads_and_a_scale(tmp_path):
+    problem = PROBLEMS["poisson"]
+    ours = read_reference(data_folder() / "pinnacle" / "poisson.csv", problem)
+    assert ours.points == pytest.approx(problem.reference().points) and len(ours.values) == 500
+    path = tmp_path / "known.csv"
+    for text, words in (
+        ("", "holds no numbers"),
+        ("x,y,u\n", "holds no numbers"),
+        ("y,x,u\n0,0,1\n", "row of numbers a point"),
+        ("0,0,nan\n", "no row of finite numbers"),
+        ("0,0,0\n1,0,0\n", "is 0 or too large"),
+        ("0,0,1e200\n", "is 0 or too large"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=words):
+            read_reference(path, problem)
