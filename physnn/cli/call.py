@@ -80,6 +80,7 @@ class Call:
         own = {f.name: options.pop(f.name) for f in fields(cls) if f.name in options}
         own["out"] = own["out"] or Path(out)
         check_folder(own["out"])
+        check_no_link(own["out"])
         check_no_link(own["out"].with_suffix(".png"))  # the figure's
         if own.get("observable") == "":
             raise InputError("--observable is empty; name one, or leave it out")

@@ -201,6 +201,8 @@ class Parts:
     def check(self) -> None:
         """Raise InputError if the folder is a link, or holds anything but files: writing there would lead elsewhere."""
         check_no_link(self.folder)
+        if self.folder.is_file():
+            raise InputError(f"{self.folder} is a file where a folder of parts goes: look at it and remove it")
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder) as entries:
             for entry in entries:
                 if entry.is_symlink() or entry.is_dir():
@@ -230,7 +232,8 @@ class Parts:
         write_bytes(self.folder / "recipe.json", json.dumps(dict(recipe), indent=1, sort_keys=True).encode())
 
     def begin_anew(self) -> None:
-        """Remove what is there, and leave the mark that the finished file, if there is one, does not count."""
+        """Remove what is there, and leave the mark that the finished file does not count; errors as for `check`."""
+        self.check()
         self.remove()
         self.folder.mkdir(exist_ok=True)
         note_down(self.folder / ANEW)

@@ -9,6 +9,7 @@ import pytest
 
 from physnn import api
 from physnn.cli import run
+from physnn.cli.call import Call
 from physnn.errors import InputError
 from physnn.jobs.locks import read_holder
 from physnn.jobs.progress import write_note
@@ -108,3 +109,26 @@ def test_dangling_links_make_no_file(tmp_path, mine, capsys):
         link.unlink()
     assert not (tmp_path / "new").exists()
     assert run(["sweep-temperature", *WORDS, "--out", str(tmp_path / "work" / "t.h5")]) == 0, "without links it runs"
+
+
+def test_a_restart_leaves_nothing_in_a_folder_that_parts_link_to(tmp_path, mine):
+    parts, there = Parts(tmp_path / "work" / "t.h5"), tmp_path / "elsewhere"
+    there.mkdir()
+    parts.folder.symlink_to(there)
+    with pytest.raises(InputError, match="symbolic link"):
+        parts.begin_anew()
+    assert not list(there.iterdir()) and parts.folder.is_symlink()
+    parts.folder.unlink()
+    parts.folder.write_bytes(PRECIOUS)
+    with pytest.raises(InputError, match="look at it and remove it"):
+        parts.begin_anew()
+    assert parts.folder.read_bytes() == PRECIOUS
+
+
+def test_a_linked_file_is_refused_before_its_command_begins(tmp_path, mine):
+    for target in (mine, tmp_path / "new"):
+        link = tmp_path / "work" / "t.h5"
+        link.symlink_to(target)
+        with pytest.raises(InputError, match="symbolic link"):
+            Call.of({"out": link}, "t.h5")
+        link.unlink()
