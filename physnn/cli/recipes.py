@@ -92,14 +92,7 @@ def sweep_percolation_command(**options: Any) -> None:
     """
     from physnn.samples.percolation.recipe import PercolationSweep
 
-    call = Call.of(options, "sweep-percolation.h5")
-    call = replace(call, observable=call.observable or OF_PERCOLATION[0])
-    if call.device == "cuda":
-        raise InputError("percolation runs on the CPU; leave --device out")
-    settings = call.settings(PercolationSweep, options)
-    from physnn import api
-
-    run_and_print("sweep-percolation", api.recipe("percolation", call.out, call.extend, **settings), call)
+    _sweep_on_cpu("percolation", PercolationSweep, OF_PERCOLATION[0], "percolation runs", options)
 
 
 @click.command("sweep-coupling", cls=opt.RecipeCommand, recipes=(COUPLING_RECIPE,))
@@ -120,15 +113,22 @@ def sweep_coupling_command(**options: Any) -> None:
 
     A rerun continues where an interrupted one stopped.
     """
-    from physnn import api
     from physnn.samples.coupling.recipe import CouplingSweep
 
-    call = Call.of(options, "sweep-coupling.h5")
-    call = replace(call, observable=call.observable or OF_OSCILLATORS[0])
+    _sweep_on_cpu("coupling", CouplingSweep, OF_OSCILLATORS[0], "oscillators run", options)
+
+
+def _sweep_on_cpu(kind: str, recipe: type[Any], observable: str, runs: str, options: dict[str, Any]) -> None:
+    """Run a sweep of a kind that has no kernel for a GPU, and print its answer."""
+    from physnn import api
+
+    command = f"sweep-{kind}"
+    call = Call.of(options, f"{command}.h5")
+    call = replace(call, observable=call.observable or observable)
     if call.device == "cuda":
-        raise InputError("oscillators run on the CPU; leave --device out")
-    settings = call.settings(CouplingSweep, options)
-    run_and_print("sweep-coupling", api.recipe("coupling", call.out, call.extend, **settings), call)
+        raise InputError(f"{runs} on the CPU; leave --device out")
+    settings = call.settings(recipe, options)
+    run_and_print(command, api.recipe(kind, call.out, call.extend, **settings), call)
 
 
 @click.command("eos", cls=opt.RecipeCommand, recipes=("physnn.samples.training.equation_of_state:StateTraining",))
@@ -227,11 +227,12 @@ def _print_core_hours(recipe: Any, call: Call) -> None:
 def _print_pde(out: Path, figure: Path, as_json: bool) -> None:
     """Print errors of all arms in the end, and what may be claimed of them at every mark."""
     from physnn.answers.training.pde import pde_answers, width_table
+    from physnn.store.hdf5 import write_bytes
 
     answers = pde_answers(out)
     widths = out.with_name(f"{out.stem}-widths.csv")
     if several := len(answers) > 1:
-        widths.write_text(width_table(answers))
+        write_bytes(widths, width_table(answers).encode())
     if as_json:
         print_json({"file": str(out), "figure": str(figure), "widths": [each.as_json() for each in answers]})
         return
