@@ -5,8 +5,8 @@ Expansion", which reports a better fit.  Here every form of the input is trained
 `physnn.expansion_law` says the constants are, its parts, other scalings of the input, and raw networks from other seeds
 as the null.  Errors are compared at every mark of the training.  A second run appends four constants of 1 GeV.
 
-Run: python sims/equation_of_state.py [FOLDER [SEEDS [STEPS]]]; 16 seeds and 5,000 steps take 50 minutes of two cores.
-Trained networks are kept in the folder, so that it continues.
+Run: python sims/equation_of_state.py [FOLDER [SEEDS [STEPS [RUN ...]]]]; 16 seeds and 5,000 steps take 50 minutes of
+two cores.  Trained networks are kept in the folder, so that it continues.
 """
 
 import sys
@@ -22,10 +22,11 @@ RUNS = {"mean": {}, "four": {"constants": (1.0, 1.0, 1.0, 1.0), "arms": ("raw", 
 """Names and settings of the runs: the mean temperature as the constant, and four constants of 1 GeV."""
 
 
-def main(folder: str = "sims/output", seeds: str = "16", steps: str = "5000") -> None:
-    """Train, print errors and claims, and draw the first run."""
+def main(folder: str = "sims/output", seeds: str = "16", steps: str = "5000", *names: str) -> None:
+    """Train, print errors and claims of all runs or those named, and draw the first one."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for name, settings in RUNS.items():
+    for name in names or tuple(RUNS):
+        settings = RUNS[name]
         start, out = time.perf_counter(), Path(folder) / f"eos_{name}.h5"
         recipe = api.recipe("train-eos", seeds=tuple(range(int(seeds))), steps=int(steps), **settings)
         api.run(recipe, out)
@@ -36,7 +37,8 @@ def main(folder: str = "sims/output", seeds: str = "16", steps: str = "5000") ->
         for c in answer.claims:
             print(f"{name}, {c.form} after {c.mark}: {c.difference} in log10, p = {c.p_value:.1g}: {c.verdict}")
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
-    print(plot_state(Path(folder) / "eos_mean.h5", FIGURE))
+    if "mean" in (names or RUNS):
+        print(plot_state(Path(folder) / "eos_mean.h5", FIGURE))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ Where constants change something, all parts of the law, more steps of the bias, 
 trained, too.
 
 Run: python sims/pde.py [FOLDER [SEEDS [STEPS [PROBLEM ...]]]]; 8 seeds and 1,000 steps take 7 minutes of one core.
-With ``paper`` for SEEDS the networks, points, steps and seeds are the source's: thousands of core-hours, which are
+With ``large`` for SEEDS the networks and steps are the source's, with six seeds and fewer points: an hour of one core
+for a problem in two dimensions.  With ``paper`` points and seeds are its own, too: thousands of core-hours, which are
 printed first.  Trained networks are kept in the folder, so that it continues.
 """
 
@@ -32,6 +33,9 @@ CLOSER = ("poisson-nd", "lid-driven")
 """Arms of all problems, further ones, and the problems that have these: where constants change something."""
 SMALL = {"width": (32,), "depth": 3, "points": 256}
 """Networks and points of the usual run."""
+LARGE = {"width": (100,), "depth": 5, "points": 512, "steps": 20_000, "seeds": tuple(range(6))}
+"""Networks and steps of the source, at fewer points; arms are `ARMS_OF_LARGE`."""
+ARMS_OF_LARGE = ("raw", "other", "expanded", "law")
 
 
 def main(folder: str = "sims/output", seeds: str = "8", steps: str = "1000", *names: str) -> None:
@@ -39,13 +43,15 @@ def main(folder: str = "sims/output", seeds: str = "8", steps: str = "1000", *na
     Path(folder).mkdir(parents=True, exist_ok=True)
     answers = {}
     for name in names or tuple(PROBLEMS):
-        settings = SMALL | {"steps": int(steps), "seeds": tuple(range(int(seeds)))} if seeds != "paper" else PAPER
-        arms = ARMS + FURTHER * (name in CLOSER)
-        points = {"points": PROBLEMS[name].paper.domain} if seeds == "paper" else {}
-        recipe = api.recipe("train-pde", problem=name, arms=arms, **settings, **points)
         if seeds == "paper":
-            print(f"{name}: {plan(recipe, 1)['seconds'] / 3600:.0f} core-hours", flush=True)
-        start, out = time.perf_counter(), Path(folder) / f"pde_{name}.h5"
+            settings = PAPER | {"points": PROBLEMS[name].paper.domain}
+        else:
+            settings = LARGE if seeds == "large" else SMALL | {"steps": int(steps), "seeds": tuple(range(int(seeds)))}
+        arms = ARMS_OF_LARGE if seeds == "large" else ARMS + FURTHER * (name in CLOSER)
+        recipe = api.recipe("train-pde", problem=name, arms=arms, **settings)
+        if seeds in ("large", "paper"):
+            print(f"{name}: {plan(recipe, 1)['seconds'] / 3600:.1f} core-hours", flush=True)
+        start, out = time.perf_counter(), Path(folder) / f"pde_{name}{'_large' * (seeds == 'large')}.h5"
         api.run(recipe, out, jobs=1, extend=out.exists())
         (answers[name],) = pde_answers(out)
         answer = answers[name]
