@@ -27,8 +27,6 @@ Results = Mapping[str, Arrays]
 """Arrays of finished tasks, by task key."""
 OPERATIONS = 1e15
 """Operations per second that no machine of ours exceeds, to say what is beyond waiting for."""
-WORD = 8.0
-"""Bytes of a number in a file, at most."""
 
 
 class Sample:
@@ -240,8 +238,8 @@ class Sample:
         total = 0.0
         for size in self.sizes():
             lengths = {name: len(axis) for name, axis in self.axes(size).items()}
-            total += sum(math.prod(lengths.get(d, 1) for d in q.axes) for q in self.quantities(size).values())
-        return WORD * total
+            total += sum(q.width * math.prod(lengths.get(d, 1) for d in q.axes) for q in self.quantities(size).values())
+        return total
 
     def disk_bytes(self) -> float:
         """Space on the disk needed at most, with the parts, in bytes."""

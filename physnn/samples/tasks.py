@@ -42,13 +42,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class Measured:
-    """A quantity that tasks measure: symbol, unit, meaning, and the axes along which it is kept."""
+    """A quantity that tasks measure: symbol, unit, meaning, axes along which it is kept, bytes of a number at most."""
 
     symbol: str
     unit: str
     meaning: str
     axes: tuple[str, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    width: float = 8.0
 
     def attributes(self) -> dict[str, Any]:
         """Attributes in a file."""

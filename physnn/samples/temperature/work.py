@@ -100,7 +100,8 @@ class TemperatureSample(Sample):
         sites = WORDS if self.recipe.algorithm == "multispin" else ("row", "column")
         found["state_colours"] = Measured("", "", "state colours of the chain", (*chain, *sites))
         found["state_generator"] = Measured("", "", "state generator of the chain", (*chain, *words))
-        found["snapshots"] = Measured("", "", "snapshots of the chain", (*chain, "snapshot", "row", "column"))
+        kept = (*chain, "snapshot", "row", "column")
+        found["snapshots"] = Measured("", "", "snapshots of the chain", kept, width=1.0)
         return found | (ladder_quantities(chain) if self.recipe.tempering else {})
 
     def split(self, size: int) -> dict[str, int]:

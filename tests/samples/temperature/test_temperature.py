@@ -24,6 +24,7 @@ from physnn.samples.temperature import ladder, work
 from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, write_part
+from physnn.store.snapshots import read_snapshots
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import interrupt, rerun
 
@@ -78,7 +79,9 @@ def test_extending_equals_running_at_once(tmp_path, algorithm):
         run(parts, L=(4, 6), extend=True, sweeps=200)
     run(whole, **settings)
     assert content_digest(parts) == content_digest(whole)
-    assert read_sweep(whole).sizes[4]["snapshots"].values.shape == (3, 2, 7, 4, 4)
+    kept = read_snapshots(whole)
+    assert list(kept) == [4, 6] and kept[4].colours.shape == (3, 2, 7, 4, 4) and kept[4].q == 2
+    assert np.array_equal(kept[4].spins.mean((-2, -1)), read_sweep(whole).sizes[4]["m"].values[:, :, 39::40])
 
 
 def test_a_second_run_does_nothing_and_another_recipe_is_refused(tmp_path, network_file):
