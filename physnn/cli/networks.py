@@ -283,7 +283,7 @@ def replicas_command(
     from physnn.analysis.replicas.embedding import Reduction
     from physnn.answers.replicas import STUDY_DISTANCES, save_distances, study_replicas, with_reduction
     from physnn.answers.replicas import study_json as plain
-    from physnn.cli.recipes import print_form_replicas
+    from physnn.cli.training.equations import print_form_replicas
     from physnn.figures.replicas import replicas_figure
     from physnn.figures.style import save
     from physnn.store.ensemble_file import check_distance_file, read_ensembles

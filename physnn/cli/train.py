@@ -11,7 +11,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, read_config, resolve_device
 from physnn.cli.output import print_json, print_table
-from physnn.cli.recipes import eos, pde
+from physnn.cli.training.equations import eos, pde
 
 if TYPE_CHECKING:
     from physnn.store.ensemble_file import EnsembleFile

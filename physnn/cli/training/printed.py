@@ -1,0 +1,28 @@
+"""What commands of networks trained in several forms print alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from physnn.cli.call import Call, planned
+
+CLAIM_HEADER = ["arm", "steps", "log10(error / raw)", "p, all marks", "a smaller error than raw"]
+"""Columns of a table of claims."""
+
+
+def claim_rows(claims: Sequence[Any]) -> list[list[str]]:
+    """Rows of a table of claims; seeds that are not compared are told beside the verdict."""
+    told = [f"{c.verdict}; {c.left_out} diverged, left out" if c.left_out else c.verdict for c in claims]
+    return [
+        [c.form, f"{c.mark:,}", str(c.difference), f"{c.p_value:.2g}", verdict]
+        for c, verdict in zip(claims, told, strict=True)
+    ]
+
+
+def print_core_hours(recipe: Any, call: Call) -> None:
+    """Print what a large run takes, before it begins."""
+    plan = planned(recipe, call)
+    click.echo(f"about {plan['seconds'] * plan['jobs'] / 3600:.3g} core-hours; stop and go on at any time", err=True)
