@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.output import progress_bar
+from physnn.cli.output import print_power, progress_bar
 from physnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -134,9 +134,11 @@ def run_recipe(title: str, recipe: Any, call: Call) -> tuple[int, int]:
 
 def planned(recipe: Any, call: Call) -> dict[str, Any]:
     """Tasks, seconds, memory and file size of a recipe, see `physnn.samples.cost.plan`."""
+    from physnn.analysis.statistics.plain import to_json
     from physnn.samples.cost import plan
 
-    return plan(recipe, call.run["jobs"])
+    power = {"power": to_json(recipe.power())} if hasattr(recipe, "power") else {}
+    return plan(recipe, call.run["jobs"]) | power
 
 
 def check_measured(recipe: Recipe, observable: str) -> None:
@@ -163,6 +165,8 @@ def finished(title: str, recipe: Any, call: Call, name: str = "task") -> int | N
 
     if call.observable:
         check_measured(recipe, call.observable)
+    if hasattr(recipe, "power") and not (call.as_json or call.quiet):
+        print_power(recipe.power(), "power before data", before=not call.dry_run)
     if call.dry_run:
         print_plans({name: planned(recipe, call)}, call.as_json)
         return None

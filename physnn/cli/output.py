@@ -6,13 +6,14 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from physnn.analysis.statistics.power import Power
     from physnn.jobs.run import Progress
 
 PLAIN_INTERVAL = 30.0
@@ -83,14 +84,32 @@ def _plain_lines(title: str) -> Progress:
     return show
 
 
-def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
-    """Print a table on stdout."""
+def print_table(title: str, header: list[str], rows: list[list[str]], err: bool = False) -> None:
+    """Print a table on stdout, or on stderr."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    click.echo(title)
+    click.echo(title, err=err)
     table = Table(*header, box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    width = None if (sys.stderr if err else sys.stdout).isatty() else 110
+    Console(width=width, stderr=err).print(table)
+
+
+def print_power(rows: Sequence[Power], title: str, before: bool = False) -> None:
+    """Print how many seeds show effects; ``before`` an answer that is for stdout, on stderr."""
+    header = ["effect", "size", "scatter of a seed's difference", "seeds for 80 %", "these seeds show"]
+    cells = [
+        [
+            each.meaning,
+            f"{each.effect:.2g}",
+            f"{each.scatter:.2g} ({each.source})",
+            f"{each.seeds:,}",
+            f"{each.visible:.2g}",
+        ]
+        for each in rows
+    ]
+    if cells:
+        print_table(title, header, cells, before)

@@ -7,18 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special
 
-from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.estimate import Estimate, deviation
 from physnn.analysis.statistics.pairs import PairedDifference, paired_difference
+from physnn.analysis.statistics.power import LEVEL, Power, draws_needed, power_table
 from physnn.errors import InputError
 
-LEVEL = 0.05
-"""Probability of a false alarm over all marks of a comparison (convention; Bonferroni)."""
-POWER = 0.8
-"""Probability with which a difference of the smallest size that matters is to be seen (convention)."""
 MATTERS = 0.05
 """Smallest difference that matters, in log10 of an error: 12 % (convention)."""
+EFFECTS = {"smallest that matters": MATTERS, "half the error": math.log10(2)}
+"""Sizes of effects in log10 of an error, by meaning, where the source of a claim gives none in numbers."""
 CONTROLS = {"expanded": ("law", "init", "step")}
 """Forms that may be explained by others, and by which."""
 ONLY_CONTROLS = ("law", "init", "step")
@@ -36,7 +34,7 @@ class Claim:
     mark : int
         Steps of training.
     difference : Estimate
-        Mean of log10(error of the form / error of the baseline) over seeds, with its error.
+        Mean over seeds of log10(error of the form / error of the baseline), or of the difference itself.
     p_value : float
         Of no difference, times the number of marks, 1 at most.
     verdict : str
@@ -62,6 +60,7 @@ def claims(
     baseline: str,
     controls: Sequence[str] = (),
     matters: float = MATTERS,
+    logs: bool = True,
 ) -> tuple[Claim, ...]:
     """Judgement of a form at every mark.
 
@@ -77,7 +76,9 @@ def claims(
     form, baseline, controls : str, str, sequence of str
         What is judged, against what, and what may explain it.
     matters : float
-        Smallest difference of log10(error) that matters.
+        Smallest difference that matters.
+    logs : bool
+        Whether logarithms of errors are compared, which is scale free, or the errors themselves.
 
     Raises
     ------
@@ -86,28 +87,28 @@ def claims(
     """
     if missing := [name for name in (form, baseline, *controls) if name not in errors]:
         raise InputError(f"there is no {missing[0]!r} among {', '.join(errors)}")
-    if any(not (np.isfinite(e).all() and (e > 0).all()) for e in errors.values()):
+    if any(not (np.isfinite(e).all() and (not logs or (e > 0).all())) for e in errors.values()):
         raise InputError("errors are compared by their logarithms and must be finite and above 0")
-    logs = {name: np.log10(errors[name]) for name in (form, baseline, *controls)}
+    compared = {name: np.log10(errors[name]) if logs else errors[name] for name in (form, baseline, *controls)}
     found = []
     for k, mark in enumerate(marks):
-        d = paired_difference(logs[form][:, k], logs[baseline][:, k])
+        d = paired_difference(compared[form][:, k], compared[baseline][:, k])
         p = min(1.0, d.p_value * len(marks))
-        found.append(Claim(form, baseline, mark, d.estimate, p, _verdict(d, p, logs, k, len(marks), matters)))
+        found.append(Claim(form, baseline, mark, d.estimate, p, _verdict(d, p, compared, k, len(marks), matters)))
     return tuple(found)
 
 
-def _verdict(d: PairedDifference, p: float, logs: Mapping[str, np.ndarray], k: int, marks: int, matters: float) -> str:
-    """Verdict of a difference; the first two of the logarithms are those of the form and the baseline."""
-    form, baseline, *controls = logs
+def _verdict(d: PairedDifference, p: float, by: Mapping[str, np.ndarray], k: int, marks: int, matters: float) -> str:
+    """Verdict of a difference; the first two of what is compared are those of the form and the baseline."""
+    form, baseline, *controls = by
     low, high = d.estimate.interval(0.95)
     # Also where it is surely not 0: what is too small to matter is no claim.
     if (most := max(0.0, -low, high)) < matters:
         return f"absent (smaller than {most:.2g})"
     if p < LEVEL:
         for name in controls:
-            own = paired_difference(logs[name][:, k], logs[baseline][:, k])
-            rest = paired_difference(logs[form][:, k], logs[name][:, k])
+            own = paired_difference(by[name][:, k], by[baseline][:, k])
+            rest = paired_difference(by[form][:, k], by[name][:, k])
             below, above = rest.estimate.interval(0.95)
             same = own.p_value * marks < LEVEL and own.estimate.value * d.estimate.value > 0
             if same and max(-below, above) < max(matters, abs(d.estimate.value) / 2) and below <= 0 <= above:
@@ -117,37 +118,63 @@ def _verdict(d: PairedDifference, p: float, logs: Mapping[str, np.ndarray], k: i
 
 
 def seeds_needed(d: PairedDifference, matters: float = MATTERS, marks: int = 1) -> int:
-    """Number of seeds from which a difference that matters is seen with the probability `POWER`."""
-    scatter = d.estimate.error * math.sqrt(d.n) / float(special.stdtrit(d.estimate.dof, 0.841345))
-    quantiles = -float(special.ndtri(LEVEL / (2 * marks))) + float(special.ndtri(POWER))
-    return max(d.n + 1, math.ceil((quantiles * scatter / matters) ** 2))
+    """Number of seeds from which a difference that matters is seen with `physnn.analysis.statistics.power.POWER`."""
+    return max(d.n + 1, draws_needed(deviation(d.estimate) * math.sqrt(d.n), matters, marks))
 
 
-def arm_claims(errors: Mapping[str, np.ndarray], marks: Sequence[int], every: bool = False) -> tuple[Claim, ...]:
-    """Judgements of all arms against ``raw`` at every mark; none without it, or with one seed.
+def power_of(told: Sequence[Claim], effects: Mapping[str, float] = EFFECTS) -> tuple[Power, ...]:
+    """Seeds that show effects by meaning, given the scatter of every form at the last mark of its claims."""
+    last = {claim.form: claim for claim in told}
+    marks = len({claim.mark for claim in told})
+    return tuple(
+        row
+        for form, claim in last.items()
+        for row in power_table(
+            effects,
+            {f"{form}, measured": deviation(claim.difference) * math.sqrt(claim.difference.dof + 1)},
+            round(claim.difference.dof) + 1,
+            marks,
+        )
+    )
+
+
+def arm_claims(
+    errors: Mapping[str, np.ndarray],
+    marks: Sequence[int],
+    every: bool = False,
+    baseline: str = "raw",
+    controls: Mapping[str, Sequence[str]] = CONTROLS,
+    matters: float = MATTERS,
+    logs: bool = True,
+) -> tuple[Claim, ...]:
+    """Judgements of all arms against a baseline at every mark; none without it, or with one seed.
 
     Parameters
     ----------
     errors : mapping
-        Errors by arm, ``(seeds, marks)``.  An arm is judged over the seeds whose errors are finite and above 0 in it,
-        in ``raw`` and in its controls, and not at all where fewer than two are left.
+        Errors by arm, ``(seeds, marks)``.  An arm is judged over the seeds whose errors are sound in it, in the
+        baseline and in its controls, and not at all where fewer than two are left: finite, and above 0 for logarithms.
     marks : sequence of int
         Steps at which they were recorded.
     every : bool
         Whether the controls of others are judged, too.
+    baseline, controls : str, mapping
+        What arms are compared with, and what may explain each.
+    matters, logs : float, bool
+        See `claims`.
     """
-    if "raw" not in errors:
+    if baseline not in errors:
         return ()
-    sound = {arm: np.isfinite(each).all(1) & (each > 0).all(1) for arm, each in errors.items()}
+    sound = {arm: (np.isfinite(each) & ((each > 0) | (not logs))).all(1) for arm, each in errors.items()}
     found: list[Claim] = []
     for arm in errors:
-        if arm == "raw" or (arm in ONLY_CONTROLS and not every):
+        if arm == baseline or (arm in ONLY_CONTROLS and not every):
             continue
-        controls = [name for name in CONTROLS.get(arm, ()) if name in errors]
-        compared = (arm, "raw", *controls)
+        known = [name for name in controls.get(arm, ()) if name in errors]
+        compared = (arm, baseline, *known)
         seeds = np.all([sound[name] for name in compared], axis=0)
         if seeds.sum() >= 2:
             kept = {name: errors[name][seeds] for name in compared}
-            told = claims(kept, marks, arm, "raw", controls)
+            told = claims(kept, marks, arm, baseline, known, matters, logs)
             found += [replace(claim, left_out=int((~seeds).sum())) for claim in told]
     return tuple(found)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from physnn.analysis.statistics.claims import Claim, arm_claims
+from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
+from physnn.analysis.statistics.power import Power
 from physnn.errors import InputError
 from physnn.store.sweep_file import SweepFile, read_sweep
 
@@ -20,7 +21,8 @@ class StateAnswer:
     """Arms of a training on the equation of state.
 
     ``loss`` and ``chi2`` are means over seeds of the final mean squared deviation and chi^2/n, ``bag`` of the largest
-    share of the energy density that comes from dm/dT, by arm; ``claims`` judge every arm at every mark.
+    share of the energy density that comes from dm/dT, by arm; ``claims`` judge every arm at every mark, and
+    ``power`` is how many seeds would show effects at the last.
     """
 
     seeds: int
@@ -29,6 +31,7 @@ class StateAnswer:
     chi2: dict[str, Estimate]
     bag: dict[str, Estimate]
     claims: tuple[Claim, ...]
+    power: tuple[Power, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -56,11 +59,13 @@ def state_answer(path: Path | str) -> StateAnswer:
     marks = tuple(int(t) for t in found["mark"])
     errors = {arm: found["loss"][k] for k, arm in enumerate(arms)}
     share = np.abs(found["bag"] / found["e"]).max(-1)
+    claimed = arm_claims(errors, marks)
     return StateAnswer(
         len(found["seed"]),
         marks,
         {arm: mean_over(errors[arm][:, -1]) for arm in arms},
         {arm: mean_over(found["chi2"][k, :, -1]) for k, arm in enumerate(arms)},
         {arm: mean_over(share[k]) for k, arm in enumerate(arms)},
-        arm_claims(errors, marks),
+        claimed,
+        power_of(claimed),
     )

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from physnn.analysis.statistics.claims import Claim, arm_claims
+from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
+from physnn.analysis.statistics.power import Power
 from physnn.errors import InputError
 from physnn.store.sweep_file import SweepFile, read_sweep
 
@@ -21,7 +22,8 @@ class PdeAnswer:
     """Arms of a training on a differential equation, for one width.
 
     ``error``, ``max_error`` and ``loss`` are means over seeds in the end by arm, of seeds whose training stayed finite;
-    ``diverged`` counts the others.  ``claims`` judge the error of every arm at every mark.
+    ``diverged`` counts the others.  ``claims`` judge the error of every arm at every mark, and ``power`` is
+    how many seeds would show effects at the last.
     """
 
     problem: str
@@ -33,6 +35,7 @@ class PdeAnswer:
     loss: dict[str, Estimate]
     diverged: dict[str, int]
     claims: tuple[Claim, ...]
+    power: tuple[Power, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -70,7 +73,9 @@ def pde_answers(path: Path | str) -> tuple[PdeAnswer, ...]:
         diverged = {arm: int((~each).sum()) for arm, each in sound.items()}
         ended = ends("error"), ends("max_error"), ends("loss"), diverged
         claimed = arm_claims(errors, marks, every=True)
-        found.append(PdeAnswer(sweep.recipe["problem"], width, len(arrays["seed"]), marks, *ended, claimed))
+        found.append(
+            PdeAnswer(sweep.recipe["problem"], width, len(arrays["seed"]), marks, *ended, claimed, power_of(claimed))
+        )
     return tuple(found)
 
 

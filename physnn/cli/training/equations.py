@@ -10,7 +10,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, resolve_device
 from physnn.cli.output import print_json, print_table, progress_bar
-from physnn.cli.training.printed import CLAIM_HEADER, claim_rows, print_core_hours
+from physnn.cli.training.printed import print_claims, print_core_hours
 from physnn.errors import InputError
 
 
@@ -50,8 +50,7 @@ def print_state(call: Call) -> None:
     rows = [[arm, str(answer.loss[arm]), str(answer.chi2[arm]), f"{answer.bag[arm].value:.1%}"] for arm in answer.loss]
     header = ["arm", "mean squared deviation", "chi2/n", "largest share of dm/dT in e"]
     print_table(f"{answer.seeds} seeds after {answer.marks[-1]:,} steps, errors over seeds", header, rows)
-    if told := claim_rows(answer.claims):
-        print_table("claims, paired by seed", CLAIM_HEADER, told)
+    print_claims(answer.claims, answer.power)
     click.echo(f"networks {out}\nfigure   {figure}")
 
 
@@ -113,8 +112,7 @@ def print_pde(call: Call) -> None:
         header = ["arm", "relative L2 error", "largest error", "loss", "diverged"]
         title = f"{answer.problem}, width {answer.width}: {answer.seeds} seeds after {answer.marks[-1]:,} steps"
         print_table(f"{title}, errors over seeds", header, rows)
-        if told := claim_rows(answer.claims):
-            print_table("claims, paired by seed", CLAIM_HEADER, told)
+        print_claims(answer.claims, answer.power)
     click.echo(f"networks {out}\nfigure   {figure}")
     if several:
         click.echo(f"widths   {widths}\nlaw      physnn fit {widths} --observable raw --at-criticality")

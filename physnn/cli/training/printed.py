@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from physnn.cli.call import Call, planned
+from physnn.cli.output import print_power, print_table
 
 CLAIM_HEADER = ["arm", "steps", "log10(error / raw)", "p, all marks", "a smaller error than raw"]
 """Columns of a table of claims."""
@@ -20,6 +21,13 @@ def claim_rows(claims: Sequence[Any]) -> list[list[str]]:
         [c.form, f"{c.mark:,}", str(c.difference), f"{c.p_value:.2g}", verdict]
         for c, verdict in zip(claims, told, strict=True)
     ]
+
+
+def print_claims(told: Sequence[Any], power: Sequence[Any]) -> None:
+    """Print a table of claims and how many seeds would have shown effects, where there are any claims."""
+    if rows := claim_rows(told):
+        print_table("claims, paired by seed", CLAIM_HEADER, rows)
+        print_power(power, f"power after {told[-1].mark:,} steps")
 
 
 def print_core_hours(recipe: Any, call: Call) -> None:

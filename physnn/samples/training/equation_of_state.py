@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,8 @@ STEP_OPERATIONS = 2e7
 
 class StateTraining(FormTraining):
     """Recipe of networks trained on the equation of state."""
+
+    pilots: ClassVar[Mapping[str, float]] = {"200 steps": 0.16, "5,000 steps": 0.6}
 
     kind: Literal["train-eos"] = "train-eos"
     arms: Annotated[tuple[Literal[ARMS], ...], Field(min_length=1)] = Field(  # type: ignore[valid-type]

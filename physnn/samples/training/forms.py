@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
+from physnn.analysis.statistics.claims import EFFECTS
+from physnn.analysis.statistics.power import Power, power_table
 from physnn.networks.forms import Trainee, train_to_marks
 from physnn.samples.base import Growth, Recipe, more
 from physnn.samples.sample import Sample
@@ -27,6 +29,10 @@ class FormTraining(Recipe):
     grows: ClassVar[Mapping[str, Growth]] = {"arms": more, "seeds": more}
     first_mark: ClassVar[int] = 10
     """First step at which errors are recorded."""
+    effects: ClassVar[Mapping[str, float]] = EFFECTS
+    """Sizes of effects by meaning, in the unit of the claims."""
+    pilots: ClassVar[Mapping[str, float]] = {}
+    """Standard deviations of paired differences of single seeds by what they were seen in."""
 
     arms: tuple[str, ...]
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = Field(
@@ -49,6 +55,10 @@ class FormTraining(Recipe):
         """Steps at which errors are recorded: 1, 2 and 5 times powers of ten from the first mark on, and the last."""
         every = [m * 10**k for k in range(9) for m in (1, 2, 5)]
         return (*(t for t in every if self.first_mark <= t < self.steps), self.steps)
+
+    def power(self) -> tuple[Power, ...]:
+        """Seeds that show the effects, before there are data: with the scatter that pilots or bounds say."""
+        return power_table(self.effects, self.pilots, len(self.seeds), len(self.marks()))
 
 
 class FormSample(Sample):

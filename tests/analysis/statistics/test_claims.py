@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.analysis.statistics.claims import arm_claims, claims, seeds_needed
+from physnn.analysis.statistics.claims import arm_claims, claims, power_of, seeds_needed
 from physnn.analysis.statistics.pairs import paired_difference
+from physnn.analysis.statistics.power import draws_needed, power_table, visible_effect
 from physnn.errors import InputError
 
 MARKS = (10, 100, 1000)
@@ -86,3 +87,38 @@ def test_an_arm_that_diverges_takes_no_seeds_from_others():
     assert [found["expanded", mark].left_out for mark in MARKS] == [1, 1, 1], "its control has one seed less"
     alone = {name: errors[name][1:] for name in ("raw", "law", "expanded")}
     assert all(found["expanded", c.mark].difference == c.difference for c in arm_claims(alone, MARKS))
+
+
+def test_as_many_seeds_as_are_said_to_be_needed_see_an_effect_in_four_of_five():
+    n = draws_needed(0.2, 0.15)
+    assert visible_effect(0.2, n) <= 0.15 < visible_effect(0.2, n - 1) and 14 <= n <= 18
+    g = rng.stream(0, "synthetic", "claims", "powers")
+    draws, nothing = 0.2 * g.standard_normal((2, 2000, n))
+    seen = [paired_difference(each + 0.15, 0 * each).p_value < 0.05 for each in draws]
+    assert 0.77 < np.mean(seen) < 0.83
+    # Without the effect one in twenty says so.
+    assert 0.03 < np.mean([paired_difference(each, 0 * each).p_value < 0.05 for each in nothing]) < 0.07
+
+
+def test_power_before_data_and_after_is_of_one_kind():
+    (first, second) = power_table({"small": 0.01, "large": 1.0}, {"pilot": 0.2}, 8, 3)
+    assert first.seeds > 3000 and second.seeds == 4 and first.visible == visible_effect(0.2, 8, 3)
+    assert power_table({"any": 1.0}, {"pilot": 0.2}, 1, 3)[0].visible == np.inf
+    assert draws_needed(0.0, 0.1) == 2 and draws_needed(1.0, 1e-12) == 10**9
+    told = arm_claims(planted(12, "after", scatter=0.2 / np.sqrt(2), raw=0.0, other=0.0), MARKS)
+    (found,) = power_of(told, {"any": 0.05})
+    assert found.source == "other, measured" and 0.1 < found.scatter < 0.4
+    assert f"({found.seeds} seeds needed)" in told[-1].verdict
+
+
+def test_differences_themselves_are_compared_where_there_is_a_scale():
+    g = rng.stream(0, "synthetic", "claims", "points")
+    base = 16 + g.standard_normal((20, 1))
+    errors = {"none": base, "zeros": base - 1 + 0.1 * g.standard_normal((20, 1)), "other": base[::-1]}
+    options = {"baseline": "none", "controls": {}, "matters": 0.27, "logs": False}
+    told = {c.form: c for c in arm_claims(errors, (10,), **options)}
+    assert told["zeros"].verdict == "confirmed" and abs(told["zeros"].difference.value + 1) < 0.1
+    assert told["other"].verdict.startswith("undecided")
+    # No error at all is an error like others there, and what is infinite is left out.
+    errors["zeros"][3] = 0.0
+    assert {c.left_out for c in arm_claims(errors, (10,), **options)} == {0}
