@@ -22,6 +22,8 @@ _PUBLIC = {
     "fit_arrays": "physnn.analysis.curves.tables",
     "fit_dynamic": "physnn.answers.comparisons",
     "fit_joint": "physnn.answers.comparisons",
+    "curve_table": "physnn.answers.formats.export",
+    "export": "physnn.answers.formats.export",
     "compare": "physnn.answers.comparisons",
     "train_kuramoto": "physnn.api",
     "open_datatree": "physnn.store.sweep_file",

@@ -25,6 +25,7 @@ from physnn.analysis.verdict.null_model import LEAST_IMAGES, PREDICTED, Errors, 
 from physnn.analysis.verdict.size_law import SizeLaw, size_law
 from physnn.answers.equilibrium import fitted_together, order_record, start_remarks
 from physnn.answers.exchange import exchanges_of
+from physnn.answers.formats.notebook import for_notebooks
 from physnn.answers.lines import on_line, sites_of_rectangle
 from physnn.errors import InputError
 from physnn.machine import check_fit
@@ -104,16 +105,15 @@ def fit(
     columns : mapping of str to str, optional
         Names, or numbers from 1, of a table's columns by role: ``size``, ``control``, ``value``, ``error``,
         ``control_error``.
-    resamples : int
-        Bootstrap samples.
-    seed : int
-        Root seed of the resampling.
+    resamples, seed : int
+        Bootstrap samples, and root seed of them.
 
     Returns
     -------
     physnn.analysis.verdict.fit.Fit
-        ``verdict``, ``reason``, ``curves``, ``pairs``, ``collapse``; ``as_json()`` is what the command prints.  At
-        criticality a `physnn.analysis.verdict.size_law.SizeLaw`: ``verdict``, ``reason``, ``exponent``, ``slope``.
+        ``verdict``, ``reason``, ``curves``, ``pairs``, ``collapse``; its ``repr`` is what the command prints; notebooks
+        show the figure too.  At criticality a `physnn.analysis.verdict.size_law.SizeLaw`: ``verdict``, ``reason``,
+        ``exponent``, ``slope``.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def fit(
         If the file is unusable, has one size only, lacks the observable, or does not reach the control value.
     """
     if at_criticality is None:
-        return _crossing(source, observable, **options)
+        return for_notebooks(_crossing(source, observable, **options))
     return _at_criticality(source, observable, at_criticality, **options)
 
 

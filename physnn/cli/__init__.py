@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -33,7 +34,8 @@ COMMANDS = {
     "show": ("files", "What a physnn file holds, with the digest of its data."),
     "status": ("files", "How far the run that makes a file is, from any terminal."),
     "plot": ("files", "Draw a sweep file or the training curves of network files."),
-    "merge": ("files", "Assemble the finished parts of a sweep into its file."),
+    "export": ("files", "Curves of a sweep as CSV, JSON or Parquet, or its arrays as netCDF."),
+    "merge": ("files", "Put finished sweeps together, or the parts of an unfinished one."),
     "verify": ("files", "Check that files are whole and unchanged."),
     "selftest": ("check", "Compare every sampler with exact results."),
     "bench": ("check", "Measure the speed of this installation."),
@@ -51,7 +53,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
         if cmd_name not in COMMANDS:
-            return None
+            near = get_close_matches(cmd_name, COMMANDS, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else "physnn --help lists them"
+            raise click.UsageError(f"there is no command {cmd_name!r}; {advice}")
         module = import_module(f"physnn.cli.{COMMANDS[cmd_name][0]}")
         command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)

@@ -13,7 +13,6 @@ import click
 from physnn.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from physnn.analysis.collapse.exponents import Collapse
     from physnn.analysis.curves.curves import Curves
     from physnn.analysis.memory.contrast import MemoryAnswer
     from physnn.analysis.verdict.fit import Fit
@@ -160,7 +159,7 @@ def _print_sweep(plain: dict[str, Any], sweep: SweepFile, observable: str, fit: 
         print_table("equilibrium", *check_rows(report.equilibrium_checks(sweep)))
     for each in exchanges_of(sweep):
         click.echo(f"exchange at L = {each.L}: {each.sentence()}")
-    click.echo(fit_text(fit) if fit else plain["remark"])
+    click.echo(str(fit) if fit else plain["remark"])
     for number, stage in enumerate(plain.get("stages", []), 1):
         click.echo(f"stage {number}: {_stage(stage)}")
     if (lack := plain.get("target_missing")) is not None:
@@ -294,57 +293,3 @@ def both_answer(out: Path, place: Path) -> Answer:
         click.echo(f"{sentence}\ndata    {place}\nfigure  {memory['figure']}")
 
     return Answer({"memory": memory, "forgetting": both}, show)
-
-
-def fit_text(answer: Fit) -> str:
-    """Answer of a fit in words."""
-    curves = answer.curves
-    text = f"{curves.observable} against {curves.control}: {answer.verdict}\n  {answer.reason}"
-    for pair in answer.pairs:
-        if pair.x and pair.height:
-            text += f"\n  L = {pair.sizes[0]} and {pair.sizes[1]} cross at {pair.x}, height {pair.height}"
-    if answer.drift:
-        text += (
-            f"\n  crossings extrapolate to {answer.drift.critical_point} (drift {answer.drift.drift_error:.1g}), "
-            f"height {answer.drift.height} (drift {answer.drift.height_drift_error:.1g})"
-        )
-    if answer.collapse:
-        text += "".join(f"\n  {line}" for line in _collapse_lines(answer.collapse, curves.control))
-    if answer.null and answer.null.sentence() not in answer.reason:
-        text += f"\n  {answer.null.sentence()}"
-    for remark in answer.remarks:
-        text += f"\n  note: {remark}"
-    if 0 < curves.networks < 5:
-        text += f"\n  errors rest on {curves.networks} networks: they hold for these, hardly for all such networks"
-    return text
-
-
-def _collapse_lines(best: Collapse, control: str) -> list[str]:
-    answer = f"collapse: {control}_c = {best.critical_point}, 1/nu = {best.inverse_nu}"
-    if best.zeta_over_nu.error or best.zeta_over_nu.value:
-        answer += f", zeta/nu = {best.zeta_over_nu}"
-    if best.scan.best.form.logarithmic:
-        answer += ", corrections as 1/ln L"
-    if best.omega.value == best.omega.value:
-        answer += f", omega = {best.omega}"
-    window = best.window
-    lines = [
-        answer,
-        f"best fit: chi2/dof = {best.chi2_per_dof:.2f}, p = {best.p_value:.2g}, S = {best.quality:.2f}, on "
-        f"{window[0]:.6g} to {window[1]:.6g} from L = {best.scan.best.smallest}; "
-        f"{sum(c.weight > 0.01 for c in best.scan.candidates)} of {len(best.scan.candidates)} fits carry weight",
-    ]
-    second = best.gaussian_process
-    if second:
-        from physnn.analysis.statistics.estimate import Estimate
-
-        point, slope = (Estimate(float(second.parameters[k]), float(second.covariance[k, k]) ** 0.5) for k in (0, 1))
-        lines.append(f"Gaussian process on the same points: {control}_c = {point}, 1/nu = {slope}")
-    if best.networks:
-        own = best.networks
-        lines.append(
-            f"networks one by one: {control}_c = {own.critical_point.mean}, spread {own.critical_point.spread:.2g} "
-            f"(p = {own.critical_point.p_value:.2g} for none); 1/nu = {own.inverse_nu.mean}, "
-            f"spread {own.inverse_nu.spread:.2g} (p = {own.inverse_nu.p_value:.2g})"
-        )
-    return lines

@@ -86,18 +86,78 @@ def plot_command(
     click.echo(f"figure  {path}")
 
 
-@click.command()
-@file_argument
+@click.command(cls=opt.ListCommand)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File for what several FILES hold together."
+)
 @opt.kind_option
 @opt.debug_option
-def merge_command(file: Path, module: Path | None) -> None:
-    """Assemble the finished parts beside FILE into it, where a sweep ended before it could."""
+def merge_command(files: tuple[Path, ...], out: Path | None, module: Path | None) -> None:
+    """Put finished sweeps together, or the finished parts beside one FILE that a run left unfinished.
+
+    \b
+    physnn merge small.h5 large.h5 --out all.h5
+    physnn merge sweep-temperature.h5
+
+    Sweeps go together where their recipes differ only in what --extend can add: sizes, control values, draws.
+    """
     from physnn.samples.files import merge
+    from physnn.samples.joining import put_together
     from physnn.samples.kinds import load_kinds
 
     if module:
         load_kinds(module)
-    click.echo(f"{merge(file)} tasks in {file}")
+    if len(files) == 1 and out is None:
+        click.echo(f"{merge(files[0])} tasks in {files[0]}")
+    elif out is None:
+        raise click.UsageError("several files are put together into a new one: name it with --out")
+    else:
+        click.echo(f"{put_together(files, out)} tasks in {out}")
+
+
+@click.command(cls=opt.ListCommand)
+@file_argument
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["csv", "json", "parquet", "netcdf"]),
+    default="csv",
+    show_default=True,
+    help="csv, json, parquet: a row for every size and control value; netcdf: all arrays, a group for every size.",
+)
+@click.option(
+    "--observable",
+    "observables",
+    cls=opt.ListOption,
+    metavar="NAME...",
+    example="binder",
+    help="Observables of the table [default: all that the file allows].",
+)
+@line_option
+@opt.out_option("named after the file")
+@opt.seed_option
+@opt.debug_option
+def export_command(
+    file: Path, form: str, observables: tuple[str, ...], at: tuple[str, ...], out: Path | None, seed: int | None
+) -> None:
+    """Write the curves of a sweep FILE with their errors, or its arrays, for other programs.
+
+    \b
+    physnn export sweep-temperature.h5
+    physnn export sweep-temperature.h5 --observable binder c --out curves.csv
+    physnn export sweep-noise.h5 --to netcdf
+    """
+    opt.limit_threads()
+    check_files(file)
+    from physnn.answers.formats.export import EXPORTED, export
+    from physnn.answers.lines import values_at
+
+    if form == "netcdf" and (observables or at):
+        raise click.UsageError("--to netcdf writes all arrays: leave --observable and --at out")
+    place = out or file.with_suffix(EXPORTED[form])
+    count = export(file, place, form, observables or None, values_at(at) or None, seed or 0)
+    click.echo(f"{count} {'sizes' if form == 'netcdf' else 'rows'} in {place}")
 
 
 @click.command()

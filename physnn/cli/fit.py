@@ -117,7 +117,6 @@ def fit_command(
         raise InputError("--z belongs to --dynamic")
     from physnn.analysis.verdict.fit import DECIDED
     from physnn.answers import fit as report
-    from physnn.cli.answers import fit_text
 
     answer = report.fit(source, columns=columns, seed=seed or 0, **options)
     refused = answer.verdict == "non-equilibrium"
@@ -136,7 +135,7 @@ def fit_command(
         extra |= {"joint": common.as_json()} if common else {}
         print_json({"file": str(file), **answer.as_json(), **extra})
     else:
-        click.echo(fit_text(answer))
+        click.echo(answer)
         if common:
             click.echo(_joint_text(common))
         if drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,11 @@ def save(figure: Figure, path: Path) -> Path:
     check_figure(path)
     figure.savefig(path, dpi=DPI)
     return path
+
+
+def as_svg(figure: Figure) -> str:
+    """Figure as an SVG element for a page, without the head of a file."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import physnn
 from physnn import rng
 from physnn.cli import run
 
@@ -135,3 +136,21 @@ def test_an_unfinished_file_says_how_far_its_run_is(here, capsys):
     assert run(["fit", "sweep.h5"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "8 of 16 tasks done" in error and "nothing can be fitted before all are" in error
+
+
+def test_answers_are_shown_as_they_are_printed(here, capsys):
+    place = write(here / "t.csv", sizes=(16, 32, 64), count=21)
+    assert run(["fit", str(place)]) == 0
+    answer = physnn.fit(place)
+    assert repr(answer) + "\n" == capsys.readouterr().out
+    page = answer._repr_html_()
+    assert page.startswith("<div>")
+    assert page.count("<svg") == 1
+    assert str(answer.collapse.inverse_nu) in page
+    law = physnn.fit(place, at_criticality=0.5)
+    assert repr(law) == "\n".join(law.lines())
+
+
+def test_names_in_a_table_are_text_in_a_notebook(here):
+    place = write(here / "t.csv", "L,<b>p</b>,y,error\n", sizes=(16, 32), count=11)
+    assert "<b>p" not in physnn.fit(place)._repr_html_()

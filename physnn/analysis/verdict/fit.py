@@ -16,6 +16,7 @@ from physnn.analysis.statistics.plain import fields_json, to_json
 from physnn.analysis.verdict.first_order import dip
 from physnn.analysis.verdict.merging import JOINED, Merging, merging
 from physnn.analysis.verdict.null_model import NullModel
+from physnn.analysis.verdict.sentences import fit_lines
 from physnn.machine import on_one_blas_thread
 
 Verdict = Literal["crossing", "merging", "first-order", "no-crossing", "non-equilibrium", "undecided"]
@@ -31,7 +32,7 @@ CLEAR = 1.5
 """Significance, over the threshold, from which a difference of one sign is asked where it comes from (convention)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit:
     """The answer to "is this a phase transition, and where?".
 
@@ -67,6 +68,10 @@ class Fit:
     merging: Merging | None = None
     remarks: tuple[str, ...] = ()
     null: NullModel | None = None
+
+    def __repr__(self) -> str:
+        """Answer in words, as ``physnn fit`` prints it."""
+        return "\n".join(fit_lines(self))
 
     def as_json(self) -> dict[str, Any]:
         """Answer as plain data; estimates are null where the verdict does not allow them."""

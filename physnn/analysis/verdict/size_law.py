@@ -42,7 +42,7 @@ alpha/nu is 2/5 in the 2D Potts model with 3 colours, and 0.17 in the 3D Ising m
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SizeLaw:
     """The answer to "how does y depend on L alone?".
 
@@ -82,6 +82,10 @@ class SizeLaw:
             return None
         _, name, sign = NAMED.get(self.section.observable, ("", "exponent of L", 1))
         return name, replace(self.exponent, value=sign * self.exponent.value)
+
+    def __repr__(self) -> str:
+        """Answer in words, as ``physnn fit`` prints it."""
+        return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
         """Answer in words."""

@@ -207,7 +207,7 @@ class Equality:
         return {"difference": self.difference.as_json(), "ratio": quotient, **numbers}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """A fit against the classes, and against another fit where there is one.
 
@@ -223,6 +223,11 @@ class Comparison:
     verdict: str
     decided: bool
     remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Fits and verdict in words; estimates side by side are in ``physnn.answers.comparisons.comparison_rows``."""
+        named = [f"{name}: {fit!r}" for name, fit in zip(self.names, self.fits.values(), strict=False)]
+        return "\n".join([self.verdict, *named, *(f"note: {remark}" for remark in self.remarks)])
 
     @property
     def fits(self) -> dict[str, Fit]:

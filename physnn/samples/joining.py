@@ -1,0 +1,64 @@
+"""Finished files of one sample put together: other sizes, other values, further draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from physnn.errors import InputError
+from physnn.jobs.locks import exclusive
+from physnn.samples.base import Recipe
+from physnn.samples.files import assemble, recipe_on_disk, stored
+from physnn.samples.kinds import sample_of
+from physnn.store.parts import Parts
+
+
+def put_together(files: Sequence[Path], out: Path) -> int:
+    """Number of tasks in ``out``, which holds what the files hold together.
+
+    The files have recipes that differ only in what can be extended: sizes, control values, draws.  Since a task has
+    a name by what decides its numbers, the new file is the one that a single run of the common recipe would have made.
+
+    Raises
+    ------
+    InputError
+        If a file is not finished, recipes differ in more, there are tasks that no file has, or ``out`` is there.
+    """
+    recipes = [_finished(file) for file in files]
+    common = recipes[0]
+    for file, recipe in zip(files[1:], recipes[1:], strict=True):
+        if recipe.kind != common.kind:
+            raise InputError(f"{files[0]} holds a {common.kind} sweep and {file} a {recipe.kind} sweep")
+        try:
+            common = common.merged(recipe, extend=True)
+        except InputError as error:
+            raise InputError(f"{file} does not go with {files[0]}: {str(error).split(':')[0]}") from None
+    if out.exists() or Parts(out).recipe() is not None:
+        raise InputError(f"{out} is there already, or a run that makes it; choose another --out")
+    sample = sample_of(common)
+    done: dict[str, Any] = {}
+    for file in files:
+        done |= stored(file)
+    lacking = [task for task in sample.tasks() if task.key not in done]
+    if lacking:
+        first = lacking[0]
+        place = ", ".join(f"{name} = {value}" for name, value in {common.size: first.size, **first.at}.items())
+        raise InputError(
+            f"{len(lacking)} of {len(sample.tasks())} tasks of the common recipe are in none of the files, first "
+            f"{place}: measure them with --extend of one of the files"
+        )
+    with exclusive(out):
+        assemble(sample, out, done)
+    return len(sample.tasks())
+
+
+def _finished(file: Path) -> Recipe:
+    """Recipe of a finished file."""
+    if not file.exists():
+        raise InputError(f"cannot read {file}: there is no such file; check the name")
+    found = recipe_on_disk(file)
+    assert isinstance(found, Recipe)
+    if found.undecided or stored(file).keys() < {task.key for task in sample_of(found).tasks()}:
+        raise InputError(f"{file} is not finished; run its command again first")
+    return found
