@@ -122,6 +122,8 @@ class Call:
 
 def run_recipe(title: str, recipe: Any, call: Call) -> tuple[int, int]:
     """Run a recipe, or one shard of it; return how many tasks were run, and how many of other shards are missing."""
+    if not (call.quiet or call.as_json):
+        click.echo(f"{title}: {_sizes(recipe)}into {call.out}; Ctrl-C keeps what is done", err=True)
     from physnn import api
     from physnn.cli.answers import announce
     from physnn.samples.files import missing
@@ -130,6 +132,13 @@ def run_recipe(title: str, recipe: Any, call: Call) -> tuple[int, int]:
         how: Any = call.run | {"progress": progress, "announce": None if call.quiet else announce}
         count = api.run(recipe, call.out, extend=call.extend, **how)
         return count, missing(call.out)
+
+
+def _sizes(recipe: Any) -> str:
+    """What a recipe is about, in a few words: its sizes, and how many control values there are."""
+    sizes, values = getattr(recipe, recipe.size, None), getattr(recipe, recipe.control, None)
+    text = f"{recipe.size} = {' '.join(map(str, sizes))}, " if isinstance(sizes, tuple) else ""
+    return text + (f"{len(values)} values of {recipe.control}, " if isinstance(values, tuple) and values else "")
 
 
 def planned(recipe: Any, call: Call) -> dict[str, Any]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from physnn.analysis.statistics.power import Power
     from physnn.jobs.run import Progress
 
-PLAIN_INTERVAL = 30.0
-"""Seconds between lines of progress where stderr is no terminal."""
+FIRST_LINE, PLAIN_INTERVAL = 3.0, 30.0
+"""Seconds until the first line of progress, and between lines, where stderr is no terminal."""
 
 
 def print_json(data: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ def _plain_lines(title: str) -> Progress:
         nonlocal latest, begun
         now = time.monotonic()
         begun = done if begun is None else begun
-        if now - latest < PLAIN_INTERVAL:
+        if now - latest < (PLAIN_INTERVAL if latest > start else FIRST_LINE):
             return
         latest = now
         rate = (done - begun) / (now - start)

@@ -190,8 +190,8 @@ def run_both(recipe: NoiseSweep, call: Call) -> None:
     from physnn.cli.answers import Answer, both_answer, no_memory, print_missing, print_plans, sweep_answer
 
     place = companion_path(call.out)
-    other, lack = _companion(recipe, call)
     if call.dry_run:
+        other, lack = _companion(recipe, call)
         plans = {"task": planned(recipe, call)} | ({"memory": planned(other, call)} if other else {})
         print_plans(plans, call.as_json)
         return
@@ -202,6 +202,7 @@ def run_both(recipe: NoiseSweep, call: Call) -> None:
         task = sweep_answer(call.out, call.observable or recipe.target_observable, counts["task"][1])
         if not call.as_json:
             task.print()
+    other, lack = _companion(recipe, call)
     if other:
         left = call.run["max_time"] and max(1e-3, call.run["max_time"] - (time.monotonic() - begun))
         own = replace(call, out=place, extend=True, run=call.run | {"max_time": left})
