@@ -78,7 +78,7 @@ def test_a_signal_stops_a_long_chain_in_time_with_its_state_saved(tmp_path, engi
     # Not before its first note, so that compiling is over.
     status, elapsed, text, error = stop(process, folder, number, "*.progress")
     assert status == (130 if number == signal.SIGINT else 3) and elapsed < ALLOWED
-    assert len(error.strip().splitlines()) == 1 and "same command continues" in error
+    assert "same command continues" in error.strip().splitlines()[-1] and "Traceback" not in error
     assert json.loads(text)["status"] == ("interrupted" if number == signal.SIGINT else "unfinished")
     kept = [read_part(path) for path in folder.glob("*.h5")]
     assert kept and all(int(k["unfinished"]) and k["energy"].size > 100 for k in kept)
@@ -142,7 +142,7 @@ def test_a_worker_that_hangs_does_not_hinder_a_stop(tmp_path):
         time.sleep(0.02)
     os.kill(workers(process.pid)[0], signal.SIGSTOP)
     status, elapsed, _, error = stop(process, Parts(out).folder, signal.SIGINT)
-    assert status == 130 and elapsed < stopping.GRACE + ALLOWED and len(error.strip().splitlines()) == 1
+    assert status == 130 and elapsed < stopping.GRACE + ALLOWED and "Traceback" not in error
     with start(out, *CHAINS, "--jobs", "1", "--max-time", "1") as again:
         _, error = again.communicate(timeout=60)
         assert again.returncode == 3, error
