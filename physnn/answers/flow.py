@@ -197,8 +197,8 @@ def lattice_flow(
     fits = {L: each for L, each in found.items() if L % b == 0 and L // b >= LEAST_BLOCK_LATTICE}
     if not fits:
         raise InputError(
-            f"{path} has no size that leaves {LEAST_BLOCK_LATTICE} x {LEAST_BLOCK_LATTICE} blocks of {b} x {b} or more, and is a "
-            "multiple of it: take larger lattices"
+            f"blocks of {b} x {b} cover no size of {path} with at least {LEAST_BLOCK_LATTICE} of them along a side: "
+            "take larger lattices"
         )
     runs, done, total = [], 0.0, float(sum(each.colours.size for each in fits.values()))
     for L, snapshots in fits.items():

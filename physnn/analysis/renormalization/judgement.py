@@ -140,6 +140,7 @@ def _at_rest(couplings: Sequence[Couplings]) -> tuple[str, str]:
     text = f"couplings change by {100 * last.value:.1f} % in the last step"
     if growth.value > SIGMAS * growth.error or last.value - SIGMAS * last.error > 3 * CLOSE_COUPLINGS:
         return AWAY, text
-    if last.value + 2 * last.error < CLOSE_COUPLINGS and growth.value < 0:
+    # Where both changes are noise, either may be the larger one.
+    if last.value + 2 * last.error < CLOSE_COUPLINGS and growth.value < 2 * growth.error:
         return FIXED, text
-    return OPEN, f"{text}: not known well enough, or not less than before"
+    return OPEN, f"{text}: not known well enough"
