@@ -326,17 +326,17 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
     InputError
         If a group has no control coordinate or no such arrays.
     """
-    sizes = {}
-    control = ""
+    sizes, control = {}, ""
     for L, every in on_line(sweep).sizes.items():
-        # The states of chains are no observables.
+        # The states of chains are no observables, nor is what a trained machine has besides its measurements.
+        alike = every["energy"].dims if "energy" in every else ()
         group = {name: v for name, v in every.items() if not name.startswith(("state_", "snapshots"))}
         names = controls_of(group)
         if len(names) != 1:
             raise InputError(f"group L{L} of the sweep holds no observables with one control parameter")
-        control = names.pop()
-        x = group[control].values
-        arrays = {name: v.values for name, v in group.items() if len(v.dims) == 3 and v.dims[0] == control}
+        x = group[control := names.pop()].values
+        own = [name for name, v in group.items() if v.dims == (alike or (control, *v.dims[1:])) and len(v.dims) == 3]
+        arrays = {name: group[name].values for name in own}
         real = all(v.dtype.kind in "fiu" for v in (x, *arrays.values()))
         shapes = {v.shape for v in arrays.values()}
         if not real or len(shapes) != 1 or x.shape != min(shapes)[:1] or not min(min(shapes)):

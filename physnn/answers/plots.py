@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from physnn.analysis.verdict.size_law import SizeLaw
 from physnn.analysis.verdict.universality import Comparison
 from physnn.answers.equilibrium import order_record
 from physnn.answers.fit import curves, default_observable, fit
-from physnn.answers.flow import FlowAnswer
 from physnn.answers.lines import on_line
 from physnn.answers.training.equation_of_state import state_arrays
 from physnn.bundled import resolve
@@ -155,12 +155,26 @@ def plot_pde(path: Path, out: Path | None = None) -> Path:
     return save(figure, out or path.with_suffix(".png"))
 
 
-def plot_flow(found: FlowAnswer, out: Path) -> Path:
-    """Draw the exponents and couplings of a renormalization by block step; return the figure's path."""
-    from physnn.figures.flow import flow_figure
+def plot_machines(path: Path, out: Path | None = None, data: Path | None = None, answers: Any = None) -> Path:
+    """Draw the machines of `physnn train rbm`, of the largest size and middle temperature; return the PNG's path.
 
-    main = found.main
-    couplings = {f"L = {r.L}, T = {r.T:.5g}": [level.couplings for level in r.levels] for r in found.runs}
-    own = [level.couplings for level in main.levels]
-    title = f"{found.model}, {found.block} {found.b} x {found.b}, L = {main.L}, T = {main.T:.6g}"
-    return save(flow_figure(title, main.steps, own, found.operators, found.exact, couplings), out)
+    ``answers`` are those of `physnn.answers.training.boltzmann.machine_answers` where they are known already.
+    """
+    from physnn.answers.training.boltzmann import machine_answers, machine_file
+    from physnn.figures.training.boltzmann import machines_figure
+    from physnn.store.snapshots import read_snapshots
+
+    sweep, answers = machine_file(path), answers or machine_answers(path, data)
+    L = max(sweep.sizes)
+    group = {name: v.values for name, v in sweep.sizes[L].items()}
+    k = len(group["T"]) // 2
+    answer = [one for one in answers if one.L == L][k]
+    arrays = {name: v[k] if v.ndim > 1 else v for name, v in group.items()}
+    kept = read_snapshots(data or sweep.recipe["data"])[L]
+    colours = kept.colours[int(np.argmin(np.abs(kept.T - answer.T)))].reshape(-1, *kept.colours.shape[-2:])
+    rows = [
+        (one.name, one.deviation, float(np.hypot(one.machine.error, one.data.error)) / abs(one.data.value))
+        for one in answer.observables
+    ]
+    title = f"L = {L}, T = {answer.T:.4g}, hidden units {'-'.join(map(str, sweep.recipe['hidden']))}"
+    return save(machines_figure(arrays, title, colours, rows), out or path.with_suffix(".png"))

@@ -19,6 +19,8 @@ line_option = click.option(
     help="Line of a file of several parameters.",
 )
 file_argument = click.argument("file", type=click.Path(path_type=Path))
+OF_THEIR_OWN = ("memory", "train-eos", "train-pde", "train-rbm")
+"""Kinds of sweep files whose figure is one of their own."""
 
 
 @click.command()
@@ -71,7 +73,7 @@ def plot_command(
     first = Path(files[0])
     format_name, attrs = kind_of(resolve(files[0])) if kind == "auto" and len(files) == 1 else (kind, {})
     if format_name == "physnn-sweep" and observable is None:
-        own = [kind for kind in ("memory", "train-eos", "train-pde") if f'"kind": "{kind}"' in str(attrs.get("recipe"))]
+        own = [kind for kind in OF_THEIR_OWN if f'"kind": "{kind}"' in str(attrs.get("recipe"))]
         format_name = (own or [format_name])[0]
     drawn = {
         "examples": lambda: plots.plot_examples(files[0], eta, out),
@@ -79,6 +81,7 @@ def plot_command(
         "memory": lambda: plots.plot_memory(first, out),
         "train-eos": lambda: plots.plot_state(first, out),
         "train-pde": lambda: plots.plot_pde(first, out),
+        "train-rbm": lambda: plots.plot_machines(first, out),
         "physnn-sweep": lambda: plots.plot_sweep(first, observable, out, at=values_at(at)),
         "physnn-ensembles": lambda: plots.plot_ensembles(first, out),
     }

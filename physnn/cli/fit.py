@@ -10,6 +10,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.files import check_files, line_option
 from physnn.cli.output import print_json, print_table
+from physnn.cli.training.machines import holds_machines, print_compared
 
 if TYPE_CHECKING:
     from physnn.analysis.collapse.joint import Joint
@@ -219,9 +220,7 @@ def _joint_text(common: Joint) -> str:
 @click.command("compare")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "--observable", help="What to fit of both [default: rmse of networks, binder of lattices; a table's header]."
-)
+@click.option("--observable", help="What to fit of both [default: rmse of networks, binder of lattices].")
 @click.option("--observable-b", help="What to fit of B, where that is something else.")
 @line_option
 @exponent_options
@@ -234,18 +233,21 @@ def compare_command(
 ) -> int:
     """Exponents of A beside those of known universality classes, and of B: can both belong to one class?
 
-    A and B are sweep files or plain tables, as for physnn fit, and rest on different runs.
+    A and B are sweep files or plain tables, as for physnn fit, from different runs.
 
     \b
     physnn compare ising.csv sweep-noise.h5 --figure compare.png
     physnn compare data.csv --zeta free --json
+    physnn compare rbm.h5 ising.h5   # Boltzmann machines and their data: what they got wrong
 
     Exit status 0: the question is answered; 3: undecided, or there is no exponent to compare.
     """
     opt.limit_threads()
     check_files(a, b)
-    if b is None and options["observable_b"] is not None:
+    if b is None and options["observable_b"]:
         raise click.UsageError("--observable-b belongs to a second file; give one, or use --observable")
+    if b and not options["observable"] and holds_machines(a):
+        return print_compared(a, b, figure, as_json)
     from physnn.answers import comparisons
     from physnn.answers.lines import values_at
 
@@ -254,11 +256,11 @@ def compare_command(
         from physnn.answers import plots
 
         drawn = plots.plot_compare(found, figure)
+    files = [path for path in (a, b) if path]
     if as_json:
-        files = {"files": [str(path) for path in (a, b) if path]}
-        print_json(files | found.as_json() | {"figure": str(drawn) if drawn else None})
+        print_json({"files": list(map(str, files))} | found.as_json() | {"figure": str(drawn) if drawn else None})
     else:
-        _print_comparison(found, [path for path in (a, b) if path])
+        _print_comparison(found, files)
         if drawn:
             click.echo(f"figure  {drawn}")
     return 0 if found.decided else 3

@@ -20,7 +20,11 @@ OF_PERCOLATION = ("wrap_either", "wrap_one", "wrap_both", "largest_ratio", "larg
 """Observables of percolation; the first one is fitted by default."""
 OF_OSCILLATORS = ("r", "r_cumulant", "locked", "local_order", "vortices")
 """Observables of oscillators; the first one is fitted by default."""
-PRINTED = {"train-eos": "equations:print_state", "train-pde": "equations:print_pde"}
+PRINTED = {
+    "train-eos": "equations:print_state",
+    "train-pde": "equations:print_pde",
+    "train-rbm": "machines:print_machines",
+}
 """What draws and prints the answer of trainings in several forms, by kind: ``module:function``."""
 
 

@@ -12,6 +12,7 @@ from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, read_config, resolve_device
 from physnn.cli.output import print_json, print_table
 from physnn.cli.training.equations import eos, pde
+from physnn.cli.training.machines import rbm
 
 if TYPE_CHECKING:
     from physnn.store.ensemble_file import EnsembleFile
@@ -62,6 +63,7 @@ def train_command() -> None:
 
 train_command.add_command(eos)
 train_command.add_command(pde)
+train_command.add_command(rbm)
 
 
 @train_command.command("kuramoto", cls=opt.RecipeCommand, recipes=("physnn.networks.kuramoto.recipe:TrainingRecipe",))

@@ -25,6 +25,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "train-kuramoto": "physnn.samples.training.kuramoto:KuramotoSample",
     "train-eos": "physnn.samples.training.equation_of_state:StateSample",
     "train-pde": "physnn.samples.training.pde:PdeSample",
+    "train-rbm": "physnn.samples.boltzmann.work:BoltzmannSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",
 }
 """Class of every kind, as ``MODULE:CLASS`` or itself."""

@@ -1,1 +1,0 @@
-"""Real-space renormalization of sampled configurations: linearised flow, couplings of blocks, verdict."""

@@ -1,0 +1,72 @@
+"""Differences of free energies from works forwards and back, and what one direction alone says.
+
+C. Jarzynski, Phys. Rev. Lett. 78, 2690 (1997); C. H. Bennett, J. Comput. Phys. 22, 245 (1976); M. R. Shirts et al.,
+Phys. Rev. Lett. 91, 140601 (2003).  Works are in units of k_B T and count what is gained: the mean of exp(work) over
+runs forwards is the ratio of the last to the first partition function.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, special
+
+from physnn.analysis.statistics.estimate import Estimate
+
+FEW_RUNS = 20.0
+"""Effective number of runs below which their error is not known."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Logarithm of a ratio of partition functions: from runs forwards, from runs back, and from both together.
+
+    ``effective`` are the effective numbers of runs forwards and back.
+    """
+
+    forward: Estimate
+    reverse: Estimate
+    both: Estimate
+    effective: tuple[float, float]
+
+    @property
+    def reliable(self) -> bool:
+        """Whether both directions have enough effective runs for their errors to be known."""
+        return min(self.effective) >= FEW_RUNS
+
+
+def one_way(work: np.ndarray) -> tuple[Estimate, float]:
+    """``ln <exp(work)>`` with its error to first order, and the effective number of runs."""
+    n, top = len(work), float(work.max())
+    weight = np.exp(work - top)
+    mean = float(weight.mean())
+    effective = float(weight.sum() ** 2 / (weight**2).sum())
+    return Estimate(top + math.log(mean), float(weight.std(ddof=1)) / math.sqrt(n) / mean), effective
+
+
+def log_ratio(forward: np.ndarray, reverse: np.ndarray) -> Ratio:
+    """Logarithm of the ratio of the last to the first partition function.
+
+    Parameters
+    ----------
+    forward : ndarray, shape (n,)
+        Works of runs from the first state to the last.
+    reverse : ndarray, shape (m,)
+        Works of runs from the last state to the first, with the sign of those forwards.
+    """
+    ahead, many = one_way(forward)
+    behind, few = one_way(-reverse)
+    shift = math.log(len(forward) / len(reverse))
+
+    def excess(value: float) -> float:
+        gained = special.expit(forward - value - shift).sum()
+        return float(gained - special.expit(shift + value - reverse).sum())
+
+    edges = [np.concatenate([forward, reverse]).min() - 50, np.concatenate([forward, reverse]).max() + 50]
+    value = optimize.brentq(excess, *edges, xtol=1e-10)
+    spread = special.expit(np.concatenate([forward, reverse]) - value - shift)
+    variance = 1 / float((spread * (1 - spread)).sum()) - 1 / len(forward) - 1 / len(reverse)
+    back = Estimate(-behind.value, behind.error)
+    return Ratio(ahead, back, Estimate(float(value), math.sqrt(max(variance, 0.0))), (many, few))

@@ -1,0 +1,230 @@
+"""Answers of restricted Boltzmann machines: what they generate beside their data, and how likely they find them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.plain import fields_json
+from physnn.errors import InputError
+from physnn.samples.boltzmann.judge import ESTIMATORS, SAMPLE_CHAINS
+from physnn.store.sweep_file import SweepFile, read_sweep
+
+STRETCHES = 40
+"""Stretches of chains that a jackknife leaves out one by one, at least."""
+NOTED = 3.0
+"""Errors from which a difference is told."""
+TRAINED_OUT = 3.0
+"""Errors between chains of the training and others from which the training was out of equilibrium."""
+APART = 0.5
+"""Difference of two ways to ln Z, in nats, from which they are told apart, where their errors do."""
+COMPARED_NAMES = ("energy", "|m|", "c", "chi")
+"""Observables of the comparison: energy and |m| per site, specific heat c = N var(e)/T^2, chi = N <m^2>/T."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An observable of generated configurations and of the data.
+
+    ``deviation`` is their relative difference, ``sigmas`` their difference in units of its error.
+    """
+
+    name: str
+    machine: Estimate
+    data: Estimate
+
+    @property
+    def deviation(self) -> float:
+        """Relative difference, dimensionless."""
+        return self.machine.value / self.data.value - 1 if self.data.value else math.nan
+
+    @property
+    def sigmas(self) -> float:
+        """Difference over its error."""
+        error = math.hypot(self.machine.error, self.data.error)
+        return (self.machine.value - self.data.value) / error if error else math.nan
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return fields_json(self) | {"deviation": self.deviation, "sigmas": self.sigmas}
+
+
+@dataclass(frozen=True)
+class MachineAnswer:
+    """Machines of one size and temperature, over seeds.
+
+    ``log_z`` by way, of the first seed; ``log_likelihood`` of other snapshots than those of the training, and ``kl``,
+    NaN where the probabilities of the data are not known; ``overfit`` is the likelihood of the training's snapshots
+    less that of others.  ``remarks`` are what speaks against the numbers.
+    """
+
+    L: int
+    T: float
+    seeds: int
+    observables: tuple[Compared, ...]
+    correlation: tuple[Compared, ...]
+    log_z: Mapping[str, Estimate]
+    log_likelihood: Estimate | None
+    overfit: Estimate | None
+    kl: Estimate | None
+    remarks: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        parts = {name: [one.as_json() for one in getattr(self, name)] for name in ("observables", "correlation")}
+        return fields_json(self) | parts
+
+
+def jackknifed(rows: np.ndarray, function: Callable[[np.ndarray], float]) -> Estimate:
+    """Function of the mean row of independent rows, with the error of leaving out one after the other."""
+    total, n = rows.sum(axis=0), len(rows)
+    left = np.array([function((total - row) / (n - 1)) for row in rows])
+    return Estimate(function(total / n), float(math.sqrt((n - 1) * left.var())))
+
+
+def observables_of(energy: np.ndarray, m: np.ndarray, sites: int, T: float) -> dict[str, Estimate]:
+    """Observables of `COMPARED_NAMES` of series, each (chains, measurements), with errors.
+
+    Parameters
+    ----------
+    energy, m : ndarray
+        Energy and order parameter per site.
+    sites : int
+        Number of sites N.
+    T : float
+        Temperature in J/k_B, NaN where there are several: then c and chi are without T.
+    """
+    parts = max(1, -(-STRETCHES // len(energy)))
+    length = energy.shape[1] // parts
+    e, order = (each[:, : parts * length].reshape(-1, length) for each in (energy, m))
+    rows = np.stack([each.mean(axis=1) for each in (e, e**2, np.abs(order), order**2)], axis=1)
+    t = 1.0 if math.isnan(T) else T
+    rules: list[Callable[[np.ndarray], float]] = [
+        lambda x: float(x[0]),
+        lambda x: float(x[2]),
+        lambda x: float(sites * (x[1] - x[0] ** 2) / t**2),
+        lambda x: float(sites * x[3] / t),
+    ]
+    return {name: jackknifed(rows, rule) for name, rule in zip(COMPARED_NAMES, rules, strict=True)}
+
+
+def machine_file(path: Path | str) -> SweepFile:
+    """File of restricted Boltzmann machines; raises InputError if it holds something else."""
+    sweep = read_sweep(path, states=False)
+    if sweep.recipe.get("kind") != "train-rbm" or not sweep.sizes:
+        raise InputError(f"{path} holds no Boltzmann machines; make them with physnn train rbm")
+    return sweep
+
+
+def machine_answers(path: Path | str, data: Path | str | None = None) -> tuple[MachineAnswer, ...]:
+    """What a file of `physnn train rbm` says, by size and temperature, beside its data or another sweep.
+
+    Raises
+    ------
+    InputError
+        If it holds something else, or the sweep has not its sizes and temperatures.
+    """
+    sweep = machine_file(path)
+    place = Path(data) if data is not None else Path(sweep.recipe["data"])
+    other = read_sweep(place, states=False)
+    return tuple(_answers(sweep, other, place))
+
+
+def _answers(sweep: SweepFile, other: SweepFile, place: Path) -> Iterator[MachineAnswer]:
+    for L, group in sweep.sizes.items():
+        arrays = {name: v.values for name, v in group.items()}
+        if L not in other.sizes or not {"energy", "m"} <= other.sizes[L].keys():
+            raise InputError(f"{place} has no energies and magnetisations at L = {L} to compare with")
+        data = {name: v.values for name, v in other.sizes[L].items() if name in ("T", "energy", "m")}
+        for k, T in enumerate(arrays["T"]):
+            wanted = sweep.recipe["T"] if sweep.recipe["mixed"] else [T]
+            rows = [int(np.argmin(np.abs(data["T"] - one))) for one in wanted]
+            if max(abs(data["T"][row] - one) for row, one in zip(rows, wanted, strict=True)) > 1e-9 * max(wanted):
+                raise InputError(f"{place} has no T = {T:g} at L = {L} to compare with")
+            yield _answer(L, float(T), {n: v[k] for n, v in arrays.items() if v.ndim > 1}, data, rows)
+
+
+def _answer(
+    L: int, T: float, arrays: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], rows: list[int]
+) -> MachineAnswer:
+    """Answer at one size and temperature from arrays (seed, ...)."""
+    sites = int(np.prod(arrays["snapshots"].shape[2:]))
+    at = T if len(rows) == 1 else math.nan
+    energy, m = (data[name][rows].reshape(-1, data[name].shape[-1]) for name in ("energy", "m"))
+    true = observables_of(energy, m, sites, at)
+    chains = len(arrays["energy"]), SAMPLE_CHAINS, arrays["energy"].shape[1] // SAMPLE_CHAINS
+    series = zip(arrays["energy"].reshape(chains), arrays["m"].reshape(chains), strict=True)
+    own = [observables_of(e, order, sites, at) for e, order in series]
+    observables = tuple(
+        Compared(name, mean_over(np.array([x[name].value for x in own]), [x[name].error for x in own]), true[name])
+        for name in COMPARED_NAMES
+    )
+    functions = [
+        Compared(
+            f"G({r})",
+            mean_over(arrays["correlation"][:, r], arrays["correlation_error"][:, r].tolist()),
+            Estimate(float(arrays["data_correlation"][0, r]), float(arrays["data_correlation_error"][0, r])),
+        )
+        for r in range(arrays["correlation"].shape[1])
+    ]
+    likely = overfit = kl = None
+    if "log_likelihood" in arrays:
+        part, error = arrays["log_likelihood"], arrays["log_likelihood_error"]
+        likely = mean_over(part[:, 1], error[:, 1].tolist())
+        overfit = mean_over(part[:, 0] - part[:, 1], np.hypot(error[:, 0], error[:, 1]).tolist())
+        kl = mean_over(arrays["kl"], arrays["kl_error"].tolist())
+        kl = None if math.isnan(kl.value) else kl
+    log_z = {}
+    if "log_z" in arrays:
+        pairs = zip(ESTIMATORS, arrays["log_z"][0], arrays["log_z_error"][0], strict=True)
+        log_z = {name: Estimate(float(v), float(e)) for name, v, e in pairs if math.isfinite(v)}
+    remarks = tuple(_remarks(arrays, observables, log_z))
+    return MachineAnswer(L, T, len(own), observables, tuple(functions), log_z, likely, overfit, kl, remarks)
+
+
+def _remarks(
+    arrays: Mapping[str, np.ndarray], observables: tuple[Compared, ...], log_z: Mapping[str, Estimate]
+) -> Iterator[str]:
+    """What speaks against the numbers."""
+    start, chain = (float(np.abs(arrays[name]).max()) for name in ("start_gap", "chain_gap"))
+    if start > NOTED:
+        yield (
+            f"chains from snapshots and from random states differ by {start:.1f} errors: the generated configurations "
+            "are not in equilibrium; take a larger --thin"
+        )
+    if chain > TRAINED_OUT:
+        yield (
+            f"chains of the training and long ones differ by {chain:.1f} errors: the training was out of equilibrium, "
+            "and what it generates depends on the number of steps; take a larger --k or a smaller --last-lr"
+        )
+    if {"forward", "reverse"} <= log_z.keys():
+        ahead, back = log_z["forward"], log_z["reverse"]
+        gap = abs(ahead.value - back.value)
+        if gap > max(APART, NOTED * math.hypot(ahead.error, back.error)):
+            yield f"runs forwards and back differ by {gap:.2g} nats in ln Z: take a larger --anneal"
+    for one in observables:
+        if abs(one.sigmas) > NOTED:
+            yield f"{one.name} deviates by {one.deviation:+.2%}, {abs(one.sigmas):.1f} errors"
+
+
+def machine_rows(answers: tuple[MachineAnswer, ...]) -> list[list[str]]:
+    """Rows of a table: size, temperature, observable, machine, data, deviation, errors."""
+    return [
+        [
+            str(a.L),
+            f"{a.T:.5g}",
+            one.name,
+            str(one.machine),
+            str(one.data),
+            f"{one.deviation:+.2%}",
+            f"{one.sigmas:+.1f}",
+        ]
+        for a in answers
+        for one in (*a.observables, *a.correlation[:1], *a.correlation[-1:])
+    ]

@@ -1,0 +1,85 @@
+"""``physnn train rbm``, and what a comparison of its file with a sweep prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from physnn.cli import options as opt
+from physnn.cli.call import Call, finished
+from physnn.cli.output import print_json, print_table
+from physnn.errors import InputError
+
+
+@click.command("rbm", cls=opt.RecipeCommand, recipes=("physnn.samples.boltzmann.recipe:BoltzmannRecipe",))
+@opt.file_options("rbm.h5", "seeds")
+def rbm(**options: Any) -> None:
+    """Train restricted Boltzmann machines on snapshots of a lattice sweep, and judge what they generate.
+
+    \b
+    physnn sweep-temperature --L 8 --T 2.269 --sweeps 20000 --snapshots 2 --out ising.h5
+    physnn train rbm --data ising.h5 --hidden 64 --seeds 0 1
+    physnn train rbm --data ising.h5 --hidden 16 --method exact --steps 4000 --out exact.h5
+    physnn train rbm --data ising.h5 --hidden 64 16 --out stack.h5
+
+    There is a machine for every size, temperature and seed.  Energies and magnetisations of what they generate are in
+    the file, as those of a sweep: fit reads them, and compare says what they got wrong.
+    """
+    from physnn import api
+    from physnn.samples.boltzmann.recipe import BoltzmannRecipe
+
+    call = Call.of(options, "rbm.h5")
+    if call.device == "cuda":
+        raise InputError("Boltzmann machines run on the CPU; leave --device out")
+    settings = call.settings(BoltzmannRecipe, options)
+    if "data" not in settings and not call.extend:
+        raise InputError("name the snapshots to train on, as in: --data ising.h5")
+    recipe = api.recipe("train-rbm", call.out, call.extend, **settings)
+    if finished("train rbm", recipe, call, "trainings") is not None:
+        print_machines(call)
+
+
+def print_machines(call: Call) -> None:
+    """Draw and print machines beside their data."""
+    print_compared(call.out, None, None, call.as_json)
+
+
+def print_compared(out: Path, data: Path | None, figure: Path | None, as_json: bool) -> int:
+    """Draw and print machines beside their data or another sweep; 0, or 3 where something deviates."""
+    from physnn.answers.plots import plot_machines
+    from physnn.answers.training.boltzmann import machine_answers, machine_rows
+
+    answers = machine_answers(out, data)
+    drawn = plot_machines(out, figure, data, answers)
+    status = 3 if any(answer.remarks for answer in answers) else 0
+    if as_json:
+        plain = {"file": str(out), "figure": str(drawn), "machines": [answer.as_json() for answer in answers]}
+        print_json(plain | ({"data": str(data)} if data else {}))
+        return status
+    header = ["L", "T", "", "machine", "data", "deviation", "errors"]
+    print_table("generated configurations beside the data", header, machine_rows(answers))
+    rows = [
+        [str(a.L), f"{a.T:.5g}", *("-" if one is None else str(one) for one in (a.log_likelihood, a.overfit, a.kl))]
+        for a in answers
+    ]
+    print_table("nats", ["L", "T", "ln p of other snapshots", "training - others", "divergence"], rows)
+    for answer in answers:
+        told = ", ".join(f"{name} {value}" for name, value in answer.log_z.items())
+        click.echo(f"ln Z at L = {answer.L}, T = {answer.T:.5g}: {told}" if told else "", nl=bool(told))
+        for remark in answer.remarks:
+            click.echo(f"note: L = {answer.L}, T = {answer.T:.5g}: {remark}")
+    click.echo(f"machines {out}\nfigure   {drawn}")
+    return status
+
+
+def holds_machines(path: Path) -> bool:
+    """Whether a file holds Boltzmann machines; what cannot be read is told by whatever reads it."""
+    from physnn.store.hdf5 import is_hdf5
+    from physnn.store.sweep_file import kind_of
+
+    if not is_hdf5(path):
+        return False
+    recipe = kind_of(path)[1].get("recipe", "")
+    return '"kind": "train-rbm"' in str(recipe) or '"kind":"train-rbm"' in str(recipe)

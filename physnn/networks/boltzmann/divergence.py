@@ -1,0 +1,213 @@
+"""Training of restricted Boltzmann machines: contrastive divergence, persistent chains, mean fields, enumeration.
+
+The likelihood's gradient is ``<v h>`` in the data minus that in the machine.  Methods differ in the second mean:
+``cd`` takes a few Gibbs steps from the data (G. E. Hinton, Neural Comput. 14, 1771 (2002)), ``pcd`` chains that go on
+from one step to the next (T. Tieleman, ICML 2008), ``tap`` mean fields with Onsager's reaction term (M. Gabrié et al.,
+NeurIPS 2015), ``exact`` all states of a layer.  Gradients are centred by the means of the data (G. Montavon,
+K.-R. Müller, 2012), which are zero where there are no biases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from physnn import rng
+from physnn.models.boltzmann import Machine, unit_means
+from physnn.networks.boltzmann.chains import GibbsChains, Tables
+
+NegativePhase = Literal["cd", "pcd", "tap", "exact"]
+BLOCK_OF_STEPS = 100
+"""Steps whose batches are drawn together; a training is interrupted between blocks only."""
+OFFSET_MEMORY = 0.01
+"""Weight of a batch in the running means by which gradients are centred."""
+DAMPING = 0.5
+"""Part of the old mean fields that stays in an iteration (convention)."""
+
+
+@dataclass(frozen=True)
+class TrainingRule:
+    """How a machine is trained.
+
+    Attributes
+    ----------
+    method : str
+        ``cd``, ``pcd``, ``tap`` or ``exact``.
+    k : int
+        Gibbs steps, or iterations of the mean fields, for every step of the training.
+    steps, batch, chains : int
+        Steps, snapshots of each, and chains of the negative phase.
+    lr, last_lr : float
+        Learning rate at first and in the end, dimensionless; it falls exponentially.
+    biased : bool
+        Whether there are biases.
+    """
+
+    method: NegativePhase
+    k: int
+    steps: int
+    batch: int
+    chains: int
+    lr: float
+    last_lr: float
+    biased: bool
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        return float(self.lr * (self.last_lr / self.lr) ** (step / max(1, self.steps - 1)))
+
+
+class BoltzmannTraining:
+    """A machine under training on visible states, which are packed as `Tables` packs them.
+
+    Parameters
+    ----------
+    machine : Machine
+        Machine at the beginning.
+    data : ndarray of uint8, shape (n, groups)
+        Visible states of the snapshots.
+    rule : TrainingRule
+        How it is trained.
+    key : tuple
+        Root seed and words of the random streams.
+    """
+
+    def __init__(self, machine: Machine, data: np.ndarray, rule: TrainingRule, key: tuple[Any, ...]) -> None:
+        self.rule, self.data, self.key, self.done = rule, data, key, 0
+        self.machine = replace(
+            machine,
+            weights=machine.weights.astype(np.float32),
+            visible_bias=machine.visible_bias.astype(np.float32),
+            hidden_bias=machine.hidden_bias.astype(np.float32),
+        )
+        self.tables = Tables.of(self.machine)
+        root, *words = key
+        first = rng.stream(root, "chain", *words, "first").integers(0, len(data), rule.chains)
+        self.chains = GibbsChains.begin(self.tables, data[first], rng.seed_sequence(root, "chain", *words, "moves"))
+        self.offsets: tuple[np.ndarray, np.ndarray] = (
+            np.zeros(machine.weights.shape[0]),
+            np.zeros(machine.weights.shape[1]),
+        )
+        self.fields: np.ndarray = np.zeros((rule.chains, sum(machine.weights.shape)), np.float32)
+        if rule.method == "tap":
+            self.fields[:] = rng.stream(root, "weights", *words, "fields").uniform(-1, 1, self.fields.shape)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """State by name, between two blocks of steps."""
+        machine = self.machine
+        named: dict[str, np.ndarray] = {
+            "weights": machine.weights,
+            "visible_bias": machine.visible_bias,
+            "hidden_bias": machine.hidden_bias,
+        }
+        offsets = {"offset_visible": self.offsets[0], "offset_hidden": self.offsets[1], "fields": self.fields}
+        return named | offsets | self.chains.arrays() | {"done": np.array(self.done)}
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `arrays` gave."""
+        weights, visible, hidden = (np.array(arrays[name]) for name in ("weights", "visible_bias", "hidden_bias"))
+        self.machine = replace(self.machine, weights=weights, visible_bias=visible, hidden_bias=hidden)
+        self.tables = Tables.of(self.machine, self.tables)
+        self.offsets = np.array(arrays["offset_visible"]), np.array(arrays["offset_hidden"])
+        self.fields, self.done = np.array(arrays["fields"]), int(arrays["done"])
+        self.chains = GibbsChains.from_arrays(arrays)
+
+    def train(self, until: int) -> None:
+        """Steps up to a number, which ends a block or the training."""
+        root, *words = self.key
+        while self.done < until:
+            block, first = divmod(self.done, BLOCK_OF_STEPS)
+            drawn = rng.stream(root, "batch", *words, block).integers(
+                0, len(self.data), (BLOCK_OF_STEPS, self.rule.batch)
+            )
+            for row in drawn[first : first + until - self.done]:
+                self._step(self.data if self.rule.method == "exact" else self.data[row])
+                self.done += 1
+
+    def _step(self, batch: np.ndarray) -> None:
+        """One step on a batch of visible states."""
+        machine, tables = self.machine, self.tables
+        visible, hidden = tables.visible_values(batch), tables.hidden_means(batch)
+        joint = visible.T @ hidden / np.float32(len(batch))
+        mean = visible.mean(axis=0), hidden.mean(axis=0)
+        free, free_visible, free_hidden = self._negative(batch)
+        rate = np.float32(self.rule.rate(self.done))
+        if not self.rule.biased:
+            self._move_to(replace(machine, weights=machine.weights + rate * (joint - free)))
+            return
+        kept = 0.0 if self.done == 0 else 1 - OFFSET_MEMORY
+        self.offsets = (
+            kept * self.offsets[0] + (1 - kept) * mean[0],
+            kept * self.offsets[1] + (1 - kept) * mean[1],
+        )
+        mu, nu = (each.astype(np.float32) for each in self.offsets)
+        dv, dh = mean[0] - free_visible, mean[1] - free_hidden
+        gradient = joint - free - np.outer(dv, nu) - np.outer(mu, dh)
+        self._move_to(
+            replace(
+                machine,
+                weights=machine.weights + rate * gradient,
+                visible_bias=machine.visible_bias + rate * (dv - gradient @ nu),
+                hidden_bias=machine.hidden_bias + rate * (dh - mu @ gradient),
+            )
+        )
+
+    def _move_to(self, machine: Machine) -> None:
+        self.machine, self.tables = machine, Tables.of(machine, self.tables)
+
+    def _negative(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means of v h, v and h in the machine."""
+        rule, tables = self.rule, self.tables
+        if rule.method == "exact":
+            joint, visible, hidden = self.machine.correlations()
+            return joint.astype(np.float32), visible.astype(np.float32), hidden.astype(np.float32)
+        if rule.method == "tap":
+            return self._mean_fields()
+        if rule.method == "cd":
+            self.chains.visible = batch[: rule.chains].copy()
+            self.chains.hidden = self.chains.hidden[: len(self.chains.visible)]
+        self.chains.move(tables, rule.k)
+        values, means = tables.visible_values(self.chains.visible), tables.hidden_means(self.chains.visible)
+        return values.T @ means / np.float32(len(values)), values.mean(axis=0), means.mean(axis=0)
+
+    def _mean_fields(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means by mean fields with the reaction term, of units -1 and 1; every chain is a fixed point of its own."""
+        machine, n = self.machine, self.machine.weights.shape[0]
+        visible: np.ndarray = self.fields[:, :n]
+        hidden: np.ndarray = self.fields[:, n:]
+        square = machine.weights**2
+        for _ in range(self.rule.k):
+            field = visible @ machine.weights + machine.hidden_bias - hidden * ((1 - visible**2) @ square)
+            hidden = DAMPING * hidden + (1 - DAMPING) * unit_means(field, -1.0)
+            field = hidden @ machine.weights.T + machine.visible_bias - visible * ((1 - hidden**2) @ square.T)
+            visible = DAMPING * visible + (1 - DAMPING) * unit_means(field, -1.0)
+        self.fields = np.concatenate([visible, hidden], axis=1)
+        response = (1 - visible**2).T @ (1 - hidden**2)
+        joint = (visible.T @ hidden + machine.weights * response) / np.float32(len(visible))
+        return joint, visible.mean(axis=0), hidden.mean(axis=0)
+
+
+def untrained_machine(
+    sites: int, colours: int, hidden: int, low: float, key: tuple[Any, ...], scale: float = 0.1
+) -> Machine:
+    """Machine with small random weights, normal with deviation ``scale`` over the root of the number of visible units.
+
+    Parameters
+    ----------
+    sites, colours : int
+        Sites of the lattice and colours of each.
+    hidden : int
+        Hidden units.
+    low : float
+        Lower value of a unit, -1 or 0.
+    key : tuple
+        Root seed and words of the random stream.
+    """
+    visible = sites if colours == 2 else sites * colours
+    root, *words = key
+    weights = rng.stream(root, "weights", *words).standard_normal((visible, hidden))
+    return Machine(weights * scale / math.sqrt(visible), np.zeros(visible), np.zeros(hidden), low, colours)

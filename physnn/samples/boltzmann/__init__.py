@@ -1,0 +1,1 @@
+"""Restricted Boltzmann machines trained on snapshots of lattice models."""

@@ -1,0 +1,166 @@
+"""Recipe of restricted Boltzmann machines that are trained on snapshots of a lattice sweep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from physnn.errors import InputError
+from physnn.models.boltzmann import MOST_STATES
+from physnn.samples.base import Growth, Recipe, more, validated
+
+if TYPE_CHECKING:
+    from physnn.samples.temperature.recipe import TemperatureSweep
+
+FIRST_MARK = 10
+"""First step at which the likelihood is recorded."""
+SAME_TEMPERATURE = 1e-9
+"""Relative difference of temperatures that are one."""
+MARKS_PER_DECADE = (1, 2, 5)
+"""Marks of a decade of steps."""
+
+
+class BoltzmannRecipe(Recipe):
+    """Recipe of restricted Boltzmann machines, one for every size, temperature and seed.
+
+    With ``mixed`` there is one for every size and seed, trained on the snapshots of all temperatures together.
+    ``data_recipe`` is the recipe of the sweep that the snapshots are from.
+    """
+
+    control: ClassVar[str] = "T"
+    draws: ClassVar[str] = "seed"
+    repeats: ClassVar[str] = "measurement"
+    grows: ClassVar[Mapping[str, Growth]] = {"seeds": more}
+    located: ClassVar[tuple[str, ...]] = ("data",)
+
+    kind: Literal["train-rbm"] = "train-rbm"
+    data: str = Field(title="FILE", description="Sweep with snapshots: physnn sweep-temperature --snapshots 1 ...")
+    data_digest: str = ""
+    data_recipe: dict[str, Any] = Field(default_factory=dict)
+    L: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] | None = Field(
+        default=None, description="Sizes to train on [default: those of the data]."
+    )
+    T: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] | None = Field(
+        default=None, description="Temperatures to train on [default: those of the data]."
+    )
+    mixed: bool = Field(default=False, description="One machine for all temperatures together.")
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)] = Field(
+        default=(64,), examples=["64 16"], description="Hidden units; several make a stack, trained layer by layer."
+    )
+    method: Literal["cd", "pcd", "tap", "exact"] = Field(
+        default="pcd",
+        description="Negative phase: steps from the data, persistent chains, mean fields, or all states of a layer.",
+    )
+    k: Annotated[int, Field(ge=1, le=10**5)] = Field(
+        default=10, description="Gibbs steps, or iterations of mean fields, in a step of the training."
+    )
+    symmetric: bool | None = Field(
+        default=None, description="No biases [default: where the data are of an Ising model without field]."
+    )
+    units: Literal["signs", "bits"] = Field(default="signs", description="Values of units: -1 and 1, or 0 and 1.")
+    steps: Annotated[int, Field(ge=1, le=10**9)] = Field(default=20_000, description="Steps of the training.")
+    batch: Annotated[int, Field(ge=1, le=10**6)] = Field(default=500, description="Snapshots of a step.")
+    chains: Annotated[int, Field(ge=2, le=10**6)] = Field(default=1000, description="Chains of the negative phase.")
+    lr: Annotated[float, Field(gt=0, le=100)] = Field(default=0.05, description="Learning rate at first.")
+    last_lr: Annotated[float, Field(gt=0, le=100)] = Field(
+        default=0.0005, description="Learning rate in the end; it falls exponentially."
+    )
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = Field(
+        default=(0,), examples=["0 1 2"], description="One machine each, for every size and temperature."
+    )
+    samples: Annotated[int, Field(ge=100, le=10**8)] = Field(
+        default=20_000, description="Configurations of a trained machine that are measured."
+    )
+    thin: Annotated[int, Field(ge=1, le=10**6)] = Field(default=20, description="Gibbs steps between them.")
+    keep: Annotated[int, Field(ge=0, le=10**7)] = Field(
+        default=2000, description="Configurations of them that are kept, as snapshots."
+    )
+    anneal: Annotated[int, Field(ge=10, le=10**7)] = Field(
+        default=500, description="Intermediate machines of annealed importance sampling."
+    )
+    shuffled: bool = Field(
+        default=False, description="Shuffle the sites of every snapshot: a null that keeps its magnetisation alone."
+    )
+
+    @field_validator("L", "T", "seeds")
+    @classmethod
+    def _distinct(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        return None if values is None else tuple(sorted(set(values)))
+
+    def marks(self) -> tuple[int, ...]:
+        """Steps at which the likelihood is recorded: 1, 2 and 5 times powers of ten, and the last."""
+        every = [m * 10**k for k in range(1, 10) for m in MARKS_PER_DECADE]
+        return (*(t for t in every if FIRST_MARK <= t < self.steps), self.steps)
+
+    @property
+    def temperatures(self) -> tuple[float, ...]:
+        """Temperatures of the machines of a resolved recipe: of mixed ones the mean."""
+        assert self.T is not None
+        return (sum(self.T) / len(self.T),) if self.mixed else self.T
+
+    def data_sweep(self) -> TemperatureSweep:
+        """Recipe of the data."""
+        from physnn.samples.temperature.recipe import TemperatureSweep
+
+        return validated(TemperatureSweep, self.data_recipe)
+
+    def resolved(self) -> BoltzmannRecipe:
+        """Recipe with what follows from the data.
+
+        Raises
+        ------
+        InputError
+            If the file has no snapshots, or not the sizes and temperatures asked for, or settings do not go together.
+        """
+        if self.data_digest:
+            self._check()
+            return self
+        from physnn.store.hdf5 import content_digest
+        from physnn.store.snapshots import read_snapshots
+
+        path = Path(self.data).absolute()
+        kept = read_snapshots(path)
+        L = self.L or tuple(kept)
+        if missing := [size for size in L if size not in kept]:
+            raise InputError(f"{self.data} has no size {missing[0]}; it has {', '.join(map(str, kept))}")
+        found = self.T
+        for size in L:
+            known = tuple(float(f"{T:.12g}") for T in kept[size].T)
+            found = known if found is None else found
+            if lost := [T for T in found if min(abs(T - other) for other in known) > SAME_TEMPERATURE * T]:
+                raise InputError(
+                    f"{self.data} has no T = {lost[0]:g} at L = {size}; give temperatures that all sizes have, with --T"
+                )
+        update: dict[str, Any] = {"data": str(path), "data_digest": content_digest(path), "L": L, "T": found}
+        filled = self.model_copy(update=update | {"data_recipe": dict(kept[L[0]].recipe)})
+        data = filled.data_sweep()
+        if filled.symmetric is None:
+            alike = data.model == "ising" and not data.field and self.units == "signs"
+            filled = filled.model_copy(update={"symmetric": alike})
+        filled._check()
+        return filled
+
+    def _check(self) -> None:
+        """Raise InputError where settings do not go together."""
+        assert self.L is not None
+        data = self.data_sweep()
+        q = data.model_on(self.L[0]).q
+        if q > 16:
+            raise InputError(f"machines have at most 16 colours of a site, and these data have {q}")
+        if self.symmetric and (q > 2 or self.units == "bits"):
+            raise InputError("machines that are symmetric have units of values -1 and 1: leave --symmetric out")
+        if self.method == "tap" and (q > 2 or self.units == "bits"):
+            raise InputError("the mean fields of tap are those of units -1 and 1; take --method pcd")
+        if self.last_lr > self.lr:
+            raise InputError(f"the learning rate falls from --lr {self.lr:g}; take a --last-lr below it")
+        bits = min(math.prod(data.shape(max(self.L))) * math.log2(q), max(self.hidden))
+        if self.method == "exact" and bits > MOST_STATES:
+            raise InputError(
+                f"exact gradients need a layer of at most {MOST_STATES} bits, and the smaller one has {bits:g}"
+            )
+        if len(self.hidden) > 1 and q > 2:
+            raise InputError("layers are stacked on units of two values: give one number with --hidden")

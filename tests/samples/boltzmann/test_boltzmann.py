@@ -1,0 +1,102 @@
+"""Machines trained on a sweep: files, what reads them, what is refused, and what is known of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physnn import api
+from physnn.answers.fit import curves
+from physnn.answers.training.boltzmann import machine_answers
+from physnn.cli import run
+from physnn.errors import InputError
+from physnn.models import Ising, on_lattice
+from physnn.models.boltzmann import Machine
+from physnn.models.configurations import columns_of_configurations, two_point
+from physnn.models.geometry import Lattice
+from physnn.samples.boltzmann.judge import all_colours, known_truth
+from physnn.samples.boltzmann.recipe import BoltzmannRecipe
+from physnn.store.sweep_file import read_sweep
+
+FEW = {"hidden": (8,), "steps": 100, "batch": 50, "chains": 50, "samples": 200, "thin": 2, "keep": 10, "anneal": 10}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("machines") / "ising.h5"
+    recipe = api.recipe("temperature", L=(3, 4), T=(2.0, 3.0), sweeps=400, chains=2, snapshots=2, thermalisation=50)
+    api.run(recipe, out, jobs=1)
+    return out
+
+
+def test_a_file_of_machines_is_read_as_a_sweep_and_beside_its_data(data, tmp_path, capsys):
+    out = tmp_path / "rbm.h5"
+    recipe = api.recipe("train-rbm", data=str(data), **FEW)
+    assert api.run(recipe, out, jobs=1) == 4
+    answers = machine_answers(out)
+    assert [(a.L, a.T, a.seeds) for a in answers] == [(L, T, 1) for L in (3, 4) for T in (2.0, 3.0)]
+    assert {"forward", "reverse", "both", "trajectory", "exact"} == set(answers[0].log_z)
+    group = read_sweep(out).sizes[4]
+    machine = Machine(*(group[name].values[1, 0].astype(float) for name in ("weights", "visible_bias", "hidden_bias")))
+    assert machine.symmetric and machine.log_partition() == pytest.approx(group["log_z"].values[1, 0, -1], rel=1e-6)
+    # The divergence by the truth of the data, as the sample has it, and by hand.
+    states = all_colours(16, 2)
+    true, model = known_truth(recipe.data_sweep(), 4, 3.0)(states), np.log(machine.probabilities())
+    assert (np.exp(true) * (true - model)).sum() == pytest.approx(group["kl"].values[1, 0], abs=1e-5)
+    assert curves(read_sweep(out), "energy").sizes == (3, 4)
+    assert run(["compare", str(out), str(data), "--json"]) == 3  # machines of 100 steps are poor
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["machines"]) == 4 and any("deviates" in r for m in found["machines"] for r in m["remarks"])
+    assert Path(found["figure"]).is_file()
+
+
+def test_stacks_mixtures_and_shuffled_sites_are_trained(data, tmp_path):
+    out = tmp_path / "stack.h5"
+    small = FEW | {"hidden": (8, 4), "mixed": True, "shuffled": True, "L": (4,)}
+    api.run(api.recipe("train-rbm", data=str(data), **small), out, jobs=1)
+    group = read_sweep(out).sizes[4]
+    assert group["T"].values.tolist() == [2.5] and group["weights_2"].values.shape == (1, 1, 8, 4)
+    # Shuffling keeps the magnetisation: two sites correlate alike at all distances.
+    function = group["data_correlation"].values[0, 0]
+    assert np.ptp(function) < 6 * group["data_correlation_error"].values[0, 0].max()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"L": (5,)}, "no size 5"),
+        ({"T": (1.0,)}, "no T = 1"),
+        ({"method": "tap", "units": "bits"}, "tap"),
+        ({"symmetric": True, "units": "bits"}, "symmetric"),
+        ({"lr": 0.1, "last_lr": 0.2}, "falls"),
+        ({"method": "exact", "hidden": (30,), "L": (4,)}, None),
+    ],
+)
+def test_what_does_not_go_together_is_refused(data, change, message):
+    if message is None:  # 16 sites are few enough
+        assert api.recipe("train-rbm", data=str(data), **change).method == "exact"
+        return
+    with pytest.raises(InputError, match=message):
+        api.recipe("train-rbm", data=str(data), **change)
+
+
+def test_data_without_snapshots_are_refused(tmp_path):
+    out = tmp_path / "none.h5"
+    api.run(api.recipe("temperature", L=(4,), T=(2.0,), sweeps=10, chains=1), out, jobs=1)
+    with pytest.raises(InputError, match="snapshots"):
+        BoltzmannRecipe(data=str(out)).resolved()
+
+
+def test_configurations_are_measured_alike_on_the_torus_and_by_tables():
+    colours = np.random.default_rng(0).integers(0, 2, (5, 4, 4)).astype(np.int8)
+    one, other = (
+        columns_of_configurations(m, colours) for m in (Ising(), on_lattice(Ising(), Lattice("square", (4, 4)), 0.5))
+    )
+    assert one["m"] == pytest.approx(other["m"])
+    spins = 1 - 2 * colours
+    diagonal = sum((spins * np.roll(spins, (1, s), (1, 2))).mean(axis=(1, 2)) for s in (1, -1))
+    assert other["energy"] == pytest.approx(one["energy"] - 0.5 * diagonal)
+    assert -2 * two_point(colours, 2)[:, 0] == pytest.approx(one["energy"])
