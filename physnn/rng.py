@@ -29,6 +29,7 @@ STREAMS = {
     "(vectors, order or seam, model, ..., L, T); runs of percolation: (percolation, L, series)",
     "oscillators": "natural frequencies, first phases and noise of oscillators: (realisation, N, series, bin); "
     "(noise, N, series, bin, K)",
+    "ties": "colours of blocks in which several are equally frequent, and permuted sites: (L, T, chain)",
     "subset": "which images or points form a subset or a split of a data set: (purpose)",
     "fill": "random numbers between the pixels of expanded images: (kind)",
     "bootstrap": "resampling of groups and samples in an analysis: (purpose)",

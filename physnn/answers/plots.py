@@ -14,6 +14,7 @@ from physnn.analysis.verdict.size_law import SizeLaw
 from physnn.analysis.verdict.universality import Comparison
 from physnn.answers.equilibrium import order_record
 from physnn.answers.fit import curves, default_observable, fit
+from physnn.answers.flow import FlowAnswer
 from physnn.answers.lines import on_line
 from physnn.answers.training.equation_of_state import state_arrays
 from physnn.bundled import resolve
@@ -153,6 +154,17 @@ def plot_pde(path: Path, out: Path | None = None) -> Path:
     recipe = sweep.recipe
     figure = pde_figure(recipe["problem"], pde_arrays(sweep), list(recipe["arms"]), pde_answers(path)[-1].claims)
     return save(figure, out or path.with_suffix(".png"))
+
+
+def plot_flow(found: FlowAnswer, out: Path) -> Path:
+    """Draw the exponents and couplings of a renormalization by block step; return the figure's path."""
+    from physnn.figures.flow import flow_figure
+
+    main = found.main
+    couplings = {f"L = {r.L}, T = {r.T:.5g}": [level.couplings for level in r.levels] for r in found.runs}
+    own = [level.couplings for level in main.levels]
+    title = f"{found.model}, {found.block} {found.b} x {found.b}, L = {main.L}, T = {main.T:.6g}"
+    return save(flow_figure(title, main.steps, own, found.operators, found.exact, couplings), out)
 
 
 def plot_machines(path: Path, out: Path | None = None, data: Path | None = None, answers: Any = None) -> Path:

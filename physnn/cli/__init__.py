@@ -31,6 +31,10 @@ COMMANDS = {
     "fit": ("fit", "Critical point and exponents of a sweep file or a table, or that there are none."),
     "compare": ("fit", "Exponents of two files side by side, and beside the known classes."),
     "decide": ("fit", "What kind of transition equilibrium sweeps show: Ising, BKT-like, or else."),
+    "flow": (
+        "training.flow",
+        "Renormalize configurations block by block: exponents, couplings, a fixed point?",
+    ),
     "show": ("files", "What a physnn file holds, with the digest of its data."),
     "status": ("files", "How far the run that makes a file is, from any terminal."),
     "plot": ("files", "Draw a sweep file or the training curves of network files."),

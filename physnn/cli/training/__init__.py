@@ -1,1 +1,1 @@
-"""Commands of networks that are trained in several forms of the input."""
+"""Commands of networks that are trained in several forms of the input, and of renormalization."""

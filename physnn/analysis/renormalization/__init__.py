@@ -1,0 +1,1 @@
+"""Real-space renormalization of sampled configurations: linearised flow, couplings of blocks, verdict."""
