@@ -4,8 +4,8 @@ Majority blocks of 2 x 2 sites at T_c, and away from it; decimation; and the sam
 
     python sims/renormalization.py [FOLDER]     10 minutes of one core; needs 4 GB of memory
 
-Sweeps are kept in FOLDER (``sims/output``), so that it continues.  It draws ``docs/figures/renormalization.png`` and
-``docs/figures/renormalization_potts.png``.
+Sweeps are kept in FOLDER (``sims/output``), so that it continues.  It draws ``renormalization_away.png`` and
+``renormalization_potts.png`` in ``docs/figures``.
 """
 
 import math
@@ -21,10 +21,11 @@ ISING, POTTS = 2 / math.log(1 + math.sqrt(2)), 1 / math.log(1 + math.sqrt(3))
 """Critical temperatures of the square lattice, exact, in units of J / k_B."""
 RUNS = {
     "ising": {"L": (32, 64, 128), "T": (ISING,), "sweeps": 10_000, "snapshots": 5},
-    "ising-away": {"L": (64,), "T": (2.1, 2.2, 2.25, ISING, 2.29, 2.35, 2.5), "sweeps": 6000, "snapshots": 4},
-    "ising-thirds": {"L": (54, 108), "T": (ISING,), "sweeps": 10_000, "snapshots": 5},
-    "potts": {"L": (32, 64), "T": (POTTS,), "model": "potts", "q": 3, "sweeps": 40_000, "snapshots": 10},
-    "potts-large": {"L": (128,), "T": (POTTS,), "model": "potts", "q": 3, "sweeps": 20_000, "snapshots": 10},
+    "controls": {"L": (64,), "T": (ISING,), "sweeps": 10_000, "snapshots": 5, "seed": 1},
+    "away": {"L": (64,), "T": (2.1, 2.2, 2.25, ISING, 2.29, 2.35, 2.5), "sweeps": 6000, "snapshots": 6},
+    "thirds": {"L": (54, 108), "T": (ISING,), "sweeps": 5000, "snapshots": 5},
+    "potts": {"L": (32, 64), "T": (POTTS,), "model": "potts", "q": 3, "sweeps": 20_000, "snapshots": 10},
+    "potts-large": {"L": (128,), "T": (POTTS,), "model": "potts", "q": 3, "sweeps": 10_000, "snapshots": 10},
 }
 """Sweeps by name, each with 8 chains of Wolff clusters."""
 
@@ -59,15 +60,14 @@ def main() -> None:
     for name, settings in RUNS.items():
         out = folder / f"flow-{name}.h5"
         api.run(api.recipe("temperature", out, chains=8, **settings), out, jobs=1)
-        found = lattice_flow(out, b=3 if name == "ising-thirds" else 2)
+        if name == "controls":
+            said("decimation", lattice_flow(out, "decimation"))
+            said("sites permuted", lattice_flow(out, shuffled=True))
+            continue
+        found = lattice_flow(out, b=3 if name == "thirds" else 2)
         said(name, found)
-        if name == "ising-away":
-            plot_flow(found, FIGURES / "renormalization.png")
-        if name == "potts":
-            plot_flow(found, FIGURES / "renormalization_potts.png")
-        if name == "ising":
-            said("ising, decimation", lattice_flow(out, "decimation"))
-            said("ising, sites permuted", lattice_flow(out, shuffled=True))
+        if name in ("away", "potts"):
+            plot_flow(found, FIGURES / f"renormalization_{name}.png")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ that lattice symmetries map on each other.  Fields are +-1 spins, or whether a s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ from physnn.errors import InputError
 
 SiteProduct = tuple[tuple[int, int], ...]
 """Displacements (row, column) of the sites of a product."""
+COUNTING_TABLE = 2**23
+"""Numbers in a table of all surroundings at most; where there are more, those that are met are sorted."""
 
 
 def check_blocks(shape: tuple[int, ...], b: int) -> None:
@@ -50,14 +53,15 @@ def majority(colours: np.ndarray, b: int, q: int, generator: np.random.Generator
         If blocks do not cover the lattice.
     """
     check_blocks(colours.shape, b)
-    counts = np.stack([_sums_of_blocks(colours == c, b) for c in range(q)])
+    known = [_sums_of_blocks(colours == c, b) for c in range(1, q)]
+    counts = np.stack([b * b - np.sum(known, axis=0, dtype=np.int16), *known])
     most = counts == counts.max(0)
     found = most.argmax(0).astype(np.int8)
     ties = np.nonzero(most.sum(0) > 1)
     choices = most[(slice(None), *ties)].astype(np.int8)
     # The k-th of those that are tied, k uniform.
     k = (generator.random(choices.shape[1]) * choices.sum(0)).astype(np.int8)
-    found[ties] = (choices.cumsum(0) > k).argmax(0)
+    found[ties] = (choices.cumsum(0, dtype=np.int8) > k).argmax(0)
     return np.asarray(found)
 
 
@@ -67,7 +71,10 @@ def _sums_of_blocks(field: np.ndarray, b: int) -> np.ndarray:
     rows = whole[:, ::b].astype(np.int16)
     for k in range(1, b):
         rows += whole[:, k::b]
-    return np.asarray(np.add.reduceat(rows, np.arange(0, rows.shape[2], b), axis=2))
+    found = rows[:, :, ::b].copy()
+    for k in range(1, b):
+        found += rows[:, :, k::b]
+    return found
 
 
 def _moved(field: np.ndarray, by: tuple[int, int]) -> np.ndarray:
@@ -141,24 +148,35 @@ def environments(
         If there are so many operators and colours that kinds cannot be numbered.
     """
     fields = [1 - 2 * colours] if signs else [(colours == c).astype(np.int8) for c in range(q)]
-    radices: list[tuple[int, int]] = []
+    # Sums of so many spins are all even, or all odd.
+    step, radices = 1 + int(signs), list[tuple[int, int]]()
     code: np.ndarray = colours.astype(np.int64).reshape(-1)
     for shapes in groups:
         for field in fields:
             sums = sums_around(field, shapes).reshape(-1)
             lowest, highest = int(sums.min()), int(sums.max())
-            radices.append((lowest, highest - lowest + 1))
-            code = code * radices[-1][1] + (sums - np.int64(lowest))
-    if q * np.prod([float(radix) for _, radix in radices]) > 2.0**62:
+            radices.append((lowest, (highest - lowest) // step + 1))
+            code *= radices[-1][1]
+            code += (sums - np.int16(lowest)) // np.int16(step)
+    span = float(q) * math.prod(radix for _, radix in radices)
+    if span > 2.0**62:
         raise InputError(f"{len(groups)} operators of {q} colours have too many values: take fewer operators")
-    kinds: np.ndarray
-    kinds, inverse = np.unique(code, return_inverse=True)
-    each, number = colours[0].size, int(bins.max()) + 1
-    counts = np.bincount(inverse.reshape(-1) * number + np.repeat(bins, each), minlength=len(kinds) * number)
+    kinds, counts = _counted(code, int(span), np.repeat(bins, colours[0].size), int(bins.max()) + 1)
     values = np.empty((len(kinds), len(groups), len(fields)))
     for k in reversed(range(len(radices))):
         lowest, radix = radices[k]
-        values[:, k // len(fields), k % len(fields)] = kinds % radix + lowest
+        values[:, k // len(fields), k % len(fields)] = kinds % radix * step + lowest
         kinds = kinds // radix
     both = values * np.array([1.0, -1.0]) if signs else values
-    return both.transpose(0, 2, 1), kinds, counts.reshape(-1, number)
+    return both.transpose(0, 2, 1), kinds, counts
+
+
+def _counted(code: np.ndarray, span: int, bins: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct codes below ``span``, and how often each is met in each of ``number`` bins."""
+    if span * number <= COUNTING_TABLE:
+        counts = np.bincount(code * number + bins, minlength=span * number).reshape(span, number)
+        kinds = np.nonzero(counts.any(1))[0]
+        return kinds, counts[kinds]
+    kinds, inverse = np.unique(code, return_inverse=True)
+    counts = np.bincount(inverse.reshape(-1) * number + bins, minlength=len(kinds) * number)
+    return kinds, counts.reshape(-1, number)
