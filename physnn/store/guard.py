@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from physnn.errors import InputError
 
@@ -46,61 +46,84 @@ class Guard:
         """Error that refuses the file."""
         return InputError(f"{self.path} {what}; refused")
 
-    def attributes(self, item: h5py.Group | h5py.Dataset, name: str) -> None:
+    def _attributes(self, item: Any, name: str) -> None:
         """Check the attributes of a group or dataset without reading them."""
-        count = len(item.attrs)
+        from h5py import h5a
+
+        count = h5a.get_num_attrs(item)
         if count > MOST_ATTRIBUTES:
             raise self.refuse(f"has more than {MOST_ATTRIBUTES} attributes at {_shown(name)}")
-        for key in item.attrs if count else ():
+        for k in range(count):
+            found = h5a.open(item, index=k)
+            key = _text(found.name)
             if key in OF_SCALES:
                 continue
-            found = item.attrs.get_id(key)
-            self._plain(found.dtype, f"attribute {_shown(key)}")
-            self._declare(math.prod(found.shape) * found.dtype.itemsize, f"attribute {_shown(key)}")
+            dtype = found.dtype
+            self._plain(dtype, f"attribute {_shown(key)}")
+            self._declare(math.prod(found.shape) * dtype.itemsize, f"attribute {_shown(key)}")
 
-    def tree(self, group: h5py.Group, name: str = "/", depth: int = 0) -> None:
-        """Check without reading that nothing below a group leads outside or in circles, and all is plain arrays."""
-        import h5py
+    def file(self, file: h5py.File) -> None:
+        """Check all of a file but the attributes of its root."""
+        from h5py import h5o
+
+        self._tree(h5o.open(file.id, b"/"), "/", 0)
+
+    def root(self, file: h5py.File) -> None:
+        """Check the attributes of the root of a file."""
+        from h5py import h5o
+
+        self._attributes(h5o.open(file.id, b"/"), "/")
+
+    def _tree(self, group: Any, name: str, depth: int) -> None:
+        """Check without reading that nothing below a group leads outside or in circles, and all is plain arrays.
+
+        Groups and arrays are opened at h5py's low level: a sweep has thousands of parts, and each is checked.
+        """
+        from h5py import h5d, h5g, h5l, h5o
 
         self.objects += len(group)
         if self.objects > MOST_OBJECTS or depth > DEEPEST:
             raise self.refuse(f"holds more than {MOST_OBJECTS} objects, or more than {DEEPEST} levels of groups")
+        links = group.links
         for key in group:
-            where = f"{name}{key}"
-            if group.id.links.get_info(key.encode(errors="surrogateescape")).type != h5py.h5l.TYPE_HARD:
+            where = f"{name}{_text(key)}"
+            if links.get_info(key).type != h5l.TYPE_HARD:
                 raise self.refuse(f"holds a link ({_shown(where)}) that may lead outside the file")
-            item = group[key]
-            address = h5py.h5o.get_info(item.id).addr
+            item = h5o.open(group, key)
+            address = h5o.get_info(item).addr
             if address in self.seen:
                 raise self.refuse(f"holds {_shown(where)} under two names")
             self.seen.add(address)
-            if isinstance(item, h5py.Dataset):
-                self.dataset(item, where)
-            elif not isinstance(item, h5py.Group):
+            if isinstance(item, h5d.DatasetID):
+                self._dataset(item, where)
+            elif not isinstance(item, h5g.GroupID):
                 raise self.refuse(f"holds {_shown(where)}, which is no array")
-            self.attributes(item, where)
-            if isinstance(item, h5py.Group):
-                self.tree(item, where + "/", depth + 1)
+            self._attributes(item, where)
+            if isinstance(item, h5g.GroupID):
+                self._tree(item, where + "/", depth + 1)
 
-    def dataset(self, item: h5py.Dataset, name: str) -> None:
+    def _dataset(self, item: Any, name: str) -> None:
         """Check where and how a dataset is stored, and how much it claims to hold."""
-        shown = _shown(name)
-        if item.is_virtual or item.external:
+        from h5py import h5d
+
+        shown, stored = _shown(name), item.get_create_plist()
+        layout = stored.get_layout()
+        if layout == h5d.VIRTUAL or stored.get_external_count():
             raise self.refuse(f"keeps the data of {shown} outside the file")
-        self._plain(item.dtype, shown)
-        if item.shape is None:
+        dtype, shape = item.dtype, item.shape
+        self._plain(dtype, shown)
+        if shape is None:
             raise self.refuse(f"has no shape for {shown}")
-        stored = item.id.get_create_plist()
         if {stored.get_filter(k)[0] for k in range(stored.get_nfilters())} - ALLOWED_FILTERS:
             raise self.refuse(f"keeps {shown} compressed, which physnn does not")
-        width = item.dtype.itemsize
         # In Python's integers: a product of declared lengths may exceed 64 bits.
-        for length in (math.prod(item.shape) * width, math.prod(item.chunks or (0,)) * width):
-            if length > LARGEST_DATASET:
-                raise self.refuse(f"declares {length / 1e9:.0f} GB for {shown}")
-        if math.prod(item.chunks or (0,)) * width > self.size:
+        length = math.prod(shape) * dtype.itemsize
+        chunk = math.prod(stored.get_chunk()) * dtype.itemsize if layout == h5d.CHUNKED else 0
+        if max(length, chunk) > LARGEST_DATASET:
+            raise self.refuse(f"declares {max(length, chunk) / 1e9:.0f} GB for {shown}")
+        if chunk > self.size:
             raise self.refuse(f"declares more for {shown} than the file is long")
-        self._declare(math.prod(item.shape) * width, shown)
+        self._declare(length, shown)
 
     def _plain(self, dtype: object, name: str) -> None:
         if getattr(dtype, "kind", "O") not in PLAIN:
@@ -110,6 +133,10 @@ class Guard:
         self.declared += length
         if self.declared > self.size:
             raise self.refuse(f"declares more than it is long ({name})")
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")
 
 
 def _shown(name: str) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.store.commit import PatientStream, Publish, commit
+from physnn.store.datasets import write_array
 from physnn.store.guard import OF_SCALES, Guard
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _write_group(group: h5py.Group, variables: Group, count: Iterator[int] | Non
         for dim, size in zip(dims[name], values.shape, strict=True):
             if sizes.setdefault(dim, size) != size:
                 raise ValueError(f"{name} has length {size} along {dim}, not {sizes[dim]}")
-        _set_attrs(_write_array(group, name, values), {**variable.attrs, **marks})
+        _set_attrs(write_array(group, name, values), {**variable.attrs, **marks})
     if count is not None:
         _make_scales(group, sizes, dims, count)
 
@@ -187,7 +188,7 @@ def _make_scales(
     lengths = {names[-1] for name, names in dims.items() if ENCODING in group[name].attrs}
     for dim, size in sizes.items():
         if dim not in dims:
-            _set_attrs(_write_array(group, dim, np.arange(size)), {DIMENSION_NAMES: json.dumps([dim])})
+            _set_attrs(write_array(group, dim, np.arange(size)), {DIMENSION_NAMES: json.dumps([dim])})
         group[dim].make_scale(f"{NO_VARIABLE}{size:10d}" if dim in lengths else dim)
         group[dim].attrs["_Netcdf4Dimid"] = np.int32(numbers[dim])
     for name, names in dims.items():
@@ -197,22 +198,6 @@ def _make_scales(
         elif names != (name,):
             for axis, dim in enumerate(names):
                 group[name].dims[axis].attach_scale(group[dim])
-
-
-def _write_array(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
-    """Dataset whose bytes a checksum covers: its own, or for a single number that of its header."""
-    import h5py
-
-    if values.ndim:
-        options = {"chunks": True, "fletcher32": True} if values.size else {}
-        return group.create_dataset(name, data=values, track_times=False, **options)
-    inside = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    inside.set_layout(h5py.h5d.COMPACT)
-    inside.set_obj_track_times(False)
-    kind, space = h5py.h5t.py_create(values.dtype, logical=True), h5py.h5s.create(h5py.h5s.SCALAR)
-    dataset = h5py.Dataset(h5py.h5d.create(group.id, name.encode(), kind, space, inside))
-    dataset[()] = values
-    return dataset
 
 
 @contextlib.contextmanager
@@ -251,7 +236,7 @@ def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int = V
     check_seal(path)
     with malformed(path), h5py.File(path, "r") as file:
         guard = Guard(path)
-        guard.attributes(file, "/")
+        guard.root(file)
         found = read_attrs(file)
         if kind not in (None, found.get("format")):
             raise InputError(f"{path} is a file of kind {str(found.get('format', 'unknown'))[:40]!r}, not {kind!r}")
@@ -264,7 +249,7 @@ def open_sealed(path: str | os.PathLike[str], kind: str | None, version: int = V
             )
         if written < 1:
             raise InputError(f"{path} has format version {written}, which never was; it was not written by physnn")
-        guard.tree(file)
+        guard.file(file)
         yield file
 
 
@@ -294,11 +279,6 @@ def read_group(group: h5py.Group, without: str | None = None) -> dict[str, Varia
     """Variables of a group with the names of their dimensions, but for those whose name begins as ``without``."""
     wanted = (each for each in _datasets(group) if without is None or not each[0].startswith(without))
     return {name: Variable(_dims(name, item), _values(item), read_attrs(item)) for name, item in wanted}
-
-
-def read_arrays(group: h5py.Group) -> dict[str, np.ndarray]:
-    """Arrays of a group without names of dimensions and attributes: for tasks, of which a sweep has thousands."""
-    return {name: item[()] for name, item in _datasets(group) if not item.is_scale}
 
 
 def _values(item: h5py.Dataset) -> np.ndarray:
@@ -339,8 +319,8 @@ def content_digest(path: str | os.PathLike[str]) -> str:
     sha = hashlib.sha256()
     with malformed(path), h5py.File(path, "r") as file:
         guard = Guard(path)
-        guard.attributes(file, "/")
-        guard.tree(file)
+        guard.root(file)
+        guard.file(file)
         datasets: dict[str, h5py.Dataset] = {}
         file.visititems(lambda name, item: datasets.update({name: item}) if _is_array(item) else None)
         for name in sorted(datasets):

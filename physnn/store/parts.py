@@ -15,12 +15,12 @@ import numpy as np
 from physnn.errors import Contested, InputError
 from physnn.machine import check_no_link
 from physnn.store.commit import Publish, give_name, open_own, previous, temporaries
+from physnn.store.datasets import read_arrays
 from physnn.store.hdf5 import (
     VERSION,
     is_sealed,
     numbered,
     open_sealed,
-    read_arrays,
     read_attrs,
     write_bytes,
     write_sealed,
