@@ -16,7 +16,7 @@ from physnn.answers.equilibrium import order_record
 from physnn.answers.fit import curves, default_observable, fit
 from physnn.answers.flow import FlowAnswer
 from physnn.answers.lines import on_line
-from physnn.answers.training.equation_of_state import state_arrays
+from physnn.answers.training.forms import form_arrays
 from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.compare import compare_figure
@@ -141,18 +141,19 @@ def plot_state(path: Path, out: Path | None = None) -> Path:
     from physnn.networks.tasks.equation_of_state import SPECIES, published
 
     sweep = read_sweep(path)
-    figure = state_figure(state_arrays(sweep), list(sweep.recipe["arms"]), SPECIES, published())
+    (arrays,) = form_arrays(sweep, "train-eos").values()
+    figure = state_figure(arrays, list(sweep.recipe["arms"]), SPECIES, published())
     return save(figure, out or path.with_suffix(".png"))
 
 
 def plot_pde(path: Path, out: Path | None = None) -> Path:
     """Draw errors of trained solvers of a differential equation during training and by width; return the PNG's path."""
-    from physnn.answers.training.pde import pde_answers, pde_arrays
+    from physnn.answers.training.pde import pde_answers
     from physnn.figures.training.pde import pde_figure
 
     sweep = read_sweep(path)
-    recipe = sweep.recipe
-    figure = pde_figure(recipe["problem"], pde_arrays(sweep), list(recipe["arms"]), pde_answers(path)[-1].claims)
+    arrays, arms = form_arrays(sweep, "train-pde"), list(sweep.recipe["arms"])
+    figure = pde_figure(sweep.recipe["problem"], arrays, arms, pde_answers(path)[-1].claims)
     return save(figure, out or path.with_suffix(".png"))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.output import print_power, progress_bar
+from physnn.cli.output import print_power, progress_bar, told_if_slow
 from physnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,13 +111,18 @@ class Call:
             values[recipe.control] = own
         return lines_of((recipe.control, *recipe.several), values, values_at(self.at))
 
-    def settings(self, recipe: type[BaseModel], options: dict[str, Any]) -> dict[str, Any]:
-        """Settings of the configuration file with the options that were given over them."""
+    def settings(
+        self, recipe: type[BaseModel], options: dict[str, Any], preset: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Settings of the configuration file, over them those that one option stands for, and options that were given.
+
+        ``preset`` are those of a flag such as ``--paper``.
+        """
         from physnn.samples.base import check_names
 
         settings = read_config(self.config)
         check_names(recipe, settings)
-        return settings | opt.given(options)
+        return settings | (preset or {}) | opt.given(options)
 
 
 def run_recipe(title: str, recipe: Any, call: Call) -> tuple[int, int]:
@@ -147,7 +152,8 @@ def planned(recipe: Any, call: Call) -> dict[str, Any]:
     from physnn.samples.cost import plan
 
     power = {"power": to_json(recipe.power())} if hasattr(recipe, "power") else {}
-    return plan(recipe, call.run["jobs"]) | power
+    with told_if_slow("a short task is timed; kernels are compiled the first time", call.quiet):
+        return plan(recipe, call.run["jobs"]) | power
 
 
 def check_measured(recipe: Recipe, observable: str) -> None:

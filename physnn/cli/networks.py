@@ -294,7 +294,11 @@ def replicas_command(
     measurements = with_reduction(STUDY_DISTANCES, Reduction(reduction, components, seed=seed or 0))
     if len(networks) == 1 and networks[0].endswith(".h5"):
         kept = Path(networks[0])
+        if call.run["shard"]:
+            raise InputError(f"--shard divides trainings, and {kept} has trained networks; leave it out")
         if kind_of(kept)[0] == FORMAT:
+            if reduction != "none":
+                raise InputError("weights of physnn train pde and train eos are not reduced; leave --reduction out")
             print_form_replicas(kept, seed or 0, call)
             return
         file = read_ensembles(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 FIRST_LINE, PLAIN_INTERVAL = 3.0, 30.0
 """Seconds until the first line of progress, and between lines, where stderr is no terminal."""
+SILENT = 2.0
+"""Seconds that work may take without a word."""
 
 
 def print_json(data: dict[str, Any]) -> None:
@@ -31,6 +34,19 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def told_if_slow(text: str, quiet: bool) -> Iterator[None]:
+    """Context of work that shows no progress: after two seconds a line on stderr says what it is."""
+    timer = threading.Timer(SILENT, click.echo, (text,), {"err": True})
+    timer.daemon = True
+    if not quiet:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -51,6 +51,7 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
 
     A rerun continues where an interrupted one stopped.
     """
+    from physnn.machine import check_no_link
     from physnn.networks.source import located
     from physnn.samples.kinds import class_of, load_kinds, recipe_from
     from physnn.samples.temperature.own_model import own_model
@@ -68,6 +69,10 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
         raise InputError(f"these settings run code: allow it with --module {found['module']}")
     recipe = recipe_from(found, settings).resolved()
     lines = call.lines(recipe)
+    if recipe.kind == "train-pde":
+        from physnn.cli.training.equations import widths_of
+
+        check_no_link(widths_of(call.out))
     count = finished("run", recipe, call)
     if count is None:
         return

@@ -36,8 +36,13 @@ def errorbar(axes: Axes, k: int, x: Any, y: Any, yerr: Any = None, xerr: Any = N
 
 
 def error_curves(axes: Axes, marks: np.ndarray, errors: Mapping[str, np.ndarray]) -> None:
-    """Mean log10 of errors ``(seeds, marks)`` by name during training, with standard errors over seeds."""
+    """Mean log10 of errors ``(seeds, marks)`` by name during training, with standard errors over seeds.
+
+    The look of curve k is that of name k; one without seeds is left out.
+    """
     for k, (name, each) in enumerate(errors.items()):
+        if not len(each):
+            continue
         logs = np.log10(each)
         error = logs.std(0, ddof=1) / np.sqrt(len(logs)) if len(logs) > 1 else None
         # Side by side: equal ones would hide each other.

@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.machine import PER_TASK, check_bytes, check_seconds, sweep_disk
+from physnn.machine import PART, PER_TASK, check_bytes, check_seconds, sweep_disk
 from physnn.samples.base import Recipe, longer
-from physnn.samples.tasks import Arrays, Axis, Batch, Checkpoint, Measured, Resources, Task
+from physnn.samples.tasks import WORD, Arrays, Axis, Batch, Checkpoint, Measured, Resources, Task
 from physnn.store.hdf5 import Group, Variable
 from physnn.store.sweep_file import FORMAT, read_sweep, write_sweep
 
@@ -42,6 +42,8 @@ class Sample:
     """What to take where memory is short."""
     started: ClassVar[float] = 2e8
     """Bytes of a worker before it has begun."""
+    copies: ClassVar[float] = 3.0
+    """Copies of the file in memory while it is put together, or read for its answer."""
     watched: ClassVar[bool] = False
     """Whether tasks are so few and long that their notes are shown while they run."""
     keeps: ClassVar[bool] = False
@@ -234,11 +236,14 @@ class Sample:
                 yield task.key, first
 
     def file_bytes(self) -> float:
-        """Size of the file before compression, in bytes."""
+        """Size of the file, in bytes."""
         total = 0.0
         for size in self.sizes():
             lengths = {name: len(axis) for name, axis in self.axes(size).items()}
-            total += sum(q.width * math.prod(lengths.get(d, 1) for d in q.axes) for q in self.quantities(size).values())
+            quantities = self.quantities(size).values()
+            total += sum(q.width * math.prod(lengths.get(d, 1) for d in q.axes) for q in quantities)
+            # Every axis has its values in the file, or numbers.
+            total += WORD * sum(lengths.get(d, 1) for d in {d for q in quantities for d in q.axes}) + PART
         return total
 
     def disk_bytes(self) -> float:
@@ -257,13 +262,14 @@ class Sample:
         """Bytes of memory needed at most; raises InputError if they are not there, or if it would take years."""
         self.check_axes()
         counts = {size: self.count(size) for size in self.sizes()}
-        held = PER_TASK * sum(counts.values()) + 3 * self.file_bytes()
-        check_bytes(held, f"{self.advice} (there are {sum(counts.values()):,} tasks)")
+        held, last = PER_TASK * sum(counts.values()), self.started + self.copies * self.file_bytes()
+        check_bytes(held + last, f"{self.advice} (there are {sum(counts.values()):,} tasks)")
         examples = {size: self.example(size) for size in counts}
         needs = {size: self.resources(size, task.at) for size, task in examples.items()}
         check_seconds(sum(counts[size] * need.operations for size, need in needs.items()) / OPERATIONS, self.advice)
         most = max(need.bytes for need in needs.values())
-        return check_bytes(jobs * (self.started + most) + held, self.advice)
+        # The file is put together after the last task.
+        return check_bytes(max(jobs * (self.started + most), last) + held, self.advice)
 
     def seconds_per_operation(self) -> float:
         """Seconds that one operation takes here, from short tasks."""

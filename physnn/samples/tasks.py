@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from physnn.jobs.progress import Note
+from physnn.jobs.progress import Note, write_note
 from physnn.jobs.stopping import Checkpoints
 from physnn.store.hdf5 import Variable
 from physnn.store.parts import read_checkpoint, write_part
 
 Arrays = Mapping[str, np.ndarray]
+WORD = 8.0
+"""Bytes of a number in a file, at most."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Measured:
     meaning: str
     axes: tuple[str, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
-    width: float = 8.0
+    width: float = WORD
 
     def attributes(self) -> dict[str, Any]:
         """Attributes in a file."""
@@ -128,6 +130,11 @@ class Checkpoint:
         """Keep the result."""
         if self.path:
             write_part(self.path, {**arrays, "unfinished": np.array(0)})
+
+    def begins(self, text: str) -> None:
+        """Show what a task does before it has anything to count."""
+        if self.path:
+            write_note(self.path, 0.0, text)
 
     def note(self, share: float, text: str = "") -> None:
         """Show how much is done, from 0 to 1."""

@@ -39,7 +39,8 @@ class Claim:
         Of no difference, times the number of marks, 1 at most.
     verdict : str
         ``confirmed`` (smaller), ``refuted`` (larger), ``absent (smaller than x)`` with x below what matters,
-        ``explained by CONTROL`` or ``undecided (n seeds needed)``.
+        ``explained by CONTROL`` or ``undecided (n seeds needed)``.  A difference is smaller than x at all marks
+        together: x is the far end of its interval at the level 1 - `LEVEL` / marks.
     left_out : int
         Seeds that are not compared: a training of the form, the baseline or a control left all bounds.
     """
@@ -63,6 +64,9 @@ def claims(
     logs: bool = True,
 ) -> tuple[Claim, ...]:
     """Judgement of a form at every mark.
+
+    Where the true differences are as large as what matters, in one direction, a form is called absent at any mark with
+    the probability `LEVEL` / 2 at most.  Where there are none, it is confirmed or refuted with `LEVEL` at most.
 
     A control explains a difference that it shows too: it differs from the baseline with the same sign, and neither does
     the form differ from it nor may it by what matters.
@@ -101,7 +105,8 @@ def claims(
 def _verdict(d: PairedDifference, p: float, by: Mapping[str, np.ndarray], k: int, marks: int, matters: float) -> str:
     """Verdict of a difference; the first two of what is compared are those of the form and the baseline."""
     form, baseline, *controls = by
-    low, high = d.estimate.interval(0.95)
+    together = 1 - LEVEL / marks  # simultaneous over the marks, as p-values are
+    low, high = d.estimate.interval(together)
     # Also where it is surely not 0: what is too small to matter is no claim.
     if (most := max(0.0, -low, high)) < matters:
         return f"absent (smaller than {most:.2g})"
@@ -109,7 +114,7 @@ def _verdict(d: PairedDifference, p: float, by: Mapping[str, np.ndarray], k: int
         for name in controls:
             own = paired_difference(by[name][:, k], by[baseline][:, k])
             rest = paired_difference(by[form][:, k], by[name][:, k])
-            below, above = rest.estimate.interval(0.95)
+            below, above = rest.estimate.interval(together)
             same = own.p_value * marks < LEVEL and own.estimate.value * d.estimate.value > 0
             if same and max(-below, above) < max(matters, abs(d.estimate.value) / 2) and below <= 0 <= above:
                 return f"explained by {name}"

@@ -12,8 +12,8 @@ from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power
-from physnn.errors import InputError
-from physnn.store.sweep_file import SweepFile, read_sweep
+from physnn.answers.training.forms import form_arrays
+from physnn.store.sweep_file import read_sweep
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,10 @@ class StateAnswer:
         return fields_json(self)
 
 
-def state_arrays(sweep: SweepFile) -> dict[str, np.ndarray]:
-    """Arrays of a training on the equation of state by name.
-
-    Raises
-    ------
-    InputError
-        If the file holds something else.
-    """
-    if sweep.recipe.get("kind") != "train-eos" or not sweep.sizes:
-        raise InputError("this file holds no equation of state; make one with physnn train eos")
-    group = next(iter(sweep.sizes.values()))
-    return {name: variable.values for name, variable in group.items()}
-
-
 def state_answer(path: Path | str) -> StateAnswer:
     """What a file of `physnn train eos` says; raises InputError if it holds something else."""
     sweep = read_sweep(path)
-    found, arms = state_arrays(sweep), list(sweep.recipe["arms"])
+    (found,), arms = form_arrays(sweep, "train-eos").values(), list(sweep.recipe["arms"])
     marks = tuple(int(t) for t in found["mark"])
     errors = {arm: found["loss"][k] for k, arm in enumerate(arms)}
     share = np.abs(found["bag"] / found["e"]).max(-1)

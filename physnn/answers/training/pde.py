@@ -13,8 +13,9 @@ from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power
+from physnn.answers.training.forms import form_arrays
 from physnn.errors import InputError
-from physnn.store.sweep_file import SweepFile, read_sweep
+from physnn.store.sweep_file import read_sweep
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,11 @@ class PdeAnswer:
         return fields_json(self)
 
 
-def pde_arrays(sweep: SweepFile) -> dict[int, dict[str, np.ndarray]]:
-    """Arrays of a training on a differential equation by width and name.
-
-    Raises
-    ------
-    InputError
-        If the file holds something else.
-    """
-    if sweep.recipe.get("kind") != "train-pde" or not sweep.sizes:
-        raise InputError("this file holds no differential equation; make one with physnn train pde")
-    return {width: {name: v.values for name, v in group.items()} for width, group in sorted(sweep.sizes.items())}
-
-
 def pde_answers(path: Path | str) -> tuple[PdeAnswer, ...]:
     """What a file of `physnn train pde` says, width by width; raises InputError if it holds something else."""
     sweep = read_sweep(path)
     arms, found = list(sweep.recipe["arms"]), []
-    for width, arrays in pde_arrays(sweep).items():
+    for width, arrays in form_arrays(sweep, "train-pde").items():
         marks = tuple(int(t) for t in arrays["mark"])
         errors = {arm: arrays["error"][k] for k, arm in enumerate(arms)}
         sound = {arm: np.isfinite(each[:, -1]) for arm, each in errors.items()}
@@ -79,16 +67,36 @@ def pde_answers(path: Path | str) -> tuple[PdeAnswer, ...]:
     return tuple(found)
 
 
+def tabled_arms(answers: Sequence[PdeAnswer]) -> list[str]:
+    """Arms whose last errors have errors over seeds at every width: two networks or more stayed finite there."""
+    return [
+        arm
+        for arm in answers[0].error
+        if all(arm in answer.error and np.isfinite(answer.error[arm].error) for answer in answers)
+    ]
+
+
 def width_table(answers: Sequence[PdeAnswer]) -> str:
-    """Table of the last errors by width, with their errors over seeds, of every arm: what `physnn.fit` reads.
+    """Table of the last errors by width, with their errors over seeds, of `tabled_arms`: what `physnn.fit` reads.
 
     Columns are ``L``, the width, ``control``, the steps, and for every arm its error and ``ARM_error``.
+
+    Raises
+    ------
+    InputError
+        If there is no such arm.
     """
-    arms = [arm for arm in answers[0].error if all(arm in answer.error for answer in answers)]
-    names = (arm.replace(".", "_") for arm in arms)
+    if not (arms := tabled_arms(answers)):
+        raise InputError("a table of widths has errors over seeds: train two seeds or more, as in --extend --seeds 0 1")
+    names = [column_of(arm) for arm in arms]
     header = ",".join(["L", "control", *(f"{name},{name}_error" for name in names)])
     lines = ["# L: width; control: steps; relative errors", header]
     for answer in answers:
         found = (f"{answer.error[arm].value:.8g},{answer.error[arm].error:.3g}" for arm in arms)
         lines.append(",".join([str(answer.width), str(answer.marks[-1]), *found]))
     return "\n".join(lines) + "\n"
+
+
+def column_of(arm: str) -> str:
+    """Name of an arm's column in a table of widths."""
+    return arm.replace(".", "_")

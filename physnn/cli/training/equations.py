@@ -71,35 +71,41 @@ def pde(problem: str, paper: bool, **options: Any) -> None:
     compared over seeds at every mark of the training.
     """
     from physnn import api
+    from physnn.machine import check_no_link
     from physnn.networks.pde.problems import PROBLEMS
     from physnn.samples.training.pde import PAPER, PdeRecipe
 
     if problem not in PROBLEMS:
         raise InputError(f"there is no problem {problem!r}; take one of {', '.join(PROBLEMS)}")
     call = Call.of(options, f"pde-{problem}.h5")
-    settings = call.settings(PdeRecipe, options)
+    preset = PAPER | {"points": PROBLEMS[problem].paper.domain} if paper else {}
+    settings = call.settings(PdeRecipe, options, preset)
     if settings.setdefault("problem", problem) != problem:
         raise InputError(f"the settings are of {settings['problem']}, not of {problem}; name one of them")
-    if paper:
-        settings = PAPER | {"points": PROBLEMS[problem].paper.domain} | settings
     if call.device != "auto" or "device" not in settings:
         settings["device"] = resolve_device(call.device, settings.get("device", "cpu"), call.elsewhere) or "cpu"
     recipe = api.recipe("train-pde", call.out, call.extend, **settings)
+    check_no_link(widths_of(call.out))
     if paper and not call.dry_run:
         print_core_hours(recipe, call)
     if finished(f"train pde {problem}", recipe, call, "trainings") is not None:
         print_pde(call)
 
 
+def widths_of(out: Path) -> Path:
+    """Table of last errors by width beside a file of networks."""
+    return out.with_name(f"{out.stem}-widths.csv")
+
+
 def print_pde(call: Call) -> None:
     """Draw and print errors of all arms in the end, and what may be claimed of them at every mark."""
     from physnn.answers.plots import plot_pde
-    from physnn.answers.training.pde import pde_answers, width_table
+    from physnn.answers.training.pde import column_of, pde_answers, tabled_arms, width_table
     from physnn.store.hdf5 import write_bytes
 
     out, figure, answers = call.out, plot_pde(call.out), pde_answers(call.out)
-    widths = out.with_name(f"{out.stem}-widths.csv")
-    if several := len(answers) > 1:
+    widths, tabled = widths_of(out), tabled_arms(answers) if len(answers) > 1 else []
+    if tabled:
         write_bytes(widths, width_table(answers).encode())
     if call.as_json:
         print_json({"file": str(out), "figure": str(figure), "widths": [each.as_json() for each in answers]})
@@ -114,8 +120,11 @@ def print_pde(call: Call) -> None:
         print_table(f"{title}, errors over seeds", header, rows)
         print_claims(answer.claims, answer.power)
     click.echo(f"networks {out}\nfigure   {figure}")
-    if several:
-        click.echo(f"widths   {widths}\nlaw      physnn fit {widths} --observable raw --at-criticality")
+    if tabled:
+        law = f"physnn fit {widths} --observable {column_of(tabled[0])} --at-criticality"
+        click.echo(f"widths   {widths}\nlaw      {law}")
+    elif len(answers) > 1:
+        click.echo("widths   no table: errors of the widths need two seeds or more, as in --extend --seeds 0 1")
 
 
 def print_form_replicas(source: Path, seed: int, call: Call) -> None:

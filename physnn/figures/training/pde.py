@@ -33,8 +33,7 @@ def pde_figure(
     axes = figure.subplots(1, 3 if several else 2)
     width, last = max(arrays.items())
     sound = np.isfinite(last["error"]).all(-1)
-    errors = {arm: last["error"][k, sound[k]] for k, arm in enumerate(arms) if sound[k].any()}
-    error_curves(axes[0], last["mark"], errors)
+    error_curves(axes[0], last["mark"], {arm: last["error"][k, sound[k]] for k, arm in enumerate(arms)})
     axes[0].set(xscale="log", xlabel="steps", ylabel=r"$\log_{10}$ of the relative $L_2$ error")
     axes[0].set_title(f"{problem}, width {width}, {last['error'].shape[1]} seeds", fontsize=10)
     judged = list(dict.fromkeys(claim.form for claim in claims))
@@ -44,7 +43,6 @@ def pde_figure(
         own = [claim for claim in claims if claim.form == arm]
         at = np.array([claim.mark for claim in own]) * 1.04 ** (row - (len(judged) - 1) / 2)
         values, spreads = ([getattr(claim.difference, name) for claim in own] for name in ("value", "error"))
-        # Colours and markers are those of the first panel.
         errorbar(axes[1], arms.index(arm), at, values, spreads, ms=4, ls="-", lw=0.8, label=arm)
     axes[1].set(xscale="log", xlabel="steps", ylabel=r"$\log_{10}$(error / error of raw), paired")
     for place in axes[:2]:

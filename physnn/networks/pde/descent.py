@@ -21,6 +21,9 @@ FACTORS_OF_STEP = ("bias0.3", "bias3", "bias10")
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 """Constants of Adam (D. P. Kingma and J. Ba, arXiv:1412.6980)."""
 
+BLOCK_POINTS = 1024
+"""Points of the known solution at which networks are evaluated together: all layers of all seeds are in memory."""
+
 
 class JetEngine(Protocol):
     """What gives losses and gradients of plain networks of several seeds."""
@@ -170,9 +173,10 @@ class PdeTraining:
 
     def measure(self) -> dict[str, np.ndarray]:
         """Loss, and errors against the known solution, see `errors_of`, ``(seeds,)`` each."""
-        network = self.networks.network()
-        losses, _ = self.engine.losses_and_gradients(network)
-        values = self.engine.values(network, self.reference.points)
+        network, known = self.networks.network(), self.reference.points
+        losses = self.engine.losses_and_gradients(network)[0]
+        blocks = (known[k : k + BLOCK_POINTS] for k in range(0, len(known), BLOCK_POINTS))
+        values = np.concatenate([self.engine.values(network, block) for block in blocks], axis=1)
         return {"loss": losses.sum(1)} | errors_of(values, self.reference.values)
 
     def advance(self) -> None:

@@ -37,6 +37,10 @@ class Ball:
     centre: tuple[float, ...]
     radius: float
 
+    def distances(self, points: np.ndarray) -> np.ndarray:
+        """Distances of points from the centre, ``(n,)``; coordinates beyond those of space are time."""
+        return np.asarray(np.linalg.norm(points[:, : len(self.centre)] - np.array(self.centre), axis=1))
+
     def surface(self) -> float:
         """Length of the circle, or area of the sphere."""
         return 2 * math.pi * self.radius if len(self.centre) == 2 else 4 * math.pi * self.radius**2
@@ -73,10 +77,9 @@ class Region:
 
     def _outside(self, points: np.ndarray) -> np.ndarray:
         """Whether points are in no hole."""
-        space = points[:, : len(self.low)]
         free: np.ndarray = np.ones(len(points), bool)
         for hole in self.holes:
-            free &= np.linalg.norm(space - np.array(hole.centre), axis=1) > hole.radius
+            free &= hole.distances(points) > hole.radius
         return free
 
     def inside(self, n: int) -> np.ndarray:

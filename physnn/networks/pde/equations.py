@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from physnn.networks.pde.domains import Ball
+
 PointFunction = Callable[[np.ndarray], np.ndarray]
 """PointFunction of points ``(n, inputs)`` with values ``(n,)``."""
 ALL_SPACE = -1
 """Axis of a Laplacian: all space axes together."""
+
+ROUNDED = 1e-3
+"""Share of a length by which points of a table may lie off it: few digits, and edges of a grid in place of arcs."""
 
 
 @dataclass(frozen=True, order=True)
@@ -126,6 +131,8 @@ class PdeProblem:
         Known solution: its points and values.
     paper : Sizes
         Numbers of points of the benchmark.
+    holes : tuple of Ball
+        What is cut out of the box.
     """
 
     name: str
@@ -138,6 +145,15 @@ class PdeProblem:
     sets: Callable[[Sizes], tuple[PointSet, ...]]
     reference: Callable[[], Reference]
     paper: Sizes
+    holes: tuple[Ball, ...] = ()
+
+    def outside(self, points: np.ndarray) -> np.ndarray:
+        """Whether points ``(n, inputs)`` lie beyond the box or in a hole, by more than tables are rounded."""
+        low, high = np.array(self.low), np.array(self.high)
+        far: np.ndarray = (np.abs(points - (low + high) / 2) > (0.5 + ROUNDED) * (high - low)).any(1)
+        for hole in self.holes:
+            far |= hole.distances(points) < (1 - ROUNDED) * hole.radius
+        return far
 
     def means(self) -> tuple[float, ...]:
         """Means of the inputs: the middle of the box."""

@@ -43,7 +43,8 @@ def read_reference(path: Path, problem: PdeProblem) -> Reference:
     Raises
     ------
     InputError
-        If the file cannot be read, has other columns or no numbers, or if the solution is 0 or its square overflows.
+        If the file cannot be read, has other columns or no numbers, has points outside the domain, or if the solution
+        is 0 or its square overflows.
     """
     inputs, outputs = len(problem.inputs), len(problem.outputs)
     try:
@@ -69,11 +70,22 @@ def read_reference(path: Path, problem: PdeProblem) -> Reference:
     if rows.shape[1] != inputs + outputs:
         wanted = ", ".join((*problem.inputs, *problem.outputs))
         raise InputError(f"the reference {path} has {rows.shape[1]} columns; {problem.name} needs {wanted}")
+    if far := int(problem.outside(rows[:, :inputs]).sum()):
+        raise InputError(
+            f"{far:,} of {len(rows):,} points of the reference {path} lie outside the domain of {problem.name} "
+            f"({_box_of(problem)}): leave them out"
+        )
     with np.errstate(over="ignore"):
         scale = float((rows[:, inputs:] ** 2).mean())
     if not 0 < scale < np.inf:
         raise InputError(f"the solution in {path} is 0 or too large, and errors are relative to it; name another file")
     return Reference(rows[:, :inputs], rows[:, inputs:], path.name)
+
+
+def _box_of(problem: PdeProblem) -> str:
+    """Ranges of the inputs, and whether there are holes, in words."""
+    ranges = [f"{x} from {a:g} to {b:g}" for x, a, b in zip(problem.inputs, problem.low, problem.high, strict=True)]
+    return ", ".join(ranges) + (f"; {len(problem.holes)} holes" if problem.holes else "")
 
 
 def cole_hopf(points: np.ndarray, viscosity: float) -> np.ndarray:

@@ -184,6 +184,7 @@ STATIONARY = (
         _poisson,
         lambda: thinned_table("poisson"),
         PLANE_POINTS,
+        _SQUARE.holes,
     ),
     PdeProblem(
         "poisson-boltzmann",
@@ -196,6 +197,7 @@ STATIONARY = (
         _poisson_boltzmann,
         lambda: thinned_table("poisson-boltzmann"),
         PLANE_POINTS,
+        _SCREENED.holes,
     ),
     PdeProblem(
         "poisson3d",
@@ -208,6 +210,7 @@ STATIONARY = (
         _poisson3d,
         lambda: _exact(_CUBE, _cosines),
         Sizes(32768, 8192, 0),
+        _CUBE.holes,
     ),
     PdeProblem(
         "poisson-nd",

@@ -33,6 +33,8 @@ DEGENERACY = (16.0, 24.0, 12.0)
 BOSON = (True, False, False)
 BLOCKS, WIDTH = 7, 32
 """Residual blocks of a network, and their width (the source's)."""
+MASS_PARAMETERS = len(SPECIES) * (WIDTH * (3 + BLOCKS * (WIDTH + 1)) + 1)
+"""Weights of the networks of all species without constants."""
 NODES = 50
 """Points of the rule of integration (the source's number)."""
 LOW_END, HIGH_END = -2.6, 3.9

@@ -11,7 +11,7 @@ from pydantic import Field
 from physnn.errors import InputError
 from physnn.networks.device import single_thread
 from physnn.networks.forms import ARMS
-from physnn.networks.tasks.equation_of_state import SPECIES, WIDTH, Masses, MassTraining, evaluated
+from physnn.networks.tasks.equation_of_state import MASS_PARAMETERS, SPECIES, WIDTH, Masses, MassTraining, evaluated
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.samples.training.forms import FormSample, FormTraining
 
@@ -51,6 +51,10 @@ class StateSample(FormSample):
             "species": Axis(SPECIES, meaning="quasi-particle"),
             "temperature": Axis(TEMPERATURES, "T", "MeV", "temperature"),
         }
+
+    def parameters(self, size: int) -> int:
+        """Number of weights of a network without constants."""
+        return MASS_PARAMETERS
 
     def quantities(self, size: int) -> dict[str, Measured]:
         """Errors at every mark, and the equation of state in the end, by name."""

@@ -66,6 +66,7 @@ class FormSample(Sample):
 
     recipe: Any
     watched = True
+    copies = 2.0
     advice = "fewer --seeds or --arms, or fewer --jobs"
 
     def axes(self, size: int) -> dict[str, Axis]:
@@ -74,7 +75,12 @@ class FormSample(Sample):
             "arm": Axis(self.recipe.arms, meaning="form of the input and of the first layer"),
             "seed": Axis(self.recipe.seeds, meaning="seed of the weights"),
             "mark": Axis(self.recipe.marks(), "t", "steps", "steps of the optimiser"),
+            "weight": Axis(self.parameters(size)),
         }
+
+    def parameters(self, size: int) -> int:
+        """Number of weights of a network without constants."""
+        raise NotImplementedError
 
     def quantities(self, size: int) -> dict[str, Measured]:
         """Weights in the end."""

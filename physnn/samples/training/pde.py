@@ -6,6 +6,7 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from physnn.errors import InputError
 from physnn.networks.forms import ARMS
-from physnn.networks.pde.descent import FACTORS_OF_STEP, JetEngine, PdeNetworks, PdeTraining
+from physnn.networks.pde.descent import BLOCK_POINTS, FACTORS_OF_STEP, JetEngine, PdeNetworks, PdeTraining
 from physnn.networks.pde.equations import PdeProblem, Reference, Sizes
 from physnn.networks.pde.known import read_reference
 from physnn.networks.pde.problems import PROBLEMS
@@ -26,6 +27,13 @@ from physnn.samples.training.forms import FormSample, FormTraining
 NAMES, PDE_ARMS = tuple(PROBLEMS), (*ARMS, *FACTORS_OF_STEP)
 PASSES = 6.0
 """Multiplications and additions of a weight at a point and derivative: forwards, and twice back."""
+LIBRARY_BYTES = 1.4e8
+"""Bytes of libraries and compiled code in a worker, measured."""
+ARRAYS_HELD, ARRAYS_PACKED = 6, 5
+"""Arrays of all parameters that a training holds at most: Adam's three, twice while they are saved.
+
+Beside them there are those of one network: packed weights, slopes, and copies of them; measured.
+"""
 SHORT_WORK = 2e10
 """Operations of the training by which time is judged."""
 PAPER = {"width": (100,), "depth": 5, "steps": 20_000, "seeds": tuple(range(30))}
@@ -83,17 +91,23 @@ class PdeRecipe(FormTraining):
         InputError
             If the reference cannot be read, or a part of the boundary has no point.
         """
-        digest, problem = "", PROBLEMS[self.problem]
+        digest, place, problem = "", None, PROBLEMS[self.problem]
         if self.points < (least := self.least_points()):
             raise InputError(f"--points {self.points} leave a boundary of {self.problem} empty; use {least} or more")
         if self.reference is not None:
-            read_reference(Path(self.reference), problem)
-            digest = hashlib.sha256(Path(self.reference).read_bytes()).hexdigest()
+            path = Path(self.reference).resolve()  # of a run that goes on from another folder, too
+            read_reference(path, problem)
+            digest, place = hashlib.sha256(path.read_bytes()).hexdigest(), str(path)
         if self.engine == "kernel" and self.device == "cuda":
             raise InputError("the engine 'kernel' runs on the CPU; add --engine torch, or leave --device out")
         constants = problem.means() if self.constants is None else self.constants
         return self.model_copy(
-            update={"constants": constants, "reference_digest": digest, "width": tuple(sorted(set(self.width)))}
+            update={
+                "constants": constants,
+                "reference": place,
+                "reference_digest": digest,
+                "width": tuple(sorted(set(self.width))),
+            }
         )
 
     def point_sizes(self) -> Sizes:
@@ -128,6 +142,11 @@ class PdeSample(FormSample):
             raise InputError(f"the reference {path} changed while it was in use; run the same command again")
         return found
 
+    def parameters(self, size: int) -> int:
+        """Number of weights of a network without constants."""
+        depth, inputs, outputs = self.recipe.depth, len(self._problem.inputs), len(self._problem.outputs)
+        return size * ((depth - 1) * size + inputs + outputs + depth) + outputs
+
     def quantities(self, size: int) -> dict[str, Measured]:
         """Errors at every mark, and weights, by name."""
         each = ("arm", "seed", "mark")
@@ -136,18 +155,23 @@ class PdeSample(FormSample):
             "error": Measured("", "1", "relative L2 error of the solution", each),
             "mean_error": Measured("", "1", "mean absolute error of the solution", each),
             "max_error": Measured("", "1", "largest absolute error of the solution", each),
-            **super().quantities(size),
+            "weights": replace(super().quantities(size)["weights"], width=self._word),
         }
 
     def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
         """Memory and operations of a task."""
-        streams = sum(len(t.points) * len(t.axes) for t in self._tables)
+        streams, seeds = sum(len(t.points) * len(t.axes) for t in self._tables), len(at["seed"])
         depth, ends = self.recipe.depth, len(self._problem.inputs) + len(self._problem.outputs)
         step = PASSES * streams * size * ((depth - 1) * size + ends)
         # Compiled code goes through blocks of points; torch holds every stream of every layer.
-        numbers = 10.0 * streams * (1 if self.recipe.engine == "kernel" else len(at["seed"]) * size * depth)
-        held = numbers * (8 if self.recipe.precision == "float64" else 4)
-        return Resources(1e8 + held, step * self.recipe.steps * len(at["seed"]))
+        numbers = 10.0 * streams * (1 if self.recipe.engine == "kernel" else seeds * size * depth)
+        numbers += 3.0 * BLOCK_POINTS * size * seeds + (ARRAYS_HELD * seeds + ARRAYS_PACKED) * self.parameters(size)
+        return Resources(LIBRARY_BYTES + numbers * self._word, step * self.recipe.steps * seeds)
+
+    @property
+    def _word(self) -> float:
+        """Bytes of a weight."""
+        return float(np.dtype(self.recipe.precision).itemsize)
 
     def label(self, size: int, at: Mapping[str, Any]) -> str:
         """What a table of tasks calls a task."""
@@ -170,6 +194,8 @@ class PdeSample(FormSample):
         assert recipe.constants is not None
         shape = task.size, recipe.depth, recipe.constants, recipe.precision
         networks = PdeNetworks(self._problem, arm, task["seed"], *shape)
+        if recipe.engine == "kernel":
+            checkpoint.begins(f"{task.label}: first step, kernels are compiled once")
         # A training that leaves all bounds ends with numbers that are none, which the answer counts.
         with single_thread(), np.errstate(over="ignore", invalid="ignore"):
             training = PdeTraining(networks, self._engine(), self._reference(), recipe.lr)

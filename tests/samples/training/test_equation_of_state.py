@@ -7,21 +7,18 @@ import json
 import numpy as np
 import pytest
 
-from physnn import api
 from physnn.answers.training.equation_of_state import state_answer
 from physnn.cli import run as command
 from physnn.errors import InputError
-from physnn.jobs import stopping
-from physnn.samples import files
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
-from tests.conftest import rerun
+from tests.samples.training.both import check_cut, check_law, train
 
 SMALL = {"arms": ("raw", "expanded", "law", "init"), "seeds": (0, 1), "steps": 20, "constants": (2.0, -1.0)}
 
 
 def run(out, extend=False, jobs=1, **settings):
-    return files.run(api.recipe("train-eos", out, extend, **SMALL | settings), out, extend=extend, jobs=jobs)
+    return train("train-eos", SMALL | settings, out, extend, jobs)
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +30,8 @@ def whole(tmp_path_factory):
 
 def test_constants_are_another_bias(whole):
     group = read_sweep(whole).sizes[32]
-    loss = dict(zip(SMALL["arms"], group["loss"].values, strict=True))
+    loss = check_law(group, SMALL["arms"])
     assert loss["expanded"].shape == (2, 2)
-    assert np.abs(loss["law"] / loss["expanded"] - 1).max() < 1e-5
-    assert np.abs(loss["init"] / loss["expanded"] - 1).max() > 1e-3, "the start alone is not the law"
-    weights = group["weights"].values
-    assert np.abs(weights[2] - weights[1]).max() < 1e-5 < 1e-3 < np.abs(weights[3] - weights[1]).max()
     assert (loss["raw"][:, -1] < loss["raw"][:, 0]).all()
     # The speed of sound is that of differences of the stored pressure and energy.
     T, p, e = group["temperature"].values, group["p"].values, group["e"].values
@@ -48,18 +41,7 @@ def test_constants_are_another_bias(whole):
 
 
 def test_a_training_cut_anywhere_continues_bit_for_bit(whole, tmp_path, monkeypatch):
-    calls = [0]
-
-    def often(self):
-        """Interrupt after every 27th step, and keep the state after every fifth: up to four steps are done again."""
-        calls[0] += 1
-        if calls[0] % 27 == 0:
-            raise KeyboardInterrupt
-        return calls[0] % 5 == 0
-
-    monkeypatch.setattr(stopping.Checkpoints, "due", often)
-    rerun(lambda: run(tmp_path / "cut.h5"))
-    assert calls[0] > 80 and content_digest(tmp_path / "cut.h5") == content_digest(whole)
+    check_cut("train-eos", SMALL, whole, tmp_path / "cut.h5", monkeypatch, calls=80)
 
 
 def test_workers_and_further_arms_change_nothing(whole, tmp_path):

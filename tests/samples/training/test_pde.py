@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -13,17 +15,20 @@ from physnn import api, fit
 from physnn.analysis.replicas.distances import replica_distances
 from physnn.analysis.statistics.claims import arm_claims
 from physnn.answers.training.distances import KINDS_OF_DISTANCE, chain_of, form_replicas
-from physnn.answers.training.pde import pde_answers, pde_arrays
+from physnn.answers.training.forms import form_arrays
+from physnn.answers.training.pde import pde_answers, width_table
 from physnn.cli import run as command
 from physnn.errors import InputError
-from physnn.jobs import stopping
+from physnn.figures.training.pde import pde_figure
 from physnn.networks.pde.descent import PdeNetworks, PdeTraining, errors_of
 from physnn.networks.pde.problems import PROBLEMS
 from physnn.networks.pde.stacked_jets import StackedEngine
-from physnn.samples import files
+from physnn.networks.tasks.equation_of_state import WIDTH, Masses
+from physnn.samples.kinds import sample_of
+from physnn.samples.training.pde import PAPER
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
-from tests.conftest import rerun
+from tests.samples.training.both import check_cut, check_law, train
 
 SMALL = {
     "problem": "burgers",
@@ -39,8 +44,13 @@ SMALL = {
 }
 
 
+WORDS = ["--steps", "20", "--points", "16", "--depth", "2", "--constants", "2", "-1"]
+WORDS += ["--precision", "float64", "--engine", "torch"]
+"""Options of a command that are those settings."""
+
+
 def run(out, extend=False, jobs=1, **settings):
-    return files.run(api.recipe("train-pde", out, extend, **SMALL | settings), out, extend=extend, jobs=jobs)
+    return train("train-pde", SMALL | settings, out, extend, jobs)
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +62,8 @@ def whole(tmp_path_factory):
 
 def test_constants_are_another_bias(whole):
     group = read_sweep(whole).sizes[6]
-    loss = dict(zip(SMALL["arms"], group["loss"].values, strict=True))
-    assert loss["expanded"].shape == (2, 1)
-    assert np.abs(loss["law"] / loss["expanded"] - 1).max() < 1e-5
-    assert np.abs(loss["init"] / loss["expanded"] - 1).max() > 1e-3, "the start alone is not the law"
-    weights = group["weights"].values
-    assert np.abs(weights[2] - weights[1]).max() < 1e-5 < 1e-3 < np.abs(weights[3] - weights[1]).max()
-    assert weights.shape == (5, 2, 2 * 6 + 6 + 36 + 6 + 6 + 1)
+    assert check_law(group, SMALL["arms"])["expanded"].shape == (2, 1)
+    assert group["weights"].values.shape == (5, 2, 2 * 6 + 6 + 36 + 6 + 6 + 1)
 
 
 def test_inputs_in_other_units_are_another_first_layer():
@@ -103,18 +108,7 @@ def test_steps_are_those_of_adam_with_a_step_of_its_own_for_the_bias():
 
 
 def test_a_training_cut_anywhere_continues_bit_for_bit(whole, tmp_path, monkeypatch):
-    calls = [0]
-
-    def often(self):
-        """Interrupt after every 27th step, and keep the state after every fifth: up to four steps are done again."""
-        calls[0] += 1
-        if calls[0] % 27 == 0:
-            raise KeyboardInterrupt
-        return calls[0] % 5 == 0
-
-    monkeypatch.setattr(stopping.Checkpoints, "due", often)
-    rerun(lambda: run(tmp_path / "cut.h5"))
-    assert calls[0] > 100 and content_digest(tmp_path / "cut.h5") == content_digest(whole)
+    check_cut("train-pde", SMALL, whole, tmp_path / "cut.h5", monkeypatch, calls=100)
 
 
 def test_further_arms_and_widths_change_nothing(whole, tmp_path):
@@ -125,6 +119,124 @@ def test_further_arms_and_widths_change_nothing(whole, tmp_path):
     assert run(out, extend=True, width=(4,), arms=("raw",)) == 5
     assert (read_sweep(out).sizes[6]["error"].values == read_sweep(whole).sizes[6]["error"].values).all()
     assert [answer.width for answer in pde_answers(out)] == [4, 6]
+
+
+def made_up(recipe):
+    """Sample, and results of its tasks that nobody trained."""
+    sample, found = sample_of(recipe), {}
+    for task in sample.tasks():
+        seeds, marks = len(task["seed"]), recipe.marks()
+        errors = dict.fromkeys(("loss", "error", "mean_error", "max_error"), np.full((seeds, len(marks)), 0.5))
+        weights = np.zeros((seeds, sample.parameters(task.size)), recipe.precision)
+        found[task.key] = errors | {"weights": weights}
+    return sample, found
+
+
+def test_weights_count_in_the_size_of_the_file(tmp_path, whole):
+    known = sample_of(api.recipe("train-pde", **SMALL))
+    assert known.parameters(6) == read_sweep(whole).sizes[6]["weights"].values.shape[-1]
+    assert known.file_bytes() == pytest.approx(whole.stat().st_size, rel=0.2)
+    for width, precision in ((64, "float32"), (128, "float32"), (128, "float64")):
+        settings = {"width": (width,), "precision": precision, "seeds": tuple(range(10))}
+        sample, results = made_up(api.recipe("train-pde", **SMALL | settings))
+        sample.write(tmp_path / "large.h5", {width: sample.assemble(width, results)})
+        assert sample.file_bytes() == pytest.approx(
+            (tmp_path / "large.h5").stat().st_size, rel=0.2
+        )  # blocks that are not full
+    paper = sample_of(api.recipe("train-pde", **PAPER, problem="burgers"))
+    assert paper.file_bytes() == pytest.approx(7 * 30 * 40_801 * 4, rel=0.02)
+    eos = sample_of(api.recipe("train-eos"))
+    assert eos.parameters(WIDTH) == Masses("raw", (0,), ()).effective().shape[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "seeds"), [(512, 8), (1024, 4)])
+def test_memory_is_what_a_plan_says(width, seeds, tmp_path):
+    settings = ["--width", str(width), "--steps", "2", "--points", "16", "--arms", "raw", "other", "--jobs", "1"]
+    settings += ["--seeds", *map(str, range(seeds)), "--out", str(tmp_path / "a.h5"), "--json"]
+    script = f"""
+import resource
+from physnn.cli import run
+assert run({["train", "pde", "burgers", *settings]}) == 0
+print(max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    recipe = api.recipe("train-pde", tmp_path / "a.h5", **read_sweep(tmp_path / "a.h5").recipe)
+    peak = 1024 * int(said.splitlines()[-1])
+    assert sample_of(recipe).need(1) == pytest.approx(peak, rel=0.2)
+
+
+def test_a_reference_is_found_from_everywhere_and_lies_in_the_domain(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text("x,t,u\n0.5,0.5,1\n-1,0.25,2\n")
+    recipe = api.recipe("train-pde", problem="burgers", reference="own.csv")
+    monkeypatch.chdir("/")
+    assert recipe.reference == str(tmp_path / "own.csv") and len(sample_of(recipe)._reference().points) == 2
+    (tmp_path / "far.csv").write_text("0.5,0.5,1\n-1.1,0.25,2\n0.5,3,1\n")
+    with pytest.raises(InputError, match=r"2 of 3 points .* the domain of burgers \(x from -1 to 1, t from 0 to 1\)"):
+        api.recipe("train-pde", problem="burgers", reference=str(tmp_path / "far.csv"))
+    # Holes are no part of the domain; the table's points on their edges are.
+    (tmp_path / "hole.csv").write_text("0.3,0.31,1\n0.4,0.3,1\n0,0,1\n")
+    with pytest.raises(InputError, match=r"1 of 3 points .* 4 holes"):
+        api.recipe("train-pde", problem="poisson", reference=str(tmp_path / "hole.csv"))
+    for problem in PROBLEMS.values():
+        assert not problem.outside(problem.reference().points).any()
+
+
+def test_the_source_size_stands_over_a_file_and_under_options(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(api, "recipe", lambda *args, **settings: seen.append(settings) or stop())
+    (tmp_path / "own.toml").write_text('problem = "wave"\nwidth = [8]\npoints = 99\nlr = 0.01\nsteps = 5\n')
+    words = ["train", "pde", "wave", "--config", str(tmp_path / "own.toml"), "--out", str(tmp_path / "a.h5")]
+    for more in ([], ["--paper"], ["--paper", "--steps", "7", "--seeds", "3"]):
+        assert command([*words, *more]) == 2
+    plain, paper, both = ({name: each.get(name) for name in (*PAPER, "points", "lr")} for each in seen)
+    assert plain == {"width": [8], "points": 99, "lr": 0.01, "steps": 5, "depth": None, "seeds": None}
+    assert paper == PAPER | {"points": 8192, "lr": 0.01}
+    assert both == paper | {"steps": 7, "seeds": (3,)}
+
+
+def stop():
+    raise InputError("seen")
+
+
+def widths_file(out, **settings):
+    """File of two widths that nobody trained."""
+    recipe = api.recipe("train-pde", **SMALL | {"width": (4, 6)} | settings)
+    sample, results = made_up(recipe)
+    sample.write(out, {width: sample.assemble(width, results) for width in recipe.width})
+    return out
+
+
+def test_a_table_of_widths_needs_two_seeds_and_names_an_arm_that_is_there(tmp_path, capsys, unrendered):
+    out = widths_file(tmp_path / "two.h5", arms=("bias0.3", "law"))
+    again = ["train", "pde", "burgers", *WORDS, "--width", "4", "6", "--jobs", "1"]
+    assert command([*again, "--arms", "bias0.3", "law", "--seeds", "0", "1", "--out", str(out)]) == 0
+    assert f"physnn fit {out.with_name('two-widths.csv')} --observable bias0_3 " in capsys.readouterr().out
+    assert (tmp_path / "two-widths.csv").read_text().splitlines()[1].startswith("L,control,bias0_3,bias0_3_error,law")
+    out = widths_file(tmp_path / "one.h5", seeds=(0,))
+    assert command([*again, "--arms", *SMALL["arms"], "--seeds", "0", "--out", str(out)]) == 0
+    assert "need two seeds or more" in capsys.readouterr().out and not (tmp_path / "one-widths.csv").exists()
+    with pytest.raises(InputError, match="two seeds or more"):
+        width_table(pde_answers(out))
+    # Where the table would be written through a link nothing begins.
+    (tmp_path / "theirs.csv").write_text("theirs")
+    (tmp_path / "new-widths.csv").symlink_to("theirs.csv")
+    new = ["--seeds", "0", "1", "--out", str(tmp_path / "new.h5")]
+    assert command([*again, *new]) == 2 and "new-widths.csv is a symbolic link" in capsys.readouterr().err
+    (tmp_path / "new.json").write_text(json.dumps(read_sweep(out).recipe))
+    assert command(["run", str(tmp_path / "new.json"), *new[3:]]) == 2
+    assert (tmp_path / "theirs.csv").read_text() == "theirs" and not (tmp_path / "new.h5").exists()
+
+
+def test_an_arm_has_one_colour_in_all_panels():
+    error = np.full((3, 2, 2), 0.5)
+    error[1] = np.nan
+    arrays = {"mark": np.array([10, 20]), "error": error}
+    errors = {"raw": error[0], "law": error[2]}
+    figure = pde_figure("wave", {4: arrays}, ["raw", "bias10", "law"], arm_claims(errors, (10, 20), every=True))
+    first, second = ({c.get_label(): c[0].get_color() for c in axes.containers} for axes in figure.axes[:2])
+    assert first.keys() == {"raw", "law"} and second == {"law": first["law"]} != {"law": first["raw"]}
 
 
 @pytest.mark.slow
@@ -204,7 +316,7 @@ def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
         assert words in capsys.readouterr().err
     sweep = read_sweep(whole)
     with pytest.raises(InputError, match="holds no differential equation"):
-        pde_arrays(replace(sweep, recipe={**sweep.recipe, "kind": "train-eos"}))
+        form_arrays(replace(sweep, recipe={**sweep.recipe, "kind": "train-eos"}), "train-pde")
 
 
 def test_networks_of_every_form_are_replicas(tmp_path, capsys):
@@ -229,6 +341,9 @@ def test_networks_of_every_form_are_replicas(tmp_path, capsys):
     answer = json.loads(capsys.readouterr().out)
     assert [form["name"] for form in answer["forms"]] == ["raw", "expanded"] and answer["forms"][0]["n"] == 8
     assert command(["show", str(tmp_path / "d.h5")]) == 0
+    for option, words in ((["--shard", "0/2"], "divides trainings"), (["--reduction", "pca"], "leave --reduction out")):
+        assert command(["replicas", "--networks", out, *option, "--out", str(tmp_path / "d.h5")]) == 2
+        assert words in capsys.readouterr().err
     # Copies of one network have no distance.
     same = replica_distances({k: np.repeat(w[:1], 8, axis=0) for k, w in weights.items()}, layers, "euclid", "aligned")
     assert same.max() < 1e-6
