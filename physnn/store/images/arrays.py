@@ -1,11 +1,14 @@
-"""Arrays of npz files, whose headers are checked before anything is made of them."""
+"""Arrays of npz and npy files, whose headers are checked before anything is made of them."""
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -16,21 +19,32 @@ MAX_BYTES = 2**30
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def _array(path: Path, archive: zipfile.ZipFile, name: str, kinds: str) -> np.ndarray:
-    """One array of an npz file, once its header has shown a harmless type and a true size."""
-    entry = archive.getinfo(f"{name}.npy")
-    with archive.open(entry) as file:
+def _array(path: Path, name: str, opened: Callable[[], IO[bytes]], length: int, kinds: str) -> np.ndarray:
+    """One array of a file of some length, once its header has shown a harmless type and a true size."""
+    with opened() as file:
         shape, _, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
         if dtype.kind not in kinds or dtype.itemsize == 0:
             wanted = "text belongs" if kinds == "U" else "numbers belong"
             raise InputError(f"{name} in {path} holds {str(dtype)[:40]} where {wanted}; save plain arrays")
         size = math.prod(shape) * dtype.itemsize
-        if min(shape, default=0) < 0 or size > MAX_BYTES or file.tell() + size != entry.file_size:
+        if min(shape, default=0) < 0 or size > MAX_BYTES or file.tell() + size != length:
             raise InputError(
                 f"{name} in {path} claims a shape {str(shape)[:40]} that the file does not hold; save it again"
             )
-    with archive.open(entry) as file:
+    with opened() as file:
         return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def read_npy(path: Path, kinds: str) -> np.ndarray:
+    """Array of an npy file with an allowed kind of dtype, see `read_npz`; raises InputError as that does."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _array(path, "the array", lambda: path.open("rb"), path.stat().st_size, kinds)
+    except (InputError, MemoryError):
+        raise
+    except Exception:
+        raise InputError(f"{path} is no npy file, or is damaged; save it again with numpy.save") from None
 
 
 def read_npz(path: Path, names: dict[str, str]) -> dict[str, np.ndarray]:
@@ -44,7 +58,11 @@ def read_npz(path: Path, names: dict[str, str]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return {name: _array(path, archive, name, kinds) for name, kinds in names.items()}
+            entries = {name: archive.getinfo(f"{name}.npy") for name in names}
+            return {
+                name: _array(path, name, functools.partial(archive.open, entry), entry.file_size, names[name])
+                for name, entry in entries.items()
+            }
     except (InputError, MemoryError):
         raise
     except Exception:

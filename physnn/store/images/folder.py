@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,23 +74,18 @@ def decode(path: Path, mode: str, size: tuple[int, int]) -> np.ndarray:
     return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
 
 
-def read_folder(folder: Path, classes: tuple[str, ...], side: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels of a folder of class folders, classes and files in order of their names.
+def read_files(folder: Path, files: Sequence[Path], side: int | None = None) -> np.ndarray:
+    """Images of files in a folder (n, channels, H, W), uint8: one channel if all are grey, else three (RGB).
 
-    Images (n, channels, H, W), uint8, have one channel if all are grey, else three (RGB), without transparency; they
-    are resized (bilinear) to squares of a side, or must have one size.  A class may be without images; labels are
-    places in ``classes``.
+    They are without transparency, and resized (bilinear) to squares of a side, or must have one size.
 
     Raises
     ------
     InputError
         If a file is no image, is too large, has more than 8 bits per channel, or sizes differ and no side is given.
     """
-    files = [(k, f) for k, name in enumerate(classes) if (folder / name).is_dir() for f in visible(folder / name)]
-    if not files:
-        raise InputError(f"there are no images in {folder}; give a folder with one folder of images for every class")
     sizes, grey = set(), True
-    for _, path in files:
+    for path in files:
         with open_image(path) as image:
             sizes.add(image.size)
             grey &= image.mode in GREY
@@ -100,6 +96,19 @@ def read_folder(folder: Path, classes: tuple[str, ...], side: int | None = None)
     if len(files) * channels * width * height > MAX_DECODED:
         raise InputError(f"the images in {folder} need more than {MAX_DECODED} bytes; give a smaller side")
     images = np.empty((len(files), channels, height, width), np.uint8)
-    for k, (_, path) in enumerate(files):
+    for k, path in enumerate(files):
         images[k] = decode(path, mode, (width, height))
+    return images
+
+
+def read_folder(folder: Path, classes: tuple[str, ...], side: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of a folder of class folders, classes and files in order of their names.
+
+    Images are those of `read_files`, which says what raises InputError.  A class may be without images; labels are
+    places in ``classes``.
+    """
+    files = [(k, f) for k, name in enumerate(classes) if (folder / name).is_dir() for f in visible(folder / name)]
+    if not files:
+        raise InputError(f"there are no images in {folder}; give a folder with one folder of images for every class")
+    images = read_files(folder, [file for _, file in files], side)
     return images, np.array([label for label, _ in files], np.int64)

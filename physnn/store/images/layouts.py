@@ -253,8 +253,8 @@ def _class_folders(folder: Path, side: int | None) -> Layout:
 # npz: arrays x or images, y or labels; or x_train, y_train, x_test, y_test; classes if there are names.
 
 
-def _shaped(path: Path, images: np.ndarray) -> np.ndarray:
-    """Images as ``(n, channels, H, W)``, uint8 or float32."""
+def shaped_images(path: Path, images: np.ndarray) -> np.ndarray:
+    """Images as ``(n, channels, H, W)``, uint8 or float32; raises InputError if they are none."""
     if images.ndim == 3:
         images = images[:, None]
     elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
@@ -301,7 +301,7 @@ def _npz(path: Path) -> Layout:
 
     def read(part: str) -> Labelled:
         x, y = pairs[part]
-        return _paired(_shaped(path, read_npz(path, {x: "uif"})[x]), _labels(path, y), path, "save as many")
+        return _paired(shaped_images(path, read_npz(path, {x: "uif"})[x]), _labels(path, y), path, "save as many")
 
     def classes() -> tuple[str, ...]:
         if "classes" in names:
