@@ -16,14 +16,16 @@ from physnn.errors import InputError
 
 STREAMS = {
     "weights": "initial weights of a network: (seed)",
-    "batch": "training images of one optimiser step: (seed, epoch, batch)",
+    "batch": "training images of one optimiser step: (seed, epoch, batch); noise that a diffusion model learns: "
+    "(colour, form, step)",
     "depth": "depth at which one optimiser step compares output and target: (seed, epoch, batch)",
     "order": "order in which a replica sees the images of an epoch: (seed, epoch)",
     "dropout": "what dropout leaves out of a replica in an epoch: (seed, epoch)",
     "validation": "fresh images that a trained network is scored on: (seed)",
     "image": "images shown to a network in a sweep: (network, density, L, image)",
     "noise": "counter key of the noise in a network's dynamics: (network, image); of a domain in it: "
-    "(memory, network, pattern, L, eta, replica)",
+    "(memory, network, pattern, L, eta, replica); that samples of a diffusion model begin from: "
+    "(colour, image, sample)",
     "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain), of a ladder "
     "(..., tempering, L, every T, chain); of unit vectors: "
     "(vectors, order or seam, model, ..., L, T); runs of percolation: (percolation, L, series)",
@@ -31,7 +33,7 @@ STREAMS = {
     "(noise, N, series, bin, K)",
     "ties": "colours of blocks in which several are equally frequent, and permuted sites: (L, T, chain)",
     "subset": "which images or points form a subset or a split of a data set: (purpose)",
-    "fill": "random numbers between the pixels of expanded images: (kind)",
+    "fill": "random numbers between the pixels of expanded images: (kind); (colour, form, step)",
     "bootstrap": "resampling of groups and samples in an analysis: (purpose)",
     "projection": "directions and embeddings that weights are seen through: (purpose, ...)",
     "figure": "examples drawn for a figure or a demonstration: (name, ...)",

@@ -193,14 +193,14 @@ def plot_machines(path: Path, out: Path | None = None, data: Path | None = None,
     return save(machines_figure(arrays, title, colours, rows), out or path.with_suffix(".png"))
 
 
-def plot_reconstruction(flows: Any, out: Path) -> Path:
-    """Draw flows of `physnn.answers.training.reconstruction.machine_flows`; return the figure's path."""
-    from physnn.answers.training.reconstruction import FLOW_STEPS
-    from physnn.figures.training.reconstruction import reconstruction_figure
-    from physnn.models import Ising
+def plot_colour(path: Path, out: Path | None = None) -> tuple[Path, Path]:
+    """Draw errors of colourings of the largest side during training, and a sheet of pictures; return both paths."""
+    from physnn.answers.training.colour import colour_answers, colour_arrays
+    from physnn.figures.training.colour import colour_figure, picture_sheet
 
-    pairs = [(f"L = {f.L}, T = {f.T:.4g}", (f.fixed_energy, f.fixed_likely)) for f in flows]
-    points = [(name, [e.value for e in both], [e.error for e in both]) for name, both in pairs]
-    values = next((f.spectrum.eigenvalues for f in flows if f.spectrum is not None), None)
-    courses = flows[0].cold, flows[0].hot
-    return save(reconstruction_figure(FLOW_STEPS, courses, points, values, Ising().critical_temperature), out)
+    sweep = read_sweep(path)
+    arms, arrays, answer = list(sweep.recipe["arms"]), colour_arrays(sweep), colour_answers(path)[-1]
+    found, target = arrays[answer.side], out or path.with_suffix(".png")
+    title = f"{Path(answer.data).name}, {answer.side} x {answer.side}, {answer.seeds} seeds"
+    sheet = save(picture_sheet(found, arms), target.with_name(f"{target.stem}-pictures{target.suffix}"))
+    return save(colour_figure(title, found, arms, answer.bars, answer.claims), target), sheet

@@ -69,7 +69,8 @@ def _print_plan(plan: dict[str, Any]) -> None:
 
 def _cost(plan: dict[str, Any]) -> str:
     return (
-        f"about {_seconds(plan['seconds'])} with {plan['jobs']} jobs, {plan['megabytes']:.0f} MB of memory, "
+        f"about {_seconds(plan['seconds'])} with {plan['jobs']} jobs, {plan['seconds'] * plan['jobs'] / 3600:.2g} "
+        f"core-hours, {plan['megabytes']:.0f} MB of memory, "
         f"a file of {plan['file_megabytes']:.2g} MB"
     )
 

@@ -17,6 +17,7 @@ BENCHES = {
     "count": "Configurations per second of brute force over +-1 networks, and the time of counting over functions.",
     "train": "Replicas times steps per second of every engine that trains classifiers, against plain loops over them.",
     "pde": "Training steps per second on differential equations, against plain torch and DeepXDE.",
+    "colour": "Images per second of training a diffusion model, against plain torch on as many threads.",
     "kuramoto": "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
@@ -28,6 +29,7 @@ BENCH_PLACES = {
     "count": "count:bench_count",
     "train": "train:bench_train",
     "pde": "pde:bench_pde",
+    "colour": "colour:bench_colour",
     "kuramoto": "kuramoto:bench_kuramoto",
     "train-kuramoto": "kuramoto:bench_kuramoto_training",
 }

@@ -24,6 +24,7 @@ PRINTED = {
     "train-eos": "equations:print_state",
     "train-pde": "equations:print_pde",
     "train-rbm": "machines:print_machines",
+    "train-colour": "colour:print_colour",
 }
 """What draws and prints the answer of trainings in several forms, by kind: ``module:function``."""
 

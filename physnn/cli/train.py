@@ -11,6 +11,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, read_config, resolve_device
 from physnn.cli.output import print_json, print_table
+from physnn.cli.training.colour import colour
 from physnn.cli.training.equations import eos, pde
 from physnn.cli.training.machines import rbm
 
@@ -64,6 +65,7 @@ def train_command() -> None:
 train_command.add_command(eos)
 train_command.add_command(pde)
 train_command.add_command(rbm)
+train_command.add_command(colour)
 
 
 @train_command.command("kuramoto", cls=opt.RecipeCommand, recipes=("physnn.networks.kuramoto.recipe:TrainingRecipe",))

@@ -20,6 +20,9 @@ class Adam:
         Learning rate, and the share of the weights added to the gradient.
     fused : bool
         Whether one kernel takes the whole step.
+    decoupled : bool
+        Whether weights decay by themselves, by that share times the learning rate, and not through the gradient: AdamW
+        (I. Loshchilov and F. Hutter, arXiv:1711.05101).
 
     Attributes
     ----------
@@ -27,8 +30,16 @@ class Adam:
         For every tensor of weights ``step``, ``exp_avg`` and ``exp_avg_sq``; may be replaced.
     """
 
-    def __init__(self, weights: Iterable[Tensor], lr: float, weight_decay: float = 0.0, fused: bool = False) -> None:
+    def __init__(
+        self,
+        weights: Iterable[Tensor],
+        lr: float,
+        weight_decay: float = 0.0,
+        fused: bool = False,
+        decoupled: bool = False,
+    ) -> None:
         self.weights, self.lr, self.weight_decay, self.fused = list(weights), lr, weight_decay, fused
+        self.decoupled = decoupled
         self.state = {
             w: {
                 "step": torch.zeros((), device=w.device if fused else "cpu"),
@@ -63,4 +74,5 @@ class Adam:
             weight_decay=self.weight_decay,
             eps=1e-8,
             maximize=False,
+            decoupled_weight_decay=self.decoupled,
         )

@@ -77,7 +77,7 @@ class Trainee(Protocol):
     """Networks of several seeds in training."""
 
     def measure(self) -> Arrays:
-        """Errors by name, ``(seeds,)`` each."""
+        """Errors by name, ``(seeds, ...)`` each."""
 
     def advance(self) -> None:
         """Take a step."""
@@ -96,7 +96,7 @@ def train_to_marks(
     watch: Callable[[int], bool],
     save: Callable[[Arrays], None],
 ) -> dict[str, np.ndarray]:
-    """Errors at every mark by name, ``(seeds, marks)``; the networks are trained in place.
+    """Errors at every mark by name, ``(seeds, marks, ...)``; the networks are trained in place.
 
     Parameters
     ----------
@@ -109,13 +109,16 @@ def train_to_marks(
     watch, save : callable
         Called after every step, and with the state where that says so.
     """
-    done, found = 0, {name: np.full((len(each), len(marks)), np.nan) for name, each in trainee.measure().items()}
+    done, found = 0, dict[str, np.ndarray]()
     if kept is not None:
-        done, found = int(kept["state_done"]), {name: np.array(kept[name]) for name in found}
+        own = [name for name in kept if name != "unfinished" and not name.startswith("state_")]
+        done, found = int(kept["state_done"]), {name: np.array(kept[name]) for name in own}
         trainee.restore(kept)
     while True:
         if done in marks:
             for name, each in trainee.measure().items():
+                if name not in found:
+                    found[name] = _not_yet(each, len(marks))
                 found[name][:, marks.index(done)] = each
         if done == marks[-1]:
             return found
@@ -123,3 +126,9 @@ def train_to_marks(
         done += 1
         if watch(done):
             save(found | dict(trainee.state()) | {"state_done": np.array(done)})
+
+
+def _not_yet(each: np.ndarray, marks: int) -> np.ndarray:
+    """Array for what is measured at every mark: NaN, or 0 where it is whole numbers."""
+    shape = len(each), marks, *each.shape[1:]
+    return np.full(shape, np.nan) if each.dtype.kind == "f" else np.zeros(shape, each.dtype)

@@ -26,6 +26,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "train-eos": "physnn.samples.training.equation_of_state:StateSample",
     "train-pde": "physnn.samples.training.pde:PdeSample",
     "train-rbm": "physnn.samples.boltzmann.work:BoltzmannSample",
+    "train-colour": "physnn.samples.training.colour:ColourSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",
 }
 """Class of every kind, as ``MODULE:CLASS`` or itself."""

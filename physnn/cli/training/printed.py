@@ -10,9 +10,6 @@ import click
 from physnn.cli.call import Call, planned
 from physnn.cli.output import print_power, print_table
 
-CLAIM_HEADER = ["arm", "steps", "log10(error / raw)", "p, all marks", "a smaller error than raw"]
-"""Columns of a table of claims."""
-
 
 def claim_rows(claims: Sequence[Any]) -> list[list[str]]:
     """Rows of a table of claims; seeds that are not compared are told beside the verdict."""
@@ -23,10 +20,14 @@ def claim_rows(claims: Sequence[Any]) -> list[list[str]]:
     ]
 
 
-def print_claims(told: Sequence[Any], power: Sequence[Any]) -> None:
-    """Print a table of claims and how many seeds would have shown effects, where there are any claims."""
+def print_claims(told: Sequence[Any], power: Sequence[Any], what: str = "error") -> None:
+    """Print a table of claims and how many seeds would have shown effects, where there are any claims.
+
+    ``what`` is judged.
+    """
     if rows := claim_rows(told):
-        print_table("claims, paired by seed", CLAIM_HEADER, rows)
+        header = ["arm", "steps", f"log10({what} / raw)", "p, all marks", f"a smaller {what} than raw"]
+        print_table("claims, paired by seed", header, rows)
         print_power(power, f"power after {told[-1].mark:,} steps")
 
 

@@ -60,6 +60,10 @@ class FormTraining(Recipe):
         """Seeds that show the effects, before there are data: with the scatter that pilots or bounds say."""
         return power_table(self.effects, self.pilots, len(self.seeds), len(self.marks()))
 
+    def marks_of(self, arm: str) -> tuple[int, ...]:
+        """Steps of an arm at the marks, where it takes others."""
+        return self.marks()
+
 
 class FormSample(Sample):
     """Networks by arm and seed."""
@@ -97,11 +101,11 @@ class FormSample(Sample):
 
     def trained(self, trainee: Trainee, task: Task, checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         """Errors at every mark of the networks of a task, which are trained in place, or on from a checkpoint."""
-        label = self.label(task.size, task.at)
+        label, marks = self.label(task.size, task.at), self.recipe.marks_of(task["arm"])
 
         def watch(done: int) -> bool:
-            checkpoint.note(done / self.recipe.steps, label)
+            checkpoint.note(done / marks[-1], label)
             return checkpoint.due()
 
         save: Callable[[Mapping[str, np.ndarray]], None] = checkpoint.save
-        return train_to_marks(trainee, self.recipe.marks(), checkpoint.arrays, watch, save)
+        return train_to_marks(trainee, marks, checkpoint.arrays, watch, save)

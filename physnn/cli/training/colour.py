@@ -1,0 +1,69 @@
+"""``physnn train colour``: what it trains, and what it prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from physnn.cli import options as opt
+from physnn.cli.call import Call, finished, resolve_device
+from physnn.cli.output import print_json, print_table
+from physnn.cli.training.printed import print_claims, print_core_hours
+
+
+@click.command("colour", cls=opt.RecipeCommand, recipes=("physnn.samples.training.colour:ColourRecipe",))
+@click.option(
+    "--paper", is_flag=True, help="A size like the source's: 64 x 64, width 64, 100,000 steps, 8 seeds; for a GPU."
+)
+@opt.file_options("colour.h5", "arms, seeds or sides")
+def colour(paper: bool, **options: Any) -> None:
+    """Train diffusion models to colour grey images, in forms of the images side by side.
+
+    \b
+    physnn train colour
+    physnn train colour --data images.npz --side 32 --arms raw expanded
+    physnn train colour --paper --data photographs --device cuda --dry-run
+
+    Expanded images have their pixels at even spacing and a constant between them, which the loss leaves out.  enlarged
+    and longer cost as much as expanded.  Losses and errors of all arms are compared over seeds at every mark, beside
+    answers that need no network.
+    """
+    from physnn import api
+    from physnn.samples.training.colour import COLOUR_PAPER, ColourRecipe
+
+    call = Call.of(options, "colour.h5")
+    settings = call.settings(ColourRecipe, options)
+    if paper:
+        settings = COLOUR_PAPER | settings
+    if call.device != "auto" or "device" not in settings:
+        settings["device"] = resolve_device(call.device, settings.get("device", "cpu"), call.elsewhere) or "cpu"
+    recipe = api.recipe("train-colour", call.out, call.extend, **settings)
+    if paper and not call.dry_run:
+        print_core_hours(recipe, call)
+    if finished("train colour", recipe, call, "trainings") is not None:
+        print_colour(call)
+
+
+def print_colour(call: Call) -> None:
+    """Draw and print losses and errors of all arms in the end, and what may be claimed of them at every mark."""
+    from physnn.answers.plots import plot_colour
+    from physnn.answers.training.colour import colour_answers
+
+    figures, answers = plot_colour(call.out), colour_answers(call.out)
+    if call.as_json:
+        names = {"file": str(call.out), "figure": str(figures[0]), "pictures": str(figures[1])}
+        print_json(names | {"sides": [each.as_json() for each in answers]})
+        return
+    for answer in answers:
+        columns = (answer.loss, answer.error, answer.mean_error, answer.diversity, answer.crps)
+        rows = [
+            [arm, *(str(found.get(arm, "-")) for found in columns), str(lost)] for arm, lost in answer.diverged.items()
+        ]
+        rows += [[name, "-", *[f"{error:.4f}"] * 2, "0", f"{error:.4f}", "-"] for name, error in answer.bars.items()]
+        header = ["arm", "loss", "error of a sample", "of their mean", "diversity", "score", "diverged"]
+        title = f"{answer.data}, {answer.side} x {answer.side}: {answer.seeds} seeds after {answer.marks[-1]:,} steps"
+        print_table(f"{title}, errors over seeds", header, rows)
+        for name, told in answer.claims.items():
+            print_claims(told, answer.power[name], "score" if name == "crps" else name)
+    click.echo(f"networks {call.out}\nfigure   {figures[0]}\npictures {figures[1]}")

@@ -1,0 +1,1 @@
+"""Diffusion models that colour grey images (torch)."""
