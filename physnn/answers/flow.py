@@ -150,9 +150,9 @@ class FlowAnswer:
 
     @property
     def main(self) -> FlowRun:
-        """Run to show first: at a fixed point if there is one, or else one that may be; of these the largest."""
+        """Run to show first: at a fixed point, or else one that may be; then the largest, then the one most at rest."""
         order = (AWAY, OPEN, FIXED)
-        return max(self.runs, key=lambda run: (order.index(run.judgement.verdict), run.L))
+        return max(self.runs, key=lambda run: (order.index(run.judgement.verdict), run.L, -run.judgement.change))
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.machine import check_bytes
 from physnn.store.hdf5 import open_sealed, read_attrs
 from physnn.store.sweep_file import FORMAT
 
@@ -55,7 +56,8 @@ def read_snapshots(path: str | os.PathLike[str]) -> dict[int, Snapshots]:
     Raises
     ------
     InputError
-        If the file is missing, damaged or of another kind, has several fields or couplings, or holds no configurations.
+        If the file is missing, damaged or of another kind, has several fields or couplings, or holds no configurations,
+        or more than there is memory for.
     """
     found = {}
     with open_sealed(path, FORMAT) as file:
@@ -66,9 +68,10 @@ def read_snapshots(path: str | os.PathLike[str]) -> dict[int, Snapshots]:
         if further:
             raise InputError(f"{path} has several values of --{further[0]}: take a file with one")
         q = _colours(recipe)
-        for name in file:
-            if "snapshots" not in file[name]:
-                continue
+        kept = [name for name in file if "snapshots" in file[name]]
+        held = sum(file[name]["snapshots"].nbytes for name in kept)
+        check_bytes(2.0 * held, f"a file with fewer configurations than {path}")
+        for name in kept:
             T, colours = file[name]["T"][()], file[name]["snapshots"][()]
             sound = colours.ndim == len(AXES) and colours.dtype == np.int8 and T.shape == colours.shape[:1]
             if not (sound and np.isfinite(T).all()):

@@ -59,12 +59,15 @@ class Judgement:
         What speaks against a fixed point, or what is missing; for one, what came to rest.
     y_t, y_h : Estimate
         Largest exponents of even and of odd operators in the last step, NaN where there are none.
+    change : float
+        Larger change of the two in the last step, without a sign; infinite where it is not known.
     """
 
     verdict: str
     reasons: tuple[str, ...]
     y_t: Estimate
     y_h: Estimate
+    change: float
 
 
 def judge(steps: Sequence[Step], couplings: Sequence[Couplings]) -> Judgement:
@@ -72,16 +75,18 @@ def judge(steps: Sequence[Step], couplings: Sequence[Couplings]) -> Judgement:
 
     All values left out the same bins.
     """
-    last = [jackknife(rows[-1]) if len(rows) else Estimate(np.nan, np.nan) for rows in map(_leading, _chosen(steps))]
+    chosen = [[row.values[:, 0] for row in rows] for rows in _chosen(steps)]
+    last = [jackknife(rows[-1]) if rows else Estimate(np.nan, np.nan) for rows in chosen]
+    change = float(np.max([abs(rows[-1][0] - rows[-2][0]) if len(rows) > 1 else np.inf for rows in chosen]))
+    told = last[0], last[1], change if np.isfinite(change) else np.inf
     if len(steps) < 2:
-        return Judgement(OPEN, ("there are fewer than two block steps to compare: take larger lattices",), *last)
+        return Judgement(OPEN, ("there are fewer than two block steps to compare: take larger lattices",), *told)
     found: list[tuple[str, str]] = []
-    for name, rows, estimate in zip(("y_t", "y_h"), _chosen(steps), last, strict=True):
-        if len(rows) < len(steps) or not len(rows):
+    for name, rows, estimate in zip(("y_t", "y_h"), chosen, last, strict=True):
+        if not rows:
             found.append((OPEN, f"{name} is not known at every step"))
             continue
-        sizes = np.stack([row.values[:, 0] for row in rows])
-        found.append(_settles(name, sizes, CLOSE))
+        found.append(_settles(name, np.stack(rows), CLOSE))
         kept = (steps[-1].even, steps[-1].odd)[name == "y_h"]
         if len(kept) > 1:
             both = np.stack([each.values[:, 0] for each in kept[-2:]])
@@ -91,8 +96,8 @@ def judge(steps: Sequence[Step], couplings: Sequence[Couplings]) -> Judgement:
     found.append(_at_rest(couplings))
     for verdict in (AWAY, OPEN):
         if any(each == verdict for each, _ in found):
-            return Judgement(verdict, tuple(text for each, text in found if each == verdict), *last)
-    return Judgement(FIXED, tuple(text for _, text in found), *last)
+            return Judgement(verdict, tuple(text for each, text in found if each == verdict), *told)
+    return Judgement(FIXED, tuple(text for _, text in found), *told)
 
 
 def _chosen(steps: Sequence[Step]) -> tuple[list[Exponents], list[Exponents]]:
@@ -102,10 +107,6 @@ def _chosen(steps: Sequence[Step]) -> tuple[list[Exponents], list[Exponents]]:
         count = min(map(len, kinds), default=0)
         found.append([each[count - 1] for each in kinds] if count else [])
     return found[0], found[1]
-
-
-def _leading(rows: Sequence[Exponents]) -> list[np.ndarray]:
-    return [row.values[:, 0] for row in rows]
 
 
 def _settles(name: str, values: np.ndarray, close: float) -> tuple[str, str]:
