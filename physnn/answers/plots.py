@@ -195,12 +195,12 @@ def plot_machines(path: Path, out: Path | None = None, data: Path | None = None,
 
 def plot_colour(path: Path, out: Path | None = None) -> tuple[Path, Path]:
     """Draw errors of colourings of the largest side during training, and a sheet of pictures; return both paths."""
-    from physnn.answers.training.colour import colour_answers, colour_arrays
+    from physnn.answers.training.colour import colour_answers, colour_arrays, picture_file
     from physnn.figures.training.colour import colour_figure, picture_sheet
 
     sweep = read_sweep(path)
     arms, arrays, answer = list(sweep.recipe["arms"]), colour_arrays(sweep), colour_answers(path)[-1]
     found, target = arrays[answer.side], out or path.with_suffix(".png")
     title = f"{Path(answer.data).name}, {answer.side} x {answer.side}, {answer.seeds} seeds"
-    sheet = save(picture_sheet(found, arms), target.with_name(f"{target.stem}-pictures{target.suffix}"))
+    sheet = save(picture_sheet(found, arms), picture_file(target))
     return save(colour_figure(title, found, arms, answer.bars, answer.claims), target), sheet

@@ -12,7 +12,7 @@ from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power
-from physnn.errors import InputError
+from physnn.answers.training.forms import form_arrays
 from physnn.store.sweep_file import SweepFile, read_sweep
 
 JUDGED = ("loss", "error", "crps")
@@ -62,6 +62,11 @@ class ColourAnswer:
         return fields_json(self)
 
 
+def picture_file(figure: Path) -> Path:
+    """Path of a sheet of pictures beside a figure."""
+    return figure.with_name(f"{figure.stem}-pictures{figure.suffix}")
+
+
 def colour_arrays(sweep: SweepFile) -> dict[int, dict[str, np.ndarray]]:
     """Arrays of a training on colour images by side and name, with the score ``crps``.
 
@@ -70,9 +75,7 @@ def colour_arrays(sweep: SweepFile) -> dict[int, dict[str, np.ndarray]]:
     InputError
         If the file holds something else.
     """
-    if sweep.recipe.get("kind") != "train-colour" or not sweep.sizes:
-        raise InputError("this file holds no colourings; make one with physnn train colour")
-    found = {side: {name: v.values for name, v in group.items()} for side, group in sorted(sweep.sizes.items())}
+    found = form_arrays(sweep, "train-colour")
     return {side: each | {"crps": each["error"] - each["diversity"] / 2} for side, each in found.items()}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from physnn.errors import InputError
 from physnn.store.sweep_file import SweepFile
 
-HOLDS = {"train-pde": "differential equation", "train-eos": "equation of state"}
+HOLDS = {"train-pde": "differential equation", "train-eos": "equation of state", "train-colour": "colouring"}
 """What networks were trained on, by kind of file."""
 
 

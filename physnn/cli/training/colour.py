@@ -30,12 +30,13 @@ def colour(paper: bool, **options: Any) -> None:
     answers that need no network.
     """
     from physnn import api
+    from physnn.answers.training.colour import picture_file
+    from physnn.machine import check_no_link
     from physnn.samples.training.colour import COLOUR_PAPER, ColourRecipe
 
     call = Call.of(options, "colour.h5")
-    settings = call.settings(ColourRecipe, options)
-    if paper:
-        settings = COLOUR_PAPER | settings
+    settings = call.settings(ColourRecipe, options, COLOUR_PAPER if paper else {})
+    check_no_link(picture_file(call.out.with_suffix(".png")))
     if call.device != "auto" or "device" not in settings:
         settings["device"] = resolve_device(call.device, settings.get("device", "cpu"), call.elsewhere) or "cpu"
     recipe = api.recipe("train-colour", call.out, call.extend, **settings)

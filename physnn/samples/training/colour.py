@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -120,7 +121,8 @@ class ColourRecipe(FormTraining):
         if (least := min(len(self.pictures(side).train) for side in sides)) < self.batch:
             raise InputError(f"there are {least} training images, fewer than --batch {self.batch}; take a smaller one")
         engine = {"cpu": "loop", "cuda": "stacked"}[self.device] if self.engine == "auto" else self.engine
-        return self.model_copy(update={"digests": digests, "side": sides, "engine": engine})
+        place = self.data if self.data == SHAPES else str(Path(self.data).resolve())  # for runs from other folders
+        return self.model_copy(update={"data": place, "digests": digests, "side": sides, "engine": engine})
 
     def pictures(self, side: int) -> ColourPictures:
         """Images of a side."""
@@ -159,9 +161,12 @@ class ColourSample(FormSample):
             "picture": Axis(shown, meaning="number of a test image"),
             "sample": Axis(min(SHOWN_SAMPLES, self.recipe.samples), meaning="number of a sample"),
             "bar": Axis(("grey", "chroma", "ridge"), meaning="single answers that need no network"),
-            "weight": Axis(sum(math.prod(each) for each in self.recipe.shape().parameters().values())),
             **{name: Axis(n) for name, n in (("colour", 3), ("row", size), ("column", size))},
         }
+
+    def parameters(self, size: int) -> int:
+        """Number of weights of a network."""
+        return sum(math.prod(each) for each in self.recipe.shape().parameters().values())
 
     def quantities(self, size: int) -> dict[str, Measured]:
         """Loss and errors at every mark, samples in the end, and weights, by name."""
@@ -172,9 +177,11 @@ class ColourSample(FormSample):
             "mean_error": Measured("", "1", "mean absolute error of the mean of all samples", each),
             "diversity": Measured("", "1", "mean absolute difference of two samples", each),
             "samples": Measured(
-                "", "1", "samples, 0 to 255", ("arm", "seed", "picture", "sample", "colour", "row", "column")
+                "", "1", "samples, 0 to 255", ("arm", "seed", "picture", "sample", "colour", "row", "column"), width=1.0
             ),
-            **super().quantities(size),
+            "weights": replace(
+                super().quantities(size)["weights"], width=float(np.dtype(self.recipe.precision).itemsize)
+            ),
         }
 
     def derived(self, size: int, group: Group) -> Group:
@@ -211,7 +218,7 @@ class ColourSample(FormSample):
         numbers = 8 if recipe.precision == "float64" else 4
         together = count if recipe.engine == "stacked" else 1
         maps = KEPT_MAPS * max(recipe.batch, 64) * together * side**2 * recipe.width
-        held = 5.0 * count * len(self.axes(size)["weight"])
+        held = 5.0 * count * self.parameters(size)
         images = 2.0 * (recipe.images or len(self._pictures(size).train)) * 4 * side**2
         return Resources(3e8 + numbers * (maps + held + images), operations)
 
