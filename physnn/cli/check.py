@@ -18,6 +18,7 @@ BENCHES = {
     "train": "Replicas times steps per second of every engine that trains classifiers, against plain loops over them.",
     "pde": "Training steps per second on differential equations, against plain torch and DeepXDE.",
     "colour": "Images per second of training a diffusion model, against plain torch on as many threads.",
+    "rbm": "Gibbs updates and training steps per second of Boltzmann machines, against torch, numpy and packages.",
     "kuramoto": "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
@@ -30,6 +31,7 @@ BENCH_PLACES = {
     "train": "train:bench_train",
     "pde": "pde:bench_pde",
     "colour": "colour:bench_colour",
+    "rbm": "boltzmann:bench_machines",
     "kuramoto": "kuramoto:bench_kuramoto",
     "train-kuramoto": "kuramoto:bench_kuramoto_training",
 }

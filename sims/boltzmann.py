@@ -1,0 +1,99 @@
+"""What v -> h -> v of a Boltzmann machine flows to: its training, its hidden units, its steps, and nulls.
+
+    python sims/boltzmann.py [FOLDER]
+
+Machines learn 8 x 8 Ising spins at T_c alone, at many temperatures together, and with the sites of every snapshot
+shuffled.  The fixed point T* is read by energy and by the two-point function.  A 4 x 4 machine has its exact spectrum.
+Last come the coarse-grained layers of a stack beside block spins.  Takes some 5 minutes of one core.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from physnn import api
+from physnn.answers.training.reconstruction import FLOW_STEPS, flow_rows, layer_lengths, machine_flows
+from physnn.cli.output import print_table
+from physnn.figures.style import save
+from physnn.figures.training.reconstruction import reconstruction_figure
+from physnn.models import Ising
+
+CRITICAL = Ising().critical_temperature
+LOW, HIGH = (0.5, 1.0, 1.5, 2.0), (3.0, 4.0, 5.0, 6.0)
+SETS: dict[str, dict[str, Any]] = {
+    "T_c alone": {"T": (CRITICAL,)},
+    "T_c, 16 hidden": {"T": (CRITICAL,), "hidden": (16,)},
+    "T_c, 36 hidden": {"T": (CRITICAL,), "hidden": (36,)},
+    "T_c, 500 steps": {"T": (CRITICAL,), "steps": 500, "last_lr": 0.05},
+    "0.5 .. 6": {"mixed": True},
+    "0.5 .. 2": {"T": LOW, "mixed": True},
+    "3 .. 6": {"T": HIGH, "mixed": True},
+    "1.5 and 4": {"T": (1.5, 4.0), "mixed": True},
+    "sites shuffled": {"T": (CRITICAL,), "shuffled": True},
+}
+"""Trainings by name, as changes of `USUAL`."""
+USUAL = {
+    "hidden": (64,),
+    "steps": 8000,
+    "k": 5,
+    "batch": 200,
+    "chains": 400,
+    "seeds": (0, 1),
+    "samples": 2000,
+    "anneal": 50,
+    "last_lr": 0.001,
+}
+
+
+def sweep(folder: Path, L: int) -> Path:
+    """Snapshots of the Ising model at all temperatures."""
+    out = folder / f"ising{L}.h5"
+    T = tuple(sorted({CRITICAL, *LOW, *HIGH, 2.5}))
+    settings = {"algorithm": "swendsen-wang", "sweeps": 6000, "chains": 2, "snapshots": 2}
+    api.run(api.recipe("temperature", L=(L,), T=T, **settings), out, jobs=1)
+    return out
+
+
+def trained(folder: Path, name: str, data: Path, change: dict[str, Any]) -> Path:
+    """Machines of a training."""
+    out = folder / f"{name.replace(' ', '_').replace(',', '')}.h5"
+    api.run(api.recipe("train-rbm", data=str(data), **USUAL | change), out, jobs=1)
+    return out
+
+
+def main(folder: Path) -> None:
+    """Train, follow and print everything."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, rows, points = sweep(folder, 8), [], []
+    for name, change in SETS.items():
+        file = trained(folder, name, data, change)
+        for null in (False, True) if name == "T_c alone" else (False,):
+            flow = machine_flows(file, random=null)[0]
+            told = f"{name}, weights moved" if null else name
+            rows.append([told, *flow_rows([flow])[0][2:7], flow.claims["it lies at T_c"]])
+            both = flow.fixed_energy, flow.fixed_likely
+            points.append((told, [each.value for each in both], [each.error for each in both]))
+            if name == "T_c alone" and not null:
+                courses = flow.cold, flow.hot
+    header = ["training", "T* by energy", "T* by G(r)", "p of G(r)", "starts apart", "trace", "at T_c"]
+    print_table("8 x 8: where v -> h -> v leads, two seeds", header, rows)
+    small = sweep(folder, 4)
+    file = trained(folder, "4 x 4", small, {"T": (CRITICAL,), "hidden": (16,), "seeds": (0,), "lr": 0.2})
+    flow = machine_flows(file)[0]
+    assert flow.spectrum is not None
+    modes = zip(flow.spectrum.eigenvalues, flow.spectrum.odd, strict=True)
+    print_table("4 x 4, 16 hidden units: modes of the update", ["eigenvalue", "parity"], [
+        [f"{value:.5f}", "odd" if odd else "even"] for value, odd in modes
+    ])  # fmt: skip
+    print(f"the stationary law is kept to {flow.spectrum.residual:.1e}")
+    figure = reconstruction_figure(FLOW_STEPS, courses, points, flow.spectrum.eigenvalues, CRITICAL)
+    print(save(figure, folder / "machines.png"))
+    stack = trained(folder, "stack", data, {"T": (CRITICAL,), "hidden": (64, 16), "seeds": (0,)})
+    lengths = [[name, str(n), f"{share:.2f}", f"{length:.2f}"] for name, n, share, length in layer_lengths(stack)]
+    print_table("coarse-grained layers at T_c", ["layer", "units", "weight within L/4", "decay length"], lengths)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "boltzmann"))
