@@ -204,3 +204,16 @@ def plot_colour(path: Path, out: Path | None = None) -> tuple[Path, Path]:
     title = f"{Path(answer.data).name}, {answer.side} x {answer.side}, {answer.seeds} seeds"
     sheet = save(picture_sheet(found, arms), picture_file(target))
     return save(colour_figure(title, found, arms, answer.bars, answer.claims), target), sheet
+
+
+def plot_reconstruction(flows: Any, out: Path) -> Path:
+    """Draw flows of `physnn.answers.training.reconstruction.machine_flows`; return the figure's path."""
+    from physnn.answers.training.reconstruction import FLOW_STEPS
+    from physnn.figures.training.reconstruction import reconstruction_figure
+    from physnn.models import Ising
+
+    pairs = [(f"L = {f.L}, T = {f.T:.4g}", (f.fixed_energy, f.fixed_likely)) for f in flows]
+    points = [(name, [e.value for e in both], [e.error for e in both]) for name, both in pairs]
+    values = next((f.spectrum.eigenvalues for f in flows if f.spectrum is not None), None)
+    courses = flows[0].cold, flows[0].hot
+    return save(reconstruction_figure(FLOW_STEPS, courses, points, values, Ising().critical_temperature), out)

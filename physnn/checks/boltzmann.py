@@ -24,7 +24,7 @@ GIBBS_UNITS, GIBBS_BATCH = 64, 200
 """Units of each layer, and chains, of the machine whose updates are counted."""
 PCD_UNITS, PCD_CHAINS, PCD_STEPS = (256, 128), 200, 10
 """Units, chains and snapshots, and Gibbs steps of a step of the training."""
-EPOCHS = 30
+PEER_EPOCHS = 30
 """Epochs of scikit-learn's training."""
 RBMS = "rbms (pip install rbms)"
 SKLEARN = "scikit-learn (pip install scikit-learn)"
@@ -193,7 +193,7 @@ def _training_rows(missing: list[str]) -> list[TimedRow]:
     def divergence(machine: Machine) -> float:
         return float((truth * (np.log(truth) - np.log(machine.probabilities()))).sum())
 
-    peer = BernoulliRBM(n_components=16, learning_rate=0.05, batch_size=100, n_iter=EPOCHS, random_state=0)
+    peer = BernoulliRBM(n_components=16, learning_rate=0.05, batch_size=100, n_iter=PEER_EPOCHS, random_state=0)
     began = time.perf_counter()
     peer.fit(1 - drawn)
     theirs = time.perf_counter() - began

@@ -10,6 +10,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.files import check_files, file_argument
 from physnn.cli.output import print_json, print_table, progress_bar
+from physnn.cli.training.machines import holds_machines, print_machine_flow
 
 if TYPE_CHECKING:
     from physnn.answers.flow import FlowAnswer, FlowRun
@@ -34,17 +35,21 @@ def flow_command(
 ) -> int:
     """Renormalize the configurations in FILE block by block: exponents, couplings, and whether there is a fixed point.
 
-    FILE is a sweep of the Ising or Potts model that kept configurations.
+    FILE is a sweep of the Ising or Potts model that kept configurations, or has Boltzmann machines that were trained on
+    one: of these it tells where v -> h -> v leads, and with --shuffle where weights at random places do.
 
     \b
     physnn sweep-temperature --L 32 64 --T 2.2691853 --snapshots 5 --out ising.h5
     physnn flow ising.h5 --figure flow.png
     physnn flow ising.h5 --block decimation
     physnn flow ising.h5 --shuffle --json
+    physnn flow rbm.h5 --figure machines.png
 
     Exit status 0: every run has a verdict; 3: one is undecided.
     """
     check_files(file)
+    if holds_machines(file):
+        return print_machine_flow(file, figure, seed or 0, shuffle, as_json)
     from physnn.answers.flow import lattice_flow
 
     with progress_bar("flow", quiet) as progress:

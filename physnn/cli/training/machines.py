@@ -83,3 +83,28 @@ def holds_machines(path: Path) -> bool:
         return False
     recipe = kind_of(path)[1].get("recipe", "")
     return '"kind": "train-rbm"' in str(recipe) or '"kind":"train-rbm"' in str(recipe)
+
+
+def print_machine_flow(file: Path, figure: Path | None, seed: int, random: bool, as_json: bool) -> int:
+    """Print where machines lead under v -> h -> v, and what may be claimed; 0, or 3 where starts have not met."""
+    from physnn.answers.training.reconstruction import SAME_WITHIN, flow_rows, machine_flows
+
+    flows, drawn = machine_flows(file, seed, random), None
+    if figure:
+        from physnn.answers.plots import plot_reconstruction
+
+        drawn = plot_reconstruction(flows, figure)
+    status = 3 if any(flow.together > SAME_WITHIN for flow in flows) else 0
+    if as_json:
+        plain = {"file": str(file), "figure": str(drawn) if drawn else None, "random": random}
+        print_json(plain | {"flows": [flow.as_json() for flow in flows]})
+        return status
+    header = ["L", "T trained", "T* by energy", "T* by G(r)", "p of G(r)", "starts apart", "trace", "2nd eigenvalue"]
+    title = f"fixed points of v -> h -> v{', weights at random places' if random else ''}"
+    print_table(title, header, flow_rows(flows))
+    for flow in flows:
+        for claim, verdict in flow.claims.items():
+            click.echo(f"L = {flow.L}, T = {flow.T:.5g}: {claim}: {verdict}")
+    if drawn:
+        click.echo(f"figure  {drawn}")
+    return status

@@ -27,7 +27,7 @@ FEW = {"hidden": (8,), "steps": 100, "batch": 50, "chains": 50, "samples": 200, 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("machines") / "ising.h5"
-    recipe = api.recipe("temperature", L=(3, 4), T=(2.0, 3.0), sweeps=400, chains=2, snapshots=2, thermalisation=50)
+    recipe = api.recipe("temperature", L=(2, 3), T=(2.0, 3.0), sweeps=400, chains=2, snapshots=2, thermalisation=50)
     api.run(recipe, out, jobs=1)
     return out
 
@@ -37,16 +37,16 @@ def test_a_file_of_machines_is_read_as_a_sweep_and_beside_its_data(data, tmp_pat
     recipe = api.recipe("train-rbm", data=str(data), **FEW)
     assert api.run(recipe, out, jobs=1) == 4
     answers = machine_answers(out)
-    assert [(a.L, a.T, a.seeds) for a in answers] == [(L, T, 1) for L in (3, 4) for T in (2.0, 3.0)]
+    assert [(a.L, a.T, a.seeds) for a in answers] == [(L, T, 1) for L in (2, 3) for T in (2.0, 3.0)]
     assert {"forward", "reverse", "both", "trajectory", "exact"} == set(answers[0].log_z)
-    group = read_sweep(out).sizes[4]
+    group = read_sweep(out).sizes[3]
     machine = Machine(*(group[name].values[1, 0].astype(float) for name in ("weights", "visible_bias", "hidden_bias")))
     assert machine.symmetric and machine.log_partition() == pytest.approx(group["log_z"].values[1, 0, -1], rel=1e-6)
     # The divergence by the truth of the data, as the sample has it, and by hand.
-    states = all_colours(16, 2)
-    true, model = known_truth(recipe.data_sweep(), 4, 3.0)(states), np.log(machine.probabilities())
+    states = all_colours(9, 2)
+    true, model = known_truth(recipe.data_sweep(), 3, 3.0)(states), np.log(machine.probabilities())
     assert (np.exp(true) * (true - model)).sum() == pytest.approx(group["kl"].values[1, 0], abs=1e-5)
-    assert curves(read_sweep(out), "energy").sizes == (3, 4)
+    assert curves(read_sweep(out), "energy").sizes == (2, 3)
     assert run(["compare", str(out), str(data), "--json"]) == 3  # machines of 100 steps are poor
     found = json.loads(capsys.readouterr().out)
     assert len(found["machines"]) == 4 and any("deviates" in r for m in found["machines"] for r in m["remarks"])
@@ -55,9 +55,9 @@ def test_a_file_of_machines_is_read_as_a_sweep_and_beside_its_data(data, tmp_pat
 
 def test_stacks_mixtures_and_shuffled_sites_are_trained(data, tmp_path):
     out = tmp_path / "stack.h5"
-    small = FEW | {"hidden": (8, 4), "mixed": True, "shuffled": True, "L": (4,)}
+    small = FEW | {"hidden": (8, 4), "mixed": True, "shuffled": True, "L": (3,)}
     api.run(api.recipe("train-rbm", data=str(data), **small), out, jobs=1)
-    group = read_sweep(out).sizes[4]
+    group = read_sweep(out).sizes[3]
     assert group["T"].values.tolist() == [2.5] and group["weights_2"].values.shape == (1, 1, 8, 4)
     # Shuffling keeps the magnetisation: two sites correlate alike at all distances.
     function = group["data_correlation"].values[0, 0]
@@ -72,11 +72,11 @@ def test_stacks_mixtures_and_shuffled_sites_are_trained(data, tmp_path):
         ({"method": "tap", "units": "bits"}, "tap"),
         ({"symmetric": True, "units": "bits"}, "symmetric"),
         ({"lr": 0.1, "last_lr": 0.2}, "falls"),
-        ({"method": "exact", "hidden": (30,), "L": (4,)}, None),
+        ({"method": "exact", "hidden": (30,), "L": (3,)}, None),
     ],
 )
 def test_what_does_not_go_together_is_refused(data, change, message):
-    if message is None:  # 16 sites are few enough
+    if message is None:  # 9 sites are few enough
         assert api.recipe("train-rbm", data=str(data), **change).method == "exact"
         return
     with pytest.raises(InputError, match=message):

@@ -1,0 +1,55 @@
+"""Figure of the flow of Boltzmann machines: courses, fixed points by training, eigenvalues of the update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from physnn.figures.style import COLOURS, errorbar, new_figure
+
+
+def reconstruction_figure(
+    steps: Sequence[int],
+    courses: tuple[Sequence[float], Sequence[float]],
+    points: Sequence[tuple[str, Sequence[float], Sequence[float]]],
+    eigenvalues: np.ndarray | None,
+    critical: float,
+) -> Figure:
+    """Figure of temperatures by number of updates, of fixed points, and of a spectrum.
+
+    Parameters
+    ----------
+    steps : sequence of int
+        Updates.
+    courses : tuple
+        Temperatures by energy after them, from a cold and from a hot start, in J / k_B.
+    points : sequence of tuple
+        Label, and value and error of T* by energy and by two-point function, of every machine.
+    eigenvalues : ndarray or None
+        Largest eigenvalues of the update.
+    critical : float
+        Critical temperature.
+    """
+    figure = new_figure(13 if eigenvalues is not None else 9.5, 4.0)
+    axes = figure.subplots(1, 3 if eigenvalues is not None else 2)
+    for k, (name, course) in enumerate(zip(("cold", "hot"), courses, strict=True)):
+        errorbar(axes[0], k, np.array(steps) + 0.5, course, ls="-", lw=0.8, ms=4, label=f"from {name}")
+    axes[0].axhline(critical, color="#000000", lw=0.8, ls="--", label="$T_c$")
+    axes[0].set(xscale="log", xlabel="updates + 1/2", ylabel=r"temperature by energy ($J/k_B$)")
+    axes[0].legend(frameon=False, fontsize=9, loc="upper right")
+    at = np.arange(len(points))
+    for k, name in enumerate(("energy", "two-point function")):
+        values, errors = ([each[part][k] for each in points] for part in (1, 2))
+        errorbar(axes[1], k, at + 0.1 * (2 * k - 1), values, errors, ms=5, label=f"by {name}")
+    axes[1].axhline(critical, color="#000000", lw=0.8, ls="--", label="$T_c$")
+    axes[1].set_xticks(at, [each[0] for each in points], rotation=30 if len(points) > 3 else 0, fontsize=9)
+    axes[1].set(ylabel=r"fixed point $T^*$ ($J/k_B$)")
+    axes[1].margins(x=0.2)
+    axes[1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.0, 1.14), ncols=3)
+    if eigenvalues is not None:
+        axes[2].stem(np.arange(1, len(eigenvalues) + 1), eigenvalues, linefmt=COLOURS[0], basefmt=" ")
+        axes[2].axhline(1, color="#000000", lw=0.8, ls="--")
+        axes[2].set(xlabel="mode", ylabel="eigenvalue of the update", ylim=(0, 1.08))
+    return figure
