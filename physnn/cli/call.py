@@ -40,7 +40,15 @@ def read_config(path: Path | None) -> dict[str, Any]:
             from physnn.store.sweep_file import read_sweep
 
             return read_sweep(path).recipe
+        if path.suffix in (".h5", ".hdf5"):
+            begins = " ".join(f"{byte:02x}" for byte in data[:4]) or "nothing"
+            raise InputError(
+                f"{path} is a damaged HDF5 file, or none: it begins with {begins} at byte 0 where 89 48 44 46 goes; "
+                "restore it or make it again"
+            )
         found = json.loads(data) if path.suffix == ".json" else tomllib.loads(data.decode())
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the name") from None
     except (ValueError, RecursionError) as error:
@@ -105,11 +113,19 @@ class Call:
 
         if not recipe.several and not self.at:
             return []
-        values = {name: getattr(recipe, name) for name in recipe.several}
-        own = getattr(recipe, recipe.control, None)
-        if recipe.several and own and not self.extend:  # a file that grows has further values
-            values[recipe.control] = own
-        return lines_of((recipe.control, *recipe.several), values, values_at(self.at))
+        whole = self._grown(recipe)
+        values = {name: getattr(whole, name) for name in whole.several}
+        own = getattr(whole, whole.control, None)
+        if whole.several and own:
+            values[whole.control] = own
+        return lines_of((whole.control, *whole.several), values, values_at(self.at))
+
+    def _grown(self, recipe: Any) -> Any:
+        """Recipe of the file once this one is added to it."""
+        from physnn.samples.files import recipe_on_disk
+
+        old = recipe_on_disk(self.out) if self.extend else None
+        return recipe if old is None or old.kind != recipe.kind else old.merged(recipe, extend=True)
 
     def settings(
         self, recipe: type[BaseModel], options: dict[str, Any], preset: dict[str, Any] | None = None

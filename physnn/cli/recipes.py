@@ -52,7 +52,6 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
 
     A rerun continues where an interrupted one stopped.
     """
-    from physnn.machine import check_no_link
     from physnn.networks.source import located
     from physnn.samples.kinds import class_of, load_kinds, recipe_from
     from physnn.samples.temperature.own_model import own_model
@@ -70,10 +69,7 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
         raise InputError(f"these settings run code: allow it with --module {found['module']}")
     recipe = recipe_from(found, settings).resolved()
     lines = call.lines(recipe)
-    if recipe.kind == "train-pde":
-        from physnn.cli.training.equations import widths_of
-
-        check_no_link(widths_of(call.out))
+    _check_run(recipe, settings, call)
     count = finished("run", recipe, call)
     if count is None:
         return
@@ -84,6 +80,22 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
         click.echo(f"{count} tasks run\nfile    {call.out}")
     else:
         print_answer(recipe, call, count, lines, call.observable)
+
+
+def _check_run(recipe: Any, settings: Path, call: Call) -> None:
+    """Raise InputError if a recipe asks for a GPU that is not here, or something would be written through a link."""
+    from physnn.machine import check_no_link
+
+    if getattr(recipe, "device", None) == "cuda" and not call.elsewhere:
+        from physnn.networks.device import has_cuda
+
+        if not has_cuda():
+            advice = "write cpu there, or run it on a machine that has one"
+            raise InputError(f'{settings} says device = "cuda", and there is no CUDA device here: {advice}')
+    if recipe.kind == "train-pde":
+        from physnn.cli.training.equations import widths_of
+
+        check_no_link(widths_of(call.out))
 
 
 @click.command("sweep-percolation", cls=opt.RecipeCommand, recipes=(PERCOLATION_RECIPE,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,13 @@ def new_figure(width: float, height: float) -> Figure:
 def save(figure: Figure, path: Path) -> Path:
     """Path of a figure that is written as PNG, or by its ending."""
     check_figure(path)
-    figure.savefig(path, dpi=DPI)
+    # Under a name of its own first: what else has this file's data under another name keeps it.
+    temporary = path.with_name(f".{secrets.token_hex(6)}.tmp")
+    try:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=DPI)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
 
 

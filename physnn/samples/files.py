@@ -14,7 +14,7 @@ from physnn.jobs.locks import briefly, exclusive, sharing
 from physnn.jobs.progress import live_notes, manifest
 from physnn.jobs.run import Progress, Runnable, run_tasks, silent
 from physnn.jobs.stopping import stop_signals
-from physnn.machine import check_disk
+from physnn.machine import check_disk, check_no_link
 from physnn.samples.base import Recipe
 from physnn.samples.cost import cost_of, first_stage
 from physnn.samples.kinds import class_of, recipe_from, sample_of
@@ -84,7 +84,7 @@ class _Place:
         parts = Parts(self.out)
         check_replaced(self.out, sample.format)
         self.check(sample, parts.size())
-        parts.begin_anew()
+        parts.begin_anew(sample.recipe.canonical())
 
     def run(self, sample: Sample, tasks: Sequence[Task]) -> int:
         """Run the tasks without a part and return how many there were."""
@@ -136,11 +136,12 @@ def run(
     Raises
     ------
     InputError
-        If ``out`` holds another recipe, is locked or cannot be written, memory or space on the disk are short, or the
-        recipe cannot be run in shards.
+        If ``out`` is a link, holds another recipe, is locked or cannot be written, memory or space on the disk are
+        short, or the recipe cannot be run in shards.
     TasksFailed, Unfinished
         If tasks failed, or the run was stopped.
     """
+    check_no_link(out)
     place = _Place(out, jobs, engine, progress, announce)
     sample_of(recipe).need(place.here)  # before a restart removes anything
     if shard is not None:
@@ -327,8 +328,9 @@ def merge(out: Path) -> int:
     Raises
     ------
     InputError
-        If there are no parts, or tasks are missing.
+        If ``out`` is a link, there are no parts, or tasks are missing.
     """
+    check_no_link(out)
     with exclusive(out):
         parts = Parts(out)
         found = parts.recipe()

@@ -229,19 +229,28 @@ class Parts:
         """Make the folder and record the recipe; errors as for `check`."""
         self.check()
         self.folder.mkdir(exist_ok=True)
+        if not self._described():
+            (self.folder / ANEW).unlink(missing_ok=True)  # a restart ended before it had a recipe
         write_bytes(self.folder / "recipe.json", json.dumps(dict(recipe), indent=1, sort_keys=True).encode())
 
-    def begin_anew(self) -> None:
-        """Remove what is there, and leave the mark that the finished file does not count; errors as for `check`."""
+    def begin_anew(self, recipe: Mapping[str, Any]) -> None:
+        """Begin with nothing but a recipe, and the mark that the finished file does not count; errors as for `check`.
+
+        The recipe comes last: a mark without it means nothing, so that no other recipe replaces the file.
+        """
         self.check()
         self.remove()
         self.folder.mkdir(exist_ok=True)
         note_down(self.folder / ANEW)
+        write_bytes(self.folder / "recipe.json", json.dumps(dict(recipe), indent=1, sort_keys=True).encode())
+
+    def _described(self) -> bool:
+        return (self.folder / "recipe.json").exists()
 
     @property
     def anew(self) -> bool:
         """Whether these parts will replace the finished file rather than add to it."""
-        return (self.folder / ANEW).exists()
+        return self._described() and (self.folder / ANEW).exists()
 
     def size(self) -> float:
         """Bytes on the disk, about."""

@@ -19,6 +19,7 @@ from physnn.cli import COMMANDS, cli, run, sweep
 from physnn.cli import options as opt
 from physnn.cli.sweep import langevin_noise
 from physnn.errors import Unfinished
+from physnn.networks import device
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep, write_sweep
 from tests.conftest import make_networks, planted_sizes
@@ -42,6 +43,29 @@ def test_every_command_has_help_with_an_example_or_a_sentence():
     answer = CliRunner().invoke(cli, ["--help"])
     assert all(name in answer.output for name in COMMANDS)
     assert CliRunner().invoke(cli, ["--version"]).output.strip() == f"physnn, version {physnn.__version__}"
+
+
+def test_a_recipe_for_a_gpu_that_is_not_here_is_one_sentence(here, network_file, capsys, monkeypatch):
+    monkeypatch.setattr(device, "has_cuda", lambda: False)
+    settings = {"kind": "noise", "networks": [str(network_file)], "L": [20], "eta": [0.1], "images": 2}
+    Path("s.json").write_text(json.dumps(settings | {"engine": "torch", "device": "cuda"}))
+    for more in ([], ["--dry-run"]):
+        assert run(["run", "s.json", "--quiet", "--out", "s.h5", *more]) == 2
+        error = capsys.readouterr().err
+        assert 's.json says device = "cuda", and there is no CUDA device here' in error and error.count("\n") == 1
+    assert not Path("s.h5").exists() and not Path("s.h5.parts").exists()
+
+
+def test_settings_that_are_a_damaged_file_are_said_to_be_that(here, capsys):
+    for begin in (b"", b"\x88HDF\r\n", b"x = 1\n"):
+        Path("s.h5").write_bytes(begin)
+        assert run(["run", "s.h5", "--out", "t.h5"]) == 2
+        error = capsys.readouterr().err
+        assert "s.h5 is a damaged HDF5 file" in error and "at byte 0" in error and "TOML" not in error
+    write_sweep(Path("s.h5"), {"kind": "temperature"}, {})
+    Path("s.h5").write_bytes(Path("s.h5").read_bytes()[:-100])
+    assert run(["run", "s.h5", "--out", "t.h5"]) == 2
+    assert "s.h5 carries no physnn seal" in capsys.readouterr().err
 
 
 def test_help_takes_under_a_second():

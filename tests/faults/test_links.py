@@ -11,6 +11,7 @@ from physnn import api
 from physnn.cli import run
 from physnn.cli.call import Call
 from physnn.errors import InputError
+from physnn.figures.style import new_figure, save
 from physnn.jobs.locks import read_holder
 from physnn.jobs.progress import write_note
 from physnn.samples import files
@@ -67,6 +68,18 @@ def test_a_link_is_not_written_through(tmp_path, mine, capsys, place, kind):
         assert link.samefile(mine), "it is still there, to be looked at"
 
 
+def test_a_figure_leaves_what_shares_its_data(tmp_path, mine):
+    link = tmp_path / "work" / "t.png"
+    os.link(mine, link)
+    assert save(new_figure(1, 1), link) == link
+    assert mine.read_bytes() == PRECIOUS and link.read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in link.parent.iterdir()] == ["t.png"]
+    link.unlink()
+    link.symlink_to(mine)
+    with pytest.raises(InputError, match="symbolic link"):
+        save(new_figure(1, 1), link)
+
+
 @pytest.mark.parametrize("command", ["sweep-temperature", "merge"])
 def test_a_folder_of_parts_that_leads_elsewhere_is_refused(tmp_path, mine, capsys, command):
     out, _ = unfinished(tmp_path / "work")
@@ -116,12 +129,12 @@ def test_a_restart_leaves_nothing_in_a_folder_that_parts_link_to(tmp_path, mine)
     there.mkdir()
     parts.folder.symlink_to(there)
     with pytest.raises(InputError, match="symbolic link"):
-        parts.begin_anew()
+        parts.begin_anew({})
     assert not list(there.iterdir()) and parts.folder.is_symlink()
     parts.folder.unlink()
     parts.folder.write_bytes(PRECIOUS)
     with pytest.raises(InputError, match="look at it and remove it"):
-        parts.begin_anew()
+        parts.begin_anew({})
     assert parts.folder.read_bytes() == PRECIOUS
 
 
@@ -131,4 +144,9 @@ def test_a_linked_file_is_refused_before_its_command_begins(tmp_path, mine):
         link.symlink_to(target)
         with pytest.raises(InputError, match="symbolic link"):
             Call.of({"out": link}, "t.h5")
+        recipe = api.recipe("temperature", L=(4,), T=(2.0,), sweeps=4, chains=1, algorithm="metropolis")
+        for call in (lambda: files.run(recipe, link, jobs=1), lambda: files.merge(link)):  # noqa: B023
+            with pytest.raises(InputError, match="symbolic link"):
+                call()
+        assert {path.name for path in link.parent.iterdir()} == {"t.h5"}, "nothing was begun"
         link.unlink()

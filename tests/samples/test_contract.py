@@ -17,6 +17,7 @@ from physnn.samples.base import Recipe, longer, more, most
 from physnn.samples.kinds import KINDS, class_of, load_kinds, sample_of
 from physnn.samples.sample import Sample
 from physnn.store.hdf5 import content_digest
+from physnn.store.parts import ANEW, Parts
 from physnn.store.sweep_file import read_sweep
 
 ISING = {"L": (4, 8), "T": [2.0, 2.3, 2.6], "sweeps": 60, "chains": 2, "thermalisation": 20, "snapshots": 20}
@@ -75,6 +76,24 @@ def test_a_file_is_taken_apart_into_what_it_was_made_of(tmp_path):
         again = sample.assemble(L, results)
         assert again.keys() >= group.keys() - {"row", "column", "word", "lane", "snapshot"}
         assert all(np.array_equal(v.values, group[name].values) for name, v in again.items())
+
+
+def test_a_mark_to_begin_anew_without_a_recipe_replaces_nothing(tmp_path):
+    out, few = tmp_path / "s.h5", ISING | {"L": (4,), "T": [2.0], "sweeps": 10, "algorithm": "metropolis"}
+    files.run(api.recipe("temperature", out, **few), out, jobs=1)
+    before, parts = content_digest(out), Parts(out)
+    parts.folder.mkdir()
+    (parts.folder / ANEW).touch()  # what a restart leaves that was killed before it had a recipe
+    with pytest.raises(InputError, match="sweeps 10, now 12"):
+        files.run(api.recipe("temperature", out, **few | {"sweeps": 12}), out, jobs=1)
+    assert files.run(api.recipe("temperature", out, **few), out, jobs=1) == 0 and content_digest(out) == before
+    parts.folder.mkdir()
+    (parts.folder / ANEW).touch()
+    more = api.recipe("temperature", out, True, **few | {"T": [2.3]})
+    assert files.run(more, out, jobs=1, extend=True) == 2
+    assert (read_sweep(out).sizes[4]["T"].values == [2.0, 2.3]).all(), "the first one is still there"
+    parts.begin_anew(more.canonical())
+    assert parts.anew and files.recipe_on_disk(out) == more, "with a recipe it counts"
 
 
 class Plain(Recipe):

@@ -7,12 +7,16 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from physnn.errors import InputError
 from physnn.models import Lattice, Tabulated
 from physnn.models.tabulated import MOST_COLOURS, tabulated
 from physnn.networks.source import code_of_users, imported_class, located, module_digest
+from physnn.samples.base import validated
 
 Energy = Annotated[float, Field(ge=-1e100, le=1e100)]
 """Number with the unit of an energy; sums over all bonds, and their squares, stay within doubles."""
+OrderPart = Annotated[float, Field(ge=-1e30, le=1e30)]
+"""Part of an order vector; fourth powers of the sum over all sites, and their squares, stay within doubles."""
 _Rows = tuple[tuple[Energy, ...], ...]
 
 
@@ -24,7 +28,7 @@ class ModelTables(BaseModel):
     name: Annotated[str, Field(max_length=100)]
     pair: Annotated[tuple[_Rows, ...], Field(min_length=1, max_length=2)]
     site: Annotated[tuple[Energy, ...], Field(min_length=2, max_length=MOST_COLOURS)]
-    order: _Rows
+    order: tuple[tuple[OrderPart, ...], ...]
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -52,7 +56,11 @@ def tables_of(model: Any, module: str) -> ModelTables:
     """Tables of a model that a user made; raises InputError, which names ``module``, if it is none."""
     with code_of_users(module):
         found = tabulated(model, Lattice("square", (2, 2)))
-    return ModelTables(name=found.name[:100], pair=found.pair, site=found.site, order=found.order)
+    plain = {"name": found.name[:100], "pair": found.pair, "site": found.site, "order": found.order}
+    try:
+        return validated(ModelTables, plain)
+    except InputError as error:
+        raise InputError(f"{module} cannot be swept: {error}") from None
 
 
 def own_model(module: str) -> dict[str, Any]:

@@ -229,4 +229,9 @@ def test_a_temperature_that_is_not_measured_is_refused_before_anything_runs(tmp_
     assert command([*words.split(), "--quiet", "--at", "T=9"]) == 2
     assert "T = 9 is not measured: 2.1, 2.3" in capsys.readouterr().err
     assert not out.exists() and not list(tmp_path.glob("*.parts"))
+    run(out, **SMALL | {"L": (4,), "T": (2.1, 2.3), "sweeps": 4}, field=(0.0, 0.1))
+    before = out.read_bytes()
+    more = [*words.replace("2.1 2.3", "2.5").split(), "--extend", "--quiet"]
+    assert command([*more, "--at", "T=9"]) == 2
+    assert "T = 9 is not measured: 2.1, 2.3, 2.5" in capsys.readouterr().err and out.read_bytes() == before
     assert lines_of(("T", "field"), {"T": (0.1 + 0.2,), "field": (0.0, 0.1)}, {"T": 0.3}) == [{"T": 0.3}]

@@ -45,6 +45,20 @@ class BlumeCapel:
         return a - 1
 
 
+class Huge(BlumeCapel):
+    def site_energy(self, a):
+        return 1e200
+
+
+class Long(BlumeCapel):
+    def order(self, a):
+        return 1e99 * (a - 1)
+
+
+class Nameless(BlumeCapel):
+    name = "\\udc80"
+
+
 class Lost:
     q = 3
 
@@ -148,6 +162,9 @@ def test_a_file_of_settings_runs_no_code_unless_it_is_named(here, capsys, kind):
         ("--module own.py:BlumeCapel --algorithm wolff", "clusters do not serve BlumeCapel"),
         ("--module own.py:BlumeCapel --algorithm multispin", "multispin"),
         ("--module own.py:Lost", "own.py:Lost is no model of colours: SystemExit"),
+        ("--module own.py:Huge", "own.py:Huge cannot be swept: site, value 1: input should be less than or equal to"),
+        ("--module own.py:Long", "own.py:Long cannot be swept: order, value 1, value 1: input should be"),
+        ("--module own.py:Nameless", "own.py:Nameless cannot be swept: name"),
         ("--module own.py:Nothing", "has no class Nothing"),
         ("--module none.py:Nothing", "there is no file none.py"),
         ("--module own.py", "a module is named as"),
