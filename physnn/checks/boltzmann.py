@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 from collections.abc import Callable
@@ -153,12 +154,12 @@ def _torch_steps(colours: np.ndarray, hidden: int) -> Callable[[int], Any]:
 def _rbms_steps(colours: np.ndarray, hidden: int) -> Callable[[int], Any]:
     """Steps by the package rbms (units of 0 and 1); raises ImportError where it is not installed."""
     import torch
-    from rbms.bernoulli_bernoulli.classes import BBRBM
-    from rbms.training.pcd import fit_batch_pcd
 
+    make = importlib.import_module("rbms.bernoulli_bernoulli.classes").BBRBM
+    step = importlib.import_module("rbms.training.pcd").fit_batch_pcd
     data = torch.from_numpy(1.0 - colours).float()
     n, ones = data.shape[1], torch.ones(PCD_CHAINS, 1)
-    params = BBRBM(torch.randn(n, hidden) * 0.01, torch.zeros(n), torch.zeros(hidden))
+    params = make(torch.randn(n, hidden) * 0.01, torch.zeros(n), torch.zeros(hidden))
     for each in params.parameters():
         each.grad = torch.zeros_like(each)  # it writes gradients where there are some
     optimiser = torch.optim.SGD(params.parameters(), lr=1e-3, maximize=True)
@@ -168,7 +169,7 @@ def _rbms_steps(colours: np.ndarray, hidden: int) -> Callable[[int], Any]:
         nonlocal chains
         for _ in range(steps):
             batch = data[torch.randint(0, len(data), (PCD_CHAINS,))], ones
-            chains, _ = fit_batch_pcd(batch, chains, params, PCD_STEPS, 1.0)
+            chains, _ = step(batch, chains, params, PCD_STEPS, 1.0)
             optimiser.step()
         return chains
 
@@ -178,7 +179,7 @@ def _rbms_steps(colours: np.ndarray, hidden: int) -> Callable[[int], Any]:
 def _training_rows(missing: list[str]) -> list[TimedRow]:
     """Seconds of scikit-learn's training, and of ours to the same divergence."""
     try:
-        from sklearn.neural_network import BernoulliRBM
+        make = importlib.import_module("sklearn.neural_network").BernoulliRBM
     except ImportError:
         missing.append(SKLEARN)
         return []
@@ -193,7 +194,7 @@ def _training_rows(missing: list[str]) -> list[TimedRow]:
     def divergence(machine: Machine) -> float:
         return float((truth * (np.log(truth) - np.log(machine.probabilities()))).sum())
 
-    peer = BernoulliRBM(n_components=16, learning_rate=0.05, batch_size=100, n_iter=PEER_EPOCHS, random_state=0)
+    peer = make(n_components=16, learning_rate=0.05, batch_size=100, n_iter=PEER_EPOCHS, random_state=0)
     began = time.perf_counter()
     peer.fit(1 - drawn)
     theirs = time.perf_counter() - began
