@@ -39,6 +39,7 @@ ONLY_IN = {
     "h5py": {"store"},
     "safetensors": {"store"},
     "numba": {"kernels"},
+    "tokenizers": {"networks"},
     "click": {"cli"},
     "matplotlib": {"figures"},
 }

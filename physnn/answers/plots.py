@@ -217,3 +217,16 @@ def plot_reconstruction(flows: Any, out: Path) -> Path:
     values = next((f.spectrum.eigenvalues for f in flows if f.spectrum is not None), None)
     courses = flows[0].cold, flows[0].hot
     return save(reconstruction_figure(FLOW_STEPS, courses, points, values, Ising().critical_temperature), out)
+
+
+def plot_sentiment(path: Path, out: Path | None = None) -> Path:
+    """Draw right answers of transformers trained on reviews, and differences by arm; return the PNG's path."""
+    from physnn.answers.training.sentiment import sentiment_answer, sentiment_arrays
+    from physnn.figures.training.sentiment import sentiment_figure
+    from physnn.samples.training.sentiment import PAPER_POINTS
+
+    sweep, answer = read_sweep(path), sentiment_answer(path)
+    bars = {name: each.value for name, each in answer.bars.items()}
+    arms = list(sweep.recipe["arms"])
+    figure = sentiment_figure(sentiment_arrays(sweep), arms, answer.claims, bars, PAPER_POINTS)
+    return save(figure, out or path.with_suffix(".png"))

@@ -19,6 +19,7 @@ BENCHES = {
     "pde": "Training steps per second on differential equations, against plain torch and DeepXDE.",
     "colour": "Images per second of training a diffusion model, against plain torch on as many threads.",
     "rbm": "Gibbs updates and training steps per second of Boltzmann machines, against torch, numpy and packages.",
+    "sentiment": "Reviews per second of training transformers on reviews, against plain torch modules.",
     "kuramoto": "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
@@ -32,6 +33,7 @@ BENCH_PLACES = {
     "pde": "pde:bench_pde",
     "colour": "colour:bench_colour",
     "rbm": "boltzmann:bench_machines",
+    "sentiment": "training.sentiment:bench_sentiment",
     "kuramoto": "kuramoto:bench_kuramoto",
     "train-kuramoto": "kuramoto:bench_kuramoto_training",
 }

@@ -25,6 +25,7 @@ PRINTED = {
     "train-pde": "equations:print_pde",
     "train-rbm": "machines:print_machines",
     "train-colour": "colour:print_colour",
+    "train-sentiment": "sentiment:print_sentiment",
 }
 """What draws and prints the answer of trainings in several forms, by kind: ``module:function``."""
 

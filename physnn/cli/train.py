@@ -14,6 +14,7 @@ from physnn.cli.output import print_json, print_table
 from physnn.cli.training.colour import colour
 from physnn.cli.training.equations import eos, pde
 from physnn.cli.training.machines import rbm
+from physnn.cli.training.sentiment import sentiment
 
 if TYPE_CHECKING:
     from physnn.store.ensemble_file import EnsembleFile
@@ -66,6 +67,7 @@ train_command.add_command(eos)
 train_command.add_command(pde)
 train_command.add_command(rbm)
 train_command.add_command(colour)
+train_command.add_command(sentiment)
 
 
 @train_command.command("kuramoto", cls=opt.RecipeCommand, recipes=("physnn.networks.kuramoto.recipe:TrainingRecipe",))

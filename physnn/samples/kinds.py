@@ -27,6 +27,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "train-pde": "physnn.samples.training.pde:PdeSample",
     "train-rbm": "physnn.samples.boltzmann.work:BoltzmannSample",
     "train-colour": "physnn.samples.training.colour:ColourSample",
+    "train-sentiment": "physnn.samples.training.sentiment:SentimentSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",
 }
 """Class of every kind, as ``MODULE:CLASS`` or itself."""

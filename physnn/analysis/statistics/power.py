@@ -81,3 +81,11 @@ def power_table(
         for meaning, effect in effects.items()
         for source, s in scatters.items()
     )
+
+
+def binomial_scatter(share: float, n: int) -> float:
+    """Standard deviation of the difference of two shares, each of n things, that are independent of each other.
+
+    It is sqrt(2 p (1 - p) / n); networks that share things or mistakes differ by less.
+    """
+    return math.sqrt(2 * share * (1 - share) / n)

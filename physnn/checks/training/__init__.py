@@ -1,0 +1,1 @@
+"""Benchmarks of networks trained in several forms."""

@@ -1,0 +1,100 @@
+"""``physnn train sentiment``: what it trains, and what it prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from physnn.cli import options as opt
+from physnn.cli.call import Call, finished, planned, resolve_device
+from physnn.cli.output import print_json, print_power, print_table
+from physnn.cli.training.printed import claim_rows, print_core_hours
+
+
+@click.command(
+    "sentiment", cls=opt.RecipeCommand, recipes=("physnn.samples.training.sentiment:SentimentRecipe",), leave=("data",)
+)
+@click.argument("data", metavar="DATA")
+@click.option(
+    "--paper", is_flag=True, help="Size of the source: feed-forward 3072, 256 tokens, 30 epochs of 25,000 reviews."
+)
+@opt.file_options("sentiment.h5", "arms or seeds")
+def sentiment(data: str, paper: bool, **options: Any) -> None:
+    """Train transformers on the reviews DATA, with frozen embeddings in several forms side by side.
+
+    \b
+    physnn train sentiment imdb.jsonl.xz
+    physnn train sentiment aclImdb --arms none linear zeros --seeds 0 1 2 3 4 5 6 7
+    physnn train sentiment aclImdb --paper --device cuda --dry-run
+
+    DATA is a folder with train|test/pos|neg/*.txt, or a file of JSON lines {"split": "train", "label": 1, "text":
+    "..."}, also packed as .xz or .gz.  Zeros after every component of an embedding, and a linear layer that maps them
+    back, are that layer with smaller first weights: a run in which they are not fails.
+    """
+    from physnn import api
+    from physnn.samples.training.sentiment import SENTIMENT_PAPER, SentimentRecipe
+
+    call = Call.of(options, "sentiment.h5")
+    settings = call.settings(SentimentRecipe, options) | {"data": data}
+    if call.device != "auto" or "device" not in settings:
+        settings["device"] = resolve_device(call.device, settings.get("device", "cpu"), call.elsewhere) or "cpu"
+    if paper:
+        settings = SENTIMENT_PAPER | settings
+    recipe = api.recipe("train-sentiment", call.out, call.extend, **settings)
+    if paper or call.dry_run:
+        print_core_hours(recipe, call)
+    if call.dry_run and not paper:
+        _print_paper(settings, call)
+    if finished("train sentiment", recipe, call, "trainings") is not None:
+        print_sentiment(call)
+
+
+def _print_paper(settings: dict[str, Any], call: Call) -> None:
+    """Print what the source's size takes, as far as the reviews go."""
+    from physnn.samples.base import validated
+    from physnn.samples.training.sentiment import SENTIMENT_PAPER, SentimentRecipe
+
+    at_least: dict[str, Any] = {"train": 2, "validation": 2}
+    small = validated(SentimentRecipe, settings | at_least).resolved()
+    large = small.model_copy(update={**SENTIMENT_PAPER, **at_least})
+    plan = planned(large, call)
+    hours = plan["seconds"] * plan["jobs"] / 3600
+    click.echo(f"with --paper about {hours:,.3g} core-hours: feed-forward 3072, 256 tokens, 22,500 steps", err=True)
+
+
+def print_sentiment(call: Call) -> None:
+    """Draw and print right answers of all arms in the end, and what may be claimed of them at every mark."""
+    from physnn.answers.plots import plot_sentiment
+    from physnn.answers.training.sentiment import sentiment_answer
+
+    answer, figure = sentiment_answer(call.out), plot_sentiment(call.out)
+    if call.as_json:
+        print_json({"file": str(call.out), "figure": str(figure)} | answer.as_json())
+        return
+    rows = [
+        [
+            arm,
+            f"{answer.accuracy[arm]} %",
+            f"{answer.over_reviews[arm]} %",
+            f"{answer.chosen[arm]} %",
+            f"{answer.loss[arm]}, {answer.loss_over_reviews[arm]}",
+            f"{answer.difference[arm]}, {answer.difference_over_reviews[arm]}" if arm in answer.difference else "",
+            f"{answer.reviews_needed[arm]:,}" if arm in answer.difference else "",
+        ]
+        for arm in answer.accuracy
+    ]
+    rows += [[name, "", f"{each} %", "", "", "", ""] for name, each in answer.bars.items()]
+    header = ["arm", "right, over seeds", "over reviews", "at the best validation", "cross-entropy, both errors"]
+    header += ["right less none, both errors", "reviews for the source's gain"]
+    print_table(f"{answer.seeds} seeds after {answer.marks[-1]:,} steps, {answer.reviews:,} test reviews", header, rows)
+    if answer.identity is not None:
+        click.echo(f"zeros and linear-small are one network: logits differ by {answer.identity:.2g} in the first steps")
+    if told := claim_rows(answer.claims):
+        print_table(
+            "claims, paired by seed, on these reviews",
+            ["arm", "steps", "wrong answers less those of none (points)", "p, all marks", "fewer wrong than none"],
+            told,
+        )
+        print_power(answer.power, f"power after {answer.marks[-1]:,} steps")
+    click.echo(f"results  {call.out}\nfigure   {figure}")
