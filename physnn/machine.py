@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import resource
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,10 +40,18 @@ def single_blas_thread() -> Iterator[None]:
     """
     # Kernels take their BLAS from scipy, and only a library that is loaded already can be limited.
     import scipy.linalg.cython_blas  # noqa: F401
-    from threadpoolctl import threadpool_limits
+    import threadpoolctl  # noqa: F401
 
-    with threadpool_limits(1, "blas"):
+    with _blas_libraries(len(sys.modules)).limit(limits=1):
         yield
+
+
+@lru_cache(maxsize=1)
+def _blas_libraries(_modules: int) -> Any:
+    """Controller of every BLAS that is loaded: to look for them takes milliseconds, so only where more is imported."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def on_one_blas_thread(function: _Function) -> _Function:

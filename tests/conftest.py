@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,10 @@ from physnn.store.sweep_file import SweepFile
 warnings.filterwarnings("ignore", message=".*leaked semaphore.*")
 
 FIRST = (
-    "kernels/test_interpreter.py", "samplers/test_vectors.py", "synthetic/test_trials.py",
-    "classifiers/test_engines.py",
+    "samplers/test_vectors.py", "classifiers/test_engines.py", "synthetic/test_trials.py",
+    "kernels/vectors/test_langevin.py", "kernels/lattice/test_multispin.py",
     "samplers/test_reflections.py", "replicas/test_embedding.py", "equilibrium/test_equilibrium.py",
-    "tests/test_docs.py", "answers/test_decide.py", "cli/test_main.py",
+    "answers/test_decide.py", "kernels/test_interpreter.py", "tests/test_docs.py", "cli/test_main.py",
 )  # fmt: skip
 """Long files in the order in which they begin.
 
@@ -64,6 +65,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Elsewhere nothing has to outlive a loss of power: each of thousands of parts would wait some milliseconds."""
     synced = item.path.relative_to(Path(__file__).parent).parts[0] in SYNCED
     os.fsync = SYNC if synced else lambda _descriptor: None
+    # Threads that wait for each other beside other workers made tests of networks up to thirty times as slow.
+    if "torch" in sys.modules and (torch := sys.modules["torch"]).get_num_threads() > 1:
+        torch.set_num_threads(1)
 
 
 def pytest_collection_finish() -> None:

@@ -17,6 +17,8 @@ from physnn.kernels.blocks import majority
 from physnn.samples import files
 from tests.store.test_snapshots import written
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 ISING, POTTS = 2 / math.log(1 + math.sqrt(2)), 1 / math.log(1 + math.sqrt(3))
 
 
@@ -50,7 +52,7 @@ def test_permuted_sites_are_not_called_critical(ising):
     assert found.runs[1].judgement.verdict == AWAY and not found.matchings
 
 
-def test_the_command_prints_and_draws(ising, tmp_path, capsys):
+def test_the_command_prints_and_draws(ising, tmp_path, capsys, rendered):
     figure = tmp_path / "flow.png"
     status = command(["flow", str(ising), "--block", "decimation", "--json", "--quiet", "--figure", str(figure)])
     found = json.loads(capsys.readouterr().out)

@@ -16,6 +16,8 @@ from physnn.kernels.lattice import multispin
 from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.sweep_file import read_sweep
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 HOT, COLD = 3.0, 1.0
 
 

@@ -12,9 +12,12 @@ from physnn.networks.device import set_threads
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(train, "SMALL_IMAGES", (64, 3))
-    monkeypatch.setattr(train, "COLOURED_IMAGES", (32, 2))
+    monkeypatch.setattr(train, "SMALL_IMAGES", (32, 3))
+    monkeypatch.setattr(train, "COLOURED_IMAGES", (16, 2))
     monkeypatch.setattr(train, "EPOCHS", 1)
+    before = set_threads(1)
+    yield
+    set_threads(before)
 
 
 def losses(found: dict, case: str) -> list[float]:

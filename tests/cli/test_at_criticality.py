@@ -14,6 +14,8 @@ from physnn import rng
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.cli import run
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SIZES = (8, 12, 16, 24, 32, 64)
 
 
@@ -93,7 +95,7 @@ def test_a_sweep_is_fitted_at_its_temperature(here, capsys):
     assert again.exponent.value == answer["exponent"]["value"]
 
 
-def test_text_says_the_exponent_and_draws_it(here, capsys):
+def test_text_says_the_exponent_and_draws_it(here, capsys, rendered):
     write("data.txt", "L T m dm")
     assert run(["fit", "data.txt", "--at-criticality", "2.27", "--figure", "f.png"]) == 0
     text = capsys.readouterr().out

@@ -11,6 +11,8 @@ from physnn.cli import run as command
 from physnn.exact.signs.count import count_signs
 from physnn.models.signs import SignNetwork
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def said(capsys, *words: str) -> dict:
     assert command([*words, "--json"]) == 0

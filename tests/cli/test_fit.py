@@ -14,6 +14,8 @@ import physnn
 from physnn import rng
 from physnn.cli import run
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
@@ -52,7 +54,7 @@ def test_a_table_gives_critical_point_and_exponent(here, capsys):
     assert answer == fit(capsys, "data.csv"), "the same numbers again"
 
 
-def test_text_prints_values_with_errors_and_a_figure(here, capsys):
+def test_text_prints_values_with_errors_and_a_figure(here, capsys, rendered):
     write(Path("data.csv"), "L,T,U4,error\n")
     assert run(["fit", "data.csv", "--figure", "f.png", "--methods"]) == 0
     text = capsys.readouterr().out
@@ -138,7 +140,7 @@ def test_an_unfinished_file_says_how_far_its_run_is(here, capsys):
     assert error.count("\n") == 1 and "8 of 16 tasks done" in error and "nothing can be fitted before all are" in error
 
 
-def test_answers_are_shown_as_they_are_printed(here, capsys):
+def test_answers_are_shown_as_they_are_printed(here, capsys, rendered):
     place = write(here / "t.csv", sizes=(16, 32, 64), count=21)
     assert run(["fit", str(place)]) == 0
     answer = physnn.fit(place)
@@ -151,6 +153,6 @@ def test_answers_are_shown_as_they_are_printed(here, capsys):
     assert repr(law) == "\n".join(law.lines())
 
 
-def test_names_in_a_table_are_text_in_a_notebook(here):
+def test_names_in_a_table_are_text_in_a_notebook(here, rendered):
     place = write(here / "t.csv", "L,<b>p</b>,y,error\n", sizes=(16, 32), count=11)
     assert "<b>p" not in physnn.fit(place)._repr_html_()

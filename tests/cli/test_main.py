@@ -105,8 +105,8 @@ BOTH = [word for word in TINY if word != "--no-memory"] + ["--out", "s.h5", "--n
 
 
 def test_sweep_tells_what_the_task_and_what_memory_bear(here, network_file, capsys, monkeypatch):
-    monkeypatch.setattr(memory, "COMPANION_STEPS", 64)
-    monkeypatch.setattr(memory, "COMPANION_ETA", (0.2, 0.6, 3))
+    monkeypatch.setattr(memory, "COMPANION_STEPS", 40)
+    monkeypatch.setattr(memory, "COMPANION_ETA", (0.3, 0.6, 2))
     assert run(["sweep-noise", *BOTH, str(network_file), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [row["L"] for row in plan["memory"]["rows"]] == [10, 20, 24] and list(here.iterdir()) == []

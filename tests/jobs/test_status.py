@@ -16,6 +16,8 @@ from physnn.jobs.progress import manifest, status, write_note
 from physnn.store.parts import Parts, write_part
 from tests.conftest import make_networks
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @dataclass(frozen=True)
 class Task:

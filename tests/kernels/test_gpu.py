@@ -27,7 +27,7 @@ COUNTS = """
 import json
 from dataclasses import asdict
 from tests.kernels.gpu import instructions
-print(json.dumps([asdict(instructions.count(C=C, K=K)) for C, K in ((512, 8192), (6, 96))]))
+print(json.dumps([asdict(instructions.count(C=C, K=K)) for C, K in SHAPES]))
 """
 STEP = """
 import triton
@@ -37,8 +37,7 @@ from physnn.kernels.gpu import vectors_code
 pointers = {"keys": "*i32", "clock": "*i64", "sums": "*fp64"}
 kinds = dict.fromkeys(("before", "after", "weights", "onsite", "bias", "scales"), "*fp32") | pointers
 kinds |= {"gamma": "fp32"} | dict.fromkeys(("ahead", "row_of_sums", "H", "W"), "i32")
-cases = [(16, 16, 5, False, "ieee"), (16, 16, 5, False, "tf32x3"), (4, 2, 3, True, "ieee")]
-for (padded, N, K, near, precision), more in zip(cases, (True, False, True)):
+for padded, N, K, near, precision, more in CASES:
     constants = {"N": N, "K": K, "PADDED": padded, "SITES": 64, "NEAR": near, "PERIODIC": True, "GEODESIC": more}
     constants |= {"NOISE": True, "MEASURE": more, "PRECISION": precision}
     signature = {name: kinds.get(name, "constexpr") for name in vectors_code.step.arg_names}
@@ -48,13 +47,20 @@ print("compiled")
 """
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory) -> list[str]:
+USUAL = "SHAPES = [(512, 8192)]; CASES = [(16, 16, 5, False, 'tf32x3', False), (4, 2, 3, True, 'ieee', True)]"
+FURTHER = "SHAPES = [(6, 96)]; CASES = [(16, 16, 5, False, 'ieee', True)]"
+"""What is compiled: words of lattices, and components, couplings and products of Langevin steps."""
+
+
+@pytest.fixture(scope="module", params=[USUAL, pytest.param(FURTHER, marks=pytest.mark.slow)])
+def compiled(request, tmp_path_factory) -> list[str]:
     """What a process says that compiles for Hopper, line by line: one, since loading the compiler takes seconds."""
     pytest.importorskip("triton")
     env = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     env |= {"TRITON_CACHE_DIR": str(tmp_path_factory.mktemp("triton"))}
-    answer = subprocess.run([sys.executable, "-c", COUNTS + STEP], env=env, capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [sys.executable, "-c", request.param + COUNTS + STEP], env=env, capture_output=True, text=True, check=False
+    )
     print(answer.stderr[-5000:])
     return answer.stdout.splitlines()
 

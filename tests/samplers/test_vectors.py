@@ -67,11 +67,11 @@ KNOWN = {
     "spin in a field, N = 2": (in_field(2), (8, 8), 1.0, 0.44638997),
     "spin in a field, N = 3": (in_field(3), (8, 8), 1.0, 0.31303529),
 }
-# Langevin steps are compiled for each number of components; by default three stand for four.
+# Langevin steps are compiled for each number of components; by default three stand for four, here for all samplers.
 COMPILED = [pytest.param(name, marks=[pytest.mark.slow] if name.endswith("4") else []) for name in KNOWN]
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", COMPILED)
 @pytest.mark.parametrize("sampler", EXACT, ids=lambda s: type(s).__name__)
 def test_reference_samplers_have_the_exact_energy_and_temperature(sampler, name):
     model, shape, T, exact = KNOWN[name]
@@ -109,7 +109,7 @@ def test_four_per_cent_of_temperature_are_seen():
     assert abs(value - exact) > LIMIT * error
 
 
-@pytest.mark.parametrize("N", [2, 3, 4])
+@pytest.mark.parametrize("N", [2, pytest.param(3, marks=pytest.mark.slow), 4])
 def test_correlations_along_an_open_chain_are_powers(N):
     rows, _ = run(VectorMetropolis(), on_chain(N, boundary="zero"), (32, 10), 1.0, 600, 4, N, keep=1)
     for r in (1, 2, 4):

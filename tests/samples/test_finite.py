@@ -24,6 +24,8 @@ from physnn.samples.temperature import work as temperature
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 CHAINS = {"L": (8,), "T": [2.1, 2.3], "sweeps": 300, "chains": 1, "algorithm": "metropolis"}
 XY = OrderRecord(wave_vectors=(("0", "0"),), vectors=(((1.0, 0.0), (0.0, 1.0)),), T=1.2, L=16)
 

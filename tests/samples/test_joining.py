@@ -15,6 +15,8 @@ from physnn.cli import run
 from physnn.samples import files
 from physnn.samples.joining import put_together
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 CHAINS = {"sweeps": 60, "chains": 2, "thermalisation": 20}
 
 

@@ -18,6 +18,8 @@ from physnn.samples.shards import Shard
 from physnn.store.hdf5 import content_digest
 from physnn.store.network_file import read_networks
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 FAST = ["--axis", "0", "--quiet", "--jobs", "1", "--measurements", "400"]
 
 

@@ -21,6 +21,8 @@ from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SMALL = {"L": (8, 16), "T": [2.1, 2.3, 2.5], "sweeps": 60, "chains": 2, "algorithm": "wolff"}
 WORDS = [
     "sweep-temperature",

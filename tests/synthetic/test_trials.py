@@ -54,7 +54,7 @@ def check(
     assert ((np.abs(z) < narrow).mean(0) < bounds68[0]).all()
 
 
-@pytest.mark.parametrize("kind", ["plain", "zeta"])
+@pytest.mark.parametrize("kind", ["plain", pytest.param("zeta", marks=pytest.mark.slow)])
 def test_intervals_cover_in_20_sets(kind):
     # Over 20 sets a share of 68 % scatters by 10 %, one of 95 % by 5 %, a mean z by 0.22.
     check(trials(kind, 20), (0.45, 0.92), (0.8, 1.0), 0.65, narrow=1 / 4)

@@ -20,6 +20,8 @@ from physnn.kernels.jit import njit
 
 BLOCK_ROWS = 108
 """Rows of a block, streams times points: few enough for the cache, enough for products."""
+_NONE, _ONE = np.int64(0), np.int64(1)
+"""Numbers as arguments: literal ones would have every function that takes them compiled anew."""
 
 
 class PackedNetwork(NamedTuple):
@@ -124,9 +126,9 @@ def pack_weights(weights, network):
     at = 0
     for k in range(len(widths) - 1):
         n, m = widths[k], widths[k + 1]
-        _pack(weights, at, m, 1, n, m, size, packed, places[k, 0])
+        _pack(weights, at, m, _ONE, n, m, size, packed, places[k, 0])
         if k:
-            _pack(weights, at, 1, m, m, n, size, packed, places[k, 2])
+            _pack(weights, at, _ONE, m, m, n, size, packed, places[k, 2])
         else:
             for i in range(n):
                 _pad(weights, i * m, m, packed, places[0, 2] + i * vectors[1] * size, vectors[1] * size)
@@ -245,7 +247,7 @@ def _tanh_back(room, z, t, d, slopes, at, streams, block, vectors):
 def _forward(network, streams, block, rows, z_at, room):
     """Go through the layers from the points in ``room`` on; z of a layer begins at ``z_at``, t behind it."""
     packed, widths, vectors, places, size = network
-    _multiply(room, 0, widths[0], block, widths[0], packed, places[0, 0], vectors[1], z_at[0])
+    _multiply(room, _NONE, widths[0], block, widths[0], packed, places[0, 0], vectors[1], z_at[0])
     for k in range(1, len(widths) - 1):
         width = vectors[k] * size
         z, t = z_at[k - 1], z_at[k - 1] + rows * width
@@ -279,15 +281,15 @@ def _add_to_first(network, streams, block, d, room, slopes):
     """Add to the slopes of the first matrix, by the values and derivatives of the inputs."""
     inputs, vectors = network.widths[0], network.vectors[1]
     width, stream, factors = vectors * network.size, 1, block * inputs
-    _add_product(room, 0, inputs, inputs, d, vectors, block, slopes, 0)
+    _add_product(room, _NONE, inputs, inputs, d, vectors, block, slopes, _NONE)
     for g in range(len(streams.axes)):
         row = streams.axes[g] * width
         if streams.orders[g, 0]:
             _fill(room, factors, block, 1)
-            _add_product(room, factors, 1, 1, d + stream * block * width, vectors, block, slopes, row)
+            _add_product(room, factors, _ONE, _ONE, d + stream * block * width, vectors, block, slopes, row)
         if streams.operator and streams.coefficients[g, 0] != 0:
             _fill(room, factors, block, streams.coefficients[g, 0])
-            _add_product(room, factors, 1, 1, d + streams.operator * block * width, vectors, block, slopes, row)
+            _add_product(room, factors, _ONE, _ONE, d + streams.operator * block * width, vectors, block, slopes, row)
         stream += streams.orders[g, 0]
 
 

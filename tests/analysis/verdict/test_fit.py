@@ -85,7 +85,7 @@ def test_one_image_of_one_network_decides_nothing():
     assert report.fit(SweepFile({}, sizes, {})).verdict == "undecided"
 
 
-@pytest.mark.parametrize(("networks", "images"), [(1, 4), (3, 8), (5, 8)])
+@pytest.mark.parametrize(("networks", "images"), [(1, 4), pytest.param(3, 8, marks=pytest.mark.slow), (5, 8)])
 def test_false_alarms_stay_rare_with_few_draws(networks, images):
     """Curves without dependence on L, scatter from images at some controls and from networks at others."""
     generator = rng.stream(2, "synthetic", "few draws", networks, images)

@@ -82,7 +82,11 @@ def test_losses_are_those_of_torch_on_random_configurations(network):
     assert np.mean(abs(cnn_losses(network, network.configurations - 1 - numbers) - direct) > 1e-6) > 0.2
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=name)
+# All masks take seconds; one of them stands for them by default.
+@pytest.mark.parametrize(
+    "network",
+    [pytest.param(n, id=name(n), marks=[pytest.mark.slow] if name(n) == "dropout" else []) for n in NETWORKS],
+)
 def test_levels_and_their_counts(network):
     landscape = counted(network)
     distinct, largest, lowest, minimum = COUNTED[name(network)]

@@ -19,6 +19,8 @@ from physnn.networks.pde.streams import point_table
 U, V = Derivative(0), Derivative(1)
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
 """Distance of gradients over their norm."""
+DTYPES = ["float32", pytest.param("float64", marks=pytest.mark.slow)]
+"""What is trained with by default, and what takes seconds to compile once more."""
 
 
 def drawn(widths, seeds=1):
@@ -92,19 +94,19 @@ def agrees(sets, space_axes, weights, dtype):
 STREAMS = {"burgers": 3, "kuramoto-sivashinsky": 5, "poisson-nd": 7, "lid-driven": 4, "wave": 4, "heat-long": 4}
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_every_problem(name):
+def test_every_problem(name, dtype):
     problem = PROBLEMS[name]
     sets = problem.sets(Sizes(17, 12, 7))
     weights = drawn((len(problem.inputs), 9, 20, len(problem.outputs)), 2)
-    engine = agrees(sets, problem.space_axes, weights, "float64")
-    agrees(sets, problem.space_axes, weights, "float32")
+    engine = agrees(sets, problem.space_axes, weights, dtype)
     if name in STREAMS:
         assert engine.streams[0] == STREAMS[name]
 
 
 @pytest.mark.parametrize("widths", [(1,), (7, 1, 3), (100, 100), (4, 5, 6, 7, 8)], ids=str)
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_odd_sizes(widths, dtype):
     points = rng.stream(0, "synthetic", "pde jets", "points").uniform(-1, 1, (61, 3))
     wave = lambda p: np.sin(p.sum(1))  # noqa: E731
@@ -119,12 +121,14 @@ def test_odd_sizes(widths, dtype):
         agrees([one], (0, 1), drawn((3, *widths, 2)), dtype)
 
 
-def test_one_wrong_sign_is_noticed():
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_one_wrong_sign_is_noticed(dtype):
     problem = PROBLEMS["kuramoto-sivashinsky"]
     sets, weights = problem.sets(Sizes(17, 12, 7)), drawn((2, 9, 20, 1))
-    engine = KernelEngine([point_table(one, problem.space_axes) for one in sets], "float64")
+    engine = KernelEngine([point_table(one, problem.space_axes) for one in sets], dtype)
+    weights = {name: w.astype(dtype) for name, w in weights.items()}
     wanted = by_autograd(sets, problem.space_axes, weights)[1]
-    assert distance(engine.losses_and_gradients(weights)[1], wanted) < TOLERANCE["float64"]
+    assert distance(engine.losses_and_gradients(weights)[1], wanted) < TOLERANCE[dtype]
     engine.sets[0].residuals.factors[0] *= -1
     assert distance(engine.losses_and_gradients(weights)[1], wanted) > 1e-3
 

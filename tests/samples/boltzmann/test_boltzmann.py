@@ -21,6 +21,8 @@ from physnn.samples.boltzmann.judge import all_colours, known_truth
 from physnn.samples.boltzmann.recipe import BoltzmannRecipe
 from physnn.store.sweep_file import read_sweep
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 FEW = {"hidden": (8,), "steps": 100, "batch": 50, "chains": 50, "samples": 200, "thin": 2, "keep": 10, "anneal": 10}
 
 

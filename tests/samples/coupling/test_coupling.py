@@ -19,6 +19,8 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import interrupt, rerun
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 TINY = {"K": (0.5, 1.5), "thermalisation": 1.0, "duration": 2.0, "series": 2, "realisations": 2, "step": 0.1}
 
 

@@ -46,11 +46,11 @@ def run(out, extend=False, jobs=1, **settings):
 @pytest.mark.parametrize("sampler", ["langevin", "metropolis", "mala"])
 def test_longer_wider_and_interrupted_sweeps_equal_one_run_at_once(tmp_path, sampler, monkeypatch):
     whole, grown, cut = (tmp_path / f"{name}.h5" for name in ("whole", "grown", "cut"))
-    settings = SMALL | {"sampler": sampler, "noiseless": True}
+    settings = SMALL | {"sampler": sampler, "noiseless": True, "sweeps": 24}
     run(whole, **settings)
-    run(grown, **settings | {"sweeps": 17, "L": (4,), "T": (0.9,)})
+    run(grown, **settings | {"sweeps": 11, "L": (4,), "T": (0.9,)})
     assert run(grown, extend=True, L=(4,), T=(1.1,), model=("xy",)) == 1
-    assert run(grown, extend=True, L=(4, 6), sweeps=40) == 4
+    assert run(grown, extend=True, L=(4, 6), sweeps=24) == 4
     assert content_digest(grown) == content_digest(whole)
 
     monkeypatch.setattr(work.EquilibriumSample, "_block", lambda sample, size: 3)
@@ -165,7 +165,7 @@ class Broken:
 @pytest.mark.parametrize("what", ["nothing", "noise", "projection", "gamma"])
 def test_runs_that_are_not_in_equilibrium_have_no_static_exponents(tmp_path, monkeypatch, capsys, what):
     out = tmp_path / "s.h5"
-    settings = SMALL | {"L": (4, 6), "T": (0.9, 1.0, 1.1, 1.2), "sweeps": 250, "thermalisation": 20, "interval": 10}
+    settings = SMALL | {"L": (4, 6), "T": (0.9, 1.0, 1.1, 1.2), "sweeps": 150, "thermalisation": 20, "interval": 10}
     if what in ("noise", "projection"):
         monkeypatch.setattr(work, "sampler_of", lambda recipe, size=0.0: Broken(what))
     own = {"nothing": {"interval": 100}, "gamma": {"gamma": 0.25}}
@@ -216,9 +216,7 @@ def test_starts_that_stay_elsewhere_are_reported(monkeypatch):
 def test_an_order_elsewhere_than_measured_is_told(tmp_path):
     out = tmp_path / "s.h5"
     wrong = OrderRecord(wave_vectors=(("1/2", "1/2"),), vectors=(((1.0, 0.0), (0.0, 0.0)),), T=1.2, L=16)
-    run(
-        out, **SMALL | {"order": wrong, "T": (0.3, 0.5, 0.6, 0.7), "sampler": "metropolis", "sweeps": 100, "L": (8, 12)}
-    )
+    run(out, **SMALL | {"order": wrong, "T": (0.3, 0.5, 0.6, 0.7), "sampler": "metropolis", "sweeps": 60, "L": (8, 12)})
     found = fit.fit(out, "energy", resamples=20)
     assert any("S(k) peaks at (0, 0)" in remark for remark in found.remarks)
 
@@ -272,7 +270,7 @@ def test_the_command_runs_and_says_what_it_found(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("physnn.samples.equilibrium.order.MEASUREMENTS", 10)
     monkeypatch.setattr(work, "BLOCK_SITES", 10_000)  # the dry run moves as many
     words = "sweep-noise --model xy --L 4 6 --T 0.8 1 1.2 1.4 --sampler metropolis --jobs 1 --quiet"
-    words += " --sweeps 100 --thermalisation 40"
+    words += " --sweeps 50 --thermalisation 20"
     assert cli.run([*words.split(), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["file"] == "sweep-equilibrium.h5"

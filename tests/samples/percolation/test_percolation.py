@@ -18,6 +18,8 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import interrupt, rerun
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SMALL = {"p": (0.5, 0.59, 0.7), "runs": 64, "series": 2}
 P_C = 0.59274605
 

@@ -25,6 +25,8 @@ from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import interrupt, rerun
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SMALL = {"L": (4, 6), "T": (1.8, 2.3, 3.0), "sweeps": 200, "thermalisation": 30, "chains": 2, "algorithm": "metropolis"}
 
 

@@ -19,6 +19,8 @@ from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def run(out, extend=False, jobs=1, **settings):
     return files.run(api.recipe("temperature", out, extend, **settings), out, extend=extend, jobs=jobs)

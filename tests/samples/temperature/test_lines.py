@@ -19,6 +19,8 @@ from physnn.samples import files
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SMALL = {"T": (2.0, 2.5, 3.0, 4.0), "sweeps": 300, "thermalisation": 30, "chains": 2, "algorithm": "metropolis"}
 FIELDS = (-0.2, 0.0, 0.3)
 
@@ -215,7 +217,7 @@ def test_observables_of_other_orders_are_measured_with_their_couplings():
         check_measured(api.recipe("temperature", L=(4,), T=(2.0,), algorithm="metropolis"), "m_stripe")
 
 
-def test_curves_that_are_too_few_to_compare_are_drawn(tmp_path, monkeypatch, capsys):
+def test_curves_that_are_too_few_to_compare_are_drawn(tmp_path, monkeypatch, capsys, rendered):
     monkeypatch.chdir(tmp_path)
     run(tmp_path / "two.h5", **SMALL | {"L": (4, 6), "T": (2.0, 2.2, 2.4)})
     assert command(["plot", "two.h5"]) == 0

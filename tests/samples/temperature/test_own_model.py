@@ -25,6 +25,8 @@ from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import interrupt, rerun
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SOURCE = """
 from pathlib import Path
 

@@ -28,6 +28,8 @@ from physnn.store.snapshots import read_snapshots
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import interrupt, rerun
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 FIXTURES = Path(__file__).parent / "fixtures"
 """Files of earlier versions: clusters with one generator, and words kept as colours."""
 SMALL = {"T": (2.0, 2.27, 2.6), "sweeps": 300, "thermalisation": 50, "chains": 2}

@@ -14,6 +14,8 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.samples.training.both import check_cut, check_law, train
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SMALL = {"arms": ("raw", "expanded", "law", "init"), "seeds": (0, 1), "steps": 20, "constants": (2.0, -1.0)}
 
 
@@ -53,7 +55,7 @@ def test_workers_and_further_arms_change_nothing(whole, tmp_path):
         run(out, extend=True, steps=21)
 
 
-def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
+def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path, rendered):
     settings = ["--steps", "20", "--arms", "raw", "expanded", "law", "--seeds", "0", "1", "--jobs", "1"]
     assert command(["train", "eos", *settings, "--json", "--out", str(tmp_path / "a.h5")]) == 0
     answer = json.loads(capsys.readouterr().out)

@@ -30,6 +30,8 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.samples.training.both import check_cut, check_law, train
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SMALL = {
     "problem": "burgers",
     "arms": ("raw", "expanded", "law", "init", "scaled"),
@@ -288,7 +290,7 @@ def test_errors_are_relative():
     assert found["mean_error"] == pytest.approx([0, 0.175, 0.25])
 
 
-def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path):
+def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path, rendered):
     settings = ["--steps", "2", "--points", "16", "--width", "4", "6", "--depth", "2", "--seeds", "0", "1"]
     settings += ["--engine", "torch", "--jobs", "1", "--arms", "raw", "expanded"]
     out = str(tmp_path / "a.h5")
