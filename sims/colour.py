@@ -21,9 +21,11 @@ import numpy as np
 from PIL import Image
 
 from physnn import api
+from physnn.analysis.statistics.estimate import mean_over
 from physnn.answers.plots import plot_colour
-from physnn.answers.training.colour import colour_answers
+from physnn.answers.training.colour import colour_answers, colour_arrays
 from physnn.samples.cost import plan
+from physnn.store.sweep_file import read_sweep
 
 FIGURES = Path("docs/figures")
 NAMES = ("colour.png", "colour-pictures.png")
@@ -37,7 +39,7 @@ TILE = 32
 
 def images_of(data: str, folder: Path) -> str:
     """Path of the images, cut out of a sheet of tiles where that is what is there."""
-    sheet, out = Path(data) / "train_0.webp", folder / "tiles.npy"
+    sheet, out = Path(data) / "train_0.webp", folder / f"{Path(data).name}.npy"
     if not sheet.is_file():
         return data
     if not out.exists():
@@ -58,7 +60,11 @@ def main(data: str = "shapes", folder: str = "sims/output", seeds: str = "3", st
     print(f"{name}: {plan(recipe, 1)['seconds'] / 3600:.2g} core-hours", flush=True)
     api.run(recipe, out, jobs=1, extend=out.exists())
     for answer in colour_answers(out):
-        for arm in answer.diverged:
+        arrays = colour_arrays(read_sweep(out))[answer.side]
+        shown = arrays["samples"].mean((-1, -2)) - arrays["truth"].mean((-1, -2))[:, None]
+        tints = np.abs(shown / 255).mean((2, 3, 4))
+        for k, arm in enumerate(answer.diverged):
+            print(f"{arm}: error of the mean colour of an image {mean_over(tints[k])}, of the images that are kept")
             print(f"{arm}: loss {answer.loss[arm]}, by level {', '.join(map(str, answer.by_level[arm]))}")
             errors = f"error {answer.error[arm]}, of the mean {answer.mean_error[arm]}"
             print(f"{arm}: {errors}, diversity {answer.diversity[arm]}, score {answer.crps[arm]}")

@@ -68,6 +68,7 @@ def colour_figure(
         errorbar(axes[1, 1], k, [x], [y], [dy], [dx], ms=5)
     for bar, error in bars.items():
         axes[1, 1].axhline(error, color="#000000", lw=0.9, ls=BAR_STYLES.get(bar, "-."))
+    axes[1, 1].locator_params(axis="x", nbins=5)
     axes[1, 0].set(xlabel="noise level $t/T$", ylabel=r"$\log_{10}$ of the last loss")
     axes[1, 1].set(xlabel="diversity: mean difference of two samples", ylabel="error of a sample")
     _differences(axes[1, 2], arms, claims)
