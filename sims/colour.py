@@ -8,7 +8,7 @@ on raw ones for as many more steps as expanded ones cost; raw networks from othe
 absolute error, which no sample can have smaller than the conditional median, there is a score of distributions, and the
 errors of answers that need no network.
 
-Run: python sims/colour.py [DATA [FOLDER [SEEDS [STEPS]]]]; three seeds and 200 steps take three minutes of one core.
+Run: python sims/colour.py [DATA [FOLDER [SEEDS [STEPS]]]]; four seeds and 200 steps take five minutes of an idle core.
 DATA is what `physnn train colour --data` takes, by default shapes, or a folder with CIFAR-10 as sheets of 100 x 100
 tiles, train_0.webp.  Trained networks are kept in the folder, so that more seeds continue.
 """
@@ -50,7 +50,7 @@ def images_of(data: str, folder: Path) -> str:
     return str(out)
 
 
-def main(data: str = "shapes", folder: str = "sims/output", seeds: str = "3", steps: str = "200") -> None:
+def main(data: str = "shapes", folder: str = "sims/output", seeds: str = "4", steps: str = "200") -> None:
     """Train, print errors, bars and claims, and draw curves and pictures."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     start, name = time.perf_counter(), "shapes" if data == "shapes" else Path(data).name

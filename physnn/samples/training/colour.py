@@ -59,6 +59,10 @@ class ColourRecipe(FormTraining):
     grows: ClassVar[Mapping[str, Growth]] = {"arms": more, "seeds": more, "side": more}
     located: ClassVar[tuple[str, ...]] = ("data",)
     first_mark: ClassVar[int] = 100
+    pilots: ClassVar[Mapping[str, float]] = {
+        "loss or error, raw against raw, 200 steps": 0.04,
+        "error, longer against raw, 200 steps": 0.1,
+    }
 
     kind: Literal["train-colour"] = "train-colour"
     data: str = Field(
