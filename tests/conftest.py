@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import signal
 import sys
 import warnings
@@ -30,6 +31,7 @@ from matplotlib.figure import Figure
 from physnn import rng
 from physnn.networks.kuramoto.architecture import Architecture
 from physnn.networks.kuramoto.recipe import TrainingRecipe
+from physnn.samples import files
 from physnn.store.hdf5 import Variable
 from physnn.store.network_file import write_networks
 from physnn.store.sweep_file import SweepFile
@@ -169,6 +171,19 @@ def unrendered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
     if "rendered" not in request.fixturenames:
         monkeypatch.setattr(Figure, "savefig", write)
+
+
+@pytest.fixture(params=[1, pytest.param(2, marks=pytest.mark.slow)])
+def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Workers of a run: two take seconds to start; one gets what they would get, by the same way."""
+    if request.param == 1:
+        there = files.run_tasks
+
+        def sent(tasks: Any, work: Any, context: Any, *rest: Any) -> int:
+            return there(*pickle.loads(pickle.dumps((tasks, work, context))), *rest)
+
+        monkeypatch.setattr(files, "run_tasks", sent)
+    return request.param
 
 
 @pytest.fixture

@@ -202,12 +202,12 @@ def quick(monkeypatch):
     monkeypatch.setattr("physnn.samples.equilibrium.order.MEASUREMENTS", 20)
 
 
-@pytest.mark.parametrize(("sampler", "jobs"), [("metropolis", 2), ("langevin", 1)])
-def test_sweeps_with_clusters_continue_and_do_not_depend_on_jobs(tmp_path, quick, sampler, jobs):
+@pytest.mark.parametrize("sampler", ["metropolis", "langevin"])
+def test_sweeps_with_clusters_continue_and_do_not_depend_on_jobs(tmp_path, quick, sampler, workers):
     settings = {"T": (1.2, 1.3), "model": ("diagonal", "1", "0"), "sampler": sampler, "chains": 2, "clusters": True}
     sweep_equilibrium((4, 8), out=tmp_path / "a.h5", sweeps=12, thermalisation=4, jobs=1, **settings)
     sweep_equilibrium((4, 8), out=tmp_path / "b.h5", sweeps=7, thermalisation=4, jobs=1, **settings)
-    sweep_equilibrium((4, 8), out=tmp_path / "b.h5", sweeps=12, thermalisation=4, jobs=jobs, extend=True, **settings)
+    sweep_equilibrium((4, 8), out=tmp_path / "b.h5", sweeps=12, thermalisation=4, jobs=workers, extend=True, **settings)
     assert content_digest(tmp_path / "a.h5") == content_digest(tmp_path / "b.h5")
     with pytest.raises(InputError, match="another recipe"):
         sweep_equilibrium((4, 8), out=tmp_path / "a.h5", sweeps=12, thermalisation=4, **settings | {"clusters": False})

@@ -28,11 +28,11 @@ def run(out, N=(9, 16), extend=False, jobs=1, **settings):
     return files.run(api.recipe("coupling", out, extend, N=N, **settings), out, extend=extend, jobs=jobs)
 
 
-def test_the_library_and_any_number_of_workers_give_the_same_numbers(tmp_path):
+def test_the_library_and_any_number_of_workers_give_the_same_numbers(tmp_path, workers):
     one, two = tmp_path / "one.h5", tmp_path / "two.h5"
     settings = TINY | {"network": "square", "noise": 0.1}
     assert run(one, **settings) == 2 * 2, "all K share a task"
-    run(two, jobs=2, **settings)
+    run(two, jobs=workers, **settings)
     assert content_digest(one) == content_digest(two)
     group = read_sweep(one).sizes[16]
     assert group["r"].dims == ("K", "series", "bin") and group["r"].attrs["units"] == "1"

@@ -48,9 +48,9 @@ def test_temperatures_keep_their_averages_and_wrong_exchanges_are_seen(tmp_path,
     assert deviations(tmp_path / "wrong.h5", tmp_path / "plain.h5") > 6
 
 
-def test_workers_and_cuts_change_nothing(tmp_path, monkeypatch):
+def test_workers_and_cuts_change_nothing(tmp_path, monkeypatch, workers):
     settings = SMALL | {"sweeps": 60, "thermalisation": 20, "tempering": True}
-    assert run(tmp_path / "whole.h5", jobs=2, **settings) == 2
+    assert run(tmp_path / "whole.h5", jobs=workers, **settings) == 2
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
     monkeypatch.setattr(ladder, "PERIOD", 7)
     calls = interrupt(monkeypatch, ladder, "_step", 23)

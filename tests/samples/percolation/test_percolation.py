@@ -28,10 +28,10 @@ def run(out, L=(4, 6), extend=False, jobs=1, **settings):
     return files.run(api.recipe("percolation", out, extend, L=L, **settings), out, extend=extend, jobs=jobs)
 
 
-def test_the_library_and_any_number_of_workers_give_the_same_numbers(tmp_path):
+def test_the_library_and_any_number_of_workers_give_the_same_numbers(tmp_path, workers):
     one, two = tmp_path / "one.h5", tmp_path / "two.h5"
     assert run(one, **SMALL) == 2 * 2, "all p share a task"
-    run(two, jobs=2, **SMALL)
+    run(two, jobs=workers, **SMALL)
     assert content_digest(one) == content_digest(two)
     group = read_sweep(one).sizes[6]
     assert group["wrap_either"].dims == ("p", "series", "bin")

@@ -35,10 +35,10 @@ def run(out, extend=False, jobs=1, **settings):
     return files.run(api.recipe("temperature", out, extend, **settings), out, extend=extend, jobs=jobs)
 
 
-def test_one_task_is_one_ladder_and_any_number_of_workers_gives_the_same(tmp_path):
+def test_one_task_is_one_ladder_and_any_number_of_workers_gives_the_same(tmp_path, workers):
     one, two = tmp_path / "one.h5", tmp_path / "two.h5"
     assert run(one, **SMALL) == 2 * 2
-    run(two, jobs=2, **SMALL)
+    run(two, jobs=workers, **SMALL)
     assert content_digest(one) == content_digest(two)
     group = read_sweep(one).sizes[6]
     assert group["energy"].dims == group["replica"].dims == ("T", "chain", "measurement")

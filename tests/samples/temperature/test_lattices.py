@@ -93,11 +93,11 @@ def test_susceptibility_and_heat_count_all_sites(tmp_path):
             assert abs(found.y[2][k] - value) < 4.5 * found.errors[2][k]
 
 
-def test_any_number_of_workers_and_longer_chains_give_the_same_numbers(tmp_path):
+def test_any_number_of_workers_and_longer_chains_give_the_same_numbers(tmp_path, workers):
     small = {"L": (2, 4), "T": (3.0, 4.5), "chains": 2, "thermalisation": 20, "lattice": "cubic", "edges": ("free",)}
     run(tmp_path / "one.h5", sweeps=60, **small)
     run(tmp_path / "two.h5", sweeps=20, **small)
-    run(tmp_path / "two.h5", sweeps=60, extend=True, jobs=2, **small)
+    run(tmp_path / "two.h5", sweeps=60, extend=True, jobs=workers, **small)
     assert content_digest(tmp_path / "one.h5") == content_digest(tmp_path / "two.h5")
     group = read_sweep(tmp_path / "one.h5").sizes[4]
     assert {"structure_x", "structure_y", "structure_z", "staggered", "stripe"} <= set(group)

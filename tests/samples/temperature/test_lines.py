@@ -30,10 +30,10 @@ def run(out, extend=False, jobs=1, **settings):
 
 
 @pytest.mark.parametrize("tempering", [None, "given"])
-def test_a_line_of_a_file_is_the_file_of_the_line(tmp_path, tempering):
+def test_a_line_of_a_file_is_the_file_of_the_line(tmp_path, tempering, workers):
     settings = SMALL | {"L": (4, 6), "tempering": tempering}
     both = tmp_path / "both.h5"
-    assert run(both, jobs=2, **settings, field=FIELDS) == 2 * 3 * 2 * (1 if tempering else 4)
+    assert run(both, jobs=workers, **settings, field=FIELDS) == 2 * 3 * 2 * (1 if tempering else 4)
     group = read_sweep(both).sizes[6]
     assert group["energy"].dims == ("T", "field", "chain", "measurement")
     assert group["field"].values.tolist() == list(FIELDS) and group["field"].attrs["symbol"] == "h"
