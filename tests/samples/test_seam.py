@@ -88,11 +88,11 @@ def test_wrong_words_end_in_one_line(words, capsys):
     assert captured.err.count("\n") == 1
 
 
-def test_shards_workers_and_larger_sizes_add_to_a_file(tmp_path):
+def test_shards_workers_and_larger_sizes_add_to_a_file(tmp_path, workers):
     whole, parts = tmp_path / "whole.h5", tmp_path / "parts.h5"
     words = {load_model(("xy",)).name: ("xy",)}
     recipe = SeamSweep(words=words, L=(4, 6), T=(1.0,), measurements=100).resolved()
-    seams(recipe, whole, jobs=2)
+    seams(recipe, whole, jobs=workers)
     for k in range(2):
         seams(recipe.model_copy(update={"L": (4,)}), parts, jobs=1, shard=Shard(k, 2))
     assert len(seams(recipe, parts, jobs=1)) == 4

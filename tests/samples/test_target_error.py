@@ -121,9 +121,11 @@ def test_decisions_are_those_of_the_command_fit_on_the_pilot(tmp_path, crossing)
     assert decided.images == math.ceil(math.ceil(8 * plan.factor) / 8) * 8
 
 
-def test_two_workers_and_two_stages_give_the_sweep_of_the_values_and_images_decided(tmp_path, network_file, injected):
+def test_two_workers_and_two_stages_give_the_sweep_of_the_values_and_images_decided(
+    tmp_path, network_file, injected, workers
+):
     out, direct = tmp_path / "s.h5", tmp_path / "direct.h5"
-    run(out, network_file, jobs=2, **SMALL)
+    run(out, network_file, jobs=workers, **SMALL)
     run(direct, network_file, eta=list(DECISION.values), images=12, batch=2)
     assert content_digest(out) == content_digest(direct)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["direct.h5", "s.h5"], "no parts, no locks"

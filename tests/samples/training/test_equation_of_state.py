@@ -46,9 +46,9 @@ def test_a_training_cut_anywhere_continues_bit_for_bit(whole, tmp_path, monkeypa
     check_cut("train-eos", SMALL, whole, tmp_path / "cut.h5", monkeypatch, calls=80)
 
 
-def test_workers_and_further_arms_change_nothing(whole, tmp_path):
+def test_workers_and_further_arms_change_nothing(whole, tmp_path, workers):
     out = tmp_path / "parts.h5"
-    run(out, jobs=2, arms=("raw", "expanded"))
+    run(out, jobs=workers, arms=("raw", "expanded"))
     assert run(out, extend=True, arms=("law", "init")) == 2
     assert content_digest(out) == content_digest(whole)
     with pytest.raises(InputError, match="steps 20, now 21"):

@@ -12,11 +12,11 @@ from physnn.store.network_file import read_networks
 TINY = {"L": 20, "steps": 2, "epochs": 2, "pairs_per_epoch": 8, "batch": 4, "validation_pairs": 8}
 
 
-def test_an_ensemble_is_its_seeds_however_it_is_trained(tmp_path):
+def test_an_ensemble_is_its_seeds_however_it_is_trained(tmp_path, workers):
     seen = []
     alone = physnn.train_kuramoto((1,), out=tmp_path / "one.h5", jobs=1, **TINY)  # leaves workers compiled code
     together = physnn.train_kuramoto(
-        (0, 1), out=tmp_path / "two.h5", jobs=2, progress=lambda d, t, _: seen.append(d / t), **TINY
+        (0, 1), out=tmp_path / "two.h5", jobs=workers, progress=lambda d, t, _: seen.append(d / t), **TINY
     )
     two, one = read_networks(together), read_networks(alone)
     assert two.ids[1] == one.ids[0]
