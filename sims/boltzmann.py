@@ -89,7 +89,7 @@ def main(folder: Path) -> None:
     ])  # fmt: skip
     print(f"the stationary law is kept to {flow.spectrum.residual:.1e}")
     figure = reconstruction_figure(FLOW_STEPS, courses, points, flow.spectrum.eigenvalues, CRITICAL)
-    print(save(figure, folder / "machines.png"))
+    print(save(figure, folder / "machines.png"), flush=True)
     stack = trained(folder, "stack", data, {"T": (CRITICAL,), "hidden": (64, 16), "seeds": (0,)})
     lengths = [[name, str(n), f"{share:.2f}", f"{length:.2f}"] for name, n, share, length in layer_lengths(stack)]
     print_table("coarse-grained layers at T_c", ["layer", "units", "weight within L/4", "decay length"], lengths)

@@ -32,7 +32,7 @@ def reconstruction_figure(
     critical : float
         Critical temperature.
     """
-    figure = new_figure(13 if eigenvalues is not None else 9.5, 4.0)
+    figure = new_figure(14 if eigenvalues is not None else 10, 4.2)
     axes = figure.subplots(1, 3 if eigenvalues is not None else 2)
     for k, (name, course) in enumerate(zip(("cold", "hot"), courses, strict=True)):
         errorbar(axes[0], k, np.array(steps) + 0.5, course, ls="-", lw=0.8, ms=4, label=f"from {name}")
@@ -42,12 +42,13 @@ def reconstruction_figure(
     at = np.arange(len(points))
     for k, name in enumerate(("energy", "two-point function")):
         values, errors = ([each[part][k] for each in points] for part in (1, 2))
-        errorbar(axes[1], k, at + 0.1 * (2 * k - 1), values, errors, ms=5, label=f"by {name}")
-    axes[1].axhline(critical, color="#000000", lw=0.8, ls="--", label="$T_c$")
-    axes[1].set_xticks(at, [each[0] for each in points], rotation=30 if len(points) > 3 else 0, fontsize=9)
-    axes[1].set(ylabel=r"fixed point $T^*$ ($J/k_B$)")
-    axes[1].margins(x=0.2)
-    axes[1].legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.0, 1.14), ncols=3)
+        errorbar(axes[1], k, values, at + 0.12 * (2 * k - 1), None, errors, ms=5, label=f"by {name}")
+    axes[1].axvline(critical, color="#000000", lw=0.8, ls="--", label="$T_c$")
+    axes[1].set_yticks(at, [each[0] for each in points], fontsize=9)
+    axes[1].set(xlabel=r"fixed point $T^*$ ($J/k_B$)")
+    axes[1].invert_yaxis()
+    axes[1].margins(y=0.1)
+    axes[1].legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     if eigenvalues is not None:
         axes[2].stem(np.arange(1, len(eigenvalues) + 1), eigenvalues, linefmt=COLOURS[0], basefmt=" ")
         axes[2].axhline(1, color="#000000", lw=0.8, ls="--")
