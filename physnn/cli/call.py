@@ -143,14 +143,25 @@ class Call:
 
 def run_recipe(title: str, recipe: Any, call: Call) -> tuple[int, int]:
     """Run a recipe, or one shard of it; return how many tasks were run, and how many of other shards are missing."""
-    if not (call.quiet or call.as_json):
-        click.echo(f"{title}: {_sizes(recipe)}into {call.out}; Ctrl-C keeps what is done", err=True)
     from physnn import api
     from physnn.cli.answers import announce
+    from physnn.jobs.run import silent
     from physnn.samples.files import missing
 
-    with progress_bar(title, call.quiet) as progress:
-        how: Any = call.run | {"progress": progress, "announce": None if call.quiet else announce}
+    said = call.quiet or call.as_json
+    with progress_bar(title, call.quiet) as show:
+
+        def progress(done: float, total: float, text: str) -> None:
+            nonlocal said
+            if not said:  # not before everything is checked: what is refused is refused in one line
+                said = True
+                click.echo(f"{title}: {_sizes(recipe)}into {call.out}; Ctrl-C keeps what is done", err=True)
+            show(done, total, text)
+
+        how: Any = call.run | {
+            "progress": silent if call.quiet else progress,
+            "announce": None if call.quiet else announce,
+        }
         count = api.run(recipe, call.out, extend=call.extend, **how)
         return count, missing(call.out)
 

@@ -237,7 +237,7 @@ BAD = {
     "--L 1000000": "are available",
     "--L 10": "too small for shapes",
     "--config none.toml": "cannot read",
-    "--config text.h5": "not valid TOML",
+    "--config text.h5": "damaged HDF5 file, or none",
     "--config bad.toml": "did you mean 'images'",
     "--max-time soon": "time span",
     "--no-such-option": "No such option",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="What a block becomes: its most frequent colour, ties drawn, or the colour of its first site.",
 )
-@click.option("--side", type=click.IntRange(2, 16), default=2, show_default=True, help="Side b of a block.")
+@click.option("--side", type=opt.Whole(2, 16), default=2, show_default=True, help="Side b of a block.")
 @click.option("--shuffle", is_flag=True, help="Permute the sites of every configuration first: a control.")
 @opt.figure_option("Draw exponents and couplings by block step here, PNG, PDF or SVG.")
 @opt.seed_option
