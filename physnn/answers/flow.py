@@ -201,6 +201,8 @@ def lattice_flow(
             "take larger lattices"
         )
     runs, done, total = [], 0.0, float(sum(each.colours.size for each in fits.values()))
+    if (kept := min(each.colours.shape[2] for each in fits.values())) < 4:
+        raise InputError(f"{path} keeps {kept} configurations of a chain, and errors need 4: take a smaller --snapshots")
     for L, snapshots in fits.items():
         for k, T in enumerate(snapshots.T.tolist()):
             progress(done, total, f"L = {L}, T = {T:g}")
@@ -213,7 +215,7 @@ def lattice_flow(
     if known and known.inverse_nu and known.beta_over_nu:
         exact = {"y_t": known.inverse_nu.value, "y_h": 2 - known.beta_over_nu.value}
     names = {kind: tuple(o.name for o in kinds[model]) for kind, kinds in (("even", EVEN), ("odd", ODD))}
-    matchings = () if first.recipe.get("J2") or shuffled else _matchings(runs, b, float(first.recipe["coupling"]))
+    matchings = () if first.recipe.get("J2") or shuffled else _matchings(runs, b, float(first.recipe.get("coupling", 1)))
     return FlowAnswer(model, first.q, block, b, shuffled, names, exact, tuple(runs), matchings)
 
 
@@ -225,7 +227,7 @@ def _check(recipe: Mapping[str, Any], path: Path | str) -> str:
         raise InputError(f"{path} has another lattice or edges: blocks are made on the square torus")
     if recipe.get("field"):
         raise InputError(f"{path} has a field, which mixes even and odd operators: take a file without one")
-    if float(recipe["coupling"]) <= 0:
+    if float(recipe.get("coupling", 1)) <= 0:
         raise InputError(f"{path} holds an antiferromagnet, whose blocks average to nothing: take a coupling above 0")
     return str(recipe["model"])
 

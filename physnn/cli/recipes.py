@@ -10,8 +10,17 @@ from typing import Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.call import Call, finished, print_answer, read_config, run_and_print
+from physnn.cli.call import (
+    Call,
+    choose_algorithm,
+    finished,
+    print_answer,
+    read_config,
+    resolve_device,
+    run_and_print,
+)
 from physnn.cli.files import line_option
+from physnn.cli.output import print_json
 from physnn.errors import InputError
 
 COUPLING_RECIPE = "physnn.samples.coupling.recipe:CouplingSweep"
@@ -68,6 +77,7 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
         found |= {"module": located(module)} if found["kind"] != "temperature" else own_model(module)
     elif found.get("module") and not found.get("tables"):
         raise InputError(f"these settings run code: allow it with --module {found['module']}")
+    _put_device(found, settings, call)
     recipe = recipe_from(found, settings).resolved()
     lines = call.lines(recipe)
     _check_run(recipe, settings, call)
@@ -77,10 +87,47 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
     if recipe.kind in PRINTED:
         module, _, function = PRINTED[recipe.kind].partition(":")
         getattr(import_module(f"physnn.cli.training.{module}"), function)(call)
-    elif class_of(recipe.kind, call.out).format != FORMAT:
-        click.echo(f"{count} tasks run\nfile    {call.out}")
+    elif class_of(recipe.kind, call.out).format != FORMAT or not (call.observable or _has_curves(call.out, lines)):
+        _print_made(call.out, count, call.as_json)
     else:
         print_answer(recipe, call, count, lines, call.observable)
+
+
+def _put_device(found: dict[str, Any], settings: Path, call: Call) -> None:
+    """Put the device that is asked for into what was read; raises InputError for cuda if the kind has no use for it."""
+    from physnn.samples.kinds import class_of
+
+    if call.device == "auto":
+        return
+    if found["kind"] == "temperature":
+        choose_algorithm(found, call.device, call.elsewhere)
+    elif "device" in class_of(str(found["kind"]), settings).Recipe.model_fields:
+        found["device"] = resolve_device(call.device, elsewhere=call.elsewhere)
+    elif call.device == "cuda":
+        raise InputError(f"the kind {found['kind']} runs on the CPU; leave --device out")
+
+
+def _has_curves(out: Path, lines: list[dict[str, float]]) -> bool:
+    """Whether a finished file has curves to fit and to draw."""
+    from physnn.answers.fit import sampled_arrays
+    from physnn.answers.lines import on_line
+    from physnn.store.sweep_file import read_sweep
+
+    try:
+        sampled_arrays(on_line(read_sweep(out, states=False), at=lines[0] if lines else None))
+    except InputError:
+        return False
+    return True
+
+
+def _print_made(out: Path, count: int, as_json: bool) -> None:
+    """Print which file was made, where that is all there is to say."""
+    from physnn.store.hdf5 import content_digest
+
+    if as_json:
+        print_json({"file": str(out), "tasks_run": count, "digest": content_digest(out)})
+    else:
+        click.echo(f"{count} tasks run\nfile    {out}")
 
 
 def _check_run(recipe: Any, settings: Path, call: Call) -> None:

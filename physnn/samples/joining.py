@@ -55,8 +55,9 @@ def put_together(files: Sequence[Path], out: Path) -> int:
 
 def _finished(file: Path) -> Recipe:
     """Recipe of a finished file."""
-    if not file.exists():
-        raise InputError(f"cannot read {file}: there is no such file; check the name")
+    if not file.is_file():
+        what = "is a folder" if file.is_dir() else "there is no such file"
+        raise InputError(f"cannot read {file}: {what}; check the name")
     found = recipe_on_disk(file)
     assert isinstance(found, Recipe)
     if found.undecided or stored(file).keys() < {task.key for task in sample_of(found).tasks()}:

@@ -108,7 +108,16 @@ def is_sealed(path: Path) -> bool:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a small file so that it is either absent or whole, whatever happens."""
+    """Write a small file so that it is either absent or whole, whatever happens.
+
+    Raises
+    ------
+    InputError
+        If a sealed file is there, which holds more than what would replace it; errors to write as for
+        `physnn.store.commit.commit`.
+    """
+    if is_sealed(path):
+        raise InputError(f"{path} is a file of physnn, which other data do not replace; choose another name")
     commit(path, lambda temporary: temporary.write_bytes(data))
 
 

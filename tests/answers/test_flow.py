@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.kernels.blocks import majority
 from physnn.samples import files
+from tests.store.test_hostile import edited, put
 from tests.store.test_snapshots import written
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -84,6 +86,12 @@ def test_ties_are_drawn_evenly_among_the_most_frequent():
 def test_what_has_no_blocks_is_refused(tmp_path, recipe, why):
     with pytest.raises(InputError, match=why):
         lattice_flow(written(tmp_path / "s.h5", **recipe))
+
+
+def test_too_few_configurations_are_said_to_be_that(ising, tmp_path):
+    few = edited(shutil.copy(ising, tmp_path / "s.h5"), put("L32/snapshots", np.zeros((1, 4, 1, 32, 32), np.int8)))
+    with pytest.raises(InputError, match="keeps 1 configurations of a chain, .* smaller --snapshots"):
+        lattice_flow(few)
 
 
 @pytest.mark.slow

@@ -54,6 +54,23 @@ def test_a_recipe_for_a_gpu_that_is_not_here_is_one_sentence(here, network_file,
         error = capsys.readouterr().err
         assert 's.json says device = "cuda", and there is no CUDA device here' in error and error.count("\n") == 1
     assert not Path("s.h5").exists() and not Path("s.h5.parts").exists()
+    # An option says what settings do not, and is refused where nothing uses it.
+    Path("s.json").write_text(json.dumps(settings))
+    assert run(["run", "s.json", "--quiet", "--out", "s.h5", "--device", "cuda"]) == 3
+    assert "no CUDA device here" in capsys.readouterr().err
+    Path("t.json").write_text(json.dumps({"kind": "temperature", "L": [8], "algorithm": "wolff"}))
+    Path("l.json").write_text(json.dumps({"kind": "landscape", "layers": [1, 2, 1], "points": 4}))
+    for name, why in (("t", "wolff does not run on a GPU"), ("l", "landscape runs on the CPU")):
+        assert run(["run", f"{name}.json", "--quiet", "--out", "s.h5", "--device", "cuda"]) == 2
+        assert why in capsys.readouterr().err
+    assert not Path("s.h5").exists() and not Path("s.h5.parts").exists()
+
+
+def test_a_run_of_what_has_no_curves_says_which_file_it_made(here, capsys):
+    Path("l.json").write_text(json.dumps({"kind": "landscape", "layers": [1, 2, 1], "points": 4}))
+    assert run(["run", "l.json", "--quiet", "--jobs", "1", "--out", "l.h5", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"file": "l.h5", "tasks_run": 2, "digest": content_digest(Path("l.h5"))}
 
 
 def test_settings_that_are_a_damaged_file_are_said_to_be_that(here, capsys):

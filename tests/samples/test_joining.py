@@ -53,6 +53,8 @@ def test_what_does_not_go_together_is_named(made, tmp_path, capsys):
     assert not out.exists()
     assert run(["merge", str(small), str(large)]) == 2
     assert "--out" in capsys.readouterr().err
+    with pytest.raises(physnn.InputError, match="is a folder"):
+        put_together([tmp_path, large], out)
     shutil.copy(small, out)
     with pytest.raises(physnn.InputError, match="there already"):
         put_together([small, large], out)
@@ -70,6 +72,15 @@ def test_curves_of_a_sweep_as_tables(made, tmp_path, capsys):
     pandas.testing.assert_frame_equal(pandas.read_csv(out), found)
     assert run(["export", str(made[1]), "--to", "json", "--observable", "binder", "--out", str(out)]) == 0
     assert [row["T"] for row in json.loads(out.read_text())] == [2.0, 2.3, 2.6]
+
+
+def test_an_export_replaces_no_file_of_ours(made, tmp_path, capsys):
+    out = tmp_path / "own.h5"
+    shutil.copy(made[0], out)
+    for form in ("json", "netcdf"):
+        assert run(["export", str(out), "--to", form, "--out", str(out)]) == 2
+        assert "own.h5 is a file of physnn" in capsys.readouterr().err
+    assert out.read_bytes() == made[0].read_bytes()
 
 
 def test_arrays_of_a_sweep_as_netcdf(made, tmp_path):

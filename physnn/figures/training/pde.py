@@ -52,7 +52,7 @@ def pde_figure(
         ends = [np.log10(arrays[w]["error"][:, :, -1]) for w in arrays]
         for k, arm in enumerate(arms):
             rows = [end[k][np.isfinite(end[k])] for end in ends]
-            means = [row.mean() for row in rows]
+            means = [row.mean() if len(row) else np.nan for row in rows]
             spreads = [row.std(ddof=1) / np.sqrt(len(row)) if len(row) > 1 else 0.0 for row in rows]
             at = np.array(list(arrays)) * 1.01 ** (k - (len(arms) - 1) / 2)
             errorbar(axes[2], k, at, means, spreads, ms=4, ls="-", lw=0.8, label=arm)

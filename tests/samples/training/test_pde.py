@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -235,10 +236,12 @@ def test_an_arm_has_one_colour_in_all_panels():
     error = np.full((3, 2, 2), 0.5)
     error[1] = np.nan
     arrays = {"mark": np.array([10, 20]), "error": error}
-    errors = {"raw": error[0], "law": error[2]}
-    figure = pde_figure("wave", {4: arrays}, ["raw", "bias10", "law"], arm_claims(errors, (10, 20), every=True))
-    first, second = ({c.get_label(): c[0].get_color() for c in axes.containers} for axes in figure.axes[:2])
+    claims = arm_claims({"raw": error[0], "law": error[2]}, (10, 20), every=True)
+    with warnings.catch_warnings(action="error"):  # of means of no seeds
+        figure = pde_figure("wave", {4: arrays, 8: arrays}, ["raw", "bias10", "law"], claims)
+    first, second, third = ({c.get_label(): c[0].get_color() for c in axes.containers} for axes in figure.axes)
     assert first.keys() == {"raw", "law"} and second == {"law": first["law"]} != {"law": first["raw"]}
+    assert all(third[arm] == first[arm] for arm in first)
 
 
 @pytest.mark.slow
