@@ -333,7 +333,7 @@ def sampled_arrays(sweep: SweepFile) -> tuple[str, dict[int, tuple[np.ndarray, d
         group = {name: v for name, v in every.items() if not name.startswith(("state_", "snapshots"))}
         names = controls_of(group)
         if len(names) != 1:
-            raise InputError(f"group L{L} has no curves over one control parameter; see physnn plot, export --to netcdf")
+            raise InputError(f"L{L} has no curves over one control parameter: use physnn plot, export --to netcdf")
         x = group[control := names.pop()].values
         own = [name for name, v in group.items() if v.dims == (alike or (control, *v.dims[1:])) and len(v.dims) == 3]
         arrays = {name: group[name].values for name in own}

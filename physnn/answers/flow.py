@@ -202,11 +202,11 @@ def lattice_flow(
         )
     runs, done, total = [], 0.0, float(sum(each.colours.size for each in fits.values()))
     if (kept := min(each.colours.shape[2] for each in fits.values())) < 4:
-        raise InputError(f"{path} keeps {kept} configurations of a chain, and errors need 4: take a smaller --snapshots")
+        raise InputError(f"{path} keeps {kept} configurations of a chain, errors need 4: take a smaller --snapshots")
     for L, snapshots in fits.items():
         for k, T in enumerate(snapshots.T.tolist()):
             progress(done, total, f"L = {L}, T = {T:g}")
-            measured = _measured(snapshots, k, (block, b), (seed, L, T), shuffled)
+            measured = _measured(snapshots, k, (model, block, b), (seed, L, T), shuffled)
             runs.append(_flow_run(model, L, T, b, measured))
             done += snapshots.colours[k].size
     progress(done, total, "")
@@ -215,12 +215,13 @@ def lattice_flow(
     if known and known.inverse_nu and known.beta_over_nu:
         exact = {"y_t": known.inverse_nu.value, "y_h": 2 - known.beta_over_nu.value}
     names = {kind: tuple(o.name for o in kinds[model]) for kind, kinds in (("even", EVEN), ("odd", ODD))}
-    matchings = () if first.recipe.get("J2") or shuffled else _matchings(runs, b, float(first.recipe.get("coupling", 1)))
-    return FlowAnswer(model, first.q, block, b, shuffled, names, exact, tuple(runs), matchings)
+    J = float(first.recipe.get("coupling", 1)) / (1 if model == first.recipe["model"] else 2)  # 2 delta = 1 + s s'
+    matchings = () if first.recipe.get("J2") or shuffled else _matchings(runs, b, J)
+    return FlowAnswer(str(first.recipe["model"]), first.q, block, b, shuffled, names, exact, tuple(runs), matchings)
 
 
 def _check(recipe: Mapping[str, Any], path: Path | str) -> str:
-    """Model of a recipe; raises InputError unless blocks of its configurations mean something."""
+    """Model of a recipe's operators, Ising for two colours; raises InputError unless blocks mean something."""
     if recipe["model"] not in EVEN:
         raise InputError(f"{path} holds a {recipe['model']} model: blocks are made of ising and potts models")
     if recipe.get("lattice", "square") != "square" or recipe.get("aspect", 1) != 1 or "edges" in recipe:
@@ -229,7 +230,7 @@ def _check(recipe: Mapping[str, Any], path: Path | str) -> str:
         raise InputError(f"{path} has a field, which mixes even and odd operators: take a file without one")
     if float(recipe.get("coupling", 1)) <= 0:
         raise InputError(f"{path} holds an antiferromagnet, whose blocks average to nothing: take a coupling above 0")
-    return str(recipe["model"])
+    return "ising" if recipe["model"] == "potts" and recipe["q"] == 2 else str(recipe["model"])
 
 
 @dataclass(frozen=True)
@@ -244,11 +245,10 @@ class _Blocks:
 
 
 def _measured(
-    snapshots: Snapshots, k: int, rule: tuple[str, int], words: tuple[int, int, float], shuffled: bool
+    snapshots: Snapshots, k: int, rule: tuple[str, str, int], words: tuple[int, int, float], shuffled: bool
 ) -> list[_Blocks]:
     """Levels of the configurations at one temperature, chain by chain; ties are settled by a stream of each chain."""
-    (block, b), (seed, L, T), q = rule, words, snapshots.q
-    model = str(snapshots.recipe["model"])
+    (model, block, b), (seed, L, T), q = rule, words, snapshots.q
     chains = []
     for chain, first in enumerate(snapshots.colours[k]):
         generator, levels, colours = rng.stream(seed, "ties", L, T, chain), [], first

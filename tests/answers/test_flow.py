@@ -16,6 +16,9 @@ from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.kernels.blocks import majority
 from physnn.samples import files
+from physnn.store.hdf5 import Variable
+from physnn.store.snapshots import AXES, read_snapshots
+from physnn.store.sweep_file import write_sweep
 from tests.store.test_hostile import edited, put
 from tests.store.test_snapshots import written
 
@@ -88,9 +91,28 @@ def test_what_has_no_blocks_is_refused(tmp_path, recipe, why):
         lattice_flow(written(tmp_path / "s.h5", **recipe))
 
 
+def test_two_colours_of_a_potts_model_are_spins(ising, tmp_path):
+    held = read_snapshots(ising)
+    for name, scale in (("ising", 1), ("potts", 2)):
+        groups = {
+            L: {"T": Variable(("T",), one.T / scale), "snapshots": Variable(AXES, one.colours[:, :, ::4])}
+            for L, one in held.items()
+        }
+        recipe = {"kind": "temperature", "model": name, "q": 2, "coupling": 1.0}
+        write_sweep(tmp_path / f"{name}.h5", recipe, groups)
+    spins, colours = (lattice_flow(tmp_path / f"{name}.h5", block="decimation") for name in ("ising", "potts"))
+    assert colours.model == "potts" and colours.operators == spins.operators and colours.exact == spins.exact
+    a, b = (answer.runs[1].as_json() for answer in (spins, colours))
+    assert a["steps"] == b["steps"] and a["couplings"] == b["couplings"] and a["judgement"] == b["judgement"]
+    assert None not in [first["value"] for first in b["couplings"][0]["values"]]
+    (left,), (right,) = (lattice_flow(tmp_path / f"{name}.h5").matchings for name in ("ising", "potts"))
+    near = right.critical_temperature
+    assert abs(2 * near.value - left.critical_temperature.value) < 3 * near.error < 0.1 and right.T == ISING / 2
+
+
 def test_too_few_configurations_are_said_to_be_that(ising, tmp_path):
     few = edited(shutil.copy(ising, tmp_path / "s.h5"), put("L32/snapshots", np.zeros((1, 4, 1, 32, 32), np.int8)))
-    with pytest.raises(InputError, match="keeps 1 configurations of a chain, .* smaller --snapshots"):
+    with pytest.raises(InputError, match=r"keeps 1 configurations of a chain, .* smaller --snapshots"):
         lattice_flow(few)
 
 
