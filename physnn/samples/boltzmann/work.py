@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -20,6 +21,7 @@ from physnn.models.tabulated import Tabulated
 from physnn.networks.boltzmann.chains import Tables
 from physnn.networks.boltzmann.divergence import BLOCK_OF_STEPS, BoltzmannTraining, TrainingRule, untrained_machine
 from physnn.samples.boltzmann.judge import (
+    ANNEALED,
     ESTIMATORS,
     SAMPLE_CHAINS,
     gap,
@@ -41,6 +43,8 @@ LAYER = ("weights", "visible_bias", "hidden_bias")
 """Arrays of a machine in a file; those of the second layer of a stack end in ``_2``, and so on."""
 ADDITIONS = 20.0
 """Operations of a unit that is drawn, besides the sums for its field."""
+SHORT_WORK = 2e10
+"""Operations of the training by which time is judged."""
 
 
 def layer_names(layer: int) -> tuple[str, ...]:
@@ -144,9 +148,28 @@ class BoltzmannSample(Sample):
         recipe, sites = self.recipe, self._visible(size)
         units = (sites, *recipe.hidden)
         drawn = sum(a * b / 4 + ADDITIONS * (a + b) for a, b in pairwise(units))
-        steps = recipe.steps * (recipe.chains * recipe.k + 4 * recipe.batch) + recipe.samples * recipe.thin
+        steps = recipe.steps * (recipe.chains * recipe.k + 4 * recipe.batch)
+        steps += recipe.samples * recipe.thin + 4 * ANNEALED * recipe.anneal
         weights = 4.0 * sites * recipe.hidden[0] * len(recipe.marks())
         return Resources(1e8 + 4 * weights + 50.0 * recipe.samples * sites, drawn * steps)
+
+    def short(self, steps: int = 1) -> BoltzmannSample:
+        """One of the largest machines, trained for some steps."""
+        recipe = self.recipe
+        update = {"L": self.sizes()[-1:], "seeds": recipe.seeds[:1], "samples": SAMPLE_CHAINS, "thin": 1, "anneal": 10}
+        update |= {"keep": 0, "steps": steps} | ({} if recipe.mixed or recipe.T is None else {"T": recipe.T[-1:]})
+        return BoltzmannSample(recipe.model_copy(update=update))
+
+    def seconds_per_operation(self) -> float:
+        """Seconds that one operation takes here: what a short training takes besides its steps does not count."""
+        first, second = (self.short(n).tasks()[0].cost for n in (1, 2))
+        more = self.short(2 + int(min(SHORT_WORK / (second - first), 1000)))
+        took = []
+        for sample in (more, self.short(), more):  # kernels are compiled in the first
+            began = time.perf_counter()
+            sample.run(sample.tasks()[0], Checkpoint(None))
+            took.append(time.perf_counter() - began)
+        return max(took[2] - took[1], 1e-6) / (more.tasks()[0].cost - first)
 
     def _visible(self, size: int) -> int:
         return math.prod(self.recipe.data_sweep().shape(size)) * (1 if self._colours() == 2 else self._colours())
