@@ -43,7 +43,7 @@ LAYER = ("weights", "visible_bias", "hidden_bias")
 """Arrays of a machine in a file; those of the second layer of a stack end in ``_2``, and so on."""
 ADDITIONS = 20.0
 """Operations of a unit that is drawn, besides the sums for its field."""
-SHORT_WORK = 2e10
+TIMED_OPERATIONS = 2e10
 """Operations of the training by which time is judged."""
 
 
@@ -163,7 +163,7 @@ class BoltzmannSample(Sample):
     def seconds_per_operation(self) -> float:
         """Seconds that one operation takes here: what a short training takes besides its steps does not count."""
         first, second = (self.short(n).tasks()[0].cost for n in (1, 2))
-        more = self.short(2 + int(min(SHORT_WORK / (second - first), 1000)))
+        more = self.short(2 + int(min(TIMED_OPERATIONS / (second - first), 1000)))
         took = []
         for sample in (more, self.short(), more):  # kernels are compiled in the first
             began = time.perf_counter()
