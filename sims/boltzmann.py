@@ -1,11 +1,12 @@
 """What v -> h -> v of a Boltzmann machine flows to: its training, its hidden units, its steps, and nulls.
 
-    python sims/boltzmann.py [FOLDER] [--long]
+    python sims/boltzmann.py [FOLDER] [--long] [--large]
 
 Machines learn 8 x 8 Ising spins at T_c alone, at many temperatures together, and with the sites of every snapshot
 shuffled.  The fixed point T* is read by energy and by the two-point function.  A 4 x 4 machine has its exact spectrum.
 Last come the coarse-grained layers of a stack beside block spins.  Takes some 5 minutes of one core; with --long
-2 minutes more for a machine of 60,000 steps and what it generates.
+2 minutes more for a machine of 60,000 steps and what it generates; with --large a quarter of an hour more for
+machines of 16 x 16 spins, which say whether hidden units or steps limit them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ SETS: dict[str, dict[str, Any]] = {
     "sites shuffled": {"T": (CRITICAL,), "shuffled": True},
 }
 """Trainings by name, as changes of `USUAL`."""
+LARGE = ((128, 40_000), (256, 40_000))
+"""Hidden units and steps of machines of 16 x 16 spins."""
 USUAL = {
     "hidden": (64,),
     "steps": 8000,
@@ -110,9 +113,24 @@ def long_training(folder: Path) -> None:
     print(plot_machines(out, folder / "boltzmann_machine.png"))
 
 
+def large_trainings(folder: Path) -> None:
+    """Train machines of 16 x 16 spins with more hidden units and more steps, and print what they generate."""
+    data = folder / "large16.h5"
+    settings = {"algorithm": "swendsen-wang", "sweeps": 50_000, "chains": 4, "snapshots": 4}
+    api.run(api.recipe("temperature", L=(16,), T=(CRITICAL,), **settings), data, jobs=1)
+    header = ["L", "T", "", "machine", "data", "deviation", "errors"]
+    for hidden, steps in LARGE:
+        out = folder / f"large16_{hidden}_{steps}.h5"
+        rule = {"k": 5, "hidden": (hidden,), "steps": steps, "last_lr": 0.0001, "samples": 40_000, "thin": 40}
+        api.run(api.recipe("train-rbm", data=str(data), **rule), out, jobs=1)
+        print_table(f"16 x 16, {hidden} hidden units, {steps} steps", header, machine_rows(machine_answers(out)))
+
+
 if __name__ == "__main__":
-    words = [word for word in sys.argv[1:] if word != "--long"]
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
     place = Path(words[0] if words else "boltzmann")
     main(place)
     if "--long" in sys.argv:
         long_training(place)
+    if "--large" in sys.argv:
+        large_trainings(place)
