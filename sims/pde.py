@@ -65,6 +65,8 @@ def main(folder: str = "sims/output", seeds: str = "8", steps: str = "1000", *na
         for mark in next(iter(answers.values())).marks:
             told = [c.verdict for a in answers.values() for c in a.claims if (c.form, c.mark) == (arm, mark)]
             counts = Counter(verdict.split(" (")[0] for verdict in told)
+            if not told:  # an arm that was not trained
+                continue
             print(f"{arm} after {mark}: " + ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items())))
     if not names:
         print(save(study_figure({name: a.claims for name, a in answers.items()}), FIGURE))
