@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -67,6 +68,12 @@ class Recipe(BaseModel):
     grows: ClassVar[Mapping[str, Growth]] = {}
     located: ClassVar[tuple[str, ...]] = ()
     decides: ClassVar[str] = ""
+
+    def check_apart(self, out: Path) -> None:
+        """Raise InputError if a file to write is one that the recipe reads: a restart would replace it."""
+        for place in (getattr(self, name) for name in self.located):
+            if isinstance(place, str) and out.exists() and Path(place).exists() and out.samefile(place):
+                raise InputError(f"{out} is what the run reads: choose another --out")
 
     def resolved(self) -> Self:
         """Recipe with everything filled in that follows from what is given; raises InputError if it makes no sense."""

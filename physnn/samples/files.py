@@ -136,12 +136,13 @@ def run(
     Raises
     ------
     InputError
-        If ``out`` is a link, holds another recipe, is locked or cannot be written, memory or space on the disk are
-        short, or the recipe cannot be run in shards.
+        If ``out`` is a link, read by the recipe, holds another recipe, is locked or cannot be written, memory or space
+        on the disk are short, or the recipe cannot be run in shards.
     TasksFailed, Unfinished
         If tasks failed, or the run was stopped.
     """
     check_no_link(out)
+    recipe.check_apart(out)
     place = _Place(out, jobs, engine, progress, announce)
     sample_of(recipe).need(place.here)  # before a restart removes anything
     if shard is not None:

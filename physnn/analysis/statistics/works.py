@@ -67,6 +67,7 @@ def log_ratio(forward: np.ndarray, reverse: np.ndarray) -> Ratio:
     edges = [np.concatenate([forward, reverse]).min() - 50, np.concatenate([forward, reverse]).max() + 50]
     value = optimize.brentq(excess, *edges, xtol=1e-10)
     spread = special.expit(np.concatenate([forward, reverse]) - value - shift)
-    variance = 1 / float((spread * (1 - spread)).sum()) - 1 / len(forward) - 1 / len(reverse)
+    overlap = float((spread * (1 - spread)).sum())  # 0 where no run of one direction is likely in the other
+    variance = (1 / overlap if overlap else math.inf) - 1 / len(forward) - 1 / len(reverse)
     back = Estimate(-behind.value, behind.error)
     return Ratio(ahead, back, Estimate(float(value), math.sqrt(max(variance, 0.0))), (many, few))

@@ -13,6 +13,7 @@ import numpy as np
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
+from physnn.models.configurations import two_point_distances
 from physnn.samples.boltzmann.judge import ESTIMATORS, SAMPLE_CHAINS
 from physnn.store.sweep_file import SweepFile, read_sweep
 
@@ -154,6 +155,7 @@ def _answer(
     L: int, T: float, arrays: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], rows: list[int]
 ) -> MachineAnswer:
     """Answer at one size and temperature from arrays (seed, ...)."""
+    distances = two_point_distances(*arrays["snapshots"].shape[2:])
     sites = int(np.prod(arrays["snapshots"].shape[2:]))
     at = T if len(rows) == 1 else math.nan
     energy, m = (data[name][rows].reshape(-1, data[name].shape[-1]) for name in ("energy", "m"))
@@ -167,11 +169,11 @@ def _answer(
     )
     functions = [
         Compared(
-            f"G({r})",
-            mean_over(arrays["correlation"][:, r], arrays["correlation_error"][:, r].tolist()),
-            Estimate(float(arrays["data_correlation"][0, r]), float(arrays["data_correlation_error"][0, r])),
+            f"G({r:.4g})",
+            mean_over(arrays["correlation"][:, k], arrays["correlation_error"][:, k].tolist()),
+            Estimate(float(arrays["data_correlation"][0, k]), float(arrays["data_correlation_error"][0, k])),
         )
-        for r in range(arrays["correlation"].shape[1])
+        for k, r in enumerate(distances)
     ]
     likely = overfit = kl = None
     if "log_likelihood" in arrays:

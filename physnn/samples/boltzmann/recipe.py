@@ -20,6 +20,8 @@ FIRST_MARK = 10
 """First step at which the likelihood is recorded."""
 SAME_TEMPERATURE = 1e-9
 """Relative difference of temperatures that are one."""
+FEWEST_SNAPSHOTS = 20
+"""Snapshots of a size and temperature below which errors are not known."""
 MARKS_PER_DECADE = (1, 2, 5)
 """Marks of a decade of steps."""
 
@@ -129,6 +131,11 @@ class BoltzmannRecipe(Recipe):
             raise InputError(f"{self.data} has no size {missing[0]}; it has {', '.join(map(str, kept))}")
         found = self.T
         for size in L:
+            if (number := math.prod(kept[size].colours.shape[1:3])) < FEWEST_SNAPSHOTS:
+                raise InputError(
+                    f"{self.data} has {number} snapshots of a temperature at L = {size}, and "
+                    f"{FEWEST_SNAPSHOTS} are needed: measure more --sweeps or --chains"
+                )
             known = tuple(float(f"{T:.12g}") for T in kept[size].T)
             found = known if found is None else found
             if lost := [T for T in found if min(abs(T - other) for other in known) > SAME_TEMPERATURE * T]:

@@ -10,6 +10,7 @@ import pytest
 
 from physnn.errors import InputError
 from physnn.networks.sentiment.reviews import plain_text, read_reviews, reviews_digest
+from physnn.networks.sentiment.vocabulary import trained_table
 
 ENTRIES = [(part, k, f"{part} text {k}") for part in ("train", "test") for k in (0, 1)]
 
@@ -74,3 +75,8 @@ def test_what_is_no_file_of_reviews_is_refused(tmp_path, monkeypatch):
     (tmp_path / "long.xz").write_bytes(lzma.compress(b" " * 10**6))
     with pytest.raises(InputError, match="longer than"):
         read_reviews(tmp_path / "long.xz")
+
+
+def test_a_word_without_an_end_takes_no_time():
+    table = trained_table(["good film " * 9, "x" * 10**6, "bad film " * 9], 60, 8)
+    assert table.encoded(["x" * 10**6], 8)[1].max() <= 8

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from physnn import api
+from physnn.analysis.statistics.works import log_ratio
 from physnn.answers.fit import curves
 from physnn.answers.training.boltzmann import machine_answers
 from physnn.cli import run
@@ -40,6 +41,7 @@ def test_a_file_of_machines_is_read_as_a_sweep_and_beside_its_data(data, tmp_pat
     assert api.run(recipe, out, jobs=1) == 4
     answers = machine_answers(out)
     assert [(a.L, a.T, a.seeds) for a in answers] == [(L, T, 1) for L in (2, 3) for T in (2.0, 3.0)]
+    assert [one.name for one in answers[-1].correlation] == ["G(1)", "G(1.414)"]
     assert {"forward", "reverse", "both", "trajectory", "exact"} == set(answers[0].log_z)
     group = read_sweep(out).sizes[3]
     machine = Machine(*(group[name].values[1, 0].astype(float) for name in ("weights", "visible_bias", "hidden_bias")))
@@ -90,6 +92,22 @@ def test_data_without_snapshots_are_refused(tmp_path):
     api.run(api.recipe("temperature", L=(4,), T=(2.0,), sweeps=10, chains=1), out, jobs=1)
     with pytest.raises(InputError, match="snapshots"):
         BoltzmannRecipe(data=str(out)).resolved()
+
+
+def test_the_data_are_neither_replaced_nor_too_few(data, tmp_path):
+    before = data.read_bytes()
+    with pytest.raises(InputError, match="another --out"):
+        api.run(api.recipe("train-rbm", data=str(data), **FEW), data, jobs=1, restart=True)
+    assert data.read_bytes() == before
+    out = tmp_path / "few.h5"
+    api.run(api.recipe("temperature", L=(2,), T=(2.0,), sweeps=19, chains=1, snapshots=1), out, jobs=1)
+    with pytest.raises(InputError, match="19 snapshots"):
+        api.recipe("train-rbm", data=str(out))
+
+
+def test_runs_that_do_not_overlap_leave_the_difference_open():
+    assert log_ratio(np.full(9, -4000.0), np.full(9, 4000.0)).both.error == np.inf
+    assert np.isfinite(log_ratio(np.array([0.0, 1.0, 2.0]), np.array([0.5, 1.0, 2.5])).both.error)
 
 
 def test_configurations_are_measured_alike_on_the_torus_and_by_tables():
