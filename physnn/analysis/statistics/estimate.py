@@ -46,7 +46,7 @@ class Estimate:
 
     def __str__(self) -> str:
         if not (math.isfinite(self.value) and math.isfinite(self.error)) or self.error <= 0:
-            return f"{self.value:.6g}"
+            return f"{self.value:.6g}" + ("(?)" if math.isinf(self.error) else "")  # an error that is not known
         # Two digits of the error where its first is a 1, else one: rounding changes it by a quarter at most.
         digits = 2 if f"{self.error:.0e}"[0] == "1" else 1
         places = digits - 1 - math.floor(math.log10(float(f"{self.error:.{digits - 1}e}")))

@@ -22,28 +22,20 @@ FEW_RUNS = 20.0
 @dataclass(frozen=True)
 class Ratio:
     """Logarithm of a ratio of partition functions: from runs forwards, from runs back, and from both together.
-
-    ``effective`` are the effective numbers of runs forwards and back.
+    An error is infinite where too few runs carry the mean for it to be known.
     """
 
     forward: Estimate
     reverse: Estimate
     both: Estimate
-    effective: tuple[float, float]
-
-    @property
-    def reliable(self) -> bool:
-        """Whether both directions have enough effective runs for their errors to be known."""
-        return min(self.effective) >= FEW_RUNS
 
 
-def one_way(work: np.ndarray) -> tuple[Estimate, float]:
-    """``ln <exp(work)>`` with its error to first order, and the effective number of runs."""
+def one_way(work: np.ndarray) -> Estimate:
+    """``ln <exp(work)>`` with its error to first order, infinite where fewer than `FEW_RUNS` carry the mean."""
     n, top = len(work), float(work.max())
     weight = np.exp(work - top)
-    mean = float(weight.mean())
-    effective = float(weight.sum() ** 2 / (weight**2).sum())
-    return Estimate(top + math.log(mean), float(weight.std(ddof=1)) / math.sqrt(n) / mean), effective
+    mean, few = float(weight.mean()), weight.sum() ** 2 < FEW_RUNS * (weight**2).sum()
+    return Estimate(top + math.log(mean), math.inf if few else float(weight.std(ddof=1)) / math.sqrt(n) / mean)
 
 
 def log_ratio(forward: np.ndarray, reverse: np.ndarray) -> Ratio:
@@ -56,8 +48,7 @@ def log_ratio(forward: np.ndarray, reverse: np.ndarray) -> Ratio:
     reverse : ndarray, shape (m,)
         Works of runs from the last state to the first, with the sign of those forwards.
     """
-    ahead, many = one_way(forward)
-    behind, few = one_way(-reverse)
+    ahead, behind = one_way(forward), one_way(-reverse)
     shift = math.log(len(forward) / len(reverse))
 
     def excess(value: float) -> float:
@@ -70,4 +61,4 @@ def log_ratio(forward: np.ndarray, reverse: np.ndarray) -> Ratio:
     overlap = float((spread * (1 - spread)).sum())  # 0 where no run of one direction is likely in the other
     variance = (1 / overlap if overlap else math.inf) - 1 / len(forward) - 1 / len(reverse)
     back = Estimate(-behind.value, behind.error)
-    return Ratio(ahead, back, Estimate(float(value), math.sqrt(max(variance, 0.0))), (many, few))
+    return Ratio(ahead, back, Estimate(float(value), math.sqrt(max(variance, 0.0))))

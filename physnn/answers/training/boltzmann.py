@@ -208,7 +208,9 @@ def _remarks(
     if {"forward", "reverse"} <= log_z.keys():
         ahead, back = log_z["forward"], log_z["reverse"]
         gap = abs(ahead.value - back.value)
-        if gap > max(APART, NOTED * math.hypot(ahead.error, back.error)):
+        if math.isinf(ahead.error + back.error):
+            yield "too few runs carry the mean of ln Z, so that its error is not known: take a larger --anneal"
+        elif gap > max(APART, NOTED * math.hypot(ahead.error, back.error)):
             yield f"runs forwards and back differ by {gap:.2g} nats in ln Z: take a larger --anneal"
     for one in observables:
         if abs(one.sigmas) > NOTED:

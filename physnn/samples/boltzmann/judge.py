@@ -177,7 +177,7 @@ def judged_likelihood(
         if one.bits(one.smaller()) <= MARK_BITS:
             log_z = Estimate(one.log_partition(), 0.0)
         else:
-            moved, _ = one_way(ahead[: (k + 1) * per].sum(axis=0))
+            moved = one_way(ahead[: (k + 1) * per].sum(axis=0))
             log_z = Estimate(begin + moved.value, moved.error)
         rows.append(_likelihood(one, snapshots[1], log_z.value, log_z.error))
     arrays |= _pair("mark_log_likelihood", [each.value for each in rows], [each.error for each in rows])

@@ -110,6 +110,14 @@ def test_runs_that_do_not_overlap_leave_the_difference_open():
     assert np.isfinite(log_ratio(np.array([0.0, 1.0, 2.0]), np.array([0.5, 1.0, 2.5])).both.error)
 
 
+def test_an_error_that_few_runs_carry_is_not_known():
+    draws = np.random.default_rng(0).standard_normal(500)
+    assert log_ratio(0.5 * draws, 0.5 * draws).forward.error < 0.1
+    rough = log_ratio(9 * draws, 9 * draws)
+    assert rough.forward.error == rough.reverse.error == np.inf
+    assert str(rough.forward).endswith("(?)")
+
+
 def test_configurations_are_measured_alike_on_the_torus_and_by_tables():
     colours = np.random.default_rng(0).integers(0, 2, (5, 4, 4)).astype(np.int8)
     one, other = (
