@@ -22,6 +22,7 @@ FEW_RUNS = 20.0
 @dataclass(frozen=True)
 class Ratio:
     """Logarithm of a ratio of partition functions: from runs forwards, from runs back, and from both together.
+
     An error is infinite where too few runs carry the mean for it to be known.
     """
 
