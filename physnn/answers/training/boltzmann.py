@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
 from physnn.models.configurations import two_point_distances
+from physnn.samples.base import validated
 from physnn.samples.boltzmann.judge import ESTIMATORS, SAMPLE_CHAINS
+from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.sweep_file import SweepFile, read_sweep
 
 STRETCHES = 40
@@ -23,6 +25,8 @@ NOTED = 3.0
 """Errors from which a difference is told."""
 TRAINED_OUT = 3.0
 """Errors between chains of the training and others from which the training was out of equilibrium."""
+OFF_TORUS = "G(r) is that of rows and columns as they are stored: on this lattice r is no distance"
+"""Remark on data of other lattices than the square torus."""
 APART = 0.5
 """Difference of two ways to ln Z, in nats, from which they are told apart, where their errors do."""
 COMPARED_NAMES = ("energy", "|m|", "c", "chi")
@@ -138,6 +142,7 @@ def machine_answers(path: Path | str, data: Path | str | None = None) -> tuple[M
 
 
 def _answers(sweep: SweepFile, other: SweepFile, place: Path) -> Iterator[MachineAnswer]:
+    torus = validated(TemperatureSweep, sweep.recipe["data_recipe"]).on_torus
     for L, group in sweep.sizes.items():
         arrays = {name: v.values for name, v in group.items()}
         if L not in other.sizes or not {"energy", "m"} <= other.sizes[L].keys():
@@ -148,7 +153,8 @@ def _answers(sweep: SweepFile, other: SweepFile, place: Path) -> Iterator[Machin
             rows = [int(np.argmin(np.abs(data["T"] - one))) for one in wanted]
             if max(abs(data["T"][row] - one) for row, one in zip(rows, wanted, strict=True)) > 1e-9 * max(wanted):
                 raise InputError(f"{place} has no T = {T:g} at L = {L} to compare with")
-            yield _answer(L, float(T), {n: v[k] for n, v in arrays.items() if v.ndim > 1}, data, rows)
+            found = _answer(L, float(T), {n: v[k] for n, v in arrays.items() if v.ndim > 1}, data, rows)
+            yield found if torus else replace(found, remarks=(*found.remarks, OFF_TORUS))
 
 
 def _answer(

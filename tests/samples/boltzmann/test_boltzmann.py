@@ -128,3 +128,12 @@ def test_configurations_are_measured_alike_on_the_torus_and_by_tables():
     diagonal = sum((spins * np.roll(spins, (1, s), (1, 2))).mean(axis=(1, 2)) for s in (1, -1))
     assert other["energy"] == pytest.approx(one["energy"] - 0.5 * diagonal)
     assert -2 * two_point(colours, 2)[:, 0] == pytest.approx(one["energy"])
+
+
+def test_distances_of_other_lattices_are_told_to_be_none(tmp_path):
+    data, out = tmp_path / "d.h5", tmp_path / "m.h5"
+    chains = {"sweeps": 60, "chains": 1, "snapshots": 1, "algorithm": "metropolis-random"}
+    api.run(api.recipe("temperature", L=(2,), T=(3.6,), lattice="triangular", **chains), data, jobs=1)
+    api.run(api.recipe("train-rbm", data=str(data), **FEW), out, jobs=1)
+    (answer,) = machine_answers(out)
+    assert any("r is no distance" in remark for remark in answer.remarks)
