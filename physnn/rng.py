@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -89,6 +90,16 @@ def stream(root: int, name: str, *words: Word) -> np.random.Generator:
 def generator(sequence: np.random.SeedSequence) -> np.random.Generator:
     """Numpy generator (PCG64) of a seed sequence."""
     return np.random.Generator(np.random.PCG64(sequence))
+
+
+def drawn_from(words: Sequence[int]) -> np.random.Generator:
+    """Numpy generator (SFC64) that follows from words that are random themselves, such as a compiled loop's state."""
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(list(words))))
+
+
+def whole_seed(sequence: np.random.SeedSequence) -> int:
+    """Number of 63 bits, from which generators of other libraries begin."""
+    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 
 
 def child(sequence: np.random.SeedSequence, *numbers: int) -> np.random.SeedSequence:

@@ -89,7 +89,7 @@ def _torch_gibbs(weights: np.ndarray, chains: int) -> Callable[[int], Any]:
 
 def _numpy_gibbs(weights: np.ndarray, chains: int) -> Callable[[int], Any]:
     """Gibbs steps by plain numpy."""
-    generator = np.random.default_rng(0)  # a baseline draws as its users would
+    generator = rng.stream(0, "synthetic", "baseline")
     start = np.sign(generator.standard_normal((chains, len(weights)))).astype(np.float32)
     one = np.float32(1)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from physnn import rng
 from physnn.kernels.boltzmann.gibbs import GROUP_BITS, GROUP_STATES, gibbs, layer_fields, tabulate
 from physnn.kernels.boltzmann.gibbs_code import DRAW_LANES, UNITS_OF_BLOCK
 from physnn.models.boltzmann import Machine, unit_means
@@ -177,7 +178,7 @@ class GibbsChains:
         x = tables.visible_fields(self.hidden).reshape(len(self.hidden), machine.sites, machine.colours)
         weight = np.cumsum(np.exp(x - x.max(axis=2, keepdims=True)), axis=2)
         # The generators' next words, one draw of a numpy generator per step: the state is drawn from and moved on.
-        source = np.random.Generator(np.random.SFC64(np.random.SeedSequence(self.generator[0, :4].tolist())))
+        source = rng.drawn_from(self.generator[0, :4].tolist())
         u = source.random(weight.shape[:2], np.float32)
         drawn = (u[:, :, None] * weight[:, :, -1:] >= weight[:, :, :-1]).sum(axis=2)
         self.visible[:, : machine.sites] = drawn

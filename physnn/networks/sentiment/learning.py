@@ -92,7 +92,7 @@ class SentimentTraining:
         found = []
         for seed in self.seeds:
             key = rng.seed_sequence(seed, "dropout", "sentiment", self.word, self.done)
-            generator = torch.Generator(self.device).manual_seed(int(key.generate_state(1, np.uint64)[0] >> 1))
+            generator = torch.Generator(self.device).manual_seed(rng.whole_seed(key))
             mask = torch.empty(self.choice.shape.masks(texts, length), dtype=self.dtype, device=self.device)
             found.append(mask.bernoulli_(keep, generator=generator).div_(keep))
         return torch.stack(found)

@@ -159,7 +159,7 @@ def test_a_free_zeta_is_found():
             lambda s: s | {16: s[16] | {"rmse": Variable(s[16]["rmse"].dims, np.full((15, 8, 16), np.nan))}},
             "not finite",
         ),
-        (lambda s: s | {16: {"eta": s[16]["eta"]}}, "no observables"),
+        (lambda s: s | {16: {"eta": s[16]["eta"]}}, "no curves over one control"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(change, words):
