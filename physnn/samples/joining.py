@@ -25,9 +25,10 @@ def put_together(files: Sequence[Path], out: Path) -> int:
     InputError
         If a file is not finished, recipes differ in more, there are tasks that no file has, or ``out`` is there.
     """
-    recipes = [_finished(file) for file in files]
-    common = recipes[0]
-    for file, recipe in zip(files[1:], recipes[1:], strict=True):
+    common, done = _finished(files[0])
+    for file in files[1:]:
+        recipe, more = _finished(file)
+        done |= more
         if recipe.kind != common.kind:
             raise InputError(f"{files[0]} holds a {common.kind} sweep and {file} a {recipe.kind} sweep")
         try:
@@ -37,9 +38,6 @@ def put_together(files: Sequence[Path], out: Path) -> int:
     if out.exists() or Parts(out).recipe() is not None:
         raise InputError(f"{out} is there already, or a run that makes it; choose another --out")
     sample = sample_of(common)
-    done: dict[str, Any] = {}
-    for file in files:
-        done |= stored(file)
     lacking = [task for task in sample.tasks() if task.key not in done]
     if lacking:
         first = lacking[0]
@@ -53,13 +51,14 @@ def put_together(files: Sequence[Path], out: Path) -> int:
     return len(sample.tasks())
 
 
-def _finished(file: Path) -> Recipe:
-    """Recipe of a finished file."""
+def _finished(file: Path) -> tuple[Recipe, dict[str, Any]]:
+    """Recipe of a finished file, and its results."""
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "there is no such file"
         raise InputError(f"cannot read {file}: {what}; check the name")
     found = recipe_on_disk(file)
     assert isinstance(found, Recipe)
-    if found.undecided or stored(file).keys() < {task.key for task in sample_of(found).tasks()}:
+    done = stored(file)
+    if found.undecided or done.keys() < {task.key for task in sample_of(found).tasks()}:
         raise InputError(f"{file} is not finished; run its command again first")
-    return found
+    return found, done

@@ -7,7 +7,12 @@ import numpy as np
 from physnn.errors import InputError
 from physnn.store.sweep_file import SweepFile
 
-HOLDS = {"train-pde": "differential equation", "train-eos": "equation of state", "train-colour": "colouring"}
+HOLDS = {
+    "train-pde": "differential equation",
+    "train-eos": "equation of state",
+    "train-colour": "colouring",
+    "train-sentiment": "training on reviews",
+}
 """What networks were trained on, by kind of file."""
 
 

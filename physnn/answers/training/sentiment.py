@@ -12,7 +12,7 @@ from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power, draws_needed
-from physnn.errors import InputError
+from physnn.answers.training.forms import form_arrays
 from physnn.samples.training.sentiment import PAPER_POINTS, SentimentRecipe
 from physnn.store.sweep_file import SweepFile, read_sweep
 
@@ -62,9 +62,7 @@ def sentiment_arrays(sweep: SweepFile) -> dict[str, np.ndarray]:
     InputError
         If the file holds something else.
     """
-    if sweep.recipe.get("kind") != "train-sentiment" or not sweep.sizes:
-        raise InputError("this file holds no training on reviews; make one with physnn train sentiment")
-    return {name: variable.values for name, variable in next(iter(sweep.sizes.values())).items()}
+    return next(iter(form_arrays(sweep, "train-sentiment").values()))
 
 
 def sentiment_answer(path: Path | str) -> SentimentAnswer:
