@@ -23,8 +23,10 @@ from torch.nn import functional as f
 from physnn.networks.forms import streams_of
 from physnn.networks.sentiment.arms import INTERLEAVED
 
-TOKENS_AT_ONCE = 128
-"""Tokens for which a feed-forward network is computed at a time: what it holds stays in the cache."""
+TOKENS_AT_ONCE = 128, 512
+"""Fewest and most tokens for which a feed-forward network is computed at a time."""
+INNER_AT_ONCE = 2**17
+"""Numbers of the inner layer that are computed at a time, if so many tokens allow: what it holds stays in the cache."""
 POSITION_SIZE = 0.02
 """Standard deviation of first positions (Devlin et al.)."""
 PLACES = 2
@@ -97,11 +99,11 @@ class BlockedFeedForward(torch.autograd.Function):
         """Outputs, like the first of x, U, a, V and b."""
         ctx.save_for_backward(*given[:4])
         x = given[0]
-        y = torch.empty_like(x)
+        y, step = torch.empty_like(x), _tokens_at_once(given[1])
         for xs, u, a, v, b, ys in zip(*given, y, strict=True):
-            for k in range(0, len(xs), TOKENS_AT_ONCE):
-                inner = f.gelu(torch.addmm(a, xs[k : k + TOKENS_AT_ONCE], u))
-                torch.addmm(b, inner, v, out=ys[k : k + TOKENS_AT_ONCE])
+            for k in range(0, len(xs), step):
+                inner = f.gelu(torch.addmm(a, xs[k : k + step], u))
+                torch.addmm(b, inner, v, out=ys[k : k + step])
         return y
 
     @staticmethod
@@ -110,9 +112,10 @@ class BlockedFeedForward(torch.autograd.Function):
         x, u, a, v = ctx.saved_tensors
         (g,) = slopes
         by_x, by_u, by_a, by_v = torch.empty_like(x), *(torch.zeros_like(each) for each in (u, a, v))
+        step = _tokens_at_once(u)
         for r in range(len(x)):
-            for k in range(0, x.shape[1], TOKENS_AT_ONCE):
-                part = slice(k, k + TOKENS_AT_ONCE)
+            for k in range(0, x.shape[1], step):
+                part = slice(k, k + step)
                 xs, gs = x[r, part], g[r, part]
                 before = torch.addmm(a[r], xs, u[r])
                 by_v[r].addmm_(f.gelu(before).t(), gs)
@@ -121,6 +124,10 @@ class BlockedFeedForward(torch.autograd.Function):
                 by_a[r] += inner.sum(0)
                 torch.mm(inner, u[r].t(), out=by_x[r, part])
         return by_x, by_u, by_a, by_v, g.sum(1, keepdim=True)
+
+
+def _tokens_at_once(u: Tensor) -> int:
+    return int(np.clip(INNER_AT_ONCE // u.shape[-1], *TOKENS_AT_ONCE))
 
 
 def feed_forward(x: Tensor, u: Tensor, a: Tensor, v: Tensor, b: Tensor) -> Tensor:
