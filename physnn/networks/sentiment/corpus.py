@@ -63,10 +63,11 @@ class Corpus:
         return self.sets["train"]
 
 
-def sizes_of(path: Path) -> tuple[int, int, str]:
-    """Numbers of training and test reviews of a data set, and its digest; see `read_reviews`."""
+def sizes_of(path: Path) -> tuple[int, int, int, str]:
+    """Numbers of reviews of a data set, and its digest: for training and test, and left out; see `read_reviews`."""
     reviews = _reviews(path)
-    return len(_alone(reviews)), len(reviews["test"].texts), reviews_digest(reviews)
+    train = len(_alone(reviews))
+    return train, len(reviews["test"].texts), len(reviews["train"].texts) - train, reviews_digest(reviews)
 
 
 @lru_cache(maxsize=1)

@@ -17,8 +17,8 @@ from physnn.errors import InputError
 
 SPLITS = ("train", "test")
 """Names of the parts of a data set."""
-LABELS: dict[Any, int] = {"neg": 0, "pos": 1, 0: 0, 1: 1}
-"""Ways to write a label, as 0 (against) or 1 (in favour)."""
+LABELS = {"0": 0, "neg": 0, "negative": 0, "1": 1, "pos": 1, "positive": 1}
+"""Ways to write a label, as 0 (against) or 1 (in favour); a number as its digit, letters small or large."""
 MOST_BYTES = 2**31
 """Largest size of all texts, unpacked; IMDB's have 70 MB."""
 BREAK = re.compile(r"<\s*/?\s*br\s*/?\s*>", re.IGNORECASE)
@@ -47,7 +47,8 @@ def read_reviews(path: Path) -> dict[str, Reviews]:
     ----------
     path : Path
         A folder with the files ``train|test/pos|neg/*.txt`` (A. L. Maas et al., ACL 2011), or a file with an object
-        ``{"split": "train", "label": 1, "text": "..."}`` on every line, plain or packed as ``.xz`` or ``.gz``.
+        ``{"split": "train", "label": 1, "text": "..."}`` on every line, plain or packed as ``.xz`` or ``.gz``; labels
+        are `LABELS`.  Texts are UTF-8.
 
     Raises
     ------
@@ -120,6 +121,10 @@ def _entry(line: bytes, where: str) -> tuple[str, int, str]:
     """Part, label and text of a line."""
     try:
         found = json.loads(line)
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{where} is no UTF-8 text; convert the file, such as by iconv -f LATIN1 -t UTF-8 where it is Latin-1"
+        ) from None
     except (ValueError, RecursionError):
         raise InputError(f"{where} is not valid JSON; save it again") from None
     if not isinstance(found, dict):
@@ -127,8 +132,12 @@ def _entry(line: bytes, where: str) -> tuple[str, int, str]:
     part, label, text = (found.get(name) for name in ("split", "label", "text"))
     if part not in SPLITS:
         raise InputError(f"{where} has the split {str(part)[:40]!r}; name train or test")
-    if isinstance(label, bool) or not isinstance(label, int | str) or label not in LABELS:
-        raise InputError(f"{where} has the label {str(label)[:40]!r}; use 0 or neg against, 1 or pos in favour")
+    known = isinstance(label, int | str) and not isinstance(label, bool)
+    sign = LABELS.get(str(label)[:40].strip().lower()) if known else None
+    if sign is None:
+        raise InputError(
+            f"{where} has the label {str(label)[:40]!r}; use 0, neg or negative, and 1, pos or positive in favour"
+        )
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"{where} has no text; leave the line out")
-    return part, LABELS[label], text
+    return part, sign, text

@@ -100,13 +100,14 @@ class SentimentRecipe(FormTraining):
             raise InputError(f"{self.heads} heads do not divide {self.hidden} components; choose --heads that do")
         if self.embedding == "minilm":
             minilm_file("tokenizer.json")
-        train, test, digest = sizes_of(Path(self.data))
+        train, test, left_out, digest = sizes_of(Path(self.data))
         if self.data_digest not in ("", digest):
             raise InputError(f"the reviews {self.data} are not those of the recipe; name its file")
         asked = self.train + self.validation
         if asked > train or (self.test or 0) > test:
+            without = f" ({left_out:,} more are test reviews as well and left out)" if left_out else ""
             raise InputError(
-                f"{self.data} has {train:,} training and {test:,} test reviews, but {asked:,} (with those for "
+                f"{self.data} has {train:,} training{without} and {test:,} test reviews, but {asked:,} (with those for "
                 f"validation) and {self.test or test:,} are asked for; lower --train, --validation or --test"
             )
         return self.model_copy(update={"test": self.test or test, "data_digest": digest})

@@ -26,8 +26,13 @@ def test_a_tag_that_is_glued_to_a_word_does_not_hide_it():
 def test_folders_and_lines_are_one_thing(tmp_path):
     text = "\n".join(line(*entry) for entry in ENTRIES) + "\n\n"
     (tmp_path / "a.jsonl").write_text(text)
-    (tmp_path / "a.jsonl.xz").write_bytes(lzma.compress(text.encode()))
-    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(text.replace('"label": 1', '"label": "pos"').encode()))
+    words = text.replace('"label": 0', '"label": "0"').replace('"label": 1', '"label": " 1"')
+    (tmp_path / "a.jsonl.xz").write_bytes(lzma.compress(words.encode()))
+    (tmp_path / "a.jsonl.gz").write_bytes(
+        gzip.compress(
+            text.replace('"label": 1', '"label": "pos"').replace('"label": 0', '"label": "Negative"').encode()
+        )
+    )
     for part, label, words in ENTRIES:
         folder = tmp_path / "own" / part / ("pos" if label else "neg")
         folder.mkdir(parents=True)
@@ -46,6 +51,9 @@ def test_folders_and_lines_are_one_thing(tmp_path):
         ("[1]", "no object such as"),
         (line(split="dev"), "split 'dev'"),
         (line(label=2), "label '2'"),
+        (line(label="10"), "label '10'"),
+        (line(label=1.0), "label '1.0'"),
+        ('{"split": "train", "label": 0, "text": "caf\xe9"}', "line 1 of .* is no UTF-8 text; convert"),
         (line(label=True), "label 'True'"),
         (line(text=""), "no text"),
         (line(text=5), "no text"),
@@ -53,7 +61,7 @@ def test_folders_and_lines_are_one_thing(tmp_path):
     ],
 )
 def test_broken_lines_are_refused(tmp_path, text, message):
-    (tmp_path / "a.jsonl").write_text(text)
+    (tmp_path / "a.jsonl").write_text(text, encoding="latin-1")
     with pytest.raises(InputError, match=message):
         read_reviews(tmp_path / "a.jsonl")
 

@@ -180,3 +180,11 @@ def test_reviews_that_changed_are_refused(data, tmp_path):
         files.run(recipe, tmp_path / "changed.h5", jobs=1)
     with pytest.raises(InputError, match="not those of the recipe"):
         recipe.resolved()
+
+
+def test_training_reviews_that_stand_in_the_test_are_left_out_and_counted(tmp_path):
+    pairs = [(part, k) for part in ("train", "test") for k in (0, 1)]
+    lines = [json.dumps({"split": part, "label": k, "text": f"film {k}"}) for part, k in pairs]
+    (tmp_path / "twice.jsonl").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"has 0 training \(2 more are test reviews as well and left out\) and 2 test"):
+        api.recipe("train-sentiment", data=str(tmp_path / "twice.jsonl"), **SMALL)
