@@ -1,10 +1,16 @@
-"""Claims about forms of training, judged at every mark from differences over paired seeds."""
+"""Claims about forms of training, judged at every mark from differences over paired seeds.
+
+Several comparisons are judged together, so that chance alone makes a claim anywhere in a table with the probability
+`LEVEL` at most.  P-values of one form count its marks (Bonferroni); those of a table go by Holm's steps (S. Holm,
+Scand. J. Statist. 6, 65 (1979)).  Both hold however comparisons depend on each other, as those with one baseline do.
+Intervals have the level 1 - `LEVEL` / comparisons.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,13 +42,16 @@ class Claim:
     difference : Estimate
         Mean over seeds of log10(error of the form / error of the baseline), or of the difference itself.
     p_value : float
-        Of no difference, times the number of marks, 1 at most.
+        Of no difference, for all comparisons that are judged together: one of them falls below x by chance with the
+        probability x at most.
     verdict : str
         ``confirmed`` (smaller), ``refuted`` (larger), ``absent (smaller than x)`` with x below what matters,
-        ``explained by CONTROL`` or ``undecided (n seeds needed)``.  A difference is smaller than x at all marks
-        together: x is the far end of its interval at the level 1 - `LEVEL` / marks.
+        ``explained by CONTROL`` or ``undecided (n seeds needed)``.  Differences are smaller than their x all together:
+        x is the far end of an interval at the level 1 - `LEVEL` / comparisons.
     left_out : int
         Seeds that are not compared: a training of the form, the baseline or a control left all bounds.
+    comparisons : int
+        How many are judged together: all marks, of this form or of all forms of a table.
     """
 
     form: str
@@ -52,6 +61,7 @@ class Claim:
     p_value: float
     verdict: str
     left_out: int = 0
+    comparisons: int = 1
 
 
 def claims(
@@ -93,44 +103,78 @@ def claims(
         raise InputError(f"there is no {missing[0]!r} among {', '.join(errors)}")
     if any(not (np.isfinite(e).all() and (not logs or (e > 0).all())) for e in errors.values()):
         raise InputError("errors are compared by their logarithms and must be finite and above 0")
-    compared = {name: np.log10(errors[name]) if logs else errors[name] for name in (form, baseline, *controls)}
+    compared = {name: _scaled(errors[name], logs) for name in (form, baseline, *controls)}
+    return tuple(_judged(_compared(compared, marks), matters))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Difference of a form and its baseline at one mark, with the values of both and of the controls, by name."""
+
+    values: dict[str, np.ndarray]
+    mark: int
+    difference: PairedDifference
+    left_out: int = 0
+
+
+def _compared(by: Mapping[str, np.ndarray], marks: Sequence[int], left_out: int = 0) -> list[_Comparison]:
+    """Comparisons at all marks; the first two of what is given are the form and the baseline."""
+    form, baseline, *_ = by
+    return [
+        _Comparison(
+            {name: each[:, k] for name, each in by.items()},
+            mark,
+            paired_difference(by[form][:, k], by[baseline][:, k]),
+            left_out,
+        )
+        for k, mark in enumerate(marks)
+    ]
+
+
+def _judged(family: Sequence[_Comparison], matters: float, stepwise: bool = False) -> list[Claim]:
+    """Claims of comparisons that are judged together: p-values times their number, or by Holm's steps."""
+    count, p_values = len(family), np.array([each.difference.p_value for each in family])
+    order, factors = np.argsort(p_values, kind="stable"), np.full(count, float(count))
+    if stepwise:
+        # The k-th smallest counts the comparisons from there on, and is no smaller than those before.
+        factors[order] = np.arange(count, 0, -1)
+    held = np.empty(count)
+    held[order] = np.minimum(1.0, np.maximum.accumulate((p_values * factors)[order]))
     found = []
-    for k, mark in enumerate(marks):
-        d = paired_difference(compared[form][:, k], compared[baseline][:, k])
-        p = min(1.0, d.p_value * len(marks))
-        found.append(Claim(form, baseline, mark, d.estimate, p, _verdict(d, p, compared, k, len(marks), matters)))
-    return tuple(found)
+    for each, p, factor in zip(family, held.tolist(), factors.tolist(), strict=True):
+        form, baseline, *_ = each.values
+        verdict = _verdict(each, p, factor, count, matters)
+        found.append(Claim(form, baseline, each.mark, each.difference.estimate, p, verdict, each.left_out, count))
+    return found
 
 
-def _verdict(d: PairedDifference, p: float, by: Mapping[str, np.ndarray], k: int, marks: int, matters: float) -> str:
-    """Verdict of a difference; the first two of what is compared are those of the form and the baseline."""
-    form, baseline, *controls = by
-    together = 1 - LEVEL / marks  # simultaneous over the marks, as p-values are
+def _verdict(of: _Comparison, p: float, factor: float, count: int, matters: float) -> str:
+    """Verdict of a comparison among some; controls count as many of them as it does itself."""
+    (form, baseline, *controls), by, d = of.values, of.values, of.difference
+    together = 1 - LEVEL / count
     low, high = d.estimate.interval(together)
     # Also where it is surely not 0: what is too small to matter is no claim.
     if (most := max(0.0, -low, high)) < matters:
         return f"absent (smaller than {most:.2g})"
     if p < LEVEL:
         for name in controls:
-            own = paired_difference(by[name][:, k], by[baseline][:, k])
-            rest = paired_difference(by[form][:, k], by[name][:, k])
+            own, rest = paired_difference(by[name], by[baseline]), paired_difference(by[form], by[name])
             below, above = rest.estimate.interval(together)
-            same = own.p_value * marks < LEVEL and own.estimate.value * d.estimate.value > 0
+            same = own.p_value * factor < LEVEL and own.estimate.value * d.estimate.value > 0
             if same and max(-below, above) < max(matters, abs(d.estimate.value) / 2) and below <= 0 <= above:
                 return f"explained by {name}"
         return "confirmed" if d.estimate.value < 0 else "refuted"
-    return f"undecided ({seeds_needed(d, matters, marks)} seeds needed)"
+    return f"undecided ({seeds_needed(d, matters, count)} seeds needed)"
 
 
-def seeds_needed(d: PairedDifference, matters: float = MATTERS, marks: int = 1) -> int:
+def seeds_needed(d: PairedDifference, matters: float = MATTERS, comparisons: int = 1) -> int:
     """Number of seeds from which a difference that matters is seen with `physnn.analysis.statistics.power.POWER`."""
-    return max(d.n + 1, draws_needed(deviation(d.estimate) * math.sqrt(d.n), matters, marks))
+    return max(d.n + 1, draws_needed(deviation(d.estimate) * math.sqrt(d.n), matters, comparisons))
 
 
 def power_of(told: Sequence[Claim], effects: Mapping[str, float] = EFFECTS) -> tuple[Power, ...]:
     """Seeds that show effects by meaning, given the scatter of every form at the last mark of its claims."""
     last = {claim.form: claim for claim in told}
-    marks = len({claim.mark for claim in told})
     return tuple(
         row
         for form, claim in last.items()
@@ -138,7 +182,7 @@ def power_of(told: Sequence[Claim], effects: Mapping[str, float] = EFFECTS) -> t
             effects,
             {f"{form}, measured": deviation(claim.difference) * math.sqrt(claim.difference.dof + 1)},
             round(claim.difference.dof) + 1,
-            marks,
+            claim.comparisons,
         )
     )
 
@@ -151,6 +195,7 @@ def arm_claims(
     controls: Mapping[str, Sequence[str]] = CONTROLS,
     matters: float = MATTERS,
     logs: bool = True,
+    together: bool = True,
 ) -> tuple[Claim, ...]:
     """Judgements of all arms against a baseline at every mark; none without it, or with one seed.
 
@@ -167,19 +212,24 @@ def arm_claims(
         What arms are compared with, and what may explain each.
     matters, logs : float, bool
         See `claims`.
+    together : bool
+        Whether all arms are judged together, or each by itself, where one of them is the question.
     """
     if baseline not in errors:
         return ()
     sound = {arm: (np.isfinite(each) & ((each > 0) | (not logs))).all(1) for arm, each in errors.items()}
-    found: list[Claim] = []
+    found: list[list[_Comparison]] = []
     for arm in errors:
         if arm == baseline or (arm in ONLY_CONTROLS and not every):
             continue
-        known = [name for name in controls.get(arm, ()) if name in errors]
-        compared = (arm, baseline, *known)
+        compared = (arm, baseline, *(name for name in controls.get(arm, ()) if name in errors))
         seeds = np.all([sound[name] for name in compared], axis=0)
         if seeds.sum() >= 2:
-            kept = {name: errors[name][seeds] for name in compared}
-            told = claims(kept, marks, arm, baseline, known, matters, logs)
-            found += [replace(claim, left_out=int((~seeds).sum())) for claim in told]
-    return tuple(found)
+            kept = {name: _scaled(errors[name][seeds], logs) for name in compared}
+            found.append(_compared(kept, marks, int((~seeds).sum())))
+    families = [[each for arm in found for each in arm]] if together else found
+    return tuple(claim for family in families for claim in _judged(family, matters, together))
+
+
+def _scaled(errors: np.ndarray, logs: bool) -> np.ndarray:
+    return np.log10(errors) if logs else errors

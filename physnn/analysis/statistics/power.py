@@ -4,8 +4,8 @@ The mean of n paired differences with standard deviation s is seen, where it is 
 
     (t_(1 - a/2m) + t_POWER) s / sqrt(n) <= d,
 
-with Student's quantiles of n - 1 degrees of freedom, level a and m marks (J. Cohen, "Statistical Power Analysis for the
-Behavioral Sciences", 1988; the usual approximation of the noncentral distribution).
+with Student's quantiles of n - 1 degrees of freedom, level a and m comparisons (J. Cohen, "Statistical Power Analysis
+for the Behavioral Sciences", 1988; the usual approximation of the noncentral distribution).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from scipy import special
 
 LEVEL = 0.05
-"""Probability of a false alarm over all marks of a comparison (convention; Bonferroni)."""
+"""Probability of a false alarm among all comparisons that are judged together (convention)."""
 POWER = 0.8
 """Probability with which a difference of the smallest size that matters is to be seen (convention)."""
 MOST = 10**9
@@ -52,32 +52,32 @@ class Power:
     visible: float
 
 
-def visible_effect(scatter: float, n: int, marks: int = 1) -> float:
+def visible_effect(scatter: float, n: int, comparisons: int = 1) -> float:
     """Smallest mean of n differences of a standard deviation that is seen with the probability `POWER`."""
     if n < 2:
         return math.inf
-    quantiles = special.stdtrit(n - 1, [1 - LEVEL / (2 * marks), POWER])
+    quantiles = special.stdtrit(n - 1, [1 - LEVEL / (2 * comparisons), POWER])
     return scatter * float(quantiles.sum()) / math.sqrt(n)
 
 
-def draws_needed(scatter: float, effect: float, marks: int = 1) -> int:
+def draws_needed(scatter: float, effect: float, comparisons: int = 1) -> int:
     """Smallest number of differences of a standard deviation that shows a mean with the probability `POWER`."""
     high = 2
-    while visible_effect(scatter, high, marks) > effect and high < MOST:
+    while visible_effect(scatter, high, comparisons) > effect and high < MOST:
         high *= 2
     low = max(1, high // 2)
     while high - low > 1:  # the effect is visible with high, and not with low
         middle = (low + high) // 2
-        low, high = (low, middle) if visible_effect(scatter, middle, marks) <= effect else (middle, high)
+        low, high = (low, middle) if visible_effect(scatter, middle, comparisons) <= effect else (middle, high)
     return min(high, MOST)
 
 
 def power_table(
-    effects: Mapping[str, float], scatters: Mapping[str, float], seeds: int, marks: int
+    effects: Mapping[str, float], scatters: Mapping[str, float], seeds: int, comparisons: int
 ) -> tuple[Power, ...]:
-    """Power for all effects by meaning and scatters by source, with so many seeds at hand and marks judged together."""
+    """Power for all effects by meaning and scatters by source, with so many seeds, and comparisons judged together."""
     return tuple(
-        Power(effect, meaning, s, source, draws_needed(s, effect, marks), visible_effect(s, seeds, marks))
+        Power(effect, meaning, s, source, draws_needed(s, effect, comparisons), visible_effect(s, seeds, comparisons))
         for meaning, effect in effects.items()
         for source, s in scatters.items()
     )

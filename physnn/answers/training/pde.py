@@ -15,6 +15,7 @@ from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power
 from physnn.answers.training.forms import form_arrays
 from physnn.errors import InputError
+from physnn.samples.training.pde import PdeRecipe
 from physnn.store.sweep_file import read_sweep
 
 
@@ -60,7 +61,8 @@ def pde_answers(path: Path | str) -> tuple[PdeAnswer, ...]:
 
         diverged = {arm: int((~each).sum()) for arm, each in sound.items()}
         ended = ends("error"), ends("max_error"), ends("loss"), diverged
-        claimed = arm_claims(errors, marks, every=True)
+        # The question is what constants do; all other arms are parts of the answer.
+        claimed = arm_claims(errors, marks, every=True, together=not PdeRecipe.judged_alone)
         found.append(
             PdeAnswer(sweep.recipe["problem"], width, len(arrays["seed"]), marks, *ended, claimed, power_of(claimed))
         )

@@ -20,13 +20,18 @@ def claim_rows(claims: Sequence[Any]) -> list[list[str]]:
     ]
 
 
+def p_header(claims: Sequence[Any]) -> str:
+    """Header of p-values: what is judged together."""
+    return "p, all marks and arms" if claims[0].comparisons > len({c.mark for c in claims}) else "p, all marks"
+
+
 def print_claims(told: Sequence[Any], power: Sequence[Any], what: str = "error") -> None:
     """Print a table of claims and how many seeds would have shown effects, where there are any claims.
 
     ``what`` is judged.
     """
     if rows := claim_rows(told):
-        header = ["arm", "steps", f"log10({what} / raw)", "p, all marks", f"a smaller {what} than raw"]
+        header = ["arm", "steps", f"log10({what} / raw)", p_header(told), f"a smaller {what} than raw"]
         print_table("claims, paired by seed", header, rows)
         print_power(power, f"power after {told[-1].mark:,} steps")
 

@@ -9,7 +9,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, planned, resolve_device
 from physnn.cli.output import print_json, print_power, print_table
-from physnn.cli.training.printed import claim_rows, print_core_hours
+from physnn.cli.training.printed import claim_rows, p_header, print_core_hours
 
 
 @click.command(
@@ -93,7 +93,13 @@ def print_sentiment(call: Call) -> None:
     if told := claim_rows(answer.claims):
         print_table(
             "claims, paired by seed, on these reviews",
-            ["arm", "steps", "wrong answers less those of none (points)", "p, all marks", "fewer wrong than none"],
+            [
+                "arm",
+                "steps",
+                "wrong answers less those of none (points)",
+                p_header(answer.claims),
+                "fewer wrong than none",
+            ],
             told,
         )
         print_power(answer.power, f"power after {answer.marks[-1]:,} steps")

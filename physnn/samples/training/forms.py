@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
-from physnn.analysis.statistics.claims import EFFECTS
+from physnn.analysis.statistics.claims import EFFECTS, ONLY_CONTROLS
 from physnn.analysis.statistics.power import Power, power_table
 from physnn.networks.forms import Trainee, train_to_marks
 from physnn.samples.base import Growth, Recipe, more
@@ -33,6 +33,8 @@ class FormTraining(Recipe):
     """Sizes of effects by meaning, in the unit of the claims."""
     pilots: ClassVar[Mapping[str, float]] = {}
     """Standard deviations of paired differences of single seeds by what they were seen in."""
+    judged_alone: ClassVar[bool] = False
+    """Whether every arm is judged by itself."""
 
     arms: tuple[str, ...]
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = Field(
@@ -58,7 +60,12 @@ class FormTraining(Recipe):
 
     def power(self) -> tuple[Power, ...]:
         """Seeds that show the effects, before there are data: with the scatter that pilots or bounds say."""
-        return power_table(self.effects, self.pilots, len(self.seeds), len(self.marks()))
+        return power_table(self.effects, self.pilots, len(self.seeds), self.comparisons())
+
+    def comparisons(self) -> int:
+        """How many differences are judged together: at every mark, of one arm or of all that may be."""
+        judged = sum(arm not in ONLY_CONTROLS for arm in self.arms) - 1
+        return len(self.marks()) * (1 if self.judged_alone else max(1, judged))
 
     def marks_of(self, arm: str) -> tuple[int, ...]:
         """Steps of an arm at the marks, where it takes others."""

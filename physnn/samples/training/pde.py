@@ -46,6 +46,7 @@ class PdeRecipe(FormTraining):
     grows: ClassVar[Mapping[str, Growth]] = {"arms": more, "seeds": more, "width": more}
     located: ClassVar[tuple[str, ...]] = ("reference",)
     first_mark: ClassVar[int] = 100
+    judged_alone: ClassVar[bool] = True
     pilots: ClassVar[Mapping[str, float]] = {"Burgers, 1,000 steps": 0.02, "five dimensions, 1,000 steps": 0.25}
 
     kind: Literal["train-pde"] = "train-pde"

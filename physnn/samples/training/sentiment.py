@@ -115,7 +115,7 @@ class SentimentRecipe(FormTraining):
     def power(self) -> tuple[Power, ...]:
         """Seeds that show the effects, in percentage points, if mistakes of networks are independent of each other."""
         scatter = 100 * binomial_scatter(PAPER_SHARE, self.test or 1)
-        return power_table(self.effects, {BOUND: scatter}, len(self.seeds), len(self.marks()))
+        return power_table(self.effects, {BOUND: scatter}, len(self.seeds), self.comparisons())
 
 
 class SentimentSample(FormSample):

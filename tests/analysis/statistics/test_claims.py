@@ -63,6 +63,38 @@ def test_chance_is_claimed_no_more_often_than_it_says():
     assert 1 <= alarms <= 20, "5 % of 200, and not never"
 
 
+def test_chance_is_claimed_in_a_whole_table_no_more_often_than_it_says():
+    alone, together, trials = 0, 0, 100
+    for k in range(trials):
+        # Five arms share a baseline, so that their differences are no independent draws.
+        errors = planted(6, f"table {k}", scatter=0.1, raw=0, **dict.fromkeys("abcde", 0))
+        for together_too in (False, True):
+            told = arm_claims(errors, MARKS, together=together_too)
+            alarm = any(c.verdict in ("confirmed", "refuted") for c in told)
+            alone, together = alone + (alarm and not together_too), together + (alarm and together_too)
+    # 5 % of 100, with a deviation of 2.2; arms that are judged by themselves give about 21 %.
+    assert 1 <= together <= 11 < 12 <= alone, (together, alone)
+
+
+def test_holm_counts_what_is_left():
+    errors = planted(8, "holm", scatter=0.02, raw=0, better=-1, weak=-0.08, same=0)
+    told = arm_claims(errors, MARKS)
+    plain = {(c.form, c.mark): c for c in arm_claims(errors, MARKS, together=False)}
+    logs = {form: np.log10(each) for form, each in errors.items()}
+    p = np.sort(
+        [
+            paired_difference(logs[c.form][:, MARKS.index(c.mark)], logs["raw"][:, MARKS.index(c.mark)]).p_value
+            for c in told
+        ]
+    )
+    steps = np.minimum(1, np.maximum.accumulate(p * np.arange(9, 0, -1)))
+    assert np.allclose(np.sort([c.p_value for c in told]), steps) and {c.comparisons for c in told} == {9}
+    assert {c.comparisons for c in plain.values()} == {3}
+    assert [c.verdict for c in told if c.form == "better"] == ["confirmed"] * 3
+    # Each form by itself, p-values are what `claims` gives.
+    assert [plain["weak", m] for m in MARKS] == list(claims(errors, MARKS, "weak", "raw"))
+
+
 def test_what_matters_is_called_absent_no_more_often_than_it_says():
     """Where all differences are what matters the far ends of 5 % / 3 lie below it at each mark in 1 / 2 of that."""
     false, alone, trials = 0, 0, 600
@@ -90,10 +122,10 @@ def test_forms_that_are_one_differ_by_nothing():
 
 def test_an_arm_that_diverges_takes_no_seeds_from_others():
     errors = planted(12, "diverged", raw=0.0, other=-0.3, law=0.0, expanded=-0.3, bias10=0.0)
-    whole = {(c.form, c.mark): c for c in arm_claims(errors, MARKS)}
+    whole = {(c.form, c.mark): c for c in arm_claims(errors, MARKS, together=False)}
     errors["bias10"][:] = np.nan
     errors["law"][0] = np.inf
-    found = {(c.form, c.mark): c for c in arm_claims(errors, MARKS)}
+    found = {(c.form, c.mark): c for c in arm_claims(errors, MARKS, together=False)}
     assert {form for form, _ in found} == {"other", "expanded"}, "of an arm without sound seeds nothing is claimed"
     assert all(found["other", mark] == whole["other", mark] for mark in MARKS)
     assert [found["expanded", mark].left_out for mark in MARKS] == [1, 1, 1], "its control has one seed less"
