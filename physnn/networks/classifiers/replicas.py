@@ -85,7 +85,7 @@ class ClassifierRecipe(BaseModel):
                         f"images of side {problem.raw_side} leave no place to pool to; take larger ones or --no-pooled"
                     )
                 return kind(problem.channels, problem.side, len(problem.classes), problem.raw_side // 4)
-            if self.network.endswith("_tied"):
+            if self.network.endswith(("_tied", "_fields")):
                 raise InputError(f"{self.network} has no pooling to as many weights; train it with --no-pooled")
         return build(self.network, problem.channels, problem.side, len(problem.classes))
 

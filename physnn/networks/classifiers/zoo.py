@@ -3,7 +3,7 @@
 Source: "Symmetry breaking in neural network optimization: insights from input dimension expansion", section 6.6, which
 leaves widths open; here they are those of `SimpleCNN`.  The ``flip`` and ``rotation`` networks of that source show
 transformed images while they train; ``flip_tied``, ``rotation_tied`` and ``quarter_tied`` are invariant by
-construction.
+construction, as are ``d4_fields`` and ``d4_mixed_fields``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from torch.nn import functional
 from physnn.errors import InputError
 from physnn.networks.classifiers.deep import check_images, mobilenet, resnet18
 from physnn.networks.classifiers.equivariant import SymmetryGroup, TiedCNN, act
+from physnn.networks.symmetry.cnn import FieldCNN
+from physnn.networks.symmetry.layers import FieldConv
 
 
 class SimpleCNN(nn.Module):
@@ -129,6 +131,8 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "flip_tied": partial(TiedCNN, group="flip"),
     "rotation_tied": partial(TiedCNN, group="rotation"),
     "quarter_tied": partial(TiedCNN, group="quarter"),
+    "d4_fields": partial(FieldCNN, point="d4"),
+    "d4_mixed_fields": partial(FieldCNN, point="d4", mixed=True),
     "resnet18": resnet18,
     "mobilenet": mobilenet,
 }
@@ -152,6 +156,8 @@ def initialise(network: nn.Module, generator: np.random.Generator) -> None:
         for layer in network.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.reset_parameters()
+            elif isinstance(layer, FieldConv):
+                layer.draw(generator)
             elif isinstance(layer, nn.Conv2d | nn.Linear):
                 bound = 1 / math.sqrt(math.prod(layer.weight.shape[1:]))
                 for values in (layer.weight, layer.bias):

@@ -8,9 +8,11 @@ from torch.nn import functional
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.models.groups.representations import PointGroup
 from physnn.networks.classifiers.deep import BOTTLENECKS
 from physnn.networks.classifiers.equivariant import act
 from physnn.networks.classifiers.zoo import NETWORKS, BatchNormCNN, SimpleCNN, build, count_weights, initialise
+from physnn.networks.symmetry.cnn import MIXED
 
 SMALL = [name for name in NETWORKS if name not in ("resnet18", "mobilenet")]
 DRAWS = ("dropout", True)
@@ -56,11 +58,30 @@ def mobilenet_weights(channels: int) -> int:
     return total + inputs * 256 + 2 * 256 + 256 * 10 + 10
 
 
+def mixed_weights(channels: int, side: int) -> int:
+    """Coefficients by characters: offsets that an element of D4 leaves alone, times the traces of both fields."""
+    point = PointGroup("d4")
+    mixed = sum(point.representation(name).character for name in MIXED)
+
+    def maps(first: np.ndarray, second: np.ndarray, side: int) -> int:
+        odd = side % 2
+        # 1, three turns, and reflections of columns, of diagonals, of rows, of diagonals.
+        still = np.array([side**2, odd, odd, odd, side * odd, side, side * odd, side])
+        return int((first * second * still).sum()) // 8
+
+    places, plain = side // 4, np.ones(8, int) * channels
+    layers = maps(plain, 2 * mixed, 3) + maps(2 * mixed, 4 * mixed, 3) + maps(4 * mixed, 8 * mixed, places)
+    # Constants are those of trivial fields; a hidden layer of 8 times 6 fields gives 48 numbers.
+    return layers + 2 + 4 + 8 + 48 * 10 + 10
+
+
 COUNTS = {
     "batchnorm": lambda channels, side: simple_weights(channels, side) + 16 + 32,
     "flip_tied": lambda channels, side: simple_weights(channels, side, 2),
     "rotation_tied": lambda channels, side: simple_weights(channels, side, 2),
     "quarter_tied": lambda channels, side: simple_weights(channels, side, 4),
+    "d4_fields": lambda channels, side: simple_weights(channels, side, 8),
+    "d4_mixed_fields": mixed_weights,
     "resnet18": lambda channels, side: resnet_weights(channels),
     "mobilenet": lambda channels, side: mobilenet_weights(channels),
 }

@@ -1,0 +1,1 @@
+"""Groups as data: tables, representations, and the linear maps that commute with them."""
