@@ -29,7 +29,8 @@ STREAMS = {
     "(colour, image, sample)",
     "chain": "start and moves of a Markov chain: (model, q, coupling, field, algorithm, L, T, chain), of a ladder "
     "(..., tempering, L, every T, chain); of unit vectors: "
-    "(vectors, order or seam, model, ..., L, T); runs of percolation: (percolation, L, series)",
+    "(vectors, order or seam, model, ..., L, T); runs of percolation: (percolation, L, series); world lines: "
+    "(path-integral, model, dimension, open, beta, L, h, chain)",
     "oscillators": "natural frequencies, first phases and noise of oscillators: (realisation, N, series, bin); "
     "(noise, N, series, bin, K)",
     "ties": "colours of blocks in which several are equally frequent, and permuted sites: (L, T, chain)",
