@@ -25,6 +25,7 @@ from physnn.samples.memory.recipe import MemorySweep, absolute
 from physnn.samples.named import canonical_words, identity, load_model
 from physnn.samples.noise.recipe import NoiseSweep, bundled_names, noise_values
 from physnn.samples.percolation.recipe import PercolationSweep
+from physnn.samples.quantum.reference_recipe import PathIntegral
 from physnn.samples.shards import parse_shard
 from physnn.samples.temperature.own_model import own_model, tables_of
 from physnn.samples.temperature.recipe import TemperatureSweep
@@ -38,6 +39,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "temperature": TemperatureSweep,
     "percolation": PercolationSweep,
     "coupling": CouplingSweep,
+    "path-integral": PathIntegral,
     "equilibrium": EquilibriumSweep,
     "memory": MemorySweep,
 }
@@ -86,7 +88,7 @@ def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settin
 
     Parameters
     ----------
-    kind : {"noise", "temperature", "percolation", "coupling", "equilibrium", "memory"}
+    kind : {"noise", "temperature", "percolation", "coupling", "path-integral", "equilibrium", "memory"}
         What is swept; or any other kind of `physnn.samples.kinds.KINDS`.
     out : path, optional
         File whose settings stand where others are not given, with ``extend``; but a ``module``, whose code will run,
@@ -148,7 +150,7 @@ def sweep(kind: str, /, *, out: str | Path | None = None, **settings: Any) -> xa
 
     Parameters
     ----------
-    kind : {"noise", "temperature", "percolation", "coupling", "equilibrium", "memory"}
+    kind : {"noise", "temperature", "percolation", "coupling", "path-integral", "equilibrium", "memory"}
         What is swept; or any other kind of `physnn.samples.kinds.KINDS`.
     out : path, optional
         Sweep file to write, continue or extend; without it nothing is kept on the disk.

@@ -21,7 +21,11 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """Markers, one for each colour."""
 DPI = 160
 """Pixels per inch of figures."""
-AXIS_LABELS = {"eta": r"noise strength $\eta$ (Langevin, dimensionless)", "T": r"temperature $T$ ($J = k_B = 1$)"}
+AXIS_LABELS = {
+    "eta": r"noise strength $\eta$ (Langevin, dimensionless)",
+    "T": r"temperature $T$ ($J = k_B = 1$)",
+    "h": r"transverse field $h$ ($J$)",
+}
 """Labels of axes by control parameter."""
 
 

@@ -17,6 +17,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "temperature": "physnn.samples.temperature.work:TemperatureSample",
     "percolation": "physnn.samples.percolation.work:PercolationSample",
     "coupling": "physnn.samples.coupling.work:CouplingSample",
+    "path-integral": "physnn.samples.quantum.reference:PathIntegralSample",
     "equilibrium": "physnn.samples.equilibrium.work:EquilibriumSample",
     "memory": "physnn.samples.memory.work:MemorySample",
     "seam": "physnn.samples.seam:SeamSample",

@@ -73,6 +73,23 @@ OBSERVABLES: dict[str, Observable] = {
         scale=lambda L, x: np.full_like(x, 1 / (2 * L * np.sin(np.pi / L))),
         thermal=True,
     ),
+    "binder_time": Observable(
+        ("m_time2", "m_time4"), _same, lambda m2, m4: 1 - m4 / (3 * m2**2), "U4 of the mean over imaginary time"
+    ),
+    "xi_time": Observable(
+        ("m_time2", "s_time"),
+        _same,
+        lambda m2, s: np.sqrt(m2 / s - 1) / (2 * np.pi),
+        "correlation length along imaginary time over beta",
+    ),
+    "xi_space": Observable(
+        ("m_time2", "s_space"),
+        _same,
+        lambda m2, s: np.sqrt(m2 / s - 1),
+        "correlation length xi / L at frequency 0",
+        scale=lambda L, x: np.full_like(x, 1 / (2 * L * np.sin(np.pi / L))),
+    ),
+    "sigma_x": Observable(("sigma_x",), _same, lambda y: y, "<sigma^x> per site", dimensionless=False),
     "helicity": Observable(
         ("stiffness", "current_sq"),
         _same,
