@@ -28,11 +28,11 @@ from physnn.samples.sample import Results, Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.store.hdf5 import Variable
 
-BLOCK_SECONDS = 0.5
+MOVE_SECONDS = 0.5
 """How long a block of measurements should take: a run that is told to stop waits little longer."""
 BYTES_OF_A_CUT = 60.0
 """Memory of an interval with what is added up of it, and of a kink with its copy in a checkpoint."""
-CUTS = 2.0
+CUTS_OF_A_LINE = 2.0
 """Cuts of a world line at most, in h beta: those that are drawn, and kinks."""
 
 
@@ -62,7 +62,7 @@ class PathIntegralSample(Sample):
         found["state_spins"] = Measured("s^z", "1", "state: spins at imaginary time 0", (*chain, "site"), width=1.0)
         found["state_offsets"] = Measured("", "", "state: first kink of every site", (*chain, "line"))
         at = "state: imaginary times of the kinks, site by site; 0 behind the last one"
-        cuts = CUTS * model.N * self.recipe.inverse_temperature(size) * max(self.recipe.fields(size))
+        cuts = CUTS_OF_A_LINE * model.N * self.recipe.inverse_temperature(size) * max(self.recipe.fields(size))
         width = 8.0 * max(1.0, cuts)  # an axis whose length is that of the longest chain
         found["state_kinks"] = Measured("t", "1/J", at, (*chain, "kink"), width=width)
         found["state_generator"] = Measured("", "", "state generator of the chain", (*chain, "word"))
@@ -72,7 +72,7 @@ class PathIntegralSample(Sample):
         """Memory of a chain, and what its updates and measurements visit."""
         recipe = self.recipe
         model, beta = recipe.model_at(size, at["h"]), recipe.inverse_temperature(size)
-        cuts = CUTS * model.N * (1 + beta * at["h"])
+        cuts = CUTS_OF_A_LINE * model.N * (1 + beta * at["h"])
         visits = cuts * (1 + len(model.terms.bonds) / model.N)
         columns = 2 * 8.0 * len(world_columns(model)) * recipe.sweeps
         return Resources(BYTES_OF_A_CUT * cuts + 300.0 * model.N + columns, visits * self._updates())
@@ -107,7 +107,7 @@ class PathIntegralSample(Sample):
             checkpoint.note(updates / self._updates())
             if updates < self._updates() and checkpoint.due():
                 checkpoint.save(_arrays(columns, blocks, state) | {"state_updates": np.array(updates)})
-            block = max(1, int(count * min(4.0, BLOCK_SECONDS / max(time.perf_counter() - began, 1e-6))))
+            block = max(1, int(count * min(4.0, MOVE_SECONDS / max(time.perf_counter() - began, 1e-6))))
         return _arrays(columns, blocks, state)
 
     def assemble(self, size: int, results: Results) -> dict[str, Variable]:

@@ -12,9 +12,9 @@ from physnn.errors import InputError
 from physnn.models.quantum import QuantumModel
 from physnn.samples.base import Growth, Recipe, longer, more, most
 
-MIDDLE = {1: 1.0, 2: 3.044}
+MIDDLE_FIELD = {1: 1.0, 2: 3.044}
 """Middle of the default fields by dimension: h_c of chains, and of the square lattice to three places."""
-NARROWING = {1: 1.0, 2: 1.5874}
+ONE_OVER_NU = {1: 1.0, 2: 1.5874}
 """Power of L by which the default window narrows, 1/nu by dimension."""
 ASPECTS = {1: 6.0, 2: 2.0}
 """Default beta over L in 1/J by dimension: at h_c the state above the ground state has a weight of 1e-4 to 3e-4.
@@ -82,8 +82,8 @@ class PathIntegral(Recipe):
         if self.h is not None:
             return self.h
         u = np.linspace(-self.window, self.window, self.points)
-        middle = MIDDLE[self.dimension]
-        return tuple(float(f"{h:.12g}") for h in middle * (1 + u / L ** NARROWING[self.dimension]))
+        middle = MIDDLE_FIELD[self.dimension]
+        return tuple(float(f"{h:.12g}") for h in middle * (1 + u / L ** ONE_OVER_NU[self.dimension]))
 
     def inverse_temperature(self, L: int) -> float:
         """Return beta of one size, in 1/J."""

@@ -52,7 +52,7 @@ def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
     settings = SMALL | {"L": (4,), "h": (1.0,), "chains": 1, "dimension": 2, "open": True}
     run(tmp_path / "whole.h5", **settings)
     monkeypatch.setattr(stopping, "CHECKPOINT", -1.0)
-    monkeypatch.setattr(reference, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(reference, "MOVE_SECONDS", 0.0)
     calls = interrupt(monkeypatch, reference, "move_lines", 4)
     rerun(lambda: run(tmp_path / "cut.h5", **settings))
     assert 25 < calls[0] < 40, "what was done is not done again"
