@@ -20,6 +20,7 @@ import numpy as np
 
 import physnn
 from physnn import api
+from physnn.analysis.verdict.fit import Fit
 from physnn.answers.fit import curves
 from physnn.figures.style import errorbar, new_figure, save
 from physnn.samples import files
@@ -47,7 +48,7 @@ def measure(folder: Path, jobs: int = 1) -> None:
         print(f"{out}: {count} tasks", flush=True)
 
 
-def fits(folder: Path, name: str) -> dict[str, physnn.Fit]:
+def fits(folder: Path, name: str) -> dict[str, Fit]:
     """Fits of every observable; prints them beside what is known."""
     h_c, error, inverse_nu = EXACT[name]
     found = {}
@@ -83,7 +84,7 @@ def dynamic_exponent(folder: Path, name: str) -> None:
         print(f"  L = {L[k]:.0f}, {L[k + 1]:.0f}: z = {1 - drift / slope[k]:.4f} +- {error / abs(slope[k]):.4f}")
 
 
-def draw(found: dict[str, dict[str, physnn.Fit]]) -> None:
+def draw(found: dict[str, dict[str, Fit]]) -> None:
     """Draw U4 and xi_t / beta of chains and square lattices against the field."""
     figure = new_figure(9, 6.4)
     axes = figure.subplots(2, 2, sharex="col")
