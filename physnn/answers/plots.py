@@ -189,7 +189,8 @@ def plot_machines(path: Path, out: Path | None = None, data: Path | None = None,
         (one.name, one.deviation, float(np.hypot(one.machine.error, one.data.error)) / abs(one.data.value))
         for one in answer.observables
     ]
-    title = f"L = {L}, T = {answer.T:.4g}, hidden units {'-'.join(map(str, sweep.recipe['hidden']))}"
+    layers = [str(group[name].shape[-1]) for name in sorted(group) if name.startswith("hidden_bias")]
+    title = f"L = {L}, T = {answer.T:.4g}, hidden units {'-'.join(layers)}"
     return save(machines_figure(arrays, title, colours, rows), out or path.with_suffix(".png"))
 
 

@@ -169,10 +169,12 @@ def unit_states(units: int, low: float) -> np.ndarray:
     return np.where(bits == 1, np.float32(1), np.float32(low))
 
 
-def pair_machine(pairs: np.ndarray, sites: int, coupling: float) -> Machine:
-    """Machine whose visible units are an Ising model: each pair of sites has a hidden unit of its own.
+def pair_machine(pairs: np.ndarray, sites: int, coupling: float, colours: int = 2) -> Machine:
+    """Machine whose visible units are an Ising or a Potts model: each pair of sites has hidden units of its own.
 
-    ``sum_h exp(w h (s + s'))`` is proportional to ``exp(K s s')`` where ``cosh(2 w) = exp(2 K)``.
+    ``sum_h exp(w h (s + s'))`` is proportional to ``exp(K s s')`` where ``cosh(2 w) = exp(2 K)``.  Of more colours a
+    pair has one unit for each, with the field ``w (n - 1)`` where n of both sites have that colour; the product of
+    their sums is proportional to ``exp(K)`` for like sites where ``cosh(w) = exp(K / 2)``.
 
     Parameters
     ----------
@@ -182,8 +184,16 @@ def pair_machine(pairs: np.ndarray, sites: int, coupling: float) -> Machine:
         Number of sites.
     coupling : float
         K = J/T, positive; dimensionless.
+    colours : int
+        Colours of a site.
     """
-    weights = np.zeros((sites, len(pairs)))
-    w = 0.5 * math.acosh(math.exp(2 * coupling))
-    np.add.at(weights, (pairs.T, np.arange(len(pairs))), w)
-    return Machine(weights, np.zeros(sites), np.zeros(len(pairs)))
+    if colours == 2:
+        weights = np.zeros((sites, len(pairs)))
+        w = 0.5 * math.acosh(math.exp(2 * coupling))
+        np.add.at(weights, (pairs.T, np.arange(len(pairs))), w)
+        return Machine(weights, np.zeros(sites), np.zeros(len(pairs)))
+    wide, w = np.zeros((sites, colours, len(pairs), colours)), math.acosh(math.exp(coupling / 2))
+    for a in range(colours):
+        np.add.at(wide[:, a, :, a], (pairs.T, np.arange(len(pairs))), w)
+    visible, hidden = sites * colours, len(pairs) * colours
+    return Machine(wide.reshape(visible, hidden), np.zeros(visible), np.full(hidden, -w), -1.0, colours)

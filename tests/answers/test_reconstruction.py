@@ -7,15 +7,12 @@ import pytest
 
 from physnn import rng
 from physnn.analysis.renormalization.decay import decay_length
-from physnn.answers.training.reconstruction import (
-    fixed_point,
-    ising_thermometer,
-    machine_claims,
-    reference_configurations,
-)
+from physnn.answers.training.reconstruction import fixed_point, machine_claims
+from physnn.answers.training.references import reference_configurations, reference_thermometer, scaled_temperature
 from physnn.errors import InputError
 from physnn.models import Ising
 from physnn.models.boltzmann import Machine, pair_machine
+from physnn.models.lattice import Potts
 from physnn.networks.boltzmann.spectrum import kernel_spectrum
 
 CRITICAL = Ising().critical_temperature
@@ -51,7 +48,7 @@ def claims_of(machine: Machine, thermometer, starts) -> dict[str, str]:
 
 
 def test_a_planted_machine_lands_at_its_temperature_and_magnetisation_alone_does_not():
-    thermometer = ising_thermometer(4, 0, 600)
+    thermometer = reference_thermometer(4, 0, 600)
     starts = [reference_configurations(4, T, 400, 1) for T in (1.5, 5.0)]
     planted = claims_of(pair_machine(torus_pairs(4), 16, 1 / CRITICAL), thermometer, starts)
     assert planted["it lies at T_c"] == "within errors" and planted["it is a thermal state"].startswith("not excluded")
@@ -63,6 +60,24 @@ def test_a_planted_machine_lands_at_its_temperature_and_magnetisation_alone_does
     assert not reading.thermal
     assert claims_of(null, thermometer, starts)["it lies at T_c"] == "no"
     assert planted["it is critical"].startswith("no")
+
+
+@pytest.mark.slow
+def test_a_planted_potts_machine_lands_at_its_temperature():
+    model, pairs = Potts(3), torus_pairs(4)
+    T, thermometer = model.critical_temperature, reference_thermometer(4, 0, 1500, model)
+    starts = [reference_configurations(4, scaled_temperature(model, t), 400, 1, model) for t in (1.5, 5.0)]
+
+    def claims(machine: Machine) -> dict[str, str]:
+        _, reading, together = fixed_point(machine, starts, thermometer, 2, model=model)
+        return machine_claims([reading.energy, reading.likely], [reading], together, None, None, T)
+
+    assert claims(pair_machine(pairs, 16, 1 / T, 3))["it lies at T_c"] == "within errors"
+    warmer = claims(pair_machine(pairs, 16, 1 / (1.2 * T), 3))
+    assert warmer["it lies at T_c"] == "no" and warmer["it is a thermal state"].startswith("not excluded")
+    # The control: with bonds to the next sites but one alone there is no such two-point function.
+    far = np.stack([pairs[:, 0], pairs[::-1, 1]], axis=1)
+    assert claims(pair_machine(far, 16, 1 / T, 3))["it is a thermal state"].startswith("no")
 
 
 def test_the_decay_length_of_planted_correlations_is_found():

@@ -59,11 +59,21 @@ class TwoThermometers:
         Two-point function at each.
     function_error : ndarray, shape (n, distances)
         Its errors.
+    energy_error : ndarray, optional
+        Errors of the energies, shape (n,).
     """
 
-    def __init__(self, T: np.ndarray, energy: np.ndarray, function: np.ndarray, function_error: np.ndarray) -> None:
+    def __init__(
+        self,
+        T: np.ndarray,
+        energy: np.ndarray,
+        function: np.ndarray,
+        function_error: np.ndarray,
+        energy_error: np.ndarray | None = None,
+    ) -> None:
         self.T = np.linspace(T[0], T[-1], FINE)
         self.energy = interpolate.PchipInterpolator(T, energy)
+        self.energy_noise = interpolate.PchipInterpolator(T, np.zeros_like(T) if energy_error is None else energy_error)
         smooth = [
             interpolate.make_smoothing_spline(T, y, w=1 / np.maximum(error, 1e-4) ** 2)
             for y, error in zip(function.T, function_error.T, strict=True)
@@ -80,6 +90,7 @@ class TwoThermometers:
             t = float(optimize.brentq(lambda x: float(self.energy(x)) - mean, low, high))
         else:
             t = float(low if mean <= self.energy(low) else high)
+        error = math.hypot(error, float(self.energy_noise(t)))
         by_energy = Estimate(t, error / max(abs(float(self.energy.derivative()(t))), 1e-9))
         covariance = np.atleast_2d(np.cov(function.T)) / n + np.diag(self.noise**2)
         values, vectors = np.linalg.eigh(covariance)

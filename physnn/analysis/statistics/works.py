@@ -19,6 +19,10 @@ FEW_RUNS = 20.0
 """Effective number of runs below which their error is not known."""
 
 
+NO_OVERLAP = 1e-6
+"""Overlap of both directions, in runs, below which there is none."""
+
+
 @dataclass(frozen=True)
 class Ratio:
     """Logarithm of a ratio of partition functions: from runs forwards, from runs back, and from both together.
@@ -60,6 +64,6 @@ def log_ratio(forward: np.ndarray, reverse: np.ndarray) -> Ratio:
     value = optimize.brentq(excess, *edges, xtol=1e-10)
     spread = special.expit(np.concatenate([forward, reverse]) - value - shift)
     overlap = float((spread * (1 - spread)).sum())  # 0 where no run of one direction is likely in the other
-    variance = (1 / overlap if overlap else math.inf) - 1 / len(forward) - 1 / len(reverse)
+    variance = (1 / overlap if overlap > NO_OVERLAP else math.inf) - 1 / len(forward) - 1 / len(reverse)
     back = Estimate(-behind.value, behind.error)
     return Ratio(ahead, back, Estimate(float(value), math.sqrt(max(variance, 0.0))))

@@ -27,6 +27,8 @@ TRAINED_OUT = 3.0
 """Errors between chains of the training and others from which the training was out of equilibrium."""
 OFF_TORUS = "G(r) is that of rows and columns as they are stored: on this lattice r is no distance"
 """Remark on data of other lattices than the square torus."""
+WORSE_BY = 2.0
+"""Errors by which a machine is worse than units drawn at random where its training failed."""
 APART = 0.5
 """Difference of two ways to ln Z, in nats, from which they are told apart, where their errors do."""
 COMPARED_NAMES = ("energy", "|m|", "c", "chi")
@@ -66,7 +68,8 @@ class MachineAnswer:
 
     ``log_z`` by way, of the first seed; ``log_likelihood`` of other snapshots than those of the training, and ``kl``,
     NaN where the probabilities of the data are not known; ``overfit`` is the likelihood of the training's snapshots
-    less that of others.  ``remarks`` are what speaks against the numbers.
+    less that of others.  Of stacks the likelihood is a lower bound, and the divergence an upper one: ``bounds``.
+    ``remarks`` are what speaks against the numbers, ``failed`` why the training was no success.
     """
 
     L: int
@@ -79,6 +82,8 @@ class MachineAnswer:
     overfit: Estimate | None
     kl: Estimate | None
     remarks: tuple[str, ...]
+    bounds: bool = False
+    failed: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -153,7 +158,7 @@ def _answers(sweep: SweepFile, other: SweepFile, place: Path) -> Iterator[Machin
             rows = [int(np.argmin(np.abs(data["T"] - one))) for one in wanted]
             if max(abs(data["T"][row] - one) for row, one in zip(rows, wanted, strict=True)) > 1e-9 * max(wanted):
                 raise InputError(f"{place} has no T = {T:g} at L = {L} to compare with")
-            found = _answer(L, float(T), {n: v[k] for n, v in arrays.items() if v.ndim > 1}, data, rows)
+            found = _answer(L, float(T), {n: v[k] if v.ndim > 1 else v for n, v in arrays.items()}, data, rows)
             yield found if torus else replace(found, remarks=(*found.remarks, OFF_TORUS))
 
 
@@ -192,8 +197,40 @@ def _answer(
     if "log_z" in arrays:
         pairs = zip(ESTIMATORS, arrays["log_z"][0], arrays["log_z_error"][0], strict=True)
         log_z = {name: Estimate(float(v), float(e)) for name, v, e in pairs if math.isfinite(v)}
-    remarks = tuple(_remarks(arrays, observables, log_z))
-    return MachineAnswer(L, T, len(own), observables, tuple(functions), log_z, likely, overfit, kl, remarks)
+    failed = tuple(_failures(arrays)) if "log_likelihood" in arrays else ()
+    remarks = (*failed, *_falls(arrays), *_remarks(arrays, observables, log_z))
+    stacked = "weights_2" in arrays
+    each = observables, tuple(functions), log_z, likely, overfit, kl
+    return MachineAnswer(L, T, len(own), *each, remarks, stacked, failed)
+
+
+def _failures(arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """Why trainings were no success: one has left its way, though all its numbers are finite."""
+    sites = int(np.prod(arrays["snapshots"].shape[2:]))
+    blind = -sites * math.log(max(2, arrays["visible_bias"].shape[1] // sites))
+    pairs = zip(arrays["log_likelihood"][:, 1], arrays["log_likelihood_error"][:, 1], strict=True)
+    lost = [value for value, error in pairs if not value + WORSE_BY * error > blind]
+    if lost:
+        yield (
+            f"{len(lost)} of {len(arrays['log_likelihood'])} trainings left their way: machines find snapshots less "
+            f"likely than units drawn at random do ({min(lost):.4g} against {blind:.4g} nats); take a smaller --lr"
+        )
+
+
+def _falls(arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """How far likelihoods fell in the course of the training."""
+    if "mark_log_likelihood" not in arrays:
+        return
+    for seed, (course, errors) in enumerate(
+        zip(arrays["mark_log_likelihood"], arrays["mark_log_likelihood_error"], strict=True)
+    ):
+        best = int(np.argmax(np.where(np.isfinite(errors), course, -np.inf)))
+        fall, error = course[best] - course[-1], math.hypot(errors[best], errors[-1])
+        if fall > max(APART, NOTED * error):
+            yield (
+                f"the likelihood of other snapshots fell by {fall:.2g} nats after {int(arrays['mark'][best])} steps of "
+                f"training {seed}: take fewer --steps, a larger --k or a smaller --lr"
+            )
 
 
 def _remarks(

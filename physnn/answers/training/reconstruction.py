@@ -16,13 +16,18 @@ from physnn.analysis.renormalization.thermometer import Reading, TwoThermometers
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import fields_json
 from physnn.answers.training.boltzmann import machine_file
+from physnn.answers.training.references import (
+    reference_configurations,
+    reference_thermometer,
+    scaled_temperature,
+)
 from physnn.errors import InputError
 from physnn.models import Ising
 from physnn.models.boltzmann import STATES_AT_ONCE, Machine
 from physnn.models.configurations import columns_of_configurations, two_point
+from physnn.models.lattice import Potts
 from physnn.networks.boltzmann.chains import GibbsChains, Tables
 from physnn.networks.boltzmann.spectrum import SPECTRUM_BITS, UpdateSpectrum, kernel_spectrum
-from physnn.samplers import SAMPLERS, advance, start, thermalise
 from physnn.samples.boltzmann.judge import gap, hidden_colours, known_truth
 from physnn.samples.boltzmann.recipe import BoltzmannRecipe
 from physnn.samples.boltzmann.work import machines_of
@@ -32,16 +37,10 @@ FLOW_CHAINS = 400
 """Chains that are followed from each start."""
 FLOW_STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 """Updates after which they are looked at."""
-REFERENCE = tuple(float(f"{T:.4g}") for T in 1 / np.linspace(1 / 7.0, 1 / 1.2, 32)[::-1])
-"""Temperatures of the reference, evenly spaced in 1/T, in units of J / k_B."""
-REFERENCE_SWEEPS = 1500
-"""Configurations of the reference at each."""
 LAYER_CONFIGURATIONS = 4000
 """Configurations whose coarse-grained layers are correlated."""
-STRETCHES_OF_REFERENCE = 30
-"""Stretches of the reference whose means are taken to be independent."""
 COLD_START, HOT_START = 1.5, 5.0
-"""Temperatures of the starts, in units of J / k_B."""
+"""Temperatures of the starts, in units of J / k_B: those of the Ising model."""
 SAME_WITHIN = 3.0
 """Errors within which two temperatures are the same."""
 
@@ -85,27 +84,6 @@ class MachineFlow:
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
         return fields_json(self)
-
-
-def reference_configurations(L: int, T: float, count: int, seed: int) -> np.ndarray:
-    """Configurations of the Ising model on the L x L torus, int8 (count, L, L), by Swendsen-Wang."""
-    sampler, model = SAMPLERS["swendsen-wang"], Ising()
-    state = start(sampler, model, (L, L), T, rng.seed_sequence(seed, "chain", "thermometer", L, T))
-    interval = thermalise(sampler, model, T, state, 100)
-    return advance(sampler, model, T, state, count, 2 * interval, 1).snapshots
-
-
-def ising_thermometer(L: int, seed: int = 0, count: int = REFERENCE_SWEEPS) -> TwoThermometers:
-    """Thermometers of the Ising model on the L x L torus, from ``count`` configurations at each of `REFERENCE`."""
-    energies, functions, errors = [], [], []
-    for T in REFERENCE:
-        seen = reference_configurations(L, T, count, seed)
-        each = two_point(seen, 2)
-        rows = each.reshape(STRETCHES_OF_REFERENCE, -1, each.shape[1]).mean(axis=1)
-        functions.append(rows.mean(axis=0))
-        errors.append(rows.std(axis=0, ddof=1) / math.sqrt(len(rows)))
-        energies.append(float(columns_of_configurations(Ising(), seen)["energy"].mean()))
-    return TwoThermometers(np.array(REFERENCE), np.array(energies), np.array(functions), np.array(errors))
 
 
 def layer_lengths(path: Path | str, seed: int = 0) -> list[tuple[str, int, float, float]]:
@@ -181,17 +159,20 @@ def machine_flows(
     Raises
     ------
     InputError
-        If the file holds something else, or its data are not of an Ising model on the square torus.
+        If the file holds something else, or its data are not of an Ising or Potts model on the square torus.
     """
     sweep = machine_file(path)
     recipe = recipe_from(sweep.recipe, Path(path))
     assert isinstance(recipe, BoltzmannRecipe)
     data = recipe.data_sweep()
-    if data.model != "ising" or not data.on_torus or data.field or data.coupling != 1:
-        raise InputError("the thermometers are those of the Ising model with J = 1 on the square torus: take such data")
+    model = data.model_on(min(sweep.sizes))
+    if not isinstance(model, Ising | Potts) or not data.on_torus or data.field or data.coupling != 1:
+        raise InputError(
+            "the thermometers are those of Ising and Potts models with J = 1 on the square torus: take such data"
+        )
     found = []
     for L, group in sweep.sizes.items():
-        arrays, thermometer = {name: v.values for name, v in group.items()}, ising_thermometer(L, seed)
+        arrays, thermometer = {n: v.values for n, v in group.items()}, reference_thermometer(L, seed, model=model)
         for k, T in enumerate(arrays["T"]):
             machines = [_machine(arrays, k, s, recipe) for s in range(len(recipe.seeds))]
             if random:
@@ -199,56 +180,66 @@ def machine_flows(
                     shuffled_weights(m, rng.seed_sequence(seed, "synthetic", "weights", s))
                     for s, m in enumerate(machines)
                 ]
-            found.append(_flow(machines, L, float(T), recipe, thermometer, seed, spectrum))
+            found.append(_flow(machines, (L, float(T)), recipe, model, thermometer, seed, spectrum))
     return tuple(found)
 
 
 def _machine(arrays: Mapping[str, np.ndarray], k: int, s: int, recipe: BoltzmannRecipe) -> Machine:
     own = {name: v[k, s] for name, v in arrays.items() if name in ("weights", "visible_bias", "hidden_bias")}
-    return machines_of(own, -1.0 if recipe.units == "signs" else 0.0, 2)[0]
+    q = recipe.data_sweep().model_on(2).q
+    return machines_of(own, -1.0 if recipe.units == "signs" else 0.0, q)[0]
 
 
 def _flow(
     machines: Sequence[Machine],
-    L: int,
-    T: float,
+    at: tuple[int, float],
     recipe: BoltzmannRecipe,
+    model: Ising | Potts,
     thermometer: TwoThermometers,
     seed: int,
     spectrum: bool,
 ) -> MachineFlow:
-    starts = [reference_configurations(L, t, FLOW_CHAINS, seed + 1) for t in (COLD_START, HOT_START)]
-    each = [fixed_point(machine, starts, thermometer, seed, (L, T, s)) for s, machine in enumerate(machines)]
+    L, T = at
+    begin = [scaled_temperature(model, t) for t in (COLD_START, HOT_START)]
+    starts = [reference_configurations(L, t, FLOW_CHAINS, seed + 1, model) for t in begin]
+    each = [fixed_point(machine, starts, thermometer, seed, (*at, s), model) for s, machine in enumerate(machines)]
     readings, gaps = [reading for _, reading, _ in each], [apart for _, _, apart in each]
     fixed = [
         mean_over(np.array([getattr(r, name).value for r in readings]), [getattr(r, name).error for r in readings])
         for name in ("energy", "likely")
     ]
     small = max(machines[0].weights.shape) <= SPECTRUM_BITS
-    exact = kernel_spectrum(machines[0]) if spectrum and small else None
+    exact = kernel_spectrum(machines[0]) if spectrum and small and machines[0].colours == 2 else None
     trace = None
-    if not (recipe.mixed or recipe.shuffled):
+    if not (recipe.mixed or recipe.shuffled) and known_truth(recipe.data_sweep(), L, T):
         trace = mean_over(np.array([trace_deviation(m, recipe, L, T, seed) for m in machines]))
-    claims = machine_claims(fixed, readings, max(gaps), exact, trace)
+    claims = machine_claims(fixed, readings, max(gaps), exact, trace, model.critical_temperature)
     cold, hot = each[0][0]
     return MachineFlow(L, T, cold, hot, tuple(readings), fixed[0], fixed[1], max(gaps), exact, trace, claims)
 
 
 def fixed_point(
-    machine: Machine, starts: Sequence[np.ndarray], thermometer: TwoThermometers, seed: int, words: Sequence[Any] = ()
+    machine: Machine,
+    starts: Sequence[np.ndarray],
+    thermometer: TwoThermometers,
+    seed: int,
+    words: Sequence[Any] = (),
+    model: Ising | Potts | None = None,
 ) -> tuple[list[tuple[float, ...]], Reading, float]:
     """Temperatures by energy after `FLOW_STEPS` updates from every start, and those of the last states together.
 
     Parameters
     ----------
     machine : Machine
-        Machine of the Ising model on a torus.
+        Machine of a model on a torus.
     starts : sequence of ndarray
         Two sets of configurations, int8 (n, rows, columns).
     thermometer : TwoThermometers
         TwoThermometers of that size.
     seed, words
         Root seed and words of the moves.
+    model : Ising or Potts, optional
+        The model, the Ising model if none is given.
 
     Returns
     -------
@@ -256,14 +247,19 @@ def fixed_point(
         Temperatures by start, temperatures of the last states, and by how many errors their energies differ.
     """
     seeds = [rng.seed_sequence(seed, "chain", "flow", *words, k) for k in range(len(starts))]
-    each = [_course(machine, start, thermometer, s) for start, s in zip(starts, seeds, strict=True)]
-    energies = [columns_of_configurations(Ising(), last)["energy"] for _, last in each]
-    reading = thermometer.read(np.concatenate(energies), two_point(np.concatenate([last for _, last in each]), 2))
+    own = Ising() if model is None else model
+    each = [_course(machine, start, thermometer, s, own) for start, s in zip(starts, seeds, strict=True)]
+    energies = [columns_of_configurations(own, last)["energy"] for _, last in each]
+    reading = thermometer.read(np.concatenate(energies), two_point(np.concatenate([last for _, last in each]), own.q))
     return [tuple(course) for course, _ in each], reading, abs(gap(energies[0], energies[1]))
 
 
 def _course(
-    machine: Machine, colours: np.ndarray, thermometer: TwoThermometers, seeds: np.random.SeedSequence
+    machine: Machine,
+    colours: np.ndarray,
+    thermometer: TwoThermometers,
+    seeds: np.random.SeedSequence,
+    model: Ising | Potts,
 ) -> tuple[list[float], np.ndarray]:
     """Temperature by energy after `FLOW_STEPS` updates, and the last configurations."""
     tables = Tables.of(machine)
@@ -272,8 +268,8 @@ def _course(
     for step in FLOW_STEPS:
         chains.move(tables, step - done)
         done, last = step, tables.colours_of(chains.visible).reshape(colours.shape)
-        energy = columns_of_configurations(Ising(), last)["energy"]
-        found.append(thermometer.read(energy, two_point(last, 2)).energy.value)
+        energy = columns_of_configurations(model, last)["energy"]
+        found.append(thermometer.read(energy, two_point(last, model.q)).energy.value)
     return found, last
 
 
@@ -296,9 +292,9 @@ def machine_claims(
     together: float,
     exact: UpdateSpectrum | None,
     trace: Estimate | None,
+    critical: float = Ising().critical_temperature,
 ) -> dict[str, str]:
-    """Verdict on every claim."""
-    critical = Ising().critical_temperature
+    """Verdict on every claim, where T_c is the temperature ``critical``."""
     thermal = all(reading.thermal for reading in readings)
     near = all(abs(one.value - critical) < SAME_WITHIN * one.error for one in fixed)
     found = {

@@ -15,7 +15,7 @@ from physnn.errors import InputError
 
 @click.command("rbm", cls=opt.RecipeCommand, recipes=("physnn.samples.boltzmann.recipe:BoltzmannRecipe",))
 @opt.file_options("rbm.h5", "seeds")
-def rbm(**options: Any) -> None:
+def rbm(**options: Any) -> int:
     """Train restricted Boltzmann machines on snapshots of a lattice sweep, and judge what they generate.
 
     \b
@@ -23,9 +23,12 @@ def rbm(**options: Any) -> None:
     physnn train rbm --data ising.h5 --hidden 64 --seeds 0 1
     physnn train rbm --data ising.h5 --hidden 16 --method exact --steps 4000 --out exact.h5
     physnn train rbm --data ising.h5 --hidden 64 16 --out stack.h5
+    physnn train rbm --data ising.h5 --features 2 --lr 0.2 --out shared.h5
 
     There is a machine for every size, temperature and seed.  Energies and magnetisations of what they generate are in
     the file, as those of a sweep: fit reads them, and compare says what they got wrong.
+
+    Exit status 0: done; 3: a training left its way, and its machine is worse than none.
     """
     from physnn import api
     from physnn.samples.boltzmann.recipe import BoltzmannRecipe
@@ -37,23 +40,22 @@ def rbm(**options: Any) -> None:
     if "data" not in settings and not call.extend:
         raise InputError("name the snapshots to train on, as in: --data ising.h5")
     recipe = api.recipe("train-rbm", call.out, call.extend, **settings)
-    if finished("train rbm", recipe, call, "trainings") is not None:
-        print_machines(call)
+    return 0 if finished("train rbm", recipe, call, "trainings") is None else print_machines(call)
 
 
-def print_machines(call: Call) -> None:
-    """Draw and print machines beside their data."""
-    print_compared(call.out, None, None, call.as_json)
+def print_machines(call: Call) -> int:
+    """Draw and print machines beside their data; 0, or 3 where a training has left its way."""
+    return print_compared(call.out, None, None, call.as_json, deviations=False)
 
 
-def print_compared(out: Path, data: Path | None, figure: Path | None, as_json: bool) -> int:
-    """Draw and print machines beside their data or another sweep; 0, or 3 where something deviates."""
+def print_compared(out: Path, data: Path | None, figure: Path | None, as_json: bool, deviations: bool = True) -> int:
+    """Draw and print machines beside their data or another sweep; 0, or 3 where one failed, or something deviates."""
     from physnn.answers.plots import plot_machines
     from physnn.answers.training.boltzmann import machine_answers, machine_rows
 
     answers = machine_answers(out, data)
     drawn = plot_machines(out, figure, data, answers)
-    status = 3 if any(answer.remarks for answer in answers) else 0
+    status = 3 if any(answer.failed or (deviations and answer.remarks) for answer in answers) else 0
     if as_json:
         plain = {"file": str(out), "figure": str(drawn), "machines": [answer.as_json() for answer in answers]}
         print_json(plain | ({"data": str(data)} if data else {}))
@@ -64,7 +66,8 @@ def print_compared(out: Path, data: Path | None, figure: Path | None, as_json: b
         [str(a.L), f"{a.T:.5g}", *("-" if one is None else str(one) for one in (a.log_likelihood, a.overfit, a.kl))]
         for a in answers
     ]
-    print_table("nats", ["L", "T", "ln p of other snapshots", "training - others", "divergence"], rows)
+    least, most = (" (at least)", " (at most)") if any(answer.bounds for answer in answers) else ("", "")
+    print_table("nats", ["L", "T", f"ln p of other snapshots{least}", "training - others", f"divergence{most}"], rows)
     for answer in answers:
         told = ", ".join(f"{name} {value}" for name, value in answer.log_z.items())
         click.echo(f"ln Z at L = {answer.L}, T = {answer.T:.5g}: {told}" if told else "", nl=bool(told))

@@ -19,6 +19,7 @@ import numpy as np
 from physnn import rng
 from physnn.models.boltzmann import Machine, unit_means
 from physnn.networks.boltzmann.chains import GibbsChains, Tables
+from physnn.networks.boltzmann.translations import Translations
 
 NegativePhase = Literal["cd", "pcd", "tap", "exact"]
 BLOCK_OF_STEPS = 100
@@ -74,10 +75,20 @@ class BoltzmannTraining:
         How it is trained.
     key : tuple
         Root seed and words of the random streams.
+    alike : Translations, optional
+        Translations that leave the weights alike.
     """
 
-    def __init__(self, machine: Machine, data: np.ndarray, rule: TrainingRule, key: tuple[Any, ...]) -> None:
-        self.rule, self.data, self.key, self.done = rule, data, key, 0
+    def __init__(
+        self,
+        machine: Machine,
+        data: np.ndarray,
+        rule: TrainingRule,
+        key: tuple[Any, ...],
+        alike: Translations | None = None,
+    ) -> None:
+        self.rule, self.data, self.key, self.alike, self.done = rule, data, key, alike, 0
+        machine = alike.begin(machine) if alike else machine
         self.machine = replace(
             machine,
             weights=machine.weights.astype(np.float32),
@@ -135,9 +146,10 @@ class BoltzmannTraining:
         joint = visible.T @ hidden / np.float32(len(batch))
         mean = visible.mean(axis=0), hidden.mean(axis=0)
         free, free_visible, free_hidden = self._negative(batch)
-        rate = np.float32(self.rule.rate(self.done))
+        rate, alike = np.float32(self.rule.rate(self.done)), self.alike
         if not self.rule.biased:
-            self._move_to(replace(machine, weights=machine.weights + rate * (joint - free)))
+            gradient = alike.weights(joint - free) if alike else joint - free
+            self._move_to(replace(machine, weights=machine.weights + rate * gradient))
             return
         kept = 0.0 if self.done == 0 else 1 - OFFSET_MEMORY
         self.offsets = (
@@ -147,12 +159,15 @@ class BoltzmannTraining:
         mu, nu = (each.astype(np.float32) for each in self.offsets)
         dv, dh = mean[0] - free_visible, mean[1] - free_hidden
         gradient = joint - free - np.outer(dv, nu) - np.outer(mu, dh)
+        visible, hidden = dv - gradient @ nu, dh - mu @ gradient
+        if alike:
+            gradient, visible, hidden = alike.weights(gradient), alike.visible(visible), alike.hidden(hidden)
         self._move_to(
             replace(
                 machine,
                 weights=machine.weights + rate * gradient,
-                visible_bias=machine.visible_bias + rate * (dv - gradient @ nu),
-                hidden_bias=machine.hidden_bias + rate * (dh - mu @ gradient),
+                visible_bias=machine.visible_bias + rate * visible,
+                hidden_bias=machine.hidden_bias + rate * hidden,
             )
         )
 

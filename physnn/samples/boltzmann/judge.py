@@ -35,6 +35,8 @@ ANNEALED = 500
 """Runs of annealed importance sampling."""
 LIKELY = 5000
 """Snapshots whose likelihood is averaged at most: it varies less than partition functions are uncertain."""
+STACK_DRAWS = 100
+"""Draws of the layers of a stack for every snapshot."""
 MARK_BITS = 16
 """Bits of a layer whose states are summed at every mark of a training at most."""
 Truth = Callable[[np.ndarray], np.ndarray]
@@ -153,18 +155,12 @@ def judged_likelihood(
     seeds : numpy.random.SeedSequence
         Seeds of everything random.
     """
-    machine, base, nothing = marks[-1], independent(marks[-1]), Estimate(math.nan, math.nan)
-    generator, begin = rng.generator(rng.child(seeds, 1)), log_partition_of_independent(machine)
-    last = visible[generator.permutation(len(visible))[:ANNEALED]]
-
-    def both_ways(path: list[Machine], number: int) -> tuple[np.ndarray, np.ndarray]:
-        ahead = works(path, random_states(base, ANNEALED, generator), rng.child(seeds, 2, number))
-        return ahead, -works(path[::-1], last, rng.child(seeds, 3, number))[::-1]
-
-    ahead, back = both_ways(list(path_of([base, machine], steps)), 0)
+    machine, nothing = marks[-1], Estimate(math.nan, math.nan)
+    begin, both_ways = log_partition_of_independent(machine), _annealing(machine, visible, seeds)
+    ahead, back = both_ways([], steps, 0)
     heated = log_ratio(ahead.sum(axis=0), back.sum(axis=0))
     per = max(2, steps // len(marks))
-    ahead, back = both_ways(list(path_of([base, *marks], per)), 1)
+    ahead, back = both_ways(marks[:-1], per, 1)
     trained = log_ratio(ahead.sum(axis=0), back.sum(axis=0))
     exact = Estimate(machine.log_partition() - begin, 0.0) if machine.enumerable else nothing
     found = [heated.forward, heated.reverse, heated.both, trained.both, exact]
@@ -185,6 +181,82 @@ def judged_likelihood(
     return arrays | {"kl": np.array(kl.value), "kl_error": np.array(kl.error)}
 
 
+def judged_stack(
+    stack: Sequence[Machine],
+    snapshots: tuple[np.ndarray, np.ndarray],
+    visible: np.ndarray,
+    truth: Truth | None,
+    steps: int,
+    seeds: np.random.SeedSequence,
+) -> dict[str, np.ndarray]:
+    """Partition function of the last layer of a stack, and bounds of likelihoods, by name: as `judged_likelihood`.
+
+    Likelihoods are at least those told, and the divergence is at most that told; see `stack_log_weights`.
+    """
+    last, nothing = stack[-1], Estimate(math.nan, math.nan)
+    begin = log_partition_of_independent(last)
+    ahead, back = _annealing(last, visible, seeds)([], steps, 0)
+    heated = log_ratio(ahead.sum(axis=0), back.sum(axis=0))
+    exact = Estimate(last.log_partition() - begin, 0.0) if last.enumerable else nothing
+    found = [heated.forward, heated.reverse, heated.both, nothing, exact]
+    arrays = _pair("log_z", [begin + each.value for each in found], [each.error for each in found])
+    known, logs = exact if last.enumerable else heated.both, []
+    for k, part in enumerate(snapshots):
+        rows = stack_log_weights(stack, part[:LIKELY], STACK_DRAWS, rng.child(seeds, 4, k))
+        logs.append(np.logaddexp.reduce(rows, axis=0) - math.log(STACK_DRAWS) - begin - known.value)
+    likely = [_mean_with(each, known.error) for each in logs]
+    arrays |= _pair("log_likelihood", [each.value for each in likely], [each.error for each in likely])
+    kl = nothing if truth is None else _mean_with(truth(snapshots[1][:LIKELY]) - logs[1], known.error)
+    return arrays | {"kl": np.array(kl.value), "kl_error": np.array(kl.error)}
+
+
+def stack_log_weights(
+    stack: Sequence[Machine], colours: np.ndarray, draws: int, seeds: np.random.SeedSequence
+) -> np.ndarray:
+    """Logarithms of the weights that draws of all layers give to snapshots, float64 (draws, n).
+
+    Layers are drawn upwards, h from its probability q(h) given the layer below.  The weight is that of all layers in
+    the stack, which generates from its last layer downwards, over q.  Its mean over draws is the probability of the
+    snapshot times the partition function of the last layer; the logarithm of a mean of some draws lies below that on
+    average (G. E. Hinton et al., Neural Comput. 18, 1527 (2006); Y. Burda et al., ICLR 2016).
+
+    Parameters
+    ----------
+    stack : sequence of Machine
+        Layers, the first one has the sites.
+    colours : ndarray of int8, shape (n, sites)
+        Colours of snapshots.
+    draws : int
+        Draws of the layers for each.
+    seeds : numpy.random.SeedSequence
+        Seeds of the draws.
+    """
+    begin, rows = _log_weights(stack[0], colours), []
+    for number in range(draws):
+        total, layer = begin.copy(), colours
+        for k, (below, above) in enumerate(pairwise(stack)):
+            layer = hidden_colours(below, layer, rng.child(seeds, number, k))
+            values = above.values_of(layer).astype(float)
+            total += above.log_weight(values) - below.log_weight_of_hidden(values)
+        rows.append(total)
+    return np.stack(rows)
+
+
+def _annealing(
+    machine: Machine, visible: np.ndarray, seeds: np.random.SeedSequence
+) -> Callable[[Sequence[Machine], int, int], tuple[np.ndarray, np.ndarray]]:
+    """Function of machines on the way, steps and a number: works to a machine from independent units, and back."""
+    base, generator = independent(machine), rng.generator(rng.child(seeds, 1))
+    last = visible[generator.permutation(len(visible))[:ANNEALED]]
+
+    def both_ways(between: Sequence[Machine], steps: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+        path = list(path_of([base, *between, machine], steps))
+        ahead = works(path, random_states(base, ANNEALED, generator), rng.child(seeds, 2, number))
+        return ahead, -works(path[::-1], last, rng.child(seeds, 3, number))[::-1]
+
+    return both_ways
+
+
 def _pair(name: str, values: Sequence[float], errors: Sequence[float]) -> dict[str, np.ndarray]:
     return {name: np.array(values), f"{name}_error": np.array(errors)}
 
@@ -196,9 +268,13 @@ def _log_weights(machine: Machine, colours: np.ndarray) -> np.ndarray:
 
 def _likelihood(machine: Machine, colours: np.ndarray, log_z: float, error: float) -> Estimate:
     """Mean logarithm of the probability of snapshots."""
-    weights = _log_weights(machine, colours)
-    own = float(weights.std(ddof=1)) / math.sqrt(len(weights)) if len(weights) > 1 else math.nan
-    return Estimate(float(weights.mean()) - log_z, math.hypot(own, error))
+    return _mean_with(_log_weights(machine, colours) - log_z, error)
+
+
+def _mean_with(each: np.ndarray, error: float) -> Estimate:
+    """Mean of independent values, with its error and another one that all of them share."""
+    own = float(each.std(ddof=1)) / math.sqrt(len(each)) if len(each) > 1 else math.nan
+    return Estimate(float(each.mean()), math.hypot(own, error))
 
 
 def _divergence(machine: Machine, colours: np.ndarray, truth: Truth, log_z: float, error: float) -> Estimate:
@@ -211,6 +287,4 @@ def _divergence(machine: Machine, colours: np.ndarray, truth: Truth, log_z: floa
         model = logs - np.logaddexp.reduce(logs)
         return Estimate(float((np.exp(true) * (true - model)).sum()), 0.0)
     some = colours[:LIKELY]
-    difference = truth(some) - _log_weights(machine, some) + log_z
-    own = float(difference.std(ddof=1)) / math.sqrt(len(some))
-    return Estimate(float(difference.mean()), math.hypot(own, error))
+    return _mean_with(truth(some) - _log_weights(machine, some) + log_z, error)

@@ -22,6 +22,8 @@ SAME_TEMPERATURE = 1e-9
 """Relative difference of temperatures that are one."""
 FEWEST_SNAPSHOTS = 20
 """Snapshots of a size and temperature below which errors are not known."""
+MOST_HIDDEN = 4096
+"""Hidden units of a layer at most."""
 MARKS_PER_DECADE = (1, 2, 5)
 """Marks of a decade of steps."""
 
@@ -50,8 +52,14 @@ class BoltzmannRecipe(Recipe):
         default=None, description="Temperatures to train on [default: those of the data]."
     )
     mixed: bool = Field(default=False, description="One machine for all temperatures together.")
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)] = Field(
-        default=(64,), examples=["64 16"], description="Hidden units; several make a stack, trained layer by layer."
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=MOST_HIDDEN)], ...], Field(min_length=1, max_length=8)] = (
+        Field(
+            default=(64,), examples=["64 16"], description="Hidden units; several make a stack, trained layer by layer."
+        )
+    )
+    features: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None,
+        description="Hidden units at every site, with the same weights at all sites of a torus; in place of --hidden.",
     )
     method: Literal["cd", "pcd", "tap", "exact"] = Field(
         default="pcd",
@@ -103,6 +111,10 @@ class BoltzmannRecipe(Recipe):
         """Temperatures of the machines of a resolved recipe: of mixed ones the mean."""
         assert self.T is not None
         return (sum(self.T) / len(self.T),) if self.mixed else self.T
+
+    def layers(self, size: int) -> tuple[int, ...]:
+        """Hidden units of every layer of a machine of one size."""
+        return self.hidden if self.features is None else (self.features * math.prod(self.data_sweep().shape(size)),)
 
     def data_sweep(self) -> TemperatureSweep:
         """Recipe of the data."""
@@ -164,10 +176,26 @@ class BoltzmannRecipe(Recipe):
             raise InputError("the mean fields of tap are those of units -1 and 1; take --method pcd")
         if self.last_lr > self.lr:
             raise InputError(f"the learning rate falls from --lr {self.lr:g}; take a --last-lr below it")
-        bits = min(math.prod(data.shape(max(self.L))) * math.log2(q), max(self.hidden))
+        if self.features is not None:
+            self._check_features(data)
+        bits = min(math.prod(data.shape(max(self.L))) * math.log2(q), max(self.layers(max(self.L))))
         if self.method == "exact" and bits > MOST_STATES:
             raise InputError(
                 f"exact gradients need a layer of at most {MOST_STATES} bits, and the smaller one has {bits:g}"
             )
         if len(self.hidden) > 1 and q > 2:
             raise InputError("layers are stacked on units of two values: give one number with --hidden")
+
+    def _check_features(self, data: TemperatureSweep) -> None:
+        """Raise InputError where weights cannot be the same at all sites."""
+        assert self.L is not None
+        if self.hidden != type(self).model_fields["hidden"].default:
+            raise InputError("give either --hidden, or --features, whose hidden units are so many at every site")
+        if not data.on_torus:
+            raise InputError(
+                "weights are the same at all sites of the square torus alone: give --hidden on other lattices"
+            )
+        if (units := self.layers(max(self.L))[0]) > MOST_HIDDEN:
+            raise InputError(
+                f"{self.features} features make {units} hidden units at L = {max(self.L)}; {MOST_HIDDEN} are the most"
+            )

@@ -20,6 +20,7 @@ from physnn.models.configurations import columns_of_configurations, two_point, t
 from physnn.models.tabulated import Tabulated
 from physnn.networks.boltzmann.chains import Tables
 from physnn.networks.boltzmann.divergence import BLOCK_OF_STEPS, BoltzmannTraining, TrainingRule, untrained_machine
+from physnn.networks.boltzmann.translations import Translations
 from physnn.samples.boltzmann.judge import (
     ANNEALED,
     ESTIMATORS,
@@ -28,6 +29,7 @@ from physnn.samples.boltzmann.judge import (
     generated,
     hidden_colours,
     judged_likelihood,
+    judged_stack,
     known_truth,
     with_error,
 )
@@ -84,7 +86,7 @@ class BoltzmannSample(Sample):
     def axes(self, size: int) -> dict[str, Axis]:
         """Axes of the arrays of a size by name."""
         recipe, shape = self.recipe, self.recipe.data_sweep().shape(size)
-        layers = {f"unit_{k + 1}": Axis(n) for k, n in enumerate(recipe.hidden)}
+        layers = {f"unit_{k + 1}": Axis(n) for k, n in enumerate(recipe.layers(size))}
         return {
             "T": Axis(recipe.temperatures, "T", "J/k_B", "temperature of the snapshots"),
             "seed": Axis(recipe.seeds, meaning="seed of the training"),
@@ -146,11 +148,11 @@ class BoltzmannSample(Sample):
     def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
         """Memory of a training, and its operations."""
         recipe, sites = self.recipe, self._visible(size)
-        units = (sites, *recipe.hidden)
+        units = (sites, *recipe.layers(size))
         drawn = sum(a * b / 4 + ADDITIONS * (a + b) for a, b in pairwise(units))
         steps = recipe.steps * (recipe.chains * recipe.k + 4 * recipe.batch)
         steps += recipe.samples * recipe.thin + 4 * ANNEALED * recipe.anneal
-        weights = 4.0 * sites * recipe.hidden[0] * len(recipe.marks())
+        weights = 4.0 * sites * units[1] * (len(recipe.marks()) + (4 if recipe.features else 0))
         return Resources(1e8 + 4 * weights + 50.0 * recipe.samples * sites, drawn * steps)
 
     def short(self, steps: int = 1) -> BoltzmannSample:
@@ -209,11 +211,12 @@ class BoltzmannSample(Sample):
         begun, stack = int(kept.get("layer", 0)), machines_of(kept, low, q)
         found = {name: v for name, v in kept.items() if not name.startswith("state_") and name != "layer"}
         data = flat[test:]
-        for layer, hidden in enumerate(self.recipe.hidden):
+        for layer, hidden in enumerate(self.recipe.layers(task.size)):
             key = (task["seed"], "rbm", task.size, task["T"], layer)
             machine = untrained_machine(data.shape[1], 2 if layer else q, hidden, low, key)
             if layer >= begun:
-                training = BoltzmannTraining(machine, Tables.of(machine).states_of(data), self._rule(), key)
+                states = Tables.of(machine).states_of(data)
+                training = BoltzmannTraining(machine, states, self._rule(), key, self._alike(task.size))
                 if layer == begun and kept:
                     training.restore({n.removeprefix("state_"): v for n, v in kept.items() if n.startswith("state_")})
                 found |= self._trained(training, layer, found, task, checkpoint)
@@ -222,6 +225,12 @@ class BoltzmannSample(Sample):
                 data = hidden_colours(stack[layer], data, rng.seed_sequence(key[0], "chain", *key[1:], "up"))
         stack = machines_of(found, low, q)
         return found | self._judged(task, stack, found, (flat[test:], flat[:test]), training.chains.visible)
+
+    def _alike(self, size: int) -> Translations | None:
+        """Translations that leave the weights alike."""
+        recipe, q = self.recipe, self._colours()
+        shape = recipe.data_sweep().shape(size)
+        return Translations(shape, 1 if q == 2 else q, recipe.features) if recipe.features else None
 
     def _rule(self) -> TrainingRule:
         r = self.recipe
@@ -302,12 +311,11 @@ class BoltzmannSample(Sample):
             arrays["chain_gap"] = np.array(gap(own, energies.mean(axis=1)))
         else:
             arrays["chain_gap"] = np.array(math.nan)
-        if len(stack) > 1:
-            return arrays
         plain = not (recipe.mixed or recipe.shuffled)
         truth = known_truth(data, task.size, task["T"]) if plain else None
+        seeds = rng.seed_sequence(task["seed"], "chain", *words, "anneal")
+        if len(stack) > 1:
+            return arrays | judged_stack(stack, snapshots, visible, truth, recipe.anneal, seeds)
         each = [{name: found[f"mark_{name}"][k] for name in LAYER} for k in range(len(recipe.marks()))]
         marks = [machine_of(one, LAYER, self._low, q) for one in each]
-        return arrays | judged_likelihood(
-            marks, snapshots, visible, truth, recipe.anneal, rng.seed_sequence(task["seed"], "chain", *words, "anneal")
-        )
+        return arrays | judged_likelihood(marks, snapshots, visible, truth, recipe.anneal, seeds)

@@ -21,6 +21,8 @@ from physnn.networks.boltzmann.annealing import (
 )
 from physnn.networks.boltzmann.chains import GibbsChains, Tables, packed_units
 from physnn.networks.boltzmann.divergence import BoltzmannTraining, TrainingRule, untrained_machine
+from physnn.networks.boltzmann.translations import Translations
+from physnn.samples.boltzmann.judge import stack_log_weights
 
 T = 2.3
 
@@ -58,6 +60,14 @@ def test_a_planted_machine_has_no_divergence_at_its_own_weights():
     assert abs(divergence(truth, planted.probabilities())) < 1e-12
     # The control: the same machine at another temperature has one.
     assert divergence(truth, pair_machine(torus_pairs(3), 9, 1 / 2.6).probabilities()) > 0.01
+
+
+def test_a_planted_machine_of_colours_is_a_potts_model():
+    pairs, K = np.array([[0, 1], [1, 2], [2, 0]]), 0.7
+    planted = pair_machine(pairs, 3, K, 3)
+    colours = np.arange(27)[:, None] // 3 ** np.arange(3) % 3
+    weight = np.exp(K * (colours[:, pairs[:, 0]] == colours[:, pairs[:, 1]]).sum(axis=1))
+    np.testing.assert_allclose(planted.probabilities(), weight / weight.sum(), rtol=1e-9)
 
 
 def test_both_layers_give_the_same_partition_function_and_means():
@@ -168,14 +178,17 @@ def test_errors_of_annealed_partition_functions_cover_in_200_machines():
     assert np.mean(np.abs(ends) < 0.5 * np.std(ends)) < 0.5
 
 
-def training_of(low: float, method: str, biased: bool, steps: int = 300) -> BoltzmannTraining:
+def training_of(
+    low: float, method: str, biased: bool, steps: int = 300, features: int | None = None
+) -> BoltzmannTraining:
     """Training on samples of the 3 x 3 Ising model."""
-    machine = untrained_machine(9, 2, 9, low, (0, "test"))
+    machine = untrained_machine(9, 2, 9 * (features or 1), low, (0, "test"))
     truth = true_probabilities(untrained_machine(9, 2, 9, -1.0, (0, "test")))
     drawn = rng.stream(0, "synthetic", "ising").choice(512, 4000, p=truth)
     colours = np.asarray(1 - ((drawn[:, None] >> np.arange(9)) & 1), np.int8)
     rule = TrainingRule(method, 1 if method == "cd" else 5, steps, 100, 100, 0.1, 0.1, biased)
-    return BoltzmannTraining(machine, Tables.of(machine).states_of(colours), rule, (0, "test"))
+    alike = Translations((3, 3), 1, features) if features else None
+    return BoltzmannTraining(machine, Tables.of(machine).states_of(colours), rule, (0, "test"), alike)
 
 
 def trained(low: float, method: str, biased: bool) -> Machine:
@@ -214,3 +227,58 @@ def test_a_training_goes_on_from_its_state_bit_for_bit():
     second.train(60)
     for name, values in straight.arrays().items():
         np.testing.assert_array_equal(values, second.arrays()[name])
+
+
+def translated(visible: np.ndarray, shape: tuple[int, int], by: tuple[int, int]) -> np.ndarray:
+    """Values of visible units (n, units) with every site moved."""
+    return np.roll(visible.reshape(len(visible), *shape, -1), by, axis=(1, 2)).reshape(visible.shape)
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_weights_that_are_alike_are_means_over_translations(colours):
+    shape, features = (3, 4), 2
+    alike, g = Translations(shape, colours, features), rng.stream(0, "synthetic", "alike")
+    each = g.standard_normal((12 * colours, 12 * features))
+    wide = each.reshape(*shape, colours, features, *shape)
+    moved = [np.roll(wide, by + by, axis=(0, 1, 4, 5)).reshape(each.shape) for by in np.ndindex(shape)]
+    np.testing.assert_allclose(alike.weights(each), np.mean(moved, axis=0), atol=1e-12)
+    np.testing.assert_allclose(alike.visible(each[:, 0]).reshape(12, -1)[5], each[:, 0].reshape(12, -1).mean(axis=0))
+    np.testing.assert_allclose(alike.hidden(each[0])[12:], each[0, 12:].mean())
+
+
+def test_machines_with_features_do_not_see_translations():
+    training = training_of(0.0, "pcd", True, 60, features=2)
+    training.train(60)
+    machine, plain = training.machine, training_of(0.0, "pcd", True, 60)
+    plain.train(60)
+    states = machine.states("visible").astype(float)
+    there = translated(states, (3, 3), (1, 2))
+    assert np.abs(machine.log_weight(states) - machine.log_weight(there)).max() < 1e-4
+    # The control: weights of their own at all sites.
+    assert np.abs(plain.machine.log_weight(states) - plain.machine.log_weight(there)).max() > 0.01
+
+
+def test_two_features_learn_the_ising_model():
+    training = training_of(-1.0, "pcd", False, features=2)
+    training.train(300)
+    truth = true_probabilities(training.machine)
+    before = divergence(truth, untrained_machine(9, 2, 9, -1.0, (0, "test")).probabilities())
+    assert divergence(truth, training.machine.probabilities()) < 0.1 * before
+
+
+def test_bounds_of_a_stack_lie_below_its_exact_likelihood():
+    first, second = random_machine(1, 6, 4, 0.8), random_machine(2, 4, 3, 0.8)
+    v, h = first.states("visible").astype(float), first.states("hidden").astype(float)
+    joint = np.exp(v @ first.weights @ h.T + (v @ first.visible_bias)[:, None])
+    exact = np.log(joint / joint.sum(axis=0) @ second.probabilities())
+    colours = np.asarray(1 - ((np.arange(64)[:, None] >> np.arange(6)) & 1), np.int8)
+    logs = stack_log_weights([first, second], colours, 1000, rng.seed_sequence(0, "synthetic", "stack"))
+    logs -= second.log_partition()
+    one = logs.mean(axis=0)  # of one draw
+    spread = 4 * np.exp(logs - exact).std(axis=0) / math.sqrt(len(logs))
+    assert (np.abs(np.logaddexp.reduce(logs, axis=0) - math.log(len(logs)) - exact) < spread).all()
+    assert (one < exact).all() and (exact - one).mean() > 0.05
+    # The control: the second layer is another one.
+    assert not (
+        np.abs(np.log(joint / joint.sum(axis=0) @ random_machine(3, 4, 3, 0.8).probabilities()) - exact) < spread
+    ).all()

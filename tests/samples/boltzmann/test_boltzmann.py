@@ -40,6 +40,7 @@ def test_a_file_of_machines_is_read_as_a_sweep_and_beside_its_data(data, tmp_pat
     recipe = api.recipe("train-rbm", data=str(data), **FEW)
     assert api.run(recipe, out, jobs=1) == 4
     answers = machine_answers(out)
+    assert not any(a.failed for a in answers)
     assert [(a.L, a.T, a.seeds) for a in answers] == [(L, T, 1) for L in (2, 3) for T in (2.0, 3.0)]
     assert [one.name for one in answers[-1].correlation] == ["G(1)", "G(1.414)"]
     assert {"forward", "reverse", "both", "trajectory", "exact"} == set(answers[0].log_z)
@@ -61,6 +62,8 @@ def test_stacks_mixtures_and_shuffled_sites_are_trained(data, tmp_path):
     out = tmp_path / "stack.h5"
     small = FEW | {"hidden": (8, 4), "mixed": True, "shuffled": True, "L": (3,)}
     api.run(api.recipe("train-rbm", data=str(data), **small), out, jobs=1)
+    (answer,) = machine_answers(out)
+    assert answer.bounds and answer.log_likelihood is not None and {"forward", "exact"} <= answer.log_z.keys()
     group = read_sweep(out).sizes[3]
     assert group["T"].values.tolist() == [2.5] and group["weights_2"].values.shape == (1, 1, 8, 4)
     # Shuffling keeps the magnetisation: two sites correlate alike at all distances.
@@ -76,6 +79,8 @@ def test_stacks_mixtures_and_shuffled_sites_are_trained(data, tmp_path):
         ({"method": "tap", "units": "bits"}, "tap"),
         ({"symmetric": True, "units": "bits"}, "symmetric"),
         ({"lr": 0.1, "last_lr": 0.2}, "falls"),
+        ({"features": 2, "hidden": (8,)}, "either"),
+        ({"features": 2, "method": "exact", "L": (3,)}, None),
         ({"method": "exact", "hidden": (30,), "L": (3,)}, None),
     ],
 )
@@ -85,6 +90,22 @@ def test_what_does_not_go_together_is_refused(data, change, message):
         return
     with pytest.raises(InputError, match=message):
         api.recipe("train-rbm", data=str(data), **change)
+
+
+def test_features_are_hidden_units_at_every_site_of_each_size(data, tmp_path):
+    out, few = tmp_path / "features.h5", {name: v for name, v in FEW.items() if name != "hidden"}
+    api.run(api.recipe("train-rbm", data=str(data), T=(2.0,), features=2, **few), out, jobs=1)
+    for L, group in read_sweep(out).sizes.items():
+        weights = group["weights"].values[0, 0].reshape(L, L, 2, L, L)
+        np.testing.assert_array_equal(weights, np.roll(weights, (1, 1), axis=(0, 3)))
+
+
+def test_a_training_that_left_its_way_is_told_by_its_status(data, tmp_path, capsys):
+    out, few = tmp_path / "lost.h5", ["--steps", "100", "--samples", "200", "--anneal", "10", "--hidden", "8"]
+    words = ["train", "rbm", "--data", str(data), "--L", "3", "--T", "2", *few, "--out", str(out), "--json"]
+    assert run([*words, "--lr", "50", "--last-lr", "50"]) == 3
+    (machine,) = json.loads(capsys.readouterr().out)["machines"]
+    assert "left their way" in machine["failed"][0] and machine["failed"][0] in machine["remarks"]
 
 
 def test_data_without_snapshots_are_refused(tmp_path):
