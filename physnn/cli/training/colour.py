@@ -42,8 +42,31 @@ def colour(paper: bool, **options: Any) -> None:
     recipe = api.recipe("train-colour", call.out, call.extend, **settings)
     if paper and not call.dry_run:
         print_core_hours(recipe, call)
+    elif call.dry_run:
+        _print_paper(recipe, settings)
     if finished("train colour", recipe, call, "trainings") is not None:
         print_colour(call)
+
+
+def _print_paper(recipe: Any, settings: dict[str, Any]) -> None:
+    """Print what a size like the source's takes, as many operations as it has at the speed of this one."""
+    from physnn.networks.colour.pictures import SHAPES
+    from physnn.samples.base import validated
+    from physnn.samples.kinds import sample_of
+    from physnn.samples.training.colour import COLOUR_PAPER, ColourRecipe
+
+    if recipe.side == COLOUR_PAPER["side"] and recipe.width == COLOUR_PAPER["width"]:
+        return
+    # The images that are named may be smaller; what they show takes no time.
+    large = sample_of(validated(ColourRecipe, settings | COLOUR_PAPER | {"data": SHAPES}).resolved())
+    hours = sample_of(recipe).seconds_per_operation() * sum(task.cost for task in large.tasks()) / 3600
+    size = large.sizes()[-1]
+    memory = large.resources(size, large.example(size).at).bytes / 1e9
+    click.echo(
+        f"with --paper about {hours:,.2g} core-hours, by its operations, and {memory:.2g} GB of memory a task: "
+        f"64 x 64, width 64, 100,000 steps, 8 seeds",
+        err=True,
+    )
 
 
 def print_colour(call: Call) -> None:

@@ -42,9 +42,9 @@ def sentiment(data: str, paper: bool, **options: Any) -> None:
     if paper:
         settings = SENTIMENT_PAPER | settings
     recipe = api.recipe("train-sentiment", call.out, call.extend, **settings)
-    if paper or call.dry_run:
+    if paper and not call.dry_run:
         print_core_hours(recipe, call)
-    if call.dry_run and not paper:
+    elif call.dry_run and not paper:
         _print_paper(settings, call)
     if finished("train sentiment", recipe, call, "trainings") is not None:
         print_sentiment(call)
@@ -60,7 +60,9 @@ def _print_paper(settings: dict[str, Any], call: Call) -> None:
     large = small.model_copy(update={**SENTIMENT_PAPER, **at_least})
     plan = planned(large, call)
     hours = plan["seconds"] * plan["jobs"] / 3600
-    click.echo(f"with --paper about {hours:,.3g} core-hours: feed-forward 3072, 256 tokens, 22,500 steps", err=True)
+    memory = f"{plan['megabytes']:,.0f} MB of memory"
+    size = "feed-forward 3072, 256 tokens, 22,500 steps"
+    click.echo(f"with --paper about {hours:,.2g} core-hours, {memory}: {size}", err=True)
 
 
 def print_sentiment(call: Call) -> None:

@@ -121,7 +121,8 @@ def test_what_it_costs_is_told_before(capsys, tmp_path):
     words = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items() if isinstance(value, int)]
     words += ["--side", "4", "--seeds", "0", "--arms", "raw", "--device", "cpu", "--dry-run", "--jobs", "1"]
     assert command(["train", "colour", *words, "--out", str(tmp_path / "no.h5")]) == 0
-    assert "core-hours" in capsys.readouterr().out and not (tmp_path / "no.h5").exists()
+    told = capsys.readouterr()
+    assert "core-hours" in told.out and "with --paper about" in told.err and not (tmp_path / "no.h5").exists()
 
 
 def test_the_command_draws_and_prints(whole, capsys, tmp_path):
