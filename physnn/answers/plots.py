@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from physnn.figures.style import save
 from physnn.store.ensemble_file import read_ensembles
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
+
+if TYPE_CHECKING:
+    from physnn.answers.training.equivariance import Equivariance
 
 
 def plot_fit(answer: Fit, out: Path) -> Path:
@@ -166,6 +169,13 @@ def plot_flow(found: FlowAnswer, out: Path) -> Path:
     own = [level.couplings for level in main.levels]
     title = f"{found.model}, {found.block} {found.b} x {found.b}, L = {main.L}, T = {main.T:.6g}"
     return save(flow_figure(title, main.steps, own, found.operators, found.exact, couplings), out)
+
+
+def plot_equivariance(found: Equivariance, out: Path) -> Path:
+    """Draw how equivariant the layers of trained networks are; return the figure's path."""
+    from physnn.figures.training.equivariance import equivariance_figure
+
+    return save(equivariance_figure(found.group, found.rows), out)
 
 
 def plot_machines(path: Path, out: Path | None = None, data: Path | None = None, answers: Any = None) -> Path:

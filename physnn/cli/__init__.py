@@ -28,6 +28,7 @@ COMMANDS = {
     "memory": ("networks", "How long a domain in a network survives noise, and how that grows with L."),
     "seam": ("networks", "What a line of bonds turned from J to -J costs: walls, a twist, or nothing."),
     "replicas": ("networks", "How far apart replicas of a trained network end."),
+    "equivariance": ("training.equivariance", "How far trained networks are from treating turned images alike."),
     "count": ("count", "Exact loss landscapes of +-1 networks, and of the Ising model."),
     "fit": ("fit", "Critical point and exponents of a sweep file or a table, or that there are none."),
     "compare": ("fit", "Exponents of two files side by side, and beside the known classes."),

@@ -441,8 +441,7 @@ def test_an_interrupted_run_says_so_and_continues(here, network_file):
     process.send_signal(2)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    *progress, said = err.strip().splitlines()
-    assert "same command continues" in said and all(" after " in line for line in progress)
+    assert "same command continues" in err.strip().splitlines()[-1] and "Traceback" not in err
     assert json.loads(out)["status"] == "interrupted" and not Path("s.h5").exists()
 
 

@@ -1,0 +1,154 @@
+"""How equivariant the layers of trained networks are, beside untrained ones and unrelated images."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn.analysis.order.equivariance import FEWEST_IMAGES, ROUNDED_TO, LayerDeviation, layer_deviation, share
+from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.plain import to_json
+from physnn.errors import InputError
+from physnn.jobs.run import Progress, silent
+from physnn.models.groups.representations import PointGroup
+from physnn.networks.classifiers.replicas import ClassifierRecipe, untrained
+from physnn.networks.device import single_thread
+from physnn.networks.symmetry.measure import moved_values, with_weights
+from physnn.networks.tasks.problem import ProblemRecipe, load_problem
+from physnn.store.ensemble_file import read_ensembles
+
+SURE = 3.0
+"""Errors below the null that a deviation must have, not to be called unrelated."""
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """Deviations of one layer of an ensemble, 0 (equivariant) to about 1 (unrelated); errors are over images.
+
+    Attributes
+    ----------
+    still, mixed, unrelated, untrained : Estimate
+        With channels as they are; with the rotation of channels that fits best on other images; the same for values of
+        another image, which is the null; and for the network before training.
+    replicas : Estimate or None
+        Mean of ``mixed`` over replicas with its error over replicas, if there are two or more.
+    settled : bool
+        Whether there are images enough to find a rotation of the channels.
+    """
+
+    ensemble: str
+    layer: str
+    still: Estimate
+    mixed: Estimate
+    unrelated: Estimate
+    untrained: Estimate
+    replicas: Estimate | None
+    settled: bool
+
+    @property
+    def verdict(self) -> str:
+        """``equivariant`` to rounding, ``in part``, ``no more than unrelated images``, ``constant`` or ``undecided``.
+
+        Undecided are layers with too many channels to find a rotation of them from so few images.
+        """
+        if self.unrelated.value == 0:
+            return "constant"
+        if min(self.still.value, self.mixed.value) < ROUNDED_TO:
+            return "equivariant"
+        if not self.settled:
+            return "undecided (more images needed)"
+        far = SURE * math.hypot(self.mixed.error, self.unrelated.error)
+        return "in part" if self.unrelated.value - self.mixed.value > far else "no more than unrelated images"
+
+
+@dataclass(frozen=True)
+class Equivariance:
+    """Deviations of all layers of all ensembles of a file under a point group."""
+
+    group: str
+    images: int
+    replicas: int
+    rows: tuple[LayerRow, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        rows = [to_json(row) | {"verdict": row.verdict} for row in self.rows]
+        return {"group": self.group, "images": self.images, "replicas": self.replicas, "layers": rows}
+
+
+def measured_equivariance(
+    path: Path, group: str = "d4", images: int = 300, replicas: int = 4, progress: Progress = silent
+) -> Equivariance:
+    """Deviations from equivariance of the networks of an ensemble file, layer by layer.
+
+    Parameters
+    ----------
+    path : Path
+        File of `physnn train classify`.
+    group : str
+        Point group that acts on images, one of `POINT_GROUPS` other than ``"c1"``.
+    images, replicas : int
+        How many test images, and how many networks of every ensemble, the first ones.
+    progress : callable, optional
+        Called with (done, total, text).
+
+    Raises
+    ------
+    InputError
+        If the file has no ensembles, its images are not those it was trained on any more, there are too few, or the
+        group has no element but the identity.
+    """
+    point = PointGroup(group)
+    if len(point.matrices) == 1:
+        raise InputError("c1 does nothing to an image; take another group")
+    file, rows = read_ensembles(path), []
+    for k, (name, ensemble) in enumerate(file.ensembles.items()):
+        member = file.recipe["ensembles"][name]
+        problem = load_problem(ProblemRecipe(**member["problem"]))
+        if problem.identity != member["identity"]:
+            raise InputError(f"the images that {name} was trained on have changed; put them back, or train it anew")
+        shown = problem.test_images[:images]
+        if len(shown) < FEWEST_IMAGES:
+            raise InputError(f"{name} has {len(shown)} test images to show; {FEWEST_IMAGES} are needed")
+        recipe = ClassifierRecipe(**member["recipe"])
+        seeds = tuple(int(seed) for seed in ensemble.seeds[:replicas])
+        first = untrained(recipe.build(problem), seeds)
+        sets = ({key: v[: len(seeds)] for key, v in ensemble.weights.items()}, first.weights | first.statistics)
+        found: list[list[dict[str, LayerDeviation]]] = []
+        with single_thread():
+            for weights in sets:
+                found.append([])
+                for network in with_weights(recipe.build(problem), weights):
+                    found[-1].append(_deviations(network, shown, point))
+                    done = k + (len(found) - 1 + len(found[-1]) / len(seeds)) / len(sets)
+                    progress(done, len(file.ensembles), f"layers of {name}")
+        rows += [_row(name, layer, *found) for layer in found[0][0]]
+    return Equivariance(group, images, replicas, tuple(rows))
+
+
+def _deviations(network: Any, images: np.ndarray, point: PointGroup) -> dict[str, LayerDeviation]:
+    """Deviations of all layers, summed over the elements of a point group."""
+    found: dict[str, LayerDeviation] = {}
+    for layer, here, moved in moved_values(network, images, point):
+        one = layer_deviation(here, moved)
+        found[layer] = found[layer] + one if layer in found else one
+    return found
+
+
+def _row(
+    name: str, layer: str, trained: list[dict[str, LayerDeviation]], before: list[dict[str, LayerDeviation]]
+) -> LayerRow:
+    """Row of a layer from its deviations in every replica, trained and not."""
+    own, first = ([one[layer] for one in found] for found in (trained, before))
+    total = sum(own[1:], own[0])
+    untrained_total = sum(first[1:], first[0])
+    each = np.array([share(one.mixed)[0] for one in own])
+    sums = total.still, total.mixed, total.unrelated, untrained_total.mixed
+    still, mixed, unrelated, start = (Estimate(*share(one)) for one in sums)
+    return LayerRow(
+        name, layer, still, mixed, unrelated, start, mean_over(each) if len(each) > 1 else None, total.settled
+    )

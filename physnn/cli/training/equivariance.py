@@ -1,0 +1,67 @@
+"""``physnn equivariance``: how far trained networks are from treating an image and its turned copy alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from physnn.cli import options as opt
+from physnn.cli.files import check_files, file_argument
+from physnn.cli.output import print_json, print_table, progress_bar
+
+
+@click.command()
+@file_argument
+@click.option(
+    "--group",
+    type=click.Choice(["c2", "c4", "d1", "d2", "d4"]),
+    default="d4",
+    show_default=True,
+    help="What acts on images: turns (c), or turns and reflections (d); d1 is a flip from left to right.",
+)
+@click.option("--images", type=opt.Whole(8), default=300, show_default=True, help="Test images shown.")
+@click.option("--replicas", type=opt.Whole(1), default=4, show_default=True, help="Networks of each ensemble.")
+@opt.figure_option("Draw the deviations here, PNG, PDF or SVG.")
+@opt.plain_options
+def equivariance_command(
+    file: Path, group: str, images: int, replicas: int, figure: Path | None, as_json: bool, quiet: bool
+) -> int:
+    """Measure how equivariant each layer of the networks in FILE is, from `physnn train classify`.
+
+    The deviation is 0 where the values of a turned image are the turned values of the image, and about 1 where both
+    have nothing to do with each other.  A layer may do more than move pixels: the rotation of its channels that fits
+    best is found on half of the images, and tried on the others.
+
+    \b
+    physnn train classify --network d4_fields --seeds 0 1 2 3 --out nets.h5
+    physnn equivariance nets.h5 --group d4 --figure equivariance.png
+
+    Exit status 0: every layer has a verdict; 3: one is undecided.
+    """
+    check_files(file)
+    from physnn.answers.training.equivariance import measured_equivariance
+
+    with progress_bar("equivariance", quiet) as progress:
+        found, drawn = measured_equivariance(file, group, images, replicas, progress), None
+    status = 3 if any("undecided" in row.verdict for row in found.rows) else 0
+    if figure:
+        from physnn.answers.plots import plot_equivariance
+
+        drawn = plot_equivariance(found, figure)
+    if as_json:
+        print_json({"file": str(file)} | found.as_json() | {"figure": str(drawn) if drawn else None})
+        return status
+    rows = [
+        [r.ensemble, r.layer, *map(_told, (r.still, r.mixed, r.untrained, r.unrelated)), _told(r.replicas), r.verdict]
+        for r in found.rows
+    ]
+    header = ["network", "layer", "as it is", "rotated", "untrained", "unrelated", "over replicas", "verdict"]
+    print_table(f"deviations under {group}, {found.images} images, {found.replicas} replicas", header, rows)
+    if drawn:
+        click.echo(f"figure  {drawn}")
+    return status
+
+
+def _told(estimate: object) -> str:
+    return "-" if estimate is None else str(estimate)
