@@ -14,7 +14,7 @@ LEAST_DRAWN = 1e-14
 """Deviations below are drawn there: they are rounding."""
 
 
-class LayerName(Protocol):
+class NamedLayer(Protocol):
     """Deviations of one layer."""
 
     @property
@@ -26,7 +26,7 @@ class LayerName(Protocol):
         """Name of the layer."""
 
 
-def equivariance_figure(group: str, rows: Sequence[LayerName]) -> Figure:
+def equivariance_figure(group: str, rows: Sequence[NamedLayer]) -> Figure:
     """Figure of deviations by layer, a panel for each ensemble.
 
     Parameters
