@@ -1,1 +1,1 @@
-"""Kernels of quantum spins."""
+"""Quantum spins: world lines in imaginary time, and chains of wave functions with their local energies."""

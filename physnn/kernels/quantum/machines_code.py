@@ -1,0 +1,211 @@
+"""Vector instructions of chains of a wave function, for `physnn.kernels.quantum.machines`: a chain to a lane.
+
+A hidden unit of a chain is kept as x = exp(2 theta).  A move multiplies it by a number E of a table, so the amplitude
+changes by the product of (1 + x E) / (1 + x) over units: multiplications alone, and no division until the end.
+Products are cut into a number in [1, 2) and a power of two after every `UNITS_OF_CHUNK` units.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from physnn.kernels.lattice.multispin_code import next_words
+from physnn.kernels.primitives import data
+from physnn.kernels.vectors.langevin_code import INDEX, multiply_add, splat, store_at, vector_at
+
+CHAIN_LANES = 16
+"""Chains of a group, which move side by side."""
+UNITS_OF_CHUNK = 4
+"""Units between two cuts; their number is a multiple of this.  With |theta| <= 10 no product of so many overflows."""
+_VECTOR, _WORDS = ir.VectorType(ir.FloatType(), CHAIN_LANES), ir.VectorType(ir.IntType(32), CHAIN_LANES)
+_STATE = ir.VectorType(ir.IntType(64), CHAIN_LANES // 2)
+_SHORT = ir.IntType(CHAIN_LANES)
+_MANTISSA, _ONE_BITS = 0x7FFFFF, 127 << 23
+
+
+def _numbers(value):
+    return ir.Constant(_VECTOR, [ir.Constant(ir.FloatType(), float(value))] * CHAIN_LANES)
+
+
+def _integers(value):
+    return ir.Constant(_WORDS, [value] * CHAIN_LANES)
+
+
+def _at(b, row):
+    """Index of the first lane of a row."""
+    return b.mul(row, INDEX(CHAIN_LANES))
+
+
+def _emit_product(b, x, row, units, up, keep):
+    """Product of 1 + x E over units: a vector in [1, 2), and exponents with a bias that all products share.
+
+    ``row`` points to the two E of every unit, of which lanes in ``up`` take the first; x E is stored at ``keep``.
+    """
+    total, powers = cgutils.alloca_once(b, _VECTOR), cgutils.alloca_once(b, _WORDS)
+    b.store(_numbers(1.0), total)
+    b.store(_integers(0), powers)
+    with cgutils.for_range(b, b.udiv(units, INDEX(UNITS_OF_CHUNK)), intp=INDEX) as loop:
+        chunk = None
+        for k in range(UNITS_OF_CHUNK):
+            unit = b.add(b.mul(loop.index, INDEX(UNITS_OF_CHUNK)), INDEX(k))
+            pair = b.mul(unit, INDEX(2))
+            one, other = (splat(b, b.load(b.gep(row, [b.add(pair, INDEX(n))])), _VECTOR) for n in range(2))
+            moved = b.fmul(vector_at(b, x, _at(b, unit), _VECTOR), b.select(up, one, other))
+            if keep is not None:
+                store_at(b, moved, keep, _at(b, unit))
+            chunk = b.fadd(moved, _numbers(1.0)) if chunk is None else multiply_add(b, chunk, moved, chunk)
+        bits = b.bitcast(b.fmul(b.load(total), chunk), _WORDS)
+        b.store(b.add(b.load(powers), b.lshr(bits, _integers(23))), powers)
+        b.store(b.bitcast(b.or_(b.and_(bits, _integers(_MANTISSA)), _integers(_ONE_BITS)), _VECTOR), total)
+    return b.load(total), b.load(powers)
+
+
+def _emit_ratio(b, total, powers, norm, levels, factor):
+    """Amplitude after a move over that before it."""
+    step = b.sub(powers, vector_at_words(b, levels))
+    for sign, edge in ((">", 126), ("<", -126)):
+        step = b.select(b.icmp_signed(sign, step, _integers(edge)), _integers(edge), step)
+    power = b.bitcast(b.shl(b.add(step, _integers(127)), _integers(23)), _VECTOR)
+    return b.fmul(b.fmul(b.fmul(total, vector_at(b, norm, INDEX(0), _VECTOR)), factor), power)
+
+
+def vector_at_words(b, base):
+    """Vector of integers that begins at a pointer."""
+    return b.load(b.bitcast(base, _WORDS.as_pointer()), align=4)
+
+
+def _store_words(b, value, base):
+    b.store(value, b.bitcast(base, _WORDS.as_pointer()), align=4)
+
+
+def _emit_open(b, spins, first, second):
+    """Spins of the first site, lanes where they are up, and those where a move exists: always, or where spins differ.
+
+    A move of one site has it for both.
+    """
+    here, there = (vector_at(b, spins, _at(b, site), _VECTOR) for site in (first, second))
+    single = b.icmp_signed("==", first, second)
+    alike = b.select(single, _numbers(2.0), there)
+    return here, b.fcmp_ordered(">", here, _numbers(0.0)), b.fcmp_ordered("!=", here, alike), single
+
+
+def _emit_factor(b, factors, move, up):
+    one, other = (splat(b, b.load(b.gep(factors, [b.add(b.mul(move, INDEX(2)), INDEX(n))])), _VECTOR) for n in range(2))
+    return b.select(up, one, other)
+
+
+@intrinsic
+def settle_group(typing, x, table, units, norm, levels):
+    """Fill the reciprocal product ``norm`` and the exponents ``levels`` of the chains of a group.
+
+    ``table`` begins with a row of ones.
+    """
+
+    def code(context, b, signature, args):
+        x, table, norm, levels = (data(context, b, signature.args[k], args[k]) for k in (0, 1, 3, 4))
+        up = b.fcmp_ordered(">", _numbers(1.0), _numbers(0.0))
+        total, powers = _emit_product(b, x, table, args[2], up, None)
+        store_at(b, b.fdiv(_numbers(1.0), total), norm, INDEX(0))
+        _store_words(b, powers, levels)
+        return context.get_dummy_value()
+
+    return types.void(x, table, types.int64, norm, levels), code
+
+
+@intrinsic
+def measure_group(typing, x, table, units, norm, levels, factors, move, spins, first, second, element, out):
+    """Add matrix element times ratio of amplitudes of a move to ``out``, in lanes where there is the move."""
+
+    def code(context, b, signature, args):
+        kinds = signature.args
+        x, table, norm, levels, factors = (data(context, b, kinds[k], args[k]) for k in (0, 1, 3, 4, 5))
+        spins, out = data(context, b, kinds[7], args[7]), data(context, b, kinds[11], args[11])
+        units, move, first, second, element = args[2], args[6], args[8], args[9], args[10]
+        _, up, free, _ = _emit_open(b, spins, first, second)
+        row = b.gep(table, [b.mul(b.mul(move, units), INDEX(2))])
+        total, powers = _emit_product(b, x, row, units, up, None)
+        ratio = _emit_ratio(b, total, powers, norm, levels, _emit_factor(b, factors, move, up))
+        term = b.select(free, b.fmul(ratio, splat(b, element, _VECTOR)), _numbers(0.0))
+        store_at(b, b.fadd(vector_at(b, out, INDEX(0), _VECTOR), term), out, INDEX(0))
+        return context.get_dummy_value()
+
+    index = types.int64
+    kinds = (x, table, index, norm, levels, factors, index, spins, index, index, types.float32, out)
+    return types.void(*kinds), code
+
+
+@intrinsic
+def move_group(typing, x, moved, table, units, norm, levels, factors, move, spins, first, second, generator):
+    """Propose a move to all chains of a group, and return how many took it.
+
+    It is taken with the squared ratio of amplitudes as its probability, where that is below 1.
+    """
+
+    def code(context, b, signature, args):
+        kinds = signature.args
+        x, moved, table, norm, levels, factors = (data(context, b, kinds[k], args[k]) for k in (0, 1, 2, 4, 5, 6))
+        spins, generator = data(context, b, kinds[8], args[8]), data(context, b, kinds[11], args[11])
+        units, move, first, second = args[3], args[7], args[9], args[10]
+        here, up, free, single = _emit_open(b, spins, first, second)
+        row = b.gep(table, [b.mul(b.mul(move, units), INDEX(2))])
+        total, powers = _emit_product(b, x, row, units, up, moved)
+        ratio = _emit_ratio(b, total, powers, norm, levels, _emit_factor(b, factors, move, up))
+        places = [b.bitcast(b.gep(generator, [INDEX(k * CHAIN_LANES // 2)]), _STATE.as_pointer()) for k in range(4)]
+        state = [b.load(place, align=8) for place in places]
+        words = b.bitcast(next_words(b, state), _WORDS)
+        for value, place in zip(state, places, strict=True):
+            b.store(value, place, align=8)
+        bits = b.or_(b.lshr(words, _integers(9)), _integers(_ONE_BITS))
+        u = b.fsub(b.bitcast(bits, _VECTOR), _numbers(1.0))
+        taken = b.and_(free, b.fcmp_ordered("<", u, b.fmul(ratio, ratio)))
+        count = b.ctpop(b.bitcast(taken, _SHORT))
+        with b.if_then(b.icmp_unsigned("!=", count, _SHORT(0))):
+            # All of a chunk is read before it is written: stores under a mask take longer on some processors.
+            with cgutils.for_range(b, b.udiv(units, INDEX(UNITS_OF_CHUNK)), intp=INDEX) as loop:
+                first_unit = b.mul(loop.index, INDEX(UNITS_OF_CHUNK))
+                rows = [_at(b, b.add(first_unit, INDEX(k))) for k in range(UNITS_OF_CHUNK)]
+                pairs = [(vector_at(b, moved, at, _VECTOR), vector_at(b, x, at, _VECTOR)) for at in rows]
+                for at, (new, old) in zip(rows, pairs, strict=True):
+                    store_at(b, b.select(taken, new, old), x, at)
+            reciprocal = b.fdiv(_numbers(1.0), total)
+            store_at(b, b.select(taken, reciprocal, vector_at(b, norm, INDEX(0), _VECTOR)), norm, INDEX(0))
+            _store_words(b, b.select(taken, powers, vector_at_words(b, levels)), levels)
+            turned = b.select(taken, b.fsub(_numbers(0.0), here), here)
+            store_at(b, turned, spins, _at(b, first))
+            with b.if_then(b.not_(single)):
+                there = vector_at(b, spins, _at(b, second), _VECTOR)
+                store_at(b, b.select(taken, here, there), spins, _at(b, second))
+        return b.zext(count, INDEX)
+
+    index = types.int64
+    kinds = (x, moved, table, index, norm, levels, factors, index, spins, index, index, generator)
+    return index(*kinds), code
+
+
+@intrinsic
+def correlate_group(typing, means, spins, permutations, features, operations, sites, out, stride):
+    """Fill ``out`` with the sums over operations g of hidden means t_fg times spins s_g(i), for all f and i.
+
+    Numbers (f, i) lie ``stride`` apart, the lanes of a group side by side.
+    """
+
+    def code(context, b, signature, args):
+        kinds = signature.args
+        means, spins, permutations, out = (data(context, b, kinds[k], args[k]) for k in (0, 1, 2, 6))
+        features, operations, sites, stride = args[3], args[4], args[5], args[7]
+        total = cgutils.alloca_once(b, _VECTOR)
+        with cgutils.for_range(b, features, intp=INDEX) as f, cgutils.for_range(b, sites, intp=INDEX) as i:
+            b.store(_numbers(0.0), total)
+            first = b.mul(f.index, operations)
+            with cgutils.for_range(b, operations, intp=INDEX) as g:
+                site = b.load(b.gep(permutations, [b.add(b.mul(g.index, sites), i.index)]))
+                t = vector_at(b, means, _at(b, b.add(first, g.index)), _VECTOR)
+                b.store(multiply_add(b, t, vector_at(b, spins, _at(b, site), _VECTOR), b.load(total)), total)
+            store_at(b, b.load(total), out, b.mul(b.add(b.mul(f.index, sites), i.index), stride))
+        return context.get_dummy_value()
+
+    index = types.int64
+    return types.void(means, spins, permutations, index, index, index, out, index), code
