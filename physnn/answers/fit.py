@@ -27,6 +27,7 @@ from physnn.answers.equilibrium import fitted_together, order_record, start_rema
 from physnn.answers.exchange import exchanges_of
 from physnn.answers.formats.notebook import for_notebooks
 from physnn.answers.lines import on_line, sites_of_rectangle
+from physnn.answers.quantum.ground_states import held_back
 from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.hdf5 import Group, is_hdf5
@@ -141,9 +142,8 @@ def _crossing(
     found, peaks, remarks = loaded(source, observable, covariance, resamples, seed, columns)
     settings = Settings(zeta, omega_of(found, omega), critical_point, inverse_nu, resamples, relaxed=omega is None)
     answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
-    answer = replace(answer, remarks=(*remarks, *answer.remarks))
-    null = null_of(source, found, seed)
-    return answer if null is None else against(answer, null)
+    answer, null = replace(answer, remarks=(*remarks, *answer.remarks)), null_of(source, found, seed)
+    return held_back(answer if null is None else against(answer, null), source)
 
 
 def _at_criticality(

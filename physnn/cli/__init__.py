@@ -21,6 +21,7 @@ COMMANDS = {
     "sweep-temperature": ("sweep", "Sweep the temperature of the Ising or Potts model; fit and draw the answer."),
     "sweep-percolation": ("recipes", "Sweep the occupation of site percolation; fit and draw the answer."),
     "sweep-coupling": ("recipes", "Sweep the coupling of Kuramoto oscillators; fit and draw the answer."),
+    "ground-state": ("quantum.ground", "Train Boltzmann machines to ground states of quantum spins."),
     "path-integral": ("quantum.reference", "Sample quantum Ising spins without bias; fit and draw the answer."),
     "run": ("recipes", "Run a recipe of any kind from a file of settings, also of a kind that is brought."),
     "train": ("train", "Train an ensemble of networks."),

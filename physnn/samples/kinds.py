@@ -21,6 +21,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "equilibrium": "physnn.samples.equilibrium.work:EquilibriumSample",
     "memory": "physnn.samples.memory.work:MemorySample",
     "seam": "physnn.samples.seam:SeamSample",
+    "ground-state": "physnn.samples.quantum.work:GroundStateSample",
     "landscape": "physnn.samples.landscape.brute_force:SignCountSample",
     "landscape-sampling": "physnn.samples.landscape.walkers:SignSamplingSample",
     "train-kuramoto": "physnn.samples.training.kuramoto:KuramotoSample",

@@ -22,7 +22,7 @@ from physnn.networks.quantum.reconfiguration import StepRule, reconfigured
 from physnn.networks.quantum.walkers import Walkers, WaveTables
 from physnn.networks.quantum.wave import SpinMachine
 
-WARM_UP = 50
+SETTLING = 50
 """Sweeps of chains before they are used, where a machine is new to them."""
 MEASURED_CHAINS = 256
 """Chains along which a trained machine is measured, at most."""
@@ -30,7 +30,7 @@ BETWEEN = 4
 """Sweeps between measurements of a chain."""
 LEAST_SHIFT = 1e-4
 """Shift of the diagonal from the third stage on; it falls by a factor of ten in each of the first ones."""
-BLOCK = 20
+STEPS_AT_ONCE = 20
 """Steps between looks at the clock."""
 
 
@@ -50,10 +50,10 @@ class StageRule(NamedTuple):
 
     def samples_of(self, stage: int) -> int:
         """Samples of a step of a stage."""
-        return self.samples * 2**stage
+        return self.samples << stage
 
 
-class Measured(NamedTuple):
+class Drawn(NamedTuple):
     """Configurations of a machine, int8 (n, N), chain after chain, and their local energies (n,) in units of J."""
 
     spins: np.ndarray
@@ -138,7 +138,7 @@ class GroundTraining:
         if old is not None:
             new.spins[:] = np.resize(old.spins, new.spins.shape)
         new.settle(WaveTables.of(self.machine, new.moves))
-        new.walk(WARM_UP * self.model.N)
+        new.walk(SETTLING * self.model.N)
 
     def _step(self) -> None:
         rule = self.rule.at(self.done)
@@ -154,20 +154,20 @@ class GroundTraining:
         self.machine = reconfigured(self.machine, self.walkers, local, rule)
 
     @on_one_blas_thread
-    def measured(self, count: int, look: Callable[[float], None] = lambda share: None) -> Measured:
+    def measured(self, count: int, look: Callable[[float], None] = lambda share: None) -> Drawn:
         """Configurations of the machine as it is, their number rounded up to whole chains."""
         seeds = rng.child(self.seeds, 2, self.done)
         if self.classes is not None:
             found: Summed = summed_over(self.machine, self.classes)
             even, generator = is_even(self.machine), rng.generator(seeds)
             drawn = drawn_configurations(found, self.classes, self.machine.permutations, even, count, generator)
-            return Measured(*drawn)
+            return Drawn(*drawn)
         walkers = Walkers.begin(self.model, min(MEASURED_CHAINS, count), seeds)
         if self.walkers is not None:
             walkers.spins[:] = np.resize(self.walkers.spins, walkers.spins.shape)
         tables = WaveTables.of(self.machine, walkers.moves)
         walkers.settle(tables)
-        walkers.walk(WARM_UP * self.model.N)
+        walkers.walk(SETTLING * self.model.N)
         rounds, spins, local = -(-count // walkers.local_energies().size), [], []
         for k in range(rounds):
             walkers.settle(tables)
@@ -176,4 +176,4 @@ class GroundTraining:
             local.append(walkers.local_energies().ravel())
             look((k + 1) / rounds)
         chains = np.stack(spins, axis=1), np.stack(local, axis=1)
-        return Measured(chains[0].reshape(-1, self.model.N), chains[1].ravel().astype(float))
+        return Drawn(chains[0].reshape(-1, self.model.N), chains[1].ravel().astype(float))

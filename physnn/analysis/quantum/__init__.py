@@ -1,0 +1,1 @@
+"""What is said of quantum spins: whether order has converged, entropies."""
