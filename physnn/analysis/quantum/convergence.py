@@ -20,7 +20,7 @@ LEAST_SEEDS = 4
 """Machines whose scatter enters errors, at least."""
 DISAGREE_BY_CHANCE = 0.0455
 """Probability that stages which agree are called different at some point: that of two errors, by Student's law."""
-KNOWN = 2.0
+CLEAR_PULL = 2.0
 """Errors of the pull from which it is one."""
 PULLED = 1.0
 """Errors of the order that its pull may be: more would take intervals off their coverage."""
@@ -123,7 +123,7 @@ def converged_order(
         reasons.append("a single stage, which nothing can agree with")
     elif abs(drift.value) > limit * drift.error:
         reasons.append(f"the last two stages differ by {drift} in the squared order")
-    if last.error >= 0 and abs(remains.value) > max(PULLED * last.error, KNOWN * remains.error):
+    if last.error >= 0 and abs(remains.value) > max(PULLED * last.error, CLEAR_PULL * remains.error):
         reasons.append(f"a pull of {remains} is left, and the error is {last.error:.2g}")
     if infidelity > ALLOWED_INFIDELITY:
         reasons.append(f"up to {infidelity:.2g} of the state lies outside the ground state")

@@ -12,8 +12,8 @@ from physnn.cli.output import print_json, print_table
 from physnn.errors import InputError
 
 GROUND_RECIPE = "physnn.samples.quantum.recipe:GroundState"
-OF_ENERGY = ("L", "", "E/N [J]", "relative, above exact", "variance / N", "outside the ground state <")
-OF_ORDER = ("L", "", "order^2", "exact", "last change", "pull", "at no variance", "")
+ENERGY_COLUMNS = ("L", "", "E/N [J]", "relative, above exact", "variance / N", "outside the ground state <")
+ORDER_COLUMNS = ("L", "", "order^2", "exact", "last change", "pull", "at no variance", "")
 
 
 @click.command("ground-state", cls=opt.RecipeCommand, recipes=(GROUND_RECIPE,))
@@ -58,8 +58,8 @@ def print_ground(call: Call) -> int:
         return status
     energies, orders = judged_rows(judged, sweep)
     title = f"ground states of {sweep.recipe['model']}, {len(sweep.recipe['seeds'])} machines each"
-    print_table(title, list(OF_ENERGY), energies)
-    print_table("has order converged?", list(OF_ORDER), orders)
+    print_table(title, list(ENERGY_COLUMNS), energies)
+    print_table("has order converged?", list(ORDER_COLUMNS), orders)
     if any(one.assumed for one in judged):
         click.echo("* with a gap of 4 J / L: the exact one is not known")
     for one in judged:

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from physnn import rng
 
-SYMMETRIES = ("none", "translations", "lattice")
-"""What a machine may be symmetric under: nothing, translations, or reflections and rotations too."""
 FIRST_SPREAD = 0.02
 """Standard deviation of weights before training; with no weights all amplitudes are alike."""
 
@@ -27,7 +25,7 @@ def lattice_symmetries(sides: tuple[int, ...], symmetry: str) -> NDArray[np.int6
     sides : tuple of int
         One or two sides.
     symmetry : str
-        One of `SYMMETRIES`.
+        ``none``, ``translations``, or ``lattice``: reflections and rotations too.
 
     Returns
     -------
@@ -148,7 +146,7 @@ def untrained_wave(
     alpha : int
         Hidden units over sites; with a symmetry, features.
     symmetry : str
-        One of `SYMMETRIES`; all but none need a periodic lattice.
+        See `lattice_symmetries`; all but ``none`` need a periodic lattice.
     seeds : numpy.random.SeedSequence
         Seeds of the weights.
     imaginary : bool

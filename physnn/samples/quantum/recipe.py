@@ -11,8 +11,8 @@ from physnn.errors import InputError
 from physnn.models.quantum import QUANTUM_MODELS, QuantumModel
 from physnn.samples.base import Growth, Recipe, more
 
-Couplings = Annotated[tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...], Field(min_length=1)]
-USUAL: dict[str, tuple[float, ...]] = {
+ParameterValues = Annotated[tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...], Field(min_length=1)]
+USUAL_VALUES: dict[str, tuple[float, ...]] = {
     "h": (0.9, 0.95, 1.0, 1.05, 1.1),
     "delta": (1.0,),
     "J2": (0.0, 0.2, 0.4),
@@ -39,14 +39,16 @@ class GroundState(Recipe):
     L: Annotated[tuple[Annotated[int, Field(ge=2, le=512)], ...], Field(min_length=1)] = Field(
         default=(8, 16), description="Sizes: spins of a chain, or side of a square lattice."
     )
-    h: Couplings | None = Field(
+    h: ParameterValues | None = Field(
         default=None, examples=["0.9 1 1.1"], description="Transverse fields of tfim [default: 0.9 0.95 1 1.05 1.1]."
     )
-    delta: Couplings | None = Field(default=None, examples=["0.5 1"], description="Anisotropies of xxz [default: 1].")
-    J2: Couplings | None = Field(
+    delta: ParameterValues | None = Field(
+        default=None, examples=["0.5 1"], description="Anisotropies of xxz [default: 1]."
+    )
+    J2: ParameterValues | None = Field(
         default=None,
         examples=["0 0.4"],
-        description="Couplings of next-nearest neighbours of j1j2 [default: 0 0.2 0.4].",
+        description="ParameterValues of next-nearest neighbours of j1j2 [default: 0 0.2 0.4].",
     )
     dimension: Literal[1, 2] = Field(default=1, description="1: chains; 2: square lattices.")
     open: bool = Field(default=False, description="No bonds around the lattice.")
@@ -133,7 +135,7 @@ class GroundState(Recipe):
         if self.open and symmetry != "none":
             raise InputError("an open lattice has no translations; leave --symmetry out, or --open")
         filled = self.model_copy(
-            update={self.control: getattr(self, self.control) or USUAL[self.control], "symmetry": symmetry}
+            update={self.control: getattr(self, self.control) or USUAL_VALUES[self.control], "symmetry": symmetry}
         )
         models = {(L, value): filled.model_at(L, value) for L in filled.L for value in filled.values}
         if odd := [L for (L, _), model in models.items() if model.conserves and model.N % 2]:

@@ -32,7 +32,7 @@ EXACT_SPINS = 16
 """Spins up to which exact values are found by diagonalisation; free fermions know those of chains."""
 
 
-def order_of(model: QuantumModel, spins: np.ndarray) -> np.ndarray:
+def spin_order(model: QuantumModel, spins: np.ndarray) -> np.ndarray:
     """Order parameter of configurations (n, N): mean of s, with signs of the sublattices where the sum is conserved."""
     places = np.stack(np.unravel_index(np.arange(model.N), model.sides))
     signs = 1 - 2 * (places.sum(axis=0) % 2) if model.conserves else np.ones(model.N)
@@ -171,7 +171,7 @@ class GroundStateSample(Sample):
 
     def _judged(self, model: QuantumModel, machine: SpinMachine, drawn: Drawn) -> dict[str, np.ndarray]:
         """What is kept of a trained machine: measurements, two-point function and weights."""
-        order = order_of(model, drawn.spins)
+        order = spin_order(model, drawn.spins)
         found = {
             "energy": drawn.local / model.N,
             self.recipe.order: order,
@@ -185,7 +185,7 @@ class GroundStateSample(Sample):
 
 def _put(found: Mapping[str, np.ndarray], stage: int, model: QuantumModel, drawn: Drawn) -> None:
     """Put what is measured after a stage in its place."""
-    square = order_of(model, drawn.spins) ** 2
+    square = spin_order(model, drawn.spins) ** 2
     local = drawn.local - drawn.local.mean()
     found["stage_energy"][stage] = drawn.local.mean() / model.N
     found["stage_variance"][stage] = (local**2).mean() / model.N

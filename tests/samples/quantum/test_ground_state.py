@@ -12,7 +12,7 @@ from physnn.exact.quantum.ground import exact_ground
 from physnn.models.quantum import QuantumModel
 from physnn.samples import files
 from physnn.samples.quantum.recipe import GroundState
-from physnn.samples.quantum.work import GroundStateSample, order_of, two_point_along
+from physnn.samples.quantum.work import GroundStateSample, spin_order, two_point_along
 from physnn.samples.tasks import Checkpoint
 from physnn.store.sweep_file import read_sweep
 
@@ -66,11 +66,11 @@ def test_complex_machines_reach_energies_of_matrices():
 def test_order_and_two_point_functions_are_those_of_patterns():
     chain = QuantumModel("heisenberg", (6,), marshall=True)
     staggered = np.array([[1, -1] * 3])
-    assert order_of(chain, staggered) == pytest.approx(1)
+    assert spin_order(chain, staggered) == pytest.approx(1)
     assert two_point_along(chain, staggered) == pytest.approx([1, -1, 1, -1])
     square = QuantumModel("tfim", (4, 4), h=1.0, periodic=False)
     half = np.repeat([[1, 1, -1, -1]], 4, axis=0).ravel()[None]
-    assert order_of(square, half) == pytest.approx(0)
+    assert spin_order(square, half) == pytest.approx(0)
     assert two_point_along(square, half) == pytest.approx([1, (1 / 3 + 1) / 2, 0])
 
 
