@@ -12,11 +12,13 @@ from scipy.special import erf
 from physnn import rng
 from physnn.checks.training.sentiment import bucket_steps, made_corpus, module_steps
 from physnn.errors import InputError
+from physnn.networks.adam import Adam
 from physnn.networks.sentiment.baselines import naive_bayes, ridge
 from physnn.networks.sentiment.corpus import Corpus, TokenSet, epoch, length_of
 from physnn.networks.sentiment.embeddings import counted_embeddings
 from physnn.networks.sentiment.learning import LearningChoice, SentimentTraining, difference_of_zeros
 from physnn.networks.sentiment.transformer import ReaderShape, first_weights
+from physnn.networks.tasks.expansion_law import expansion_law
 
 SHAPE = ReaderShape(2, 4, 2, 5, 6)
 CHOICE = LearningChoice(SHAPE, 0.5, 3, 1e-2, 0.1, 0.0, "float64")
@@ -108,6 +110,36 @@ def test_zeros_between_components_are_smaller_first_weights_and_constants_are_no
     at = first_weights("zeros", (5,), SHAPE)["expand.weight"][:, ::2]
     assert np.array_equal(at, first_weights("linear-small", (5,), SHAPE)["expand.weight"])
     assert np.allclose(at * np.sqrt(2), first_weights("linear", (5,), SHAPE)["expand.weight"])
+
+
+def test_constants_between_components_are_a_bias_with_steps_of_its_own():
+    """The law of expanded inputs: the bias begins at b + V c, and learns faster by 1 + sum |c|."""
+    corpus, choice = words("constants", 30), replace(CHOICE, dropout=0.1)
+    law = expansion_law([choice.constant] * SHAPE.hidden, "adam")
+    between = first_weights("constants", (0,), SHAPE)["expand.weight"][:, 1::2]
+
+    def trained(start: float, factor: float) -> np.ndarray:
+        training = SentimentTraining("linear-small", (0,), corpus, choice)
+        weights = training.reader.weights
+        bias = weights["expand.bias"]
+        with torch.no_grad():
+            bias += start * torch.from_numpy(choice.constant * between.sum(1, keepdims=True))
+        rest = [each for name, each in weights.items() if name != "expand.bias"]
+        training.optimiser = Adam(rest, choice.lr, choice.weight_decay, True, True)
+        own = Adam([bias], factor * choice.lr, choice.weight_decay / factor, True, True)
+        logits = []
+        for _ in range(8):
+            own.zero_grad()
+            logits.append(training.step().numpy())
+            own.step()
+        return np.stack(logits)
+
+    training = SentimentTraining("constants", (0,), corpus, choice)
+    found = np.stack([training.step().numpy() for _ in range(8)])
+    scale = np.abs(found).max()
+    assert np.abs(trained(1, law.factor) - found).max() < 1e-3 * scale  # the small number in Adam's denominator is left
+    for part in ((1, 1), (0, law.factor), (0, 1)):
+        assert np.abs(trained(*part) - found).max() > 0.03 * scale
 
 
 def test_a_permuted_vocabulary_and_other_seeds_beside_change_nothing():
