@@ -13,6 +13,7 @@ from physnn.cli.output import print_json, print_table, progress_bar
 BENCHES = {
     "ising": "Flips per nanosecond of every Ising kernel, and independent samples per second of every sampler at T_c.",
     "percolation": "Nanoseconds per site of percolation, every run for all p, against random order throughout.",
+    "path-integral": "Nanoseconds of updates of world lines of quantum spins, against array operations and ALPS.",
     "oscillators": "Nanoseconds of a step of Kuramoto oscillators, against a plain loop and other packages.",
     "count": "Configurations per second of brute force over +-1 networks, and the time of counting over functions.",
     "train": "Replicas times steps per second of every engine that trains classifiers, against plain loops over them.",
@@ -27,6 +28,7 @@ BENCHES = {
 BENCH_PLACES = {
     "ising": "ising:bench_ising",
     "percolation": "percolation:bench_percolation",
+    "path-integral": "quantum.world_lines:bench_world_lines",
     "oscillators": "oscillators:bench_oscillators",
     "count": "count:bench_count",
     "train": "train:bench_train",

@@ -69,13 +69,15 @@ VOLUME = (
 )
 DIRECTED = "L is the size in space, nu is nu_perp; gamma is that of steady fluctuations, d nu_perp - 2 beta"
 CLASSES = (
-    _row("2D Ising", 2, "1", "1/8", "7/4", "L. Onsager, Phys. Rev. 65 (1944) 117; C. N. Yang, ibid. 85 (1952) 808"),
+    _row("2D Ising", 2, "1", "1/8", "7/4", "L. Onsager, Phys. Rev. 65 (1944) 117; C. N. Yang, ibid. 85 (1952) 808",
+         "also the Ising chain in a transverse field where beta grows as L, z = 1"),
     _row("3-state Potts (2D)", 2, "6/5", "2/15", "26/15", POTTS),
     _row("4-state Potts (2D)", 2, "3/2", "1/8", "7/4", f"{POTTS}; J. Salas and A. Sokal, J. Stat. Phys. 88 (1997) 567",
          "strong logarithmic corrections: fits at accessible sizes give other exponents"),
     _row("2D percolation", 2, "3/4", "5/48", "43/24", "S. Smirnov and W. Werner, Math. Res. Lett. 8 (2001) 729"),
     _row("3D Ising", 3, "1.58737473(30)", "0.518148806(24)", "1.963702388(48)",
-         "C.-H. Chang et al., arXiv:2411.15300: nu = 0.62997097(12), eta = 0.036297612(48)"),
+         "C.-H. Chang et al., arXiv:2411.15300: nu = 0.62997097(12), eta = 0.036297612(48)",
+         "also the Ising model in a transverse field in two dimensions where beta grows as L, z = 1"),
     _row("3D XY", 3, "1.48878(16)", "0.51905(4)", "1.96190(8)",
          "M. Hasenbusch, Phys. Rev. B 100 (2019) 224517: nu = 0.67169(7), eta = 0.03810(8)"),
     _row("3D Heisenberg", 3, "1.40520(20)", "0.518920(25)", "1.96216(5)",

@@ -5,6 +5,7 @@ import pytest
 
 from physnn import rng
 from physnn.analysis.statistics.series import estimate_time
+from physnn.checks.quantum.world_lines import plain_update
 from physnn.errors import InputError
 from physnn.models.quantum import QuantumModel
 from physnn.samplers import chain
@@ -105,6 +106,17 @@ def test_energies_of_long_chains_are_those_of_free_fermions(L, h, beta, periodic
     mean = estimate_time(sampled(model, beta, sweeps)[:, :, 0]).mean
     exact = (periodic_chain_energy if periodic else open_chain_energy)(L, h, beta)
     assert mean.error < 2e-3 and abs(mean.value - exact) < LIMIT * mean.error
+
+
+def test_array_operations_of_the_benchmark_make_the_same_update():
+    model, beta, generator = QuantumModel("tfim", (5,), h=1.2), 2.0, rng.stream(3, "synthetic", "plain")
+    state, exact, found = begin(model), thermal_averages(model, beta), []
+    for _ in range(3000):
+        plain_update(model, beta, state, generator)
+        found.append([state.spins.mean() ** 2, state.offsets[-1] / (model.N * model.h * beta)])
+    means = [estimate_time(column).mean for column in np.array(found[50:]).T]
+    z = [(e.value - exact[name]) / e.error for e, name in zip(means, ("m2_improved", "sigma_x"), strict=True)]
+    assert max(map(abs, z)) < LIMIT, z
 
 
 def test_where_calls_are_cut_changes_nothing(monkeypatch):
