@@ -22,7 +22,7 @@ from physnn.jobs.run import Progress, silent
 from physnn.models.quantum import QuantumModel
 from physnn.samplers.quantum.world_lines import WorldLines, lines_begin, move_lines
 
-PLAIN = "numpy and scipy"
+BY_ARRAYS = "numpy and scipy"
 """Name of the rows whose updates are array operations."""
 CRITICAL = (((64,), 1.0, 64.0), ((12, 12), 3.044, 6.0))
 """Sides, field and inverse temperature: lattices at their critical points."""
@@ -98,7 +98,7 @@ def _cases(model: QuantumModel, beta: float, loop: Path | None) -> list[Case]:
     value, unit = lambda seconds, _: 1e9 * seconds / (model.N * beta), "ns J/site"
     found = [
         Case(f"world lines, {name}", unit, lambda n: move_lines(model, beta, ours, n), value, clock=time.thread_time),
-        Case(f"{PLAIN}, {name}", unit, updates, value, clock=time.thread_time),
+        Case(f"{BY_ARRAYS}, {name}", unit, updates, value, clock=time.thread_time),
     ]
     if loop:
         run = functools.partial(_alps, loop, model, beta)
