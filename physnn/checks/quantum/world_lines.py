@@ -24,7 +24,7 @@ from physnn.samplers.quantum.world_lines import WorldLines, lines_begin, move_li
 
 BY_ARRAYS = "numpy and scipy"
 """Name of the rows whose updates are array operations."""
-CRITICAL = (((64,), 1.0, 64.0), ((12, 12), 3.044, 6.0))
+AT_CRITICALITY = (((64,), 1.0, 64.0), ((12, 12), 3.044, 6.0))
 """Sides, field and inverse temperature: lattices at their critical points."""
 OF_ALPS = {"LATTICE": "chain lattice", "MODEL": "spin", "local_S": 0.5, "Jxy": 0, "ALGORITHM": "loop"}
 """What ALPS is told besides sizes; its spins are S = sigma / 2."""
@@ -81,7 +81,7 @@ def bench_world_lines(progress: Progress = silent) -> dict[str, Any]:
 
 
 def _models() -> list[tuple[QuantumModel, float]]:
-    return [(QuantumModel("tfim", sides, h=h), beta) for sides, h, beta in CRITICAL]
+    return [(QuantumModel("tfim", sides, h=h), beta) for sides, h, beta in AT_CRITICALITY]
 
 
 def _cases(model: QuantumModel, beta: float, loop: Path | None) -> list[Case]:
