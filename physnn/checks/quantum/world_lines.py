@@ -72,7 +72,8 @@ def bench_world_lines(progress: Progress = silent) -> dict[str, Any]:
     loop = Path(spec.origin).parent / "bin" / "loop" if spec and spec.origin else None
     groups = [_cases(model, beta, loop) for model, beta in _models()]
     rows = timed([case for group in groups for case in group], progress)
-    ratios, k = {}, 0
+    ratios: dict[str, float] = {}
+    k = 0
     for group in groups:
         ours, others = rows[k], rows[k + 1 : k + len(group)]
         ratios |= {f"{row['name']} / world lines": row["value"] / ours["value"] for row in others}
