@@ -3,7 +3,8 @@
 Source: "Symmetry breaking in neural network optimization: insights from input dimension expansion", section 6.6, which
 leaves widths open; here they are those of `SimpleCNN`.  The ``flip`` and ``rotation`` networks of that source show
 transformed images while they train; ``flip_tied``, ``rotation_tied`` and ``quarter_tied`` are invariant by
-construction, as are ``d4_fields`` and ``d4_mixed_fields``.
+construction, as are ``d4_fields`` and
+``d4_mixed_fields``; ``d4_averaged`` is ``simple``, averaged over all turned and reflected images.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch.nn import functional
 from physnn.errors import InputError
 from physnn.networks.classifiers.deep import check_images, mobilenet, resnet18
 from physnn.networks.classifiers.equivariant import SymmetryGroup, TiedCNN, act
+from physnn.networks.symmetry.averaging import GroupAveraged
 from physnn.networks.symmetry.cnn import FieldCNN
 from physnn.networks.symmetry.layers import FieldConv
 
@@ -133,6 +135,7 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "quarter_tied": partial(TiedCNN, group="quarter"),
     "d4_fields": partial(FieldCNN, point="d4"),
     "d4_mixed_fields": partial(FieldCNN, point="d4", mixed=True),
+    "d4_averaged": lambda channels, side, classes: GroupAveraged(SimpleCNN(channels, side, classes), "d4"),
     "resnet18": resnet18,
     "mobilenet": mobilenet,
 }
