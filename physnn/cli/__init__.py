@@ -34,6 +34,7 @@ COMMANDS = {
     "fit": ("fit", "Critical point and exponents of a sweep file or a table, or that there are none."),
     "compare": ("fit", "Exponents of two files side by side, and beside the known classes."),
     "decide": ("fit", "What kind of transition equilibrium sweeps show: Ising, BKT-like, or else."),
+    "entangle": ("quantum.entangle", "Entropies of the cuts of ground states, machines and random machines."),
     "flow": (
         "training.flow",
         "Renormalize configurations block by block: exponents, couplings, a fixed point?",

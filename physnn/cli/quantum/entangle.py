@@ -1,0 +1,185 @@
+"""``physnn entangle``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from physnn.cli import options as opt
+from physnn.cli.files import check_files
+from physnn.cli.output import print_json, print_table, progress_bar
+from physnn.errors import InputError
+
+if TYPE_CHECKING:
+    from physnn.answers.quantum.entanglement import CutTable
+    from physnn.answers.quantum.random_machines import RandomTable
+    from physnn.models.quantum import QuantumModel
+
+NATS = "in nats: natural logarithms, a singlet has 0.6931"
+SHOWN_CUTS = 9
+"""Rows of a table of cuts; all are in --json and --out."""
+
+
+@click.command("entangle", cls=opt.ListCommand)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--model", type=click.Choice(["tfim", "heisenberg", "xxz", "j1j2"]), help="Model [default: tfim].")
+@click.option(
+    "--L", "L", cls=opt.ListOption, type=opt.Whole(2), example="8 16 32", metavar="L...",
+    help="Sites of a chain, or side of a square lattice; of random machines all sites [default: 8 16 32; 8 10 12].",
+)  # fmt: skip
+@click.option("--h", "h", cls=opt.ListOption, type=opt.Number(), example="0.9 1", metavar="H...",
+              help="Transverse fields of tfim, in J [default: 1].")  # fmt: skip
+@click.option("--delta", type=opt.Number(), help="Anisotropy of xxz [default: 1].")
+@click.option("--J2", "J2", type=opt.Number(), help="Coupling of next-nearest neighbours of j1j2, in J1 [default: 0].")
+@click.option("--dimension", type=opt.Whole(1, 2), default=1, show_default=True, help="1: chains; 2: square lattices.")
+@click.option("--open", "is_open", is_flag=True, help="Let bonds end at the border.")
+@click.option(
+    "--method", type=click.Choice(["auto", "exact", "free-fermions", "svd", "swap"]), default="auto", show_default=True,
+    help="Of models: free-fermions (tfim chains), exact, by diagonalisation, or swap of draws from that state. Of "
+    "machines in FILE: svd of all amplitudes, or swap in Monte Carlo.",
+)  # fmt: skip
+@click.option("--random", "kind", type=click.Choice(["gaussian", "quarter"]),
+              help="Random machines: normal complex weights, or 0 and +-i pi/4.")  # fmt: skip
+@click.option("--draws", type=opt.Whole(2), default=100, show_default=True, help="Random machines of every size.")
+@click.option(
+    "--alpha", type=opt.Whole(1), default=1, show_default=True, help="Hidden units over sites, of random ones."
+)
+@click.option("--spread", cls=opt.ListOption, type=opt.Number(0), example="0.3 1", metavar="S...",
+              help="Standard deviations of Gaussian weights, real and imaginary parts [default: 0.3 1].")  # fmt: skip
+@click.option("--reach", type=opt.Whole(0), help="Sites that a random hidden unit reaches to each side [default: all].")
+@opt.out_option("none; CSV of all cuts")
+@opt.figure_option("Draw entropies by cut, or of random machines by size, here: PNG, PDF or SVG.")
+@opt.seed_option
+@opt.plain_options
+def entangle_command(file: Path | None, kind: str | None, as_json: bool, quiet: bool, **options: Any) -> int:
+    """Entropies of the first l sites with the rest: of exact ground states, of machines in FILE, of random machines.
+
+    All entropies are in nats (natural logarithms).  S is von Neumann's, S_2 Renyi's second.  The central charge is an
+    effective one, from the cuts between a quarter and three quarters of a chain.
+
+    \b
+    physnn entangle --L 16 64 256 --h 1 --figure cuts.png
+    physnn entangle --model heisenberg --L 12 16
+    physnn entangle --random quarter --L 8 10 12 14
+    physnn entangle --random gaussian --spread 0.1 0.3 1 --json
+
+    Exit status 0: every cut has an entropy; 3: one is undecided.
+    """
+    if file and kind:
+        raise InputError("a file and --random exclude each other; leave one out")
+    if kind:
+        return _print_random(kind, options, as_json, quiet)
+    if file:
+        check_files(file)
+        raise InputError(f"{file} holds no machines of a ground state")
+    if options["method"] == "svd":
+        raise InputError("--method svd is for machines in a file; of models it is --method exact")
+    from physnn.answers.quantum.entanglement import ground_entropies
+
+    models = _models(options)
+    found = []
+    with progress_bar("entropies", quiet) as progress:
+        for k, model in enumerate(models):
+            found.append(ground_entropies(model, options["method"], options["seed"] or 0))
+            progress(k + 1, len(models), f"N = {model.N}")
+    return _print_cuts(found, options, as_json)
+
+
+def _models(options: dict[str, Any]) -> list[QuantumModel]:
+    """Models that the options name."""
+    from physnn.models.quantum import QuantumModel
+
+    name = options["model"] or "tfim"
+    more: dict[str, Any] = opt.given({"delta": options["delta"], "J2": options["J2"]})
+    if options["h"] and name != "tfim":
+        raise InputError(f"{name} has no transverse field; leave --h out")
+    fields: list[dict[str, Any]] = [{"h": h} for h in options["h"] or (1.0,)]
+    if name != "tfim":
+        fields = [{}]
+    sizes = [(L,) * options["dimension"] for L in options["L"] or (8, 16, 32)]
+    periodic = not options["is_open"]
+    return [QuantumModel(name, sides, periodic=periodic, **field, **more) for field in fields for sides in sizes]
+
+
+def _print_cuts(found: Sequence[CutTable], options: dict[str, Any], as_json: bool) -> int:
+    """Write, draw and print tables of cuts."""
+    from physnn.answers.quantum.entanglement import draw_cuts, write_cuts
+
+    out = write_cuts(found, options["out"]) if options["out"] else None
+    figure = draw_cuts(found, options["figure"]) if options["figure"] else None
+    if as_json:
+        print_json({"states": [table.as_json() for table in found], "out": _text(out), "figure": _text(figure)})
+    else:
+        for table in found:
+            _print_table(table)
+        for word, path in (("out", out), ("figure", figure)):
+            if path:
+                click.echo(f"{word:7} {path}")
+    return 0 if all(table.decided for table in found) else 3
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None
+
+
+def _print_table(table: CutTable) -> None:
+    """Print some cuts of a state up to the middle, and its central charge."""
+    from physnn.analysis.statistics.estimate import Estimate
+
+    half = [k for k, cut in enumerate(table.cuts) if cut <= max(table.model.N // 2, 1)]
+    step = -(-len(half) // SHOWN_CUTS)
+    rows = []
+    for k in half[::-1][::step][::-1]:
+        renyi = Estimate(float(table.renyi2[k]), float(table.error[k]))
+        rows.append([str(table.cuts[k]), "-" if table.von_neumann is None else f"{table.von_neumann[k]:.6f}"])
+        rows[-1].append(f"{renyi.value:.6f}" if renyi.error == 0 else str(renyi) if table.error[k] > 0 else "undecided")
+        rows[-1] += [f"{table.bound[k]:.4f}"] if table.bound is not None else []
+    header = ["l", "S", "S_2", *(["at most"] if table.bound is not None else [])]
+    print_table(f"{table.name}: entropies {NATS}", header, rows)
+    if table.central:
+        click.echo(f"central charge from l/N in [1/4, 3/4]: {table.central}")
+    for note in table.notes:
+        click.echo(f"undecided at {note}")
+
+
+def _print_random(kind: str, options: dict[str, Any], as_json: bool, quiet: bool) -> int:
+    """Make, draw and print the table of random machines."""
+    from physnn.answers.quantum.random_machines import draw_random, random_entropies
+
+    if options["out"]:
+        raise InputError("--out writes cuts of ground states; of random machines use --json")
+    with progress_bar("random machines", quiet) as progress:
+        found = random_entropies(
+            kind,
+            options["L"] or (8, 10, 12),
+            alpha=options["alpha"],
+            spreads=options["spread"] or (0.3, 1.0),
+            reach=options["reach"],
+            draws=options["draws"],
+            seed=options["seed"] or 0,
+            progress=progress,
+        )
+    figure = draw_random(found, options["figure"]) if options["figure"] else None
+    if as_json:
+        print_json(found.as_json() | {"figure": _text(figure)})
+    else:
+        _print_random_table(found)
+        if figure:
+            click.echo(f"figure  {figure}")
+    return 0
+
+
+def _print_random_table(found: RandomTable) -> None:
+    """Print entropies of random machines by size and spread."""
+    rows = [
+        [f"{r.spread:g}", str(r.N), str(r.von_neumann), str(r.renyi2), f"{r.most:.4f}", str(r.vanished)]
+        for r in found.rows
+    ]
+    title = f"{found.draws} random machines ({found.kind}, alpha = {found.alpha}) of every size, half the sites, {NATS}"
+    print_table(title, ["spread", "N", "S", "S_2", "at most", "without amplitude"], rows)
+    for spread, slope in found.slopes.items():
+        if slope:
+            click.echo(f"spread {spread:g}: a spin more on each side adds {slope} ln 2")

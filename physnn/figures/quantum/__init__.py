@@ -1,0 +1,1 @@
+"""Figures of quantum states."""
