@@ -10,7 +10,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.files import check_files, line_option
 from physnn.cli.output import print_json, print_table
-from physnn.cli.training.machines import holds_machines, print_compared
+from physnn.cli.quantum.beside import print_trained
 
 if TYPE_CHECKING:
     from physnn.analysis.collapse.joint import Joint
@@ -239,6 +239,7 @@ def compare_command(
     physnn compare ising.csv sweep-noise.h5 --figure compare.png
     physnn compare data.csv --zeta free --json
     physnn compare rbm.h5 ising.h5   # Boltzmann machines and their data: what they got wrong
+    physnn compare ground-state.h5 path-integral.h5   # trained ground states, unbiased reference, exact values
 
     Exit status 0: the question is answered; 3: undecided, or there is no exponent to compare.
     """
@@ -246,8 +247,8 @@ def compare_command(
     check_files(a, b)
     if b is None and options["observable_b"]:
         raise click.UsageError("--observable-b belongs to a second file; give one, or use --observable")
-    if b and not options["observable"] and holds_machines(a):
-        return print_compared(a, b, figure, as_json)
+    if not options["observable"] and (status := print_trained(a, b, figure, as_json)) is not None:
+        return status
     from physnn.answers import comparisons
     from physnn.answers.lines import values_at
 

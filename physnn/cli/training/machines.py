@@ -79,13 +79,18 @@ def print_compared(out: Path, data: Path | None, figure: Path | None, as_json: b
 
 def holds_machines(path: Path) -> bool:
     """Whether a file holds Boltzmann machines; what cannot be read is told by whatever reads it."""
+    return holds_kind(path, "train-rbm")
+
+
+def holds_kind(path: Path, kind: str) -> bool:
+    """Whether a file is a sweep of a kind."""
     from physnn.store.hdf5 import is_hdf5
     from physnn.store.sweep_file import kind_of
 
     if not is_hdf5(path):
         return False
     recipe = kind_of(path)[1].get("recipe", "")
-    return '"kind": "train-rbm"' in str(recipe) or '"kind":"train-rbm"' in str(recipe)
+    return f'"kind": "{kind}"' in str(recipe) or f'"kind":"{kind}"' in str(recipe)
 
 
 def print_machine_flow(file: Path, figure: Path | None, seed: int, random: bool, as_json: bool) -> int:
