@@ -163,9 +163,8 @@ def ground_model(recipe: Mapping[str, Any], L: int, value: float) -> QuantumMode
     """Model of a recipe at one size and parameter."""
     control = QUANTUM_MODELS[recipe["model"]]
     sides = (L,) * int(recipe.get("dimension", 1))
-    return QuantumModel(
-        recipe["model"], sides, periodic=not recipe.get("open"), **({control: value} if control else {})
-    )
+    varied: dict[str, Any] = {control: value} if control else {}
+    return QuantumModel(recipe["model"], sides, periodic=not recipe.get("open"), **varied)
 
 
 def _check_pair(sweep: SweepFile, reference: SweepFile, other: Path | None) -> None:
