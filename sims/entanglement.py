@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from physnn import rng
 from physnn.analysis.quantum.entropy import central_charge
 from physnn.answers.quantum.entanglement import draw_cuts, ground_entropies
-from physnn.answers.quantum.random_machines import RandomTable, random_entropies
+from physnn.answers.quantum.random_machines import RandomTable, machine_state, random_entropies, random_weights
 from physnn.exact.quantum import FreeFermions
 from physnn.figures.quantum.entropy import random_figure
 from physnn.figures.style import save
@@ -40,6 +41,17 @@ def chains() -> None:
     draw_cuts([ground_entropies(model) for model in shown], FIGURES / "entropies_by_cut.png")
 
 
+def bounds() -> None:
+    """What an error of the energy allows: (E - E_0) / gap of even states, at h = 1."""
+    for L in (8, 16, 32, 64, 128):
+        chain = FreeFermions(L, 1.0)
+        factor = -chain.E0 / chain.gap_even
+        print(
+            f"L = {L}: gap {chain.gap_even:.4f} J, bound {factor:.2f} times the relative error of the energy,", end=" "
+        )
+        print(f"below 1e-3 from {1e-3 / factor:.1e} on; <m^2> = {chain.m2:.5f}")
+
+
 def swaps() -> None:
     """Renyi's entropy by swaps and by singular values."""
     model = QuantumModel("tfim", (12,), h=1.0)
@@ -64,13 +76,26 @@ def random() -> None:
     save(random_figure(groups), FIGURES / "random_machines.png")
 
 
+def effective() -> None:
+    """How many of 4096 configurations have the weight of a Gaussian machine: 1 / sum |psi|^4, medians of 50."""
+    for spread in SPREADS:
+        found = []
+        for k in range(50):
+            weights = random_weights("gaussian", 12, 1, spread, None, rng.stream(0, "weights", "effective", k))
+            state = machine_state(weights)
+            assert state is not None
+            p = np.abs(state) ** 2
+            found.append(p.sum() ** 2 / (p**2).sum())
+        print(f"spread {spread:g}: {np.median(found):.1f} of 4096 configurations")
+
+
 def name(table: RandomTable, spread: float) -> str:
     """Label of random machines."""
     return f"Gaussian, spread {spread:g}" if table.kind == "gaussian" else r"weights $0, \pm i\pi/4$"
 
 
 if __name__ == "__main__":
-    for part in (chains, swaps, random):
+    for part in (chains, bounds, swaps, random, effective):
         began = time.process_time()
         part()
         print(f"{part.__name__}: {time.process_time() - began:.0f} s of CPU")

@@ -51,12 +51,16 @@ class CutTable:
         -ln tr rho^2, not a number where it is undecided.
     error : ndarray
         Errors of ``renyi2``, 0 where it is exact.
-    bound : ndarray or None
-        What the weights of a machine allow at most.
     central : Estimate or None
         Effective central charge from the cuts between a quarter and three quarters of a chain.
     notes : tuple of str
         Why cuts are undecided.
+    own_error : ndarray or None
+        Errors of ``von_neumann``, of several machines.
+    exact : tuple of ndarray, or None
+        Exact S and S_2 of the ground state that machines were trained to, where they are known.
+    exact_central : float or None
+        Its central charge from the same cuts and entropy.
     """
 
     model: QuantumModel
@@ -65,9 +69,11 @@ class CutTable:
     von_neumann: np.ndarray | None
     renyi2: np.ndarray
     error: np.ndarray
-    bound: np.ndarray | None = None
     central: Estimate | None = None
     notes: tuple[str, ...] = ()
+    own_error: np.ndarray | None = None
+    exact: tuple[np.ndarray, np.ndarray] | None = None
+    exact_central: float | None = None
 
     @property
     def decided(self) -> bool:
@@ -85,7 +91,10 @@ class CutTable:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        arrays = {"von_neumann": self.von_neumann, "renyi2": self.renyi2, "error": self.error, "bound": self.bound}
+        arrays = {"von_neumann": self.von_neumann, "renyi2": self.renyi2, "error": self.error}
+        arrays["von_neumann_error"] = self.own_error
+        own, renyi = self.exact or (None, None)
+        arrays |= {"exact_von_neumann": own, "exact_renyi2": renyi}
         return {
             "model": self.model.name,
             "sides": list(self.model.sides),
@@ -94,6 +103,7 @@ class CutTable:
             "logarithm": "natural",
             "cuts": self.cuts.tolist(),
             "central_charge": self.central.as_json() if self.central else None,
+            "exact_central_charge": self.exact_central,
             "notes": list(self.notes),
         } | {name: None if values is None else values.tolist() for name, values in arrays.items()}
 
@@ -171,7 +181,7 @@ def _counts(model: QuantumModel, cuts: np.ndarray) -> np.ndarray:
     return np.asarray((cuts % 2 == 0) | (not model.conserves))
 
 
-def swapped_table(model: QuantumModel, found: Sequence[Swapped], bound: np.ndarray | None = None) -> CutTable:
+def swapped_table(model: QuantumModel, found: Sequence[Swapped]) -> CutTable:
     """Table of entropies by swaps, with the central charge of chains."""
     middle = [each for each in found if each.cut >= model.N / 4 and _counts(model, np.array(each.cut))]
     chain = len(model.sides) == 1 and model.N >= 8 and model.name in CHARGES
@@ -184,7 +194,6 @@ def swapped_table(model: QuantumModel, found: Sequence[Swapped], bound: np.ndarr
         None,
         np.array([math.nan if e is None else e.value for e in values]),
         np.array([math.nan if e is None else e.error for e in values]),
-        bound,
         central,
         tuple(f"l = {each.cut}: {each.note}" for each in found if each.note),
     )
@@ -202,6 +211,11 @@ def write_cuts(tables: Sequence[CutTable], path: Path) -> Path:
     return path
 
 
+def _errors_of(table: CutTable) -> np.ndarray:
+    """Errors of von Neumann's entropy, 0 where it is exact."""
+    return np.zeros(len(table.cuts)) if table.own_error is None else np.nan_to_num(table.own_error)
+
+
 def draw_cuts(tables: Sequence[CutTable], path: Path) -> Path:
     """Figure of entropies by cut: von Neumann's where all states have it, else Renyi's second."""
     from physnn.figures.quantum.entropy import cut_figure
@@ -209,7 +223,7 @@ def draw_cuts(tables: Sequence[CutTable], path: Path) -> Path:
 
     both = all(table.von_neumann is not None for table in tables)
     curves = [
-        (t.name, t.model.N, t.model.periodic, t.cuts, t.von_neumann, np.zeros(len(t.cuts)))
+        (t.name, t.model.N, t.model.periodic, t.cuts, t.von_neumann, _errors_of(t))
         if both and t.von_neumann is not None
         else (t.name, t.model.N, t.model.periodic, t.cuts, t.renyi2, t.error)
         for t in tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,13 @@ SHOWN_CUTS = 9
 )  # fmt: skip
 @click.option("--random", "kind", type=click.Choice(["gaussian", "quarter"]),
               help="Random machines: normal complex weights, or 0 and +-i pi/4.")  # fmt: skip
-@click.option("--draws", type=opt.Whole(2), default=100, show_default=True, help="Random machines of every size.")
+@click.option(
+    "--draws",
+    type=opt.Whole(2),
+    default=100,
+    show_default=True,
+    help="Random machines of every size; of swaps, draws of a chain.",
+)
 @click.option(
     "--alpha", type=opt.Whole(1), default=1, show_default=True, help="Hidden units over sites, of random ones."
 )
@@ -63,6 +70,7 @@ def entangle_command(file: Path | None, kind: str | None, as_json: bool, quiet: 
     \b
     physnn entangle --L 16 64 256 --h 1 --figure cuts.png
     physnn entangle --model heisenberg --L 12 16
+    physnn entangle ground-state.h5 --figure machines.png
     physnn entangle --random quarter --L 8 10 12 14
     physnn entangle --random gaussian --spread 0.1 0.3 1 --json
 
@@ -73,8 +81,7 @@ def entangle_command(file: Path | None, kind: str | None, as_json: bool, quiet: 
     if kind:
         return _print_random(kind, options, as_json, quiet)
     if file:
-        check_files(file)
-        raise InputError(f"{file} holds no machines of a ground state")
+        return _print_stored(file, options, as_json, quiet)
     if options["method"] == "svd":
         raise InputError("--method svd is for machines in a file; of models it is --method exact")
     from physnn.answers.quantum.entanglement import ground_entropies
@@ -86,6 +93,22 @@ def entangle_command(file: Path | None, kind: str | None, as_json: bool, quiet: 
             found.append(ground_entropies(model, options["method"], options["seed"] or 0))
             progress(k + 1, len(models), f"N = {model.N}")
     return _print_cuts(found, options, as_json)
+
+
+def _print_stored(file: Path, options: dict[str, Any], as_json: bool, quiet: bool) -> int:
+    """Print entropies of the machines in a file."""
+    if named := opt.given({name: options[name] for name in ("model", "L", "h", "delta", "J2", "is_open")}):
+        raise InputError(f"the file says which models it holds; leave {', '.join(map(_as_option, named))} out")
+    check_files(file)
+    from physnn.answers.quantum.stored_waves import stored_entropies
+
+    with progress_bar("entropies", quiet) as progress:
+        found = stored_entropies(file, options["method"], options["draws"], options["seed"] or 0, progress)
+    return _print_cuts(found, options, as_json)
+
+
+def _as_option(name: str) -> str:
+    return "--open" if name == "is_open" else f"--{name}"
 
 
 def _models(options: dict[str, Any]) -> list[QuantumModel]:
@@ -127,22 +150,35 @@ def _text(path: Path | None) -> str | None:
 
 def _print_table(table: CutTable) -> None:
     """Print some cuts of a state up to the middle, and its central charge."""
-    from physnn.analysis.statistics.estimate import Estimate
-
     half = [k for k, cut in enumerate(table.cuts) if cut <= max(table.model.N // 2, 1)]
     step = -(-len(half) // SHOWN_CUTS)
     rows = []
     for k in half[::-1][::step][::-1]:
-        renyi = Estimate(float(table.renyi2[k]), float(table.error[k]))
-        rows.append([str(table.cuts[k]), "-" if table.von_neumann is None else f"{table.von_neumann[k]:.6f}"])
-        rows[-1].append(f"{renyi.value:.6f}" if renyi.error == 0 else str(renyi) if table.error[k] > 0 else "undecided")
-        rows[-1] += [f"{table.bound[k]:.4f}"] if table.bound is not None else []
-    header = ["l", "S", "S_2", *(["at most"] if table.bound is not None else [])]
+        own = None if table.own_error is None else table.own_error[k]
+        pairs = [(None if table.von_neumann is None else table.von_neumann[k], own), (table.renyi2[k], table.error[k])]
+        cells = [_with_error(*pair) for pair in pairs]
+        if table.exact:
+            cells = [word for cell, exact in zip(cells, table.exact, strict=True) for word in (cell, f"{exact[k]:.6f}")]
+        rows.append([str(table.cuts[k]), *cells])
+    header = ["l", "S", "exact", "S_2", "exact"] if table.exact else ["l", "S", "S_2"]
     print_table(f"{table.name}: entropies {NATS}", header, rows)
     if table.central:
-        click.echo(f"central charge from l/N in [1/4, 3/4]: {table.central}")
+        which = "S_2" if table.von_neumann is None else "S"
+        beside = "" if table.exact_central is None else f"; exact at this size: {table.exact_central:.5f}"
+        click.echo(f"central charge from {which} at l/N in [1/4, 3/4]: {table.central}{beside}")
     for note in table.notes:
         click.echo(f"undecided at {note}")
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    """Entropy with its error, as it is where it is exact."""
+    from physnn.analysis.statistics.estimate import Estimate
+
+    if value is None:
+        return "-"
+    if not math.isfinite(value):
+        return "undecided"
+    return str(Estimate(float(value), float(error))) if error and math.isfinite(error) else f"{value:.6f}"
 
 
 def _print_random(kind: str, options: dict[str, Any], as_json: bool, quiet: bool) -> int:
