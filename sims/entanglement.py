@@ -1,6 +1,7 @@
 """Entropies of cuts: c = 1/2 of Ising's chain, swaps beside singular values, and what random machines entangle.
 
-Entropies are in nats.  Figures: `docs/figures/entropies_by_cut.png`, `docs/figures/random_machines.png`.
+Then trained machines, beside world lines and exact values.  Entropies are in nats.  Figures in `docs/figures`:
+`entropies_by_cut.png`, `random_machines.png`, `ground_states_beside.png`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from physnn import rng
+from physnn import api, rng
 from physnn.analysis.quantum.entropy import central_charge
+from physnn.analysis.statistics.estimate import Estimate
+from physnn.answers.quantum.beside import beside_rows, draw_beside, networks_beside
 from physnn.answers.quantum.entanglement import draw_cuts, ground_entropies
 from physnn.answers.quantum.random_machines import RandomTable, machine_state, random_entropies, random_weights
+from physnn.answers.quantum.stored_waves import stored_entropies
 from physnn.exact.quantum import FreeFermions
 from physnn.figures.quantum.entropy import random_figure
 from physnn.figures.style import save
 from physnn.models.quantum import QuantumModel
+from physnn.samples import files
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures"
 SIDES = (16, 32, 64, 128, 256, 512)
@@ -25,6 +30,10 @@ SIDES = (16, 32, 64, 128, 256, 512)
 RANDOM_SITES = (8, 10, 12, 14)
 SPREADS = (0.1, 0.3, 0.5, 1.0)
 DRAWS = 100
+OUTPUT = Path(__file__).parent / "output" / "entanglement"
+"""Where trained machines and world lines are kept."""
+TRAINED = {"model": "tfim", "L": (8, 16), "h": (0.9, 1.0, 1.1), "seeds": (0, 1, 2, 3)}
+LINES = {"L": (8, 16), "h": (0.9, 1.0, 1.1), "sweeps": 10_000}
 
 
 def chains() -> None:
@@ -89,13 +98,33 @@ def effective() -> None:
         print(f"spread {spread:g}: {np.median(found):.1f} of 4096 configurations")
 
 
+def machines() -> None:
+    """Trained ground states: entropies with errors over machines, and order beside world lines and exact values."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    trained, lines = OUTPUT / "ground-state.h5", OUTPUT / "path-integral.h5"
+    files.run(api.recipe("ground-state", trained, True, **TRAINED), trained, extend=True, jobs=1)
+    files.run(api.recipe("path-integral", lines, True, **LINES), lines, extend=True, jobs=1)
+    found = networks_beside(trained, lines)
+    draw_beside(found, FIGURES / "ground_states_beside.png")
+    for row in beside_rows(found.rows):
+        print(*row)
+    for table in stored_entropies(trained, draws=200):
+        if table.model.h == 1 and table.exact is not None:
+            middle = len(table.cuts) // 2
+            entropy = Estimate(table.renyi2[middle], table.error[middle])
+            print(
+                f"{table.name}: S_2 at l = {table.cuts[middle]} {entropy}, exact {table.exact[1][middle]:.4f};", end=" "
+            )
+            print(f"c {table.central}, exact at this size {table.exact_central:.4f}")
+
+
 def name(table: RandomTable, spread: float) -> str:
     """Label of random machines."""
     return f"Gaussian, spread {spread:g}" if table.kind == "gaussian" else r"weights $0, \pm i\pi/4$"
 
 
 if __name__ == "__main__":
-    for part in (chains, bounds, swaps, random, effective):
+    for part in (chains, bounds, swaps, random, effective, machines):
         began = time.process_time()
         part()
         print(f"{part.__name__}: {time.process_time() - began:.0f} s of CPU")

@@ -31,7 +31,7 @@ def planted(path, *parts: int, symmetry: str = "translations", model: str = "tfi
 
 
 def test_swaps_of_chains_are_singular_values(tmp_path):
-    """Means over the same machines, whose chains have errors of about 0.004 together; other machines are farther off."""
+    """Means over the same machines, whose chains' errors are about 0.004 together; other machines are farther off."""
     path = planted(tmp_path / "waves.h5")
     (exact,), (swapped,) = (stored_entropies(path, method, draws=60) for method in ("svd", "swap"))
     off = swapped.renyi2 - exact.renyi2[swapped.cuts - 1]
