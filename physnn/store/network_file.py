@@ -23,6 +23,8 @@ NETWORKS = "physnn-networks"
 WEIGHTS = ("lift", "coupling", "readout", "readout_bias", "bias")
 """Names of the trained arrays; ``bias`` only where the symmetry is broken."""
 _DIAGNOSIS = "diagnosis"
+_VARIANTS = {"layers", "symmetry", "point_group"}
+"""What an architecture says only where it is not as usual."""
 _LAYERED = {"coupling", "bias"}
 """Arrays that have a dimension ``layer`` after ``network`` where layers have weights of their own."""
 _ARRAYS = {
@@ -159,7 +161,8 @@ def _fits(
         shapes["bias"] = (*own, n)
     return (
         set(weights) == set(shapes)
-        and set(architecture) - {"layers", "symmetry"} == {"components", "kernel", "gamma", "broken", "boundary"}
+        and set(architecture) - _VARIANTS == {"components", "kernel", "gamma", "broken", "boundary"}
+        and architecture.get("point_group", "c1") in ("c1", "c2", "c4", "d1", "d2", "d4")
         and operator.index(recipe["steps"]) > 0
         and (layers == 0 or layers >= operator.index(recipe["steps"]))
         and (symmetry == "Z2" or (symmetry == "U1" and n % 2 == 0 and not architecture["broken"]))

@@ -78,7 +78,7 @@ def kernel_basis(
         raise InputError(f"the window has side {side}; give at least 1")
     if first.group.order != len(point.matrices) or not np.array_equal(first.group.table, second.group.table):
         raise InputError(f"{first.name} and {second.name} are not fields of the point group {point.name}")
-    moved = _moved(point, side, torus)
+    moved = moved_offsets(point, side, torus)
     starts = np.flatnonzero(moved.min(axis=0) == np.arange(side * side))
     backwards = first.matrices[first.group.inverse]
     kernels, values, places, kept, count = [], [], [], {}, 0
@@ -98,8 +98,11 @@ def kernel_basis(
     return KernelBasis(shape, where, np.concatenate(values))
 
 
-def _moved(point: PointGroup, side: int, torus: bool) -> NDArray[np.int64]:
-    """Number of the place that every element takes every offset to, shape (elements, side * side)."""
+def moved_offsets(point: PointGroup, side: int, torus: bool = False) -> NDArray[np.int64]:
+    """Place that every element takes every offset of a window to, shape (elements, side * side).
+
+    Places are ``row * side + column``; ``side`` and ``torus`` are as in `kernel_basis`.
+    """
     # Twice the offsets are whole for even windows, too.
     twice_r = 0 if torus else side - 1
     offsets = 2 * np.stack(np.divmod(np.arange(side * side), side), axis=1) - twice_r

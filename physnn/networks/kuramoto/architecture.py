@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+
 from physnn.errors import InputError
+from physnn.models.groups.kernels import moved_offsets
+from physnn.models.groups.representations import PointGroup
 
 Boundary = Literal["periodic", "zero"]
 Symmetry = Literal["Z2", "U1"]
-VARIANTS: dict[str, Any] = {"symmetry": "Z2", "layers": 0}
+VARIANTS: dict[str, Any] = {"symmetry": "Z2", "layers": 0, "point_group": "c1"}
 """What is left out of a written architecture where it has this value, as before there were variants."""
 
 
@@ -34,6 +39,8 @@ class Architecture:
         x -> -x, or rotations of every pair of components by one angle.
     layers : int
         Steps with a coupling of their own; 0 if all steps share one.
+    point_group : str
+        Turns and reflections of offsets that leave the coupling as it is, one of `POINT_GROUPS`; ``"c1"`` for none.
 
     Raises
     ------
@@ -48,6 +55,7 @@ class Architecture:
     boundary: Boundary = "periodic"
     symmetry: Symmetry = "Z2"
     layers: int = 0
+    point_group: str = "c1"
 
     def __post_init__(self) -> None:
         if self.components < 2:
@@ -60,10 +68,22 @@ class Architecture:
             raise InputError("the symmetry U1 needs an even number of components and no constant c that breaks it")
         if self.symmetry not in ("Z2", "U1") or self.layers < 0:
             raise InputError(f"the symmetry is Z2 or U1 and layers 0 or more, not {self.symmetry} and {self.layers}")
+        PointGroup(self.point_group)
 
     def plain(self) -> dict[str, Any]:
         """Return what a file keeps of it: keyword arguments, variants only where they are used."""
         return {name: v for name, v in asdict(self).items() if name not in VARIANTS or v != VARIANTS[name]}
+
+    @cached_property
+    def orbits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets that the point group takes into each other, of the kernel's k^2.
+
+        The first array, shape (elements, orbits), has what becomes of the first offset of every orbit; the second one,
+        shape (k^2,), has the number of every offset's orbit.
+        """
+        moved = moved_offsets(PointGroup(self.point_group), self.kernel)
+        first, number = np.unique(moved.min(axis=0), return_inverse=True)
+        return moved[:, first], number
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the weights, by name."""

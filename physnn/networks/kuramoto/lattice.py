@@ -106,17 +106,23 @@ def _uploaded(network: LatticeNetwork, device: str) -> Any:
     return vectors.upload(*arrays, model.boundary == "periodic", device)
 
 
-def symmetric_coupling(raw: np.ndarray, symmetry: str = "Z2") -> np.ndarray:
-    """Coupling in use, ``(N, N, k, k)``, of a trained one: J[a, b, r] = J[b, a, -r], under U(1) blocks (A, -B; B, A).
+def symmetric_coupling(raw: np.ndarray, architecture: Architecture) -> np.ndarray:
+    """Coupling in use, ``(N, N, k, k)``, of a trained one, with the symmetries of its architecture.
 
     As `physnn.networks.kuramoto.network.KuramotoNetwork.symmetric_coupling`, in the same arithmetic.
     """
-    if symmetry == "U1":
+    if architecture.symmetry == "U1":
         N, k = raw.shape[0], raw.shape[-1]
         pairs = raw.reshape(N // 2, 2, N // 2, 2, k, k)
         a = (pairs[:, 0, :, 0] + pairs[:, 1, :, 1]) / 2
         b = (pairs[:, 1, :, 0] - pairs[:, 0, :, 1]) / 2
         raw = np.stack([np.stack([a, -b], 2), np.stack([b, a], 2)], 1).reshape(N, N, k, k)
+    if architecture.point_group != "c1":
+        (images, number), places = architecture.orbits, raw.reshape(*raw.shape[:2], -1)
+        total = places[..., images[0]]
+        for image in images[1:]:
+            total = total + places[..., image]
+        raw = (total / np.float32(len(images)))[..., number].reshape(raw.shape)
     return np.asarray((raw + raw[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)) / 2)
 
 
@@ -137,7 +143,7 @@ def lattice_network(path: str, k: int) -> LatticeNetwork:
         )
     weights = {name: np.asarray(w[k], np.float32) for name, w in file.weights.items()}
     bias = weights["bias"].astype(np.float64) if architecture.broken else np.empty(0)
-    coupling = symmetric_coupling(weights["coupling"], architecture.symmetry).astype(np.float64)
+    coupling = symmetric_coupling(weights["coupling"], architecture).astype(np.float64)
     model = VectorModel(coupling, bias, architecture.boundary, f"{Path(path).stem}/{file.seeds[k]}")
     w = weights["lift"]
     turned = np.stack([-w[1::2], w[::2]], 1).reshape(-1) if architecture.symmetry == "U1" else None

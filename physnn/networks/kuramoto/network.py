@@ -8,8 +8,9 @@ Source: N. Iqbal and M. Welling, "Topological defects propagate information in d
 and the output is r . x(T) + b.  J is a k x k convolution kernel with J = J^T, channels and offsets together; c = 0
 keeps the symmetry x -> -x.
 
-Two variants.  Where weights are not shared, every step t has its own J_t and c_t.  Where the symmetry is U(1), the
-components are pairs (Re z_a, Im z_a) of N/2 complex numbers; J is a Hermitian kernel J_ab = A_ab + i B_ab, as real
+Three variants.  Where weights are not shared, every step t has its own J_t and c_t.  A point group leaves J as it is
+when it turns or reflects offsets, J(p r) = J(r), so that weights know no left from right.  Where the symmetry is U(1),
+the components are pairs (Re z_a, Im z_a) of N/2 complex numbers; J is a Hermitian kernel J_ab = A_ab + i B_ab, as real
 numbers one block (A, -B; B, A) for every pair of pairs, which commutes with z -> exp(i phi) z; c = 0; and a pixel is
 lifted to an angle in a plane, z(0) = exp(i pi p) w, so that black and white are opposite as before and raising all
 pixels by phi / pi turns x(0) by phi.
@@ -48,6 +49,11 @@ def initial_weights(architecture: Architecture, rng: np.random.Generator, bias_s
     }
     if architecture.broken:
         weights["bias"] = rng.normal(0, bias_sd, shapes["bias"]).astype(np.float32)
+    if architecture.point_group != "c1":
+        # Means over n offsets have the variance of one.
+        number = architecture.orbits[1]
+        sizes = np.bincount(number)[number].reshape(k, k)
+        weights["coupling"] = (weights["coupling"] * np.sqrt(sizes)).astype(np.float32)
     return weights
 
 
@@ -90,7 +96,8 @@ class KuramotoNetwork(nn.Module):
     def symmetric_coupling(self) -> Tensor:
         """Return J, shape ``(N, N, k, k)`` or ``(layers, N, N, k, k)``, with its symmetries exact in floating point.
 
-        J[a, b, r] = J[b, a, -r]; under U(1) also the 2 x 2 blocks (A, -B; B, A).
+        J[a, b, r] = J[b, a, -r]; under U(1) also the 2 x 2 blocks (A, -B; B, A); with a point group
+        J[a, b, p r] = J[a, b, r] for all its elements p.
         """
         raw: Tensor = self.get_parameter("coupling")
         if self.architecture.symmetry == "U1":
@@ -100,6 +107,13 @@ class KuramotoNetwork(nn.Module):
             b = (pairs[..., 1, :, 0, :, :] - pairs[..., 0, :, 1, :, :]) / 2
             rows = torch.stack([torch.stack([a, -b], -3), torch.stack([b, a], -3)], -5)
             raw = rows.flatten(-6, -5).flatten(-4, -3)
+        if self.architecture.point_group != "c1":
+            # One number for all offsets of an orbit, so that the symmetry is exact; summed as in `lattice`.
+            (images, number), places = self.architecture.orbits, raw.flatten(-2)
+            total = places[..., images[0]]
+            for image in images[1:]:
+                total = total + places[..., image]
+            raw = (total / len(images))[..., number].reshape(raw.shape)
         return (raw + raw.flip(-2, -1).transpose(-4, -3)) / 2
 
     def lift_images(self, images: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ FLOW: dict[str, Any] = {"steps": 30, "gamma": 0.125, "depth_spread": 3, "depth_r
 """Defaults of the family ``flow`` where they differ."""
 FAMILY_FIELDS = ("family", "stability", "depth_spread", "depth_ramp")
 """Fields that recipes of the family ``paper`` leave out when written, as recipes did before there were families."""
-USUAL: dict[str, Any] = {"symmetry": "Z2", "layers": "shared"}
+USUAL: dict[str, Any] = {"symmetry": "Z2", "layers": "shared", "point_group": "c1"}
 """Values of fields that are left out when written, as recipes did before there were variants."""
 
 
@@ -35,7 +35,8 @@ class TrainingRecipe(BaseModel):
 
     With ``layers`` unshared every step has a coupling (and constant c) of its own, ``steps`` of them, so that depths
     beyond ``steps`` do not exist and ``depth_spread`` is 0; ``flow`` keeps every one of them below ``stability``.
-    ``symmetry`` U1 keeps J commuting with the rotation of a plane; see `physnn.networks.kuramoto.network`.
+    ``symmetry`` U1 keeps J commuting with the rotation of a plane, and ``point_group`` the same at offsets that turns
+    and reflections take into each other; see `physnn.networks.kuramoto.network`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -77,6 +78,9 @@ class TrainingRecipe(BaseModel):
     layers: Literal["shared", "unshared"] = Field(
         default="shared", description="unshared: every step has a coupling of its own."
     )
+    point_group: Literal["c1", "c2", "c4", "d1", "d2", "d4"] = Field(
+        default="c1", description="Turns (c) and reflections (d) of offsets that leave the coupling as it is."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -99,7 +103,7 @@ class TrainingRecipe(BaseModel):
 
         layers = self.steps if self.layers == "unshared" else 0
         shape = self.components, self.kernel, self.gamma, self.broken, self.boundary
-        return Architecture(*shape, self.symmetry, layers)
+        return Architecture(*shape, self.symmetry, layers, self.point_group)
 
     @property
     def task(self) -> Transmogrifier:
