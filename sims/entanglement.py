@@ -18,7 +18,8 @@ from physnn.answers.quantum.beside import beside_rows, draw_beside, networks_bes
 from physnn.answers.quantum.entanglement import draw_cuts, ground_entropies
 from physnn.answers.quantum.random_machines import RandomTable, machine_state, random_entropies, random_weights
 from physnn.answers.quantum.stored_waves import stored_entropies
-from physnn.exact.quantum import FreeFermions
+from physnn.exact.quantum import FreeFermions, Sector, eigenstates
+from physnn.exact.quantum.diagonal import moment_of
 from physnn.figures.quantum.entropy import random_figure
 from physnn.figures.style import save
 from physnn.models.quantum import QuantumModel
@@ -108,14 +109,23 @@ def machines() -> None:
     draw_beside(found, FIGURES / "ground_states_beside.png")
     for row in beside_rows(found.rows):
         print(*row)
-    for table in stored_entropies(trained, draws=200):
+    for note in found.notes:
+        print(note)
+    for table in [*stored_entropies(trained), *stored_entropies(trained, "swap")]:
         if table.model.h == 1 and table.exact is not None:
-            middle = len(table.cuts) // 2
-            entropy = Estimate(table.renyi2[middle], table.error[middle])
-            print(
-                f"{table.name}: S_2 at l = {table.cuts[middle]} {entropy}, exact {table.exact[1][middle]:.4f};", end=" "
-            )
-            print(f"c {table.central}, exact at this size {table.exact_central:.4f}")
+            place = table.cuts.tolist().index(table.model.N // 2)
+            entropy = Estimate(float(table.renyi2[place]), float(table.error[place]))
+            print(f"{table.name}: S_2 in the middle {entropy}, exact {table.exact[1][place]:.4f}")
+            print(f"  c {table.central}, exact at this size {table.exact_central:.4f}")
+
+
+def thermal() -> None:
+    """Moments of 16 spins at h = 0.9 and beta = 96/J, of the lowest even and odd state with their weights."""
+    model, ones = QuantumModel("tfim", (16,), h=0.9), np.ones(16)
+    even, odd = (eigenstates(model, Sector(flip=flip, shift=(1,), mirror=(1,)))[0] for flip in (1, -1))
+    weight = 1 / (1 + np.exp(96 * (odd.energy - even.energy)))
+    m2, m4 = (sum(w * moment_of(model, s, ones, p) for w, s in ((1 - weight, even), (weight, odd))) for p in (2, 4))
+    print(f"weight of the odd state {weight:.4f}: <m^2> = {m2:.5f}, U4 = {1 - m4 / (3 * m2**2):.5f}")
 
 
 def name(table: RandomTable, spread: float) -> str:
@@ -124,7 +134,7 @@ def name(table: RandomTable, spread: float) -> str:
 
 
 if __name__ == "__main__":
-    for part in (chains, bounds, swaps, random, effective, machines):
+    for part in (chains, bounds, swaps, random, effective, thermal, machines):
         began = time.process_time()
         part()
         print(f"{part.__name__}: {time.process_time() - began:.0f} s of CPU")

@@ -13,7 +13,7 @@ import numpy as np
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.resampling import linear_error
 from physnn.errors import InputError
-from physnn.exact.quantum import exact_ground
+from physnn.exact.quantum import FreeFermions, exact_ground
 from physnn.models.quantum import QUANTUM_MODELS, QuantumModel
 from physnn.store.hdf5 import Variable
 from physnn.store.sweep_file import SweepFile, read_sweep
@@ -24,6 +24,8 @@ FOURTH_MOMENTS = 64
 """Spins up to which exact fourth moments of chains are computed; the work grows as L^5."""
 APART_ERRORS = 3.0
 """Errors from which a difference is told."""
+THERMAL_WEIGHT = 1e-3
+"""Weight of the next level in a reference from which it is told."""
 EXACT_SITES = 16
 """Sites up to which a model is diagonalised for its exact column."""
 
@@ -35,7 +37,7 @@ class Beside:
     """One observable of one size and parameter: of networks, of the reference, and exactly; None where there is none.
 
     ``energy`` is per site in J; ``m2`` the mean square of the order parameter per site, ``U4`` its cumulant; ``S(k)``
-    the square of the amplitude at the smallest wave vector; ``G(r)`` the two-point function.
+    the structure factor ``sum_r G(r) cos(k r)`` at the smallest wave vector; ``G(r)`` the two-point function.
     """
 
     L: int
@@ -98,19 +100,20 @@ class Stages:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Networks beside reference and exact values, and how networks came there."""
+    """Networks beside reference and exact values, how networks came there, and notes on the reference."""
 
     control: str
     rows: tuple[Beside, ...]
     stages: tuple[Stages, ...]
+    notes: tuple[str, ...]
 
     @property
     def apart(self) -> list[Beside]:
-        """Rows where networks differ from the reference, or else from exact values, by more than 3 errors."""
+        """Rows where networks differ from exact values, or else from the reference, by more than 3 errors."""
         found = []
         for row in self.rows:
             gone = row.deviations()
-            worst = gone.get("network - reference", gone.get("network - exact", 0.0))
+            worst = gone.get("network - exact", gone.get("network - reference", 0.0))
             found += [row] if abs(worst) > APART_ERRORS else []
         return found
 
@@ -138,13 +141,15 @@ def networks_beside(path: Path, other: Path | None = None) -> SideBySide:
         _check_pair(sweep, reference, other)
     control = QUANTUM_MODELS[sweep.recipe["model"]] or "delta"
     rows: list[Beside] = []
-    stages = []
+    stages, notes = [], []
     for L, group in sweep.sizes.items():
         values = np.asarray(group[control].values, float)
         for k, value in enumerate(values.tolist()):
             known = _exact(ground_model(sweep.recipe, L, value))
             networks = _of_networks(sweep.recipe, L, {n: v.values[k] for n, v in group.items() if _is_result(v)}, group)
             lines = _of_lines(reference, L, value)
+            if reference is not None and lines:
+                notes += _thermal(reference.recipe, ground_model(sweep.recipe, L, value))
             if reference is None or lines:
                 rows += [
                     Beside(L, value, name, network, lines.get(name), known.get(name))
@@ -156,7 +161,7 @@ def networks_beside(path: Path, other: Path | None = None) -> SideBySide:
             )
     if not rows:
         raise InputError(f"{other} has no size and field of {path}; sample those with physnn path-integral")
-    return SideBySide(control, tuple(rows), tuple(stages))
+    return SideBySide(control, tuple(rows), tuple(stages), tuple(notes))
 
 
 def ground_model(recipe: Mapping[str, Any], L: int, value: float) -> QuantumModel:
@@ -198,7 +203,7 @@ def _of_networks(
     found[f"G({far})"] = mean_over(correlation[:, far])
     if int(recipe.get("dimension", 1)) == 1 and not recipe.get("open"):
         r = np.arange(L)
-        wave = np.cos(2 * math.pi * r / L) / L
+        wave = np.cos(2 * math.pi * r / L)
         found["S(k)"] = mean_over(correlation[:, np.minimum(r, L - r)] @ wave)
     return found
 
@@ -237,6 +242,21 @@ def _of_lines(reference: SweepFile | None, L: int, value: float) -> dict[str, Es
     return found
 
 
+def _thermal(recipe: Mapping[str, Any], model: QuantumModel) -> list[str]:
+    """Note on the weight that the level next to the ground state has in world lines of a chain, where it counts."""
+    if len(model.sides) > 1:
+        return []
+    beta = float(recipe.get("beta") or recipe["beta_per_L"] * model.N)
+    gap = FreeFermions(model.N, model.h, model.periodic).gap
+    weight = 1 / (1 + math.exp(min(beta * gap, 700.0)))
+    if weight < THERMAL_WEIGHT:
+        return []
+    return [
+        f"the reference is at beta = {beta:g}/J: at L = {model.N}, h = {model.h:g} {weight:.1%} of it is the odd state "
+        f"{gap:.2g} J above"
+    ]
+
+
 def _exact(model: QuantumModel) -> dict[str, float]:
     """Exact observables by name, where they are known."""
     chain = model.name == "tfim" and len(model.sides) == 1
@@ -256,7 +276,7 @@ def _exact(model: QuantumModel) -> dict[str, float]:
             found |= {} if fourth is None else {"U4": 1 - fourth / (3 * order**2)}
     if len(model.sides) == 1 and model.periodic:
         wave = np.cos(2 * math.pi * np.arange(model.N) / model.N)
-        found["S(k)"] = float(known.two_point[0] @ wave) / model.N
+        found["S(k)"] = float(known.two_point[0] @ wave)
     return found
 
 

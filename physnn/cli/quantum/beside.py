@@ -28,7 +28,15 @@ def print_beside(a: Path, b: Path | None, figure: Path | None, as_json: bool) ->
     if as_json:
         files = [str(path) for path in (a, b) if path]
         rows = [row.as_json() for row in found.rows]
-        print_json({"files": files, "control": found.control, "rows": rows, "figure": str(drawn) if drawn else None})
+        print_json(
+            {
+                "files": files,
+                "control": found.control,
+                "rows": rows,
+                "notes": list(found.notes),
+                "figure": str(drawn) if drawn else None,
+            }
+        )
         return 3 if found.apart else 0
     print_table(f"by L and {found.control}; differences in errors", HEADER, beside_rows(found.rows))
     points = [f"{row.name} at L = {row.L}, {found.control} = {row.value:g}" for row in found.apart]
@@ -36,6 +44,8 @@ def print_beside(a: Path, b: Path | None, figure: Path | None, as_json: bool) ->
         click.echo(f"networks differ by more than {APART_ERRORS:g} errors: {'; '.join(points)}")
     else:
         click.echo(f"no observable of networks differs by more than {APART_ERRORS:g} errors")
+    for note in found.notes:
+        click.echo(f"note: {note}")
     if drawn:
         click.echo(f"figure  {drawn}")
     return 3 if points else 0

@@ -93,11 +93,11 @@ def _curves(axes: Axes, k: int, rows: Sequence[Beside], factor: float) -> None:
 
 
 def _in_errors(axes: Axes, k: int, rows: Sequence[Beside]) -> None:
-    """How far networks are off, from the reference where there is one, else from exact values."""
+    """How far networks are off, from exact values where they are known, else from the reference."""
     found = []
     for row in rows:
         gone = row.deviations()
-        found.append((row.value, gone.get("network - reference", gone.get("network - exact", np.nan))))
+        found.append((row.value, gone.get("network - exact", gone.get("network - reference", np.nan))))
     if found:
         colour, marker = look(k)
         axes.plot(*np.array(found).T, marker, color=colour, ls="-", lw=0.8, ms=5)

@@ -11,7 +11,7 @@ from physnn import rng
 from physnn.answers.quantum.beside import networks_beside
 from physnn.cli import run
 from physnn.errors import InputError
-from physnn.exact.quantum import exact_ground
+from physnn.exact.quantum import FreeFermions, exact_ground
 from physnn.models.quantum import QuantumModel
 from physnn.store.hdf5 import Variable
 from physnn.store.sweep_file import write_sweep
@@ -28,7 +28,7 @@ def planted(path, networks: bool, shrink: float = 1.0):
         generator = rng.stream(1, "synthetic", "beside", h, int(networks))
         states = generator.choice(1 << L, (SEEDS, DRAWS), p=ground.vector() ** 2)
         spins = 1 - 2 * ((states[..., None] >> np.arange(L - 1, -1, -1)) & 1)
-        waves = np.abs(spins @ np.exp(2j * np.pi * np.arange(L) / L)) ** 2 / L**2
+        waves = np.abs(spins @ np.exp(2j * np.pi * np.arange(L) / L)) ** 2 / L
         m = spins.mean(axis=-1)
         noise = 0.01 * generator.standard_normal(m.shape)
         found = {"energy": ground.E0 / L + noise}
@@ -52,7 +52,16 @@ def planted(path, networks: bool, shrink: float = 1.0):
         attrs = {"sites": L, "chains": 4} if name == "energy" else {}
         group[name] = Variable(("h", draw, last)[: array.ndim], array, attrs)
     kind = "ground-state" if networks else "path-integral"
-    recipe = {"kind": kind, "model": "tfim", "L": [L], "h": list(FIELDS), "dimension": 1, "open": False, "seed": 0}
+    more = {} if networks else {"beta": None, "beta_per_L": 6.0}
+    recipe = more | {
+        "kind": kind,
+        "model": "tfim",
+        "L": [L],
+        "h": list(FIELDS),
+        "dimension": 1,
+        "open": False,
+        "seed": 0,
+    }
     write_sweep(path, recipe, {L: group})
     return path
 
@@ -65,6 +74,9 @@ def test_networks_that_are_right_agree_with_all(tmp_path, capsys):
     assert len(off) >= 26 and max(map(abs, off)) < 4 and min(map(abs, off)) > 0 and np.std(off) > 0.3
     gap = exact_ground(QuantumModel("tfim", (L,), h=0.8)).gap_symmetric
     assert found.stages[0].infidelity[0] == pytest.approx(0.01 * L / gap, rel=0.2)
+    # World lines at beta = 36/J would hold much of the odd state; these draws do not, but the recipe says so.
+    gap = FreeFermions(L, 0.8).gap
+    assert len(found.notes) == 1 and f"{1 / (1 + np.exp(6 * L * gap)):.1%}" in found.notes[0]
     figure = tmp_path / "beside.png"
     run(["compare", str(networks), str(lines), "--figure", str(figure), "--json"])
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 10 and figure.stat().st_size > 20_000
