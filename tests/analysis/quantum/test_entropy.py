@@ -60,17 +60,17 @@ def test_known_states():
 
 
 def test_swaps_are_singular_values_with_errors_that_hold():
-    """1-sigma intervals hold Renyi's entropy in 68 % of 200 sets of draws; amplitudes without phases give another."""
+    """1-sigma intervals hold Renyi's entropy in 68 % of 150 sets of draws; amplitudes without phases give another."""
     _, psi = machine()
     logs, cuts, pairs = np.log(psi), [2, 4], 10
     exact = state_entropies(psi).renyi2[[c - 1 for c in cuts]]
     held, z = [], []
-    for k in range(200):
+    for k in range(150):
         first, second = draws(psi, pairs, 40, k)
         found = swap_entropies(lambda s: logs[number(s)], first, second, cuts)
         held += [abs(f.entropy.value - e) < f.entropy.error for f, e in zip(found, exact, strict=True) if f.entropy]
         z += [(f.entropy.value - e) / f.entropy.error for f, e in zip(found, exact, strict=True) if f.entropy]
-    assert len(held) > 370
+    assert len(held) > 280
     assert 0.60 < np.mean(held) < 0.76
     assert abs(np.mean(z)) < 0.25
     first, second = draws(psi, pairs, 4000)
@@ -124,17 +124,23 @@ def test_the_bound_is_reached():
     )
 
 
+def test_units_on_one_side_do_not_entangle():
+    weights = np.zeros((2, 6))
+    weights[0], weights[1, :2] = 1, 1
+    assert rank_bound(weights)[2] == pytest.approx(math.log(2))
+
+
 def test_central_charges():
     cuts = np.arange(16, 49)
     critical = FreeFermions(64, 1.0).entropies(cuts)[0]
     assert central_charge(cuts, critical, 64) == pytest.approx(0.5, abs=1e-4)
     ordered = FreeFermions(64, 0.6).entropies(cuts)[0]
     assert abs(central_charge(cuts, ordered, 64)) < 0.01
-    cuts = np.arange(64, 193, 8)
-    ends = FreeFermions(256, 1.0, periodic=False).entropies(cuts)[0]
-    assert central_charge(cuts, ends, 256, periodic=False) == pytest.approx(0.5, abs=5e-3)
-    renyi = FreeFermions(512, 1.0).entropies(cuts * 2)[1]
-    assert central_charge(cuts * 2, renyi, 512, order=2) == pytest.approx(0.5, abs=2e-3)
+    cuts = np.arange(32, 97, 8)
+    ends = FreeFermions(128, 1.0, periodic=False).entropies(cuts)[0]
+    assert central_charge(cuts, ends, 128, periodic=False) == pytest.approx(0.5, abs=0.01)
+    renyi = FreeFermions(128, 1.0).entropies(cuts)[1]
+    assert central_charge(cuts, renyi, 128, order=2) == pytest.approx(0.5, abs=5e-3)
     with pytest.raises(InputError, match="same chord"):
         central_charge(np.array([3, 5]), np.ones(2), 8)
 

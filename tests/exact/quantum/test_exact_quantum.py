@@ -35,7 +35,7 @@ def entropies(psi: np.ndarray, N: int) -> np.ndarray:
 
 @pytest.mark.parametrize("periodic", [True, False])
 @pytest.mark.parametrize("h", [0.5, 1.0, -1.7])
-@pytest.mark.parametrize("L", [2, 5, 8])
+@pytest.mark.parametrize("L", [2, 7])
 def test_free_fermions_are_dense_matrices(L, h, periodic):
     energies, vectors = np.linalg.eigh(dense(QuantumModel("tfim", (L,), h=h, periodic=periodic)))
     chain, spins, psi = FreeFermions(L, h, periodic), configurations(L), vectors[:, 0]
