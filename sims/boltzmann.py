@@ -12,6 +12,7 @@ machines of 16 x 16 spins, which say whether hidden units or steps limit them.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,30 @@ SETS: dict[str, dict[str, Any]] = {
     "sites shuffled": {"T": (CRITICAL,), "shuffled": True},
 }
 """Trainings by name, as changes of `USUAL`."""
-LARGE = ((128, 40_000), (256, 40_000))
-"""Hidden units and steps of machines of 16 x 16 spins."""
+SHARED: dict[str, Any] = {
+    "features": 2,
+    "whiten": True,
+    "k": 5,
+    "steps": 2500,
+    "batch": 200,
+    "chains": 400,
+    "lr": 0.1,
+    "last_lr": 0.001,
+    "samples": 20_000,
+    "anneal": 100,
+}
+LARGE: dict[str, dict[str, Any]] = {
+    "128 hidden units": {"hidden": (128,), "k": 5, "steps": 40_000, "last_lr": 0.0001, "samples": 40_000},
+    "256 hidden units": {"hidden": (256,), "k": 5, "steps": 40_000, "last_lr": 0.0001, "samples": 40_000},
+    "2 features, whitened": SHARED | {"seeds": (0, 1)},
+    "2 features, whitened, 600 steps": SHARED | {"steps": 600},
+    "2 features, whitened, k = 1": SHARED | {"k": 1},
+    "1 feature, whitened": SHARED | {"features": 1},
+    "4 features, whitened": SHARED | {"features": 4},
+    "2 features, not whitened": SHARED | {"whiten": False},
+    "512 hidden units, whitened": {n: v for n, v in SHARED.items() if n != "features"} | {"hidden": (512,)},
+}
+"""Trainings of machines of 16 x 16 spins: hidden units, features and steps, with weights of their own or shared."""
 USUAL = {
     "hidden": (64,),
     "steps": 8000,
@@ -113,17 +136,19 @@ def long_training(folder: Path) -> None:
     print(plot_machines(out, folder / "boltzmann_machine.png"))
 
 
-def large_trainings(folder: Path) -> None:
-    """Train machines of 16 x 16 spins with more hidden units and more steps, and print what they generate."""
+def large_trainings(folder: Path, names: Sequence[str] = (), jobs: int = 1) -> None:
+    """Train machines of 16 x 16 spins, all of `LARGE` or some, and print what they generate."""
     data = folder / "large16.h5"
     settings = {"algorithm": "swendsen-wang", "sweeps": 50_000, "chains": 4, "snapshots": 4}
     api.run(api.recipe("temperature", L=(16,), T=(CRITICAL,), **settings), data, jobs=1)
     header = ["L", "T", "", "machine", "data", "deviation", "errors"]
-    for hidden, steps in LARGE:
-        out = folder / f"large16_{hidden}_{steps}.h5"
-        rule = {"k": 5, "hidden": (hidden,), "steps": steps, "last_lr": 0.0001, "samples": 40_000, "thin": 40}
-        api.run(api.recipe("train-rbm", data=str(data), **rule), out, jobs=1)
-        print_table(f"16 x 16, {hidden} hidden units, {steps} steps", header, machine_rows(machine_answers(out)))
+    for name in names or LARGE:
+        out = folder / f"large16_{name.replace(',', '').replace('=', '').replace(' ', '_')}.h5"
+        api.run(api.recipe("train-rbm", data=str(data), **{"thin": 40} | LARGE[name]), out, jobs=jobs)
+        answers = machine_answers(out)
+        print_table(f"16 x 16, {name}", header, machine_rows(answers))
+        for remark in answers[0].remarks:
+            print(f"note: {remark}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import numpy as np
 
 from physnn.models.boltzmann import Machine
 
-OWN_WEIGHT = 0.5
-"""Weight of a unit to its own site in the beginning, dimensionless: without it features take long to find a place."""
+FIRST_WEIGHT = 0.3
+"""Weight of a unit to its own site in the beginning, and deviation of those around it, dimensionless."""
 
 
 class Translations:
@@ -36,7 +36,7 @@ class Translations:
         way = (y[:, None] - y) % rows * columns + (x[:, None] - x) % columns
         kind = (way[:, None, None, :] * colours + np.arange(colours)[:, None, None]) * features
         kind = (kind + np.arange(features)[:, None]).ravel()
-        self.sites, self.colours, self.features = rows * columns, colours, features
+        self.shape, self.sites, self.colours, self.features = shape, rows * columns, colours, features
         self.kinds = kind.astype(np.int32)
         self.places = np.argsort(kind, kind="stable").astype(np.int32).reshape(-1, self.sites)
 
@@ -54,8 +54,16 @@ class Translations:
         return np.repeat(each.reshape(self.features, self.sites).mean(axis=1), self.sites)
 
     def begin(self, machine: Machine) -> Machine:
-        """Machine at the beginning: weights of the units at the first site, at all sites, and one to its own site."""
-        first = machine.weights[:, :: self.sites].copy()
-        first[np.arange(self.features) % self.colours, np.arange(self.features)] += OWN_WEIGHT
+        """Machine at the beginning: weights of the units at the first site, at all sites, and larger ones around each.
+
+        These fall with the distance r as ``exp(-r^2 / 2)``.  So features differ near their sites from the start; else
+        they first learn long waves, all alike, and take long to part.
+        """
+        rows, columns = self.shape
+        y, x = np.indices(self.shape).reshape(2, -1)
+        near = np.exp(-(np.minimum(y, rows - y) ** 2 + np.minimum(x, columns - x) ** 2) / 2)
+        first = machine.weights[:, :: self.sites]
+        first = first * (1 + FIRST_WEIGHT / first.std() * np.repeat(near, self.colours)[:, None])
+        first[np.arange(self.features) % self.colours, np.arange(self.features)] += FIRST_WEIGHT
         spread = first.ravel()[self.kinds].reshape(machine.weights.shape)
         return replace(machine, weights=spread)

@@ -68,6 +68,10 @@ class BoltzmannRecipe(Recipe):
     k: Annotated[int, Field(ge=1, le=10**5)] = Field(
         default=10, description="Gibbs steps, or iterations of mean fields, in a step of the training."
     )
+    whiten: bool = Field(
+        default=False,
+        description="Multiply gradients by the inverse covariance of the snapshots: waves of all lengths learn alike.",
+    )
     symmetric: bool | None = Field(
         default=None, description="No biases [default: where the data are of an Ising model without field]."
     )

@@ -152,8 +152,9 @@ class BoltzmannSample(Sample):
         drawn = sum(a * b / 4 + ADDITIONS * (a + b) for a, b in pairwise(units))
         steps = recipe.steps * (recipe.chains * recipe.k + 4 * recipe.batch)
         steps += recipe.samples * recipe.thin + 4 * ANNEALED * recipe.anneal
+        white = 0.1 * recipe.steps * sum(a * a * b for a, b in pairwise(units)) if recipe.whiten else 0.0
         weights = 4.0 * sites * units[1] * (len(recipe.marks()) + (4 if recipe.features else 0))
-        return Resources(1e8 + 4 * weights + 50.0 * recipe.samples * sites, drawn * steps)
+        return Resources(1e8 + 4 * weights + 50.0 * recipe.samples * sites, drawn * steps + white)
 
     def short(self, steps: int = 1) -> BoltzmannSample:
         """One of the largest machines, trained for some steps."""
@@ -234,7 +235,7 @@ class BoltzmannSample(Sample):
 
     def _rule(self) -> TrainingRule:
         r = self.recipe
-        return TrainingRule(r.method, r.k, r.steps, r.batch, r.chains, r.lr, r.last_lr, not r.symmetric)
+        return TrainingRule(r.method, r.k, r.steps, r.batch, r.chains, r.lr, r.last_lr, not r.symmetric, r.whiten)
 
     def _trained(
         self,

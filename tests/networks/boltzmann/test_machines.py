@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -256,6 +257,21 @@ def test_machines_with_features_do_not_see_translations():
     assert np.abs(machine.log_weight(states) - machine.log_weight(there)).max() < 1e-4
     # The control: weights of their own at all sites.
     assert np.abs(plain.machine.log_weight(states) - plain.machine.log_weight(there)).max() > 0.01
+
+
+def test_whitened_gradients_are_those_by_the_inverse_covariance():
+    plain, white = (training_of(-1.0, "exact", False) for _ in range(2))
+    white.rule = replace(white.rule, whiten=True)
+    white = BoltzmannTraining(white.machine, white.data, white.rule, white.key)
+    before = plain.machine.weights.copy()
+    for training in (plain, white):
+        training.train(1)
+    values = plain.tables.visible_values(plain.data).astype(float)
+    covariance = values.T @ values / len(values)
+    covariance += 0.01 * np.eye(9)  # of units whose variance is 1
+    step, other = (training.machine.weights - before for training in (plain, white))
+    np.testing.assert_allclose(covariance @ other, step, atol=1e-5)
+    assert np.abs(other - step).max() > 1e-3
 
 
 def test_two_features_learn_the_ising_model():
