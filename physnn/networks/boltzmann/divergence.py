@@ -28,7 +28,7 @@ BLOCK_OF_STEPS = 100
 """Steps whose batches are drawn together; a training is interrupted between blocks only."""
 OFFSET_MEMORY = 0.01
 """Weight of a batch in the running means by which gradients are centred."""
-RIDGE = 0.01
+COVARIANCE_RIDGE = 0.01
 """Variance that is added to that of every visible unit before the covariance is inverted, relative to their mean."""
 COVARIANCE_SNAPSHOTS = 20_000
 """Snapshots of which the covariance is taken at most."""
@@ -188,7 +188,7 @@ class BoltzmannTraining:
         values = self.tables.visible_values(self.data[chosen]).astype(np.float64)
         values -= values.mean(axis=0) if self.rule.biased else 0.0
         covariance = values.T @ values / len(values)
-        ridge = RIDGE * covariance.trace() / len(covariance)
+        ridge = COVARIANCE_RIDGE * covariance.trace() / len(covariance)
         return np.asarray(np.linalg.inv(covariance + ridge * np.eye(len(covariance))), np.float32)
 
     def _whitened(self, gradient: np.ndarray) -> np.ndarray:
