@@ -26,6 +26,8 @@ PULLED = 1.0
 """Errors of the order that its pull may be: more would take intervals off their coverage."""
 ALLOWED_INFIDELITY = 1e-3
 """Weight outside the ground state that is allowed where it is bounded (convention)."""
+ALLOWED_BY_VARIANCE = 1e-2
+"""The same where the variance of the energy bounds it, var / gap^2, and no exact energy is known (convention)."""
 OPEN_GAP = 4.0
 """Gap over J/L that is taken where none is known: critical chains have 2 pi v x / L, with v and x near 1."""
 NOT_CONVERGED = "order not converged"
@@ -53,7 +55,7 @@ class Convergence:
     variance : float
         Variance of the local energy per site, in J^2.
     infidelity : float
-        Bound (E - E_0) / gap of the weight outside the ground state; NaN where exact values are not known.
+        Bound of the weight outside the ground state: (E - E_0) / gap, or var / gap^2 where no exact energy is known.
     assumed : bool
         Whether the gap is `OPEN_GAP` over L instead of an exact one.
     reasons : tuple of str
@@ -91,6 +93,7 @@ def converged_order(
     variance: np.ndarray,
     exact: tuple[float, float] = (math.nan, math.nan),
     points: int = 1,
+    sites: int = 1,
 ) -> Convergence:
     """Judge one point.
 
@@ -107,15 +110,19 @@ def converged_order(
         they are not known.
     points : int
         Points that are judged together: among many, some differ by two errors although all agree.
+    sites : int
+        Number of spins.
     """
     excess, gap = exact
     assumed = not (math.isfinite(gap) and gap > 0)
     last = mean_of_machines(order2[:, -1])
-    remains = mean_of_machines(pull / (OPEN_GAP / L if assumed else gap))
+    distance = OPEN_GAP / L if assumed else gap
+    remains = mean_of_machines(pull / distance)
     several = order2.shape[1] > 1
     drift = mean_of_machines(order2[:, -1] - order2[:, -2]) if several else Estimate(math.nan, math.nan)
     limit = float(special.stdtrit(max(1, len(order2) - 1), 1 - DISAGREE_BY_CHANCE / (2 * points)))
-    infidelity = math.nan if assumed else max(excess, 0.0) / gap
+    bounded = assumed or not math.isfinite(excess)
+    outside = float(variance[:, -1].mean()) * sites / distance**2 if bounded else max(excess, 0.0) / gap
     reasons = []
     if len(order2) < LEAST_SEEDS:
         reasons.append(f"{len(order2)} machines, and the scatter of at least {LEAST_SEEDS} is an error")
@@ -125,10 +132,10 @@ def converged_order(
         reasons.append(f"the last two stages differ by {drift} in the squared order")
     if last.error >= 0 and abs(remains.value) > max(PULLED * last.error, CLEAR_PULL * remains.error):
         reasons.append(f"a pull of {remains} is left, and the error is {last.error:.2g}")
-    if infidelity > ALLOWED_INFIDELITY:
-        reasons.append(f"up to {infidelity:.2g} of the state lies outside the ground state")
+    if outside > (ALLOWED_BY_VARIANCE if bounded else ALLOWED_INFIDELITY):
+        reasons.append(f"up to {outside:.2g} of the state may lie outside the ground state")
     return Convergence(
-        L, value, last, drift, remains, _extrapolated(order2, variance), float(variance[:, -1].mean()), infidelity,
+        L, value, last, drift, remains, _extrapolated(order2, variance), float(variance[:, -1].mean()), outside,
         assumed, tuple(reasons),
     )  # fmt: skip
 

@@ -41,6 +41,7 @@ def convergences(sweep: SweepFile) -> list[Convergence]:
                     each["stage_variance"][k],
                     (float(excess), float(each["exact_gap"][k].mean())),
                     points,
+                    round(sites),
                 )
             )
     return found
@@ -77,8 +78,9 @@ def judged_rows(judged: Sequence[Convergence], sweep: SweepFile) -> tuple[list[l
         exact, order2 = (float(np.mean(group[name].values[k])) for name in ("exact_energy", "exact_order2"))
         point = [str(one.L), f"{one.value:g}"]
         above = (energy.value - exact) / abs(exact)
-        infidelity = _shown(one.infidelity, f"{one.infidelity:.1e}")
-        energies.append([*point, str(energy), _shown(above, f"{above:.1e}"), f"{one.variance:.1e}", infidelity])
+        energies.append(
+            [*point, str(energy), _shown(above, f"{above:.1e}"), f"{one.variance:.1e}", f"{one.infidelity:.1e}"]
+        )
         pull, extrapolated = f"{one.pull}{' *' if one.assumed else ''}", one.extrapolated
         moves = [_shown(one.drift.value, str(one.drift)), pull, _shown(extrapolated.value, str(extrapolated))]
         orders.append([*point, str(one.order2), _shown(order2, f"{order2:.5g}"), *moves, one.verdict])
@@ -95,6 +97,6 @@ def judged_json(judged: Sequence[Convergence]) -> list[dict[str, Any]]:
         {"L": one.L, "value": one.value, "verdict": one.verdict, "reasons": list(one.reasons)}
         | {name: to_json(getattr(one, name)) for name in ("order2", "drift", "pull", "extrapolated")}
         | {"variance": one.variance, "assumed_gap": one.assumed}
-        | {"infidelity": one.infidelity if math.isfinite(one.infidelity) else None}
+        | {"infidelity": one.infidelity}
         for one in judged
     ]

@@ -23,6 +23,8 @@ from physnn.networks.quantum.wave import SpinMachine
 
 RADIUS = 0.1
 """Largest distance of states of one step, sqrt(d' S d): nearly the angle between them in radians."""
+LARGEST_CHANGE = 0.1
+"""Largest change of a parameter in a step: in directions that few samples do not see S is 0, and no distance warns."""
 FLOOR = 1e-7
 """Shift that float32 needs in any case, over the mean diagonal element."""
 
@@ -97,9 +99,9 @@ def step_of(gram: np.ndarray, force: np.ndarray, rule: StepRule) -> np.ndarray:
 
 
 def _within(step: np.ndarray, square: float, rule: StepRule) -> np.ndarray:
-    """Step scaled to the radius of a rule, from the square of its length."""
-    length = math.sqrt(max(square, 0.0))
-    return step * (rule.radius / length) if length > rule.radius else step
+    """Step scaled to the radius of a rule, from the square of its length, and to the largest change."""
+    length, most = math.sqrt(max(square, 0.0)), float(np.abs(step).max(initial=0))
+    return step * min(1.0, rule.radius / max(length, 1e-300), LARGEST_CHANGE / max(most, 1e-300))
 
 
 def _by_samples(machine: SpinMachine, walkers: Walkers, centred: np.ndarray, rule: StepRule) -> np.ndarray:

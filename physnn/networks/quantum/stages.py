@@ -28,8 +28,11 @@ MEASURED_CHAINS = 256
 """Chains along which a trained machine is measured, at most."""
 BETWEEN = 4
 """Sweeps between measurements of a chain."""
-LEAST_SHIFT = 1e-4
-"""Shift of the diagonal from the third stage on; it falls by a factor of ten in each of the first ones."""
+LEAST_SHIFT = 1e-3
+"""Shift of the diagonal from the second stage on, unless it is smaller at first; in the first it falls to a tenth.
+
+With less the noise of some thousand samples moves what they hardly know.
+"""
 STEPS_AT_ONCE = 20
 """Steps between looks at the clock."""
 

@@ -71,10 +71,10 @@ class GroundState(Recipe):
     )
     steps: Annotated[int, Field(ge=2, le=10**6)] = Field(default=200, description="Steps of a stage.")
     rate: Annotated[float, Field(gt=0, le=10)] = Field(
-        default=0.05, description="Imaginary time of a step at first, in 1/J; it halves with every stage."
+        default=0.1, description="Imaginary time of a step at first, in 1/J; it halves with every stage."
     )
     shift: Annotated[float, Field(gt=0, le=10)] = Field(
-        default=0.01, description="Shift of the diagonal at first; it falls to a tenth in each of two stages."
+        default=0.01, description="Shift of the diagonal at first; it falls to 0.001 at least."
     )
     measurements: Annotated[int, Field(ge=64, le=10**8)] = Field(
         default=8192, description="Configurations of a machine that are measured after every stage."

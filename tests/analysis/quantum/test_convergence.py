@@ -37,6 +37,7 @@ def test_machines_that_agree_and_are_pulled_nowhere_have_converged():
         ({"pull": -0.01}, "pull"),
         ({"machines": 3}, "3 machines"),
         ({"exact": (3e-3, 0.43)}, "outside the ground state"),
+        ({"sites": 40, "exact": (math.nan, math.nan)}, "outside the ground state"),
         ({"pull": -0.002, "exact": (math.nan, math.nan)}, "pull"),
     ],
 )
