@@ -36,7 +36,7 @@ BENCH_PLACES = {
     "pde": "pde:bench_pde",
     "colour": "colour:bench_colour",
     "rbm": "boltzmann:bench_machines",
-    "ground-state": "ground:bench_ground",
+    "ground-state": "quantum.ground:bench_ground",
     "sentiment": "training.sentiment:bench_sentiment",
     "kuramoto": "kuramoto:bench_kuramoto",
     "train-kuramoto": "kuramoto:bench_kuramoto_training",

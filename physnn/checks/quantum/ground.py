@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from physnn import rng
-from physnn.checks import netket_peer
+from physnn.checks.quantum import netket_peer
 from physnn.checks.bench import TimedRow, report
-from physnn.checks.netket_peer import fastest
+from physnn.checks.quantum.netket_peer import fastest
 from physnn.jobs.run import Progress, silent
 from physnn.machine import single_blas_thread
 from physnn.models.quantum import QuantumModel
@@ -24,12 +24,12 @@ from physnn.networks.quantum.wave import untrained_wave
 NETKET = "NetKet (pip install netket==3.23.0 in an environment of its own, and name its python in PHYSNN_NETKET)"
 PEER_VARIABLE = "PHYSNN_NETKET"
 """Variable with the python of an environment that has NetKet; without it this one is asked."""
-SAMPLES = 512
+STEP_SAMPLES = 512
 """Samples of an iteration."""
 ROUNDS_OF_OURS = 30
 """Timed calls, of which the fastest counts."""
-CASES: tuple[dict[str, Any], ...] = tuple(
-    {"name": name, "model": model, "N": N, "symmetric": symmetric, "alpha": alpha, "samples": SAMPLES}
+WAVE_CASES: tuple[dict[str, Any], ...] = tuple(
+    {"name": name, "model": model, "N": N, "symmetric": symmetric, "alpha": alpha, "samples": STEP_SAMPLES}
     | {"proposals": proposals, "iteration": True}
     for name, model, N, symmetric, alpha, proposals in (
         ("N = 16, full", "tfim", 16, False, 1, True),
@@ -53,15 +53,15 @@ def bench_ground(progress: Progress = silent) -> dict[str, Any]:
     theirs = peer_seconds(missing)
     ratios = {}
     with single_blas_thread():
-        for k, case in enumerate(CASES):
-            progress(k, len(CASES), case["name"])
+        for k, case in enumerate(WAVE_CASES):
+            progress(k, len(WAVE_CASES), case["name"])
             for name, seconds in _ours(case).items():
                 unit, scale = ("ns", 1e9) if name.endswith("proposal") else ("ms", 1e3)
                 rows.append({"name": f"ours, {name}", "value": seconds * scale, "unit": unit, "threads": 1})
                 if name in theirs:
                     rows.append({"name": f"NetKet, {name}", "value": theirs[name] * scale, "unit": unit, "threads": 1})
                     ratios[f"{name}: NetKet / ours"] = theirs[name] / seconds
-    progress(len(CASES), len(CASES), "")
+    progress(len(WAVE_CASES), len(WAVE_CASES), "")
     first = _first_result()
     rows.append({"name": "ours, cold command, first result", "value": first, "unit": "s", "threads": 1})
     if "first" in theirs:
@@ -80,7 +80,7 @@ def _ours(case: dict[str, Any]) -> dict[str, float]:
     )
     symmetry = "translations" if case["symmetric"] else "none"
     machine = untrained_wave((N,), case["alpha"], symmetry, rng.seed_sequence(0, "synthetic", "bench", "wave"))
-    walkers = Walkers.begin(model, SAMPLES, rng.seed_sequence(0, "synthetic", "bench", "walkers"))
+    walkers = Walkers.begin(model, STEP_SAMPLES, rng.seed_sequence(0, "synthetic", "bench", "walkers"))
     walkers.settle(WaveTables.of(machine, walkers.moves))
 
     def iterate() -> None:
@@ -91,7 +91,7 @@ def _ours(case: dict[str, Any]) -> dict[str, float]:
 
     found = {}
     if case["proposals"]:
-        found["proposal"] = fastest(lambda: walkers.walk(N), ROUNDS_OF_OURS) / (SAMPLES * N)
+        found["proposal"] = fastest(lambda: walkers.walk(N), ROUNDS_OF_OURS) / (STEP_SAMPLES * N)
     found["iteration"] = fastest(iterate, ROUNDS_OF_OURS)
     return {f"{case['name']}: {name}": seconds for name, seconds in found.items()}
 
@@ -102,7 +102,7 @@ def peer_seconds(missing: list[str]) -> dict[str, float]:
     if not python:
         missing.append(NETKET)
         return {}
-    command = [python, str(Path(netket_peer.__file__)), json.dumps(CASES)]
+    command = [python, str(Path(netket_peer.__file__)), json.dumps(WAVE_CASES)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (its own program)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:

@@ -13,17 +13,17 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-CHAINS = (16, 128, 512)
+PEER_CHAINS = (16, 128, 512)
 """Numbers of chains, of which the best one counts."""
 FEW_CHAINS = 16
 """Number of chains whose iterations are not timed: their proposals are the slowest."""
-STEPS = 5
+PEER_STEPS = 5
 """Iterations of a timed call."""
-ROUNDS = 8
+PEER_ROUNDS = 8
 """Timed calls of a setting, of which the fastest counts."""
 
 
-def fastest(call: Callable[[], Any], rounds: int = ROUNDS) -> float:
+def fastest(call: Callable[[], Any], rounds: int = PEER_ROUNDS) -> float:
     """Least CPU time of a call in seconds; what it compiles is made in a first one."""
     call()
     best = float("inf")
@@ -36,10 +36,10 @@ def fastest(call: Callable[[], Any], rounds: int = ROUNDS) -> float:
 
 def per_step(driver: Any) -> float:
     """CPU seconds of an iteration."""
-    return fastest(lambda: driver.run(STEPS, out=None, show_progress=False), ROUNDS // 2) / STEPS
+    return fastest(lambda: driver.run(PEER_STEPS, out=None, show_progress=False), PEER_ROUNDS // 2) / PEER_STEPS
 
 
-def main() -> None:
+def time_netket() -> None:
     """Print seconds of a proposal and of an iteration, by name."""
     began = time.process_time()
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -64,7 +64,7 @@ def main() -> None:
         bare = {"use_hidden_bias": False, "use_visible_bias": False}
         machine = kind(alpha=case["alpha"], param_dtype=jnp.float32, **own, **bare)
         proposals, iterations = [], []
-        for chains in CHAINS:
+        for chains in PEER_CHAINS:
             settings = {"n_chains": chains, "sweep_size": N, "dtype": jnp.int8}
             rule = nk.sampler.MetropolisExchange if exchange else nk.sampler.MetropolisLocal
             sampler = rule(space, graph=graph, **settings) if exchange else rule(space, **settings)
@@ -90,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    time_netket()
