@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from physnn import rng
-from physnn.checks.quantum import netket_peer
 from physnn.checks.bench import TimedRow, report
+from physnn.checks.quantum import netket_peer
 from physnn.checks.quantum.netket_peer import fastest
 from physnn.jobs.run import Progress, silent
 from physnn.machine import single_blas_thread

@@ -94,7 +94,8 @@ def step_of(gram: np.ndarray, force: np.ndarray, rule: StepRule) -> np.ndarray:
     """Step of parameters from S and F, hermitian and real or complex, within the radius of a rule."""
     shifted = gram.copy()
     shifted[np.diag_indices_from(gram)] += rule.shift + FLOOR * float(np.trace(gram).real) / len(gram)
-    step = -rule.rate * linalg.solve(shifted, force, assume_a="pos", check_finite=False)
+    factor = linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
+    step = -rule.rate * linalg.cho_solve(factor, force, check_finite=False)
     return _within(step, float((step.conj() @ gram @ step).real), rule)
 
 

@@ -33,6 +33,8 @@ LEAST_SHIFT = 1e-3
 
 With less the noise of some thousand samples moves what they hardly know.
 """
+LOST = "a training has left all bounds; take a smaller --rate, more --samples or a larger --shift"
+"""What is said of a training whose numbers are none any more."""
 STEPS_AT_ONCE = 20
 """Steps between looks at the clock."""
 
@@ -123,7 +125,10 @@ class GroundTraining:
             within = self.done % self.rule.steps
             if within == 0 and self.classes is None:
                 self._take_chains()
-            self._step()
+            try:
+                self._step()
+            except np.linalg.LinAlgError:  # a matrix that is not positive has numbers beyond all bounds
+                raise InputError(LOST) from None
             self.done += 1
             half = self.rule.steps // 2
             if within >= half:
@@ -132,7 +137,7 @@ class GroundTraining:
                 mean = self.total / (self.rule.steps - half)
                 self.machine, self.total = self.machine.moved(mean - self.machine.parameters), np.zeros_like(mean)
         if not np.isfinite(self.machine.parameters).all():
-            raise InputError("a training has left all bounds; take a smaller --rate")
+            raise InputError(LOST)
 
     def _take_chains(self) -> None:
         """Chains of a stage: as many as samples; those of the stage before go on, each in several copies."""
