@@ -173,7 +173,9 @@ def middle_cuts(model: QuantumModel) -> np.ndarray | None:
     """Places of the cuts between a quarter and three quarters of a chain; None where no central charge is known."""
     cuts = np.arange(1, model.N)
     kept = np.flatnonzero((cuts >= model.N / 4) & (cuts <= 3 * model.N / 4) & _counts(model, cuts))
-    return kept if len(model.sides) == 1 and model.N >= 8 and model.name in CHARGES else None
+    chords = np.unique(np.minimum(cuts[kept], model.N - cuts[kept]))
+    known = len(model.sides) == 1 and model.N >= 8 and model.name in CHARGES
+    return kept if known and len(chords) > 1 else None
 
 
 def _counts(model: QuantumModel, cuts: np.ndarray) -> np.ndarray:

@@ -29,7 +29,8 @@ SHOWN_CUTS = 9
 @click.option("--model", type=click.Choice(["tfim", "heisenberg", "xxz", "j1j2"]), help="Model [default: tfim].")
 @click.option(
     "--L", "L", cls=opt.ListOption, type=opt.Whole(2), example="8 16 32", metavar="L...",
-    help="Sites of a chain, or side of a square lattice; of random machines all sites [default: 8 16 32; 8 10 12].",
+    help="Sites of a chain, or side of a square lattice; of random machines all sites "
+    "[default: 8 16 32 of tfim chains, else 8 12 16, or 4; 8 10 12 at random].",
 )  # fmt: skip
 @click.option("--h", "h", cls=opt.ListOption, type=opt.Number(), example="0.9 1", metavar="H...",
               help="Transverse fields of tfim, in J [default: 1].")  # fmt: skip
@@ -122,9 +123,16 @@ def _models(options: dict[str, Any]) -> list[QuantumModel]:
     fields: list[dict[str, Any]] = [{"h": h} for h in options["h"] or (1.0,)]
     if name != "tfim":
         fields = [{}]
-    sizes = [(L,) * options["dimension"] for L in options["L"] or (8, 16, 32)]
+    sizes = [(L,) * options["dimension"] for L in options["L"] or _usual_sizes(name, options["dimension"])]
     periodic = not options["is_open"]
     return [QuantumModel(name, sides, periodic=periodic, **field, **more) for field in fields for sides in sizes]
+
+
+def _usual_sizes(name: str, dimension: int) -> tuple[int, ...]:
+    """Sizes that can be solved: free fermions have no limit, other states 20 sites."""
+    if dimension > 1:
+        return (4,)
+    return (8, 16, 32) if name == "tfim" else (8, 12, 16)
 
 
 def _print_cuts(found: Sequence[CutTable], options: dict[str, Any], as_json: bool) -> int:

@@ -35,6 +35,8 @@ def test_a_dimer_state_has_a_singlet_or_two_on_its_cuts():
 def test_the_central_charge_of_heisenbergs_chain_is_not_isings():
     found = ground_entropies(QuantumModel("heisenberg", (12,)))
     assert found.central is not None and 0.9 < found.central.value < 1.15
+    # Even cuts between a quarter and three quarters of 10 spins are 4 and 6, of one chord.
+    assert ground_entropies(QuantumModel("xxz", (10,), delta=0.5)).central is None
 
 
 def test_random_machines():
