@@ -7,7 +7,7 @@ would drift with L at fixed a.  At two values of a the drift becomes an exponent
 
     z = 1 - (d ln R / d ln L) / (d ln R / d ln a).
 
-    python sims/quantum_reference.py [FOLDER]       two hours of one core; continues where it stopped
+    python sims/quantum_reference.py [FOLDER]       ten minutes of one core; continues where it stopped
     python sims/quantum_reference.py FOLDER draw    the figure and the numbers alone
 
 Files are kept in FOLDER, ``sims/output/quantum`` by default; the figure goes to ``docs/figures``.
@@ -30,12 +30,12 @@ OBSERVABLES = ("binder", "binder_time", "xi_time", "xi_space")
 EXACT = {"chain": (1.0, 0.0, 1.0), "square": (3.04438, 2e-5, 1.58737)}
 """h_c, its error, and 1/nu."""
 RUNS = {
-    "chain": {"L": (8, 16, 32, 64), "points": 7, "beta_per_L": 1.0, "sweeps": 20_000},
-    "square": {"dimension": 2, "L": (4, 6, 8, 12, 16), "points": 7, "beta_per_L": 0.5, "sweeps": 8000},
-    "chain-1": {"L": (8, 16, 32, 64), "h": (1.0,), "beta_per_L": 1.0, "sweeps": 20_000, "seed": 1},
-    "chain-2": {"L": (8, 16, 32, 64), "h": (1.0,), "beta_per_L": 2.0, "sweeps": 20_000, "seed": 1},
-    "square-1": {"dimension": 2, "L": (4, 6, 8, 12), "h": (3.04438,), "beta_per_L": 0.5, "sweeps": 8000, "seed": 1},
-    "square-2": {"dimension": 2, "L": (4, 6, 8, 12), "h": (3.04438,), "beta_per_L": 1.0, "sweeps": 8000, "seed": 1},
+    "chain": {"L": (8, 16, 32, 64), "points": 7, "beta_per_L": 1.0, "sweeps": 5000},
+    "square": {"dimension": 2, "L": (4, 6, 8, 12, 16), "points": 7, "beta_per_L": 0.5, "sweeps": 2000},
+    "chain-1": {"L": (8, 16, 32, 64), "h": (1.0,), "beta_per_L": 1.0, "sweeps": 5000, "seed": 1},
+    "chain-2": {"L": (8, 16, 32, 64), "h": (1.0,), "beta_per_L": 2.0, "sweeps": 5000, "seed": 1},
+    "square-1": {"dimension": 2, "L": (4, 6, 8, 12), "h": (3.04438,), "beta_per_L": 0.5, "sweeps": 2000, "seed": 1},
+    "square-2": {"dimension": 2, "L": (4, 6, 8, 12), "h": (3.04438,), "beta_per_L": 1.0, "sweeps": 2000, "seed": 1},
 }
 
 

@@ -111,7 +111,7 @@ def test_energies_of_long_chains_are_those_of_free_fermions(L, h, beta, periodic
 def test_array_operations_of_the_benchmark_make_the_same_update():
     model, beta, generator = QuantumModel("tfim", (5,), h=1.2), 2.0, rng.stream(3, "synthetic", "plain")
     state, exact, found = begin(model), thermal_averages(model, beta), []
-    for _ in range(3000):
+    for _ in range(1000):
         plain_update(model, beta, state, generator)
         found.append([state.spins.mean() ** 2, state.offsets[-1] / (model.N * model.h * beta)])
     means = [estimate_time(column).mean for column in np.array(found[50:]).T]
