@@ -77,6 +77,16 @@ def dynamic_exponent(folder: Path, name: str) -> None:
     for row in zip(L, np.exp(one), np.exp(one) * e1, np.exp(two), np.exp(two) * e2, strict=True):
         print("  L = {:3.0f}  {:.5f} +- {:.5f}  {:.5f} +- {:.5f}".format(*row))
     slope = ((two - one) / np.log(2))[1:]
+    # One drift for both a and all sizes, by weighted least squares.
+    x, y, e = np.log(np.tile(L, 2)), np.concatenate([one, two]), np.concatenate([e1, e2])
+    terms = np.stack([x, np.repeat([1.0, 0.0], len(L)), np.repeat([0.0, 1.0], len(L))], axis=1) / e[:, None]
+    covariance = np.linalg.inv(terms.T @ terms)
+    fit = covariance @ terms.T @ (y / e)
+    chi2, mean = float(np.sum((y / e - terms @ fit) ** 2)), float(np.mean(slope))
+    print(
+        f"  all sizes: z = {1 - fit[0] / mean:.4f} +- {np.sqrt(covariance[0, 0]) / abs(mean):.4f}, "
+        f"chi2 = {chi2:.1f} of {len(y) - 3}"
+    )
     for k in range(len(L) - 1):
         step = np.log(L[k + 1] / L[k])
         drift = (one[k + 1] - one[k] + two[k + 1] - two[k]) / (2 * step)
