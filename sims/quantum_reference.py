@@ -32,6 +32,7 @@ EXACT = {"chain": (1.0, 0.0, 1.0), "square": (3.04438, 2e-5, 1.58737)}
 RUNS = {
     "chain": {"L": (8, 16, 32, 64), "points": 7, "beta_per_L": 1.0, "sweeps": 5000},
     "square": {"dimension": 2, "L": (4, 6, 8, 12, 16), "points": 7, "beta_per_L": 0.5, "sweeps": 2000},
+    "again": {"dimension": 2, "L": (12,), "h": (3.02435594762, 3.044), "beta_per_L": 0.5, "sweeps": 4000, "seed": 11},
     "chain-1": {"L": (8, 16, 32, 64), "h": (1.0,), "beta_per_L": 1.0, "sweeps": 5000, "seed": 1},
     "chain-2": {"L": (8, 16, 32, 64), "h": (1.0,), "beta_per_L": 2.0, "sweeps": 5000, "seed": 1},
     "square-1": {"dimension": 2, "L": (4, 6, 8, 12), "h": (3.04438,), "beta_per_L": 0.5, "sweeps": 2000, "seed": 1},
@@ -55,11 +56,24 @@ def fits(folder: Path, name: str) -> dict[str, Fit]:
     for observable in OBSERVABLES:
         found[observable] = fit = physnn.fit(folder / f"{name}.h5", observable)
         print(f"\n{name}, {observable}\n{fit}")
+        if name == "chain":
+            held = physnn.fit(folder / "chain.h5", observable, omega=2.0).collapse
+            print(f"  omega = 2 held: h_c {held and held.critical_point}, 1/nu {held and held.inverse_nu}")
         if fit.collapse is not None and fit.verdict == "crossing":
             h, nu = fit.collapse.critical_point, fit.collapse.inverse_nu
             off = (h.value - h_c) / np.hypot(h.error, error), (nu.value - inverse_nu) / nu.error
             print(f"  h_c {h}, {off[0]:+.1f} errors off; 1/nu {nu}, {off[1]:+.1f} errors off")
     return found
+
+
+def again(folder: Path) -> None:
+    """Print two fields at L = 12 beside the same from other seeds, for they lie off the curves of other sizes."""
+    first, second = (curves(read_sweep(folder / f"{name}.h5"), "binder_time") for name in ("square", "again"))
+    print("\nL = 12, binder_time, and again")
+    for k, h in enumerate(second.x[12]):
+        at = int(np.argmin(abs(first.x[12] - h)))
+        pair = [f"{c.y[12][j]:.4f} +- {c.errors[12][j]:.4f}" for c, j in ((first, at), (second, k))]
+        print(f"  h = {h:.5f}  {pair[0]}  {pair[1]}")
 
 
 def ratio(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -119,6 +133,7 @@ if __name__ == "__main__":
     if "draw" not in sys.argv:
         measure(place)
     found = {name: fits(place, name) for name in EXACT}
+    again(place)
     for name in EXACT:
         dynamic_exponent(place, name)
     draw(found)
