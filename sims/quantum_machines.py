@@ -81,6 +81,8 @@ def draw(folder: Path) -> None:
     for axis in axes[:2]:
         axis.axhline(0, color="0.6", lw=1, zorder=0)
         axis.set(xscale="log", xlabel="samples of a stage")
+        axis.set_xticks([256, 512, 1024, 2048, 4096], ["256", "512", "1024", "2048", "4096"])
+        axis.minorticks_off()
     axes[0].set(ylabel="relative error of the energy (1e-6)", title="h = 0.95 J", yscale="symlog")
     axes[1].set(ylabel=r"bias of $\langle m^2\rangle$ (%)", title="h = 0.95 J")
     sweep, fields = read_sweep(folder / "chains.h5"), np.linspace(0.88, 1.12, 25)
@@ -93,7 +95,7 @@ def draw(folder: Path) -> None:
     axes[2].set(
         xlabel="transverse field h (J)", ylabel=r"$\langle m^2\rangle\, L^{1/4}$", title="five machines a point"
     )
-    axes[0].legend(fontsize=7)
+    axes[1].legend(fontsize=7, loc="lower right")
     axes[2].legend(fontsize=8)
     save(figure, Path("docs/figures/quantum_machines.png"))
 

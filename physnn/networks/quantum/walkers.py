@@ -58,16 +58,19 @@ class WaveTables:
         thresholds[: len(units), 0] = machine.thresholds
         first, second = moves.sites.T
         pair = first != second
-        change = weights[:, first]
-        change[:, pair] -= weights[:, second[pair]]
-        change[:, 0] = 0  # row 0 is no move
+        columns = np.ascontiguousarray(weights.T)
+        change = columns[first]
+        change[pair] -= columns[second[pair]]
+        change[0] = 0  # row 0 is no move
         fields = machine.fields[first] - np.where(pair, machine.fields[second], 0)
-        table = np.empty((len(first), padded, 2), np.float32)
-        np.exp(np.clip(-4 * change.T, -MOST_FACTOR, MOST_FACTOR), out=table[..., 0])
-        np.divide(np.float32(1), table[..., 0], out=table[..., 1])
-        logs = np.clip(2 * (change.sum(axis=0) - fields), -MOST_FACTOR, MOST_FACTOR)
+        logs = np.clip(2 * (change.sum(axis=1) - fields), -MOST_FACTOR, MOST_FACTOR)
         logs[0] = 0
         factors = np.exp(np.stack([logs, -logs], axis=1)).astype(np.float32)
+        change *= -4
+        np.clip(change, -MOST_FACTOR, MOST_FACTOR, out=change)
+        table = np.empty((*change.shape, 2), np.float32)
+        table[..., 0] = np.exp(change, out=change)
+        np.divide(np.float32(1), change, out=table[..., 1])
         return cls(weights, thresholds, table, factors)
 
 
