@@ -33,7 +33,7 @@ LEAST_SHIFT = 1e-3
 
 With less the noise of some thousand samples moves what they hardly know.
 """
-LOST = "a training has left all bounds; take a smaller --rate, more --samples or a larger --shift"
+LOST_TRAINING = "a training has left all bounds; take a smaller --rate, more --samples or a larger --shift"
 """What is said of a training whose numbers are none any more."""
 STEPS_AT_ONCE = 20
 """Steps between looks at the clock."""
@@ -128,7 +128,7 @@ class GroundTraining:
             try:
                 self._step()
             except np.linalg.LinAlgError:  # a matrix that is not positive has numbers beyond all bounds
-                raise InputError(LOST) from None
+                raise InputError(LOST_TRAINING) from None
             self.done += 1
             half = self.rule.steps // 2
             if within >= half:
@@ -137,7 +137,7 @@ class GroundTraining:
                 mean = self.total / (self.rule.steps - half)
                 self.machine, self.total = self.machine.moved(mean - self.machine.parameters), np.zeros_like(mean)
         if not np.isfinite(self.machine.parameters).all():
-            raise InputError(LOST)
+            raise InputError(LOST_TRAINING)
 
     def _take_chains(self) -> None:
         """Chains of a stage: as many as samples; those of the stage before go on, each in several copies."""
