@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
 
 import physnn
 from physnn import api
@@ -58,6 +59,16 @@ def table(folder: Path, name: str) -> None:
             f"  {100 * bias / exact.m2:+.2f} % {bias / one.order2.error:+.1f}"
             f"  {one.pull}  {one.drift}  {one.verdict}: {'; '.join(one.reasons)}"
         )
+
+
+def exact_crossing(small: int, large: int) -> float:
+    """Field at which the exact cumulants of two chains cross, in J."""
+
+    def difference(h: float) -> float:
+        one, other = FreeFermions(small, h), FreeFermions(large, h)
+        return float(one.m4 / one.m2**2 - other.m4 / other.m2**2)
+
+    return float(brentq(difference, 0.9, 1.1, xtol=1e-5))
 
 
 def draw(folder: Path) -> None:
@@ -106,9 +117,9 @@ if __name__ == "__main__":
         measure(place)
     for name in RUNS:
         table(place, name)
-    for observable in ("binder",):
-        try:
-            print(f"\nchains, {observable}\n{physnn.fit(place / 'chains.h5', observable)}")
-        except InputError as error:
-            print(f"\nchains, {observable}: {error}")
+    try:
+        print(f"\nchains, cumulant\n{physnn.fit(place / 'chains.h5', 'binder')}")
+    except InputError as error:
+        print(f"\nchains, cumulant: {error}")
+    print(f"the exact cumulants of 8 and 16 spins cross at {exact_crossing(8, 16):.4f} J")
     draw(place)
