@@ -1,4 +1,4 @@
-"""Whether a trained wave function may be asked for its order: a rule that is fixed before exact values are seen.
+"""Whether a trained wave function may be asked for its order: a rule that uses no exact order.
 
 A small error of the energy says little about order: the weight outside the ground state is bounded by (E - E_0) / gap,
 and gaps close where order sets in.  What tells is the covariance of the squared order parameter with the local energy.
