@@ -27,7 +27,7 @@ from physnn.answers.equilibrium import fitted_together, order_record, start_rema
 from physnn.answers.exchange import exchanges_of
 from physnn.answers.formats.notebook import for_notebooks
 from physnn.answers.lines import on_line, sites_of_rectangle
-from physnn.answers.quantum.ground_states import held_back
+from physnn.answers.training.held_back import held_back
 from physnn.errors import InputError
 from physnn.machine import check_fit
 from physnn.store.hdf5 import Group, is_hdf5

@@ -1,21 +1,16 @@
-"""Trained ground states: which points have converged, and what a fit of them may say."""
+"""Trained ground states: which points have converged."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from physnn.analysis.quantum.convergence import NOT_CONVERGED, Convergence, converged_order, mean_of_machines
+from physnn.analysis.quantum.convergence import Convergence, converged_order, mean_of_machines
 from physnn.analysis.statistics.plain import to_json
-from physnn.analysis.verdict.fit import Fit
-from physnn.store.hdf5 import is_hdf5
-from physnn.store.sweep_file import SweepFile, kind_of, read_sweep
-from physnn.store.tables.cells import STDIN
+from physnn.store.sweep_file import SweepFile
 
 TRAINED_GROUND = "ground-state"
 """Kind of the files."""
@@ -45,27 +40,6 @@ def convergences(sweep: SweepFile) -> list[Convergence]:
                 )
             )
     return found
-
-
-def held_back(answer: Fit, source: str | Path | SweepFile) -> Fit:
-    """Answer of a fit, undecided where it rests on points whose order has not converged."""
-    if not isinstance(source, SweepFile):
-        path = Path(source)
-        known = path != STDIN and is_hdf5(path) and TRAINED_GROUND in str(kind_of(path)[1].get("recipe", ""))
-        return held_back(answer, read_sweep(path)) if known else answer
-    open_points = [one for one in convergences(source) if one.reasons]
-    if not open_points:
-        return answer
-    name = answer.curves.control
-    first = open_points[0]
-    places = ", ".join(f"L = {one.L}, {name} = {one.value:g}" for one in open_points[:3])
-    more = f" and {len(open_points) - 3} more points" if len(open_points) > 3 else ""
-    reason = f"{NOT_CONVERGED} at {places}{more}: {first.reasons[0]}"
-    said = f"without this rule the verdict would be {answer.verdict}: {answer.reason}"
-    return replace(
-        answer, verdict="undecided", reason=reason, collapse=None, drift=None, merging=None,
-        remarks=(*answer.remarks, said),
-    )  # fmt: skip
 
 
 def judged_rows(judged: Sequence[Convergence], sweep: SweepFile) -> tuple[list[list[str]], list[list[str]]]:

@@ -29,6 +29,7 @@ OFF_TORUS = "G(r) is that of rows and columns as they are stored: on this lattic
 """Remark on data of other lattices than the square torus."""
 WORSE_BY = 2.0
 """Errors by which a machine is worse than units drawn at random where its training failed."""
+_LIKELY = ("log_likelihood", "log_likelihood_error")
 APART = 0.5
 """Difference of two ways to ln Z, in nats, from which they are told apart, where their errors do."""
 COMPARED_NAMES = ("energy", "|m|", "c", "chi")
@@ -144,6 +145,18 @@ def machine_answers(path: Path | str, data: Path | str | None = None) -> tuple[M
     place = Path(data) if data is not None else Path(sweep.recipe["data"])
     other = read_sweep(place, states=False)
     return tuple(_answers(sweep, other, place))
+
+
+def lost_trainings(sweep: SweepFile) -> list[tuple[int, float, str]]:
+    """Sizes and temperatures at which a training failed, and why."""
+    found = []
+    for L, group in sweep.sizes.items():
+        if "log_likelihood" not in group:
+            continue
+        arrays = {name: group[name].values for name in ("snapshots", "visible_bias", *_LIKELY)}
+        for k, T in enumerate(group["T"].values.tolist()):
+            found += [(L, float(T), why) for why in _failures({name: v[k] for name, v in arrays.items()})]
+    return found
 
 
 def _answers(sweep: SweepFile, other: SweepFile, place: Path) -> Iterator[MachineAnswer]:

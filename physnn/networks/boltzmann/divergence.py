@@ -32,6 +32,8 @@ COVARIANCE_RIDGE = 0.01
 """Variance that is added to that of every visible unit before the covariance is inverted, relative to their mean."""
 COVARIANCE_SNAPSHOTS = 20_000
 """Snapshots of which the covariance is taken at most."""
+PARAMETERS = ("weights", "visible_bias", "hidden_bias")
+"""Arrays of a machine that are trained."""
 DAMPING = 0.5
 """Part of the old mean fields that stays in an iteration (convention)."""
 
@@ -54,6 +56,9 @@ class TrainingRule:
         Whether there are biases.
     whiten : bool
         Whether the inverse covariance of the visible units in the data multiplies gradients.
+    average : bool
+        Whether the machine is the mean over the last half of the steps: noise of single steps then drops out
+        (B. T. Polyak and A. B. Juditsky, SIAM J. Control Optim. 30, 838 (1992)).
     """
 
     method: NegativePhase
@@ -65,6 +70,7 @@ class TrainingRule:
     last_lr: float
     biased: bool
     whiten: bool = False
+    average: bool = False
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""
@@ -113,9 +119,16 @@ class BoltzmannTraining:
             np.zeros(machine.weights.shape[1]),
         )
         self.inverse = self._inverse_covariance() if rule.whiten else None
+        self.mean: dict[str, np.ndarray] = {}
         self.fields: np.ndarray = np.zeros((rule.chains, sum(machine.weights.shape)), np.float32)
         if rule.method == "tap":
             self.fields[:] = rng.stream(root, "weights", *words, "fields").uniform(-1, 1, self.fields.shape)
+
+    @property
+    def result(self) -> Machine:
+        """Machine of the training so far: the mean over its last half, where that has begun and is asked for."""
+        means: dict[str, Any] = {name: v.astype(np.float32) for name, v in self.mean.items()}
+        return replace(self.machine, **means)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """State by name, between two blocks of steps."""
@@ -126,12 +139,14 @@ class BoltzmannTraining:
             "hidden_bias": machine.hidden_bias,
         }
         offsets = {"offset_visible": self.offsets[0], "offset_hidden": self.offsets[1], "fields": self.fields}
-        return named | offsets | self.chains.arrays() | {"done": np.array(self.done)}
+        means = {f"mean_{name}": v for name, v in self.mean.items()}
+        return named | means | offsets | self.chains.arrays() | {"done": np.array(self.done)}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Go on from what `arrays` gave."""
         weights, visible, hidden = (np.array(arrays[name]) for name in ("weights", "visible_bias", "hidden_bias"))
         self.machine = replace(self.machine, weights=weights, visible_bias=visible, hidden_bias=hidden)
+        self.mean = {name: np.array(arrays[f"mean_{name}"]) for name in PARAMETERS if f"mean_{name}" in arrays}
         self.tables = Tables.of(self.machine, self.tables)
         self.offsets = np.array(arrays["offset_visible"]), np.array(arrays["offset_hidden"])
         self.fields, self.done = np.array(arrays["fields"]), int(arrays["done"])
@@ -148,6 +163,16 @@ class BoltzmannTraining:
             for row in drawn[first : first + until - self.done]:
                 self._step(self.data if self.rule.method == "exact" else self.data[row])
                 self.done += 1
+                self._average()
+
+    def _average(self) -> None:
+        """Take the machine into the mean over the last half of the steps."""
+        count = self.done - self.rule.steps // 2
+        if self.rule.average and count > 0:
+            for name in PARAMETERS:
+                own = getattr(self.machine, name)
+                before = self.mean.setdefault(name, np.zeros(own.shape))
+                before += (own - before) / count
 
     def _step(self, batch: np.ndarray) -> None:
         """One step on a batch of visible states."""

@@ -72,6 +72,7 @@ class BoltzmannRecipe(Recipe):
         default=False,
         description="Multiply gradients by the inverse covariance of the snapshots: waves of all lengths learn alike.",
     )
+    average: bool = Field(default=False, description="Keep the mean of the weights over the last half of the steps.")
     symmetric: bool | None = Field(
         default=None, description="No biases [default: where the data are of an Ising model without field]."
     )

@@ -221,7 +221,7 @@ class BoltzmannSample(Sample):
                 if layer == begun and kept:
                     training.restore({n.removeprefix("state_"): v for n, v in kept.items() if n.startswith("state_")})
                 found |= self._trained(training, layer, found, task, checkpoint)
-                stack.append(training.machine)
+                stack.append(training.result)
             if layer + 1 < len(self.recipe.hidden):
                 data = hidden_colours(stack[layer], data, rng.seed_sequence(key[0], "chain", *key[1:], "up"))
         stack = machines_of(found, low, q)
@@ -235,7 +235,9 @@ class BoltzmannSample(Sample):
 
     def _rule(self) -> TrainingRule:
         r = self.recipe
-        return TrainingRule(r.method, r.k, r.steps, r.batch, r.chains, r.lr, r.last_lr, not r.symmetric, r.whiten)
+        return TrainingRule(
+            r.method, r.k, r.steps, r.batch, r.chains, r.lr, r.last_lr, not r.symmetric, r.whiten, r.average
+        )
 
     def _trained(
         self,
@@ -257,10 +259,10 @@ class BoltzmannSample(Sample):
                     state = {f"state_{name}": v for name, v in training.arrays().items()}
                     checkpoint.save(self._at_mark(new, training, layer) | state | {"layer": np.array(layer)})
             new = self._at_mark(new, training, layer)
-        arrays = training.arrays()
-        if not np.isfinite(arrays["weights"]).all():
+        machine = training.result
+        if not np.isfinite(machine.weights).all():
             raise InputError(f"{text}: the training has left all bounds; take a smaller --lr")
-        return new | {own: arrays[name] for own, name in zip(layer_names(layer), LAYER, strict=True)}
+        return new | {own: getattr(machine, name) for own, name in zip(layer_names(layer), LAYER, strict=True)}
 
     def _at_mark(
         self, found: Mapping[str, np.ndarray], training: BoltzmannTraining, layer: int
@@ -269,7 +271,8 @@ class BoltzmannSample(Sample):
         marks = self.recipe.marks()
         if layer or training.done not in marks:
             return dict(found)
-        arrays, number = training.arrays(), marks.index(training.done)
+        machine, number = training.result, marks.index(training.done)
+        arrays = {name: getattr(machine, name) for name in LAYER}
         before = {
             name: found.get(f"mark_{name}", np.zeros((len(marks), *arrays[name].shape), np.float32)) for name in LAYER
         }

@@ -230,6 +230,25 @@ def test_a_training_goes_on_from_its_state_bit_for_bit():
         np.testing.assert_array_equal(values, second.arrays()[name])
 
 
+def test_averages_are_those_of_the_last_half_also_after_an_interruption():
+    def averaged() -> BoltzmannTraining:
+        plain = training_of(-1.0, "pcd", True, 60)
+        return BoltzmannTraining(plain.machine, plain.data, replace(plain.rule, average=True), plain.key)
+
+    straight, first, second = averaged(), averaged(), averaged()
+    seen = []
+    for step in range(1, 61):
+        straight.train(step)
+        seen.append(straight.machine.weights)
+    np.testing.assert_allclose(straight.result.weights, np.mean(seen[30:], axis=0), atol=1e-6)
+    assert np.abs(straight.result.weights - straight.machine.weights).max() > 1e-4
+    first.train(45)
+    second.restore(first.arrays())
+    second.train(60)
+    np.testing.assert_array_equal(second.result.weights, straight.result.weights)
+    assert training_of(-1.0, "pcd", True, 60).result.weights is not None
+
+
 def translated(visible: np.ndarray, shape: tuple[int, int], by: tuple[int, int]) -> np.ndarray:
     """Values of visible units (n, units) with every site moved."""
     return np.roll(visible.reshape(len(visible), *shape, -1), by, axis=(1, 2)).reshape(visible.shape)

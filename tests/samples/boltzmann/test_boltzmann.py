@@ -10,8 +10,9 @@ import pytest
 
 from physnn import api
 from physnn.analysis.statistics.works import log_ratio
-from physnn.answers.fit import curves
+from physnn.answers.fit import curves, fit
 from physnn.answers.training.boltzmann import machine_answers
+from physnn.answers.training.held_back import held_back
 from physnn.cli import run
 from physnn.errors import InputError
 from physnn.models import Ising, on_lattice
@@ -106,6 +107,18 @@ def test_a_training_that_left_its_way_is_told_by_its_status(data, tmp_path, caps
     assert run([*words, "--lr", "50", "--last-lr", "50"]) == 3
     (machine,) = json.loads(capsys.readouterr().out)["machines"]
     assert "left their way" in machine["failed"][0] and machine["failed"][0] in machine["remarks"]
+
+
+def test_a_fit_is_held_back_where_a_training_left_its_way(data, tmp_path):
+    out, few = tmp_path / "lost.h5", FEW | {"T": (2.0, 3.0), "steps": 100, "samples": 200, "anneal": 10}
+    api.run(api.recipe("train-rbm", data=str(data), lr=50, last_lr=50, **few), out, jobs=1)
+    answer = fit(Path(__file__).parents[3] / "docs" / "binder.csv", resamples=20)
+    held = held_back(answer, out)
+    assert held.verdict == "undecided" and held.reason.startswith("trainings failed at L = 2, T = 2")
+    assert "left their way" in held.reason and f"the verdict would be {answer.verdict}" in held.remarks[-1]
+    good = tmp_path / "good.h5"
+    api.run(api.recipe("train-rbm", data=str(data), **few), good, jobs=1)
+    assert held_back(answer, good) is answer
 
 
 def test_data_without_snapshots_are_refused(tmp_path):

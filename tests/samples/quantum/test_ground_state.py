@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from physnn.answers import fit
-from physnn.answers.quantum.ground_states import convergences, held_back, judged_json, judged_rows
+from physnn.answers.quantum.ground_states import convergences, judged_json, judged_rows
+from physnn.answers.training.held_back import held_back
 from physnn.errors import InputError
 from physnn.exact.quantum.ground import exact_ground
 from physnn.models.quantum import QuantumModel
