@@ -51,11 +51,15 @@ SHARED: dict[str, Any] = {
     "samples": 20_000,
     "anneal": 100,
 }
+AVERAGED = SHARED | {"lr": 0.05, "last_lr": 0.005, "average": True, "seeds": (0, 1), "steps": 5000}
 LARGE: dict[str, dict[str, Any]] = {
     "128 hidden units": {"hidden": (128,), "k": 5, "steps": 40_000, "last_lr": 0.0001, "samples": 40_000},
     "256 hidden units": {"hidden": (256,), "k": 5, "steps": 40_000, "last_lr": 0.0001, "samples": 40_000},
     "2 features, whitened": SHARED | {"seeds": (0, 1)},
-    "2 features, whitened, averaged": SHARED | {"last_lr": 0.01, "average": True, "seeds": (0, 1, 2)},
+    "2 features, whitened, averaged": AVERAGED,
+    "2 features, whitened, averaged, 2,500 steps": AVERAGED | {"last_lr": 0.01, "seeds": (1, 2, 3), "steps": 2500},
+    "2 features, whitened, averaged, twice the rate": AVERAGED
+    | {"lr": 0.1, "last_lr": 0.01, "seeds": (0, 1, 2), "steps": 2500},
     "2 features, whitened, twice the rate": SHARED | {"lr": 0.2, "last_lr": 0.002},
     "2 features, whitened, 600 steps": SHARED | {"steps": 600},
     "2 features, whitened, k = 1": SHARED | {"k": 1},
@@ -137,7 +141,7 @@ def long_training(folder: Path) -> None:
     print_table("60,000 steps", header, machine_rows(machine_answers(out)))
     print(plot_machines(out, folder / "boltzmann_machine.png"))
     out = folder / "long_shared.h5"
-    rule = LARGE["2 features, whitened, averaged"] | {"thin": 40, "samples": 40_000}
+    rule = AVERAGED | {"thin": 40, "samples": 40_000, "seeds": (0, 1, 2)}
     api.run(api.recipe("train-rbm", data=str(data), **rule), out, jobs=1)
     answers = machine_answers(out)
     print_table("2 features, whitened, averaged, three seeds", header, machine_rows(answers))

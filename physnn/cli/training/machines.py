@@ -23,7 +23,7 @@ def rbm(**options: Any) -> int:
     physnn train rbm --data ising.h5 --hidden 64 --seeds 0 1
     physnn train rbm --data ising.h5 --hidden 16 --method exact --steps 4000 --out exact.h5
     physnn train rbm --data ising.h5 --hidden 64 16 --out stack.h5
-    physnn train rbm --data ising.h5 --features 2 --whiten --average --k 5 --lr 0.1 --last-lr 0.01 --out s.h5
+    physnn train rbm --data ising.h5 --features 2 --whiten --average --k 5 --lr 0.05 --last-lr 0.005 --out s.h5
 
     There is a machine for every size, temperature and seed.  Energies and magnetisations of what they generate are in
     the file, as those of a sweep: fit reads them, and compare says what they got wrong.
