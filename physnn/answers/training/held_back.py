@@ -17,7 +17,7 @@ MACHINES = "train-rbm"
 """Kind of files of Boltzmann machines."""
 FAILED = "trainings failed"
 """Why a fit is undecided where machines have left their way."""
-Points = Sequence[tuple[int, float, str]]
+Places = Sequence[tuple[int, float, str]]
 """Sizes, control values and reasons."""
 
 
@@ -36,7 +36,7 @@ def held_back(answer: Fit, source: str | Path | SweepFile) -> Fit:
     return _undecided(answer, NOT_CONVERGED, points)
 
 
-def _undecided(answer: Fit, why: str, points: Points) -> Fit:
+def _undecided(answer: Fit, why: str, points: Places) -> Fit:
     """Answer that rests on points which are not what they should be, if there are any."""
     if not points:
         return answer
