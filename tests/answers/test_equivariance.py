@@ -23,6 +23,7 @@ def test_networks_of_fields_are_equivariant_and_plain_ones_in_part(tmp_path):
     rows = {(row["ensemble"], row["layer"]): row for row in json.loads(ended.output)["layers"]}
     # 20 images do not tell a rotation of 64 channels.
     few = {("simple", "hidden"), ("d4_fields", "hidden"), ("d4_fields", "shaped.2")}
+    assert few <= rows.keys()
     for (name, layer), row in rows.items():
         expected = "equivariant" if name == "d4_fields" else "in part"
         assert row["verdict"] == ("undecided (more images needed)" if (name, layer) in few else expected), (name, layer)

@@ -105,7 +105,7 @@ def measured_equivariance(
     point = PointGroup(group)
     if len(point.matrices) == 1:
         raise InputError("c1 does nothing to an image; take another group")
-    file, rows = read_ensembles(path), []
+    file, rows, most = read_ensembles(path), [], 0
     for k, (name, ensemble) in enumerate(file.ensembles.items()):
         member = file.recipe["ensembles"][name]
         problem = load_problem(ProblemRecipe(**member["problem"]))
@@ -116,6 +116,7 @@ def measured_equivariance(
             raise InputError(f"{name} has {len(shown)} test images to show; {FEWEST_IMAGES} are needed")
         recipe = ClassifierRecipe(**member["recipe"])
         seeds = tuple(int(seed) for seed in ensemble.seeds[:replicas])
+        most = max(most, len(seeds))
         first = untrained(recipe.build(problem), seeds)
         sets = ({key: v[: len(seeds)] for key, v in ensemble.weights.items()}, first.weights | first.statistics)
         found: list[list[dict[str, LayerDeviation]]] = []
@@ -127,7 +128,7 @@ def measured_equivariance(
                     done = k + (len(found) - 1 + len(found[-1]) / len(seeds)) / len(sets)
                     progress(done, len(file.ensembles), f"layers of {name}")
         rows += [_row(name, layer, *found) for layer in found[0][0]]
-    return Equivariance(group, images, replicas, tuple(rows))
+    return Equivariance(group, images, most, tuple(rows))
 
 
 def _deviations(network: Any, images: np.ndarray, point: PointGroup) -> dict[str, LayerDeviation]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from physnn.cli import options as opt
 from physnn.cli.files import check_files, file_argument
 from physnn.cli.output import print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from physnn.analysis.statistics.estimate import Estimate
+
+SMALLEST_TOLD = 1e-4
+"""Deviation from which on its error is printed."""
 
 
 @click.command()
@@ -63,5 +70,8 @@ def equivariance_command(
     return status
 
 
-def _told(estimate: object) -> str:
-    return "-" if estimate is None else str(estimate)
+def _told(estimate: Estimate | None) -> str:
+    """Estimate in few letters; what is rounding alone as a power of ten."""
+    if estimate is None:
+        return "-"
+    return str(estimate) if estimate.value >= SMALLEST_TOLD else f"{estimate.value:.0e}"

@@ -27,7 +27,12 @@ def layer_values(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
         if isinstance(values, Tensor) and values.ndim >= 2 and len(values) == len(images):
             found.setdefault(name, values)
 
-    leaves = [(name, layer) for name, layer in network.named_modules() if name and not any(layer.children())]
+    kept = (nn.ParameterDict, nn.ParameterList)  # no layers, but modules to torch
+    leaves = [
+        (name, layer)
+        for name, layer in network.named_modules()
+        if name and not isinstance(layer, kept) and all(isinstance(child, kept) for child in layer.children())
+    ]
     hooks = [layer.register_forward_hook(lambda _, __, out, name=name: keep(name, out)) for name, layer in leaves]
     try:
         with torch.no_grad():
