@@ -45,6 +45,16 @@ def _same(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     return arrays
 
 
+def _cumulant(m2: np.ndarray, m4: np.ndarray) -> np.ndarray:
+    """Binder cumulant of second and fourth moments."""
+    return np.asarray(1 - m4 / (3 * m2**2))
+
+
+def _longest_wave(L: float, x: np.ndarray) -> np.ndarray:
+    """Factor of a second-moment correlation length over L: 1 over that of the longest wave, 2 L sin(pi/L)."""
+    return np.full_like(x, 1 / (2 * L * np.sin(np.pi / L)))
+
+
 def _susceptibility(order: str, symbol: str) -> Observable:
     """N (<m^2> - <order>^2) / T of N sites."""
     return Observable(
@@ -64,18 +74,16 @@ OBSERVABLES: dict[str, Observable] = {
     "rmse_per_image": Observable(("rmse",), _same, lambda y: y, "RMSE (mean over images, pixels 0 and 1)"),
     "overlap": Observable(("overlap",), _same, lambda y: y, "overlap q with the noiseless state"),
     "energy": Observable(("energy",), _same, lambda y: y, "energy per site E"),
-    "binder": Observable(("m2", "m4"), _same, lambda m2, m4: 1 - m4 / (3 * m2**2), "Binder cumulant U4"),
+    "binder": Observable(("m2", "m4"), _same, _cumulant, "Binder cumulant U4"),
     "xi_over_L": Observable(
         ("m2", "s_kmin"),
         _same,
         lambda m2, s: np.sqrt(m2 / s - 1),
         "correlation length xi / L",
-        scale=lambda L, x: np.full_like(x, 1 / (2 * L * np.sin(np.pi / L))),
+        scale=_longest_wave,
         thermal=True,
     ),
-    "binder_time": Observable(
-        ("m_time2", "m_time4"), _same, lambda m2, m4: 1 - m4 / (3 * m2**2), "U4 of the mean over imaginary time"
-    ),
+    "binder_time": Observable(("m_time2", "m_time4"), _same, _cumulant, "U4 of the mean over imaginary time"),
     "xi_time": Observable(
         ("m_time2", "s_time"),
         _same,
@@ -87,7 +95,7 @@ OBSERVABLES: dict[str, Observable] = {
         _same,
         lambda m2, s: np.sqrt(m2 / s - 1),
         "correlation length xi / L at frequency 0",
-        scale=lambda L, x: np.full_like(x, 1 / (2 * L * np.sin(np.pi / L))),
+        scale=_longest_wave,
     ),
     "sigma_x": Observable(("sigma_x",), _same, lambda y: y, "<sigma^x> per site", dimensionless=False),
     "helicity": Observable(

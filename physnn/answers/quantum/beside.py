@@ -12,14 +12,15 @@ import numpy as np
 
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.resampling import linear_error
+from physnn.answers.quantum.ground_states import TRAINED_GROUND
 from physnn.errors import InputError
 from physnn.exact.quantum import FreeFermions, exact_ground
 from physnn.models.quantum import QUANTUM_MODELS, QuantumModel
 from physnn.store.hdf5 import Variable
 from physnn.store.sweep_file import SweepFile, read_sweep
 
-NETWORKS_KIND, WORLD_LINES_KIND = "ground-state", "path-integral"
-"""Kinds of files that are put side by side."""
+WORLD_LINES_KIND = "path-integral"
+"""Kind of files of the reference."""
 FOURTH_MOMENTS = 64
 """Spins up to which exact fourth moments of chains are computed; the work grows as L^5."""
 APART_ERRORS = 3.0
@@ -134,7 +135,7 @@ def networks_beside(path: Path, other: Path | None = None) -> SideBySide:
         If a file is of another kind, the lattices differ, or no size and field is in both.
     """
     sweep = read_sweep(path, states=False)
-    if sweep.recipe.get("kind") != NETWORKS_KIND:
+    if sweep.recipe.get("kind") != TRAINED_GROUND:
         raise InputError(f"{path} holds no trained ground states; make them with physnn ground-state")
     reference = None if other is None else read_sweep(other, states=False)
     if reference is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from physnn import rng
 from physnn.analysis.quantum.entropy import LogAmplitude, Swapped, central_charge, state_entropies, swap_entropies
 from physnn.analysis.statistics.estimate import Estimate, mean_over
-from physnn.answers.quantum.beside import EXACT_SITES, NETWORKS_KIND, ground_model
+from physnn.answers.quantum.beside import EXACT_SITES, ground_model
 from physnn.answers.quantum.entanglement import (
     SVD_SITES,
     CutTable,
@@ -21,6 +21,7 @@ from physnn.answers.quantum.entanglement import (
     model_cuts,
     swapped_table,
 )
+from physnn.answers.quantum.ground_states import TRAINED_GROUND
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
 from physnn.models.quantum import QUANTUM_MODELS, QuantumModel
@@ -61,7 +62,7 @@ def stored_entropies(
         If the file holds no ground states, or a method does not reach one.
     """
     sweep = read_sweep(path, states=False)
-    if sweep.recipe.get("kind") != NETWORKS_KIND:
+    if sweep.recipe.get("kind") != TRAINED_GROUND:
         raise InputError(f"{path} holds no trained ground states; make them with physnn ground-state")
     control = QUANTUM_MODELS[sweep.recipe["model"]] or "delta"
     found: list[CutTable] = []

@@ -85,6 +85,19 @@ class Architecture:
         first, number = np.unique(moved.min(axis=0), return_inverse=True)
         return moved[:, first], number
 
+    def averaged(self, coupling: Any) -> Any:
+        """Coupling ``(..., k, k)``, an array or a tensor, with one number for all offsets of an orbit: their mean.
+
+        The symmetry is exact, and the sums are the same in numpy and in torch.
+        """
+        if self.point_group == "c1":
+            return coupling
+        (images, number), places = self.orbits, coupling.reshape(*coupling.shape[:-2], -1)
+        total = places[..., images[0]]
+        for image in images[1:]:
+            total = total + places[..., image]
+        return (total / len(images))[..., number].reshape(coupling.shape)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the weights, by name."""
         n, k, own = self.components, self.kernel, (self.layers,) if self.layers else ()

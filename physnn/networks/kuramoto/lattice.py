@@ -117,12 +117,7 @@ def symmetric_coupling(raw: np.ndarray, architecture: Architecture) -> np.ndarra
         a = (pairs[:, 0, :, 0] + pairs[:, 1, :, 1]) / 2
         b = (pairs[:, 1, :, 0] - pairs[:, 0, :, 1]) / 2
         raw = np.stack([np.stack([a, -b], 2), np.stack([b, a], 2)], 1).reshape(N, N, k, k)
-    if architecture.point_group != "c1":
-        (images, number), places = architecture.orbits, raw.reshape(*raw.shape[:2], -1)
-        total = places[..., images[0]]
-        for image in images[1:]:
-            total = total + places[..., image]
-        raw = (total / np.float32(len(images)))[..., number].reshape(raw.shape)
+    raw = architecture.averaged(raw)
     return np.asarray((raw + raw[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)) / 2)
 
 

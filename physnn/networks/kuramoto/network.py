@@ -107,13 +107,7 @@ class KuramotoNetwork(nn.Module):
             b = (pairs[..., 1, :, 0, :, :] - pairs[..., 0, :, 1, :, :]) / 2
             rows = torch.stack([torch.stack([a, -b], -3), torch.stack([b, a], -3)], -5)
             raw = rows.flatten(-6, -5).flatten(-4, -3)
-        if self.architecture.point_group != "c1":
-            # One number for all offsets of an orbit, so that the symmetry is exact; summed as in `lattice`.
-            (images, number), places = self.architecture.orbits, raw.flatten(-2)
-            total = places[..., images[0]]
-            for image in images[1:]:
-                total = total + places[..., image]
-            raw = (total / len(images))[..., number].reshape(raw.shape)
+        raw = self.architecture.averaged(raw)
         return (raw + raw.flip(-2, -1).transpose(-4, -3)) / 2
 
     def lift_images(self, images: Tensor) -> Tensor:
