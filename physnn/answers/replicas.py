@@ -19,6 +19,7 @@ from physnn.analysis.statistics.pairs import pair_mean
 from physnn.jobs.run import Progress, silent
 from physnn.networks.classifiers.equivariant import GROUP_ORDERS, TiedCNN
 from physnn.networks.classifiers.replicas import ClassifierRecipe, ImageShape, untrained
+from physnn.networks.classifiers.users import is_brought
 from physnn.networks.classifiers.zoo import BatchNormCNN, SimpleCNN
 from physnn.store.ensemble_file import Ensemble, EnsembleFile, write_distances
 
@@ -79,6 +80,8 @@ class ReplicaStudy:
 
 def layer_chain(recipe: ClassifierRecipe, images: ImageShape) -> tuple[Layer, ...]:
     """Chain of layers of a network whose gauge can be fixed; an empty one for the others."""
+    if is_brought(recipe.network):
+        return ()
     network = recipe.build(images)
     if isinstance(network, TiedCNN):
         n = GROUP_ORDERS[network.group]
@@ -159,8 +162,8 @@ def _distances(
     found = {}
     for done, (name, m) in enumerate(measurements.items()):
         show(done)
-        if m.gauge != "raw" and not layers:
-            continue
+        if (m.gauge != "raw" and not layers) or (m.untrained and is_brought(recipe.network)):
+            continue  # first weights of a class that was brought would need its code
         seeds = [int(s) for s in ensemble.seeds]
         weights = untrained(recipe.build(images), seeds).weights if m.untrained else ensemble.weights
         found[name] = replica_distances(weights, layers, m.kind, m.gauge, m.normalise, m.reduction, seed)

@@ -71,7 +71,9 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
     found = read_config(settings)
     if "kind" not in found:
         raise InputError(f'{settings} does not say its kind, as in: kind = "temperature"')
-    if module and module.endswith(".py"):
+    if found["kind"] == "train-classify":
+        _check_classes(found, module)
+    elif module and module.endswith(".py"):
         load_kinds(Path(module))
     elif module:
         found |= {"module": located(module)} if found["kind"] != "temperature" else own_model(module)
@@ -91,6 +93,16 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
         _print_made(call.out, count, call.as_json)
     else:
         print_answer(recipe, call, count, lines, call.observable)
+
+
+def _check_classes(found: dict[str, Any], module: str | None) -> None:
+    """Raise InputError where settings name classes of networks that a person has not named."""
+    from physnn.networks.source import located
+
+    named = {str(one.get("recipe", {}).get("network")) for one in (found.get("ensembles") or {}).values()}
+    for network in sorted(name for name in named if ":" in name):
+        if module is None or located(module) != located(network):
+            raise InputError(f"these settings run code: allow it with --module {network}")
 
 
 def _put_device(found: dict[str, Any], settings: Path, call: Call) -> None:

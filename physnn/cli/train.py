@@ -15,9 +15,14 @@ from physnn.cli.training.colour import colour
 from physnn.cli.training.equations import eos, pde
 from physnn.cli.training.machines import rbm
 from physnn.cli.training.sentiment import sentiment
+from physnn.errors import InputError
 
 if TYPE_CHECKING:
     from physnn.store.ensemble_file import EnsembleFile
+
+
+POINTS = ("c1", "c2", "c4", "d1", "d2", "d4")
+"""Point groups: turns (c), or turns and reflections (d); c1 does nothing."""
 
 
 class FillType(click.ParamType[Any]):
@@ -47,6 +52,16 @@ recipe_options = opt.stack(
     click.option("--lr", type=opt.Number(0), help="Learning rate of Adam [default: 1e-3]."),
     click.option(
         "--weight-decay", type=opt.Number(0), help="Added to the gradient, times the weights [default: 1e-4]."
+    ),
+    click.option(
+        "--augment",
+        type=click.Choice(POINTS),
+        help="Show every image as a random element of this group acts on it, drawn anew in every epoch.",
+    ),
+    click.option(
+        "--average",
+        type=click.Choice(POINTS),
+        help="Average the logits over the image in all positions of this group, in training and afterwards.",
     ),
     click.option(
         "--engine",
@@ -148,7 +163,8 @@ def _print_trained(out: Path, as_json: bool) -> None:
 
 
 @train_command.command("classify", cls=opt.ListCommand)
-@click.option("--network", default="simple", show_default=True, help="One of the zoo: simple, dropout, resnet18, ...")
+@click.option("--network", help="One of the zoo: simple, dropout, resnet18, ... [default: simple].")
+@opt.module_option
 @click.option(
     "--seeds",
     cls=opt.ListOption,
@@ -177,36 +193,41 @@ def _print_trained(out: Path, as_json: bool) -> None:
 @opt.json_option
 @opt.run_options
 def classify(
-    network: str, seeds: tuple[int, ...], expand: int | None, fill: Any, control: bool, pooled: bool, **options: Any
-) -> None:
+    network: str | None, module: str | None, seeds: tuple[int, ...], expand: int | None, fill: Any, control: bool,
+    pooled: bool, **options: Any,
+) -> None:  # fmt: skip
     """Train image classifiers, one for every seed; with --expand on expanded images and a control side by side.
 
     \b
     physnn train classify --network batchnorm --seeds 0 1 2
     physnn train classify --data cifar-10-batches-py --train 10000 --expand 2 --fill 0.5
+    physnn train classify --module my_net.py:MyNet --average d4
 
+    A class of yours is called with channels, side and classes of the images, and takes images to logits.
     Expanded images keep their pixels at even spacing and have the fill between them.  The control has the same size,
     hence the same work.  Accuracies are compared over seeds by a paired t-test.
     """
     call = Call.of(options, "classify.h5")
+    if network and module:
+        raise InputError("--network names one of the zoo, --module a class of yours; give one of them")
     recipe, images = classifier_settings(options)
     forms = ["raw", *(["expanded"] if expand else []), *(["upsampled"] if expand and control else [])]
     enlarged = images | {"factor": expand, "fill": fill}
     members = {
         form: (
-            recipe | {"network": network, "pooled": pooled},
+            recipe | {"network": module or network or "simple", "pooled": pooled},
             (enlarged if form != "raw" else images) | {"form": form},
         )
         for form in forms
     }
     file = train_members("train classify", members, seeds or range(5), call, options["engine"])
     if file:
-        _report_forms(file, call.out, call.as_json)
+        _report_forms(file, call)
 
 
 def classifier_settings(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings of classifiers and of their images among a command's options; those not given stay at their defaults."""
-    recipe = {name: options[name] for name in ("epochs", "batch", "lr", "weight_decay")}
+    recipe = {name: options[name] for name in ("epochs", "batch", "lr", "weight_decay", "augment", "average")}
     return opt.given(recipe), opt.given(
         {name: options[name] for name in ("data", "train", "test", "data_seed", "side")}
     )
@@ -239,20 +260,31 @@ def train_members(
     }
     chosen = {"seeds": tuple(seeds), "device": resolve_device(call.device) or "cpu"}
     recipe = validated(ClassifierTraining, chosen | {"ensembles": ensembles}).resolved()
+    _tell_cost(recipe, call)
     return None if finished(title, recipe, call, "networks") is None else read_ensembles(call.out)
 
 
-def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
+def _tell_cost(recipe: Any, call: Call) -> None:
+    """Print what averages over groups cost, before anything runs."""
+    from physnn.models.groups.representations import PointGroup
+
+    groups = {member.recipe.average for member in recipe.ensembles.values()} - {"c1"}
+    for group in sorted(groups) if not (call.quiet or call.as_json) else ():
+        views = len(PointGroup(group).matrices)
+        click.echo(f"averages over {group}: {views} evaluations for every image, {views} times the work", err=True)
+
+
+def _report_forms(file: EnsembleFile, call: Call) -> None:
     """Print accuracies by form, their differences to raw images, and draw them."""
     from physnn.analysis.statistics.estimate import mean_over
     from physnn.answers.plots import plot_ensembles
-    from physnn.samples.training.classifiers import paired_tests
+    from physnn.samples.training.classifiers import averaging_cost, paired_tests
 
     measured = {name: e.measured for name, e in file.ensembles.items()}
     n = len(file.recipe["seeds"])
-    tests = paired_tests(file)
-    figure = plot_ensembles(out)
-    if as_json:
+    tests, cost = paired_tests(file), averaging_cost(file)
+    figure = plot_ensembles(call.out)
+    if call.as_json:
         rows = [
             {
                 "form": name,
@@ -267,8 +299,8 @@ def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
             {"first": a, "second": b, **test.estimate.as_json(), "p_value": test.p_value, "n": n}
             for (a, b), test in tests.items()
         ]
-        found = {"recipe": file.recipe, "forms": rows, "differences": differences}
-        print_json({"file": str(out), "figure": str(figure)} | found)
+        found = {"recipe": file.recipe, "forms": rows, "differences": differences} | ({"cost": cost} if cost else {})
+        print_json({"file": str(call.out), "figure": str(figure)} | found)
         return
     table = []
     for name, m in measured.items():
@@ -284,7 +316,12 @@ def _report_forms(file: EnsembleFile, out: Path, as_json: bool) -> None:
     print_table(f"{n} seeds, errors over seeds", header, table)
     for (a, b), test in tests.items():
         click.echo(f"{a} - {b}: {percent(test.estimate)} percentage points, p = {test.p_value:.2g} (paired t-test)")
-    click.echo(f"networks {out}\nfigure   {figure}")
+    if cost:
+        click.echo(
+            f"averaged over {cost['group']}: {cost['evaluations']} evaluations for every image, and a training step "
+            f"takes {cost['times']:.2g} times as long as without (measured now)"
+        )
+    click.echo(f"networks {call.out}\nfigure   {figure}")
 
 
 def percent(estimate: Any) -> Any:

@@ -161,3 +161,35 @@ def test_distances_replace_no_trained_networks(capsys, tmp_path, monkeypatch, ki
     assert error.startswith("Error: ") and error.count("\n") == 1 and "choose another --out" in error
     assert sorted(f.name for f in tmp_path.iterdir()) == ["b.h5", "replicas.h5"]
     assert all(Path(name).read_bytes() == trained for name in ("replicas.h5", "b.h5"))
+
+
+def test_a_class_of_somebody_is_averaged_and_its_code_runs_only_where_it_is_named(capsys, tmp_path):
+    net = tmp_path / "net.py"
+    net.write_text(
+        "from torch import nn\n\n\n"
+        "class Net(nn.Sequential):\n"
+        "    def __init__(self, channels, side, classes):\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(channels * side**2, 8), nn.Tanh(), nn.Linear(8, classes))\n"
+    )
+    out, plain, named = str(tmp_path / "c.h5"), str(tmp_path / "p.h5"), ("--module", f"{net}:Net")
+    words = ("train", "classify", *named, "--epochs", "1", "--seeds", "0", "1", *QUICK)
+    found = said(capsys, *words, "--average", "d4", "--augment", "c4", "--out", out)
+    assert found["cost"]["evaluations"] == 8 and found["cost"]["times"] > 1
+    assert "cost" not in said(capsys, *words, "--out", plain)
+    how = "--images", "40", "--quiet"
+    last = said(capsys, "equivariance", out, *named, *how)["layers"][-1]
+    assert last["verdict"] == "equivariant" and last["still"]["value"] < 1e-10
+    assert command(["equivariance", plain, *named, *how, "--json"]) == 3  # 64 pixels are too many for 40 images
+    assert json.loads(capsys.readouterr().out)["layers"][-1]["still"]["value"] > 0.1
+    recipe = tmp_path / "r.json"
+    recipe.write_text(json.dumps(found["recipe"]))
+    for refused in (("equivariance", out, *how), ("run", str(recipe), "--quiet")):
+        assert command([*refused]) == 2
+        assert "--module" in capsys.readouterr().err
+    again = "run", str(recipe), *named, "--quiet", "--jobs", "1", "--out", str(tmp_path / "again.h5")
+    assert command(list(again)) == 0
+    assert content_digest(tmp_path / "again.h5") == content_digest(tmp_path / "c.h5")
+    net.write_text(net.read_text().replace("Tanh", "ReLU"))
+    assert command(["equivariance", out, *named, *how]) == 2
+    assert command([*words, "--average", "d4", "--augment", "c4", "--out", out]) == 2
+    assert command(["train", "classify", "--network", "simple", *named]) == 2

@@ -16,7 +16,9 @@ from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
 from physnn.models.groups.representations import PointGroup
 from physnn.networks.classifiers.replicas import ClassifierRecipe, untrained
+from physnn.networks.classifiers.users import is_brought
 from physnn.networks.device import single_thread
+from physnn.networks.source import located, module_digest
 from physnn.networks.symmetry.measure import moved_values, with_weights
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.store.ensemble_file import read_ensembles
@@ -81,7 +83,12 @@ class Equivariance:
 
 
 def measured_equivariance(
-    path: Path, group: str = "d4", images: int = 300, replicas: int = 4, progress: Progress = silent
+    path: Path,
+    group: str = "d4",
+    images: int = 300,
+    replicas: int = 4,
+    progress: Progress = silent,
+    module: str | None = None,
 ) -> Equivariance:
     """Deviations from equivariance of the networks of an ensemble file, layer by layer.
 
@@ -95,12 +102,14 @@ def measured_equivariance(
         How many test images, and how many networks of every ensemble, the first ones.
     progress : callable, optional
         Called with (done, total, text).
+    module : str, optional
+        Class of networks that were brought, ``FILE.py:CLASS``, without which their code is not run.
 
     Raises
     ------
     InputError
         If the file has no ensembles, its images are not those it was trained on any more, there are too few, or the
-        group has no element but the identity.
+        group has no element but the identity; and if its networks are of a class that is not named or has changed.
     """
     point = PointGroup(group)
     if len(point.matrices) == 1:
@@ -114,7 +123,7 @@ def measured_equivariance(
         shown = problem.test_images[:images]
         if len(shown) < FEWEST_IMAGES:
             raise InputError(f"{name} has {len(shown)} test images to show; {FEWEST_IMAGES} are needed")
-        recipe = ClassifierRecipe(**member["recipe"])
+        recipe = _allowed(ClassifierRecipe(**member["recipe"]), path, module)
         seeds = tuple(int(seed) for seed in ensemble.seeds[:replicas])
         most = max(most, len(seeds))
         first = untrained(recipe.build(problem), seeds)
@@ -129,6 +138,18 @@ def measured_equivariance(
                     progress(done, len(file.ensembles), f"layers of {name}")
         rows += [_row(name, layer, *found) for layer in found[0][0]]
     return Equivariance(group, images, most, tuple(rows))
+
+
+def _allowed(recipe: ClassifierRecipe, path: Path, module: str | None) -> ClassifierRecipe:
+    """Recipe whose network may be built; raises InputError for a class that was brought and is not named."""
+    if not is_brought(recipe.network):
+        return recipe
+    if module is None:
+        raise InputError(f"{path} has networks of a class of somebody's: allow its code with --module {recipe.network}")
+    place = located(module)
+    if module_digest(place) != recipe.digest:
+        raise InputError(f"{place} is not the class that the networks of {path} were made of, or has changed since")
+    return recipe.model_copy(update={"network": place})
 
 
 def _deviations(network: Any, images: np.ndarray, point: PointGroup) -> dict[str, LayerDeviation]:

@@ -29,11 +29,13 @@ SMALLEST_TOLD = 1e-4
 )
 @click.option("--images", type=opt.Whole(8), default=300, show_default=True, help="Test images shown.")
 @click.option("--replicas", type=opt.Whole(1), default=4, show_default=True, help="Networks of each ensemble.")
+@opt.module_option
 @opt.figure_option("Draw the deviations here, PNG, PDF or SVG.")
 @opt.plain_options
 def equivariance_command(
-    file: Path, group: str, images: int, replicas: int, figure: Path | None, as_json: bool, quiet: bool
-) -> int:
+    file: Path, group: str, images: int, replicas: int, module: str | None, figure: Path | None, as_json: bool,
+    quiet: bool,
+) -> int:  # fmt: skip
     """Measure how equivariant each layer of the networks in FILE is, from `physnn train classify`.
 
     The deviation is 0 where the values of a turned image are the turned values of the image, and about 1 where both
@@ -50,7 +52,7 @@ def equivariance_command(
     from physnn.answers.training.equivariance import measured_equivariance
 
     with progress_bar("equivariance", quiet) as progress:
-        found, drawn = measured_equivariance(file, group, images, replicas, progress), None
+        found, drawn = measured_equivariance(file, group, images, replicas, progress, module), None
     status = 3 if any("undecided" in row.verdict for row in found.rows) else 0
     if figure:
         from physnn.answers.plots import plot_equivariance

@@ -131,12 +131,12 @@ def _running(replicas: Replicas, r: int, maps: int) -> np.ndarray:
     return running
 
 
-def _images(network: nn.Module, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def _images(network: nn.Module, shown: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Images with channels last and labels, followed by the transformed images if the network wants them."""
-    images, labels = _channels_last(problem.images), problem.labels
+    images = _channels_last(shown)
     if not isinstance(network, AugmentedCNN):
         return images, labels
-    turned = act(network.group, 1, torch.from_numpy(problem.images)).numpy()
+    turned = act(network.group, 1, torch.from_numpy(shown)).numpy()
     return np.concatenate([images, _channels_last(turned)]), np.concatenate([labels, labels])
 
 
@@ -144,11 +144,11 @@ def _channels_last(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
 
 
-def _augmented(order: np.ndarray, batch: int, augmented: bool) -> np.ndarray:
-    """Order in which the first half of every batch is taken from the transformed images."""
+def _augmented(order: np.ndarray, batch: int, transformed: int) -> np.ndarray:
+    """Order in which the first half of every batch is transformed: ``transformed`` places later, if that is not 0."""
     order = order.copy()
-    for s in batches(len(order), batch) if augmented else ():
-        order[s.start : s.start + (s.stop - s.start) // 2] += len(order)
+    for s in batches(len(order), batch) if transformed else ():
+        order[s.start : s.start + (s.stop - s.start) // 2] += transformed
     return order
 
 
@@ -160,7 +160,7 @@ class CompiledTrainer(Trainer):
     def __init__(self, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, device: str = "cpu") -> None:
         super().__init__(recipe, problem, replicas, device)
         self.replicas, self.plan = replicas, _plan(self.network, problem)
-        self.images, self.labels = _images(self.network, problem)
+        self.images, self.labels = _images(self.network, self.shown, self.shown_labels)
         rows = range(len(replicas.seeds))
         self.weights, self.mean, self.square = (
             np.stack([_flat(arrays, self.plan.names, r) for r in rows])
@@ -172,11 +172,12 @@ class CompiledTrainer(Trainer):
         """Mean cross-entropy of every replica over one more epoch."""
         recipe, p, n = self.recipe, self.plan, len(self.problem.images)
         batch, steps, loss = min(recipe.batch, n), epoch * len(self.batches), []
+        transformed = len(self.images) - len(self.shown)  # 0, or as many as are shown
         for r, seed in enumerate(self.seeds):
             order, keep = self.drawn(seed, epoch)
             arguments = (
                 *(self.weights[r], p.tie, p.scale, self.mean[r], self.square[r], self.running[r], steps),
-                *(self.images, self.labels, _augmented(order, batch, len(self.images) > n), keep, batch),
+                *(self.images, self.labels, _augmented(order, batch, transformed), keep, batch),
                 *(recipe.lr, recipe.weight_decay, p.norm, p.widths),
             )
             loss.append(train_classifier(*arguments))

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from physnn import rng
 from physnn.networks.adam import Adam
 from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Replicas, Trainer, batches
 from physnn.networks.device import full_precision
@@ -39,7 +40,7 @@ class LoopTrainer(Trainer):
     ) -> None:
         super().__init__(recipe, problem, replicas, device)
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.images, self.labels = (torch.from_numpy(a).to(device) for a in (problem.images, problem.labels))
+        self.images, self.labels = (torch.from_numpy(a).to(device) for a in (self.shown, self.shown_labels))
         self.networks: list[nn.Module] = []
         self.optimisers: list[Adam] = []
         for r in range(len(replicas.seeds)):
@@ -63,7 +64,12 @@ class LoopTrainer(Trainer):
 
     def epoch(self, epoch: int) -> list[float]:
         """Mean cross-entropy of every replica over one more epoch."""
-        return [self._epoch(r, epoch) for r in range(len(self.seeds))]
+        loss = []
+        for r, seed in enumerate(self.seeds):
+            with torch.random.fork_rng():  # for layers of users that draw torch's own numbers
+                torch.manual_seed(rng.whole_seed(rng.seed_sequence(seed, "dropout", epoch)))
+                loss.append(self._epoch(r, epoch))
+        return loss
 
     def _epoch(self, r: int, epoch: int) -> float:
         network, optimiser, loss = self.networks[r], self.optimisers[r], 0.0

@@ -14,6 +14,8 @@ replica is the same whichever others are trained with it, and by whichever engin
 from __future__ import annotations
 
 import copy
+import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -22,22 +24,31 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import nn
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.networks.classifiers.users import UserClassifier, is_brought
 from physnn.networks.classifiers.zoo import NETWORKS, SimpleCNN, build, initialise
+from physnn.networks.symmetry.averaging import GroupAveraged
+from physnn.networks.symmetry.layers import move_pixels, point_group
 from physnn.networks.tasks.problem import Problem
 
 TrainingEngine = Literal["auto", "compiled", "stacked", "loop"]
 """Name of an engine, or ``auto`` for the fastest that knows a network."""
+PointGroupName = Literal["c1", "c2", "c4", "d1", "d2", "d4"]
+"""Point group of the square lattice; ``c1`` does nothing."""
 Arrays = dict[str, np.ndarray]
 """Arrays by name."""
 UNITS = 64
 """Number of hidden units of the networks that have dropout."""
 RUNNING_STATISTICS = ("running_mean", "running_var")
 """Ends of the names of arrays that no optimiser moves."""
+TIMED_STEPS = 5
+"""Passes of each kind that are timed."""
+UNWRITTEN: dict[str, Any] = {"augment": "c1", "average": "c1", "digest": ""}
+"""Values of fields that recipes leave out when written, as they did before there were these fields."""
 REPLICA_ARRAYS = ("weights", "statistics", "mean", "square")
 """Fields of `Replicas` with arrays by name."""
 
@@ -58,6 +69,11 @@ class ClassifierRecipe(BaseModel):
     Adam on the cross-entropy, with weight decay added to the gradient; the last batch of an epoch may be smaller.
     With ``pooled`` the last maps are averaged to the places that raw images have, so that expanded images need as many
     weights.
+
+    Two ways of putting in a symmetry: with ``augment`` a random element of that group acts on every image whenever it
+    is shown; with ``average`` the logits are means over all elements of that one, in training and afterwards.
+    ``network`` names one of the zoo, or a class that was brought, `physnn.networks.classifiers.users`, whose text has
+    the ``digest``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -68,15 +84,27 @@ class ClassifierRecipe(BaseModel):
     lr: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     pooled: bool = True
+    augment: PointGroupName = "c1"
+    average: PointGroupName = "c1"
+    digest: str = ""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_symmetries(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        return {name: value for name, value in plain.items() if name not in UNWRITTEN or value != UNWRITTEN[name]}
 
     def build(self, problem: Problem | ImageShape) -> nn.Module:
         """Untrained network for the images of a problem; `InputError` if these or the last batch do not suit it."""
         network = self._built(problem)
+        if self.average != "c1":
+            network = GroupAveraged(network, self.average)
         if isinstance(problem, Problem):
             self._check_last_batch(network, problem)
         return network
 
     def _built(self, problem: Problem | ImageShape) -> nn.Module:
+        if is_brought(self.network):
+            return UserClassifier(self.network, self.digest, problem.channels, problem.side, len(problem.classes))
         if self.pooled and problem.side != problem.raw_side:
             kind = NETWORKS.get(self.network)
             if isinstance(kind, type) and issubclass(kind, SimpleCNN):
@@ -142,6 +170,7 @@ class Trainer(ABC):
         self.network = recipe.build(problem)
         self.rate = dropout_rate(self.network)
         self.batches = batches(len(problem.images), recipe.batch)
+        self.shown, self.shown_labels = every_position(problem, recipe.augment)
 
     @abstractmethod
     def epoch(self, epoch: int) -> Any:
@@ -177,9 +206,23 @@ class Trainer(ABC):
         """Logits of images, shape (replicas, n, classes)."""
 
     def drawn(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Order of the images of one epoch, and `dropout_factors` of its hidden units."""
+        """Order of the images of one epoch among all that are ``shown``, and `dropout_factors` of its hidden units."""
         n = len(self.problem.images)
-        return image_order(seed, epoch, n), dropout_factors(seed, epoch, n, UNITS, self.rate)
+        order = image_order(seed, epoch, n) + n * drawn_elements(seed, epoch, n, self.recipe.augment)
+        return order, dropout_factors(seed, epoch, n, UNITS, self.rate)
+
+
+def step_time_ratio(recipe: ClassifierRecipe, problem: Problem) -> float:
+    """Time of a forward and a backward pass with the average over a group, over that without, by torch's loop."""
+    shown = torch.from_numpy(problem.images[: recipe.batch])
+    networks = [one.build(problem) for one in (recipe, recipe.model_copy(update={"average": "c1"}))]
+    fastest = [math.inf, math.inf]
+    for _ in range(TIMED_STEPS):  # in turn, so that what else the machine does slows both
+        for k, network in enumerate(networks):
+            start = time.perf_counter()
+            network(shown).square().mean().backward()
+            fastest[k] = min(fastest[k], time.perf_counter() - start)
+    return fastest[0] / fastest[1]
 
 
 def untrained(network: nn.Module, seeds: Sequence[int]) -> Replicas:
@@ -198,6 +241,22 @@ def untrained(network: nn.Module, seeds: Sequence[int]) -> Replicas:
 def image_order(seed: int, epoch: int, images: int) -> np.ndarray:
     """Order in which a replica sees the images in one epoch: a permutation of 0 to ``images - 1``."""
     return np.asarray(rng.stream(seed, "order", epoch).permutation(images))
+
+
+def every_position(problem: Problem, group: PointGroupName) -> tuple[np.ndarray, np.ndarray]:
+    """Training images that every element of a point group acted on in turn, and labels, element by element."""
+    elements = range(len(point_group(group).matrices))
+    if len(elements) == 1:
+        return problem.images, problem.labels
+    moved = [move_pixels(group, g, torch.from_numpy(problem.images)).numpy() for g in elements]
+    return np.concatenate(moved), np.tile(problem.labels, len(elements))
+
+
+def drawn_elements(seed: int, epoch: int, images: int, group: PointGroupName) -> np.ndarray:
+    """Element of a point group that acts on each image of an epoch, in the order in which they are shown."""
+    if group == "c1":
+        return np.zeros(images, np.int64)
+    return np.asarray(rng.stream(seed, "position", epoch).integers(len(point_group(group).matrices), size=images))
 
 
 def dropout_factors(seed: int, epoch: int, images: int, units: int, rate: float) -> np.ndarray:

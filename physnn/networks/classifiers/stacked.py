@@ -81,7 +81,7 @@ class StackedTrainer(Trainer):
     def __init__(self, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, device: str = "cpu") -> None:
         super().__init__(recipe, problem, replicas, device)
         network = self.network.to(device).train()
-        self.images, self.labels = (torch.from_numpy(a).to(device) for a in (problem.images, problem.labels))
+        self.images, self.labels = (torch.from_numpy(a).to(device) for a in (self.shown, self.shown_labels))
         self.weights, self.mean, self.square = (
             _tensors(a, device) for a in (replicas.weights, replicas.mean, replicas.square)
         )

@@ -21,6 +21,7 @@ from torch.nn import functional
 from physnn.errors import InputError
 from physnn.networks.classifiers.deep import check_images, mobilenet, resnet18
 from physnn.networks.classifiers.equivariant import SymmetryGroup, TiedCNN, act
+from physnn.networks.classifiers.users import UserClassifier
 from physnn.networks.symmetry.averaging import GroupAveraged
 from physnn.networks.symmetry.cnn import FieldCNN
 from physnn.networks.symmetry.layers import FieldConv
@@ -154,9 +155,13 @@ def initialise(network: nn.Module, generator: np.random.Generator) -> None:
 
     Weights and constants of convolutions and linear layers; batch normalisation begins as the identity.  Numbers are
     drawn for constants that a layer lacks, too, so that all other weights are those of the layer that has them.
+    A network that was brought begins as its class makes it, torch's own numbers seeded by the generator.
     """
     with torch.no_grad():
         for layer in network.modules():
+            if isinstance(layer, UserClassifier):
+                layer.redraw(generator)
+                return
             if isinstance(layer, nn.BatchNorm2d):
                 layer.reset_parameters()
             elif isinstance(layer, FieldConv):

@@ -30,11 +30,13 @@ class GroupAveraged(nn.Module):
         self.network, self.point = network, point
         self.cost = len(point_group(point).matrices)
         """Evaluations of the network for one image."""
+        self.rate = float(getattr(network, "rate", 0.0))
+        """Rate of dropout, 0 without."""
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Answers ``(batch, ...)``."""
+    def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Answers ``(batch, ...)``; ``keep`` are factors of hidden units, the same for an image in all positions."""
         shown = torch.cat([move_pixels(self.point, g, images) for g in range(self.cost)])
-        answers: Tensor = self.network(shown)
+        answers: Tensor = self.network(shown) if keep is None else self.network(shown, keep.repeat(self.cost, 1))
         return torch.mean(answers.unflatten(0, (self.cost, len(images))), dim=0)
 
 
@@ -55,6 +57,10 @@ class FrameAveraged(nn.Module):
     def __init__(self, network: nn.Module, reflections: bool = True) -> None:
         super().__init__()
         self.network, self.reflections = network, reflections
+
+    def cost_in(self, d: int) -> int:
+        """Evaluations of the network for one set of points in d dimensions."""
+        return 1 << (d if self.reflections else d - 1)
 
     @staticmethod
     def moments(points: Tensor) -> tuple[Tensor, Tensor]:

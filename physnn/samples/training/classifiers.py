@@ -9,16 +9,26 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from physnn.analysis.statistics.pairs import PairedDifference, paired_difference
 from physnn.errors import InputError
 from physnn.jobs.executors import parse_engine
 from physnn.machine import BASE, PART, check_bytes
+from physnn.models.groups.representations import PointGroup
 from physnn.networks.classifiers import stacked
 from physnn.networks.classifiers.engines import resolve_engine, train_replicas
-from physnn.networks.classifiers.replicas import RUNNING_STATISTICS, ClassifierRecipe, TrainingEngine
+from physnn.networks.classifiers.replicas import RUNNING_STATISTICS, ClassifierRecipe, TrainingEngine, step_time_ratio
+from physnn.networks.classifiers.users import is_brought
 from physnn.networks.device import check_device, single_thread
+from physnn.networks.source import located, module_digest
 from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
 from physnn.samples import files
 from physnn.samples.base import Recipe, validated
@@ -47,15 +57,44 @@ class Member(BaseModel):
     identity: str = ""
     engine: TrainingEngine = "auto"
     images: dict[str, Any] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    """Arrays of one replica, of networks that were brought: their files are put together without running their code."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_shapes(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        return {name: value for name, value in plain.items() if name != "shapes" or value}
 
     def resolved(self, device: str) -> Member:
-        """Member with the identity of its images and the engine for them."""
+        """Member with the identity of its images, the engine for them, and the digest of a class that was brought."""
         found = load_problem(self.problem)
+        if is_brought(self.recipe.network):
+            return self._brought(found, device)
+        return self._with(found, device)
+
+    def _brought(self, problem: Problem, device: str) -> Member:
+        """Member with what is known of a class that was brought."""
+        place = located(self.recipe.network)
+        digest = module_digest(place)
+        if self.recipe.digest not in ("", digest):
+            raise InputError(f"{place} has changed since this began; use --restart to begin anew, or another --out")
+        recipe = self.recipe.model_copy(update={"network": place, "digest": digest})
+        member = self.model_copy(update={"recipe": recipe, "shapes": shapes_of(recipe.build(problem))})
+        return member._with(problem, device)
+
+    def _with(self, found: Problem, device: str) -> Member:
         # So that networks can be built, and their first weights made again, without the images.
         images: dict[str, Any] = {"channels": found.channels, "side": found.side, "raw_side": found.raw_side}
         images["classes"] = list(found.classes)
         engine = resolve_engine(self.engine, self.recipe, found, device)
         return self.model_copy(update={"identity": found.identity, "engine": engine, "images": images})
+
+
+def shapes_of(network: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays of one replica by name: trained weights and running statistics."""
+    trained = {key for key, _ in network.named_parameters()}
+    kept = {key: v for key, v in network.state_dict().items() if key in trained or key.endswith(RUNNING_STATISTICS)}
+    return {key: tuple(v.shape) for key, v in kept.items()}
 
 
 class ClassifierTraining(Recipe):
@@ -115,15 +154,10 @@ class ClassifierSample(Sample):
     @functools.cached_property
     def _weights(self) -> dict[str, dict[str, tuple[int, ...]]]:
         """Shapes of the arrays of one replica, by ensemble and name."""
-        shapes = {}
-        for name, member in self.recipe.ensembles.items():
-            network = member.recipe.build(self._problem(name))
-            trained = {key for key, _ in network.named_parameters()}
-            kept = {
-                key: v for key, v in network.state_dict().items() if key in trained or key.endswith(RUNNING_STATISTICS)
-            }
-            shapes[name] = {key: tuple(v.shape) for key, v in kept.items()}
-        return shapes
+        return {
+            name: member.shapes or shapes_of(member.recipe.build(self._problem(name)))
+            for name, member in self.recipe.ensembles.items()
+        }
 
     def axes(self, size: str) -> dict[str, Axis]:
         """Replicas by seed."""
@@ -155,8 +189,9 @@ class ClassifierSample(Sample):
         images, seeds = problem.images.nbytes + problem.test_images.nbytes, len(at["replica"])
         stack = seeds * stacked.replica_bytes(member.recipe, problem) if member.engine == "stacked" else 0
         larger = 1 if member.problem.form == "raw" else member.problem.factor**2
+        shown, views = (len(PointGroup(g).matrices) for g in (member.recipe.augment, member.recipe.average))
         # As they are, with channels last, and turned or flipped; and a little for testing.
-        return Resources(3.0 * images + stack, float(larger * seeds * (member.recipe.epochs + 1)))
+        return Resources(3.0 * shown * images + stack, float(larger * views * seeds * (member.recipe.epochs + 1)))
 
     def need(self, jobs: int) -> float:
         """Bytes of memory needed at most; raises InputError if they are not there."""
@@ -252,6 +287,21 @@ def train_ensembles(
         check_device(device)
     files.run(recipe, out, engine=parse_engine(executor, insecure), **run)
     return read_ensembles(out)
+
+
+def averaging_cost(file: EnsembleFile) -> dict[str, Any] | None:
+    """Cost of the average over a group in an ensemble file: evaluations for every image, and the time of a step.
+
+    The time is measured, in units of that of a step without; None where no ensemble averages.
+    """
+    for given in file.recipe["ensembles"].values():
+        member = Member(**given)
+        group = member.recipe.average
+        if group != "c1":
+            with single_thread():
+                times = step_time_ratio(member.recipe, load_problem(member.problem))
+            return {"group": group, "evaluations": len(PointGroup(group).matrices), "times": times}
+    return None
 
 
 def paired_tests(file: EnsembleFile) -> dict[tuple[str, str], PairedDifference]:
