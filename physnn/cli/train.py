@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from physnn.store.ensemble_file import EnsembleFile
 
 
-POINTS = ("c1", "c2", "c4", "d1", "d2", "d4")
+GROUPS_OF_IMAGES = ("c1", "c2", "c4", "d1", "d2", "d4")
 """Point groups: turns (c), or turns and reflections (d); c1 does nothing."""
 
 
@@ -55,12 +55,12 @@ recipe_options = opt.stack(
     ),
     click.option(
         "--augment",
-        type=click.Choice(POINTS),
+        type=click.Choice(GROUPS_OF_IMAGES),
         help="Show every image as a random element of this group acts on it, drawn anew in every epoch.",
     ),
     click.option(
         "--average",
-        type=click.Choice(POINTS),
+        type=click.Choice(GROUPS_OF_IMAGES),
         help="Average the logits over the image in all positions of this group, in training and afterwards.",
     ),
     click.option(

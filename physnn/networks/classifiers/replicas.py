@@ -45,7 +45,7 @@ UNITS = 64
 """Number of hidden units of the networks that have dropout."""
 RUNNING_STATISTICS = ("running_mean", "running_var")
 """Ends of the names of arrays that no optimiser moves."""
-TIMED_STEPS = 5
+TIMED_PASSES = 5
 """Passes of each kind that are timed."""
 UNWRITTEN: dict[str, Any] = {"augment": "c1", "average": "c1", "digest": ""}
 """Values of fields that recipes leave out when written, as they did before there were these fields."""
@@ -217,7 +217,7 @@ def step_time_ratio(recipe: ClassifierRecipe, problem: Problem) -> float:
     shown = torch.from_numpy(problem.images[: recipe.batch])
     networks = [one.build(problem) for one in (recipe, recipe.model_copy(update={"average": "c1"}))]
     fastest = [math.inf, math.inf]
-    for _ in range(TIMED_STEPS):  # in turn, so that what else the machine does slows both
+    for _ in range(TIMED_PASSES):  # in turn, so that what else the machine does slows both
         for k, network in enumerate(networks):
             start = time.perf_counter()
             network(shown).square().mean().backward()

@@ -18,7 +18,7 @@ from physnn import rng
 from physnn.errors import InputError
 from physnn.networks.source import imported_class
 
-FEWEST = 2
+TRIED = 2
 """Images that a class is tried with."""
 
 
@@ -56,7 +56,7 @@ class UserClassifier(nn.Module):
         super().__init__()
         build = _imported(module, digest)
         self.make = functools.partial(build, channels, side, classes)
-        name, images = module.rpartition(":")[2], torch.zeros(FEWEST, channels, side, side)
+        name, images = module.rpartition(":")[2], torch.zeros(TRIED, channels, side, side)
         try:
             with torch.random.fork_rng(), torch.no_grad():
                 net = self.make()
@@ -65,10 +65,10 @@ class UserClassifier(nn.Module):
         except Exception as error:
             told = f"{name}({channels}, {side}, {classes}) does not make a classifier: {_told(error)}"
             raise InputError(f"{told}; it is called with channels, side and classes of the images") from error
-        good = isinstance(logits, Tensor) and tuple(logits.shape) == (FEWEST, classes) and math.isfinite(logits.sum())
+        good = isinstance(logits, Tensor) and tuple(logits.shape) == (TRIED, classes) and math.isfinite(logits.sum())
         if not isinstance(net, nn.Module) or not good:
             shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise InputError(f"{name} must return finite logits of shape {(FEWEST, classes)}, not {shape}")
+            raise InputError(f"{name} must return finite logits of shape {(TRIED, classes)}, not {shape}")
         self.net = net
 
     def redraw(self, generator: np.random.Generator) -> None:
