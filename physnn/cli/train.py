@@ -49,7 +49,15 @@ data_options = opt.stack(
 )
 recipe_options = opt.stack(
     click.option("--batch", type=opt.Whole(2), help="Images per optimiser step [default: 64]."),
-    click.option("--lr", type=opt.Number(0), help="Learning rate of Adam [default: 1e-3]."),
+    click.option(
+        "--optimiser",
+        type=click.Choice(["adam", "sgd"]),
+        default="adam",
+        show_default=True,
+        help="Adam, or stochastic gradient descent.",
+    ),
+    click.option("--lr", type=opt.Number(0), help="Learning rate [default: 1e-3, 0.05 with sgd]."),
+    click.option("--momentum", type=opt.Number(0), help="Share of the velocity that sgd keeps [default: 0]."),
     click.option(
         "--weight-decay", type=opt.Number(0), help="Added to the gradient, times the weights [default: 1e-4]."
     ),
@@ -227,7 +235,8 @@ def classify(
 
 def classifier_settings(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings of classifiers and of their images among a command's options; those not given stay at their defaults."""
-    recipe = {name: options[name] for name in ("epochs", "batch", "lr", "weight_decay", "augment", "average")}
+    names = "epochs", "batch", "optimiser", "lr", "momentum", "weight_decay", "augment", "average"
+    recipe = {name: options[name] for name in names}
     return opt.given(recipe), opt.given(
         {name: options[name] for name in ("data", "train", "test", "data_seed", "side")}
     )

@@ -296,6 +296,14 @@ def adam_step(weights, slope, mean, square, step, lr, decay):
 
 
 @njit(cache=True, nogil=True)
+def descent_step(weights, slope, velocity, lr, decay, momentum):
+    """Take one step of gradient descent with momentum and weight decay added to the slope."""
+    for k in range(len(weights)):
+        velocity[k] = momentum * velocity[k] + (slope[k] + decay * weights[k])
+        weights[k] -= lr * velocity[k]
+
+
+@njit(cache=True, nogil=True)
 def follow(running_mean, running_variance, mean, variance, count):
     """Move running statistics towards those of a batch; the variance without bias, as torch has it."""
     unbiased = np.float32(count / max(count - 1, 1))

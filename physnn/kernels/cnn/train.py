@@ -21,6 +21,7 @@ from physnn.kernels.cnn.layers import (
     convolve_back,
     cross_entropy_back,
     dense,
+    descent_step,
     follow,
     gather_images,
     images_at_once,
@@ -173,7 +174,7 @@ def backward_pass(s, back, w, d, b, grid, keep, norm):
 
 @njit(cache=True, nogil=True)
 def _go_through(
-    own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, lr, decay, norm, widths, found
+    own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, rates, norm, widths, found
 ):
     """Train as `train_classifier`, or if ``found (n, classes)`` has room fill it with the logits and change nothing.
 
@@ -204,19 +205,24 @@ def _go_through(
         for k in range(len(slope)):
             own_slope[tie[k]] += tie_scale[k] * slope[k]
         step += 1
-        adam_step(own, own_slope, mean, square, step, lr, np.float32(decay))
+        lr, decay, momentum = rates
+        if len(square):
+            adam_step(own, own_slope, mean, square, step, lr, np.float32(decay))
+        else:
+            descent_step(own, own_slope, mean, np.float32(lr), np.float32(decay), np.float32(momentum))
     return total / len(order)
 
 
 def train_classifier(
-    own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, lr, decay, norm, widths
+    own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, rates, norm, widths
 ):
     """Train one network over the images of ``order``, in place, and return the mean cross-entropy.
 
     Parameters
     ----------
     own, mean, square : ndarray of float32, shape (P,)
-        Trained weights in any order, and Adam's two averages.
+        Trained weights in any order, and Adam's two averages.  With an empty ``square``: gradient descent, whose
+        velocity is ``mean``.
     tie, tie_scale : ndarray of int64 and float32, shape (Q,)
         Weight k of the network is ``tie_scale[k] * own[tie[k]]``; a scale of 0 leaves it out.
     running : ndarray of float32, shape (4, maps)
@@ -229,15 +235,15 @@ def train_classifier(
     keep : ndarray of float32, shape (m, units) or (0, units)
         Factors of the hidden units for each image, 0 or 1/(1 - rate) for dropout; empty for none.
     batch : int
-    lr, decay : float
-        Learning rate and weight decay.
+    rates : tuple of float
+        (learning rate, weight decay, momentum); the last is the share of the velocity that gradient descent keeps.
     norm : bool
         Whether maps are normalised.
     widths : tuple of int
         (maps1, maps2, units, classes, grid): the last maps are averaged to grid x grid places, which must divide their
         side.
     """
-    arguments = own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, lr, decay, norm
+    arguments = own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, rates, norm
     return _go_through(*arguments, widths, np.empty((0, widths[3]), np.float32))
 
 
@@ -245,6 +251,6 @@ def predict(own, tie, tie_scale, running, images, batch, norm, widths):
     """Logits ``(n, classes)`` of images, without dropout and with running statistics; see `train_classifier`."""
     every, found = np.arange(len(images)), np.empty((len(images), widths[3]), np.float32)
     keep = np.empty((0, widths[2]), np.float32)
-    nothing = own, own, running, 0, images, every, every, keep, batch, 0.0, 0.0
+    nothing = own, own, running, 0, images, every, every, keep, batch, (0.0, 0.0, 0.0)
     _go_through(own, tie, tie_scale, *nothing, norm, widths, found)
     return found

@@ -107,11 +107,15 @@ def _kernel_layout(name: str, values: np.ndarray, grid: int) -> np.ndarray:
 
 
 def _flat(arrays: Arrays, names: tuple[str, ...], r: int) -> np.ndarray:
-    return np.concatenate([arrays[name][r].reshape(-1) for name in names])
+    """Row of one replica; without numbers if there are no arrays."""
+    rows = [arrays[name][r].reshape(-1) for name in names] if arrays else []
+    return np.concatenate([*rows, np.empty(0, np.float32)])
 
 
 def _split(flat: np.ndarray, names: tuple[str, ...], like: Arrays) -> Arrays:
-    """Rows ``(replicas, P)`` as arrays with the shapes of others."""
+    """Rows ``(replicas, P)`` as arrays with the shapes of others, none if there are none."""
+    if not like:
+        return {}
     ends = np.cumsum([like[name][0].size for name in names])[:-1]
     parts = np.split(flat, ends, axis=1)
     return {name: part.reshape(like[name].shape).copy() for name, part in zip(names, parts, strict=True)}
@@ -178,7 +182,7 @@ class CompiledTrainer(Trainer):
             arguments = (
                 *(self.weights[r], p.tie, p.scale, self.mean[r], self.square[r], self.running[r], steps),
                 *(self.images, self.labels, _augmented(order, batch, transformed), keep, batch),
-                *(recipe.lr, recipe.weight_decay, p.norm, p.widths),
+                *((recipe.lr, recipe.weight_decay, recipe.momentum), p.norm, p.widths),
             )
             loss.append(train_classifier(*arguments))
         return loss

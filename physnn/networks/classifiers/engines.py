@@ -93,7 +93,7 @@ def train_replicas(
     state = read_checkpoint(checkpoint) or {}
     if state and not int(state["unfinished"]):
         return _result(state)
-    replicas = _restored(state, seeds) if state else untrained(recipe.build(problem), seeds)
+    replicas = _restored(state, seeds) if state else untrained(recipe.build(problem), seeds, recipe.optimiser)
     loss = state.get("loss", np.empty((len(seeds), 0)))
     block = 1
     while replicas.epoch < recipe.epochs:

@@ -1,4 +1,4 @@
-"""Training classifiers one after the other by torch's own optimiser: slow and plain, the reference of all engines."""
+"""Training classifiers one after the other, network by network: slow and plain, the reference of all engines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from physnn import rng
 from physnn.networks.adam import Adam
 from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Replicas, Trainer, batches
 from physnn.networks.device import full_precision
+from physnn.networks.sgd import SGD
 from physnn.networks.tasks.problem import Problem
 
 
@@ -21,7 +22,7 @@ def load_replica(network: nn.Module, replicas: Replicas, r: int) -> None:
 
 
 class LoopTrainer(Trainer):
-    """Replicas trained one after the other by torch's Adam.
+    """Replicas trained one after the other by torch's Adam, or by gradient descent.
 
     ``channels_last`` and ``fused`` choose torch's other memory layout and its fused optimiser, which may be faster.
     """
@@ -42,15 +43,20 @@ class LoopTrainer(Trainer):
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.images, self.labels = (torch.from_numpy(a).to(device) for a in (self.shown, self.shown_labels))
         self.networks: list[nn.Module] = []
-        self.optimisers: list[Adam] = []
+        self.optimisers: list[Adam | SGD] = []
         for r in range(len(replicas.seeds)):
             network = recipe.build(problem).to(device, memory_format=self.layout)  # type: ignore[call-overload]
             load_replica(network, replicas, r)
             self.networks.append(network.train())
             self.optimisers.append(self._optimiser(network, replicas, r, fused))
 
-    def _optimiser(self, network: nn.Module, replicas: Replicas, r: int, fused: bool) -> Adam:
-        """Adam in the state of one replica."""
+    def _optimiser(self, network: nn.Module, replicas: Replicas, r: int, fused: bool) -> Adam | SGD:
+        """Optimiser in the state of one replica."""
+        if self.recipe.optimiser == "sgd":
+            descent = SGD(network.parameters(), self.recipe.lr, self.recipe.momentum, self.recipe.weight_decay)
+            for name, weights in network.named_parameters():
+                descent.state[weights]["velocity"].copy_(torch.from_numpy(replicas.mean[name][r]))
+            return descent
         steps = float(replicas.epoch * len(self.batches))
         optimiser = Adam(network.parameters(), self.recipe.lr, self.recipe.weight_decay, fused)
         for name, weights in network.named_parameters():
@@ -90,14 +96,15 @@ class LoopTrainer(Trainer):
         for network, optimiser in zip(self.networks, self.optimisers, strict=True):
             named = dict(network.named_parameters())
             floats = {k: v for k, v in network.named_buffers() if v.dtype == torch.float32}
-            for kind, tensors in (
-                ("weights", named),
-                ("statistics", floats),
-                ("mean", {k: optimiser.state[v]["exp_avg"] for k, v in named.items()}),
-                ("square", {k: optimiser.state[v]["exp_avg_sq"] for k, v in named.items()}),
-            ):
+            kept = {"mean": "exp_avg", "square": "exp_avg_sq"} if isinstance(optimiser, Adam) else {"mean": "velocity"}
+            states = {kind: {k: optimiser.state[v][at] for k, v in named.items()} for kind, at in kept.items()}
+            states |= {"weights": named, "statistics": floats}
+            for kind, tensors in states.items():
                 rows[kind].append({k: v.numpy(force=True) for k, v in tensors.items()})
-        return {kind: {name: np.stack([row[name] for row in all_]) for name in all_[0]} for kind, all_ in rows.items()}
+        return {
+            kind: {name: np.stack([row[name] for row in all_]) for name in all_[0]} if all_ else {}
+            for kind, all_ in rows.items()
+        }
 
     @classmethod
     @full_precision()

@@ -24,7 +24,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from torch import nn
 
 from physnn import rng
@@ -47,8 +47,11 @@ RUNNING_STATISTICS = ("running_mean", "running_var")
 """Ends of the names of arrays that no optimiser moves."""
 TIMED_PASSES = 5
 """Passes of each kind that are timed."""
-UNWRITTEN: dict[str, Any] = {"augment": "c1", "average": "c1", "digest": ""}
+UNWRITTEN: dict[str, Any] = {"augment": "c1", "average": "c1", "digest": "", "optimiser": "adam", "momentum": 0.0}
 """Values of fields that recipes leave out when written, as they did before there were these fields."""
+Optimiser = Literal["adam", "sgd"]
+LEARNING_RATES: dict[str, float] = {"adam": 1e-3, "sgd": 0.05}
+"""Learning rates of optimisers where none is given."""
 REPLICA_ARRAYS = ("weights", "statistics", "mean", "square")
 """Fields of `Replicas` with arrays by name."""
 
@@ -66,7 +69,8 @@ class ImageShape:
 class ClassifierRecipe(BaseModel):
     """Recipe of a trained classifier, its images and its seed apart.
 
-    Adam on the cross-entropy, with weight decay added to the gradient; the last batch of an epoch may be smaller.
+    Adam, or gradient descent with momentum, on the cross-entropy, with weight decay added to the gradient; the last
+    batch of an epoch may be smaller.
     With ``pooled`` the last maps are averaged to the places that raw images have, so that expanded images need as many
     weights.
 
@@ -87,6 +91,16 @@ class ClassifierRecipe(BaseModel):
     augment: PointGroupName = "c1"
     average: PointGroupName = "c1"
     digest: str = ""
+    optimiser: Optimiser = "adam"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rate(cls, settings: Any) -> Any:
+        """Settings with the learning rate of their optimiser, if they have none."""
+        if isinstance(settings, dict) and settings.get("lr") is None:
+            return settings | {"lr": LEARNING_RATES.get(str(settings.get("optimiser", "adam")), 1e-3)}
+        return settings
 
     @model_serializer(mode="wrap")
     def _leave_out_symmetries(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -95,6 +109,8 @@ class ClassifierRecipe(BaseModel):
 
     def build(self, problem: Problem | ImageShape) -> nn.Module:
         """Untrained network for the images of a problem; `InputError` if these or the last batch do not suit it."""
+        if self.momentum and self.optimiser == "adam":
+            raise InputError("Adam has averages of its own and takes no momentum; add --optimiser sgd")
         network = self._built(problem)
         if self.average != "c1":
             network = GroupAveraged(network, self.average)
@@ -142,7 +158,7 @@ class Replicas:
     weights, statistics : dict of ndarray of float32, shapes (replicas, ...)
         Trained arrays by name; running means and variances of batch normalisations.
     mean, square : dict of ndarray of float32, shapes (replicas, ...)
-        Adam's averages of the gradient and its square.
+        Adam's averages of the gradient and its square; for gradient descent its velocity, and nothing.
     """
 
     seeds: tuple[int, ...]
@@ -225,7 +241,7 @@ def step_time_ratio(recipe: ClassifierRecipe, problem: Problem) -> float:
     return fastest[0] / fastest[1]
 
 
-def untrained(network: nn.Module, seeds: Sequence[int]) -> Replicas:
+def untrained(network: nn.Module, seeds: Sequence[int], optimiser: Optimiser = "adam") -> Replicas:
     """Replicas of a network with the first weights of their seeds."""
     rows: list[Arrays] = []
     for seed in seeds:
@@ -235,7 +251,8 @@ def untrained(network: nn.Module, seeds: Sequence[int]) -> Replicas:
     weights = {name: np.stack([row[name] for row in rows]) for name in rows[0] if name in trained}
     statistics = {name: np.stack([row[name] for row in rows]) for name in rows[0] if name.endswith(RUNNING_STATISTICS)}
     zeros = {name: np.zeros_like(v) for name, v in weights.items()}
-    return Replicas(tuple(seeds), weights, statistics, zeros, {k: v.copy() for k, v in zeros.items()})
+    square = {k: v.copy() for k, v in zeros.items()} if optimiser == "adam" else {}
+    return Replicas(tuple(seeds), weights, statistics, zeros, square)
 
 
 def image_order(seed: int, epoch: int, images: int) -> np.ndarray:

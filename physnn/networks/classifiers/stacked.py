@@ -19,6 +19,7 @@ from physnn.networks.classifiers.replicas import (
 )
 from physnn.networks.classifiers.zoo import count_weights
 from physnn.networks.device import full_precision
+from physnn.networks.sgd import descend
 from physnn.networks.tasks.problem import Problem
 
 Tensors = dict[str, Tensor]
@@ -104,9 +105,17 @@ class StackedTrainer(Trainer):
             x, y = self.images[order[:, s]], self.labels[order[:, s]]
             slope, value = self.slopes(self.weights, self.buffers, x, y, keep[:, s] if self.rate else none)
             with torch.no_grad():
-                self._adam(slope, step)
+                if self.recipe.optimiser == "adam":
+                    self._adam(slope, step)
+                else:
+                    self._descend(slope)
             loss += value.double() * ((s.stop - s.start) / order.shape[1])
         return loss.cpu().numpy()
+
+    def _descend(self, slope: Tensors) -> None:
+        """Take one step of gradient descent in place."""
+        w, v, g = ([arrays[k] for k in self.weights] for arrays in (self.weights, self.mean, slope))
+        descend(w, v, g, self.recipe.lr, self.recipe.momentum, self.recipe.weight_decay)
 
     def _adam(self, slope: Tensors, step: int) -> None:
         """Take one step of Adam (D. P. Kingma and J. Ba, arXiv:1412.6980), in place, all arrays in one call each."""

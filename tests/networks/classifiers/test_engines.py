@@ -59,7 +59,7 @@ class Result:
 
 
 def run(engine: type[Trainer], recipe: ClassifierRecipe, problem: Problem, seeds=(3, 5), epochs: int = 2) -> Result:
-    start = untrained(recipe.build(problem), seeds)
+    start = untrained(recipe.build(problem), seeds, recipe.optimiser)
     replicas, loss = engine.advance(recipe, problem, start, epochs)
     return Result(start, replicas, loss, engine.logits(recipe, problem, replicas, problem.test_images))
 
@@ -218,6 +218,26 @@ def test_what_was_given_is_not_changed(engine):
     fresh = untrained(recipe.build(problem), (3,))
     for kind in KINDS:
         assert all(np.array_equal(v, getattr(fresh, kind)[k]) for k, v in getattr(start, kind).items())
+
+
+SGD = {"optimiser": "sgd", "lr": 0.05, "momentum": 0.9}
+
+
+def test_engines_agree_on_gradient_descent_and_resume_it(tmp_path):
+    recipe, problem = recipe_of("simple", **SGD), noise(4)
+    plain = run(LoopTrainer, recipe, problem)
+    assert plain.replicas.square == {} and all(v.any() for v in plain.replicas.mean.values())
+    for engine in (CompiledTrainer, StackedTrainer, LoopTrainer):
+        whole = run(engine, recipe, problem)
+        assert close(whole, plain), distance(whole, plain)
+        first, _ = engine.advance(recipe, problem, whole.start, 1)
+        second, _ = engine.advance(recipe, problem, stored(tmp_path / f"{engine.__name__}.h5", first), 1)
+        assert same_bits(dataclasses.replace(whole, replicas=second), whole)
+    forgetful, _ = engine.advance(recipe, problem, dataclasses.replace(first, mean=whole.start.mean), 1)
+    assert not same_bits(dataclasses.replace(whole, replicas=forgetful), whole), "a forgotten velocity would be seen"
+    for change in ({"momentum": 0.85}, {"weight_decay": 0}):
+        other = run(CompiledTrainer, recipe.model_copy(update=change), problem)
+        assert distance(other, plain)["weights"] > 1.5 * ARRAYS
 
 
 @pytest.mark.parametrize("n", [1, 3, 8, 9])
