@@ -98,7 +98,7 @@ class LoopTrainer(Trainer):
             floats = {k: v for k, v in network.named_buffers() if v.dtype == torch.float32}
             kept = {"mean": "exp_avg", "square": "exp_avg_sq"} if isinstance(optimiser, Adam) else {"mean": "velocity"}
             states = {kind: {k: optimiser.state[v][at] for k, v in named.items()} for kind, at in kept.items()}
-            states |= {"weights": named, "statistics": floats}
+            states["weights"], states["statistics"] = {k: v.detach() for k, v in named.items()}, floats
             for kind, tensors in states.items():
                 rows[kind].append({k: v.numpy(force=True) for k, v in tensors.items()})
         return {
