@@ -51,7 +51,7 @@ def _emit_sums(b, table, first, states, groups, begin):
     return b.fadd(b.fadd(a, c), b.fadd(d, e))
 
 
-def _emit_power(b, y):
+def power_of_two(b, y):
     """2^y of a vector with |y| below 127."""
     rounded = b.fptosi(b.fadd(y, _numbers(127.5)), _WORDS)
     f = b.fsub(y, b.sitofp(b.sub(rounded, _integers(127)), _VECTOR))
@@ -66,7 +66,7 @@ def _emit_draw(b, field, gain, words):
     y = b.fmul(field, gain)
     for sign, edge in (("<", _EDGE), (">", -_EDGE)):
         y = b.select(b.fcmp_ordered(sign, y, _numbers(edge)), y, _numbers(edge))
-    power = _emit_power(b, b.fmul(y, _numbers(-math.log2(math.e))))
+    power = power_of_two(b, b.fmul(y, _numbers(-math.log2(math.e))))
     bits = b.or_(b.lshr(b.bitcast(words, _WORDS), _integers(9)), _integers(127 << 23))
     u = b.fsub(b.bitcast(bits, _VECTOR), _numbers(1 - 2.0**-24))
     return b.bitcast(b.fcmp_ordered("<", multiply_add(b, u, power, u), _numbers(1.0)), _SHORT)

@@ -7,11 +7,15 @@ Products are cut into a number in [1, 2) and a power of two after every `UNITS_O
 
 from __future__ import annotations
 
+import math
+
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from physnn.kernels.boltzmann.gibbs_code import power_of_two
+from physnn.kernels.jets.matrix_code import cover
 from physnn.kernels.lattice.multispin_code import next_words
 from physnn.kernels.primitives import data
 from physnn.kernels.vectors.langevin_code import INDEX, multiply_add, splat, store_at, vector_at
@@ -20,6 +24,12 @@ CHAIN_LANES = 16
 """Chains of a group, which move side by side."""
 UNITS_OF_CHUNK = 4
 """Units between two cuts; their number is a multiple of this.  With |theta| <= 10 no product of so many overflows."""
+MOST_THETA = 10.0
+"""Modulus at which theta is cut: beyond it cosh is an exponential to 1e-9, and float32 does not overflow below it."""
+MOST_FACTOR = 80.0
+"""Modulus at which the logarithm of a ratio of amplitudes is cut."""
+SITES_ABREAST = 4
+"""Derivatives by the weights of so many sites are added up at once, so that a hidden mean is loaded once for them."""
 _VECTOR, _WORDS = ir.VectorType(ir.FloatType(), CHAIN_LANES), ir.VectorType(ir.IntType(32), CHAIN_LANES)
 _STATE = ir.VectorType(ir.IntType(64), CHAIN_LANES // 2)
 _SHORT = ir.IntType(CHAIN_LANES)
@@ -39,28 +49,67 @@ def _at(b, row):
     return b.mul(row, INDEX(CHAIN_LANES))
 
 
-def _emit_product(b, x, row, units, up, keep):
-    """Product of 1 + x E over units: a vector in [1, 2), and exponents with a bias that all products share.
+def _emit_product(b, units, terms):
+    """Product of 1 + y over units: a vector in [1, 2), and exponents with a bias that all products share.
 
-    ``row`` points to the two E of every unit, of which lanes in ``up`` take the first; x E is stored at ``keep``.
+    ``terms(unit)``: the y of a chunk that begins with a unit.
     """
     total, powers = cgutils.alloca_once(b, _VECTOR), cgutils.alloca_once(b, _WORDS)
     b.store(_numbers(1.0), total)
     b.store(_integers(0), powers)
     with cgutils.for_range(b, b.udiv(units, INDEX(UNITS_OF_CHUNK)), intp=INDEX) as loop:
         chunk = None
-        for k in range(UNITS_OF_CHUNK):
-            unit = b.add(b.mul(loop.index, INDEX(UNITS_OF_CHUNK)), INDEX(k))
-            pair = b.mul(unit, INDEX(2))
-            one, other = (splat(b, b.load(b.gep(row, [b.add(pair, INDEX(n))])), _VECTOR) for n in range(2))
-            moved = b.fmul(vector_at(b, x, _at(b, unit), _VECTOR), b.select(up, one, other))
-            if keep is not None:
-                store_at(b, moved, keep, _at(b, unit))
-            chunk = b.fadd(moved, _numbers(1.0)) if chunk is None else multiply_add(b, chunk, moved, chunk)
+        for y in terms(b.mul(loop.index, INDEX(UNITS_OF_CHUNK))):
+            chunk = b.fadd(y, _numbers(1.0)) if chunk is None else multiply_add(b, chunk, y, chunk)
         bits = b.bitcast(b.fmul(b.load(total), chunk), _WORDS)
         b.store(b.add(b.load(powers), b.lshr(bits, _integers(23))), powers)
         b.store(b.bitcast(b.or_(b.and_(bits, _integers(_MANTISSA)), _integers(_ONE_BITS)), _VECTOR), total)
     return b.load(total), b.load(powers)
+
+
+def _emit_moved(b, x, row, units, up, keep):
+    """Product over units of 1 + x E; lanes in ``up`` take the first of two E, which ``row`` points to for every unit.
+
+    x E is stored at ``keep``, if that is not None.
+    """
+
+    def terms(first):
+        found = []
+        for k in range(UNITS_OF_CHUNK):
+            unit = b.add(first, INDEX(k))
+            pair = b.mul(unit, INDEX(2))
+            one, other = (splat(b, b.load(b.gep(row, [b.add(pair, INDEX(n))])), _VECTOR) for n in range(2))
+            found.append(b.fmul(vector_at(b, x, _at(b, unit), _VECTOR), b.select(up, one, other)))
+            if keep is not None:
+                store_at(b, found[-1], keep, _at(b, unit))
+        return found
+
+    return _emit_product(b, units, terms)
+
+
+def _emit_cut(b, values, most):
+    """Values between ``-most`` and ``most``; NaN stays, for it tells of a training that is lost."""
+    for sign, edge in ((">", most), ("<", -most)):
+        values = b.select(b.fcmp_ordered(sign, values, _numbers(edge)), _numbers(edge), values)
+    return values
+
+
+def _emit_exponentials(b, weights, thresholds, spins, sites, first):
+    """exp(2 theta) of a chunk of units that begins with ``first``."""
+    units = [b.add(first, INDEX(k)) for k in range(UNITS_OF_CHUNK)]
+    rows, sums = [b.mul(unit, sites) for unit in units], [cgutils.alloca_once(b, _VECTOR) for _ in units]
+    for unit, place in zip(units, sums, strict=True):
+        b.store(splat(b, b.load(b.gep(thresholds, [unit])), _VECTOR), place)
+    with cgutils.for_range(b, sites, intp=INDEX) as loop:
+        s = vector_at(b, spins, _at(b, loop.index), _VECTOR)
+        for row, place in zip(rows, sums, strict=True):
+            w = splat(b, b.load(b.gep(weights, [b.add(row, loop.index)])), _VECTOR)
+            b.store(multiply_add(b, w, s, b.load(place)), place)
+    found = []
+    for place in sums:
+        theta = _emit_cut(b, b.load(place), MOST_THETA)
+        found.append(power_of_two(b, b.fmul(theta, _numbers(2 * math.log2(math.e)))))
+    return units, found
 
 
 def _emit_ratio(b, total, powers, norm, levels, factor):
@@ -98,21 +147,49 @@ def _emit_factor(b, factors, move, up):
 
 
 @intrinsic
-def settle_group(typing, x, table, units, norm, levels):
-    """Fill the reciprocal product ``norm`` and the exponents ``levels`` of the chains of a group.
-
-    ``table`` begins with a row of ones.
-    """
+def settle_group(typing, weights, thresholds, spins, sites, x, units, norm, levels):
+    """Fill ``x``, the reciprocal product ``norm`` and the exponents ``levels`` of the chains of a group."""
 
     def code(context, b, signature, args):
-        x, table, norm, levels = (data(context, b, signature.args[k], args[k]) for k in (0, 1, 3, 4))
-        up = b.fcmp_ordered(">", _numbers(1.0), _numbers(0.0))
-        total, powers = _emit_product(b, x, table, args[2], up, None)
+        kinds = signature.args
+        weights, thresholds, spins = (data(context, b, kinds[k], args[k]) for k in range(3))
+        x, norm, levels = (data(context, b, kinds[k], args[k]) for k in (4, 6, 7))
+
+        def terms(first):
+            rows, found = _emit_exponentials(b, weights, thresholds, spins, args[3], first)
+            for unit, value in zip(rows, found, strict=True):
+                store_at(b, value, x, _at(b, unit))
+            return found
+
+        total, powers = _emit_product(b, args[5], terms)
         store_at(b, b.fdiv(_numbers(1.0), total), norm, INDEX(0))
         _store_words(b, powers, levels)
         return context.get_dummy_value()
 
-    return types.void(x, table, types.int64, norm, levels), code
+    index = types.int64
+    return types.void(weights, thresholds, spins, index, x, index, norm, levels), code
+
+
+@intrinsic
+def exponentiate(typing, change, count, table):
+    """Fill ``table`` with exp(-4 w) and exp(4 w), one after the other, of ``count`` vectors of numbers w.
+
+    What is beyond exp(+-`MOST_FACTOR`) is cut.
+    """
+
+    def code(context, b, signature, args):
+        change, table = (data(context, b, signature.args[k], args[k]) for k in (0, 2))
+        with cgutils.for_range(b, args[1], intp=INDEX) as loop:
+            y = b.fmul(vector_at(b, change, _at(b, loop.index), _VECTOR), _numbers(-4 * math.log2(math.e)))
+            found = power_of_two(b, _emit_cut(b, y, MOST_FACTOR * math.log2(math.e)))
+            both, half = (found, b.fdiv(_numbers(1.0), found)), CHAIN_LANES // 2
+            for k in range(2):
+                order = [place for lane in range(k * half, (k + 1) * half) for place in (lane, lane + CHAIN_LANES)]
+                mixed = b.shuffle_vector(*both, ir.VectorType(ir.IntType(32), CHAIN_LANES)(order))
+                store_at(b, mixed, table, _at(b, b.add(b.mul(loop.index, INDEX(2)), INDEX(k))))
+        return context.get_dummy_value()
+
+    return types.void(change, types.int64, table), code
 
 
 @intrinsic
@@ -126,7 +203,7 @@ def measure_group(typing, x, table, units, norm, levels, factors, move, spins, f
         units, move, first, second, element = args[2], args[6], args[8], args[9], args[10]
         _, up, free, _ = _emit_open(b, spins, first, second)
         row = b.gep(table, [b.mul(b.mul(move, units), INDEX(2))])
-        total, powers = _emit_product(b, x, row, units, up, None)
+        total, powers = _emit_moved(b, x, row, units, up, None)
         ratio = _emit_ratio(b, total, powers, norm, levels, _emit_factor(b, factors, move, up))
         term = b.select(free, b.fmul(ratio, splat(b, element, _VECTOR)), _numbers(0.0))
         store_at(b, b.fadd(vector_at(b, out, INDEX(0), _VECTOR), term), out, INDEX(0))
@@ -151,7 +228,7 @@ def move_group(typing, x, moved, table, units, norm, levels, factors, move, spin
         units, move, first, second = args[3], args[7], args[9], args[10]
         here, up, free, single = _emit_open(b, spins, first, second)
         row = b.gep(table, [b.mul(b.mul(move, units), INDEX(2))])
-        total, powers = _emit_product(b, x, row, units, up, moved)
+        total, powers = _emit_moved(b, x, row, units, up, moved)
         ratio = _emit_ratio(b, total, powers, norm, levels, _emit_factor(b, factors, move, up))
         places = [b.bitcast(b.gep(generator, [INDEX(k * CHAIN_LANES // 2)]), _STATE.as_pointer()) for k in range(4)]
         state = [b.load(place, align=8) for place in places]
@@ -196,15 +273,23 @@ def correlate_group(typing, means, spins, permutations, features, operations, si
         kinds = signature.args
         means, spins, permutations, out = (data(context, b, kinds[k], args[k]) for k in (0, 1, 2, 6))
         features, operations, sites, stride = args[3], args[4], args[5], args[7]
-        total = cgutils.alloca_once(b, _VECTOR)
-        with cgutils.for_range(b, features, intp=INDEX) as f, cgutils.for_range(b, sites, intp=INDEX) as i:
-            b.store(_numbers(0.0), total)
-            first = b.mul(f.index, operations)
+
+        def add(f, i, size):
+            sums, first = [cgutils.alloca_once(b, _VECTOR) for _ in range(size)], b.mul(f, operations)
+            for place in sums:
+                b.store(_numbers(0.0), place)
             with cgutils.for_range(b, operations, intp=INDEX) as g:
-                site = b.load(b.gep(permutations, [b.add(b.mul(g.index, sites), i.index)]))
-                t = vector_at(b, means, _at(b, b.add(first, g.index)), _VECTOR)
-                b.store(multiply_add(b, t, vector_at(b, spins, _at(b, site), _VECTOR), b.load(total)), total)
-            store_at(b, b.load(total), out, b.mul(b.add(b.mul(f.index, sites), i.index), stride))
+                t, row = vector_at(b, means, _at(b, b.add(first, g.index)), _VECTOR), b.add(b.mul(g.index, sites), i)
+                for k, place in enumerate(sums):
+                    site = b.load(b.gep(permutations, [b.add(row, INDEX(k))]))
+                    s = vector_at(b, spins, _at(b, site), _VECTOR)
+                    b.store(multiply_add(b, t, s, b.load(place)), place)
+            for k, place in enumerate(sums):
+                at = b.add(b.add(b.mul(f, sites), i), INDEX(k))
+                store_at(b, b.load(place), out, b.mul(at, stride))
+
+        with cgutils.for_range(b, features, intp=INDEX) as loop:
+            cover(b, sites, (SITES_ABREAST, 1), lambda i, size: add(loop.index, i, size))
         return context.get_dummy_value()
 
     index = types.int64

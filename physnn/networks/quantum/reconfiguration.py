@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
+from scipy.linalg import blas
 
-from physnn.kernels.quantum.machines import weight_derivatives
+from physnn.kernels.quantum.machines import centre_products, weight_derivatives
 from physnn.networks.quantum.walkers import Walkers
 from physnn.networks.quantum.wave import SpinMachine
 
@@ -38,29 +39,22 @@ class StepRule(NamedTuple):
 
 
 def sampled_derivatives(machine: SpinMachine, walkers: Walkers) -> np.ndarray:
-    """Derivatives of ln psi by all parameters along the chains, float32 (parameters, samples)."""
-    means, spins = walkers.hidden_means(), walkers.spins
-    n, N, features = len(spins) * spins.shape[2], machine.sites, len(machine.weights)
-    few = len(machine.field) + len(machine.bias)
-    found = np.empty((few + features * N, n), np.float32)
-    weight_derivatives(means, spins, machine.permutations, found[few:])
+    """Derivatives of ln psi by all parameters along the chains, float32 (parameters, samples), in a room of theirs."""
+    n, few = walkers.spins.shape[0] * walkers.spins.shape[2], len(machine.field) + len(machine.bias)
+    found = walkers.room("derivatives", (len(machine.parameters), n))
+    means = walkers.room("group", (walkers.x.shape[1] * walkers.x.shape[2],))
+    weight_derivatives(walkers.x, walkers.spins, machine.permutations, means, found[few:])
     if few:
-        found[:few] = _few_derivatives(machine, means, spins)
+        found[:few] = _few_derivatives(machine, walkers)
     return found
 
 
-def _few_derivatives(machine: SpinMachine, means: np.ndarray, spins: np.ndarray) -> np.ndarray:
+def _few_derivatives(machine: SpinMachine, walkers: Walkers) -> np.ndarray:
     """Derivatives by fields and biases, (parameters, samples)."""
-    samples = _flat(spins)
-    used = _flat(means)[: len(machine.units)]
+    samples, used = walkers.flat("samples", walkers.spins), walkers.hidden_means()[: len(machine.units)]
     of_field = samples if len(machine.field) > 1 else samples.sum(axis=0, keepdims=True)[: len(machine.field)]
     of_bias = used.reshape(len(machine.weights), -1, used.shape[1]).sum(axis=1)[: len(machine.bias)]
     return np.concatenate([of_field, of_bias])
-
-
-def _flat(values: np.ndarray) -> np.ndarray:
-    """Numbers (groups, rows, lanes) as (rows, samples)."""
-    return np.ascontiguousarray(values.transpose(1, 0, 2)).reshape(values.shape[1], -1)
 
 
 def reconfigured(machine: SpinMachine, walkers: Walkers, energies: np.ndarray, rule: StepRule) -> SpinMachine:
@@ -84,19 +78,45 @@ def reconfigured(machine: SpinMachine, walkers: Walkers, energies: np.ndarray, r
     derivatives = sampled_derivatives(machine, walkers)
     derivatives -= derivatives.mean(axis=1, keepdims=True)
     if len(derivatives) > flat.size:
-        return machine.moved(_solved_by_samples(derivatives.T @ derivatives, derivatives.dot, centred, rule))
-    gram = (derivatives @ derivatives.T).astype(np.float64) / flat.size
+        gram = _products(walkers, "gram", derivatives, 1.0)
+        return machine.moved(_solved_by_samples(gram, derivatives.dot, centred, rule))
+    gram = _products(walkers, "gram", derivatives.T, 1 / flat.size)
     force = derivatives @ centred.astype(np.float32) / flat.size
     return machine.moved(step_of(gram, force.astype(np.float64), rule))
 
 
+def _products(walkers: Walkers, name: str, rows: np.ndarray, factor: float) -> np.ndarray:
+    """Lower triangle of the matrix of scalar products of columns, over rows; what is above it has no meaning.
+
+    Half of the products are not made, nor is the matrix copied for LAPACK, as it would be otherwise.
+    """
+    into = walkers.room(name, (rows.shape[1],) * 2).T
+    if rows.flags.c_contiguous:
+        return np.asarray(blas.ssyrk(factor, rows.T, c=into, overwrite_c=1, lower=1))
+    return np.asarray(blas.ssyrk(factor, rows, c=into, overwrite_c=1, lower=1, trans=1))
+
+
 def step_of(gram: np.ndarray, force: np.ndarray, rule: StepRule) -> np.ndarray:
-    """Step of parameters from S and F, hermitian and real or complex, within the radius of a rule."""
-    shifted = gram.copy()
-    shifted[np.diag_indices_from(gram)] += rule.shift + FLOOR * float(np.trace(gram).real) / len(gram)
-    factor = linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
-    step = -rule.rate * linalg.cho_solve(factor, force, check_finite=False)
-    return _within(step, float((step.conj() @ gram @ step).real), rule)
+    """Step of parameters from S and F, hermitian and real or complex, within the radius of a rule.
+
+    Only the lower triangle of S is read.
+    """
+    shift = rule.shift + FLOOR * float(np.trace(gram).real) / len(gram)
+    shifted = np.array(gram, force.dtype, order="F")
+    shifted[np.diag_indices_from(gram)] += shift
+    step = -rule.rate * _solved(shifted, force)
+    # S d from the equation that d solves.
+    square = -(step.conj() @ (rule.rate * force + shift * step)).real
+    return _within(step, float(square), rule)
+
+
+def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solution of linear equations by the lower triangle of a positive matrix in Fortran's order, which is replaced."""
+    factorise, solve = linalg.get_lapack_funcs(("potrf", "potrs"), (matrix,))
+    factor, failed = factorise(matrix, lower=True, overwrite_a=True, clean=False)
+    if failed:
+        raise np.linalg.LinAlgError("a matrix of scalar products is not positive")
+    return np.asarray(solve(factor, right, lower=True)[0])
 
 
 def _within(step: np.ndarray, square: float, rule: StepRule) -> np.ndarray:
@@ -107,36 +127,37 @@ def _within(step: np.ndarray, square: float, rule: StepRule) -> np.ndarray:
 
 def _by_samples(machine: SpinMachine, walkers: Walkers, centred: np.ndarray, rule: StepRule) -> np.ndarray:
     """Step of a machine without symmetries, whose derivatives by weights are never formed."""
-    means, samples = _flat(walkers.hidden_means())[: len(machine.units)], _flat(walkers.spins)
-    alike, together = samples.T @ samples, means.T @ means
-    gram = alike * together
-    gram += alike if len(machine.field) else 0
-    gram += together if len(machine.bias) else 0
-    rows = gram.mean(axis=1)
-    gram += rows.mean() - rows[:, None] - rows[None, :]
+    means, samples = walkers.hidden_means()[: len(machine.units)], walkers.flat("samples", walkers.spins)
+    alike, gram = _products(walkers, "alike", samples, 1.0), _products(walkers, "gram", means, 1.0)
+    biased = bool(len(machine.field)), bool(len(machine.bias))
 
     def of_weights(x: np.ndarray) -> np.ndarray:
-        # The sum of x is 0, so that means of derivatives drop out.
-        weights = (means * x) @ samples.T
-        parts = [samples @ x if len(machine.field) else x[:0], means @ x if len(machine.bias) else x[:0]]
-        return np.concatenate([*parts, weights.ravel()])
+        parts = [samples @ x if biased[0] else x[:0], means @ x if biased[1] else x[:0]]
+        return np.concatenate([*parts, ((means * x) @ samples.T).ravel()])
 
+    # Means of the rows, from the mean of derivatives.
+    mean = of_weights(np.full(centred.size, 1 / centred.size, np.float32))
+    few = len(machine.field) + len(machine.bias)
+    rows = np.einsum("fa,fa->a", means, mean[few:].reshape(len(means), -1) @ samples)
+    rows += mean[: len(machine.field)] @ samples if biased[0] else 0
+    rows += mean[len(machine.field) : few] @ means if biased[1] else 0
+    centre_products(gram.T, alike.T, rows, *biased)
     return _solved_by_samples(gram, of_weights, centred, rule)
 
 
 def _solved_by_samples(
     gram: np.ndarray, of_weights: Callable[[np.ndarray], np.ndarray], centred: np.ndarray, rule: StepRule
 ) -> np.ndarray:
-    """Step from the matrix of scalar products of samples, and the function that adds derivatives up."""
-    n = len(gram)
-    shifted = gram.copy()
+    """Step from the matrix of scalar products of samples, which is replaced, and what adds derivatives up."""
+    n, diagonal = len(gram), np.diag_indices_from(gram)
+    mean = float(gram[diagonal].mean())
+    shift = n * rule.shift + 1e-5 * mean
     # Derivatives are centred, so all x alike is no step: that direction is kept out of the way of rounding.
-    shifted += np.float32(np.trace(gram) / n) / np.float32(n)
-    shifted[np.diag_indices(n)] += np.float32(n * rule.shift + 1e-5 * np.trace(gram) / n)
-    x = linalg.cho_solve(
-        linalg.cho_factor(shifted, overwrite_a=True, check_finite=False), centred.astype(np.float32), check_finite=False
-    )
+    gram += np.float32(mean / n)
+    gram[diagonal] += np.float32(shift)
+    right = centred.astype(np.float32)
+    x = _solved(gram, right)
+    moved = right - np.float32(shift) * x - np.float32(mean / n) * x.sum()
     x -= x.mean()
     step = -rule.rate * np.asarray(of_weights(x), np.float64)
-    moved = gram @ x
     return _within(step, rule.rate**2 * float(moved @ moved) / n, rule)

@@ -9,15 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from physnn import rng
-from physnn.kernels.quantum.machines import off_diagonal, settle_chains, walk_chains
+from physnn.kernels.primitives import aligned, aligned_zeros
+from physnn.kernels.quantum.machines import measure_energies, settle_chains, tabulate_moves, walk_chains
 from physnn.kernels.quantum.machines_code import CHAIN_LANES, UNITS_OF_CHUNK
 from physnn.models.quantum import QuantumModel
 from physnn.networks.quantum.wave import SpinMachine
-
-MOST_THETA = 10.0
-"""Modulus at which theta is cut: beyond it cosh is an exponential to 1e-9, and float32 does not overflow below it."""
-MOST_FACTOR = 80.0
-"""Modulus at which the logarithm of a ratio of amplitudes is cut."""
 
 
 class Moves(NamedTuple):
@@ -52,26 +48,15 @@ class WaveTables:
         """Tables of a machine with real weights."""
         units = machine.units
         padded = -(-len(units) // UNITS_OF_CHUNK) * UNITS_OF_CHUNK
-        weights = np.zeros((padded, units.shape[1]), np.float32)
+        weights, thresholds = np.zeros((padded, units.shape[1]), np.float32), np.zeros(padded, np.float32)
         weights[: len(units)] = units
-        thresholds = np.zeros((padded, 1), np.float32)
-        thresholds[: len(units), 0] = machine.thresholds
-        first, second = moves.sites.T
-        pair = first != second
-        columns = np.ascontiguousarray(weights.T)
-        change = columns[first]
-        change[pair] -= columns[second[pair]]
-        change[0] = 0  # row 0 is no move
-        fields = machine.fields[first] - np.where(pair, machine.fields[second], 0)
-        logs = np.clip(2 * (change.sum(axis=1) - fields), -MOST_FACTOR, MOST_FACTOR)
-        logs[0] = 0
-        factors = np.exp(np.stack([logs, -logs], axis=1)).astype(np.float32)
-        change *= -4
-        np.clip(change, -MOST_FACTOR, MOST_FACTOR, out=change)
-        table = np.empty((*change.shape, 2), np.float32)
-        table[..., 0] = np.exp(change, out=change)
-        np.divide(np.float32(1), change, out=table[..., 1])
-        return cls(weights, thresholds, table, factors)
+        thresholds[: len(units)] = machine.thresholds
+        rows = len(moves.sites)
+        numbers = -(-rows * padded // CHAIN_LANES) * CHAIN_LANES
+        table, factors = np.empty((numbers, 2), np.float32), np.empty((rows, 2), np.float32)
+        columns, fields = np.ascontiguousarray(weights.T), machine.fields.astype(np.float32)
+        tabulate_moves(columns, fields, moves.sites, np.zeros(numbers, np.float32), table.ravel(), factors)
+        return cls(weights, thresholds, table[: rows * padded].reshape(rows, padded, 2), factors)
 
 
 class Walkers:
@@ -81,6 +66,8 @@ class Walkers:
     ----------
     spins : ndarray of float32, shape (groups, N, CHAIN_LANES)
         Configurations.
+    x : ndarray of float32, shape (groups, units, CHAIN_LANES)
+        exp(2 theta) of the hidden units.
     generators : ndarray of uint64, shape (groups, 4, CHAIN_LANES / 2 + 1)
         States of the random generators.
     """
@@ -88,7 +75,10 @@ class Walkers:
     def __init__(self, model: QuantumModel, spins: np.ndarray, generators: np.ndarray) -> None:
         self.model, self.moves = model, moves_of(model)
         self._elements = self.moves.elements.astype(np.float32)
-        self.spins, self.generators = spins, generators
+        self._diagonal = model.terms.diagonal.astype(np.float32)
+        self.spins, self.generators = aligned(spins), generators
+        self.x = np.empty((0, 0, CHAIN_LANES), np.float32)
+        self._rooms: dict[str, np.ndarray] = {}
         self._norm = np.empty((len(spins), CHAIN_LANES), np.float32)
         self._levels = np.empty((len(spins), CHAIN_LANES), np.int32)
 
@@ -112,12 +102,10 @@ class Walkers:
     def settle(self, tables: WaveTables) -> None:
         """Take up a machine's weights anew, or others; what float32 has lost on the way is found again."""
         self.tables = tables
-        theta = np.matmul(tables.weights, self.spins)
-        theta += tables.thresholds
-        np.clip(theta, -MOST_THETA, MOST_THETA, out=theta)
-        theta *= 2
-        self.x = np.exp(theta, out=theta)
-        settle_chains(self.x, tables.table, self._norm, self._levels)
+        shape = len(self.spins), len(tables.weights), CHAIN_LANES
+        if self.x.shape != shape:
+            self.x = aligned_zeros(shape, np.dtype(np.float32))
+        settle_chains(tables.weights, tables.thresholds, self.spins, self.x, self._norm, self._levels)
 
     def walk(self, proposals: int) -> float:
         """Propose moves to every chain; the share that was taken."""
@@ -131,19 +119,30 @@ class Walkers:
     def local_energies(self) -> np.ndarray:
         """(H psi)(s) / psi(s) of every chain, float32 (groups, CHAIN_LANES), in units of J."""
         t, out = self.tables, np.empty(self._norm.shape, np.float32)
-        off_diagonal(
+        measure_energies(
             self.x, t.table, t.factors, self.moves.sites, self._norm, self._levels, self.spins,
-            self.moves.elements, out,
+            self._elements, self.model.terms.bonds, self._diagonal, out,
         )  # fmt: skip
-        return np.asarray(out + diagonal_energies(self.model, self.spins))
+        return out
 
     def hidden_means(self) -> np.ndarray:
-        """tanh(theta) of the hidden units, float32 (groups, units, CHAIN_LANES)."""
-        return np.asarray((self.x - 1) / (self.x + 1))
+        """tanh(theta) of the hidden units, float32 (units, chains)."""
+        means = self.flat("means", self.x)
+        beside = self.room("beside", means.shape)
+        np.add(means, 1, out=beside)
+        means -= 1
+        means /= beside
+        return means
 
+    def room(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Work space, float32, that is kept from call to call: fresh memory takes longer than what is done in it."""
+        if name not in self._rooms or self._rooms[name].shape != shape:
+            self._rooms[name] = aligned_zeros(shape, np.dtype(np.float32))
+        return self._rooms[name]
 
-def diagonal_energies(model: QuantumModel, spins: np.ndarray) -> np.ndarray:
-    """Diagonal matrix elements of configurations, float32 (groups, N, CHAIN_LANES): an array (groups, CHAIN_LANES)."""
-    i, j = model.terms.bonds.T
-    products = spins[:, i] * spins[:, j]
-    return np.asarray(np.matmul(model.terms.diagonal.astype(np.float32), products))
+    def flat(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Numbers (groups, rows, lanes) as (rows, chains), in a `room`."""
+        groups, rows, lanes = values.shape
+        found = self.room(name, (rows, groups * lanes))
+        np.copyto(found.reshape(rows, groups, lanes), values.transpose(1, 0, 2))
+        return found

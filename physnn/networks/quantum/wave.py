@@ -69,11 +69,15 @@ class SpinMachine:
     permutations: NDArray[np.int64]
 
     @cached_property
+    def inverse(self) -> NDArray[np.int64]:
+        """Inverse of every lattice symmetry."""
+        return np.argsort(self.permutations, axis=1)
+
+    @cached_property
     def units(self) -> np.ndarray:
         """Weights of all hidden units, shape (features * operations, N)."""
-        inverse = np.argsort(self.permutations, axis=1)
         # sum_i W_i s_g(i) = sum_k W_(g^-1 k) s_k
-        return np.ascontiguousarray(self.weights[:, inverse].reshape(-1, self.weights.shape[1]))
+        return np.ascontiguousarray(np.take(self.weights, self.inverse, axis=1).reshape(-1, self.weights.shape[1]))
 
     @cached_property
     def thresholds(self) -> np.ndarray:
@@ -99,12 +103,14 @@ class SpinMachine:
     def moved(self, step: np.ndarray) -> SpinMachine:
         """Machine whose `parameters` are larger by ``step``."""
         n, m = len(self.field), len(self.bias)
-        return replace(
+        found = replace(
             self,
             field=self.field + step[:n],
             bias=self.bias + step[n : n + m],
             weights=self.weights + step[n + m :].reshape(self.weights.shape),
         )
+        vars(found)["inverse"] = self.inverse  # of the same symmetries: to sort them takes as long as half a step
+        return found
 
     def log_amplitude(self, spins: np.ndarray) -> np.ndarray:
         """Logarithm of psi of configurations of +-1, shape (n, N): an array (n,), without bounds on how large it is."""
