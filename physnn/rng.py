@@ -37,6 +37,7 @@ STREAMS = {
     "ties": "colours of blocks in which several are equally frequent, and permuted sites: (L, T, chain)",
     "subset": "which images or points form a subset or a split of a data set: (purpose)",
     "fill": "random numbers between the pixels of expanded images: (kind); (colour, form, step)",
+    "control": "what a control does to an image that is shown to a network: (change, image)",
     "bootstrap": "resampling of groups and samples in an analysis: (purpose)",
     "projection": "directions and embeddings that weights are seen through: (purpose, ...)",
     "figure": "examples drawn for a figure or a demonstration: (name, ...)",

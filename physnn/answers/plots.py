@@ -241,3 +241,13 @@ def plot_sentiment(path: Path, out: Path | None = None) -> Path:
     arms = list(sweep.recipe["arms"])
     figure = sentiment_figure(sentiment_arrays(sweep), arms, answer.claims, bars, PAPER_POINTS)
     return save(figure, out or path.with_suffix(".png"))
+
+
+def plot_maps(path: Path, out: Path | None = None) -> tuple[Path, Path]:
+    """Draw energies of layers through the depth, and a sheet of mean maps; return both paths."""
+    from physnn.answers.bottleneck.energy import drawn_layers, energy_answer, energy_file, sheet_file
+    from physnn.figures.bottleneck.energy import depth_figure, map_sheet
+
+    answer, file, target = energy_answer(path), energy_file(path), out or path.with_suffix(".png")
+    sheet = save(map_sheet(drawn_layers(file), answer.controls, file.recipe.side), sheet_file(target))
+    return save(depth_figure(answer.layers, answer.controls, answer.rows, answer.parts), target), sheet

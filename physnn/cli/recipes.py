@@ -30,13 +30,14 @@ OF_PERCOLATION = ("wrap_either", "wrap_one", "wrap_both", "largest_ratio", "larg
 OF_OSCILLATORS = ("r", "r_cumulant", "locked", "local_order", "vortices")
 """Observables of oscillators; the first one is fitted by default."""
 PRINTED = {
-    "train-eos": "equations:print_state",
-    "train-pde": "equations:print_pde",
-    "train-rbm": "machines:print_machines",
-    "train-colour": "colour:print_colour",
-    "train-sentiment": "sentiment:print_sentiment",
+    "train-eos": "training.equations:print_state",
+    "train-pde": "training.equations:print_pde",
+    "train-rbm": "training.machines:print_machines",
+    "train-colour": "training.colour:print_colour",
+    "train-sentiment": "training.sentiment:print_sentiment",
+    "energy-map": "bottleneck.energy:print_maps",
 }
-"""What draws and prints the answer of trainings in several forms, by kind: ``module:function``."""
+"""What draws and prints answers that are no fits, by kind: ``module:function``."""
 
 
 @click.command("run")
@@ -88,7 +89,7 @@ def run_command(settings: Path, module: str | None, **options: Any) -> None:
         return
     if recipe.kind in PRINTED:
         module, _, function = PRINTED[recipe.kind].partition(":")
-        getattr(import_module(f"physnn.cli.training.{module}"), function)(call)
+        getattr(import_module(f"physnn.cli.{module}"), function)(call)
     elif class_of(recipe.kind, call.out).format != FORMAT or not (call.observable or _has_curves(call.out, lines)):
         _print_made(call.out, count, call.as_json)
     else:

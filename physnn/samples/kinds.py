@@ -30,6 +30,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "train-rbm": "physnn.samples.boltzmann.work:BoltzmannSample",
     "train-colour": "physnn.samples.training.colour:ColourSample",
     "train-sentiment": "physnn.samples.training.sentiment:SentimentSample",
+    "energy-map": "physnn.samples.bottleneck.work:EnergyMapSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",
 }
 """Class of every kind, as ``MODULE:CLASS`` or itself."""

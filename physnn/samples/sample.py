@@ -101,6 +101,10 @@ class Sample:
         """Quantities that a task measures."""
         return tuple(self.quantities(task.size))
 
+    def room(self, shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray:
+        """Array to be filled with what tasks measured."""
+        return np.empty(tuple(shape), dtype)
+
     def derived(self, size: Any, group: Group) -> Group:
         """Variables of the file that follow from others."""
         return {}
@@ -192,7 +196,7 @@ class Sample:
                     if len(tasks) == 1 and values.size == math.prod(shape):  # a single large state is not copied
                         found[name] = values.reshape(shape)
                         continue
-                    found[name] = np.empty(shape, values.dtype)
+                    found[name] = self.room(shape, values.dtype)
                 found[name][tuple(at.get(d, slice(None)) for d in dims)] = values
         group = {name: axis.variable(name) for name, axis in axes.items() if axis.meaning}
         for name, quantity in quantities.items():

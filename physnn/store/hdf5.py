@@ -284,7 +284,7 @@ def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     return ((name, item) for name, item in group.items() if _is_array(item))
 
 
-def read_group(group: h5py.Group, without: str | None = None) -> dict[str, Variable]:
+def read_group(group: h5py.Group, without: str | tuple[str, ...] | None = None) -> dict[str, Variable]:
     """Variables of a group with the names of their dimensions, but for those whose name begins as ``without``."""
     wanted = (each for each in _datasets(group) if without is None or not each[0].startswith(without))
     return {name: Variable(_dims(name, item), _values(item), read_attrs(item)) for name, item in wanted}

@@ -49,11 +49,11 @@ def write_result(
 
 
 def read_result(
-    path: str | os.PathLike[str], kind: str, rooted: bool = False, without: str | None = None
+    path: str | os.PathLike[str], kind: str, rooted: bool = False, without: str | tuple[str, ...] | None = None
 ) -> ResultFile:
     """Contents of a file of results of a kind; ``rooted`` if that kind has variables outside any group.
 
-    Variables of groups whose names begin as ``without`` are left out.
+    Variables of groups whose names begin as ``without``, or as one of several, are left out.
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""What files of energy maps say."""

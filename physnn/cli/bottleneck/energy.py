@@ -1,0 +1,127 @@
+"""``physnn energy-map``: where the energy of a network's layers lies in the image, and what puts it there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from physnn.cli import options as opt
+from physnn.cli.call import Call, finished, resolve_device
+from physnn.cli.output import print_json, print_table
+from physnn.errors import InputError
+
+if TYPE_CHECKING:
+    from physnn.answers.bottleneck.energy import EnergyAnswer, MapRow
+
+MAPS_RECIPE = "physnn.samples.bottleneck.recipe:EnergyMaps"
+
+
+@click.command(cls=opt.RecipeCommand, recipes=(MAPS_RECIPE,), leave=("conditions",))
+@click.option(
+    "--control",
+    "conditions",
+    cls=opt.ListOption,
+    metavar="NAME...",
+    example="none zero-roll circular circular-roll",
+    help="What is done to images, paddings or weights: none, zero-roll, circular, circular-roll, untrained, "
+    "untrained-circular, noise, noise-circular, constant, shuffled, mirror, crop [default: none].",
+)
+@click.option(
+    "--module",
+    metavar="FILE.py:CLASS",
+    help="A network of your own: a class that is called with its weights and gives a torch.nn.Module; its code is run.",
+)
+@opt.sweep_options("maps.h5", "controls")
+def energy_map_command(**options: Any) -> None:
+    """Show images to a network and keep |I(x, y)|^2 of its layers, with moments and harmonics, image by image.
+
+    \b
+    physnn energy-map --network efficientnet-lite0 --images caltech --out maps.h5
+    physnn energy-map --images caltech --layers head --control none zero-roll circular circular-roll
+    physnn energy-map --images caltech --out maps.h5 --extend --control noise constant
+    physnn energy-map --module my_net.py:MyNet --network weights.safetensors --images photographs
+    physnn energy-map --network ensembles.h5:simple/0 --images digits
+
+    With the four controls of the second line the answer says how much of a map is made by padding, and how much by
+    what images show.  Cells lie where paddings and strides put them, and maps are drawn in image coordinates.
+
+    A rerun continues where an interrupted one stopped.
+    """
+    from physnn import api
+    from physnn.answers.bottleneck.energy import sheet_file
+    from physnn.machine import check_no_link
+    from physnn.samples.bottleneck.recipe import EnergyMaps
+
+    call = Call.of(options, "maps.h5")
+    check_no_link(sheet_file(call.out.with_suffix(".png")))
+    settings = call.settings(EnergyMaps, options)
+    if settings.get("module") and not options["module"]:
+        raise InputError(f"these settings run code: allow it with --module {settings['module']}")
+    if call.device != "auto" or "device" not in settings:
+        settings["device"] = resolve_device(call.device, settings.get("device", "cpu"), call.elsewhere) or "cpu"
+    recipe = api.recipe("energy-map", call.out, call.extend, **settings)
+    if finished("energy-map", recipe, call, "batches of images") is not None:
+        print_maps(call)
+
+
+def print_maps(call: Call) -> None:
+    """Draw and print what a finished file says."""
+    from physnn.answers.bottleneck.energy import energy_answer
+    from physnn.answers.plots import plot_maps
+
+    answer, (figure, sheet) = energy_answer(call.out), plot_maps(call.out)
+    if call.as_json:
+        print_json({"file": str(call.out), "figure": str(figure), "sheet": str(sheet)} | answer.as_json())
+        return
+    _print_rows(answer)
+    if answer.parts:
+        rows = [
+            [p.layer, *(str(part) for part in (p.total, p.content, p.padding, p.both, p.neither))] for p in answer.parts
+        ]
+        header = ["layer", "all", "content", "padding", "both together", "neither"]
+        print_table("ln(centre / border) and what makes it, errors over classes", header, rows)
+    else:
+        click.echo(f"what is padding and what is content needs also --control {' '.join(answer.lacking)}")
+    told = [[name, *(f"{each}" for each in found.values())] for name, found in answer.accuracy.items() if found]
+    if told:
+        heads = list(next(found for found in answer.accuracy.values() if found))
+        title = f"share told right of held-out images, by averaged vectors of {answer.layers[-1]}, over classes"
+        print_table(title, ["control", *heads], told)
+    click.echo(f"maps    {call.out}\nfigure  {figure}\nsheet   {sheet}")
+
+
+WIDE = 5
+"""Controls beside each other in a table."""
+
+
+def _print_rows(answer: EnergyAnswer) -> None:
+    """Print centre over border of all layers and controls, and all about the last layer and the first control."""
+    title = f"{answer.network}, {answer.images:,} images of {answer.classes} classes, errors over classes"
+    for k in range(0, len(answer.controls), WIDE):
+        some = answer.controls[k : k + WIDE]
+        rows = [[layer, *(str(answer.row(layer, control).ratio) for control in some)] for layer in answer.layers]
+        print_table(f"energy, centre over border: {title}", ["layer", *some], rows)
+    last, first = answer.layers[-1], answer.controls[0]
+    header = [
+        "centre / border",
+        "over images",
+        "x (px)",
+        "y (px)",
+        *(f"l = {order}" for order in answer.rows[0].harmonics),
+    ]
+    header.append("shape")
+    rows = [[control, *_about(answer.row(last, control))] for control in answer.controls]
+    print_table(f"{last}: centre of energy, harmonics and shape", ["control", *header], rows)
+    rows = [
+        [layer, f"{row.middle[0]:+.1f}", *_about(row)[2:]]
+        for layer in answer.layers
+        for row in [answer.row(layer, first)]
+    ]
+    print_table(f"{first}: where the energy is, and where the grid of cells", ["layer", "grid x", *header[2:]], rows)
+
+
+def _about(row: MapRow) -> list[str]:
+    """Cells of a table about a layer under a control."""
+    waves = map(str, row.harmonics.values())
+    return [str(row.ratio), str(row.ratio.over_images), str(row.x), str(row.y), *waves, row.shape.verdict]

@@ -1,0 +1,1 @@
+"""Figures of the layers of convolutional networks."""
