@@ -14,7 +14,7 @@ from physnn.figures.style import COLOURS, errorbar, new_figure
 
 FACTOR = 4.0
 """Energies over their mean are drawn from one over this to this."""
-APART = 1.3
+PICTURES_APART = 1.3
 """Distance between the images on a sheet, in units of their side: maps may reach beyond their image."""
 MAP_PARTS = (
     ("total", "as they are"),
@@ -42,7 +42,7 @@ def map_sheet(
     """
     figure = new_figure(1.25 * len(layers) + 1.5, 1.25 * len(controls) + 1.0)
     axes = figure.add_subplot()
-    reach = APART * side  # one picture beside the other in the same axes: dozens of axes would take seconds
+    reach = PICTURES_APART * side  # one picture beside the other in the same axes: dozens of axes would take seconds
     for column, (_, maps, y, x) in enumerate(layers):
         for row, values in enumerate(maps):
             image = _draw(axes, values, y + row * reach, x + column * reach, side, (column * reach, row * reach))
