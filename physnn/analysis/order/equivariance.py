@@ -32,18 +32,27 @@ class LayerDeviation:
         The same after the rotation of channels that fits best, found on the other half of the images.
     unrelated : ndarray, shape (2, images)
         The same where z is that of the next image: the null.
+    interpolated : ndarray, shape (2, images)
+        The same, channels as they are, where z is that of images that were only moved there and back between pixels; 0
+        where a group moves pixels exactly.
     """
 
     still: Sums
     mixed: Sums
     unrelated: Sums
+    interpolated: Sums
     settled: bool
     """Whether half of the images have twice as many values of a channel as there are channels, or more."""
 
     def __add__(self, other: LayerDeviation) -> LayerDeviation:
         """Sums over two elements or networks, image by image."""
-        sums = self.still + other.still, self.mixed + other.mixed, self.unrelated + other.unrelated
-        return LayerDeviation(*sums, self.settled and other.settled)
+        return LayerDeviation(
+            self.still + other.still,
+            self.mixed + other.mixed,
+            self.unrelated + other.unrelated,
+            self.interpolated + other.interpolated,
+            self.settled and other.settled,
+        )
 
 
 def share(sums: Sums) -> tuple[float, float]:
@@ -56,13 +65,17 @@ def share(sums: Sums) -> tuple[float, float]:
     return ratio, math.sqrt(float(((above - ratio * below) ** 2).sum()) * n / (n - 1)) / total
 
 
-def layer_deviation(here: NDArray[np.float64], moved: NDArray[np.float64]) -> LayerDeviation:
+def layer_deviation(
+    here: NDArray[np.float64], moved: NDArray[np.float64], interpolated: NDArray[np.float64] | None = None
+) -> LayerDeviation:
     """Deviation of a layer's values from those of images that were acted on.
 
     Parameters
     ----------
     here, moved : ndarray, shape (images, channels, places)
         Values of images; and of images that were acted on, at the places that these came from.
+    interpolated : ndarray, optional
+        Those of images that were moved there and back between pixels.
 
     Raises
     ------
@@ -73,9 +86,12 @@ def layer_deviation(here: NDArray[np.float64], moved: NDArray[np.float64]) -> La
         raise InputError(f"values of shape {here.shape} cannot be held against those of shape {moved.shape}")
     if len(here) < FEWEST_IMAGES:
         raise InputError(f"{len(here)} images are too few to tell a deviation and its error; give {FEWEST_IMAGES}")
-    y, z = (values - values.mean(axis=(0, 2), keepdims=True) for values in (here, moved))
+    x, y, z = (
+        v - v.mean(axis=(0, 2), keepdims=True) for v in (here if interpolated is None else interpolated, here, moved)
+    )
     settled = len(y) // 2 * y.shape[2] >= 2 * y.shape[1]
-    return LayerDeviation(_sums(y, z), _sums(*_rotated(y, z)), _sums(*_rotated(y, np.roll(z, 1, axis=0))), settled)
+    unrelated = _sums(*_rotated(y, np.roll(z, 1, axis=0)))
+    return LayerDeviation(_sums(y, z), _sums(*_rotated(y, z)), unrelated, _sums(y, x), settled)
 
 
 def _sums(y: NDArray[np.float64], z: NDArray[np.float64]) -> Sums:

@@ -14,12 +14,11 @@ from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import to_json
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
-from physnn.models.groups.representations import PointGroup
 from physnn.networks.classifiers.replicas import ClassifierRecipe, untrained
 from physnn.networks.classifiers.users import is_brought
 from physnn.networks.device import single_thread
 from physnn.networks.source import located, module_digest
-from physnn.networks.symmetry.measure import moved_values, with_weights
+from physnn.networks.symmetry.measure import motions_of, moved_values, with_weights
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.store.ensemble_file import read_ensembles
 
@@ -36,6 +35,8 @@ class LayerRow:
     still, mixed, unrelated, untrained : Estimate
         With channels as they are; with the rotation of channels that fits best on other images; the same for values of
         another image, which is the null; and for the network before training.
+    interpolated : Estimate
+        For images that were only rotated there and back: what interpolation between pixels does; 0 where it is exact.
     replicas : Estimate or None
         Mean of ``mixed`` over replicas with its error over replicas, if there are two or more.
     settled : bool
@@ -48,6 +49,7 @@ class LayerRow:
     mixed: Estimate
     unrelated: Estimate
     untrained: Estimate
+    interpolated: Estimate
     replicas: Estimate | None
     settled: bool
 
@@ -55,12 +57,20 @@ class LayerRow:
     def verdict(self) -> str:
         """``equivariant`` to rounding, ``in part``, ``no more than unrelated images``, ``constant`` or ``undecided``.
 
-        Undecided are layers with too many channels to find a rotation of them from so few images.
+        Undecided are layers with too many channels to find a rotation of them from so few images.  Under rotations
+        between pixels a layer is ``equivariant to interpolation`` where it deviates no more than by that alone, and less
+        than unrelated images do.
         """
         if self.unrelated.value == 0:
             return "constant"
-        if min(self.still.value, self.mixed.value) < ROUNDED_TO:
+        least = min(self.still, self.mixed, key=lambda one: one.value)
+        if least.value < ROUNDED_TO:
             return "equivariant"
+        far = SURE * math.hypot(least.error, self.unrelated.error)
+        if self.interpolated.value and least.value < self.unrelated.value - far:
+            near = SURE * math.hypot(least.error, self.interpolated.error)
+            if least.value < self.interpolated.value + near:
+                return "equivariant to interpolation"
         if not self.settled:
             return "undecided (more images needed)"
         far = SURE * math.hypot(self.mixed.error, self.unrelated.error)
@@ -97,7 +107,8 @@ def measured_equivariance(
     path : Path
         File of `physnn train classify`.
     group : str
-        Point group that acts on images, one of `POINT_GROUPS` other than ``"c1"``.
+        What acts on images: one of `POINT_GROUPS` other than ``"c1"``, or ``"so2"``, rotations by angles between those
+        of pixels.
     images, replicas : int
         How many test images, and how many networks of every ensemble, the first ones.
     progress : callable, optional
@@ -111,9 +122,7 @@ def measured_equivariance(
         If the file has no ensembles, its images are not those it was trained on any more, there are too few, or the
         group has no element but the identity; and if its networks are of a class that is not named or has changed.
     """
-    point = PointGroup(group)
-    if len(point.matrices) == 1:
-        raise InputError("c1 does nothing to an image; take another group")
+    motions_of(group)  # refuses what is no group
     file, rows, most = read_ensembles(path), [], 0
     for k, (name, ensemble) in enumerate(file.ensembles.items()):
         member = file.recipe["ensembles"][name]
@@ -133,7 +142,7 @@ def measured_equivariance(
             for weights in sets:
                 found.append([])
                 for network in with_weights(recipe.build(problem), weights):
-                    found[-1].append(_deviations(network, shown, point))
+                    found[-1].append(_deviations(network, shown, group))
                     done = k + (len(found) - 1 + len(found[-1]) / len(seeds)) / len(sets)
                     progress(done, len(file.ensembles), f"layers of {name}")
         rows += [_row(name, layer, *found) for layer in found[0][0]]
@@ -152,12 +161,12 @@ def _allowed(recipe: ClassifierRecipe, path: Path, module: str | None) -> Classi
     return recipe.model_copy(update={"network": place})
 
 
-def _deviations(network: Any, images: np.ndarray, point: PointGroup) -> dict[str, LayerDeviation]:
-    """Deviations of all layers, summed over the elements of a point group."""
+def _deviations(network: Any, images: np.ndarray, group: str) -> dict[str, LayerDeviation]:
+    """Deviations of all layers, summed over the elements of a group."""
     found: dict[str, LayerDeviation] = {}
-    for layer, here, moved in moved_values(network, images, point):
-        one = layer_deviation(here, moved)
-        found[layer] = found[layer] + one if layer in found else one
+    for layer in moved_values(network, images, group):
+        one = layer_deviation(layer.here, layer.moved, layer.interpolated)
+        found[layer.name] = found[layer.name] + one if layer.name in found else one
     return found
 
 
@@ -169,8 +178,7 @@ def _row(
     total = sum(own[1:], own[0])
     untrained_total = sum(first[1:], first[0])
     each = np.array([share(one.mixed)[0] for one in own])
-    sums = total.still, total.mixed, total.unrelated, untrained_total.mixed
-    still, mixed, unrelated, start = (Estimate(*share(one)) for one in sums)
-    return LayerRow(
-        name, layer, still, mixed, unrelated, start, mean_over(each) if len(each) > 1 else None, total.settled
-    )
+    sums = total.still, total.mixed, total.unrelated, untrained_total.mixed, total.interpolated
+    still, mixed, unrelated, start, between = (Estimate(*share(one)) for one in sums)
+    replicas = mean_over(each) if len(each) > 1 else None
+    return LayerRow(name, layer, still, mixed, unrelated, start, between, replicas, total.settled)

@@ -22,10 +22,11 @@ SMALLEST_TOLD = 1e-4
 @file_argument
 @click.option(
     "--group",
-    type=click.Choice(["c2", "c4", "d1", "d2", "d4"]),
+    type=click.Choice(["c2", "c4", "d1", "d2", "d4", "so2"]),
     default="d4",
     show_default=True,
-    help="What acts on images: turns (c), or turns and reflections (d); d1 is a flip from left to right.",
+    help="What acts on images: turns (c), or turns and reflections (d); d1 is a flip from left to right, so2 rotations "
+    "by angles between those of pixels.",
 )
 @click.option("--images", type=opt.Whole(8), default=300, show_default=True, help="Test images shown.")
 @click.option("--replicas", type=opt.Whole(1), default=4, show_default=True, help="Networks of each ensemble.")
@@ -46,6 +47,9 @@ def equivariance_command(
     physnn train classify --network d4_fields --seeds 0 1 2 3 --out nets.h5
     physnn equivariance nets.h5 --group d4 --figure equivariance.png
 
+    With so2, images are rotated between pixels, and *interpolated* is the deviation of images that were only rotated
+    there and back.
+
     Exit status 0: every layer has a verdict; 3: one is undecided.
     """
     check_files(file)
@@ -61,12 +65,24 @@ def equivariance_command(
     if as_json:
         print_json({"file": str(file)} | found.as_json() | {"figure": str(drawn) if drawn else None})
         return status
-    rows = [
-        [r.ensemble, r.layer, *map(_told, (r.still, r.mixed, r.untrained, r.unrelated)), _told(r.replicas), r.verdict]
-        for r in found.rows
+    between = group == "so2"
+    columns = [
+        (r.still, r.mixed, *(r.interpolated,) * between, r.untrained, r.unrelated, r.replicas) for r in found.rows
     ]
-    header = ["network", "layer", "as it is", "rotated", "untrained", "unrelated", "over replicas", "verdict"]
-    print_table(f"deviations under {group}, {found.images} images, {found.replicas} replicas", header, rows)
+    rows = [[r.ensemble, r.layer, *map(_told, c), r.verdict] for r, c in zip(found.rows, columns, strict=True)]
+    header = [
+        "network",
+        "layer",
+        "as it is",
+        "rotated",
+        *["interpolated"] * between,
+        "untrained",
+        "unrelated",
+        "over replicas",
+    ]
+    print_table(
+        f"deviations under {group}, {found.images} images, {found.replicas} replicas", [*header, "verdict"], rows
+    )
     if drawn:
         click.echo(f"figure  {drawn}")
     return status

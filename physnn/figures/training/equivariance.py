@@ -25,6 +25,10 @@ class NamedLayer(Protocol):
     def layer(self) -> str:
         """Name of the layer."""
 
+    @property
+    def interpolated(self) -> Estimate:
+        """Deviation by interpolation between pixels alone; 0 where there is none."""
+
 
 def equivariance_figure(group: str, rows: Sequence[NamedLayer]) -> Figure:
     """Figure of deviations by layer, a panel for each ensemble.
@@ -44,12 +48,15 @@ def equivariance_figure(group: str, rows: Sequence[NamedLayer]) -> Figure:
         "mixed": "channels rotated to fit",
         "untrained": "the same, untrained",
         "unrelated": "unrelated images",
+        "interpolated": "interpolation alone",
     }
+    if not any(row.interpolated.value for row in rows):
+        del drawn["interpolated"]
     for axes, name in zip(panels, names, strict=True):
         mine = [row for row in rows if row.ensemble == name]
         for k, (field, label) in enumerate(drawn.items()):
             estimates: list[Estimate] = [getattr(row, field) for row in mine]
-            places = [n + 0.12 * (k - 1.5) for n in range(len(mine))]
+            places = [n + 0.12 * (k - (len(drawn) - 1) / 2) for n in range(len(mine))]
             heights = [max(e.value, LEAST_DRAWN) for e in estimates]
             errorbar(axes, k, places, heights, [e.error for e in estimates], ms=5, label=label)
         axes.set_yscale("log")

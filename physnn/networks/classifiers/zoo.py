@@ -3,8 +3,8 @@
 Source: "Symmetry breaking in neural network optimization: insights from input dimension expansion", section 6.6, which
 leaves widths open; here they are those of `SimpleCNN`.  The ``flip`` and ``rotation`` networks of that source show
 transformed images while they train; ``flip_tied``, ``rotation_tied`` and ``quarter_tied`` are invariant by
-construction, as are ``d4_fields`` and
-``d4_mixed_fields``; ``d4_averaged`` is ``simple``, averaged over all turned and reflected images.
+construction, as are ``d4_fields`` and ``d4_mixed_fields``, and ``so2_fields`` as far as pixels tell; ``d4_averaged`` is
+``simple``, averaged over all turned and reflected images.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from physnn.networks.classifiers.users import UserClassifier
 from physnn.networks.symmetry.averaging import GroupAveraged
 from physnn.networks.symmetry.cnn import FieldCNN
 from physnn.networks.symmetry.layers import FieldConv
+from physnn.networks.symmetry.sphere import SphereConv
+from physnn.networks.symmetry.steerable import SteerableCNN
 
 
 class SimpleCNN(nn.Module):
@@ -136,6 +138,7 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "quarter_tied": partial(TiedCNN, group="quarter"),
     "d4_fields": partial(FieldCNN, point="d4"),
     "d4_mixed_fields": partial(FieldCNN, point="d4", mixed=True),
+    "so2_fields": SteerableCNN,
     "d4_averaged": lambda channels, side, classes: GroupAveraged(SimpleCNN(channels, side, classes), "d4"),
     "resnet18": resnet18,
     "mobilenet": mobilenet,
@@ -164,7 +167,7 @@ def initialise(network: nn.Module, generator: np.random.Generator) -> None:
                 return
             if isinstance(layer, nn.BatchNorm2d):
                 layer.reset_parameters()
-            elif isinstance(layer, FieldConv):
+            elif isinstance(layer, FieldConv | SphereConv):
                 layer.draw(generator)
             elif isinstance(layer, nn.Conv2d | nn.Linear):
                 bound = 1 / math.sqrt(math.prod(layer.weight.shape[1:]))

@@ -1,15 +1,18 @@
 """Convolutions, nonlinearities and pooling of fields on the square lattice that commute with a point group.
 
-A layer's values are *fields*: copies of `representations.FIELDS`, whose components are channels that follow each other.
-The group acts on images ``(batch, channels, H, W)``: it moves pixels about the centre and mixes components of a field.
+A layer's values are *fields*, sections of a bundle over the plane: copies of `representations.FIELDS`, whose components
+are channels that follow each other.  The group acts on images ``(batch, channels, H, W)``: it moves pixels about the
+centre and mixes components of a field.  `FieldConv` needs of its `Fields` no more than their filters, so that those of
+all rotations (`steerable`) are layers of the same kind.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -31,14 +34,26 @@ class FieldCopies(NamedTuple):
     copies: int
 
 
+class FieldKind(Protocol):
+    """What a group does to the value of a field at one place, as far as layers need to know."""
+
+    @property
+    def dimension(self) -> int:
+        """Number of components."""
+
+    @property
+    def permutes(self) -> bool:
+        """Whether components are permuted, so that any function of each of them commutes with the group."""
+
+
 @dataclass(frozen=True)
-class FieldSpace:
+class Fields(ABC):
     """Fields of one layer: channels in the order of fields, copies, components.
 
     Parameters
     ----------
     point : str
-        Point group, one of `POINT_GROUPS`.
+        Group that acts on places and values.
     fields : tuple of FieldCopies
         What lies at every site.
 
@@ -57,9 +72,13 @@ class FieldSpace:
         for field in self.fields:
             self.representation(field)
 
-    def representation(self, field: FieldCopies) -> Representation:
-        """What the point group does to one copy of a field."""
-        return field_of(self.point, field.name)
+    @abstractmethod
+    def representation(self, field: FieldCopies) -> FieldKind:
+        """What the group does to one copy of a field."""
+
+    @abstractmethod
+    def basis(self, field: FieldCopies, to: FieldCopies, side: int) -> Tensor:
+        """Basis of filters between two fields, shape (n, d', d, side, side); squares of each sum to d'."""
 
     def size(self, field: FieldCopies) -> int:
         """Channels of all copies of a field."""
@@ -70,18 +89,32 @@ class FieldSpace:
         """Channels of the layer."""
         return sum(self.size(field) for field in self.fields)
 
-    def parts(self, values: Tensor) -> list[tuple[Representation, Tensor]]:
-        """Values ``(batch, channels, ...)`` by field: their representations, and arrays (batch, copies, d, ...)."""
+    def parts(self, values: Tensor) -> list[tuple[FieldKind, Tensor]]:
+        """Values ``(batch, channels, ...)`` by field: their kinds, and arrays (batch, copies, d, ...)."""
         blocks = values.split([self.size(field) for field in self.fields], dim=1)
         kinds = [self.representation(field) for field in self.fields]
         return [(rho, block.unflatten(1, (-1, rho.dimension))) for rho, block in zip(kinds, blocks, strict=True)]
 
+
+@dataclass(frozen=True)
+class FieldSpace(Fields):
+    """Fields of a point group of the square lattice, one of `POINT_GROUPS`, by their names in `FIELDS`."""
+
+    def representation(self, field: FieldCopies) -> Representation:
+        """What the point group does to one copy of a field."""
+        return field_of(self.point, field.name)
+
+    def basis(self, field: FieldCopies, to: FieldCopies, side: int) -> Tensor:
+        """Basis of filters between two fields: exact, from the null space of the conditions on them."""
+        return filter_basis(self.point, field.name, to.name, side)
+
     def act(self, element: int, values: Tensor) -> Tensor:
         """Values ``(batch, channels, H, W)`` that an element of the point group acted on, about the centre."""
         mixed = []
-        for rho, block in self.parts(values):
-            matrix = torch.as_tensor(rho.matrices[element], dtype=values.dtype, device=values.device)
-            mixed.append(torch.einsum("ij,bcjhw->bcihw", matrix, block).flatten(1, 2))
+        for field, (_, block) in zip(self.fields, self.parts(values), strict=True):
+            matrix = self.representation(field).matrices[element]
+            turned = torch.as_tensor(matrix, dtype=values.dtype, device=values.device)
+            mixed.append(torch.einsum("ij,bcjhw->bcihw", turned, block).flatten(1, 2))
         return move_pixels(self.point, element, torch.cat(mixed, 1))
 
 
@@ -118,15 +151,16 @@ def filter_basis(point: str, first: str, second: str, side: int) -> Tensor:
 
 
 class FieldConv(nn.Module):
-    """Convolution from fields to fields that commutes with translations and their point group.
+    """Convolution from fields to fields that commutes with translations and the group of its fields.
 
-    Its filters are sums of an exact basis, `kernel_basis`, each with a trained coefficient.  Constants are added to
-    fields that the group leaves alone or permutes, one for each copy.
+    Its filters are sums of a basis, each with a trained coefficient.  Constants are added to fields that the group
+    leaves alone or permutes, one for each copy.  In evaluation, where no gradients are asked for, filters are kept
+    until coefficients change.
 
     Parameters
     ----------
-    first, second : FieldSpace
-        Fields of input and output, of one point group.
+    first, second : Fields
+        Fields of input and output, of one group.
     side : int
         Side of the filters.
     padding : {"same", "circular", "none"}
@@ -138,17 +172,18 @@ class FieldConv(nn.Module):
         If the point groups differ, or an image of the same size has no place for an even side.
     """
 
-    def __init__(self, first: FieldSpace, second: FieldSpace, side: int = 3, padding: Padding = "same") -> None:
+    def __init__(self, first: Fields, second: Fields, side: int = 3, padding: Padding = "same") -> None:
         super().__init__()
         if first.point != second.point:
             raise InputError(f"a layer cannot lead from fields of {first.point} to fields of {second.point}")
         if padding != "none" and side % 2 == 0:
             raise InputError(f"a filter of side {side} has no centre at a pixel; choose an odd side")
         self.first, self.second, self.side, self.padding = first, second, side, padding
+        self._kept: tuple[tuple[tuple[int, int, torch.dtype], ...], tuple[Tensor, Tensor]] | None = None
         self.coefficients = nn.ParameterDict()
         for n, to in enumerate(second.fields):
             for m, field in enumerate(first.fields):
-                basis = filter_basis(first.point, field.name, to.name, side)
+                basis = first.basis(field, to, side)
                 if len(basis):
                     self.coefficients[f"{m}_{n}"] = nn.Parameter(torch.zeros(to.copies, field.copies, len(basis)))
             if second.representation(to).permutes:
@@ -162,6 +197,7 @@ class FieldConv(nn.Module):
             for values in mine.values():
                 drawn = generator.uniform(-1, 1, tuple(values.shape)) / math.sqrt(max(fan_in, 1))
                 values.data.copy_(torch.from_numpy(drawn.astype(np.float32)))
+        self._kept = None
 
     def filters(self) -> tuple[Tensor, Tensor]:
         """Filters ``(channels', channels, side, side)`` and constants ``(channels',)`` of a plain convolution."""
@@ -177,7 +213,7 @@ class FieldConv(nn.Module):
     def _block(self, m: int, n: int, like: Tensor) -> Tensor:
         """Filters from all copies of field m to all of field n."""
         field, to = self.first.fields[m], self.second.fields[n]
-        basis = filter_basis(self.first.point, field.name, to.name, self.side)
+        basis = self.first.basis(field, to, self.side)
         shape = (self.second.size(to), self.first.size(field), self.side, self.side)
         if not len(basis):
             return like.new_zeros(shape)
@@ -193,9 +229,25 @@ class FieldConv(nn.Module):
         found.load_state_dict({"weight": filters.detach(), "bias": constants.detach()})
         return found
 
+    def train(self, mode: bool = True) -> FieldConv:
+        """Switch to training, or to evaluation with filters that are made anew."""
+        self._kept = None
+        return super().train(mode)
+
+    def _filters_now(self) -> tuple[Tensor, Tensor]:
+        """Filters and constants, in evaluation those of the call before if no coefficient was changed since."""
+        values = list(self.coefficients.values())
+        # Within a functional call coefficients are no parameters of this layer.
+        if self.training or torch.is_grad_enabled() or not all(isinstance(v, nn.Parameter) for v in values):
+            return self.filters()
+        state = tuple((v.data_ptr(), v._version, v.dtype) for v in values)
+        if self._kept is None or self._kept[0] != state:
+            self._kept = state, self.filters()
+        return self._kept[1]
+
     def forward(self, values: Tensor) -> Tensor:
         """Values ``(batch, channels', H, W)`` of values ``(batch, channels, H, W)``."""
-        filters, constants = self.filters()
+        filters, constants = self._filters_now()
         around = 0 if self.padding == "none" else self.side // 2
         if self.padding == "circular":
             values, around = functional.pad(values, (around,) * 4, mode="circular"), 0
@@ -231,7 +283,7 @@ class FieldPool(nn.Module):
         return torch.cat(pooled, dim=1)
 
 
-def invariants(space: FieldSpace, values: Tensor) -> Tensor:
+def invariants(space: Fields, values: Tensor) -> Tensor:
     """Numbers ``(batch, copies of all fields)`` that translations of tori and the point group leave as they are.
 
     Means over pixels and components of fields whose components are permuted; of others the squared length of the mean

@@ -27,7 +27,7 @@ from physnn.networks.device import full_precision
 from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
 from physnn.store.parts import read_part, write_part
 
-STACKED = ["d4_fields", "d4_mixed_fields", "d4_averaged"]
+STACKED = ["d4_fields", "d4_mixed_fields", "so2_fields", "d4_averaged"]
 """Small networks that compiled code does not know."""
 SMALL = [name for name in NETWORKS if name not in ("resnet18", "mobilenet", *STACKED)]
 KINDS = ("weights", "statistics", "mean", "square")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from physnn.networks.classifiers.deep import BOTTLENECKS
 from physnn.networks.classifiers.equivariant import act
 from physnn.networks.classifiers.zoo import NETWORKS, BatchNormCNN, SimpleCNN, build, count_weights, initialise
 from physnn.networks.symmetry.cnn import MIXED
+from physnn.networks.symmetry.sphere import SphereNet
 
 SMALL = [name for name in NETWORKS if name not in ("resnet18", "mobilenet")]
 DRAWS = ("dropout", True)
@@ -75,7 +78,30 @@ def mixed_weights(channels: int, side: int) -> int:
     return layers + 2 + 4 + 8 + 48 * 10 + 10
 
 
+WAVES = {2: (1, 1), 5: (3, 2, 2, 1, 1), 8: (4, 4, 3, 3, 2)}
+"""Rings of a window by its side that have waves of angular frequency 0, 1, ..."""
+
+
+def steerable_weights(channels: int, side: int) -> int:
+    """Coefficients: two for each wave between fields that turn, one between numbers; constants, thresholds, logits."""
+
+    def maps(first: tuple[int, ...], second: tuple[int, ...], window: int) -> int:
+        waves, total = WAVES[window] + (0,) * 5, 0
+        for (k, n), (other, m) in itertools.product(enumerate(first), enumerate(second)):
+            total += (
+                n
+                * m
+                * ((2 if k or other else 1) * waves[abs(k - other)] + (2 * waves[k + other] if k and other else 0))
+            )
+        return total
+
+    layers = [(channels,), (4, 3, 3), (8, 6, 6), (16, 12, 12)]
+    filters = sum(maps(*pair, s) for pair, s in zip(itertools.pairwise(layers), (5, 5, side // 4), strict=True))
+    return filters + sum(map(sum, layers[1:])) + 40 * 10 + 10
+
+
 COUNTS = {
+    "so2_fields": steerable_weights,
     "batchnorm": lambda channels, side: simple_weights(channels, side) + 16 + 32,
     "flip_tied": lambda channels, side: simple_weights(channels, side, 2),
     "rotation_tied": lambda channels, side: simple_weights(channels, side, 2),
@@ -219,6 +245,25 @@ def test_stacked_copies_agree_with_single_networks(name, training):
             assert torch.allclose(buffers[key][k], value, rtol=1e-8, atol=1e-10), key
     if training and name in NORMALISED:
         assert all((v == 1).all() for k, v in buffers.items() if k.endswith("num_batches_tracked"))
+
+
+def test_stacked_networks_on_the_sphere_have_the_slopes_of_single_ones():
+    networks, signals = (
+        [SphereNet(1, 2, 3, 2).double() for _ in range(2)],
+        torch.from_numpy(rng.stream(3, "synthetic").normal(size=(2, 1, 16))),
+    )
+    for seed, network in enumerate(networks):
+        initialise(network, rng.stream(seed, "weights"))
+    stacked, buffers = stack_module_state(networks)
+    assert not buffers
+
+    def loss(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+        return functional_call(networks[0], weights, (signals,)).square().sum()
+
+    slopes = vmap(grad(loss))(stacked)
+    for k, network in enumerate(networks):
+        network(signals).square().sum().backward()
+        assert all(torch.allclose(slopes[name][k], v.grad) for name, v in network.named_parameters())
 
 
 def test_stacked_dropout_differs_between_copies():

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.models.groups.kernels import kernel_basis
 from physnn.models.groups.representations import POINT_GROUPS
+from physnn.networks.classifiers.zoo import initialise
 from physnn.networks.symmetry.cnn import FieldCNN
-from physnn.networks.symmetry.layers import FieldConv, FieldCopies, FieldSpace, move_pixels, point_group
+from physnn.networks.symmetry.layers import FieldConv, FieldCopies, FieldSpace, field_of, move_pixels, point_group
 
 SIDE = 8
 
 
 def drawn(network: torch.nn.Module) -> torch.nn.Module:
     """Network with random coefficients."""
-    for number, layer in enumerate(network.modules()):
-        if isinstance(layer, FieldConv):
-            layer.draw(rng.stream(number, "weights"))
+    initialise(network, rng.stream(0, "weights"))
     return network
 
 
@@ -69,6 +71,48 @@ def test_a_torus_commutes_with_translations_and_zeros_at_its_edges_do_not():
         with torch.no_grad():
             moved, here = layer(images(5).roll((2, 5), (-2, -1))), layer(images(5)).roll((2, 5), (-2, -1))
         assert torch.allclose(moved, here, atol=1e-6) == equal
+
+
+@pytest.mark.parametrize(("name", "other"), [("vector", "regular"), ("regular", "sign")])
+def test_layers_of_whole_numbers_commute_with_all_128_elements_exactly(name, other):
+    generator, side = rng.stream(2, "synthetic"), 4
+    first, second = (FieldSpace("d4", (FieldCopies(each, 2),)) for each in (name, other))
+    layer, values = FieldConv(first, second, 3, "circular"), generator.integers(-9, 10, (1, first.channels, side, side))
+    whole = kernel_basis(point_group("d4"), *(field_of("d4", each) for each in (name, other)), 3).dense
+    lengths = np.sqrt((whole**2).sum(axis=(1, 2, 3, 4)) / whole.shape[1])
+    for coefficients in (v for v in layer.coefficients.values() if v.ndim == 3):
+        coefficients.data.copy_(torch.from_numpy(generator.integers(-9, 10, tuple(coefficients.shape)) * lengths))
+    through, values = layer.plain().double(), torch.from_numpy(values).double()
+    assert torch.allclose(through.weight, through.weight.round(), atol=1e-4)
+    through.weight.data.round_()  # sums of whole numbers are exact
+    through.bias.data.zero_()
+
+    def counted() -> int:
+        found = 0
+        with torch.no_grad():
+            here = through(values)
+            for g, y, x in itertools.product(range(8), range(side), range(side)):
+                moved = through(first.act(g, values).roll((y, x), (-2, -1)))
+                found += torch.equal(moved, second.act(g, here).roll((y, x), (-2, -1)))
+        return found
+
+    assert counted() == 128
+    # Filters turned over, as where the inverse of an element is left out, commute with fewer.
+    through.weight.data[:] = through.weight.data.transpose(-1, -2).contiguous()
+    assert counted() < 128
+
+
+def test_filters_are_kept_in_evaluation_until_coefficients_change():
+    space = FieldSpace("d4", (FieldCopies("regular", 1),))
+    layer = drawn(FieldConv(space, space)).eval()
+    with torch.no_grad():
+        first, kept = layer(images(8)), layer._kept
+        assert torch.equal(layer(images(8)), first) and layer._kept is kept is not None
+        layer.load_state_dict({name: 2 * v for name, v in layer.state_dict().items()})
+        assert torch.allclose(layer(images(8)), 2 * first, atol=1e-6)
+        drawn(layer)
+        assert torch.equal(layer(images(8)), first)
+    assert layer(images(8)).requires_grad
 
 
 def test_outputs_have_the_variance_of_a_plain_convolution():
