@@ -22,6 +22,7 @@ BENCHES = {
     "rbm": "Gibbs updates and training steps per second of Boltzmann machines, against torch, numpy and packages.",
     "ground-state": "Nanoseconds of a proposal and milliseconds of a step of wave functions, against NetKet.",
     "sentiment": "Reviews per second of training transformers on reviews, against plain torch modules.",
+    "symmetry": "Milliseconds of convolutions of fields that commute with p4m, against plain ones and e2cnn.",
     "kuramoto": "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
@@ -38,6 +39,7 @@ BENCH_PLACES = {
     "rbm": "boltzmann:bench_machines",
     "ground-state": "quantum.ground:bench_ground",
     "sentiment": "training.sentiment:bench_sentiment",
+    "symmetry": "training.fields:bench_fields",
     "kuramoto": "kuramoto:bench_kuramoto",
     "train-kuramoto": "kuramoto:bench_kuramoto_training",
 }

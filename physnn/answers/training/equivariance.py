@@ -58,8 +58,8 @@ class LayerRow:
         """``equivariant`` to rounding, ``in part``, ``no more than unrelated images``, ``constant`` or ``undecided``.
 
         Undecided are layers with too many channels to find a rotation of them from so few images.  Under rotations
-        between pixels a layer is ``equivariant to interpolation`` where it deviates no more than by that alone, and less
-        than unrelated images do.
+        between pixels a layer is ``equivariant to interpolation`` where it deviates no more than by that alone, and
+        less than unrelated images do.
         """
         if self.unrelated.value == 0:
             return "constant"
