@@ -16,7 +16,6 @@ def prepared(copies: int, batch: int, side: int, threads: int) -> dict[str, Any]
     """Calls of a convolution of copies of the regular field of D4, by name: what comes before it, and what is timed."""
     torch, gspaces, layers = (import_module(name) for name in ("torch", "e2cnn.gspaces", "e2cnn.nn"))
     torch.set_num_threads(threads)
-    torch.manual_seed(0)
     space = gspaces.FlipRot2dOnR2(N=4)
     kind = layers.FieldType(space, copies * [space.regular_repr])
     layer = layers.R2Conv(kind, kind, kernel_size=3, padding=1)

@@ -23,9 +23,9 @@ from torch.nn import functional
 from physnn.errors import InputError
 from physnn.models.groups.spherical import coupling, harmonics, sphere_grid, wigner_matrix
 
-PointFunction = Literal["square", "relu", "tanh"]
+SphereFunction = Literal["square", "relu", "tanh"]
 """Function of the values at points: ``square`` is ``f + f^2 / 2``."""
-FUNCTIONS = {"square": lambda f: f + f * f / 2, "relu": functional.relu, "tanh": torch.tanh}
+SPHERE_FUNCTIONS = {"square": lambda f: f + f * f / 2, "relu": functional.relu, "tanh": torch.tanh}
 """Functions by name."""
 
 
@@ -98,7 +98,7 @@ class SpherePointwise(nn.Module):
         The grid is exact for this many times the degree; at least 2.
     """
 
-    def __init__(self, degree: int, function: PointFunction = "square", exact_for: int = 3) -> None:
+    def __init__(self, degree: int, function: SphereFunction = "square", exact_for: int = 3) -> None:
         super().__init__()
         if exact_for < 2:
             raise InputError(f"a grid exact for {exact_for} times the degree loses the signals; give 2 or more")
@@ -107,7 +107,7 @@ class SpherePointwise(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Coefficients of the same shape."""
         there, back = (matrix.to(values) for matrix in _grid_matrices(self.degree, self.exact_for))
-        shown: Tensor = FUNCTIONS[self.function](values @ there)
+        shown: Tensor = SPHERE_FUNCTIONS[self.function](values @ there)
         return shown @ back
 
 
@@ -173,7 +173,7 @@ class SphereNet(nn.Module):
         classes: int,
         degree: int = 16,
         hidden: int = 16,
-        function: PointFunction = "square",
+        function: SphereFunction = "square",
         exact_for: int = 3,
     ) -> None:
         super().__init__()
