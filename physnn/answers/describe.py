@@ -10,6 +10,7 @@ from physnn.analysis.curves.observables import available
 from physnn.answers.exchange import exchanges_of
 from physnn.answers.fit import controls_of, sampled_arrays
 from physnn.answers.lines import varied
+from physnn.answers.training.soft import soft_rows
 from physnn.bundled import resolve
 from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
 from physnn.store.hdf5 import content_digest
@@ -49,6 +50,8 @@ def describe(name: str | Path) -> dict[str, Any]:
             facts["observables"] = ", ".join(available(sizes[next(iter(sizes))][1], control))
         if swaps := exchanges_of(sweep):
             facts["exchange"] = {f"L{each.L}": each.sentence() for each in swaps}
+    if format_name in (NETWORKS, ENSEMBLES) and (rows := soft_rows(path)):
+        facts["symmetries"] = {f"{row.ensemble}: {row.symmetry}": row.sentence() for row in rows}
     facts["recipe"] = json.loads(str(attrs.get("recipe", "{}")))
     names = ("physnn_version", "git_commit", "command", "created", "platform", "libraries")
     return facts | {key: attrs[key] for key in names if attrs.get(key)}

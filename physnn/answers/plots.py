@@ -178,6 +178,16 @@ def plot_equivariance(found: Equivariance, out: Path) -> Path:
     return save(equivariance_figure(found.group, found.rows), out)
 
 
+def plot_symmetries(path: Path, out: Path | None = None) -> Path:
+    """Draw strengths of symmetries and deviations from them during the training of networks; return the PNG's path."""
+    from physnn.answers.training.soft import soft_arrays
+    from physnn.figures.training.soft import soft_figure
+
+    if not (found := soft_arrays(path)):
+        raise InputError(f"the networks of {path} were drawn to no symmetry; train some with --soft-equivariance")
+    return save(soft_figure(found), out or path.with_name(f"{path.stem}-symmetries.png"))
+
+
 def plot_machines(path: Path, out: Path | None = None, data: Path | None = None, answers: Any = None) -> Path:
     """Draw the machines of `physnn train rbm`, of the largest size and middle temperature; return the PNG's path.
 

@@ -49,11 +49,12 @@ def show_command(file: str, as_json: bool) -> None:
 @click.option("--observable", help="Observable of a sweep file [default: rmse of networks, binder of lattices].")
 @click.option(
     "--kind",
-    type=click.Choice(["auto", "examples", "structure", "memory"]),
+    type=click.Choice(["auto", "examples", "structure", "memory", "symmetries"]),
     default="auto",
     show_default=True,
     help="auto: curves of a sweep, training curves of networks; examples: images a network makes; structure: S(k) and "
-    "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, as auto of a memory sweep.",
+    "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, as auto of a memory sweep; symmetries: strengths and "
+    "deviations of symmetries that networks were drawn to.",
 )
 @click.option("--eta", type=opt.Number(0), default=0.1, show_default=True, help="Noise of the examples.")
 @line_option
@@ -79,6 +80,7 @@ def plot_command(
         "examples": lambda: plots.plot_examples(files[0], eta, out),
         "structure": lambda: plots.plot_structure(first, out),
         "memory": lambda: plots.plot_memory(first, out),
+        "symmetries": lambda: plots.plot_symmetries(resolve(files[0]), out),
         "train-eos": lambda: plots.plot_state(first, out),
         "train-pde": lambda: plots.plot_pde(first, out),
         "train-rbm": lambda: plots.plot_machines(first, out),

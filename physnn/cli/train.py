@@ -14,6 +14,7 @@ from physnn.cli.output import print_json, print_table
 from physnn.cli.training.colour import colour
 from physnn.cli.training.equations import eos, pde
 from physnn.cli.training.machines import rbm
+from physnn.cli.training.printed import print_symmetries
 from physnn.cli.training.sentiment import sentiment
 from physnn.errors import InputError
 
@@ -152,6 +153,7 @@ def _print_training_plan(plan: dict[str, Any], as_json: bool) -> None:
 
 def _print_trained(out: Path, as_json: bool) -> None:
     """Print what is in a network file."""
+    from physnn.answers.training.soft import soft_json
     from physnn.store.network_file import read_networks
 
     file = read_networks(out)
@@ -160,13 +162,14 @@ def _print_trained(out: Path, as_json: bool) -> None:
             {"seed": seed, "id": network, "validation_rmse": float(rmse), "loss": loss.tolist()}
             for seed, network, rmse, loss in zip(file.seeds, file.ids, file.validation_rmse, file.loss, strict=True)
         ]
-        print_json({"file": str(out), "recipe": file.recipe, "networks": networks})
+        print_json({"file": str(out), "recipe": file.recipe, "networks": networks} | soft_json(out))
         return
     rows = [
         [str(seed), network, f"{rmse:.4f}"]
         for seed, network, rmse in zip(file.seeds, file.ids, file.validation_rmse, strict=True)
     ]
     print_table("trained networks", ["seed", "identity", "validation RMSE"], rows)
+    print_symmetries(out)
     click.echo(f"networks {out}")
 
 
@@ -194,6 +197,14 @@ def _print_trained(out: Path, as_json: bool) -> None:
     help="With --expand: average the last maps, so that all forms have as many weights [default].",
 )
 @click.option("--epochs", type=opt.Whole(0), help="Epochs [default: 30].")
+@click.option(
+    "--soft-equivariance",
+    cls=opt.ListOption,
+    metavar="NAME:STRENGTH...",
+    example="flip:auto rotation:0.1",
+    help="Symmetries that weights are drawn to: translation, flip, half-turn, rotation, d2, d4; auto: as strongly as "
+    "images held out ask for.",
+)
 @data_options
 @recipe_options
 @opt.shard_option
@@ -210,6 +221,7 @@ def classify(
     physnn train classify --network batchnorm --seeds 0 1 2
     physnn train classify --data cifar-10-batches-py --train 10000 --expand 2 --fill 0.5
     physnn train classify --module my_net.py:MyNet --average d4
+    physnn train classify --soft-equivariance flip:auto rotation:0.1
 
     A class of yours is called with channels, side and classes of the images, and takes images to logits.
     Expanded images keep their pixels at even spacing and have the fill between them.  The control has the same size,
@@ -219,6 +231,7 @@ def classify(
     if network and module:
         raise InputError("--network names one of the zoo, --module a class of yours; give one of them")
     recipe, images = classifier_settings(options)
+    recipe |= opt.given({"soft_equivariance": options["soft_equivariance"]})
     forms = ["raw", *(["expanded"] if expand else []), *(["upsampled"] if expand and control else [])]
     enlarged = images | {"factor": expand, "fill": fill}
     members = {
@@ -287,6 +300,7 @@ def _report_forms(file: EnsembleFile, call: Call) -> None:
     """Print accuracies by form, their differences to raw images, and draw them."""
     from physnn.analysis.statistics.estimate import mean_over
     from physnn.answers.plots import plot_ensembles
+    from physnn.answers.training.soft import soft_json
     from physnn.samples.training.classifiers import averaging_cost, paired_tests
 
     measured = {name: e.measured for name, e in file.ensembles.items()}
@@ -309,7 +323,7 @@ def _report_forms(file: EnsembleFile, call: Call) -> None:
             for (a, b), test in tests.items()
         ]
         found = {"recipe": file.recipe, "forms": rows, "differences": differences} | ({"cost": cost} if cost else {})
-        print_json({"file": str(call.out), "figure": str(figure)} | found)
+        print_json({"file": str(call.out), "figure": str(figure)} | found | soft_json(call.out))
         return
     table = []
     for name, m in measured.items():
@@ -330,6 +344,7 @@ def _report_forms(file: EnsembleFile, call: Call) -> None:
             f"averaged over {cost['group']}: {cost['evaluations']} evaluations for every image, and a training step "
             f"takes {cost['times']:.2g} times as long as without (measured now)"
         )
+    print_symmetries(call.out)
     click.echo(f"networks {call.out}\nfigure   {figure}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,28 @@ MEASURED = {
 }
 """Arrays of replicas besides their weights: dimensions and meaning."""
 
+TUNED = {
+    "soft_strength": (("replica", "epoch", "symmetry", "layer"), "strength of each symmetry after an epoch"),
+    "soft_deviation": (
+        ("replica", "epoch", "symmetry", "layer"),
+        "squared deviation of weights from each symmetry, 0 equivariant, 1 as at random",
+    ),
+    "soft_cost": (("replica", "symmetry"), "rise of the test loss if a symmetry is forced on the trained weights"),
+}
+"""Arrays of replicas whose weights are drawn to symmetries: dimensions and meaning."""
+
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Replicas of one network: their seeds, weights by name (running statistics among them) and what is `MEASURED`."""
+    """Replicas of one network: their seeds, weights by name (running statistics among them) and what is `MEASURED`.
+
+    ``tuned`` are arrays of the names of `TUNED`, where weights are drawn to symmetries.
+    """
 
     seeds: np.ndarray
     weights: dict[str, np.ndarray]
     measured: dict[str, np.ndarray]
+    tuned: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,8 @@ def write_ensembles(path: Path, recipe: Mapping[str, Any], ensembles: Mapping[st
         group = {"seed": Variable(("replica",), ensemble.seeds, {"long_name": "training seed"})}
         for key, (dims, meaning) in MEASURED.items():
             group[key] = Variable(dims, ensemble.measured[key], {"long_name": meaning})
+        for key, values in ensemble.tuned.items():
+            group[key] = Variable(TUNED[key][0], values, {"long_name": TUNED[key][1]})
         groups[f"/{name}"] = group | {key: numbered(key, v, "replica") for key, v in ensemble.weights.items()}
     write_result(path, ENSEMBLES, recipe, groups)
 
@@ -65,7 +81,8 @@ def read_ensembles(path: str | os.PathLike[str]) -> EnsembleFile:
         for name, group in found.groups.items():
             arrays = {key: v.values for key, v in group.items() if v.dims != (key,)}
             seeds = arrays.pop("seed")
-            ensemble = Ensemble(seeds, arrays, {key: arrays.pop(key) for key in MEASURED})
+            measured = {key: arrays.pop(key) for key in MEASURED}
+            ensemble = Ensemble(seeds, arrays, measured, {key: arrays.pop(key) for key in TUNED if key in arrays})
             if not _sound(ensemble):
                 raise InputError(f"{path} is not a valid ensemble file: arrays of {name} do not belong together")
             ensembles[name] = ensemble
@@ -86,8 +103,9 @@ def _sound(ensemble: Ensemble) -> bool:
         and all(a.dtype.kind in "fiu" and a.ndim == len(MEASURED[key][0]) for key, a in measured.items())
         and all(
             a.shape[:1] == seeds.shape and bool(np.isfinite(a).all())
-            for a in (*ensemble.weights.values(), *measured.values())
+            for a in (*ensemble.weights.values(), *measured.values(), *ensemble.tuned.values())
         )
+        and all(a.dtype.kind == "f" and a.ndim == len(TUNED[key][0]) for key, a in ensemble.tuned.items())
     )
 
 

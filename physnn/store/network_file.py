@@ -8,7 +8,7 @@ import json
 import operator
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,12 @@ _ARRAYS = {
     "bias": ("component", "constant c that breaks the symmetry x -> -x"),
     "loss": ("epoch", "mean squared error over one epoch of training"),
     "validation_rmse": ("", "pooled RMSE on fresh images at the training size and depth, pixels 0 and 1"),
+    "soft_strength": ("epoch symmetry step", "strength of each symmetry after an epoch"),
+    "soft_deviation": (
+        "epoch symmetry step",
+        "squared deviation of the coupling from each symmetry, 0 equivariant, 1 as at random",
+    ),
+    "soft_cost": ("symmetry", "rise of the validation RMSE if a symmetry is forced on the trained coupling"),
 }
 """Dimensions after ``network``, and meaning, of every array."""
 
@@ -60,6 +66,8 @@ class NetworkFile:
         Training loss ``(network, epoch)`` and error on fresh images ``(network,)``.
     measured : dict of ndarray
         Arrays of the diagnosis after training, network first; empty in older files.
+    tuned : dict of ndarray
+        Strengths of symmetries, deviations from them and their costs, where the coupling is drawn to some.
     """
 
     architecture: dict[str, Any]
@@ -70,6 +78,7 @@ class NetworkFile:
     loss: np.ndarray
     validation_rmse: np.ndarray
     measured: dict[str, np.ndarray]
+    tuned: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def network_id(architecture: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> str:
@@ -134,18 +143,21 @@ def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
         weights = {name: group[name].values for name in WEIGHTS if name in group}
         seeds, loss, rmse = (group[name].values for name in ("seed", "loss", "validation_rmse"))
         measured = found.groups.get(_DIAGNOSIS, {})
+        tuned = {name: group[name].values for name in group if name.startswith("soft_")}
         sound = (
             len(seeds) > 0
             and _fits(architecture, found.recipe, weights, len(seeds))
             and loss.shape[:1] == rmse.shape == (len(seeds),)
             and loss.dtype.kind == rmse.dtype.kind == "f"
             and all(len(v.values) == len(seeds) for v in measured.values() if v.dims[:1] == ("network",))
+            and all(len(v) == len(seeds) and v.dtype.kind == "f" for v in tuned.values())
         )
         if not sound:
             raise InputError(f"{path} is not a valid network file: its arrays do not belong together; train it again")
         ids = tuple(network_id(architecture, {name: w[i] for name, w in weights.items()}) for i in range(len(seeds)))
         diagnosed = {name: v.values for name, v in measured.items() if v.dims != (name,)}
-        return NetworkFile(architecture, found.recipe, tuple(seeds.tolist()), ids, weights, loss, rmse, diagnosed)
+        own = tuple(seeds.tolist()), ids, weights, loss, rmse, diagnosed, tuned
+        return NetworkFile(architecture, found.recipe, *own)
     raise AssertionError("not reached")
 
 

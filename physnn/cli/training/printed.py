@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +19,24 @@ def claim_rows(claims: Sequence[Any]) -> list[list[str]]:
         [c.form, f"{c.mark:,}", str(c.difference), f"{c.p_value:.2g}", verdict]
         for c, verdict in zip(claims, told, strict=True)
     ]
+
+
+def print_symmetries(out: Path) -> None:
+    """Print what became of symmetries that the networks of a file were drawn to, where there are any."""
+    from physnn.answers.training.soft import small, soft_rows
+
+    told = [
+        [
+            *(row.ensemble, row.symmetry, layer if row.movable else "-", f"{10**strength.value:.2g}"),
+            *(small(deviation), small(row.largest), small(row.cost), row.verdict),
+        ]
+        for row in soft_rows(out)
+        for layer, strength, deviation in zip(row.layers, row.log10_strengths, row.deviations, strict=True)
+        if deviation.value > 0 or (not row.movable and layer == row.layers[0])
+    ]
+    if told:
+        header = ["networks", "symmetry", "layer", "strength", "deviation", "largest", "cost if forced", "verdict"]
+        print_table("symmetries that weights were drawn to, errors over seeds", header, told)
 
 
 def p_header(claims: Sequence[Any]) -> str:

@@ -173,8 +173,38 @@ def backward_pass(s, back, w, d, b, grid, keep, norm):
 
 
 @njit(cache=True, nogil=True)
+def pull(own, orbits, shrink):
+    """Draw weights to their means over orbits ``(symmetries, P)``, by shares ``(symmetries, P)``, in place."""
+    for s in range(len(orbits)):
+        number = orbits[s]
+        sums, counts = np.zeros(number.max() + 1), np.zeros(number.max() + 1)
+        for k in range(len(own)):
+            sums[number[k]] += own[k]
+            counts[number[k]] += 1
+        for k in range(len(own)):
+            own[k] -= shrink[s, k] * (own[k] - np.float32(sums[number[k]] / counts[number[k]]))
+
+
+@njit(cache=True, nogil=True)
 def _go_through(
-    own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, rates, norm, widths, found
+    own,
+    tie,
+    tie_scale,
+    mean,
+    square,
+    running,
+    step,
+    images,
+    labels,
+    order,
+    keep,
+    batch,
+    rates,
+    norm,
+    widths,
+    orbits,
+    shrink,
+    found,
 ):
     """Train as `train_classifier`, or if ``found (n, classes)`` has room fill it with the logits and change nothing.
 
@@ -210,11 +240,28 @@ def _go_through(
             adam_step(own, own_slope, mean, square, step, lr, np.float32(decay))
         else:
             descent_step(own, own_slope, mean, np.float32(lr), np.float32(decay), np.float32(momentum))
+        pull(own, orbits, shrink)
     return total / len(order)
 
 
 def train_classifier(
-    own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, rates, norm, widths
+    own,
+    tie,
+    tie_scale,
+    mean,
+    square,
+    running,
+    step,
+    images,
+    labels,
+    order,
+    keep,
+    batch,
+    rates,
+    norm,
+    widths,
+    orbits,
+    shrink,
 ):
     """Train one network over the images of ``order``, in place, and return the mean cross-entropy.
 
@@ -242,9 +289,12 @@ def train_classifier(
     widths : tuple of int
         (maps1, maps2, units, classes, grid): the last maps are averaged to grid x grid places, which must divide their
         side.
+    orbits, shrink : ndarray of int64 and float32, shape (symmetries, P)
+        Number of every trained weight's orbit under symmetries that weights are drawn to, and the share of its distance
+        from the mean of its orbit that goes in one step; no rows for none.
     """
     arguments = own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, rates, norm
-    return _go_through(*arguments, widths, np.empty((0, widths[3]), np.float32))
+    return _go_through(*arguments, widths, orbits, shrink, np.empty((0, widths[3]), np.float32))
 
 
 def predict(own, tie, tie_scale, running, images, batch, norm, widths):
@@ -252,5 +302,6 @@ def predict(own, tie, tie_scale, running, images, batch, norm, widths):
     every, found = np.arange(len(images)), np.empty((len(images), widths[3]), np.float32)
     keep = np.empty((0, widths[2]), np.float32)
     nothing = own, own, running, 0, images, every, every, keep, batch, (0.0, 0.0, 0.0)
-    _go_through(own, tie, tie_scale, *nothing, norm, widths, found)
+    symmetries = np.empty((0, len(own)), np.int64), np.empty((0, len(own)), np.float32)
+    _go_through(own, tie, tie_scale, *nothing, norm, widths, *symmetries, found)
     return found

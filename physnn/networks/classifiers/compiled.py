@@ -165,6 +165,9 @@ class CompiledTrainer(Trainer):
         super().__init__(recipe, problem, replicas, device)
         self.replicas, self.plan = replicas, _plan(self.network, problem)
         self.images, self.labels = _images(self.network, self.shown, self.shown_labels)
+        orbits = self.tuning.orbits if self.tuning else None
+        self.orbits = orbits.number if orbits else np.empty((0, self.plan.tie.max() + 1), np.int64)
+        self.layer = orbits.layer if orbits else np.empty(0, np.int64)
         rows = range(len(replicas.seeds))
         self.weights, self.mean, self.square = (
             np.stack([_flat(arrays, self.plan.names, r) for r in rows])
@@ -182,7 +185,13 @@ class CompiledTrainer(Trainer):
             arguments = (
                 *(self.weights[r], p.tie, p.scale, self.mean[r], self.square[r], self.running[r], steps),
                 *(self.images, self.labels, _augmented(order, batch, transformed), keep, batch),
-                *((recipe.lr, recipe.weight_decay, recipe.momentum), p.norm, p.widths),
+                *(
+                    (recipe.lr, recipe.weight_decay, recipe.momentum),
+                    p.norm,
+                    p.widths,
+                    self.orbits,
+                    self.shrink[r][:, self.layer],
+                ),
             )
             loss.append(train_classifier(*arguments))
         return loss

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from physnn.networks.classifiers.replicas import (
     TrainingEngine,
     untrained,
 )
+from physnn.networks.classifiers.soft import symmetric_replicas, symmetric_start
 from physnn.networks.classifiers.stacked import StackedTrainer
 from physnn.networks.device import check_device
 from physnn.networks.tasks.problem import Problem
@@ -81,7 +83,7 @@ def train_replicas(
     -------
     dict
         Weights and running statistics by name, ``loss (replicas, epochs)``, ``train_accuracy``, ``test_accuracy``,
-        ``test_loss (replicas,)`` and ``predictions (replicas, test images)``.
+        ``test_loss (replicas,)`` and ``predictions (replicas, test images)``; with soft symmetries their arrays.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def train_replicas(
     state = read_checkpoint(checkpoint) or {}
     if state and not int(state["unfinished"]):
         return _result(state)
-    replicas = _restored(state, seeds) if state else untrained(recipe.build(problem), seeds, recipe.optimiser)
+    replicas = _restored(state, seeds) if state else _started(recipe, problem, seeds)
     loss = state.get("loss", np.empty((len(seeds), 0)))
     block = 1
     while replicas.epoch < recipe.epochs:
@@ -111,6 +113,15 @@ def train_replicas(
     found = _result(_stored(replicas, loss) | _tested(run, recipe, problem, replicas, device))
     write_part(checkpoint, found | {"unfinished": np.array(0)})
     return found
+
+
+def _started(recipe: ClassifierRecipe, problem: Problem, seeds: Sequence[int]) -> Replicas:
+    """Replicas before training; without deviations from symmetries whose strengths are tuned."""
+    network = recipe.build(problem)
+    replicas = untrained(network, seeds, recipe.optimiser)
+    if not recipe.soft:
+        return replicas
+    return replace(replicas, weights=symmetric_start(network, problem.side, recipe.soft, replicas.weights))
 
 
 def _check_finite(seeds: Sequence[int], *arrays: np.ndarray) -> None:
@@ -140,16 +151,28 @@ def _tested(run: type[Trainer], recipe: ClassifierRecipe, problem: Problem, repl
     train = run.logits(recipe, problem, replicas, problem.images, device).argmax(-1)
     logits = run.logits(recipe, problem, replicas, problem.test_images, device).astype(np.float64)
     _check_finite(replicas.seeds, logits)
-    highest = logits.max(-1, keepdims=True)
-    norm = np.log(np.exp(logits - highest).sum(-1)) + highest[..., 0]
-    right = np.take_along_axis(logits, problem.test_labels[None, :, None], axis=-1)[..., 0]
     predictions = logits.argmax(-1)
-    return {
+    found = {
         "train_accuracy": (train == problem.labels).mean(1),
         "test_accuracy": (predictions == problem.test_labels).mean(1),
-        "test_loss": (norm - right).mean(1),
+        "test_loss": _cross_entropy(logits, problem.test_labels),
         "predictions": predictions.astype(np.int32),
     }
+    if not recipe.soft:
+        return found
+    costs = []
+    for forced in symmetric_replicas(recipe.build(problem), problem.side, recipe.soft, replicas.weights):
+        other = run.logits(recipe, problem, replace(replicas, weights=forced), problem.test_images, device)
+        costs.append(_cross_entropy(other.astype(np.float64), problem.test_labels) - found["test_loss"])
+    return found | {"soft_cost": np.stack(costs, 1)}
+
+
+def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mean cross-entropy of logits ``(replicas, n, classes)``, shape (replicas,)."""
+    highest = logits.max(-1, keepdims=True)
+    norm = np.log(np.exp(logits - highest).sum(-1)) + highest[..., 0]
+    right = np.take_along_axis(logits, labels[None, :, None], axis=-1)[..., 0]
+    return np.asarray((norm - right).mean(1))
 
 
 def _result(state: Arrays) -> Arrays:

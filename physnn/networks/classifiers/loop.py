@@ -12,6 +12,7 @@ from physnn.networks.adam import Adam
 from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Replicas, Trainer, batches
 from physnn.networks.device import full_precision
 from physnn.networks.sgd import SGD
+from physnn.networks.symmetry.soft import Pull
 from physnn.networks.tasks.problem import Problem
 
 
@@ -42,6 +43,7 @@ class LoopTrainer(Trainer):
         super().__init__(recipe, problem, replicas, device)
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.images, self.labels = (torch.from_numpy(a).to(device) for a in (self.shown, self.shown_labels))
+        self.pull = Pull(self.tuning.orbits, device) if self.tuning else None
         self.networks: list[nn.Module] = []
         self.optimisers: list[Adam | SGD] = []
         for r in range(len(replicas.seeds)):
@@ -80,6 +82,7 @@ class LoopTrainer(Trainer):
     def _epoch(self, r: int, epoch: int) -> float:
         network, optimiser, loss = self.networks[r], self.optimisers[r], 0.0
         order, keep = (torch.from_numpy(a).to(self.device) for a in self.drawn(self.seeds[r], epoch))
+        shrink = torch.from_numpy(self.shrink[r : r + 1]).to(self.device)
         for s in self.batches:
             optimiser.zero_grad()
             chosen = self.images[order[s]].contiguous(memory_format=self.layout)
@@ -87,6 +90,8 @@ class LoopTrainer(Trainer):
             mean = functional.cross_entropy(logits, self.labels[order[s]])
             mean.backward()
             optimiser.step()
+            if self.pull:
+                self.pull.apply([w.detach()[None] for w in network.parameters()], shrink)
             loss += mean.item() * (s.stop - s.start) / len(order)
         return loss
 

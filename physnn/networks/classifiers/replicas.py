@@ -19,20 +19,31 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from torch import nn
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.models.groups.soft import SoftSymmetry, soft_symmetries
+from physnn.networks.classifiers.soft import Tuning
 from physnn.networks.classifiers.users import UserClassifier, is_brought
 from physnn.networks.classifiers.zoo import NETWORKS, SimpleCNN, build, initialise
 from physnn.networks.symmetry.averaging import GroupAveraged
 from physnn.networks.symmetry.layers import move_pixels, point_group
+from physnn.networks.symmetry.soft import shrinkage
 from physnn.networks.tasks.problem import Problem
 
 TrainingEngine = Literal["auto", "compiled", "stacked", "loop"]
@@ -47,12 +58,15 @@ RUNNING_STATISTICS = ("running_mean", "running_var")
 """Ends of the names of arrays that no optimiser moves."""
 TIMED_PASSES = 5
 """Passes of each kind that are timed."""
-UNWRITTEN: dict[str, Any] = {"augment": "c1", "average": "c1", "digest": "", "optimiser": "adam", "momentum": 0.0}
+UNWRITTEN: dict[str, Any] = {
+    **{"augment": "c1", "average": "c1", "digest": "", "optimiser": "adam", "momentum": 0.0},
+    "soft_equivariance": (),
+}
 """Values of fields that recipes leave out when written, as they did before there were these fields."""
 Optimiser = Literal["adam", "sgd"]
 LEARNING_RATES: dict[str, float] = {"adam": 1e-3, "sgd": 0.05}
 """Learning rates of optimisers where none is given."""
-REPLICA_ARRAYS = ("weights", "statistics", "mean", "square")
+REPLICA_ARRAYS = ("weights", "statistics", "mean", "square", "soft")
 """Fields of `Replicas` with arrays by name."""
 
 
@@ -77,7 +91,7 @@ class ClassifierRecipe(BaseModel):
     Two ways of putting in a symmetry: with ``augment`` a random element of that group acts on every image whenever it
     is shown; with ``average`` the logits are means over all elements of that one, in training and afterwards.
     ``network`` names one of the zoo, or a class that was brought, `physnn.networks.classifiers.users`, whose text has
-    the ``digest``.
+    the ``digest``.  ``soft_equivariance`` has words such as ``flip:auto``: symmetries that weights are drawn to.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -91,6 +105,7 @@ class ClassifierRecipe(BaseModel):
     augment: PointGroupName = "c1"
     average: PointGroupName = "c1"
     digest: str = ""
+    soft_equivariance: tuple[str, ...] = ()
     optimiser: Optimiser = "adam"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
@@ -102,10 +117,21 @@ class ClassifierRecipe(BaseModel):
             return settings | {"lr": LEARNING_RATES.get(str(settings.get("optimiser", "adam")), 1e-3)}
         return settings
 
+    @field_validator("soft_equivariance")
+    @classmethod
+    def _symmetries(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(one.word for one in soft_symmetries(words))
+
     @model_serializer(mode="wrap")
     def _leave_out_symmetries(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         plain: dict[str, Any] = handler(self)
-        return {name: value for name, value in plain.items() if name not in UNWRITTEN or value != UNWRITTEN[name]}
+        usual = {name for name, value in UNWRITTEN.items() if getattr(self, name) == value}
+        return {name: value for name, value in plain.items() if name not in usual}
+
+    @property
+    def soft(self) -> tuple[SoftSymmetry, ...]:
+        """Symmetries that weights are drawn to, with their strengths."""
+        return soft_symmetries(self.soft_equivariance)
 
     def build(self, problem: Problem | ImageShape) -> nn.Module:
         """Untrained network for the images of a problem; `InputError` if these or the last batch do not suit it."""
@@ -159,6 +185,8 @@ class Replicas:
         Trained arrays by name; running means and variances of batch normalisations.
     mean, square : dict of ndarray of float32, shapes (replicas, ...)
         Adam's averages of the gradient and its square; for gradient descent its velocity, and nothing.
+    soft : dict of ndarray
+        Strengths of symmetries and deviations from them after every epoch, as files have them.
     """
 
     seeds: tuple[int, ...]
@@ -166,6 +194,7 @@ class Replicas:
     statistics: Arrays
     mean: Arrays
     square: Arrays
+    soft: Arrays = field(default_factory=dict)
     epoch: int = 0
 
     def take(self, chosen: Sequence[int]) -> Replicas:
@@ -182,11 +211,15 @@ class Trainer(ABC):
     """Context of all computations: threads and precision."""
 
     def __init__(self, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, device: str = "cpu") -> None:
-        self.recipe, self.problem, self.seeds, self.device = recipe, problem, replicas.seeds, device
+        self.recipe, self.seeds, self.device = recipe, replicas.seeds, device
         self.network = recipe.build(problem)
+        training = recipe.lr, recipe.batch, recipe.epochs
+        started = self.network, recipe.soft, problem, training, len(replicas.seeds), replicas.soft
+        self.tuning = Tuning.of(*started) if recipe.soft else None
+        self.problem = self.tuning.problem if self.tuning else problem
         self.rate = dropout_rate(self.network)
-        self.batches = batches(len(problem.images), recipe.batch)
-        self.shown, self.shown_labels = every_position(problem, recipe.augment)
+        self.batches = batches(len(self.problem.images), recipe.batch)
+        self.shown, self.shown_labels = every_position(self.problem, recipe.augment)
 
     @abstractmethod
     def epoch(self, epoch: int) -> Any:
@@ -212,7 +245,11 @@ class Trainer(ABC):
             loss = np.zeros((len(replicas.seeds), epochs))
             for e in range(epochs):
                 loss[:, e] = training.epoch(replicas.epoch + e)
-            return Replicas(replicas.seeds, **training.arrays(), epoch=replicas.epoch + epochs), loss
+                if training.tuning:
+                    found = training.arrays()
+                    training.tuning.follow(found["weights"], found["statistics"])
+            soft = training.tuning.arrays if training.tuning else {}
+            return Replicas(replicas.seeds, **training.arrays(), soft=soft, epoch=replicas.epoch + epochs), loss
 
     @classmethod
     @abstractmethod
@@ -220,6 +257,13 @@ class Trainer(ABC):
         cls, recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, images: np.ndarray, device: str = "cpu"
     ) -> np.ndarray:
         """Logits of images, shape (replicas, n, classes)."""
+
+    @property
+    def shrink(self) -> np.ndarray:
+        """Share of every deviation that goes in one step, float32, shape (replicas, symmetries, layers)."""
+        if self.tuning is None:
+            return np.empty((len(self.seeds), 0, 0), np.float32)
+        return shrinkage(self.tuning.strength, self.recipe.lr).astype(np.float32)
 
     def drawn(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Order of the images of one epoch among all that are ``shown``, and `dropout_factors` of its hidden units."""

@@ -20,6 +20,7 @@ from physnn.networks.classifiers.replicas import (
 from physnn.networks.classifiers.zoo import count_weights
 from physnn.networks.device import full_precision
 from physnn.networks.sgd import descend
+from physnn.networks.symmetry.soft import Pull
 from physnn.networks.tasks.problem import Problem
 
 Tensors = dict[str, Tensor]
@@ -83,6 +84,7 @@ class StackedTrainer(Trainer):
         super().__init__(recipe, problem, replicas, device)
         network = self.network.to(device).train()
         self.images, self.labels = (torch.from_numpy(a).to(device) for a in (self.shown, self.shown_labels))
+        self.pull = Pull(self.tuning.orbits, device) if self.tuning else None
         self.weights, self.mean, self.square = (
             _tensors(a, device) for a in (replicas.weights, replicas.mean, replicas.square)
         )
@@ -101,6 +103,7 @@ class StackedTrainer(Trainer):
         order, keep = (torch.from_numpy(np.stack(arrays)).to(self.device) for arrays in zip(*drawn, strict=True))
         none = torch.zeros(len(self.seeds), 1, device=self.device)
         loss = torch.zeros(len(self.seeds), dtype=torch.float64, device=self.device)
+        shrink = torch.from_numpy(self.shrink).to(self.device)
         for step, s in enumerate(self.batches, epoch * len(self.batches) + 1):
             x, y = self.images[order[:, s]], self.labels[order[:, s]]
             slope, value = self.slopes(self.weights, self.buffers, x, y, keep[:, s] if self.rate else none)
@@ -109,6 +112,8 @@ class StackedTrainer(Trainer):
                     self._adam(slope, step)
                 else:
                     self._descend(slope)
+            if self.pull:
+                self.pull.apply(list(self.weights.values()), shrink)
             loss += value.double() * ((s.stop - s.start) / order.shape[1])
         return loss.cpu().numpy()
 

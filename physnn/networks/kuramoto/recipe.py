@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from physnn.errors import InputError
+from physnn.models.groups.soft import SoftSymmetry, soft_symmetries
 
 if TYPE_CHECKING:
     from physnn.networks.kuramoto.architecture import Architecture
@@ -36,7 +45,8 @@ class TrainingRecipe(BaseModel):
     With ``layers`` unshared every step has a coupling (and constant c) of its own, ``steps`` of them, so that depths
     beyond ``steps`` do not exist and ``depth_spread`` is 0; ``flow`` keeps every one of them below ``stability``.
     ``symmetry`` U1 keeps J commuting with the rotation of a plane, and ``point_group`` the same at offsets that turns
-    and reflections take into each other; see `physnn.networks.kuramoto.network`.
+    and reflections take into each other; see `physnn.networks.kuramoto.network`.  ``soft_equivariance`` has words such
+    as ``flip:auto``, and draws J to what the point group of each would leave as it is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -81,6 +91,22 @@ class TrainingRecipe(BaseModel):
     point_group: Literal["c1", "c2", "c4", "d1", "d2", "d4"] = Field(
         default="c1", description="Turns (c) and reflections (d) of offsets that leave the coupling as it is."
     )
+    soft_equivariance: tuple[str, ...] = Field(
+        default=(),
+        title="NAME:STRENGTH...",
+        examples=["flip:auto rotation:0.1"],
+        description="Symmetries that the coupling is drawn to; auto: as strongly as fresh images ask for.",
+    )
+
+    @field_validator("soft_equivariance")
+    @classmethod
+    def _symmetries(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(one.word for one in soft_symmetries(words))
+
+    @property
+    def soft(self) -> tuple[SoftSymmetry, ...]:
+        """Symmetries that the coupling is drawn to, with their strengths."""
+        return soft_symmetries(self.soft_equivariance)
 
     @model_validator(mode="before")
     @classmethod
@@ -93,6 +119,7 @@ class TrainingRecipe(BaseModel):
     def _leave_out_families(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         plain: dict[str, Any] = handler(self)
         hidden = {name for name, value in USUAL.items() if plain[name] == value}
+        hidden |= set() if self.soft_equivariance else {"soft_equivariance"}
         hidden |= set() if self.family == "flow" else {*FAMILY_FIELDS}
         return {name: value for name, value in plain.items() if name not in hidden}
 

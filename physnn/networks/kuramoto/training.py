@@ -26,6 +26,7 @@ from physnn.networks.adam import Adam
 from physnn.networks.kuramoto.network import KuramotoNetwork, initial_weights
 from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.networks.kuramoto.relaxation import relax
+from physnn.networks.kuramoto.soft import SoftCoupling
 from physnn.store.parts import read_checkpoint, write_part
 
 Report = Callable[[int, int, float], None]
@@ -132,23 +133,28 @@ def train_network(
     if state and not int(state["unfinished"]):
         return _result(state)
     names, network, optimiser = start_training(recipe, seed, state, device)
+    soft = SoftCoupling.of(recipe, network, state) if recipe.soft else None
     loss = np.full(recipe.epochs, np.nan)
     loss[: len(state.get("loss", ()))] = state.get("loss", ())
     begun = int(state.get("batch", 0)), float(state.get("total", 0.0))
 
     def save(epoch: int, batch: int, total: float) -> None:
-        found = network.arrays() | _moments(names, network, optimiser)
+        found = network.arrays() | _moments(names, network, optimiser) | (soft.state() if soft else {})
         found |= {"epoch": np.array(epoch), "loss": loss[:epoch], "unfinished": np.array(recipe.epochs - epoch)}
         write_part(checkpoint, found | {"batch": np.array(batch), "total": np.array(total)}, keep_previous=True)
 
     for epoch in range(int(state.get("epoch", 0)), recipe.epochs):
-        loss[epoch] = _train_epoch(recipe, seed, epoch, begun, network, optimiser, device, report, due, save)
+        loss[epoch] = _train_epoch(recipe, seed, epoch, begun, network, optimiser, device, report, due, save, soft)
         begun = 0, 0.0
-        state = network.arrays() | _moments(names, network, optimiser)
+        if soft:
+            soft.keep()
+        state = network.arrays() | _moments(names, network, optimiser) | (soft.state() if soft else {})
         state |= {"epoch": np.array(epoch + 1), "loss": loss[: epoch + 1]}
         state["unfinished"] = np.array(recipe.epochs - epoch - 1)
         if epoch + 1 == recipe.epochs:
             state["validation_rmse"] = np.array(validation_rmse(network, recipe, seed, device))
+            if soft:
+                state["soft_cost"] = soft.costs(lambda: validation_rmse(network, recipe, seed, device))
         write_part(checkpoint, state, keep_previous=epoch + 1 < recipe.epochs)
     return _result(state)
 
@@ -187,8 +193,11 @@ def train_batch(
     optimiser: Adam,
     device: str = "cpu",
     evolve: Evolve | None = None,
+    soft: SoftCoupling | None = None,
 ) -> float:
     """Take one optimiser step and return the loss before it; ``evolve`` is the fastest one unless given.
+
+    With ``soft`` the coupling is drawn to symmetries after it.
 
     Raises NotFinite, before the step, if loss or gradient are not finite.
     """
@@ -207,7 +216,11 @@ def train_batch(
             f"the loss is {loss.item():.3g} and its gradient {slope.item():.3g} at batch {batch} of epoch {epoch} "
             f"(seed {seed}); what was saved before stays: take a smaller --lr or --gamma"
         )
+    if soft:
+        soft.listen()
     optimiser.step()
+    if soft:
+        soft.draw(optimiser.lr)
     if recipe.family == "flow":
         limit_stability(network, recipe.stability, recipe.L)
     return loss.item()
@@ -224,13 +237,14 @@ def _train_epoch(
     report: Report | None,
     due: Callable[[], bool],
     save: Callable[[int, int, float], None],
+    soft: SoftCoupling | None,
 ) -> float:
     """Train the rest of an epoch, of which ``begun`` batches are done with a sum of losses; return the mean loss."""
     first, total = begun
     recent = 0.0
     n = recipe.batches_per_epoch
     for batch in range(first, n):
-        loss = train_batch(recipe, seed, epoch, batch, network, optimiser, device)
+        loss = train_batch(recipe, seed, epoch, batch, network, optimiser, device, soft=soft)
         total += loss
         recent += loss
         if report and batch % 16 == 15:
@@ -243,4 +257,5 @@ def _train_epoch(
 
 def _result(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     hidden = {name for name in state if name.endswith(("_mean", "_square"))} | {"epoch", "unfinished", "batch", "total"}
+    hidden |= {"soft_now", "soft_heard"}
     return {name: values for name, values in state.items() if name not in hidden}

@@ -34,7 +34,15 @@ from physnn.samples import files
 from physnn.samples.base import Recipe, validated
 from physnn.samples.sample import Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
-from physnn.store.ensemble_file import ENSEMBLES, MEASURED, Ensemble, EnsembleFile, read_ensembles, write_ensembles
+from physnn.store.ensemble_file import (
+    ENSEMBLES,
+    MEASURED,
+    TUNED,
+    Ensemble,
+    EnsembleFile,
+    read_ensembles,
+    write_ensembles,
+)
 from physnn.store.hdf5 import Group, Variable
 
 GROUP = 8
@@ -165,7 +173,8 @@ class ClassifierSample(Sample):
 
     def quantities(self, size: str) -> dict[str, Measured]:
         """What is measured of replicas, and their weights, by name."""
-        found = {name: Measured("", "", meaning, dims) for name, (dims, meaning) in MEASURED.items()}
+        arrays = MEASURED | (TUNED if self.recipe.ensembles[size].recipe.soft else {})
+        found = {name: Measured("", "", meaning, dims) for name, (dims, meaning) in arrays.items()}
         for name, shape in self._weights[size].items():
             found[name] = Measured("", "", name, ("replica", *(f"{name}_{k}" for k in range(1, len(shape) + 1))))
         return found
@@ -227,7 +236,7 @@ class ClassifierSample(Sample):
         """Arrays of every ensemble of a file."""
         groups = {}
         for name, found in read_ensembles(out).ensembles.items():
-            quantities, arrays = self.quantities(name), {**found.weights, **found.measured}
+            quantities, arrays = self.quantities(name), {**found.weights, **found.measured, **found.tuned}
             groups[name] = {key: Variable(quantities[key].axes, values) for key, values in arrays.items()}
         return groups
 
@@ -237,7 +246,8 @@ class ClassifierSample(Sample):
         for name in self.sizes():
             arrays = {key: variable.values for key, variable in groups[name].items()}
             measured = {key: arrays.pop(key) for key in MEASURED}
-            ensembles[name] = Ensemble(np.array(self.recipe.seeds, np.int64), arrays, measured)
+            tuned = {key: arrays.pop(key) for key in TUNED if key in arrays}
+            ensembles[name] = Ensemble(np.array(self.recipe.seeds, np.int64), arrays, measured, tuned)
         write_ensembles(out, self.recipe.canonical(), ensembles)
 
 

@@ -92,7 +92,8 @@ class KuramotoSample(Sample):
     def quantities(self, size: int) -> dict[str, Measured]:
         """Weights, loss and validation error by name."""
         dims = dimensions(bool(self.recipe.architecture.layers))
-        return {name: Measured("", "", name, ("network", *inner)) for name, inner in dims.items()}
+        kept = {name: inner for name, inner in dims.items() if self.recipe.soft or not name.startswith("soft_")}
+        return {name: Measured("", "", name, ("network", *inner)) for name, inner in kept.items()}
 
     def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
         """Memory and multiplications of one training."""
@@ -134,7 +135,7 @@ class KuramotoSample(Sample):
     def read(self, out: Path) -> Mapping[int, Group]:
         """Arrays of a network file as one group."""
         file, quantities = read_networks(out), self.quantities(self.recipe.L)
-        arrays = {**file.weights, "loss": file.loss, "validation_rmse": file.validation_rmse}
+        arrays = {**file.weights, **file.tuned, "loss": file.loss, "validation_rmse": file.validation_rmse}
         return {self.recipe.L: {name: Variable(quantities[name].axes, values) for name, values in arrays.items()}}
 
     def write(self, out: Path, groups: Mapping[int, Group]) -> None:
