@@ -53,8 +53,8 @@ def show_command(file: str, as_json: bool) -> None:
     default="auto",
     show_default=True,
     help="auto: curves of a sweep, training curves of networks; examples: images a network makes; structure: S(k) and "
-    "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, as auto of a memory sweep; symmetries: strengths and "
-    "deviations of symmetries that networks were drawn to.",
+    "energies of sites of an equilibrium sweep; memory: decay and lifetimes of domains, as auto of a memory sweep; "
+    "symmetries: strengths and deviations of symmetries that networks were drawn to.",
 )
 @click.option("--eta", type=opt.Number(0), default=0.1, show_default=True, help="Noise of the examples.")
 @line_option

@@ -92,7 +92,11 @@ def small(estimate: Estimate) -> str:
     return str(estimate) if abs(estimate.value) >= KEPT**2 else f"{estimate.value:.0e}"
 
 
-def soft_arrays(path: Path) -> dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, np.ndarray]]]:
+Drawn = tuple[tuple[str, ...], tuple[str, ...], dict[str, np.ndarray]]
+"""Words of symmetries, names of layers, and arrays."""
+
+
+def soft_arrays(path: Path) -> dict[str, Drawn]:
     """Words of symmetries, names of layers, and arrays of an ensemble or network file, by ensemble; empty if none."""
     kind = kind_of(path)[0]
     if kind == NETWORKS:
@@ -102,7 +106,7 @@ def soft_arrays(path: Path) -> dict[str, tuple[tuple[str, ...], tuple[str, ...],
         return {path.stem: (tuple(one.recipe["soft_equivariance"]), layers, one.tuned)} if one.tuned else {}
     if kind != ENSEMBLES:
         return {}
-    file, found = read_ensembles(path), {}
+    file, found = read_ensembles(path), dict[str, Drawn]()
     for name, ensemble in file.ensembles.items():
         if ensemble.tuned:
             words = tuple(file.recipe["ensembles"][name]["recipe"]["soft_equivariance"])
@@ -125,8 +129,8 @@ def soft_rows(path: Path) -> tuple[SoftRow, ...]:
             last, logs = deviation[:, -1, s], np.log10(np.maximum(strength[:, -1, s], 1e-300))
             per_layer = tuple(_over(v) for v in logs.T), tuple(_over(v) for v in last.T)
             movable = bool(deviation[:, :, s].any())
-            told = _over(last.max(axis=1)), _over(cost[:, s]), len(last), movable
-            rows.append(SoftRow(name, one.name, one.strength, layers, *per_layer, *told))
+            whole = _over(last.max(axis=1)), _over(cost[:, s])
+            rows.append(SoftRow(name, *one, layers, *per_layer, *whole, len(last), movable))
     return tuple(rows)
 
 

@@ -112,13 +112,13 @@ class WeightOrbits:
         number, counts = self.number[symmetry], self.counts[symmetry]
         rows = weights.reshape(-1, weights.shape[-1])
         means = np.stack([np.bincount(number, row, len(counts)) / counts for row in rows])
-        return means[:, number].reshape(weights.shape)
+        return np.asarray(means[:, number].reshape(weights.shape), np.float64)
 
     def by_layer(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums ``(..., layers)`` of values ``(..., P)``."""
         rows = values.reshape(-1, values.shape[-1])
         sums = [np.bincount(self.layer, row, len(self.layers)) for row in rows]
-        return np.array(sums).reshape(*values.shape[:-1], len(self.layers))
+        return np.array(sums, np.float64).reshape(*values.shape[:-1], len(self.layers))
 
     def deviations(self, weights: NDArray[np.float32]) -> NDArray[np.float64]:
         """How far weights ``(replicas, P)`` are from each symmetry, shape (replicas, symmetries, layers).

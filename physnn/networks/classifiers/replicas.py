@@ -38,7 +38,7 @@ from torch import nn
 from physnn import rng
 from physnn.errors import InputError
 from physnn.models.groups.soft import SoftSymmetry, soft_symmetries
-from physnn.networks.classifiers.soft import Tuning
+from physnn.networks.classifiers.soft import Tuning, check_soft
 from physnn.networks.classifiers.users import UserClassifier, is_brought
 from physnn.networks.classifiers.zoo import NETWORKS, SimpleCNN, build, initialise
 from physnn.networks.symmetry.averaging import GroupAveraged
@@ -140,6 +140,8 @@ class ClassifierRecipe(BaseModel):
         network = self._built(problem)
         if self.average != "c1":
             network = GroupAveraged(network, self.average)
+        if self.soft:
+            check_soft(network, problem.side, self.soft)
         if isinstance(problem, Problem):
             self._check_last_batch(network, problem)
         return network

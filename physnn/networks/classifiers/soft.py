@@ -40,8 +40,8 @@ PARTS = 8
 """Parts of the images held out, whose scatter is the error of a slope."""
 
 
-def classifier_orbits(network: nn.Module, side: int, symmetries: Sequence[SoftSymmetry]) -> WeightOrbits:
-    """Orbits of the trained weights of a classifier, in the order of ``network.named_parameters()``.
+def check_soft(network: nn.Module, side: int, symmetries: Sequence[SoftSymmetry]) -> None:
+    """Refuse networks whose weights cannot be drawn to symmetries.
 
     Raises
     ------
@@ -51,10 +51,21 @@ def classifier_orbits(network: nn.Module, side: int, symmetries: Sequence[SoftSy
     """
     if not isinstance(network, SimpleCNN):
         raise InputError(
-            "soft symmetries are for simple, dropout, batchnorm, flip and rotation; take one of these as --network"
+            "soft symmetries are for simple, dropout, batchnorm, flip and rotation without --average; take one of these"
         )
     if side % 4 and any(SOFT_SYMMETRIES[one.name] for one in symmetries):
         raise InputError(f"pooling commutes with turns and flips where the side is divisible by 4, not {side}")
+
+
+def classifier_orbits(network: nn.Module, side: int, symmetries: Sequence[SoftSymmetry]) -> WeightOrbits:
+    """Orbits of the trained weights of a classifier, in the order of ``network.named_parameters()``.
+
+    Raises
+    ------
+    InputError
+        As `check_soft`.
+    """
+    check_soft(network, side, symmetries)
     named = [(_layer_of(name), tuple(v.shape)) for name, v in network.named_parameters()]
     number = []
     for one in symmetries:
