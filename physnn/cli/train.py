@@ -14,7 +14,7 @@ from physnn.cli.output import print_json, print_table
 from physnn.cli.training.colour import colour
 from physnn.cli.training.equations import eos, pde
 from physnn.cli.training.machines import rbm
-from physnn.cli.training.printed import print_symmetries
+from physnn.cli.training.printed import print_symmetries, print_training_plan
 from physnn.cli.training.sentiment import sentiment
 from physnn.errors import InputError
 
@@ -134,21 +134,10 @@ def kuramoto(seeds: tuple[int, ...], **options: Any) -> None:
 
     recipe = validated(KuramotoTraining, settings | {"seeds": chosen, "device": device}).resolved()
     if call.dry_run:
-        _print_training_plan(plan_training(recipe, call.run["jobs"] or available_cores()), call.as_json)
+        print_training_plan(plan_training(recipe, call.run["jobs"] or available_cores()), call.as_json)
         return
     if finished("train kuramoto", recipe, call, "networks") is not None:
         _print_trained(call.out, call.as_json)
-
-
-def _print_training_plan(plan: dict[str, Any], as_json: bool) -> None:
-    """Print what a training will take."""
-    if as_json:
-        print_json(plan)
-        return
-    click.echo(
-        f"{plan['networks']} networks, {plan['jobs']} at a time: about {plan['seconds'] / 60:.3g} min, "
-        f"{plan['megabytes']:.0f} MB of memory, a file of {plan['file_megabytes']:.2g} MB"
-    )
 
 
 def _print_trained(out: Path, as_json: bool) -> None:

@@ -16,9 +16,9 @@ from physnn.store.ensemble_file import ENSEMBLES, read_ensembles
 from physnn.store.network_file import NETWORKS, read_networks
 from physnn.store.sweep_file import kind_of
 
-KEPT = 0.01
+KEPT_BELOW = 0.01
 """Largest deviation of a symmetry that is kept: a hundredth of that of random weights; a convention."""
-SURE = 3.0
+SURE_BY = 3.0
 """Errors over networks beyond which a deviation or a cost is told from a limit."""
 FEWEST = 3
 """Networks without which there is no verdict."""
@@ -60,8 +60,8 @@ class SoftRow:
         """``kept``, ``broken``, ``built in``, ``given`` or ``undecided``.
 
         Where no weight can deviate, a symmetry is built in, and where its strength was given, data were not asked.
-        Else it is kept where the largest deviation is below `KEPT`, and broken where it is above and forcing it on the
-        weights raises the loss, each by `SURE` errors.
+        Else it is kept where the largest deviation is below `KEPT_BELOW`, and broken where it is above and forcing it on the
+        weights raises the loss, each by `SURE_BY` errors.
         """
         if not self.movable:
             return "built in"
@@ -69,10 +69,10 @@ class SoftRow:
             return "given"
         if self.networks < FEWEST:
             return f"undecided ({FEWEST} seeds needed)"
-        if self.largest.value + SURE * self.largest.error < KEPT:
+        if self.largest.value + SURE_BY * self.largest.error < KEPT_BELOW:
             return "kept"
-        above = self.largest.value - SURE * self.largest.error > KEPT
-        return "broken" if above and self.cost.value > SURE * self.cost.error else "undecided"
+        above = self.largest.value - SURE_BY * self.largest.error > KEPT_BELOW
+        return "broken" if above and self.cost.value > SURE_BY * self.cost.error else "undecided"
 
     def sentence(self) -> str:
         """Verdict, and what it rests on, in one line."""
@@ -89,14 +89,14 @@ class SoftRow:
 
 def small(estimate: Estimate) -> str:
     """Estimate in few letters; what is next to nothing as a power of ten."""
-    return str(estimate) if abs(estimate.value) >= KEPT**2 else f"{estimate.value:.0e}"
+    return str(estimate) if abs(estimate.value) >= KEPT_BELOW**2 else f"{estimate.value:.0e}"
 
 
-Drawn = tuple[tuple[str, ...], tuple[str, ...], dict[str, np.ndarray]]
+DrawnTo = tuple[tuple[str, ...], tuple[str, ...], dict[str, np.ndarray]]
 """Words of symmetries, names of layers, and arrays."""
 
 
-def soft_arrays(path: Path) -> dict[str, Drawn]:
+def soft_arrays(path: Path) -> dict[str, DrawnTo]:
     """Words of symmetries, names of layers, and arrays of an ensemble or network file, by ensemble; empty if none."""
     kind = kind_of(path)[0]
     if kind == NETWORKS:
@@ -106,7 +106,7 @@ def soft_arrays(path: Path) -> dict[str, Drawn]:
         return {path.stem: (tuple(one.recipe["soft_equivariance"]), layers, one.tuned)} if one.tuned else {}
     if kind != ENSEMBLES:
         return {}
-    file, found = read_ensembles(path), dict[str, Drawn]()
+    file, found = read_ensembles(path), dict[str, DrawnTo]()
     for name, ensemble in file.ensembles.items():
         if ensemble.tuned:
             words = tuple(file.recipe["ensembles"][name]["recipe"]["soft_equivariance"])

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from physnn.cli.call import Call, planned
-from physnn.cli.output import print_power, print_table
+from physnn.cli.output import print_json, print_power, print_table
 
 
 def claim_rows(claims: Sequence[Any]) -> list[list[str]]:
@@ -37,6 +37,17 @@ def print_symmetries(out: Path) -> None:
     if told:
         header = ["networks", "symmetry", "layer", "strength", "deviation", "largest", "cost if forced", "verdict"]
         print_table("symmetries that weights were drawn to, errors over seeds", header, told)
+
+
+def print_training_plan(plan: dict[str, Any], as_json: bool) -> None:
+    """Print what a training will take."""
+    if as_json:
+        print_json(plan)
+        return
+    click.echo(
+        f"{plan['networks']} networks, {plan['jobs']} at a time: about {plan['seconds'] / 60:.3g} min, "
+        f"{plan['megabytes']:.0f} MB of memory, a file of {plan['file_megabytes']:.2g} MB"
+    )
 
 
 def p_header(claims: Sequence[Any]) -> str:

@@ -12,10 +12,10 @@ from physnn.figures.style import look, new_figure
 
 LEAST_SHOWN = 1e-8
 """Deviations below are drawn there: they are rounding."""
-Arrays = Mapping[str, np.ndarray]
+_Arrays = Mapping[str, np.ndarray]
 
 
-def soft_figure(found: Mapping[str, tuple[Sequence[str], Sequence[str], Arrays]]) -> Figure:
+def soft_figure(found: Mapping[str, tuple[Sequence[str], Sequence[str], _Arrays]]) -> Figure:
     """Figure of strengths above and deviations below, a column for every symmetry of every ensemble.
 
     Parameters

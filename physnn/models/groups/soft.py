@@ -28,7 +28,7 @@ SOFT_SYMMETRIES = {"translation": "", "flip": "d1", "half-turn": "c2", "rotation
 """Names of symmetries, with the point group of each; translations have none."""
 AUTO = "auto"
 """Word for a strength that is tuned while a network trains."""
-COMPONENTS = 8
+REGULAR_COMPONENTS = 8
 """Components of the regular field of D4."""
 
 
@@ -146,11 +146,11 @@ def moved_channels(point: str, channels: int, regular: bool) -> NDArray[np.int64
     places = np.arange(channels)
     if not regular:
         return np.tile(places, (len(PointGroup(point).matrices), 1))
-    if channels % COMPONENTS:
-        raise InputError(f"{channels} channels are no copies of the {COMPONENTS} components of a field of D4")
-    copies, component = np.divmod(places, COMPONENTS)
+    if channels % REGULAR_COMPONENTS:
+        raise InputError(f"{channels} channels are no copies of the {REGULAR_COMPONENTS} components of a field of D4")
+    copies, component = np.divmod(places, REGULAR_COMPONENTS)
     table = _full().group.table
-    return np.stack([copies * COMPONENTS + table[g, component] for g in _elements(point)])
+    return np.stack([copies * REGULAR_COMPONENTS + table[g, component] for g in _elements(point)])
 
 
 @lru_cache(maxsize=1)

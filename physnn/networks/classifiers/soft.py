@@ -36,7 +36,7 @@ HELD_OUT = 0.2
 """Share of the training images that strengths are tuned on, and weights are not trained on; a convention."""
 MOST_HELD_OUT = 1000
 """Images held out at most: each is seen after every epoch."""
-PARTS = 8
+HELD_PARTS = 8
 """Parts of the images held out, whose scatter is the error of a slope."""
 
 
@@ -140,8 +140,8 @@ def without_held_out(problem: Problem) -> tuple[Problem, np.ndarray, np.ndarray]
     """
     n = len(problem.images)
     count = min(int(HELD_OUT * n), MOST_HELD_OUT)
-    if count < 2 * PARTS:
-        raise InputError(f"{n} training images leave {count} to tune strengths on; give at least {10 * PARTS}")
+    if count < 2 * HELD_PARTS:
+        raise InputError(f"{n} training images leave {count} to tune strengths on; give at least {10 * HELD_PARTS}")
     order = shuffled(problem.labels, 0, "held out")
     held, kept = order[:count], np.sort(order[count:])
     less = replace(problem, images=problem.images[kept], labels=problem.labels[kept])
@@ -244,8 +244,8 @@ class Tuning:
         with torch.no_grad():
             factor = calibration(self.network(images), labels)
         found = []
-        for k in range(PARTS):
-            loss = functional.cross_entropy(factor * self.network(images[k::PARTS]), labels[k::PARTS])
+        for k in range(HELD_PARTS):
+            loss = functional.cross_entropy(factor * self.network(images[k::HELD_PARTS]), labels[k::HELD_PARTS])
             slopes = torch.autograd.grad(loss, list(self.network.parameters()))
             found.append(torch.cat([g.reshape(-1) for g in slopes]).double().numpy())
         return np.stack(found)

@@ -144,7 +144,7 @@ def train_network(
         write_part(checkpoint, found | {"batch": np.array(batch), "total": np.array(total)}, keep_previous=True)
 
     for epoch in range(int(state.get("epoch", 0)), recipe.epochs):
-        loss[epoch] = _train_epoch(recipe, seed, epoch, begun, network, optimiser, device, report, due, save, soft)
+        loss[epoch] = _train_epoch(recipe, seed, epoch, begun, network, optimiser, report, due, save, soft)
         begun = 0, 0.0
         if soft:
             soft.keep()
@@ -233,7 +233,6 @@ def _train_epoch(
     begun: tuple[int, float],
     network: KuramotoNetwork,
     optimiser: Adam,
-    device: str,
     report: Report | None,
     due: Callable[[], bool],
     save: Callable[[int, int, float], None],
@@ -242,7 +241,7 @@ def _train_epoch(
     """Train the rest of an epoch, of which ``begun`` batches are done with a sum of losses; return the mean loss."""
     first, total = begun
     recent = 0.0
-    n = recipe.batches_per_epoch
+    n, device = recipe.batches_per_epoch, next(network.parameters()).device.type
     for batch in range(first, n):
         loss = train_batch(recipe, seed, epoch, batch, network, optimiser, device, soft=soft)
         total += loss

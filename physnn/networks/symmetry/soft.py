@@ -26,7 +26,7 @@ from torch import Tensor
 from physnn.models.groups.soft import SoftSymmetry, WeightOrbits
 
 Numbers = NDArray[np.float64]
-FIRST = 0.05
+FIRST_PULL = 0.05
 """Product of learning rate and strength that tuning begins with: a deviation falls by a tenth in one step."""
 STRONGEST = 4.0
 """The largest one: a deviation falls to e^-8 in one step."""
@@ -48,7 +48,7 @@ class StrengthRange(NamedTuple):
     def of(cls, lr: float, steps: int, updates: int) -> StrengthRange:
         """Range for a training of some steps at a learning rate."""
         least, most = WEAKEST / (lr * max(steps, 1)), STRONGEST / lr
-        return cls(FIRST / lr, least, most, math.log(most / least) / max(TRAVEL * updates, 1))
+        return cls(FIRST_PULL / lr, least, most, math.log(most / least) / max(TRAVEL * updates, 1))
 
 
 def starting_strengths(symmetries: Sequence[SoftSymmetry], layers: int, range_: StrengthRange) -> Numbers:
