@@ -60,8 +60,8 @@ class SoftRow:
         """``kept``, ``broken``, ``built in``, ``given`` or ``undecided``.
 
         Where no weight can deviate, a symmetry is built in, and where its strength was given, data were not asked.
-        Else it is kept where the largest deviation is below `KEPT_BELOW`, and broken where it is above and forcing it on the
-        weights raises the loss, each by `SURE_BY` errors.
+        Else it is kept where the largest deviation is below `KEPT_BELOW`, and broken where it is above and forcing it
+        on the weights raises the loss, each by `SURE_BY` errors.
         """
         if not self.movable:
             return "built in"
