@@ -12,6 +12,7 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.networks.classifiers.compiled import CompiledTrainer, suits
+from physnn.networks.classifiers.drawn import symmetric_replicas, symmetric_start
 from physnn.networks.classifiers.loop import LoopTrainer
 from physnn.networks.classifiers.replicas import (
     REPLICA_ARRAYS,
@@ -22,7 +23,6 @@ from physnn.networks.classifiers.replicas import (
     TrainingEngine,
     untrained,
 )
-from physnn.networks.classifiers.soft import symmetric_replicas, symmetric_start
 from physnn.networks.classifiers.stacked import StackedTrainer
 from physnn.networks.device import check_device
 from physnn.networks.tasks.problem import Problem

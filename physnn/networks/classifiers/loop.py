@@ -12,7 +12,7 @@ from physnn.networks.adam import Adam
 from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Replicas, Trainer, batches
 from physnn.networks.device import full_precision
 from physnn.networks.sgd import SGD
-from physnn.networks.symmetry.soft import Pull
+from physnn.networks.symmetry.strengths import Pull
 from physnn.networks.tasks.problem import Problem
 
 

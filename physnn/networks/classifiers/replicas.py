@@ -38,12 +38,12 @@ from torch import nn
 from physnn import rng
 from physnn.errors import InputError
 from physnn.models.groups.soft import SoftSymmetry, soft_symmetries
-from physnn.networks.classifiers.soft import Tuning, check_soft
+from physnn.networks.classifiers.drawn import Tuning, check_soft
 from physnn.networks.classifiers.users import UserClassifier, is_brought
 from physnn.networks.classifiers.zoo import NETWORKS, SimpleCNN, build, initialise
 from physnn.networks.symmetry.averaging import GroupAveraged
 from physnn.networks.symmetry.layers import move_pixels, point_group
-from physnn.networks.symmetry.soft import shrinkage
+from physnn.networks.symmetry.strengths import shrinkage
 from physnn.networks.tasks.problem import Problem
 
 TrainingEngine = Literal["auto", "compiled", "stacked", "loop"]

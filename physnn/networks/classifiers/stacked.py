@@ -20,7 +20,7 @@ from physnn.networks.classifiers.replicas import (
 from physnn.networks.classifiers.zoo import count_weights
 from physnn.networks.device import full_precision
 from physnn.networks.sgd import descend
-from physnn.networks.symmetry.soft import Pull
+from physnn.networks.symmetry.strengths import Pull
 from physnn.networks.tasks.problem import Problem
 
 Tensors = dict[str, Tensor]

@@ -23,10 +23,10 @@ from physnn import rng
 from physnn.errors import NotFinite
 from physnn.models.fourier import stability_bound
 from physnn.networks.adam import Adam
+from physnn.networks.kuramoto.drawn_coupling import SoftCoupling
 from physnn.networks.kuramoto.network import KuramotoNetwork, initial_weights
 from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.networks.kuramoto.relaxation import relax
-from physnn.networks.kuramoto.soft import SoftCoupling
 from physnn.store.parts import read_checkpoint, write_part
 
 Report = Callable[[int, int, float], None]

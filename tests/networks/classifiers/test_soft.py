@@ -10,12 +10,12 @@ import torch
 from physnn import rng
 from physnn.errors import InputError
 from physnn.models.groups.soft import SoftSymmetry, soft_symmetries
+from physnn.networks.classifiers.drawn import calibration, symmetric_replicas, symmetric_start, without_held_out
 from physnn.networks.classifiers.engines import ENGINES, train_replicas
 from physnn.networks.classifiers.replicas import ClassifierRecipe, untrained
-from physnn.networks.classifiers.soft import calibration, symmetric_replicas, symmetric_start, without_held_out
 from physnn.networks.symmetry.layers import move_pixels
 from physnn.networks.symmetry.measure import with_weights
-from physnn.networks.symmetry.soft import StrengthRange, shrinkage, tuned_strengths
+from physnn.networks.symmetry.strengths import StrengthRange, shrinkage, tuned_strengths
 from physnn.networks.tasks.problem import Problem
 
 WORDS = ("flip:auto", "rotation:3", "translation:auto")

@@ -15,7 +15,7 @@ import torch
 from physnn.models.groups.soft import SOFT_SYMMETRIES, SoftSymmetry, WeightOrbits, filter_orbits
 from physnn.networks.kuramoto.network import KuramotoNetwork
 from physnn.networks.kuramoto.recipe import TrainingRecipe
-from physnn.networks.symmetry.soft import (
+from physnn.networks.symmetry.strengths import (
     Numbers,
     Pull,
     StrengthRange,

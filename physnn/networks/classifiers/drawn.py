@@ -26,7 +26,7 @@ from physnn.models.groups.soft import (
     place_orbits,
 )
 from physnn.networks.classifiers.zoo import SimpleCNN
-from physnn.networks.symmetry.soft import Numbers, StrengthRange, starting_strengths, tuned_strengths
+from physnn.networks.symmetry.strengths import Numbers, StrengthRange, starting_strengths, tuned_strengths
 from physnn.networks.tasks.images import shuffled
 from physnn.networks.tasks.problem import Problem
 
