@@ -15,6 +15,12 @@ V = N beta, and n_c(t) the number of its sites at one time,
     <m_t^2> = sum_c V_c^2 / V^2,  <m_t^4> = [3 (sum_c V_c^2)^2 - 2 sum_c V_c^4] / V^4   (mean over sites and time),
     <m^2> = sum_c n_c^2 / N^2,  <m^4> likewise, S(k) = sum_c |n_c(k)|^2 / N             (at one time),
     <s^x> = (cuts between two clusters) / (2 h V).
+
+The weight has a factor h for each of the n kinks, so that d<Q>/dh = <Q n/h> - <Q> <n/h>.  A kink is left of a cut between
+clusters a and b where their signs differ, so that the product of n with m_t^2 and others has, besides the product of
+their averages, a term for every such cut: with v_c = V_c / V
+
+    - v_a v_b,  and  - v_a v_b [6 sum_c v_c^2 - 4 (v_a^2 + v_b^2)]  with m_t^4.
 """
 
 from __future__ import annotations
@@ -31,7 +37,10 @@ from physnn.kernels.random import random_word, uniform
 SLICES = 16
 """Imaginary times, evenly spaced, at which equal-time quantities are measured and averaged."""
 ENERGY, M, M2, M4, SIGMA_X, M_TIME, M_TIME2, M_TIME4, S_TIME, S_SPACE, STRUCTURE = range(11)
-"""Columns of a row of measurements; open lattices end before `S_SPACE`, others with one or two structure factors."""
+"""Columns of a row of measurements; open lattices end before `S_SPACE`, others with one or two structure factors.
+
+Rows that have room for more go on with n/h, and its products with `M_TIME2`, `M_TIME4`, `S_TIME` and, where there are
+waves in space, `S_SPACE`."""
 TURNS = 256
 """Places in a table of sine and cosine; between them three terms of a Taylor series leave an error of 1e-8."""
 
@@ -164,7 +173,7 @@ def measure_time(beta, h, table, waves, first, until, spin, parent, sums, row):
     """Write what is integrated over time: mean spin, its improved moments, its longest waves, and s^x.
 
     ``table (2, TURNS + 1)`` has cosine and sine, ``waves`` is that of `measure_slices`, and ``sums (intervals,
-    3 + waves)`` is work space.
+    3 + waves)`` is work space.  Products with kinks are written by `measure_kinks`.
     """
     N = first.shape[0] - 1
     sums[: first[N]] = 0.0
@@ -203,6 +212,30 @@ def measure_time(beta, h, table, waves, first, until, spin, parent, sums, row):
 
 
 @njit(cache=True, nogil=True)
+def measure_kinks(beta, h, first, parent, sums, row, place):
+    """Write n/h and its products with what `measure_time` has just written, from column ``place`` on."""
+    V, directions = (first.shape[0] - 1) * beta, (sums.shape[1] - 3) // 2
+    squares, pairs, fourths, along, across = row[M_TIME2], 0.0, 0.0, 0.0, 0.0
+    for i in range(first.shape[0] - 1):
+        for k in range(first[i], first[i + 1] - 1):
+            if parent[k] != parent[k + 1]:
+                a, b = sums[parent[k]], sums[parent[k + 1]]
+                pair = a[0] * b[0] / (V * V)
+                pairs += pair
+                fourths += pair * (6.0 * squares - 4.0 * (a[0] * a[0] + b[0] * b[0]) / (V * V))
+                along += a[1] * b[1] + a[2] * b[2]
+                for w in range(3, a.shape[0]):
+                    across += a[w] * b[w]
+    n = row[SIGMA_X] * V
+    row[place] = n
+    row[place + 1] = n * row[M_TIME2] - pairs / h
+    row[place + 2] = n * row[M_TIME4] - fourths / h
+    row[place + 3] = n * row[S_TIME] - along / (V * V * h)
+    if directions:
+        row[place + 4] = n * row[S_SPACE] - across / (V * V * directions * h)
+
+
+@njit(cache=True, nogil=True)
 def measure_slices(beta, waves, first, until, spin, parent, roots, names, sums, row):
     """Write what is measured at single times: spin per site at t = 0, and improved moments, means over `SLICES`.
 
@@ -228,7 +261,7 @@ def measure_slices(beta, waves, first, until, spin, parent, roots, names, sums, 
             roots[s, i] = parent[k]
     row[M] = spins / N
     row[M2], row[M4] = 0.0, 0.0
-    row[STRUCTURE:] = 0.0
+    row[STRUCTURE : STRUCTURE + directions] = 0.0
     for s in range(SLICES):
         found = 0
         for i in range(N):
@@ -278,6 +311,7 @@ def run_world_lines(lines, kinks, generator, bonds, beta, h, waves, table, inter
         The kinks.
     """
     N = lines[0].shape[0]
+    plain = STRUCTURE + waves.shape[0] // 2 if waves.shape[0] else S_SPACE
     first, roots = np.empty(N + 1, np.int64), np.empty((SLICES, N), np.int32)
     each, spent, room = np.empty((N, 1 + waves.shape[0])), 0, 0
     until, spin, parent = np.empty(0), np.empty(0, np.int8), np.empty(0, np.int32)
@@ -312,6 +346,8 @@ def run_world_lines(lines, kinks, generator, bonds, beta, h, waves, table, inter
         if progress[DONE] == interval:
             row = rows[progress[ROW]]
             measure_time(beta, h, table, waves, first, until, spin, parent, sums, row)
+            if row.shape[0] > plain:
+                measure_kinks(beta, h, first, parent, sums, row, plain)
             measure_slices(beta, waves, first, until, spin, parent, roots, names, each, row)
             row[ENERGY] = -alike / (N * beta) - h * row[SIGMA_X]
             progress[DONE], progress[SITES] = 0, 0

@@ -33,6 +33,14 @@ WORLD_QUANTITIES = {
     "structure_y_improved": Quantity("S_y", "1", f"structure factor of s^z at 2 pi / L along y, {AT_TIMES}"),
 }
 """Columns of a block of measurements; chains lack the last one, open lattices what has waves in space."""
+KINK_QUANTITIES = {
+    "kinks": Quantity("n/h", "1/J", "number of kinks over h, over all signs: derivative of ln Z by h"),
+    "m_time2_kinks": Quantity("m_t^2 n/h", "1/J", "product of m_t^2 with n/h, over all signs"),
+    "m_time4_kinks": Quantity("m_t^4 n/h", "1/J", "product of m_t^4 with n/h, over all signs"),
+    "s_time_kinks": Quantity("S_t n/h", "1/J", "product of S_t with n/h, over all signs"),
+    "s_space_kinks": Quantity("S_x n/h", "1/J", "product of S_x with n/h, over all signs"),
+}
+"""Further columns from which derivatives by the field follow; open lattices lack the last one."""
 
 
 @dataclass
@@ -76,12 +84,16 @@ def lines_begin(model: QuantumModel, sequence: np.random.SeedSequence) -> WorldL
     return WorldLines(np.ones(model.N, np.int8), nothing, np.empty(0), seeded(sequence))
 
 
-def world_columns(model: QuantumModel) -> tuple[str, ...]:
-    """Columns of a block of measurements of a model, the first of `WORLD_QUANTITIES`."""
-    return tuple(WORLD_QUANTITIES)[: STRUCTURE + len(model.sides) if model.periodic else S_SPACE]
+def world_columns(model: QuantumModel, slopes: bool = False) -> tuple[str, ...]:
+    """Columns of a block of measurements of a model, the first of `WORLD_QUANTITIES`, and `KINK_QUANTITIES` for slopes."""
+    plain = tuple(WORLD_QUANTITIES)[: STRUCTURE + len(model.sides) if model.periodic else S_SPACE]
+    further = tuple(KINK_QUANTITIES)[: None if model.periodic else -1]
+    return (*plain, *further) if slopes else plain
 
 
-def move_lines(model: QuantumModel, beta: float, state: WorldLines, measurements: int, interval: int = 1) -> np.ndarray:
+def move_lines(
+    model: QuantumModel, beta: float, state: WorldLines, measurements: int, interval: int = 1, slopes: bool = False
+) -> np.ndarray:
     """Measurements of world lines, one row each, float64 (measurements, columns); ``state`` is moved in place.
 
     The result depends on the arguments only, not on time.
@@ -96,6 +108,8 @@ def move_lines(model: QuantumModel, beta: float, state: WorldLines, measurements
         Where they are.
     measurements, interval : int
         Number of rows, and updates of all clusters before each.
+    slopes : bool
+        Whether rows go on with `KINK_QUANTITIES`.
 
     Raises
     ------
@@ -106,7 +120,7 @@ def move_lines(model: QuantumModel, beta: float, state: WorldLines, measurements
     check_block(measurements, interval, 0)
     if state.spins.shape != (model.N,) or state.offsets.shape != (model.N + 1,):
         raise InputError(f"a state of this model has world lines of {model.N} sites; begin one of its own for it")
-    rows = np.zeros((measurements, len(world_columns(model))))
+    rows = np.zeros((measurements, len(world_columns(model, slopes))))
     x = 2 * math.pi * np.arange(TURNS + 1) / TURNS
     table, waves, bonds = np.array([np.cos(x), np.sin(x)]), _waves(model), model.terms.bonds
 

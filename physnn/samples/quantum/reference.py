@@ -16,6 +16,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.samplers.quantum.world_lines import (
+    KINK_QUANTITIES,
     WORLD_QUANTITIES,
     WorldLines,
     lines_begin,
@@ -32,6 +33,8 @@ MOVE_SECONDS = 0.5
 """How long a block of measurements should take: a run that is told to stop waits little longer."""
 BYTES_OF_A_CUT = 60.0
 """Memory of an interval with what is added up of it, and of a kink with its copy in a checkpoint."""
+SINGLE = ("m", "m_time")
+"""Columns that are kept of the last of several updates: their distribution is wanted, of others the mean alone."""
 CUTS_OF_A_LINE = 2.0
 """Cuts of a world line at most, in h beta: those that are drawn, and kinks."""
 
@@ -55,8 +58,8 @@ class PathIntegralSample(Sample):
         """Quantities that chains of a size measure by name, and their states."""
         chain, model = ("h", "chain"), self.recipe.model_at(size, 1.0)
         found = {}
-        for name in world_columns(model):
-            column = WORLD_QUANTITIES[name]
+        for name in world_columns(model, self.recipe.slopes):
+            column = (WORLD_QUANTITIES | KINK_QUANTITIES)[name]
             attrs = {"sites": model.N, "beta": self.recipe.inverse_temperature(size)} if name == "energy" else {}
             found[name] = Measured(column.symbol, column.unit, column.meaning, (*chain, "measurement"), attrs)
         found["state_spins"] = Measured("s^z", "1", "state: spins at imaginary time 0", (*chain, "site"), width=1.0)
@@ -74,16 +77,18 @@ class PathIntegralSample(Sample):
         model, beta = recipe.model_at(size, at["h"]), recipe.inverse_temperature(size)
         cuts = CUTS_OF_A_LINE * model.N * (1 + beta * at["h"])
         visits = cuts * (1 + len(model.terms.bonds) / model.N)
-        columns = 2 * 8.0 * len(world_columns(model)) * recipe.sweeps
-        return Resources(BYTES_OF_A_CUT * cuts + 300.0 * model.N + columns, visits * self._updates())
-
-    def _updates(self) -> float:
-        return float(self.recipe.sweeps + self.recipe.thermalisation)
+        columns = 2 * 8.0 * len(world_columns(model, recipe.slopes)) * recipe.sweeps
+        return Resources(
+            BYTES_OF_A_CUT * cuts + 300.0 * model.N + columns,
+            visits * (recipe.sweeps * recipe.average(size) + recipe.thermalisation),
+        )
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
         """Measurements and state of a chain, which goes on from a checkpoint or from a shorter chain."""
         recipe, model = self.recipe, self.recipe.model_at(task.size, task["h"])
-        beta, columns, kept = recipe.inverse_temperature(task.size), world_columns(model), checkpoint.arrays
+        beta, columns = recipe.inverse_temperature(task.size), world_columns(model, recipe.slopes)
+        kept, average = checkpoint.arrays, recipe.average(task.size)
+        total = recipe.sweeps * average + recipe.thermalisation
         if kept is None:
             words = recipe.model, recipe.dimension, recipe.open, beta, task.size, task["h"], task["chain"]
             sequence = rng.seed_sequence(recipe.seed, "chain", "path-integral", *words)
@@ -91,21 +96,22 @@ class PathIntegralSample(Sample):
         else:
             state = WorldLines.of({name: kept[f"state_{name}"] for name in ("spins", "offsets", "kinks", "generator")})
             blocks = [np.stack([np.asarray(kept[name], float) for name in columns], axis=1)]
-            updates = int(kept.get("state_updates", recipe.thermalisation + len(blocks[0])))
+            updates = int(kept.get("state_updates", recipe.thermalisation + average * len(blocks[0])))
         block = 1
-        while updates < self._updates():
+        while updates < total:
             began, warm = time.perf_counter(), recipe.thermalisation - updates
             if warm > 0:
                 count = min(block, warm)
                 move_lines(model, beta, state, 1, count)
             else:
-                count = min(block, recipe.sweeps + warm)
-                blocks.append(move_lines(model, beta, state, count))
+                done = -warm // average
+                count = average * min(max(1, block // average), recipe.sweeps - done)
+                blocks.append(_means(move_lines(model, beta, state, count, slopes=recipe.slopes), columns, average))
                 where = f"L = {task.size}, h = {task['h']:g}, chain {task['chain']}"
-                check_finite(dict(zip(columns, blocks[-1].T, strict=True)), where, "measurement", -warm)
+                check_finite(dict(zip(columns, blocks[-1].T, strict=True)), where, "measurement", done)
             updates += count
-            checkpoint.note(updates / self._updates())
-            if updates < self._updates() and checkpoint.due():
+            checkpoint.note(updates / total)
+            if updates < total and checkpoint.due():
                 checkpoint.save(_arrays(columns, blocks, state) | {"state_updates": np.array(updates)})
             block = max(1, int(count * min(4.0, MOVE_SECONDS / max(time.perf_counter() - began, 1e-6))))
         return _arrays(columns, blocks, state)
@@ -130,6 +136,17 @@ class PathIntegralSample(Sample):
         visits = self.recipe.model_at(L, h).N * self.recipe.inverse_temperature(L) * h * 4
         few = {"L": (L,), "h": (h,), "chains": 2, "thermalisation": 2, "sweeps": max(2, math.ceil(1e7 / visits))}
         return PathIntegralSample(self.recipe.model_copy(update=few))
+
+
+def _means(rows: np.ndarray, columns: tuple[str, ...], average: int) -> np.ndarray:
+    """Means of so many rows each; of `SINGLE` columns the last of them."""
+    if average == 1:
+        return rows
+    groups = rows.reshape(-1, average, len(columns))
+    found = groups.mean(1)
+    single = [columns.index(name) for name in SINGLE]
+    found[:, single] = groups[:, -1, single]
+    return np.asarray(found)
 
 
 def _arrays(columns: tuple[str, ...], blocks: list[np.ndarray], state: WorldLines) -> dict[str, np.ndarray]:

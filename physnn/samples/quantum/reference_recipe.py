@@ -29,7 +29,7 @@ class PathIntegral(Recipe):
     """The recipe of world lines of the Ising model in a transverse field h, at inverse temperature beta.
 
     H = -sum_<ij> s^z_i s^z_j - h sum_i s^x_i with Pauli matrices, in units of J.  Without ``h`` every size has
-    ``points`` fields of its own, h = h_0 (1 + u/L^(1/nu)) with u evenly spaced in (-``window``, ``window``); h_0 is 1
+    ``points`` fields of its own, h = h_0 (1 + u/L^(1/nu)) with u evenly spaced up to ``window`` from ``shift``; h_0 is 1
     for chains and 3.044 for square lattices.  Temperatures follow the size, beta = ``beta_per_L`` L, unless ``beta``
     is given.
     """
@@ -53,6 +53,7 @@ class PathIntegral(Recipe):
     window: Annotated[float, Field(gt=0, le=1e3)] = Field(
         default=1.0, description="They are h_0 (1 + u/L^(1/nu)), |u| up to this; h_0 is 1, or 3.044 in two dimensions."
     )
+    shift: Annotated[float, Field(ge=-1e3, le=1e3)] = Field(default=0.0, description="Middle of that window in u.")
     dimension: Annotated[int, Field(ge=1, le=2)] = Field(default=1, description="1: chains; 2: square lattices.")
     open: bool = Field(default=False, description="Let bonds end at the border.")
     beta_per_L: Annotated[float, Field(gt=0, le=1e6)] | None = Field(  # noqa: N815 - L is that of sizes
@@ -62,8 +63,14 @@ class PathIntegral(Recipe):
         default=None, description="Inverse temperature in 1/J, the same for all sizes."
     )
     sweeps: Annotated[int, Field(ge=1, le=10**9)] = Field(
-        default=4000, description="Measurements per chain, each after an update of all clusters."
+        default=4000, description="Measurements per chain, each of an update of all clusters, or --volume."
     )
+    volume: Annotated[float, Field(ge=0, le=1e12)] = Field(
+        default=0.0,
+        description="Sites times imaginary time, in 1/J, over whose updates a measurement is averaged: long chains make "
+        "small files, and all sizes take as long [default: one update].",
+    )
+    slopes: bool = Field(default=False, description="Keep what derivatives by the field need.")
     thermalisation: Annotated[int, Field(ge=0, le=10**9)] = Field(
         default=200, description="Updates before the first measurement."
     )
@@ -81,7 +88,7 @@ class PathIntegral(Recipe):
         """Return the transverse fields of one size."""
         if self.h is not None:
             return self.h
-        u = np.linspace(-self.window, self.window, self.points)
+        u = self.shift + np.linspace(-self.window, self.window, self.points)
         middle = MIDDLE_FIELD[self.dimension]
         return tuple(float(f"{h:.12g}") for h in middle * (1 + u / L ** ONE_OVER_NU[self.dimension]))
 
@@ -91,6 +98,10 @@ class PathIntegral(Recipe):
             return self.beta
         assert self.beta_per_L is not None
         return self.beta_per_L * L
+
+    def average(self, L: int) -> int:
+        """Return the number of updates whose mean is a measurement."""
+        return max(1, round(self.volume / (L**self.dimension * self.inverse_temperature(L))))
 
     def model_at(self, L: int, h: float) -> QuantumModel:
         """Return the model of one size and field."""
