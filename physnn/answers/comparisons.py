@@ -11,7 +11,7 @@ from physnn.analysis.collapse.exponents import Settings, collapse
 from physnn.analysis.curves.tables import Columns, is_dimensionless
 from physnn.analysis.verdict.fit import Fit, Omega, omega_of
 from physnn.answers.equilibrium import fitted_together
-from physnn.answers.fit import default_observable, fit, loaded, sampled_curves
+from physnn.answers.fit import default_observable, fit, loaded, sampled_curves, sharper_curves
 from physnn.answers.lines import on_their_lines
 from physnn.errors import InputError
 from physnn.machine import check_fit
@@ -62,6 +62,7 @@ def fit_joint(
         names = (observable or default_observable(sweep), *others)
         # The same stream for all: sample b draws the same networks and images, or bins, for every observable.
         found = [sampled_curves(sweep, n, resamples, rng.stream(seed, "bootstrap", "joint"), names) for n in names]
+        found = [(each.chains and sharper_curves(sweep, each, seed, "joint", names)) or each for each in found]
     else:
         names = (str(source), *others)
         found = [loaded(n, observable if n == str(source) else None, None, resamples, seed)[0] for n in names]

@@ -11,14 +11,14 @@ import numpy as np
 
 from physnn import rng
 from physnn.analysis.collapse.exponents import Settings
-from physnn.analysis.curves.chains import curves_of_chains, curves_of_ladders
+from physnn.analysis.curves.chains import curves_of_chains, curves_of_ladders, unmoved
 from physnn.analysis.curves.curves import Curves, curves_of
 from physnn.analysis.curves.observables import available, components_of, with_moments
 from physnn.analysis.curves.runs import curves_of_runs
 from physnn.analysis.curves.section import critical_value, section
 from physnn.analysis.curves.tables import Columns, curves_of_table, section_of_table
+from physnn.analysis.quantum.slopes import DERIVATIVES, sharpened
 from physnn.analysis.statistics.estimate import Estimate
-from physnn.analysis.statistics.series import share_unseen
 from physnn.analysis.verdict.first_order import two_peaks
 from physnn.analysis.verdict.fit import Fit, Omega, against, fit_curves, omega_of
 from physnn.analysis.verdict.null_model import LEAST_IMAGES, PREDICTED, Errors, NullModel, null_model
@@ -141,9 +141,21 @@ def _crossing(
 ) -> Fit:
     found, peaks, remarks = loaded(source, observable, covariance, resamples, seed, columns)
     settings = Settings(zeta, omega_of(found, omega), critical_point, inverse_nu, resamples, relaxed=omega is None)
-    answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks)
+    sharper = sharper_curves(source, found, seed) if found.chains else None
+    remarks = (*remarks, DERIVATIVES) if sharper else remarks
+    answer = fit_curves(found, settings, rng.stream(seed, "bootstrap", "fit", found.observable), peaks, sharper)
     answer, null = replace(answer, remarks=(*remarks, *answer.remarks)), null_of(source, found, seed)
     return held_back(answer if null is None else against(answer, null), source)
+
+
+def sharper_curves(
+    source: str | Path | SweepFile, found: Curves, seed: int = 0, stream: str = "", together: Sequence[str] = ()
+) -> Curves | None:
+    """Curves of chains with what derivatives by the field say; None where the file has none of the observable."""
+    control, sizes = sampled_arrays(source if isinstance(source, SweepFile) else read_sweep(source))
+    resamples = len(next(iter(found.samples.values())))
+    words = seed, "bootstrap", stream or found.observable
+    return sharpened(sizes, found.observable, control, resamples, lambda: rng.stream(*words), together)
 
 
 def _at_criticality(
@@ -217,7 +229,7 @@ def loaded(
     remarks = (*remarks, *filter(None, (each.remark() for each in exchanges_of(sweep))))
     found = curves(sweep, observable, resamples=resamples, seed=seed)
     sizes = {L: arrays for L, (_, arrays) in sampled_arrays(sweep)[1].items()}
-    remarks = (*remarks, *filter(None, (_frozen(found, sizes) if found.frozen else "", found.slow)))
+    remarks = (*remarks, *filter(None, (unmoved(found, sizes) if found.frozen else "", found.slow)))
     remarks += start_remarks(sweep, found.observable)
     return found, two_peaks(sizes), remarks
 
@@ -237,20 +249,6 @@ def _table_of(
         raise InputError(f"{source} has a column of times: fit it with --dynamic")
     check_fit(len(table.y), resamples)
     return table
-
-
-def _frozen(found: Curves, sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
-    """Remark on control values that are left out because no chain moved there, or all runs are alike."""
-    where: dict[str, list[str]] = {}
-    for L, values in found.frozen.items():
-        where.setdefault(", ".join(f"{x:g}" for x in values), []).append(str(L))
-    places = "; ".join(f"{found.control} = {values} (L = {', '.join(sizes)})" for values, sizes in where.items())
-    what = "all runs are alike" if found.correlation and not found.chains else "no chain moved"
-    measurements = min(next(iter(sizes[L].values()))[0].size for L in found.frozen)
-    return (
-        f"{what} at {places}: such points are unknown, not exact, and left out; if measurements are independent, other "
-        f"values have a share below {share_unseen(measurements):.2g} (95 %)"
-    )
 
 
 def equilibrium_checks(sweep: SweepFile) -> list[EquilibriumCheck]:

@@ -121,7 +121,7 @@ def fit_command(
 
     answer = report.fit(source, columns=columns, seed=seed or 0, **options)
     refused = answer.verdict == "non-equilibrium"
-    common = _joint(source, joint, options, seed or 0) if joint and not refused else None
+    common = _joint(source, joint, options | {"at": at}, seed or 0) if joint and not refused else None
     drawn, text = None, None
     if figure:
         from physnn.answers import plots

@@ -321,7 +321,7 @@ def _omega(scanned: Scan) -> Estimate:
     if share.sum() < 0.5 or scanned.best.form.logarithmic:
         return Estimate(float("nan"), 0.0)
     values = np.array([c.solution.parameters[3] for c in corrected])
-    mean = float(share @ values / share.sum())
+    mean = float(values[0] if np.ptp(values) == 0 else share @ values / share.sum())
     within = np.array([c.solution.covariance[3, 3] for c in corrected])
     return Estimate(mean, float(np.sqrt(share @ (within + (values - mean) ** 2) / share.sum())))
 

@@ -15,7 +15,7 @@ from scipy import special
 from physnn.analysis.curves.curves import Curves, disequilibrium, moving, resampled_curves
 from physnn.analysis.curves.observables import Observable, rule_of
 from physnn.analysis.statistics.resampling import bin_count, bin_edges, redrawn
-from physnn.analysis.statistics.series import BIN_TIMES, AutocorrelationTime, estimate_time
+from physnn.analysis.statistics.series import BIN_TIMES, AutocorrelationTime, estimate_time, share_unseen
 from physnn.errors import InputError
 
 DISAGREE = 1e-3
@@ -291,4 +291,18 @@ def _slow_modes(L: int, x: np.ndarray, p_values: list[float], control: str) -> s
     return (
         f"bins at L = {L}, {control} = {x[k]:.6g} scatter more than the autocorrelation time explains (p = "
         f"{p_values[k]:.1g}): a slow mode of small weight, so errors rest on longer bins; take more --sweeps"
+    )
+
+
+def unmoved(found: Curves, sizes: Mapping[int, Mapping[str, np.ndarray]]) -> str:
+    """Remark on control values that are left out because no chain moved there, or all runs are alike."""
+    where: dict[str, list[str]] = {}
+    for L, values in found.frozen.items():
+        where.setdefault(", ".join(f"{x:g}" for x in values), []).append(str(L))
+    places = "; ".join(f"{found.control} = {values} (L = {', '.join(sizes)})" for values, sizes in where.items())
+    what = "all runs are alike" if found.correlation and not found.chains else "no chain moved"
+    measurements = min(next(iter(sizes[L].values()))[0].size for L in found.frozen)
+    return (
+        f"{what} at {places}: such points are unknown, not exact, and left out; if measurements are independent, other "
+        f"values have a share below {share_unseen(measurements):.2g} (95 %)"
     )

@@ -180,7 +180,9 @@ def omega_of(found: Curves, asked: Omega) -> float | Literal["free", "log"] | No
 
 
 @on_one_blas_thread
-def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generator, peaks: str = "") -> Fit:
+def fit_curves(
+    curves: Curves, settings: Settings, generator: np.random.Generator, peaks: str = "", sharper: Curves | None = None
+) -> Fit:
     """Verdict on curves and, where they cross, critical point and exponents.
 
     Parameters
@@ -193,17 +195,20 @@ def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generato
         Source of the resampling.
     peaks : str
         Evidence of distributions with two peaks, see `physnn.analysis.verdict.first_order.two_peaks`.
+    sharper : Curves, optional
+        What is collapsed in place of the curves, from which the verdict comes: they may have points that no crossing
+        can be read from, see `physnn.analysis.quantum.slopes.sharpened`.
 
     Raises
     ------
     InputError
         If there are fewer than two sizes, or the sizes have no range of control values in common.
     """
-    zeta = settings.fixed(curves.dimensionless)[2]
-    found = None
+    zeta, found = settings.fixed(curves.dimensionless)[2], None
+    fitted = sharper or curves
     pairs = crossings(curves)
     if zeta is None:
-        found = collapse(curves, settings, generator)
+        found = collapse(fitted, settings, generator)
         if found is None:
             return Fit(curves, pairs, "undecided", "no collapse with a free zeta/nu was found", 1.0)
         pairs = crossings(curves.scaled(found.zeta_over_nu.value))
@@ -217,12 +222,12 @@ def fit_curves(curves: Curves, settings: Settings, generator: np.random.Generato
         return Fit(curves, pairs, "non-equilibrium", curves.equilibrium, p_value)
     signs = "; ".join(part for part in (dip(curves) if zeta == 0 else "", peaks) if part)
     if signs:
-        return _first_order(curves, pairs, signs, found or collapse(curves, settings, generator), p_value)
+        return _first_order(curves, pairs, signs, found or collapse(fitted, settings, generator), p_value)
     if verdict == "no-crossing":
         return _without_crossing(curves, pairs, reason, p_value, settings)
     if verdict == "undecided":
         return Fit(curves, pairs, verdict, reason, p_value)
-    return _with_crossing(curves, pairs, reason, p_value, found or collapse(curves, settings, generator))
+    return _with_crossing(curves, pairs, reason, p_value, found or collapse(fitted, settings, generator))
 
 
 def _scaled(pairs: list[Pair], found: Collapse, verdict: Verdict, reason: str) -> tuple[Verdict, str]:

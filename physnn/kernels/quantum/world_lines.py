@@ -16,9 +16,9 @@ V = N beta, and n_c(t) the number of its sites at one time,
     <m^2> = sum_c n_c^2 / N^2,  <m^4> likewise, S(k) = sum_c |n_c(k)|^2 / N             (at one time),
     <s^x> = (cuts between two clusters) / (2 h V).
 
-The weight has a factor h for each of the n kinks, so that d<Q>/dh = <Q n/h> - <Q> <n/h>.  A kink is left of a cut between
-clusters a and b where their signs differ, so that the product of n with m_t^2 and others has, besides the product of
-their averages, a term for every such cut: with v_c = V_c / V
+The weight has a factor h for each of the n kinks, so that d<Q>/dh = <Q n/h> - <Q> <n/h>.  A kink is left of a cut
+between clusters a and b where their signs differ, so that the product of n with m_t^2 and others has, besides the
+product of their averages, a term for every such cut: with v_c = V_c / V
 
     - v_a v_b,  and  - v_a v_b [6 sum_c v_c^2 - 4 (v_a^2 + v_b^2)]  with m_t^4.
 """

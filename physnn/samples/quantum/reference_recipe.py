@@ -29,8 +29,8 @@ class PathIntegral(Recipe):
     """The recipe of world lines of the Ising model in a transverse field h, at inverse temperature beta.
 
     H = -sum_<ij> s^z_i s^z_j - h sum_i s^x_i with Pauli matrices, in units of J.  Without ``h`` every size has
-    ``points`` fields of its own, h = h_0 (1 + u/L^(1/nu)) with u evenly spaced up to ``window`` from ``shift``; h_0 is 1
-    for chains and 3.044 for square lattices.  Temperatures follow the size, beta = ``beta_per_L`` L, unless ``beta``
+    ``points`` fields of its own, h = h_0 (1 + u/L^(1/nu)) with u evenly spaced up to ``window`` from ``shift``; h_0 is
+    1 for chains and 3.044 for square lattices.  Temperatures follow the size, beta = ``beta_per_L`` L, unless ``beta``
     is given.
     """
 
@@ -63,12 +63,13 @@ class PathIntegral(Recipe):
         default=None, description="Inverse temperature in 1/J, the same for all sizes."
     )
     sweeps: Annotated[int, Field(ge=1, le=10**9)] = Field(
-        default=4000, description="Measurements per chain, each of an update of all clusters, or --volume."
+        default=4000,
+        description="Measurements per chain, each after an update of all clusters unless --volume is given.",
     )
     volume: Annotated[float, Field(ge=0, le=1e12)] = Field(
         default=0.0,
-        description="Sites times imaginary time, in 1/J, over whose updates a measurement is averaged: long chains make "
-        "small files, and all sizes take as long [default: one update].",
+        description="Average updates over so much of sites times imaginary time, in 1/J, to a measurement: files of "
+        "long chains stay small, and all sizes take as long [default: one update].",
     )
     slopes: bool = Field(default=False, description="Keep what derivatives by the field need.")
     thermalisation: Annotated[int, Field(ge=0, le=10**9)] = Field(
@@ -101,7 +102,7 @@ class PathIntegral(Recipe):
 
     def average(self, L: int) -> int:
         """Return the number of updates whose mean is a measurement."""
-        return max(1, round(self.volume / (L**self.dimension * self.inverse_temperature(L))))
+        return max(1, round(self.volume / (int(L) ** self.dimension * self.inverse_temperature(L))))
 
     def model_at(self, L: int, h: float) -> QuantumModel:
         """Return the model of one size and field."""

@@ -32,14 +32,14 @@ def begin(model, *words):
     return lines_begin(model, rng.seed_sequence(3, "synthetic", "world lines", *words))
 
 
-def sampled(model, beta, sweeps, chains=4, spoil=None):
+def sampled(model, beta, sweeps, chains=4, spoil=None, slopes=False):
     """Measurements (chains, sweeps, columns) after some updates; ``spoil`` changes a state before every update."""
     found = []
     for c in range(chains):
         state = begin(model, str(model.sides), model.h, beta, c)
         move_lines(model, beta, state, 1, 50)
         if spoil is None:
-            found.append(move_lines(model, beta, state, sweeps))
+            found.append(move_lines(model, beta, state, sweeps, slopes=slopes))
             continue
         rows = []
         for _ in range(sweeps):
@@ -61,8 +61,23 @@ def scores(model, rows, exact):
 @pytest.mark.parametrize(("sides", "h", "beta", "periodic"), CASES)
 def test_all_averages_are_those_of_dense_matrices(sides, h, beta, periodic):
     model = QuantumModel("tfim", sides, h=h, periodic=periodic)
-    z = scores(model, sampled(model, beta, 2000), thermal_averages(model, beta))
+    exact, rows = thermal_averages(model, beta), sampled(model, beta, 2000, slopes=True)
+    z = scores(model, rows, exact)
     assert set(z) == set(world_columns(model)) and max(map(abs, z.values())) < LIMIT, z
+    columns, d = world_columns(model, slopes=True), 1e-3
+    beside = [thermal_averages(QuantumModel("tfim", sides, h=h + s * d, periodic=periodic), beta) for s in (-1, 1)]
+    known = np.mean([model.N * beta * each["sigma_x"] for each in beside])
+    column = {name: rows[:, :, k] for k, name in enumerate(columns)}
+    z, apart = {}, []
+    for name in ("m_time2", "m_time4", "s_time", "s_space")[: 4 if periodic else 3]:
+        slope = (beside[1][name] - beside[0][name]) / (2 * d)
+        # Products of averages over signs lack what both share.
+        for product in (column[f"{name}_kinks"], column[name] * column["kinks"]):
+            mean = estimate_time(product - known * column[name] - exact[name] * (column["kinks"] - known)).mean
+            apart.append((mean.value - slope) / mean.error)
+        z[name] = apart[-2]
+    assert max(map(abs, z.values())) < LIMIT, z
+    assert max(map(abs, apart[1::2])) > 2 * LIMIT, "products without the joint part would not be caught"
 
 
 def test_world_lines_of_another_field_are_caught():

@@ -47,6 +47,19 @@ def test_extending_equals_running_at_once(tmp_path):
     assert content_digest(parts) == content_digest(whole)
 
 
+def test_measurements_are_means_over_updates(tmp_path):
+    settings = SMALL | {"L": (4,), "h": (1.0,), "chains": 1, "beta": 2.0, "slopes": True}
+    each = api.sweep("path-integral", **settings | {"sweeps": 24})["L4"]
+    # A volume of 3 updates: 4 sites, beta = 2.
+    run(tmp_path / "means.h5", **settings | {"sweeps": 5, "volume": 24.0})
+    run(tmp_path / "means.h5", L=(4,), extend=True, sweeps=8)
+    means = read_sweep(tmp_path / "means.h5").sizes[4]
+    for name in ("energy", "m2_improved", "s_space_kinks"):
+        assert np.allclose(means[name].values, each[name].values.reshape(1, 1, 8, 3).mean(3), rtol=1e-12)
+    assert np.array_equal(means["m"].values, each["m"].values[:, :, 2::3])
+    assert "kinks" not in api.sweep("path-integral", L=(3,), **SMALL)["L3"]
+
+
 def test_a_chain_cut_anywhere_continues_bit_for_bit(tmp_path, monkeypatch):
     settings = SMALL | {"L": (4,), "h": (1.0,), "chains": 1, "dimension": 2, "open": True}
     run(tmp_path / "whole.h5", **settings)
