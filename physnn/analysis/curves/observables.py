@@ -170,7 +170,7 @@ for _order in sorted(SUBLATTICE_ORDERS):
         f"chi_{_order}": replace(OBSERVABLES["chi"], raw=(_order,), symbol=f"chi, {_order} order"),
     }
 
-KINKS = "_kinks"
+KINK_PRODUCT = "_kinks"
 """What the names of products with the number of kinks over h end with, from which derivatives by h follow."""
 
 
@@ -187,7 +187,7 @@ def _derivative(base: Observable) -> Observable:
         moved = base.combine(*(m + 1e-30j * s for m, s in zip(moments[:k], slopes, strict=True)))
         return np.asarray(1e30 * moved.imag)
 
-    raw = (*base.raw, KINKS[1:], *(f"{name}{KINKS}" for name in base.raw))
+    raw = (*base.raw, KINK_PRODUCT[1:], *(f"{name}{KINK_PRODUCT}" for name in base.raw))
     return replace(base, raw=raw, combine=combine, symbol=f"d/dh of {base.symbol}", dimensionless=False)
 
 

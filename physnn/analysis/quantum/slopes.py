@@ -20,7 +20,7 @@ from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.observables import OBSERVABLES, SLOPE
 from physnn.errors import InputError
 
-SHIFT = 0.01
+FIELD_STEP = 0.01
 """Distance d over that of neighbouring fields: what a curve bends over it is far below errors (convention)."""
 LEAST_SAMPLES = 1000
 """Bootstrap samples at least from which covariances of values and derivatives come: correlations to 3 %."""
@@ -73,7 +73,7 @@ def with_slopes(values: Curves, slopes: Curves) -> Curves:
     for L in values.sizes:
         if len(values.x[L]) < 2:
             raise InputError(f"L = {L} has one field only; measure at several")
-        d = SHIFT * float(np.diff(values.x[L]).min()) * np.array([-1.0, 1.0])
+        d = FIELD_STEP * float(np.diff(values.x[L]).min()) * np.array([-1.0, 1.0])
         x[L] = (values.x[L][:, None] + d).ravel()
         y[L] = (values.y[L][:, None] + slopes.y[L][:, None] * d).ravel()
         moved = values.samples[L][:, :, None] + slopes.samples[L][:, :, None] * d

@@ -85,7 +85,7 @@ def lines_begin(model: QuantumModel, sequence: np.random.SeedSequence) -> WorldL
 
 
 def world_columns(model: QuantumModel, slopes: bool = False) -> tuple[str, ...]:
-    """Columns of a block of measurements: the first of `WORLD_QUANTITIES`, for slopes those of `KINK_QUANTITIES` too."""
+    """Columns of a block of measurements: the first of `WORLD_QUANTITIES`, for slopes also `KINK_QUANTITIES`."""
     plain = tuple(WORLD_QUANTITIES)[: STRUCTURE + len(model.sides) if model.periodic else S_SPACE]
     further = tuple(KINK_QUANTITIES)[: None if model.periodic else -1]
     return (*plain, *further) if slopes else plain
