@@ -102,7 +102,8 @@ class PathIntegral(Recipe):
 
     def average(self, L: int) -> int:
         """Return the number of updates whose mean is a measurement."""
-        return max(1, round(self.volume / (int(L) ** self.dimension * self.inverse_temperature(L))))
+        sites: int = L**self.dimension
+        return max(1, round(self.volume / (sites * self.inverse_temperature(L))))
 
     def model_at(self, L: int, h: float) -> QuantumModel:
         """Return the model of one size and field."""
