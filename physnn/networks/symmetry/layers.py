@@ -234,20 +234,28 @@ class FieldConv(nn.Module):
         self._kept = None
         return super().train(mode)
 
-    def _filters_now(self) -> tuple[Tensor, Tensor]:
-        """Filters and constants, in evaluation those of the call before if no coefficient was changed since."""
-        values = list(self.coefficients.values())
+    def _settled(self, values: Tensor) -> bool:
+        """Whether filters may be kept: in evaluation, without gradients, and not in a stack of networks or images."""
         # Within a functional call coefficients are no parameters of this layer.
-        if self.training or torch.is_grad_enabled() or not all(isinstance(v, nn.Parameter) for v in values):
-            return self.filters()
-        state = tuple((v.data_ptr(), v._version, v.dtype) for v in values)
+        own = all(isinstance(v, nn.Parameter) for v in self.coefficients.values())
+        return own and not (self.training or torch.is_grad_enabled() or torch._C._functorch.is_batchedtensor(values))
+
+    def _kept_filters(self) -> tuple[Tensor, Tensor]:
+        """Filters and constants of the call before if no coefficient was changed since; channels are last in memory."""
+        state = tuple((v.data_ptr(), v._version, v.dtype) for v in self.coefficients.values())
         if self._kept is None or self._kept[0] != state:
-            self._kept = state, self.filters()
+            filters, constants = self.filters()
+            self._kept = state, (filters.contiguous(memory_format=torch.channels_last), constants)
         return self._kept[1]
 
     def forward(self, values: Tensor) -> Tensor:
         """Values ``(batch, channels', H, W)`` of values ``(batch, channels, H, W)``."""
-        filters, constants = self._filters_now()
+        if self._settled(values):
+            filters, constants = self._kept_filters()
+            # Forward alone is faster so, by a third with 128 channels and more with 16; with backward it is not.
+            values = values.contiguous(memory_format=torch.channels_last)
+        else:
+            filters, constants = self.filters()
         around = 0 if self.padding == "none" else self.side // 2
         if self.padding == "circular":
             values, around = functional.pad(values, (around,) * 4, mode="circular"), 0

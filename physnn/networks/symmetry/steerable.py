@@ -56,7 +56,7 @@ def _circular_basis(first: int, second: int, side: int) -> Tensor:
 def turn_pixels(values: Tensor, angle: float) -> Tensor:
     """Images ``(..., side, side)`` whose pixels are rotated about the centre, by cubic splines; 0 beyond the edges."""
     matrix = torch.from_numpy(rotation_matrix(values.shape[-1], angle)).to(values)
-    turned: Tensor = (values.flatten(-2) @ matrix.T).view(values.shape)
+    turned: Tensor = (values.flatten(-2) @ matrix.T).reshape(values.shape)
     return turned
 
 
