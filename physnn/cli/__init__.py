@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import io
 import os
 import signal
@@ -50,6 +51,8 @@ COMMANDS = {
     "bench": ("check", "Measure the speed of this installation."),
 }
 """Module and one line of help of every command, so that `--help` imports none of them."""
+NOTHING_KEPT = ("entangle",)
+"""Commands that take long and keep nothing before their end."""
 
 
 class LazyGroup(click.Group):
@@ -95,19 +98,25 @@ def main(args: list[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")  # names that the terminal's encoding does not have
     debug = "--debug" in words
     for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, _told_to_stop)
+        signal.signal(number, functools.partial(_told_to_stop, words))
     status = run([word for word in words if word != "--debug"], debug)
     if status in (3, 130):
         _leave(status)
     sys.exit(status)
 
 
-def _told_to_stop(number: int, _frame: object) -> NoReturn:
+def _told_to_stop(words: list[str], number: int, _frame: object) -> NoReturn:
     """End in order where no run is under way that would do so."""
     from physnn.errors import Unfinished
 
-    text = f"stopped ({signal.Signals(number).name}); everything finished is saved, the same command continues"
-    raise Unfinished(text)
+    raise Unfinished(f"stopped ({signal.Signals(number).name}); {_kept(words)}")
+
+
+def _kept(words: list[str]) -> str:
+    """What is left of a command that is stopped."""
+    if words[:1] and words[0] in NOTHING_KEPT:
+        return "nothing is kept of an unfinished answer, the same command begins anew"
+    return "everything finished is saved, the same command continues"
 
 
 def _leave(status: int) -> NoReturn:
@@ -159,7 +168,7 @@ def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one re
 
 
 def _interrupted(words: list[str], debug: bool) -> int:
-    return _stop(130, "interrupted; everything finished is saved, the same command continues", words, debug)
+    return _stop(130, f"interrupted; {_kept(words)}", words, debug)
 
 
 def _stop(status: int, message: str, words: list[str], debug: bool) -> int:

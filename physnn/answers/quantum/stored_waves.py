@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,28 +61,48 @@ def stored_entropies(
     InputError
         If the file holds no ground states, or a method does not reach one.
     """
+    found: list[CutTable] = []
+    points = stored_machines(path, method)
+    for done, point in enumerate(points):
+        model, machines = point.model, point.machines
+        if point.way == "svd":
+            found.append(_decomposed(model, machines))
+        else:
+            words = [(seed, "chain", "entropy", model.name, point.L, point.value, n) for n in range(len(machines))]
+            pairs = zip(machines, words, strict=True)
+            each = [swapped_machine(model, m, draws, rng.seed_sequence(*w)) for m, w in pairs]
+            found.append(_mean_of_swaps(model, each))
+        progress(done + 1, len(points), f"L = {point.L}, {point.value:g}")
+    return found
+
+
+class StoredMachines(NamedTuple):
+    """Machines of one size and parameter, and the way to their entropies, ``svd`` or ``swap``."""
+
+    L: int
+    value: float
+    model: QuantumModel
+    machines: list[SpinMachine]
+    way: str
+
+
+def stored_machines(path: Path, method: str = "auto") -> list[StoredMachines]:
+    """Machines in a file of ground states; see `stored_entropies`."""
     sweep = read_sweep(path, states=False)
     if sweep.recipe.get("kind") != TRAINED_GROUND:
         raise InputError(f"{path} holds no trained ground states; make them with physnn ground-state")
     control = QUANTUM_MODELS[sweep.recipe["model"]] or "delta"
-    found: list[CutTable] = []
-    points = [(L, k, float(v)) for L, group in sweep.sizes.items() for k, v in enumerate(group[control].values)]
-    for done, (L, k, value) in enumerate(points):
-        group, model = sweep.sizes[L], ground_model(sweep.recipe, L, value)
-        arrays = {name: group[name].values[k] for name in ("weights", "bias", "field") if name in group}
-        machines = [
-            _machine(sweep.recipe, model, {n: v[s] for n, v in arrays.items()}) for s in range(len(arrays["weights"]))
-        ]
-        way = ("svd" if model.N <= WHOLE_SITES else "swap") if method == "auto" else method
-        if way not in ("svd", "swap"):
-            raise InputError(f"--method {way} is for models; machines of a file have svd and swap")
-        if way == "svd":
-            found.append(_decomposed(model, machines))
-        else:
-            words = [(seed, "chain", "entropy", model.name, L, value, n) for n in range(len(machines))]
-            pairs = zip(machines, words, strict=True)
-            found.append(_mean_of_swaps(model, [_swapped(model, m, draws, rng.seed_sequence(*w)) for m, w in pairs]))
-        progress(done + 1, len(points), f"L = {L}, {control} = {value:g}")
+    found = []
+    for L, group in sweep.sizes.items():
+        for k, value in enumerate(group[control].values.tolist()):
+            model = ground_model(sweep.recipe, L, value)
+            arrays = {name: group[name].values[k] for name in ("weights", "bias", "field") if name in group}
+            seeds = range(len(arrays["weights"]))
+            machines = [_machine(sweep.recipe, model, {n: v[s] for n, v in arrays.items()}) for s in seeds]
+            way = ("svd" if model.N <= WHOLE_SITES else "swap") if method == "auto" else method
+            if way not in ("svd", "swap"):
+                raise InputError(f"--method {way} is for models; machines of a file have svd and swap")
+            found.append(StoredMachines(L, value, model, machines, way))
     return found
 
 
@@ -137,7 +157,9 @@ def _means(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array([e.value for e in found]), np.array([e.error for e in found])
 
 
-def _swapped(model: QuantumModel, machine: SpinMachine, draws: int, seeds: np.random.SeedSequence) -> list[Swapped]:
+def swapped_machine(
+    model: QuantumModel, machine: SpinMachine, draws: int, seeds: np.random.SeedSequence
+) -> list[Swapped]:
     """Entropies of one machine by swaps of its chains."""
     if np.iscomplexobj(machine.weights):
         raise InputError(f"machines with complex weights have no chains; take --method svd, up to {SVD_SITES} sites")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from physnn.models.quantum import QuantumModel
 
 NATS = "in nats: natural logarithms, a singlet has 0.6931"
+USUAL_RANDOM, USUAL_SPREADS = (8, 10, 12), (0.3, 1.0)
+"""Sites of random machines, and spreads of their Gaussian weights."""
 SHOWN_CUTS = 9
 """Rows of a table of cuts; all are in --json and --out."""
 
@@ -60,6 +62,7 @@ SHOWN_CUTS = 9
 @click.option("--reach", type=opt.Whole(0), help="Sites that a random hidden unit reaches to each side [default: all].")
 @opt.out_option("none; CSV of all cuts")
 @opt.figure_option("Draw entropies by cut, or of random machines by size, here: PNG, PDF or SVG.")
+@opt.dry_run_option
 @opt.seed_option
 @opt.plain_options
 def entangle_command(file: Path | None, kind: str | None, as_json: bool, quiet: bool, **options: Any) -> int:
@@ -75,16 +78,20 @@ def entangle_command(file: Path | None, kind: str | None, as_json: bool, quiet: 
     physnn entangle --random quarter --L 8 10 12 14
     physnn entangle --random gaussian --spread 0.1 0.3 1 --json
 
-    Exit status 0: every cut has an entropy; 3: one is undecided.
+    Nothing is kept on the way: what is interrupted begins anew.  Exit status 0: every cut has an entropy; 3: one is
+    undecided.
     """
+    dry_run = options.pop("dry_run")
     if file and kind:
         raise InputError("a file and --random exclude each other; leave one out")
+    if options["method"] == "svd" and not (file or kind):
+        raise InputError("--method svd is for machines in a file; of models it is --method exact")
+    if dry_run:
+        return _print_plan(file, kind, options, as_json)
     if kind:
         return _print_random(kind, options, as_json, quiet)
     if file:
         return _print_stored(file, options, as_json, quiet)
-    if options["method"] == "svd":
-        raise InputError("--method svd is for machines in a file; of models it is --method exact")
     from physnn.answers.quantum.entanglement import ground_entropies
 
     models = _models(options)
@@ -94,6 +101,23 @@ def entangle_command(file: Path | None, kind: str | None, as_json: bool, quiet: 
             found.append(ground_entropies(model, options["method"], options["seed"] or 0))
             progress(k + 1, len(models), f"N = {model.N}")
     return _print_cuts(found, options, as_json)
+
+
+def _print_plan(file: Path | None, kind: str | None, options: dict[str, Any], as_json: bool) -> int:
+    """Print what entropies will take."""
+    from physnn.answers.quantum.entropy_cost import planned_models, planned_random, planned_stored
+    from physnn.cli.answers import print_plans
+
+    if kind:
+        spreads = len(options["spread"] or USUAL_SPREADS) if kind == "gaussian" else 1
+        found = planned_random(kind, options["L"] or USUAL_RANDOM, options["alpha"], spreads, options["draws"])
+    elif file:
+        check_files(file)
+        found = planned_stored(file, options["method"], options["draws"])
+    else:
+        found = planned_models(_models(options), options["method"])
+    print_plans({"entropies": found}, as_json)
+    return 0
 
 
 def _print_stored(file: Path, options: dict[str, Any], as_json: bool, quiet: bool) -> int:
@@ -198,9 +222,9 @@ def _print_random(kind: str, options: dict[str, Any], as_json: bool, quiet: bool
     with progress_bar("random machines", quiet) as progress:
         found = random_entropies(
             kind,
-            options["L"] or (8, 10, 12),
+            options["L"] or USUAL_RANDOM,
             alpha=options["alpha"],
-            spreads=options["spread"] or (0.3, 1.0),
+            spreads=options["spread"] or USUAL_SPREADS,
             reach=options["reach"],
             draws=options["draws"],
             seed=options["seed"] or 0,

@@ -69,6 +69,23 @@ def test_commands(tmp_path, capsys):
     assert "ln 2" in capsys.readouterr().out
 
 
+def test_a_plan_finds_no_entropy_and_what_is_interrupted_is_told_to_be_lost(monkeypatch, capsys):
+    words = ["entangle", "--random", "gaussian", "--L", "4", "20", "--spread", "1", "--draws", "50"]
+    assert run([*words, "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [(row["L"], row["tasks"]) for row in plan["rows"]] == [(4, 50), (20, 50)]
+    assert plan["seconds"] > 50 * plan["rows"][1]["seconds_per_task"] > 0
+    assert run(["entangle", "--model", "heisenberg", "--L", "6", "--dry-run"]) == 0
+    assert "tasks to run" in capsys.readouterr().out
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("physnn.answers.quantum.random_machines.random_entropies", interrupted)
+    assert run(words) == 130
+    assert "begins anew" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_figure_of_random_machines_is_drawn(tmp_path):
     figure = tmp_path / "random.png"
