@@ -17,7 +17,7 @@ from physnn.checks.quantum.netket_peer import fastest
 from physnn.jobs.run import Progress, silent
 from physnn.machine import single_blas_thread
 from physnn.models.quantum import QuantumModel
-from physnn.networks.quantum.reconfiguration import StepRule, reconfigured
+from physnn.networks.quantum.reconfiguration import StepRule, sampled_step
 from physnn.networks.quantum.walkers import Walkers, WaveTables
 from physnn.networks.quantum.wave import untrained_wave
 
@@ -85,9 +85,7 @@ def _ours(case: dict[str, Any]) -> dict[str, float]:
 
     def iterate() -> None:
         nonlocal machine
-        walkers.settle(WaveTables.of(machine, walkers.moves))
-        walkers.walk(N)
-        machine = reconfigured(machine, walkers, walkers.local_energies(), StepRule(0.01, 0.01))
+        _, machine = sampled_step(machine, walkers, StepRule(0.01, 0.01))
 
     found = {}
     if case["proposals"]:

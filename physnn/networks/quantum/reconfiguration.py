@@ -19,15 +19,23 @@ from scipy import linalg
 from scipy.linalg import blas
 
 from physnn.kernels.quantum.machines import centre_products, weight_derivatives
-from physnn.networks.quantum.walkers import Walkers
+from physnn.networks.quantum.walkers import Walkers, WaveTables
 from physnn.networks.quantum.wave import SpinMachine
 
 RADIUS = 0.1
 """Largest distance of states of one step, sqrt(d' S d): nearly the angle between them in radians."""
 LARGEST_CHANGE = 0.1
 """Largest change of a parameter in a step: in directions that few samples do not see S is 0, and no distance warns."""
+FARTHEST, MOST_HALVINGS = 0.3, 20
+"""Largest standard deviation of the change of ln psi in a step, and halvings of a step that has a larger one.
+
+`RADIUS` bounds what is linear in a step.  Amplitudes without biases are even in the weights, so that at first, and with
+the hundreds of units of large symmetries, the square counts for more.
+"""
 FLOOR = 1e-7
-"""Shift that float32 needs in any case, over the mean diagonal element."""
+"""Shift that sums of float32 need in any case, over the trace: without it a matrix need not be positive."""
+FLOOR_OF_DOUBLES = 1e-14
+"""The same of float64."""
 
 
 class StepRule(NamedTuple):
@@ -57,6 +65,24 @@ def _few_derivatives(machine: SpinMachine, walkers: Walkers) -> np.ndarray:
     return np.concatenate([of_field, of_bias])
 
 
+def sampled_step(machine: SpinMachine, walkers: Walkers, rule: StepRule) -> tuple[float, SpinMachine]:
+    """Energy in units of J of a machine along its chains, after a sweep of each, and the machine after a step.
+
+    Chains must have been settled with the machine, and are with the new one at the end.  A step is halved until the
+    logarithms of amplitudes along the chains change by no more than `FARTHEST` in the mean.
+    """
+    walkers.walk(machine.sites)
+    local, before = walkers.local_energies(), walkers.log_amplitudes()
+    new, step = reconfigured(machine, walkers, local, rule), None
+    for _ in range(MOST_HALVINGS):
+        walkers.settle(WaveTables.of(new, walkers.moves))
+        if not float((walkers.log_amplitudes() - before).std()) > FARTHEST:
+            break
+        step = (new.parameters - machine.parameters if step is None else step) / 2
+        new = machine.moved(step)
+    return float(local.mean()), new
+
+
 def reconfigured(machine: SpinMachine, walkers: Walkers, energies: np.ndarray, rule: StepRule) -> SpinMachine:
     """Machine after a step, from chains that are distributed like its |psi|^2.
 
@@ -82,7 +108,8 @@ def reconfigured(machine: SpinMachine, walkers: Walkers, energies: np.ndarray, r
         return machine.moved(_solved_by_samples(gram, derivatives.dot, centred, rule))
     gram = _products(walkers, "gram", derivatives.T, 1 / flat.size)
     force = derivatives @ centred.astype(np.float32) / flat.size
-    return machine.moved(step_of(gram, force.astype(np.float64), rule))
+    floor = FLOOR * float(np.trace(gram))
+    return machine.moved(step_of(gram, force.astype(np.float64), rule._replace(shift=rule.shift + floor)))
 
 
 def _products(walkers: Walkers, name: str, rows: np.ndarray, factor: float) -> np.ndarray:
@@ -101,7 +128,7 @@ def step_of(gram: np.ndarray, force: np.ndarray, rule: StepRule) -> np.ndarray:
 
     Only the lower triangle of S is read.
     """
-    shift = rule.shift + FLOOR * float(np.trace(gram).real) / len(gram)
+    shift = rule.shift + FLOOR_OF_DOUBLES * float(np.trace(gram).real)
     shifted = np.array(gram, force.dtype, order="F")
     shifted[np.diag_indices_from(gram)] += shift
     step = -rule.rate * _solved(shifted, force)
@@ -151,7 +178,7 @@ def _solved_by_samples(
     """Step from the matrix of scalar products of samples, which is replaced, and what adds derivatives up."""
     n, diagonal = len(gram), np.diag_indices_from(gram)
     mean = float(gram[diagonal].mean())
-    shift = n * rule.shift + 1e-5 * mean
+    shift = n * (rule.shift + FLOOR * mean)
     # Derivatives are centred, so all x alike is no step: that direction is kept out of the way of rounding.
     gram += np.float32(mean / n)
     gram[diagonal] += np.float32(shift)

@@ -18,7 +18,7 @@ from physnn.errors import InputError
 from physnn.machine import on_one_blas_thread
 from physnn.models.quantum import QuantumModel
 from physnn.networks.quantum.complete import Classes, Summed, drawn_configurations, is_even, summed_over, summed_step
-from physnn.networks.quantum.reconfiguration import StepRule, reconfigured
+from physnn.networks.quantum.reconfiguration import StepRule, sampled_step
 from physnn.networks.quantum.walkers import Walkers, WaveTables
 from physnn.networks.quantum.wave import SpinMachine
 
@@ -83,6 +83,7 @@ class GroundTraining:
         self.total = np.zeros_like(self.machine.parameters)
         self.walkers: Walkers | None = None
         self.energy = math.nan
+        self._settled: SpinMachine | None = None
 
     @classmethod
     def begin(
@@ -147,6 +148,7 @@ class GroundTraining:
             new.spins[:] = np.resize(old.spins, new.spins.shape)
         new.settle(WaveTables.of(self.machine, new.moves))
         new.walk(SETTLING * self.model.N)
+        self._settled = None
 
     def _step(self) -> None:
         rule = self.rule.at(self.done)
@@ -155,11 +157,10 @@ class GroundTraining:
             self.energy = found.energy
             return
         assert self.walkers is not None
-        self.walkers.settle(WaveTables.of(self.machine, self.walkers.moves))
-        self.walkers.walk(self.model.N)
-        local = self.walkers.local_energies()
-        self.energy = float(local.mean())
-        self.machine = reconfigured(self.machine, self.walkers, local, rule)
+        if self._settled is not self.machine:
+            self.walkers.settle(WaveTables.of(self.machine, self.walkers.moves))
+        self.energy, self.machine = sampled_step(self.machine, self.walkers, rule)
+        self._settled = self.machine
 
     @on_one_blas_thread
     def measured(self, count: int, look: Callable[[float], None] = lambda share: None) -> Drawn:

@@ -42,6 +42,7 @@ class WaveTables:
     thresholds: np.ndarray
     table: np.ndarray
     factors: np.ndarray
+    slopes: np.ndarray
 
     @classmethod
     def of(cls, machine: SpinMachine, moves: Moves) -> WaveTables:
@@ -56,7 +57,9 @@ class WaveTables:
         table, factors = np.empty((numbers, 2), np.float32), np.empty((rows, 2), np.float32)
         columns, fields = np.ascontiguousarray(weights.T), machine.fields.astype(np.float32)
         tabulate_moves(columns, fields, moves.sites, np.zeros(numbers, np.float32), table.ravel(), factors)
-        return cls(weights, thresholds, table[: rows * padded].reshape(rows, padded, 2), factors)
+        # ln cosh(theta) = ln((1 + exp(2 theta)) / 2) - theta
+        slopes = fields - weights.sum(axis=0)
+        return cls(weights, thresholds, table[: rows * padded].reshape(rows, padded, 2), factors, slopes)
 
 
 class Walkers:
@@ -124,6 +127,11 @@ class Walkers:
             self._elements, self.model.terms.bonds, self._diagonal, out,
         )  # fmt: skip
         return out
+
+    def log_amplitudes(self) -> np.ndarray:
+        """ln |psi(s)| of every chain up to a constant of the machine, float64 (chains,)."""
+        linear = np.matmul(self.tables.slopes, self.spins)
+        return np.asarray(math.log(2) * self._levels - np.log(self._norm) + linear).ravel()
 
     def hidden_means(self) -> np.ndarray:
         """tanh(theta) of the hidden units, float32 (units, chains)."""

@@ -16,7 +16,13 @@ from physnn.networks.quantum.complete import (
     summed_over,
     summed_step,
 )
-from physnn.networks.quantum.reconfiguration import StepRule, reconfigured, sampled_derivatives, step_of
+from physnn.networks.quantum.reconfiguration import (
+    StepRule,
+    reconfigured,
+    sampled_derivatives,
+    sampled_step,
+    step_of,
+)
 from physnn.networks.quantum.walkers import Walkers, WaveTables
 from physnn.networks.quantum.wave import SpinMachine, lattice_symmetries, untrained_wave
 
@@ -88,6 +94,15 @@ def test_derivatives_along_chains_are_those_of_the_machine(symmetry):
     assert found == pytest.approx(machine.derivatives(walkers.configurations), abs=1e-4)
 
 
+def test_amplitudes_along_chains_are_those_of_the_machine():
+    for model, symmetry in ((MODELS[0], "translations"), (MODELS[3], "none")):
+        machine = machine_on(model, symmetry)
+        walkers = walkers_of(model, machine)
+        walkers.walk(50)
+        apart = walkers.log_amplitudes() - machine.log_amplitude(walkers.configurations)
+        assert apart.std() < 1e-4
+
+
 def counts_of(model: QuantumModel, machine: SpinMachine, tables: WaveTables, rounds: int) -> tuple[float, int]:
     """Chi squared of configurations along chains against |psi|^2, and its degrees of freedom."""
     walkers = Walkers.begin(model, 512, rng.seed_sequence(3, "synthetic", "counts", model.name))
@@ -147,6 +162,17 @@ def test_both_gram_matrices_give_the_same_step():
         assert found == pytest.approx(expected, abs=0.01 * np.abs(expected).max())
         near = reconfigured(machine, walkers, energies, rule._replace(radius=1e-3)).parameters - machine.parameters
         assert np.sqrt(((rows @ near) ** 2).mean()) == pytest.approx(1e-3, rel=0.02)
+
+
+def test_a_large_symmetry_does_not_lose_its_training():
+    """512 units share 64 weights: a step that is small in S changes amplitudes by orders of magnitude."""
+    model = QuantumModel("heisenberg", (4, 4), marshall=True)
+    machine = untrained_wave((4, 4), 4, "lattice", rng.seed_sequence(2, "synthetic"))
+    walkers = walkers_of(model, machine, 256)
+    walkers.walk(400)
+    for k in range(60):
+        energy, machine = sampled_step(machine, walkers, StepRule(0.1, 0.01 * 0.1 ** (k / 60)))
+    assert energy / 16 == pytest.approx(-0.70178, abs=2e-3)
 
 
 @pytest.mark.parametrize("model", [MODELS[0], MODELS[4]], ids=lambda model: model.name)
