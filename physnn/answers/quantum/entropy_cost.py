@@ -31,7 +31,7 @@ SAMPLED_SITES, SAMPLED_FREE_SITES = 12, 64
 MORE_PER_SITE = 2.3
 """Factor of time of a site more: singular values of all cuts of 2^N amplitudes, and their sums over units."""
 BYTES_PER_AMPLITUDE = 550.0
-"""Memory of an amplitude: configurations as numbers, sums of units, characters of a sector (measured at 16 to 20 sites)."""
+"""Memory of an amplitude: configurations, sums of units, characters of a sector (measured at 16 to 20 sites)."""
 BYTES_OF_LIBRARIES = 1e8
 """Memory of an interpreter that has what is needed."""
 

@@ -17,7 +17,6 @@ from physnn.kernels.jit import njit
 from physnn.kernels.primitives import scratch
 from physnn.kernels.quantum.machines_code import (
     CHAIN_LANES,
-    MOST_FACTOR,
     correlate_group,
     exponentiate,
     measure_group,
@@ -41,13 +40,14 @@ def tabulate_moves(columns, fields, sites, change, table, factors):
         Work space of whole vectors for the table's rows, zero behind them.
     table : ndarray of float32
         Flat, twice as long as ``change``.
-    factors : ndarray of float32, shape (moves + 1, 2)
+    factors : ndarray of float32, shape (moves + 1, 4)
         See `walk_chains`.
     """
     units = columns.shape[1]
     for unit in range(units):
         change[unit] = 0  # row 0 is no move
     factors[0, 0] = factors[0, 1] = 1
+    factors[0, 2] = factors[0, 3] = 0
     for move in range(1, sites.shape[0]):
         i, j, own = sites[move, 0], sites[move, 1], change[move * units :]
         log, single = -fields[i], i == j
@@ -56,8 +56,10 @@ def tabulate_moves(columns, fields, sites, change, table, factors):
         for unit in range(units):
             own[unit] = columns[i, unit] if single else columns[i, unit] - columns[j, unit]
             log += own[unit]
-        log = min(max(np.float32(2) * log, np.float32(-MOST_FACTOR)), np.float32(MOST_FACTOR))
-        factors[move, 0], factors[move, 1] = math.exp(log), math.exp(-log)
+        for k in range(2):
+            digits = (2.0 - 4.0 * k) / math.log(2.0) * log
+            exponent = math.floor(digits)
+            factors[move, k], factors[move, 2 + k] = 2.0 ** (digits - exponent), exponent
     exponentiate(change, change.shape[0] // CHAIN_LANES, table)
 
 
@@ -93,8 +95,9 @@ def walk_chains(x, table, factors, sites, norm, levels, spins, generators, propo
         See `settle_chains`.
     table : ndarray of float32, shape (moves + 1, units, 2)
         What moves multiply x by, where the first site is up and where it is down; row 0 is of ones.
-    factors : ndarray of float32, shape (moves + 1, 2)
-        Ratios of amplitudes that hidden units do not make.
+    factors : ndarray of float32, shape (moves + 1, 4)
+        Ratios of amplitudes that hidden units do not make, where the first site is up and where it is down: numbers in
+        [1, 2), then their exponents of two, for with hundreds of units there are larger ones than float32 has.
     sites : ndarray of int64, shape (moves + 1, 2)
         Sites of a move, twice the same for a single one; row 0 is none.
     generators : ndarray of uint64, shape (groups, 4, CHAIN_LANES / 2 + 1)

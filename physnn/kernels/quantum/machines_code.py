@@ -27,7 +27,7 @@ UNITS_OF_CHUNK = 4
 MOST_THETA = 10.0
 """Modulus at which theta is cut: beyond it cosh is an exponential to 1e-9, and float32 does not overflow below it."""
 MOST_FACTOR = 80.0
-"""Modulus at which the logarithm of a ratio of amplitudes is cut."""
+"""Modulus at which the logarithm of what a move makes of a hidden unit is cut."""
 SITES_ABREAST = 4
 """Derivatives by the weights of so many sites are added up at once, so that a hidden mean is loaded once for them."""
 _VECTOR, _WORDS = ir.VectorType(ir.FloatType(), CHAIN_LANES), ir.VectorType(ir.IntType(32), CHAIN_LANES)
@@ -112,12 +112,15 @@ def _emit_exponentials(b, weights, thresholds, spins, sites, first):
     return units, found
 
 
-def _emit_ratio(b, total, powers, norm, levels, factor):
-    """Amplitude after a move over that before it."""
-    step = b.sub(powers, vector_at_words(b, levels))
+def _emit_ratio(b, total, powers, norm, levels, factors, move, up):
+    """Amplitude after a move over that before it; what hidden units do not make of it is in ``factors``."""
+    own = [b.load(b.gep(factors, [b.add(b.mul(move, INDEX(4)), INDEX(k))])) for k in range(4)]
+    exponents = [splat(b, b.fptosi(value, ir.IntType(32)), _WORDS) for value in own[2:]]
+    step = b.add(b.sub(powers, vector_at_words(b, levels)), b.select(up, *exponents))
     for sign, edge in ((">", 126), ("<", -126)):
         step = b.select(b.icmp_signed(sign, step, _integers(edge)), _integers(edge), step)
     power = b.bitcast(b.shl(b.add(step, _integers(127)), _integers(23)), _VECTOR)
+    factor = b.select(up, *(splat(b, value, _VECTOR) for value in own[:2]))
     return b.fmul(b.fmul(b.fmul(total, vector_at(b, norm, INDEX(0), _VECTOR)), factor), power)
 
 
@@ -139,11 +142,6 @@ def _emit_open(b, spins, first, second):
     single = b.icmp_signed("==", first, second)
     alike = b.select(single, _numbers(2.0), there)
     return here, b.fcmp_ordered(">", here, _numbers(0.0)), b.fcmp_ordered("!=", here, alike), single
-
-
-def _emit_factor(b, factors, move, up):
-    one, other = (splat(b, b.load(b.gep(factors, [b.add(b.mul(move, INDEX(2)), INDEX(n))])), _VECTOR) for n in range(2))
-    return b.select(up, one, other)
 
 
 @intrinsic
@@ -204,7 +202,7 @@ def measure_group(typing, x, table, units, norm, levels, factors, move, spins, f
         _, up, free, _ = _emit_open(b, spins, first, second)
         row = b.gep(table, [b.mul(b.mul(move, units), INDEX(2))])
         total, powers = _emit_moved(b, x, row, units, up, None)
-        ratio = _emit_ratio(b, total, powers, norm, levels, _emit_factor(b, factors, move, up))
+        ratio = _emit_ratio(b, total, powers, norm, levels, factors, move, up)
         term = b.select(free, b.fmul(ratio, splat(b, element, _VECTOR)), _numbers(0.0))
         store_at(b, b.fadd(vector_at(b, out, INDEX(0), _VECTOR), term), out, INDEX(0))
         return context.get_dummy_value()
@@ -229,7 +227,7 @@ def move_group(typing, x, moved, table, units, norm, levels, factors, move, spin
         here, up, free, single = _emit_open(b, spins, first, second)
         row = b.gep(table, [b.mul(b.mul(move, units), INDEX(2))])
         total, powers = _emit_moved(b, x, row, units, up, moved)
-        ratio = _emit_ratio(b, total, powers, norm, levels, _emit_factor(b, factors, move, up))
+        ratio = _emit_ratio(b, total, powers, norm, levels, factors, move, up)
         places = [b.bitcast(b.gep(generator, [INDEX(k * CHAIN_LANES // 2)]), _STATE.as_pointer()) for k in range(4)]
         state = [b.load(place, align=8) for place in places]
         words = b.bitcast(next_words(b, state), _WORDS)

@@ -54,7 +54,7 @@ class WaveTables:
         thresholds[: len(units)] = machine.thresholds
         rows = len(moves.sites)
         numbers = -(-rows * padded // CHAIN_LANES) * CHAIN_LANES
-        table, factors = np.empty((numbers, 2), np.float32), np.empty((rows, 2), np.float32)
+        table, factors = np.empty((numbers, 2), np.float32), np.empty((rows, 4), np.float32)
         columns, fields = np.ascontiguousarray(weights.T), machine.fields.astype(np.float32)
         tabulate_moves(columns, fields, moves.sites, np.zeros(numbers, np.float32), table.ravel(), factors)
         # ln cosh(theta) = ln((1 + exp(2 theta)) / 2) - theta
@@ -129,7 +129,7 @@ class Walkers:
         return out
 
     def log_amplitudes(self) -> np.ndarray:
-        """ln |psi(s)| of every chain up to a constant of the machine, float64 (chains,)."""
+        """Logarithm of |psi(s)| of every chain up to a constant of the machine, float64 (chains,)."""
         linear = np.matmul(self.tables.slopes, self.spins)
         return np.asarray(math.log(2) * self._levels - np.log(self._norm) + linear).ravel()
 

@@ -71,6 +71,22 @@ def test_local_energies_are_those_of_dense_matrices(model):
     assert walkers.local_energies().ravel() == pytest.approx(exact, rel=2e-4, abs=2e-4)
 
 
+def test_ratios_whose_parts_are_beyond_float32_are_right():
+    """All weights have one sign: what hundreds of units have in common is far larger than the ratio."""
+    model = QuantumModel("tfim", (4, 4), h=1.0)
+    machine = untrained_wave((4, 4), 4, "lattice", rng.seed_sequence(1, "synthetic", "wave"))
+    machine = machine.moved(0.1 + 0 * machine.parameters)
+    walkers = walkers_of(model, machine)
+    spins, ratio = walkers.configurations, 0.0
+    for i in range(model.N):
+        turned = spins * np.where(np.arange(model.N) == i, -1, 1)
+        ratio = ratio + np.exp(machine.log_amplitude(turned) - machine.log_amplitude(spins))
+    exact = model.diagonal(spins) - ratio
+    seen = np.abs(exact) < 1e30
+    assert seen.sum() > 30
+    assert walkers.local_energies().ravel()[seen] == pytest.approx(exact[seen], rel=5e-3)
+
+
 def test_derivatives_are_finite_differences():
     spins = configurations_of(np.arange(64), 6)
     for imaginary in (False, True):
