@@ -27,7 +27,7 @@ APART_ERRORS = 3.0
 """Errors from which a difference is told."""
 THERMAL_WEIGHT = 1e-3
 """Weight of the next level in a reference from which it is told."""
-EXACT_SITES = 16
+EXACT_SITES = 20
 """Sites up to which a model is diagonalised for its exact column."""
 
 _BY_STAGE = ("stage_", "exact_")

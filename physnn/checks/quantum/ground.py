@@ -46,7 +46,7 @@ def bench_ground(progress: Progress = silent) -> dict[str, Any]:
     """CPU seconds of a proposal, and of an iteration: samples, local energies and a step, on one thread.
 
     Chains are as many as there are samples, with N proposals between samples; NetKet has its best number of chains and
-    the better of two solvers.  Both have float32 weights without biases.  See `physnn.checks.bench.report`.
+    the best of four settings.  Both have float32 weights without biases.  See `physnn.checks.bench.report`.
     """
     rows: list[TimedRow] = []
     missing: list[str] = []

@@ -15,6 +15,8 @@ from typing import Any
 
 PEER_CHAINS = (16, 128, 512)
 """Numbers of chains, of which the best one counts."""
+PEER_SETTINGS = ("QGTJacobianDense", "QGTOnTheFly", "VMC_SR", "VMC_SR, matrices")
+"""Ways to a step, of which the best one counts: conjugate gradients with derivatives kept or found again; LAPACK."""
 FEW_CHAINS = 16
 """Number of chains whose iterations are not timed: their proposals are the slowest."""
 PEER_STEPS = 5
@@ -37,6 +39,19 @@ def fastest(call: Callable[[], Any], rounds: int = PEER_ROUNDS) -> float:
 def per_step(driver: Any) -> float:
     """CPU seconds of an iteration."""
     return fastest(lambda: driver.run(PEER_STEPS, out=None, show_progress=False), PEER_ROUNDS // 2) / PEER_STEPS
+
+
+def driver_of(nk: Any, setting: str, energy: Any, state: Any) -> Any:
+    """Stochastic reconfiguration of NetKet with one of `PEER_SETTINGS`."""
+    slow = nk.optimizer.Sgd(0.01)
+    if setting == "VMC_SR":
+        return nk.driver.VMC_SR(energy, slow, variational_state=state, diag_shift=0.01)
+    if setting == "VMC_SR, matrices":
+        by_samples = state.n_parameters > state.n_samples
+        ways = {"use_ntk": by_samples, "on_the_fly": False}
+        return nk.driver.VMC_SR(energy, slow, variational_state=state, diag_shift=0.01, **ways)
+    solver = nk.optimizer.SR(qgt=getattr(nk.optimizer.qgt, setting), diag_shift=0.01)
+    return nk.driver.VMC(energy, slow, variational_state=state, preconditioner=solver)
 
 
 def time_netket() -> None:
@@ -77,12 +92,9 @@ def time_netket() -> None:
             if case["proposals"]:
                 proposals.append(fastest(sample) / (samples * N))
             if case["iteration"] and chains != FEW_CHAINS:
-                solver = nk.optimizer.SR(qgt=nk.optimizer.qgt.QGTJacobianDense, diag_shift=0.01)
-                slow = nk.optimizer.Sgd(0.01)
-                driver = nk.driver.VMC(energy, slow, variational_state=state, preconditioner=solver)
-                iterations.append(per_step(driver))
-                state = nk.vqs.MCState(sampler, machine, n_samples=samples, n_discard_per_chain=0, seed=1)
-                iterations.append(per_step(nk.driver.VMC_SR(energy, slow, variational_state=state, diag_shift=0.01)))
+                for setting in PEER_SETTINGS:
+                    state = nk.vqs.MCState(sampler, machine, n_samples=samples, n_discard_per_chain=0, seed=1)
+                    iterations.append(per_step(driver_of(nk, setting, energy, state)))
         found |= {f"{case['name']}: proposal": min(proposals)} if proposals else {}
         found |= {f"{case['name']}: iteration": min(iterations)} if iterations else {}
         found.setdefault("first", time.process_time() - began)

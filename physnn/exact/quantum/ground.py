@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,6 +15,8 @@ from physnn.exact.quantum.free_fermions import FreeFermions
 from physnn.exact.quantum.sectors import Sector, spins_of, whole_symmetry
 from physnn.models.quantum import QuantumModel
 
+SAME_LEVEL = 1e-8
+"""Difference of energies, relative where they are large, below which two sectors have the same level."""
 FREE_FROM = 14
 """Spins of a transverse-field chain from which on free fermions are used."""
 
@@ -34,7 +37,7 @@ class ExactGround:
         Distance to the next level, of any symmetry (of the same sum); None where it has too many states.
     gap_symmetric : float or None
         Distance to the next level with the symmetries of the ground state, the flip of all spins among them; None
-        where the symmetries of the ground state are not known beforehand.
+        where no symmetry of the lattice with a character of +-1 is that of the ground state.
     m2 : float
         <m^2> of ``m = sum s / N``.
     staggered2 : float or None
@@ -130,7 +133,7 @@ def _solve(model: QuantumModel, gap: bool) -> ExactGround:
         "diagonalisation",
         state.energy,
         _next(twin, sector, state.energy, above) if gap else None,
-        above[0] - state.energy if above and twin.positive else None,
+        (above[0] - state.energy if above else None) if twin.positive else _next_alike(twin, sector, state.energy),
         float(two_point.mean()),
         _staggered2(model, two_point),
         two_point,
@@ -151,6 +154,27 @@ def _next(model: QuantumModel, sector: Sector, E0: float, above: list[float]) ->
     except InputError:
         return None
     return energies[1] - energies[0] if len(energies) > 1 else None
+
+
+def _next_alike(model: QuantumModel, sector: Sector, E0: float) -> float | None:
+    """Distance to the next level with the symmetries of the ground state, which are looked for: all characters +-1.
+
+    None where the ground state has a wave vector other than 0 and pi, or no level is above it.
+    """
+    whole = whole_symmetry(model)
+    flips, swaps = ((1, -1) if there else (None,) for there in (whole.flip, whole.swap))
+    shifts, mirrors = (
+        list(itertools.product((1, -1), repeat=len(axes))) if axes else [None] for axes in (whole.shift, whole.mirror)
+    )
+    for flip, shift, mirror, swap in itertools.product(flips, shifts, mirrors, swaps):
+        own = Sector(sector.total, flip, shift, mirror, swap)
+        try:
+            levels = [state.energy for state in eigenstates(model, own, 2)]
+        except InputError:
+            continue  # no state has these characters
+        if abs(levels[0] - E0) < SAME_LEVEL * max(1.0, abs(E0)):
+            return levels[1] - levels[0] if len(levels) > 1 else None
+    return None
 
 
 def _positive_twin(model: QuantumModel) -> QuantumModel:

@@ -28,7 +28,7 @@ OF_STAGES = {
     "stage_pull": ("2 cov", "J", "twice the covariance of the squared order parameter with the local energy"),
 }
 """What is measured after every stage: symbol, unit and meaning."""
-EXACT_SPINS = 16
+EXACT_SPINS = 20
 """Spins up to which exact values are found by diagonalisation; free fermions know those of chains."""
 
 

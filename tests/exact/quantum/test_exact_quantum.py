@@ -153,3 +153,25 @@ def test_symmetries_of_frustrated_rings():
 def test_sectors_that_do_not_exist_are_refused(model, sector, words):
     with pytest.raises(InputError, match=words):
         eigenstates(model, sector)
+
+
+@pytest.mark.parametrize(
+    "model", [QuantumModel("j1j2", (8,), J2=0.4, marshall=True), QuantumModel("j1j2", (8,), J2=0.7)]
+)
+def test_the_next_level_with_the_symmetries_of_a_frustrated_ground_state(model):
+    """The states that a ground state's own symmetries leave as they are, or turn as they turn it."""
+    spins = configurations(model.N)
+    zero = spins.sum(axis=1) == 0
+    kept, matrix = spins[zero], dense(model)[np.ix_(zero, zero)]
+    place = {tuple(s): k for k, s in enumerate(kept.tolist())}
+    moves = [[place[tuple(s)] for s in moved.tolist()] for moved in (np.roll(kept, 1, axis=1), kept[:, ::-1], -kept)]
+    turns = [np.eye(len(kept))[move] for move in moves]
+    # Symmetries tell levels apart that are equal.
+    split = sum(size * (turn + turn.T) / 2 for size, turn in zip((1e-3, 3e-4, 1e-4), turns, strict=True))
+    _, vectors = np.linalg.eigh(matrix + split)
+    energies = np.einsum("sk,st,tk->k", vectors, matrix, vectors)
+    vectors = vectors[:, np.argsort(energies)]
+    characters = np.array([np.einsum("sk,st,tk->k", vectors, turn, vectors) for turn in turns])
+    assert np.abs(characters[:, 0]) == pytest.approx(1)
+    alike = np.sort(energies)[np.all(np.abs(characters - characters[:, :1]) < 1e-6, axis=0)]
+    assert exact_ground(model, gap=False).gap_symmetric == pytest.approx(alike[1] - alike[0], abs=1e-8)
