@@ -54,9 +54,32 @@ def driver_of(nk: Any, setting: str, energy: Any, state: Any) -> Any:
     return nk.driver.VMC(energy, slow, variational_state=state, preconditioner=solver)
 
 
+def parts_of(nk: Any, jnp: Any, case: dict[str, Any]) -> tuple[Any, Any, Callable[[int], Any]]:
+    """Energy, machine, and the sampler of a number of chains, of a case of `physnn.checks.quantum.ground`."""
+    N, exchange, symmetric = case["N"], case["model"] == "heisenberg", case["symmetric"]
+    graph = nk.graph.Chain(N, pbc=True)
+    space = nk.hilbert.Spin(0.5, N, total_sz=0) if exchange else nk.hilbert.Spin(0.5, N)
+    if exchange:
+        energy = nk.operator.Heisenberg(space, graph, J=0.25, sign_rule=True).to_jax_operator()
+    else:
+        energy = nk.operator.IsingJax(space, graph, h=1.0, J=-1.0)
+    kind = nk.models.RBMSymm if symmetric else nk.models.RBM
+    own = {"symmetries": graph.translation_group()} if symmetric else {}
+    # Weights are real, and without biases and fields, as those they are compared with.
+    bare = {"use_hidden_bias": False, "use_visible_bias": False}
+    machine = kind(alpha=case["alpha"], param_dtype=jnp.float32, **own, **bare)
+
+    def sampler(chains: int) -> Any:
+        settings = {"n_chains": chains, "sweep_size": N, "dtype": jnp.int8}
+        if exchange:
+            return nk.sampler.MetropolisExchange(space, graph=graph, **settings)
+        return nk.sampler.MetropolisLocal(space, **settings)
+
+    return energy, machine, sampler
+
+
 def time_netket() -> None:
-    """Print seconds of a proposal and of an iteration, by name."""
-    began = time.process_time()
+    """Print CPU seconds of a proposal and of an iteration, by name, and until the first iteration of a new process."""
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     os.environ["JAX_PLATFORMS"] = "cpu"
     if hasattr(os, "sched_setaffinity"):
@@ -65,25 +88,17 @@ def time_netket() -> None:
     found: dict[str, float] = {}
     for case in json.loads(sys.argv[1]):
         N, samples = case["N"], case["samples"]
-        graph = nk.graph.Chain(N, pbc=True)
-        exchange = case["model"] == "heisenberg"
-        space = nk.hilbert.Spin(0.5, N, total_sz=0) if exchange else nk.hilbert.Spin(0.5, N)
-        if exchange:
-            energy = nk.operator.Heisenberg(space, graph, J=0.25, sign_rule=True).to_jax_operator()
-        else:
-            energy = nk.operator.IsingJax(space, graph, h=1.0, J=-1.0)
-        symmetric = case["symmetric"]
-        kind = nk.models.RBMSymm if symmetric else nk.models.RBM
-        own = {"symmetries": graph.translation_group()} if symmetric else {}
-        # Weights are real, and without biases and fields, as those they are compared with.
-        bare = {"use_hidden_bias": False, "use_visible_bias": False}
-        machine = kind(alpha=case["alpha"], param_dtype=jnp.float32, **own, **bare)
+        energy, machine, sampler = parts_of(nk, jnp, case)
+
+        def state_of(chains: int, parts: tuple[Any, Any, int] = (sampler, machine, samples)) -> Any:
+            return nk.vqs.MCState(parts[0](chains), parts[1], n_samples=parts[2], n_discard_per_chain=0, seed=1)
+
+        if not found:
+            driver_of(nk, PEER_SETTINGS[0], energy, state_of(FEW_CHAINS)).run(1, out=None, show_progress=False)
+            found["first"] = time.process_time()
         proposals, iterations = [], []
         for chains in PEER_CHAINS:
-            settings = {"n_chains": chains, "sweep_size": N, "dtype": jnp.int8}
-            rule = nk.sampler.MetropolisExchange if exchange else nk.sampler.MetropolisLocal
-            sampler = rule(space, graph=graph, **settings) if exchange else rule(space, **settings)
-            state = nk.vqs.MCState(sampler, machine, n_samples=samples, n_discard_per_chain=0, seed=1)
+            state = state_of(chains)
 
             def sample(state: Any = state) -> None:
                 state.reset()
@@ -92,12 +107,9 @@ def time_netket() -> None:
             if case["proposals"]:
                 proposals.append(fastest(sample) / (samples * N))
             if case["iteration"] and chains != FEW_CHAINS:
-                for setting in PEER_SETTINGS:
-                    state = nk.vqs.MCState(sampler, machine, n_samples=samples, n_discard_per_chain=0, seed=1)
-                    iterations.append(per_step(driver_of(nk, setting, energy, state)))
+                iterations += [per_step(driver_of(nk, way, energy, state_of(chains))) for way in PEER_SETTINGS]
         found |= {f"{case['name']}: proposal": min(proposals)} if proposals else {}
         found |= {f"{case['name']}: iteration": min(iterations)} if iterations else {}
-        found.setdefault("first", time.process_time() - began)
         print(json.dumps(found), flush=True)
 
 
