@@ -240,6 +240,9 @@ def _of_lines(reference: SweepFile | None, L: int, value: float) -> dict[str, Es
             series = [np.asarray(group[column].values[k], float) for column in columns]
             rule = (lambda m2, m4: 1 - m4 / (3 * m2**2)) if len(columns) == 2 else (lambda x: x)
             found[name] = linear_error(rule, *series)
+    if "correlation" in group:
+        each = np.asarray(group["correlation"].values[k], float)
+        found[f"G({each.shape[1] - 1})"] = mean_over(each[:, -1])
     return found
 
 

@@ -14,6 +14,7 @@ V = N beta, and n_c(t) the number of its sites at one time,
 
     <m_t^2> = sum_c V_c^2 / V^2,  <m_t^4> = [3 (sum_c V_c^2)^2 - 2 sum_c V_c^4] / V^4   (mean over sites and time),
     <m^2> = sum_c n_c^2 / N^2,  <m^4> likewise, S(k) = sum_c |n_c(k)|^2 / N             (at one time),
+    <s_i s_j> = share of times at which i and j are of one cluster,
     <s^x> = (cuts between two clusters) / (2 h V).
 
 The weight has a factor h for each of the n kinks, so that d<Q>/dh = <Q n/h> - <Q> <n/h>.  A kink is left of a cut
@@ -289,7 +290,35 @@ def measure_slices(beta, waves, first, until, spin, parent, roots, names, sums, 
 
 
 @njit(cache=True, nogil=True)
-def run_world_lines(lines, kinks, generator, bonds, beta, h, waves, table, interval, budget, progress, rows):
+def correlate_slices(roots, partners, pairs):
+    """Add the two-point function to ``pairs``: how many pairs of sites are of one cluster, mean over `SLICES`.
+
+    Parameters
+    ----------
+    roots : ndarray of int32, shape (SLICES, N)
+        Those of `measure_slices`, filled by it.
+    partners : ndarray of int64, shape (directions, distances, N)
+        Site at every distance from every site, -1 behind a border.
+    pairs : ndarray of float64, shape (distances + 1,)
+        Sums, and last how many times something was added.
+    """
+    for r in range(partners.shape[1]):
+        alike, count = 0, 0
+        for d in range(partners.shape[0]):
+            for i in range(partners.shape[2]):
+                j = partners[d, r, i]
+                if j >= 0:
+                    count += 1
+                    for s in range(SLICES):
+                        alike += roots[s, i] == roots[s, j]
+        pairs[r] += alike / (SLICES * count)
+    pairs[partners.shape[1]] += 1.0
+
+
+@njit(cache=True, nogil=True)
+def run_world_lines(
+    lines, kinks, generator, bonds, beta, h, waves, table, partners, pairs, interval, budget, progress, rows
+):
     """Update all clusters, measure after each ``interval``, until ``budget`` intervals are visited or rows are full.
 
     Where calls are cut, and how much room there is, changes no number.
@@ -302,6 +331,8 @@ def run_world_lines(lines, kinks, generator, bonds, beta, h, waves, table, inter
         Pairs of neighbours, one row for each bond.
     waves, table
         Those of `measure_slices` and `measure_time`.
+    partners, pairs
+        Those of `correlate_slices`.
     interval, budget, progress, rows
         Those of `physnn.kernels.lattice.observables.record_row`, for columns from `ENERGY` on.
 
@@ -349,6 +380,7 @@ def run_world_lines(lines, kinks, generator, bonds, beta, h, waves, table, inter
             if row.shape[0] > plain:
                 measure_kinks(beta, h, first, parent, sums, row, plain)
             measure_slices(beta, waves, first, until, spin, parent, roots, names, each, row)
+            correlate_slices(roots, partners, pairs)
             row[ENERGY] = -alike / (N * beta) - h * row[SIGMA_X]
             progress[DONE], progress[SITES] = 0, 0
             progress[ROW] += 1

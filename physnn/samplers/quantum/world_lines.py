@@ -58,12 +58,20 @@ class WorldLines:
         behind the last one.
     generator : ndarray of uint64, shape (4,)
         State of the random generator.
+    pairs : ndarray of float64, shape (L // 2 + 2,)
+        Sums of the two-point function by distance along the axes over the measurements so far, and their number.
     """
 
     spins: np.ndarray
     offsets: np.ndarray
     kinks: np.ndarray
     generator: np.ndarray
+    pairs: np.ndarray
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Mean of s_i s_j at one time by distance 0 ... L/2 along the axes; 0 where nothing is measured yet."""
+        return np.asarray(self.pairs[:-1] / max(1.0, self.pairs[-1]))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of all arrays by name, from which `of` continues bit for bit."""
@@ -74,14 +82,15 @@ class WorldLines:
     def of(cls, arrays: Mapping[str, np.ndarray]) -> WorldLines:
         """State that `arrays` described; kinks may have numbers behind them."""
         found = {name: np.array(value) for name, value in arrays.items()}
-        return cls(found["spins"], found["offsets"], found["kinks"], found["generator"])
+        return cls(**found)
 
 
 def lines_begin(model: QuantumModel, sequence: np.random.SeedSequence) -> WorldLines:
     """State without kinks, all spins up; everything random comes from the sequence, which is not changed."""
     _check(model, 1.0)
     nothing = np.zeros(model.N + 1, np.int64)
-    return WorldLines(np.ones(model.N, np.int8), nothing, np.empty(0), seeded(sequence))
+    pairs = np.zeros(model.sides[0] // 2 + 2)
+    return WorldLines(np.ones(model.N, np.int8), nothing, np.empty(0), seeded(sequence), pairs)
 
 
 def world_columns(model: QuantumModel, slopes: bool = False) -> tuple[str, ...]:
@@ -123,16 +132,31 @@ def move_lines(
     rows = np.zeros((measurements, len(world_columns(model, slopes))))
     x = 2 * math.pi * np.arange(TURNS + 1) / TURNS
     table, waves, bonds = np.array([np.cos(x), np.sin(x)]), _waves(model), model.terms.bonds
+    partners = _partners(model)
 
     def drive(
         interval: int, budget: int, progress: np.ndarray, rows: np.ndarray, snapshots: np.ndarray, every: int
     ) -> None:
         lines = state.spins, state.offsets
-        what = lines, state.kinks, state.generator, bonds, beta, model.h, waves, table
+        what = lines, state.kinks, state.generator, bonds, beta, model.h, waves, table, partners, state.pairs
         state.kinks = run_world_lines(*what, interval, budget, progress, rows)
 
     run_slices(drive, measurements, interval, rows, np.empty((0, 0, 0), np.int8), 0)
     return rows
+
+
+def _partners(model: QuantumModel) -> np.ndarray:
+    """Site at distances 0 ... L/2 along every axis from every site, -1 behind a border, (axes, distances, N)."""
+    places = np.indices(model.sides)
+    found = []
+    for axis, side in enumerate(model.sides):
+        step = (np.arange(len(model.sides)) == axis)[:, None]
+        for r in range(model.sides[0] // 2 + 1):
+            there = places.reshape(len(model.sides), -1) + r * step
+            inside = np.ones(model.N, bool) if model.periodic else there[axis] < side
+            sites = np.ravel_multi_index(tuple(there), model.sides, mode="wrap")
+            found.append(np.where(inside, sites, -1))
+    return np.array(found).reshape(len(model.sides), -1, model.N)
 
 
 def _waves(model: QuantumModel) -> np.ndarray:

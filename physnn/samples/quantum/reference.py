@@ -35,6 +35,8 @@ BYTES_OF_A_CUT = 60.0
 """Memory of an interval with what is added up of it, and of a kink with its copy in a checkpoint."""
 SINGLE = ("m", "m_time")
 """Columns that are kept of the last of several updates: their distribution is wanted, of others the mean alone."""
+STATE = ("spins", "offsets", "kinks", "generator", "pairs")
+"""Arrays of a state."""
 CUTS_OF_A_LINE = 2.0
 """Cuts of a world line at most, in h beta: those that are drawn, and kinks."""
 
@@ -52,6 +54,7 @@ class PathIntegralSample(Sample):
             "h": Axis(self.recipe.fields(size), "h", "J", "transverse field"),
             "chain": Axis(self.recipe.chains, meaning="number of the Markov chain"),
             "measurement": Axis(self.recipe.sweeps, meaning="number in the chain"),
+            "distance": Axis(size // 2 + 1, "r", "lattice constants", "distance along an axis"),
         }
 
     def quantities(self, size: int) -> dict[str, Measured]:
@@ -62,6 +65,8 @@ class PathIntegralSample(Sample):
             column = (WORLD_QUANTITIES | KINK_QUANTITIES)[name]
             attrs = {"sites": model.N, "beta": self.recipe.inverse_temperature(size)} if name == "energy" else {}
             found[name] = Measured(column.symbol, column.unit, column.meaning, (*chain, "measurement"), attrs)
+        text = "two-point function of s^z at one imaginary time, mean over the measurements and all signs of clusters"
+        found["correlation"] = Measured("G(r)", "1", text, (*chain, "distance"))
         found["state_spins"] = Measured("s^z", "1", "state: spins at imaginary time 0", (*chain, "site"), width=1.0)
         found["state_offsets"] = Measured("", "", "state: first kink of every site", (*chain, "line"))
         at = "state: imaginary times of the kinks, site by site; 0 behind the last one"
@@ -69,6 +74,8 @@ class PathIntegralSample(Sample):
         width = 8.0 * max(1.0, cuts)  # an axis whose length is that of the longest chain
         found["state_kinks"] = Measured("t", "1/J", at, (*chain, "kink"), width=width)
         found["state_generator"] = Measured("", "", "state generator of the chain", (*chain, "word"))
+        sums = "state: sums of the two-point function by distance, and number of measurements"
+        found["state_pairs"] = Measured("", "", sums, (*chain, "sum"))
         return found
 
     def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
@@ -94,7 +101,7 @@ class PathIntegralSample(Sample):
             sequence = rng.seed_sequence(recipe.seed, "chain", "path-integral", *words)
             state, blocks, updates = lines_begin(model, sequence), [np.empty((0, len(columns)))], 0
         else:
-            state = WorldLines.of({name: kept[f"state_{name}"] for name in ("spins", "offsets", "kinks", "generator")})
+            state = WorldLines.of({name: kept[f"state_{name}"] for name in STATE})
             blocks = [np.stack([np.asarray(kept[name], float) for name in columns], axis=1)]
             updates = int(kept.get("state_updates", recipe.thermalisation + average * len(blocks[0])))
         block = 1
@@ -103,6 +110,7 @@ class PathIntegralSample(Sample):
             if warm > 0:
                 count = min(block, warm)
                 move_lines(model, beta, state, 1, count)
+                state.pairs[:] = 0
             else:
                 done = -warm // average
                 count = average * min(max(1, block // average), recipe.sweeps - done)
@@ -153,7 +161,8 @@ def _arrays(columns: tuple[str, ...], blocks: list[np.ndarray], state: WorldLine
     """Measurements and state by name."""
     blocks[:] = [np.concatenate(blocks)]
     found = {name: np.ascontiguousarray(values) for name, values in zip(columns, blocks[0].T, strict=True)}
-    return found | {f"state_{name}": values for name, values in state.arrays().items()}
+    state_arrays = {f"state_{name}": values for name, values in state.arrays().items()}
+    return found | {"correlation": state.correlation} | state_arrays
 
 
 @dataclass(frozen=True)

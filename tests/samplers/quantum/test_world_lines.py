@@ -80,6 +80,39 @@ def test_all_averages_are_those_of_dense_matrices(sides, h, beta, periodic):
     assert max(map(abs, apart[1::2])) > 2 * LIMIT, "products without the joint part would not be caught"
 
 
+def exact_two_point(model, beta):
+    """Thermal mean of s_i s_j by distance along the axes, over all pairs."""
+    spins, H = dense_hamiltonian(model)
+    E, U = np.linalg.eigh(H)
+    p = (U**2) @ np.exp(-beta * (E - E[0]))
+    lattices, found = spins.reshape(-1, *model.sides), []
+    for r in range(model.sides[0] // 2 + 1):
+        pairs = []
+        for axis, side in enumerate(model.sides, start=1):
+            products = np.moveaxis(lattices * np.roll(lattices, -r, axis), axis, 1)
+            products = products if model.periodic else products[:, : side - r]
+            pairs.append(products.reshape(len(spins), -1))
+        found.append(float(p @ np.concatenate(pairs, axis=1).mean(axis=1) / p.sum()))
+    return np.array(found)
+
+
+@pytest.mark.parametrize(("sides", "h", "beta", "periodic"), [CASES[0], CASES[3]])
+def test_two_point_functions_are_those_of_dense_matrices(sides, h, beta, periodic):
+    model, means = QuantumModel("tfim", sides, h=h, periodic=periodic), []
+    state = begin(model, "pairs")
+    move_lines(model, beta, state, 50)
+    for _ in range(60):
+        state.pairs[:] = 0
+        move_lines(model, beta, state, 60)
+        means.append(state.correlation)
+    mean, error = np.mean(means, axis=0), np.std(means, axis=0, ddof=1) / np.sqrt(len(means))
+    assert mean[0] == 1 and error[1:].max() < 0.01
+    z = (mean - exact_two_point(model, beta))[1:] / error[1:]
+    assert np.abs(z).max() < LIMIT, z
+    other = QuantumModel("tfim", sides, h=1.1 * h, periodic=periodic)
+    assert np.abs((mean - exact_two_point(other, beta))[1:] / error[1:]).max() > LIMIT
+
+
 def test_world_lines_of_another_field_are_caught():
     model, beta = QuantumModel("tfim", (6,), h=1.0), 3.0
     other = QuantumModel("tfim", (6,), h=1.04)

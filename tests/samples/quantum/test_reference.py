@@ -32,6 +32,8 @@ def test_the_library_gives_the_numbers_of_the_command(tmp_path):
     group = read_sweep(one).sizes[4]
     assert group["energy"].dims == ("h", "chain", "measurement") and group["energy"].attrs["sites"] == 4
     assert group["energy"].attrs["beta"] == 24.0
+    assert group["correlation"].values.shape == (2, 2, 3) and np.all(group["correlation"].values[..., 0] == 1)
+    assert np.all(group["state_pairs"].values[..., -1] == 20), "updates before the first measurement are not counted"
     whole = api.sweep("path-integral", L=(3, 4), **SMALL)["L4"]
     assert np.array_equal(whole["energy"].values, group["energy"].values)
     assert not np.array_equal(*group["energy"].values.transpose(1, 0, 2)), "equal seeds would give equal chains"
