@@ -44,7 +44,7 @@ def ridge_head(vectors: np.ndarray, labels: np.ndarray, shown: np.ndarray) -> np
     """Class of the largest of ridge regressions onto +-1, one for each class, for every vector shown.
 
     In the dual form, which needs n^3 operations for n vectors.  The ridge is the one of `RIDGES` with the smallest
-    squared error where each vector is left out, which has a closed form.
+    squared error where each vector is left out, which has a closed form (centres stay those of all).
     """
     known = np.unique(labels)
     targets = np.where(labels[:, None] == known, 1.0, -1.0)

@@ -44,7 +44,9 @@ class Folded(nn.Module):
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
         self.same, self.padding, self.wraps = isinstance(conv, SameConv), _numbers(conv), wraps
         self.name, self.limits = FUSED[type(activation)] if activation is not None else ("none", ())
-        self.ready: Tensor | None = None
+        self.packed: dict[tuple[int, ...], Tensor] = {}
+        # A row of zeros above and left of a kernel moves it by one cell: then uneven paddings need no copy of the map.
+        self.grown = nn.Parameter(functional.pad(weight, (1, 0, 1, 0)), False) if self.same else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Values after the activation."""
@@ -52,13 +54,21 @@ class Folded(nn.Module):
         padding, weight = [above, left], self.weight
         if self.wraps:
             x, padding = wrapped(x, (left, right, above, below)), [0, 0]
+        elif self.grown is not None and (right - left, below - above) == (1, 1):
+            padding, weight = [above + 1, left + 1], self.grown
         elif left != right or above != below:
             x, padding = functional.pad(x, (left, right, above, below)), [0, 0]
         if x.is_cuda or not torch.backends.mkldnn.is_available():
             found = functional.conv2d(x, weight, self.bias, self.stride, padding, self.dilation, self.groups)
             return self._clamped(found)
-        words = (padding, self.stride, self.dilation, self.groups, self.name, list(self.limits), "")
-        return cast("Tensor", torch.ops.mkldnn._convolution_pointwise(x, weight, self.bias, *words))
+        words = (self.stride, self.dilation, self.groups)
+        shape = (*x.shape, *padding)
+        if shape not in self.packed:  # weights in the order that oneDNN wants for images of this shape
+            one = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, *words, list(x.shape))
+            self.packed = {shape: one}
+        told = (padding, *words, self.name, list(self.limits), "")
+        found = torch.ops.mkldnn._convolution_pointwise(x, self.packed[shape], self.bias, *told)
+        return cast("Tensor", found)
 
     def _clamped(self, values: Tensor) -> Tensor:
         if self.name == "none":

@@ -118,7 +118,8 @@ class EnergyMaps(Recipe):
         from physnn.networks.source import module_digest
 
         network = self.network or ("" if self.module else "efficientnet-lite0")
-        network = str(Path(network).resolve()) if network.endswith(".safetensors") else network
+        file, colon, member = network.partition(":")
+        network = f"{Path(file).resolve()}{colon}{member}" if Path(file).is_file() else network
         images = str(Path(self.images).resolve()) if Path(self.images).exists() else self.images
         found, seen = subject(network, self.module), photographs(images, self.per_class)
         layers = tuple(

@@ -18,8 +18,8 @@ from physnn.samples.sample import Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.store.hdf5 import Group, Variable
 
-IMAGES_TOGETHER = {"cpu": 8, "cuda": 256}
-"""Images that go through a network together, at most."""
+IMAGES_TOGETHER = {"cpu": 4, "cuda": 256}
+"""Images that go through a network together, at most: few maps stay in a processor's cache."""
 HELD_BY_TORCH = 3e8
 """Bytes of torch and of two copies of a network."""
 HELD_IN_MEMORY = 2**26

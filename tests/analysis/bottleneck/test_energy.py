@@ -70,8 +70,8 @@ def test_planted_shapes_are_told_apart(name):
 
 def test_a_flat_map_is_seldom_called_a_shape_and_few_classes_decide_nothing():
     g = rng.stream(0, "synthetic", "flat maps")
-    verdicts = [radial_shape(planted("flat", 12, 0.3, g)).verdict for _ in range(400)]
-    assert sum(verdict != "flat" for verdict in verdicts) <= 12  # 1 % of 400, and three deviations more
+    verdicts = [radial_shape(planted("flat", 12, 0.3, g)).verdict for _ in range(250)]
+    assert sum(verdict != "flat" for verdict in verdicts) <= 8  # 1 % of 250, and three deviations more
     assert radial_shape(planted("bump", 4, 0.01, g)).verdict == "undecided"
     radii, profile = radial_profile(np.ones((3, 7, 7)))
     assert np.allclose(profile, 1)
@@ -110,8 +110,9 @@ def test_ridge_leaves_out_what_it_says():
     """The closed form of leaving each vector out equals doing so, and weights are those of the primal form."""
     g = rng.stream(0, "synthetic", "ridge")
     labels = np.repeat([0, 1, 2], 6)
-    vectors = g.standard_normal((18, 5)) + 1.2 * np.eye(5)[labels]
-    shown = g.standard_normal((7, 5))
+    scale = np.array([1, 1, 1, 8, 8])  # a ridge that is neither the smallest nor the largest is best
+    vectors = g.standard_normal((18, 5)) * scale + 1.2 * np.eye(5)[labels]
+    shown = g.standard_normal((200, 5)) * scale + 1.2 * np.eye(5)[np.arange(200) % 3]
     errors = {}
     values = np.maximum(np.linalg.eigvalsh((vectors - vectors.mean(0)) @ (vectors - vectors.mean(0)).T), 0)
     targets = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
@@ -127,6 +128,8 @@ def test_ridge_leaves_out_what_it_says():
         errors[strength] = float(np.square(left_out).sum())
         answers[strength] = np.argmax((shown - vectors.mean(0)) @ weights(np.arange(18)) + targets.mean(0), axis=1)
     best = min(errors, key=errors.get)
+    assert best == 0.1
+    assert sum(np.array_equal(answers[best], each) for each in answers.values()) == 1
     assert np.array_equal(ridge_head(vectors, labels, shown), answers[best])
 
 

@@ -135,6 +135,10 @@ def test_folded_networks_have_the_same_maps():
             fast = folded_network(network, layers, wraps)
             plain = layer_maps(network, images, layers, wraps=wraps)
             assert difference(plain, layer_maps(fast, images, layers, wraps=wraps), layers) < 1e-5
+            few, other = images[:2, :, :20, :17], folded_network(network, layers, wraps)
+            for shape in (images, few, few):  # weights are packed anew for images of another shape
+                other_maps = layer_maps(other, shape, layers, wraps=wraps)
+                assert difference(layer_maps(network, shape, layers, wraps=wraps), other_maps, layers) < 1e-5
             count = sum(isinstance(layer, Folded) for layer in fast.modules())
             assert count == (2 if layers[0] == "first" else 0)  # what is asked for between stays
     assert not np.allclose(plain["first.0"].energy, layer_maps(network, images, layers)["first.0"].energy)

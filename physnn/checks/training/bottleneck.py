@@ -1,0 +1,65 @@
+"""Speed of the maps of all layers of EfficientNet-Lite0, as a ratio against the plain network in the same run."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from physnn import rng
+from physnn.checks.bench import Case, per_second, report, timed
+from physnn.jobs.run import Progress, silent
+from physnn.networks.device import set_threads
+from physnn.networks.pretrained.fold import folded_network, untrained_copy
+from physnn.networks.pretrained.lite import LITES, EfficientNetLite
+from physnn.networks.pretrained.passes import difference, layer_maps
+
+BENCH_IMAGES = 16
+"""Images of a timed call."""
+PLAIN_BATCHES = (4, 16)
+"""Images that the plain network takes together: the faster way counts."""
+FOLDED_BATCH = 4
+BENCH_TURNS = 5
+"""Timed calls, of which the fastest counts."""
+
+
+def bench_bottleneck(progress: Progress = silent) -> dict[str, Any]:
+    """Images per second of one pass that gives the energies of all layers, at 224 x 224 on one thread.
+
+    ``folded`` has normalisations in the weights, channels last and activations in the convolutions; ``plain`` is the
+    network as it is written, in evaluation mode.  Weights are drawn, as no work depends on them.
+
+    Returns
+    -------
+    dict
+        See `physnn.checks.bench.report`.  Rows have the largest difference of energies from the plain network, relative
+        to the largest energy of the layer.
+    """
+    before = set_threads(1)
+    try:
+        network = untrained_copy(EfficientNetLite(LITES["0"]), rng.stream(0, "weights"))
+        side, layers = LITES["0"].side, network.layers
+        assert isinstance(layers, tuple)
+        drawn = rng.stream(0, "synthetic", "bench", "bottleneck").standard_normal((BENCH_IMAGES, 3, side, side))
+        images = torch.from_numpy(drawn).float()
+        fast, last = folded_network(network, layers), images.contiguous(memory_format=torch.channels_last)
+        few = slice(0, FOLDED_BATCH)
+        apart = difference(layer_maps(network, images[few], layers), layer_maps(fast, last[few], layers), layers)
+        cases = [_case(f"plain, {n} together", network, images, layers, n, 0.0) for n in PLAIN_BATCHES]
+        rows = timed([*cases, _case("folded", fast, last, layers, FOLDED_BATCH, apart)], progress)
+    finally:
+        set_threads(before)
+    plain = max(row["value"] for row in rows[:-1])
+    return report(rows, {"folded / plain, 1 thread": rows[-1]["value"] / plain})
+
+
+def _case(name: str, network: nn.Module, images: Tensor, layers: tuple[str, ...], together: int, apart: float) -> Case:
+    def run(times: int) -> None:
+        for _ in range(times):
+            for k in range(0, len(images), together):
+                layer_maps(network, images[k : k + together], layers)
+
+    value = per_second(len(images))
+    return Case(name, "images/s", run, value, 1, 1, BENCH_TURNS, time.process_time, lambda _: {"difference": apart})
