@@ -18,7 +18,7 @@ from physnn.analysis.bottleneck.decomposition import NEEDED_CONTROLS
 from physnn.answers.bottleneck.energy import energy_answer
 from physnn.answers.plots import plot_maps
 
-FIGURES = Path("docs/figures")
+FIGURE, SHEET = Path("docs/figures/bottleneck.png"), Path("docs/figures/bottleneck-sheet.png")
 OTHERS = ("untrained", "untrained-circular", "noise", "noise-circular", "constant", "shuffled", "mirror", "crop")
 RUNS = {
     "bottleneck": {"network": "efficientnet-lite0", "per_class": 60, "conditions": NEEDED_CONTROLS},
@@ -50,7 +50,9 @@ def main(images: str, folder: str = "sims/output") -> None:
         for part in answer.parts:
             made = ", ".join(f"{n} {getattr(part, n)}" for n in ("total", "content", "padding", "both", "neither"))
             print(f"  {part.layer}: {made}")
-        print(*plot_maps(out, FIGURES / f"{name}.png"))
+        drawn = plot_maps(out, FIGURE if name == "bottleneck" else None)
+        assert name != "bottleneck" or drawn == (FIGURE, SHEET)
+        print(*drawn)
         print(f"{time.process_time() - start:.0f} s of processor time")
 
 
