@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from physnn.exact.signs.sampling import SampledLandscape
     from physnn.samples.landscape.recipe import SignCount
 
+SOLVED = ("solutions", "solutions_of_all")
+"""Numbers of weights that are right on the images of the loss, and on all."""
 SHOWN_LEVELS = 12
 """Levels that are printed; --json gives all."""
 landscape_figure = opt.figure_option("Draw it here, PNG, PDF or SVG.")
@@ -229,24 +231,32 @@ def _print_joint(L: int, method: str, J: Any, as_json: bool) -> None:
 @count_command.command()
 @click.option(
     "--variant",
-    type=click.Choice(["baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant"]),
-    help="[default: all five]",
+    type=click.Choice(["baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant", "invariant"]),
+    help="[default: the first five]",
 )
 @click.option(
     "--mask-seed", type=opt.Whole(0), help="Dropout with one mask of this seed [default: the mean over masks]."
 )
+@click.option("--data", type=click.Choice(["all", "half"]), help="Half: one of every two images that are flips.")
+@click.option("--average", type=click.Choice(["c2", "c4", "d1", "d2", "d4"]), help="Average logits over this group.")
 @click.option("--images", is_flag=True, help="Print the twelve images with their labels, and count nothing.")
 @landscape_figure
 @opt.json_option
 @opt.debug_option
-def cnn(variant: str | None, mask_seed: int | None, images: bool, figure: Path | None, as_json: bool) -> None:
+def cnn(
+    variant: str | None, mask_seed: int | None, data: str | None, average: str | None, images: bool,
+    figure: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Loss levels of convolutional networks with weights +-1 on twelve images of 2 x 2 pixels.
 
     \b
     physnn count cnn --variant baseline
+    physnn count cnn --variant baseline --average d2
     physnn count cnn --figure cnn.png
+
+    With --variant the answers are counted, too: weights that are right on the images of the loss, and on all.
     """
-    from physnn.exact.signs.cnn import cnn_landscape
+    from physnn.exact.signs.cnn import cnn_landscape, solutions
     from physnn.models.sign_cnn import SIGN_CNN_VARIANTS, SignCNN, images_table
 
     if images:
@@ -254,8 +264,15 @@ def cnn(variant: str | None, mask_seed: int | None, images: bool, figure: Path |
         return
     if mask_seed is not None and variant != "dropout":
         raise click.UsageError("--mask-seed belongs to --variant dropout")
-    found = {name: cnn_landscape(SignCNN(name, mask_seed)) for name in ([variant] if variant else SIGN_CNN_VARIANTS)}
-    _print(found, "loss", as_json, _drawn(found, "cross-entropy", figure))
+    if (data or average) and variant is None:
+        raise click.UsageError("--data and --average change one network: name it with --variant")
+    how: Any = opt.given({"data": data, "average": average})
+    networks = [SignCNN(name, mask_seed, **how) for name in ([variant] if variant else SIGN_CNN_VARIANTS)]
+    found = {network.variant: cnn_landscape(network) for network in networks}
+    solved = solutions(networks[0]) if variant not in (None, "dropout", "batch-norm") else ()
+    _print(found, "loss", as_json, _drawn(found, "cross-entropy", figure), dict(zip(SOLVED, solved, strict=False)))
+    if solved and not as_json:
+        click.echo(f"right on all images of the loss: {solved[0]:,} configurations; on all twelve: {solved[1]:,}")
 
 
 def _drawn(found: dict[str, Landscape], loss: str, figure: Path | None) -> Path | None:
@@ -281,9 +298,9 @@ def _drawn_ising(L: int, fields: tuple[float, ...], seed: int, figure: Path) -> 
     return save(ising_landscape_figure((L, L), drawn, exact, (L, L)), figure)
 
 
-def _print(found: dict[str, Landscape], level: str, as_json: bool, figure: Path | None) -> None:
-    """Print one landscape with its levels, or several."""
-    drawn = {"figure": str(figure)} if figure else {}
+def _print(found: dict[str, Landscape], level: str, as_json: bool, figure: Path | None, more: Any = None) -> None:
+    """Print one landscape with its levels, or several; the JSON has ``more``."""
+    drawn = ({"figure": str(figure)} if figure else {}) | (more or {})
     if as_json:
         every = {name: landscape.as_json(level) for name, landscape in found.items()}
         print_json((next(iter(every.values())) if len(every) == 1 else {"landscapes": every}) | drawn)

@@ -27,7 +27,14 @@ batch-norm         9 + 8 + 4     z is divided by its standard deviation over the
 equivariant        4 + 8 + 4     F does not change under both flips, hence under 180 degrees: corners, upper and lower
                                  edge, left and right edge, centre
 wrong-equivariant  3 + 8 + 4     F does not change under rotations by 90 degrees: corners, edges, centre
+invariant          4 + 2 + 4     F does not change under both flips, and each row of A repeats one weight, so that the
+                                 logits do not change either
 =================  ============  =====================================================================================
+
+Two further ways of putting in the symmetry leave all weights free.  *Augmented data* are all twelve images: flips take
+each into itself or into its only companion, so that six of them, the first of every pair, are the data without.
+*Averaged logits* are the mean over the image in all positions of a point group.  Flips and 180 degrees (d2) keep the
+labels; groups with 90 degrees (c4, d4) do not, and with these the averages of the two classes are the same.
 
 Tied filter weights are one free weight.  A filter of 2 x 2 would not do: unchanged under both flips, it is unchanged
 under 90 degrees as well.  The five kinds of network are those of section 6.5 and figure 7 of "Symmetry Breaking in
@@ -39,17 +46,22 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.models.groups.representations import PointGroup
 
 _Integers = NDArray[np.int64]
 
 SIGN_CNN_VARIANTS = ("baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant")
-"""Names of the networks."""
+"""Names of the networks that the source has."""
+INVARIANT = "invariant"
+"""Name of the network whose logits do not change under flips."""
 KEEP_TENTHS = 7
 """Dropout keeps a feature with probability 7/10."""
 IMAGE_CLASSES = ("rows", "columns")
@@ -60,6 +72,8 @@ _TIED = {
     "equivariant": ((0, 1, 0), (2, 3, 2), (0, 1, 0)),
     "wrong-equivariant": ((0, 1, 0), (1, 2, 1), (0, 1, 0)),
 }
+_TIED[INVARIANT] = _TIED["equivariant"]
+_FREE_UNITS, _SAME_UNITS = ((0, 1, 2, 3), (4, 5, 6, 7)), ((0, 0, 0, 0), (1, 1, 1, 1))
 
 
 def two_by_two_images() -> tuple[_Integers, _Integers]:
@@ -95,24 +109,35 @@ class SignCNN:
     Parameters
     ----------
     variant : str
-        One of `SIGN_CNN_VARIANTS`.
+        One of `SIGN_CNN_VARIANTS`, or ``"invariant"``.
     mask_seed : int, optional
         Root seed of one dropout mask; without it, dropout is the exact mean over all masks.
+    data : {"all", "half"}
+        Images that the loss is the mean over: all twelve, or the first of every two that are each other's flips.
+    average : str
+        Point group over which logits are averaged, one of `POINT_GROUPS`; ``"c1"`` for none.
 
     Raises
     ------
     InputError
-        If the variant is unknown, or has a mask but no dropout.
+        If a name is unknown, there is a mask but no dropout, or dropout and batch normalisation, whose statistics are
+        those of all images, come with half of them or with averages.
     """
 
     variant: str = "baseline"
     mask_seed: int | None = None
+    data: Literal["all", "half"] = "all"
+    average: str = "c1"
 
     def __post_init__(self) -> None:
-        if self.variant not in SIGN_CNN_VARIANTS:
-            raise InputError(
-                f"There is no variant {self.variant!r} of the network; use one of: {', '.join(SIGN_CNN_VARIANTS)}."
-            )
+        if self.variant not in (*SIGN_CNN_VARIANTS, INVARIANT):
+            known = ", ".join((*SIGN_CNN_VARIANTS, INVARIANT))
+            raise InputError(f"There is no variant {self.variant!r} of the network; use one of: {known}.")
+        if self.data not in ("all", "half"):
+            raise InputError(f"The data are all images or half of them, not {self.data!r}.")
+        PointGroup(self.average)
+        if self.variant in ("dropout", "batch-norm") and (self.data, self.average) != ("all", "c1"):
+            raise InputError(f"The variant {self.variant} is counted on all images and without averages alone.")
         if self.mask_seed is not None and self.variant != "dropout":
             raise InputError(f"The variant {self.variant} has no dropout mask; leave its seed out, or use dropout.")
 
@@ -129,7 +154,23 @@ class SignCNN:
     @property
     def free_weights(self) -> int:
         """Number of weights that can be chosen, tied ones counted once."""
-        return self.filter_weights + 8 + 4
+        return self.filter_weights + self.hidden_weights + 4
+
+    @property
+    def hidden_ties(self) -> _Integers:
+        """Number of the free weight at each place of A, shape (2, 4)."""
+        return np.array(_SAME_UNITS if self.variant == INVARIANT else _FREE_UNITS)
+
+    @property
+    def hidden_weights(self) -> int:
+        """Number of free weights of A."""
+        return int(self.hidden_ties.max()) + 1
+
+    @cached_property
+    def shown(self) -> _Integers:
+        """Places of the images that the loss is the mean over, of the twelve."""
+        places, _ = image_positions("d2")
+        return np.unique(places.min(axis=0)) if self.data == "half" else np.arange(places.shape[1])
 
     @property
     def configurations(self) -> int:
@@ -139,12 +180,8 @@ class SignCNN:
     def weights(self, number: _Integers) -> tuple[_Integers, _Integers, _Integers]:
         """Filters (n, 3, 3), A (n, 2, 4) and B (n, 2, 2) of configurations given by their numbers (n,)."""
         free = signed_digits(np.asarray(number), self.free_weights)
-        cut = self.filter_weights
-        return (
-            free[:, :cut][:, self.filter_ties],
-            free[:, cut : cut + 8].reshape(-1, 2, 4),
-            free[:, cut + 8 :].reshape(-1, 2, 2),
-        )
+        filters, hidden, output = np.split(free, np.cumsum([self.filter_weights, self.hidden_weights]), axis=1)
+        return filters[:, self.filter_ties], hidden[:, self.hidden_ties], output.reshape(-1, 2, 2)
 
     def masks(self) -> tuple[_Integers, _Integers]:
         """Dropout masks, shape (masks, 12 or 1, 4), entries 0 or 1, and their whole-number weights (masks,).
@@ -175,15 +212,33 @@ def convolved(filters: _Integers) -> _Integers:
     return np.asarray(np.einsum("ipjk,njk->nip", patches, filters))
 
 
+def image_positions(point: str) -> tuple[_Integers, _Integers]:
+    """Place of the image that each element of a point group makes of each of the twelve, shape (elements, 12).
+
+    The second array, of the same shape, is 1 where the label stays and -1 where it changes.
+    """
+    images, labels = two_by_two_images()
+    corners = np.array(list(itertools.product((0, 1), repeat=2)))
+    places, codes = [], images.reshape(12, 4) @ 3 ** np.arange(4)
+    for matrix in PointGroup(point).matrices:
+        moved = ((2 * corners - 1) @ matrix.T + 1) // 2
+        image = np.empty_like(images)
+        image[:, moved[:, 0], moved[:, 1]] = images[:, corners[:, 0], corners[:, 1]]
+        places.append([codes.tolist().index(code) for code in image.reshape(12, 4) @ 3 ** np.arange(4)])
+    found = np.array(places)
+    return found, np.where(labels[found] == labels, 1, -1)
+
+
 @dataclass(frozen=True)
 class Margins:
-    """Margins of the 4096 configurations that share one filter: logit of the label minus the other logit.
+    """Margins of the configurations that share one filter, 4096 or 64: logit of the label minus the other logit.
 
-    ``halves (4096, masks, 12)`` in the order of the configurations' numbers are whole numbers from -32 to 32, with
-    margin = 2 scale halves; ``scale_squared`` is the numerator and denominator of the square of the scale.
+    ``halves (configurations, masks, 12)`` in the order of the configurations' numbers are whole numbers from -32 n to
+    32 n, with n elements of the group that is averaged over and margin = 2 scale halves; ``scale_squared`` is the
+    numerator and denominator of the square of the scale.
     """
 
-    halves: NDArray[np.int8]
+    halves: NDArray[np.int8] | NDArray[np.int16]
     mask_weights: _Integers
     scale_squared: tuple[int, int]
 
@@ -198,16 +253,23 @@ def filter_margins(network: SignCNN, filter_number: int) -> Margins:
     outputs = convolved(signed_digits(np.array([filter_number]), network.filter_weights)[:, ties])[0]
     masks, mask_weights = network.masks()
     features = np.maximum(outputs, 0) * masks
-    units = np.maximum(np.einsum("mip,up->umi", features, signed_digits(np.arange(16), 4)), 0).astype(np.int8)
+    chosen = network.hidden_weights // 2  # of a row of A; the second has the ties of the first
+    sums = signed_digits(np.arange(1 << chosen), chosen)[:, network.hidden_ties[0]]
+    units = np.maximum(np.einsum("mip,up->umi", features, sums), 0).astype(np.int8)
     _, labels = two_by_two_images()
     rows = signed_digits(np.arange(16), 4).reshape(16, 2, 2)
     # B's second row minus its first, halved, towards the label of each image.
     turns = ((rows[:, 1] - rows[:, 0]) // 2)[:, :, None] * (2 * labels - 1)
     first, second = (turns[:, unit, None, :].astype(np.int8) * units[:, None] for unit in (0, 1))
-    halves = first[:, None] + second[None]
+    halves = (first[:, None] + second[None]).reshape(-1, len(masks), 12)
+    places, stays = image_positions(network.average)
+    if len(places) > 1:
+        wide = halves.astype(np.int16)
+        halves = sum((wide[..., place] * sign.astype(np.int16) for place, sign in zip(places, stays, strict=True)), 0)
     squares = int((outputs**2).sum())
     normalised = (outputs.size, squares) if squares else (1, 1)
     square = {"dropout": (100, KEEP_TENTHS**2), "batch-norm": normalised}
-    scale = square.get(network.variant, (1, 1))
+    top, bottom = square.get(network.variant, (1, 1))
+    scale = top, bottom * len(places) ** 2
     divisor = math.gcd(*scale)
-    return Margins(halves.reshape(4096, len(masks), 12), mask_weights, (scale[0] // divisor, scale[1] // divisor))
+    return Margins(halves, mask_weights, (scale[0] // divisor, scale[1] // divisor))

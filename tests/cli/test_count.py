@@ -57,6 +57,10 @@ def test_cnn(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = said(capsys, "count", "cnn", "--variant", "equivariant", "--figure", "f.png")
     assert found["weights"] == 16 and found["distinct"] == 31 and (tmp_path / found["figure"]).exists()
+    one = said(capsys, "count", "cnn", "--variant", "invariant", "--data", "half", "--average", "d2")
+    assert one["weights"] == 10 and (one["solutions"], one["solutions_of_all"]) == (0, 0)
+    assert command(["count", "cnn", "--average", "d2"]) == 2
+    assert "--variant" in capsys.readouterr().err
     assert command(["count", "cnn", "--images"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2 + 12
 

@@ -24,6 +24,7 @@ other.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from fractions import Fraction
@@ -31,26 +32,28 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from physnn.errors import InputError
 from physnn.exact.landscape import Landscape
+from physnn.models.groups.representations import PointGroup
 from physnn.models.sign_cnn import Margins, SignCNN, filter_margins
 
 _Integers = NDArray[np.int64]
 Key = tuple[int, tuple[tuple[Fraction, int], ...], Fraction]
 
 LARGEST_HALF = 32
-"""Largest half margin: 4 pixels, 4 features and 2 units."""
+"""Largest half margin: 4 pixels, 4 features and 2 units; times the elements of a group that is averaged over."""
 
 
 def cnn_landscape(network: SignCNN) -> Landscape:
     """Landscape of a convolutional network: all weight configurations by their loss.
 
-    Cross-entropies in nats, each the mean over the 12 images, and for dropout over the masks; weights is the number of
+    Cross-entropies in nats, each the mean over the images, and for dropout over the masks; weights is the number of
     free weights.  Takes a second (dropout averaged over its masks: ten) on one core.
     """
     found: Counter[tuple[bytes, tuple[int, int]]] = Counter()
     for filter_number in range(2**network.filter_weights):
         margins = filter_margins(network, filter_number)
-        rows = _histograms(margins)
+        rows = _histograms(margins, network)
         # Rows as bytes: much faster than ``np.unique`` along an axis.
         whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
         for row, count in zip(*np.unique(whole, return_counts=True), strict=True):
@@ -58,18 +61,49 @@ def cnn_landscape(network: SignCNN) -> Landscape:
     merged: Counter[Key] = Counter()
     for (row, scale), count in found.items():
         merged[_canonical(np.frombuffer(row, np.int64), scale)] += count
-    images = 12 * int(network.masks()[1].sum())
+    images = len(network.shown) * int(network.masks()[1].sum())
     losses = np.array([_loss(key) / images for key in merged])
     return Landscape.build(network.free_weights, losses, list(merged.values()), "brute force")
 
 
-def _histograms(margins: Margins) -> _Integers:
-    """Histograms n_k for k = 0 .. 32 and S of every configuration, shape (n, 34)."""
-    halves, n = margins.halves, len(margins.halves)
+@functools.lru_cache(maxsize=16)
+def cnn_answers(network: SignCNN) -> tuple[NDArray[np.int8], _Integers]:
+    """Answers of a network to all twelve images, and how many weight configurations give each, exact.
+
+    Rows, shape (answers, 12), are 1 where the label has the larger logit, 0 where logits are equal, else -1.
+
+    Raises
+    ------
+    InputError
+        For dropout and batch normalisation, whose answers depend on masks or on other images.
+    """
+    if network.variant in ("dropout", "batch-norm"):
+        raise InputError(f"the answers of {network.variant} are not those of one network; take another variant")
+    found: Counter[bytes] = Counter()
+    for filter_number in range(2**network.filter_weights):
+        right = np.sign(filter_margins(network, filter_number).halves[:, 0]).astype(np.int8)
+        whole = np.ascontiguousarray(right).view(np.dtype((np.void, right.shape[1]))).ravel()
+        for row, count in zip(*np.unique(whole, return_counts=True), strict=True):
+            found[row.tobytes()] += int(count)
+    rows = np.array([np.frombuffer(row, np.int8) for row in found])
+    return rows, np.array(list(found.values()))
+
+
+def solutions(network: SignCNN) -> tuple[int, int]:
+    """Numbers of configurations that are right on all images of the loss, and on all twelve."""
+    rows, counts = cnn_answers(network)
+    right = rows > 0
+    return int(counts[right[:, network.shown].all(1)].sum()), int(counts[right.all(1)].sum())
+
+
+def _histograms(margins: Margins, network: SignCNN) -> _Integers:
+    """Histograms n_k for k = 0 .. the largest, and S, of every configuration on the images that are shown."""
+    halves = margins.halves[..., network.shown]
+    n, largest = len(halves), LARGEST_HALF * len(PointGroup(network.average).matrices)
     weight = np.broadcast_to(margins.mask_weights[:, None], halves.shape).ravel()
-    place = np.abs(halves).astype(np.int64) + (LARGEST_HALF + 1) * np.arange(n)[:, None, None]
+    place = np.abs(halves).astype(np.int64) + (largest + 1) * np.arange(n)[:, None, None]
     # Sums of whole numbers below 2**53 are exact in float64.
-    counts = np.bincount(place.ravel(), weight, n * (LARGEST_HALF + 1)).astype(np.int64)
+    counts = np.bincount(place.ravel(), weight, n * (largest + 1)).astype(np.int64)
     wrong = np.maximum(-halves, 0).sum(axis=2, dtype=np.int64) @ margins.mask_weights
     return np.concatenate([counts.reshape(n, -1), wrong[:, None]], axis=1)
 

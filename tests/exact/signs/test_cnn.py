@@ -66,7 +66,7 @@ def cnn_losses(network, numbers):
     for place, number in enumerate(numbers.tolist()):
         margins = filter_margins(network, number // 4096)
         one = dataclasses.replace(margins, halves=margins.halves[number % 4096 :][:1])
-        row = cnn._histograms(one)[0]
+        row = cnn._histograms(one, network)[0]
         losses[place] = cnn._loss(cnn._canonical(row, margins.scale_squared)) / (12 * int(margins.mask_weights.sum()))
     return losses
 
