@@ -146,8 +146,15 @@ def _from_network(name: str) -> VectorModel:
     path, seed, file = _network(name)
     if file.architecture["boundary"] != "periodic":
         raise InputError(f"{name} has a boundary of zeros; equilibrium sweeps need networks on a torus")
+    from physnn.networks.kuramoto.architecture import Architecture
+    from physnn.networks.kuramoto.lattice import symmetric_coupling
+
     k = _place(file, seed, name)
     weights = {key: values[k] for key, values in file.weights.items()}
+    if weights["coupling"].ndim == 4:
+        # U(1) and point groups take a part of what is trained.
+        raw = np.asarray(weights["coupling"], np.float32)
+        weights["coupling"] = symmetric_coupling(raw, Architecture(**file.architecture))
     return couplings.from_weights(weights, "periodic", f"{path.stem}/{file.seeds[k]}")
 
 

@@ -14,6 +14,8 @@ from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, init
 from physnn.networks.kuramoto.training import TrainingRecipe, start_training, train_batch
 from physnn.networks.symmetry.layers import move_pixels
 from physnn.networks.tasks.transmogrifier import Transmogrifier
+from physnn.samples.named import load_model
+from physnn.store.network_file import write_networks
 
 STEPS = 6
 
@@ -88,3 +90,16 @@ def test_usual_architectures_are_written_as_before_and_unknown_groups_are_refuse
         assert Architecture(**Architecture(point_group=point).plain()).point_group == point
     with pytest.raises(InputError, match="no point group 'd3'"):
         Architecture(point_group="d3")
+
+
+@pytest.mark.parametrize("shape", [{"point_group": "d4"}, {"symmetry": "U1"}, {}])
+def test_equilibrium_is_that_of_the_coupling_in_use(tmp_path, shape):
+    architecture = Architecture(6, 3, **shape)
+    weights = initial_weights(architecture, rng.stream(0, "weights"), 0.3)
+    measured = {"loss": np.zeros(1), "validation_rmse": np.array(0.0)}
+    recipe = TrainingRecipe(components=6, kernel=3, epochs=1, **shape).model_dump(mode="json")
+    write_networks(tmp_path / "n.h5", architecture.plain(), recipe, [0], [weights | measured])
+    J = load_model(("network", str(tmp_path / "n.h5"))).coupling
+    assert np.array_equal(J, KuramotoNetwork(architecture, weights).symmetric_coupling().detach().numpy())
+    plain = KuramotoNetwork(Architecture(6, 3), weights).symmetric_coupling().detach().numpy()
+    assert np.array_equal(J, plain) == (not shape)
