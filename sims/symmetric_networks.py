@@ -1,19 +1,20 @@
-"""Does order melt into other waves where weights know no left from right?  Networks with the symmetry of the square.
+"""What may couplings not do that know no left from right?  Networks with the symmetry of the square, beside others.
 
 Source of the question: in networks of the family `flow` order with a unit cell of 4 x 2 sites melts into waves of
-another length (`network_equilibrium.py`), which weights may do that tell left from right.  Here couplings are those of
-`physnn train kuramoto --family flow --point-group d4`, and those of bundled networks, averaged over the group.  What is
-checked, beside networks without the symmetry:
+another length (`network_equilibrium.py`).  Here couplings are those of a network that was trained by
+`physnn train kuramoto --family flow --point-group d4`, and those of bundled networks, as they are and averaged over the
+group.
 
 1. J is the same at offsets that the group takes into each other, to the last bit.
-2. What that forbids: along an axis where a wave has k = 0 or 1/2 the largest eigenvalue of J(k) has no slope, so that
-   J(k) and S(k) lean to neither side.  Along another axis nothing is forbidden: -k is another wave.
+2. What that forbids: about k = 0 and k = 1/2 along either axis the largest eigenvalue of J(k) is even, so that waves
+   lean to neither side.  Along another axis nothing is forbidden: -k is another wave.
 3. Whether the pattern moves: the phase of the largest wave under the network's own noisy steps.  It must not where J
    has an inversion, whatever the step; a coupling that is not reciprocal is the control that must.
-4. Short runs of L = 8 and 16 through the loss of order, the peak of S(k) below and above, the rules of `physnn decide`.
+4. With ``equilibrium``: short runs of L = 8 and 16 through the loss of order, and the rules of `physnn decide`.
 
-    python sims/symmetric_networks.py train       trains, five minutes of one core a network
-    python sims/symmetric_networks.py             the rest; two minutes of one core a network
+    python sims/symmetric_networks.py train          trains; five minutes of one core
+    python sims/symmetric_networks.py                1 to 3; a minute of one core
+    python sims/symmetric_networks.py equilibrium    4, too
 
 Networks and sweeps are kept in ``sims/output``, so that it continues.
 """
@@ -35,7 +36,8 @@ from physnn.analysis.statistics.estimate import Estimate
 from physnn.answers.decide import study
 from physnn.answers.fit import equilibrium_checks
 from physnn.api import sweep_equilibrium
-from physnn.figures.style import errorbar, new_figure, save
+from physnn.figures.landscapes import LINES
+from physnn.figures.style import COLOURS, errorbar, new_figure, save
 from physnn.models.groups.kernels import moved_offsets
 from physnn.models.groups.representations import PointGroup
 from physnn.models.vectors import VectorModel
@@ -56,6 +58,8 @@ FINE, SIDE, CHAINS, STEPS, DROPPED = 256, 16, 16, 800, 200
 """Side of the fine grid of wave vectors; of the lattices whose pattern is followed; their number; steps; dropped."""
 GAMMA = 0.125
 """Step of the networks."""
+MELTS = 0.2
+"""Temperature at which `kuramoto_flow/2` loses its order."""
 COLD, LAG = 0.8, 4
 """Temperature of the moving pattern in units of that at which S(k) peaks first; steps between two looks."""
 SIZES, AROUND = (8, 16), np.linspace(0.8, 1.25, 5)
@@ -66,8 +70,14 @@ PUSH = 0.05
 
 
 def networks() -> dict[str, tuple[str, ...]]:
-    """Return the words of all models that are there, by name."""
+    """Return the words of the networks that are trained, by name."""
     found = {f"d4/{s}": ("network", f"{FOLDER / f'd4_{s}.h5'}/{s}") for s in SEEDS if (FOLDER / f"d4_{s}.h5").exists()}
+    return found
+
+
+def averaged() -> dict[str, tuple[str, ...]]:
+    """Return the words of the bundled networks' couplings, averaged over the group, by name."""
+    found = {}
     for seed in BUNDLED:
         path = FOLDER / f"averaged_{seed}.npy"
         J = np.asarray(load_model(("network", f"kuramoto_flow/{seed}")).coupling)
@@ -205,8 +215,8 @@ def held(order: Order) -> Order:
     return replace(order, wave_vectors=tuple(dict.fromkeys(near)))
 
 
-def run(name: str, words: tuple[str, ...]) -> tuple[Path, float]:
-    """Run what of a network has no file yet, print peaks, leans and the verdict; return the file and T of the peak."""
+def run(name: str, words: tuple[str, ...]) -> None:
+    """Run what of a network has no file yet, and print peaks, leans and the verdict."""
     path, model = FOLDER / f"{name.replace('/', '_')}_short.h5", load_model(words)
     if not path.exists():
         mean_field = float(np.linalg.eigvalsh(model.spectrum((SIDE, SIDE))).max()) / model.components
@@ -223,7 +233,6 @@ def run(name: str, words: tuple[str, ...]) -> tuple[Path, float]:
         print(f"    T = {T_:.4f}: S peaks at {at}/{SIZES[1]}, leans {row} along rows, {column} along columns")
     one = study([path]).files[0]
     print(f"  {one.decision.kind}. {one.decision.reason}")
-    return path, float(np.median(T))
 
 
 def written_order(order: Order) -> str:
@@ -243,25 +252,33 @@ def drift(name: str, words: tuple[str, ...], T: float) -> dict[str, Estimate]:
     return found
 
 
-def draw(paths: dict[str, Path], rates: dict[str, Estimate]) -> None:
-    """Draw leans against temperature along both axes, and velocities."""
-    figure = new_figure(14.5, 4.2)
-    rows, columns, moving = figure.subplots(1, 3)
-    for k, (name, path) in enumerate(paths.items()):
-        found = leans(path)
-        T = np.array([one[0] for one in found]) / np.median([one[0] for one in found])
-        for axes, which in ((rows, 2), (columns, 3)):
-            y = [one[which] for one in found]
-            errorbar(axes, k, T + 0.004 * k, [e.value for e in y], [e.error for e in y], capsize=2, ms=4, label=name)
-    for axes, title in ((rows, "(a) along rows"), (columns, "(b) along columns")):
-        axes.axhline(0, color="0.6", lw=0.8, zorder=0)
-        axes.set(xlabel="temperature / middle of the runs", ylabel="lean of S(k) beside its peak", title=title)
-    rows.legend(frameon=False, fontsize=8)
-    for k, (_, rate) in enumerate(rates.items()):
-        errorbar(moving, k // 2 * 2 + (k % 2), k, rate.value, rate.error, capsize=3)
+def draw(models: dict[str, tuple[str, ...]], rates: dict[str, Estimate]) -> None:
+    """Draw the largest eigenvalue of J(k) along the axis on which its highest place is near 0 or 1/2; velocities."""
+    figure = new_figure(11, 4.2)
+    heights, moving = figure.subplots(1, 2)
+    offsets = np.linspace(-0.1, 0.1, 41)
+    for k, (name, words) in enumerate(models.items()):
+        J = np.asarray(load_model(words).coupling)
+        height = np.linalg.eigvalsh(transformed(J, FINE))[..., -1]
+        at = np.array(np.unravel_index(np.argmax(height), height.shape)) / FINE
+        apart = np.abs(at - np.round(2 * at) / 2)
+        axis = int(np.argmin(apart))
+        at[axis] = np.round(2 * at[axis]) / 2
+        y = np.array([highest(J, at + step * np.eye(2)[axis]) for step in offsets])
+        heights.plot(offsets, y / highest(J, at), color=COLOURS[k], ls=LINES[k], lw=1.8, label=name)
+    heights.axvline(0, color="0.6", lw=0.8, zorder=0)
+    heights.set(
+        xlabel=r"$k / 2\pi$ less 0 or 1/2",
+        ylabel="largest eigenvalue of J(k), over that at 0",
+        title="(a) does J lean?",
+    )
+    heights.legend(frameon=False, fontsize=9)
+    for k, rate in enumerate(rates.values()):
+        errorbar(moving, k // 2, k, rate.value, rate.error, capsize=3)
     moving.axhline(0, color="0.6", lw=0.8, zorder=0)
-    moving.set_xticks(range(len(rates)), list(rates), rotation=60, ha="right", fontsize=8)
-    moving.set(ylabel="phase of the wave, radians per unit of time", title="(c) does the pattern move?")
+    moving.set_xticks(range(len(rates)), [name.replace(", ", ",\n") for name in rates])
+    moving.set(ylabel="phase of the wave, radians per unit of time", title="(b) does the pattern move?")
+    moving.margins(x=0.15)
     print(save(figure, FIGURE))
 
 
@@ -271,15 +288,15 @@ def main() -> None:
     if "train" in sys.argv[1:]:
         train()
         return
-    paths, rates = {}, {}
-    symmetric = networks()
-    for name, words in (without() | symmetric).items():
+    trained, bundled, rates = networks(), without(), {}
+    for name, words in (bundled | averaged() | trained).items():
         told(name, words)
-    for name, words in symmetric.items():
-        print(name)
-        paths[name], T = run(name, words)
-        rates |= drift(name, words, T)
-    draw(paths, rates)
+    first = {"flow/2": bundled["flow/2"]} | trained
+    for name, words in first.items():
+        rates |= drift(name, words, MELTS)
+    draw(first, rates)
+    for name, words in trained.items() if "equilibrium" in sys.argv[1:] else ():
+        run(name, words)
 
 
 if __name__ == "__main__":
