@@ -65,7 +65,7 @@ COLD, LAG = 0.8, 4
 SIZES, AROUND = (8, 16), np.linspace(0.8, 1.25, 5)
 """Sizes of the short runs, and temperatures in units of that at which S(k) peaks first."""
 RUNS = {"sampler": "metropolis", "chains": 4, "jobs": 1, "interval": 8, "sweeps": 240, "thermalisation": 60}
-PUSH = 0.05
+PUSH = 0.5
 """Part of the coupling to the next row that is not reciprocal, in units of the largest entry of J, in the control."""
 
 
@@ -153,13 +153,13 @@ def velocity(J: np.ndarray, T: float, k: tuple[int, int], name: str) -> Estimate
     return mean(rates)
 
 
-def pushed(J: np.ndarray) -> np.ndarray:
-    """Return J with a part that pushes the pattern along rows: not reciprocal, J(r) and J(-r) of opposite sign."""
-    found, half = J.copy(), J.shape[-1] // 2
-    own = np.eye(len(J)) * PUSH * np.abs(J).max()
+def pushed(J: np.ndarray, axis: int) -> np.ndarray:
+    """Return J with a part that pushes the pattern along an axis: not reciprocal, J(r) and J(-r) of opposite sign."""
+    found = np.moveaxis(J.copy(), 2 + axis, 2)
+    own, half = np.eye(len(J)) * PUSH * np.abs(J).max(), J.shape[-1] // 2
     found[:, :, half - 1, half] += own
     found[:, :, half + 1, half] -= own
-    return found
+    return np.moveaxis(found, 2, 2 + axis)
 
 
 def lean(zone: np.ndarray, at: tuple[int, int]) -> tuple[float, float]:
@@ -245,7 +245,7 @@ def drift(name: str, words: tuple[str, ...], T: float) -> dict[str, Estimate]:
     J, found = np.asarray(load_model(words).coupling), {}
     height = np.linalg.eigvalsh(transformed(J, SIDE))[..., -1]
     k = tuple(int(i) for i in np.unravel_index(np.argmax(height), height.shape))
-    for kind, coupling in ((name, J), (f"{name}, pushed", pushed(J))):
+    for kind, coupling in ((name, J), (f"{name}, pushed", pushed(J, int(not k[0])))):
         found[kind] = velocity(coupling, COLD * T, k, name)
         print(f"  {kind}: wave {k}/{SIDE} turns by {found[kind]} a unit of time"
               f" ({found[kind].value / found[kind].error:+.1f} errors), T = {COLD * T:.3f}")  # fmt: skip

@@ -35,9 +35,12 @@ class GroupAveraged(nn.Module):
 
     def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
         """Answers ``(batch, ...)``; ``keep`` are factors of hidden units, the same for an image in all positions."""
-        shown = torch.cat([move_pixels(self.point, g, images) for g in range(self.cost)])
-        answers: Tensor = self.network(shown) if keep is None else self.network(shown, keep.repeat(self.cost, 1))
-        return torch.mean(answers.unflatten(0, (self.cost, len(images))), dim=0)
+        # All positions of an image after each other: a network that transforms the first half of what it is shown while
+        # it trains does so to half of the images.
+        shown = torch.stack([move_pixels(self.point, g, images) for g in range(self.cost)], 1).flatten(0, 1)
+        kept = () if keep is None else (keep.repeat_interleave(self.cost, 0),)
+        answers: Tensor = self.network(shown, *kept)
+        return torch.mean(answers.unflatten(0, (len(images), self.cost)), dim=1)
 
 
 class FrameAveraged(nn.Module):

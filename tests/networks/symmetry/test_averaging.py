@@ -51,3 +51,13 @@ def test_an_average_over_frames_is_invariant_under_rotations_and_translations(d,
 def test_too_few_points_have_no_frame():
     with pytest.raises(InputError, match="n above d"):
         FrameAveraged(torch.nn.Flatten())(normal(1, 3, 3))
+
+
+def test_half_of_the_images_are_transformed_in_all_their_positions():
+    images = normal(6, 1, 8, 8)
+    plain, turned = build("simple", 1, 8, 3), build("rotation", 1, 8, 3)
+    turned.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        one, other = (GroupAveraged(network, "c4").train()(images) for network in (plain, turned))
+        assert torch.allclose(one, other, atol=1e-5)
+        assert not torch.allclose(plain.train()(images), turned.train()(images), atol=1e-3)
