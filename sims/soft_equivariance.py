@@ -36,9 +36,9 @@ FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "soft_equivariance.png
 SEEDS = tuple(range(8))
 SIZES = (100, 200, 400)
 TESTS = 2000
-NOISE = 1.0
+NOISE = 3.0
 """Standard deviation of the noise, in units of that of the shapes."""
-TRAINING = {"epochs": 60, "batch": 32}
+TRAINING = {"epochs": 40, "batch": 32}
 ARMS = {
     "plain": (),
     "soft, tuned": ("flip:auto", "rotation:auto"),

@@ -12,6 +12,8 @@ from physnn.figures.style import look, new_figure
 
 LEAST_SHOWN = 1e-8
 """Deviations below are drawn there: they are rounding."""
+MOST_NAMED = 8
+"""Layers that a legend names at most."""
 _Arrays = Mapping[str, np.ndarray]
 
 
@@ -41,11 +43,14 @@ def soft_figure(found: Mapping[str, tuple[Sequence[str], Sequence[str], _Arrays]
         above.set_title(words[s] if len(found) == 1 else f"{name}: {words[s]}")
         below.set_xlabel("epoch")
     panels[0, 0].set_ylabel("strength (dimensionless)")
-    panels[1, 0].set_ylabel("deviation, 1 as at random (dimensionless)")
+    panels[1, 0].set_ylabel("deviation (1: as at random)")
     told = [axes.get_legend_handles_labels() for axes in panels[1]]
     handles = {label: handle for pair in told for handle, label in zip(*pair, strict=True)}
-    if 0 < len(handles) <= 8:
-        figure.legend(handles.values(), handles.keys(), loc="outside right upper", frameon=False, fontsize=9)
+    names = [
+        layer for layer in dict.fromkeys(name for _, layers, _ in found.values() for name in layers) if layer in handles
+    ]
+    if 0 < len(names) <= MOST_NAMED:
+        figure.legend([handles[name] for name in names], names, loc="outside right upper", frameon=False, fontsize=9)
     return figure
 
 

@@ -163,8 +163,8 @@ def test_networks_without_channels_that_are_copies_are_refused():
 @pytest.mark.parametrize("kind", ["flip", "none", "all"])
 def test_planted_symmetries_are_found_and_absent_ones_are_not(kind, tmp_path):
     """Deviations vanish where the data have the symmetry, and forcing it costs much where they do not."""
-    problem = oriented(1200, 1000, kind)
-    recipe = ClassifierRecipe(epochs=60, soft_equivariance=("flip:auto", "rotation:auto"))
+    problem = oriented(400, 600, kind)
+    recipe = ClassifierRecipe(epochs=40, batch=32, soft_equivariance=("flip:auto", "rotation:auto"))
     found = train_replicas(recipe, problem, range(6), tmp_path / "state")
     largest, cost = found["soft_deviation"][:, -1].max(-1), found["soft_cost"]
     error = [values.std(0, ddof=1) / np.sqrt(6) for values in (largest, cost)]
