@@ -7,7 +7,7 @@ and wrongly tied weights by the number of images, on images that may be flipped 
 turn.  ``planted``: what soft symmetries find on such images, on images without a symmetry, and on images in all
 positions.  ``kuramoto``: the same for couplings on the transmogrifier, whose shapes are symmetric under flips, and
 whose triangles are not under turns.  ``trained``: deviations of trained equivariant networks.  Trainings are kept in
-FOLDER, and continue.  Takes about 8 min of one core.
+FOLDER, and continue.  Takes about 4 min of one core.
 """
 
 from __future__ import annotations
