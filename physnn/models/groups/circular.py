@@ -31,6 +31,8 @@ RING_WIDTH = 0.6
 """Standard deviation of the Gaussian rings that filters are made of, in pixels; rings are one pixel apart."""
 FREQUENCIES_PER_RADIUS = 2
 """Highest angular frequency of a ring over its radius in pixels: below that of its pixels, pi per radius."""
+LARGEST_ROTATED = 96
+"""Side of the largest images that are rotated in pixels: a matrix of 340 MB."""
 _LEFT = 0.1
 """Length that a filter must have after what is not its own, and those before it, are taken off, over that before."""
 
@@ -126,7 +128,7 @@ def _multiplied(c: NDArray[np.complex128] | complex, first: int, second: int, tu
     return whole[: CircularField(second).dimension, : CircularField(first).dimension]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def rotation_matrix(side: int, angle: float, order: int = 3) -> NDArray[np.float32]:
     """Rotation of square images about their centre as a matrix, by splines between pixels.
 
@@ -143,15 +145,27 @@ def rotation_matrix(side: int, angle: float, order: int = 3) -> NDArray[np.float
     -------
     ndarray, shape (side * side, side * side)
         ``rotated.ravel() = matrix @ image.ravel()``.
+
+    Raises
+    ------
+    InputError
+        If the side is beyond `LARGEST_ROTATED`.
     """
+    if side > LARGEST_ROTATED:
+        raise InputError(
+            f"images of side {side} are too large to be rotated by a matrix; give at most {LARGEST_ROTATED}"
+        )
     centre = (side - 1) / 2
     places = np.stack(np.divmod(np.arange(side * side), side)) - centre
     cosine, sine = math.cos(angle), math.sin(angle)
     # The value at x is that at R^-1 x.
     source = np.array([[cosine, sine], [-sine, cosine]]) @ places + centre
-    units = np.eye(side * side).reshape(-1, side, side)
-    columns = [ndimage.map_coordinates(unit, source, order=order, mode="grid-constant") for unit in units]
-    return np.stack(columns, axis=1).astype(np.float32)
+    # Splines in two dimensions are products of those along rows and columns.
+    rows, columns = (
+        np.stack([ndimage.map_coordinates(unit, x[None], order=order, mode="grid-constant") for unit in np.eye(side)])
+        for x in source
+    )
+    return np.asarray(np.einsum("ip,jp->pij", rows, columns).reshape(side**2, side**2), np.float32)
 
 
 def disc(side: int, margin: float = 0.0) -> NDArray[np.bool_]:

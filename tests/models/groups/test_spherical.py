@@ -119,6 +119,8 @@ def test_rotations_of_images_are_exact_at_quarter_turns_and_close_between_them()
 def test_refusals():
     with pytest.raises(InputError, match="no filters of side 3"):
         circular_filters(-1, 0, 3)
+    with pytest.raises(InputError, match="too large to be rotated"):
+        rotation_matrix(97, 0.1)
     with pytest.raises(InputError, match="do not couple"):
         coupling(1, 1, 3)
     with pytest.raises(InputError, match="highest degree is -1"):
