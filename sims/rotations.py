@@ -5,7 +5,7 @@
 Smooth patterns whose rotated copies are known exactly are shown to untrained layers at several L and angles.  What a
 layer makes of the rotated pattern is held against what it makes of the pattern, rotated; interpolation of the pattern
 itself is the null, and a plain convolution is what must fail.  Then signals on the sphere: coefficients by scipy's
-values at rotated points, layers with functions of the values at points by grid.  Takes 75 s of one core.
+values at rotated points, layers with functions of the values at points by grid.  Takes half a minute of one core.
 """
 
 from __future__ import annotations
