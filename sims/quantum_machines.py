@@ -2,9 +2,11 @@
 
 At L = 32, h = 0.95, where two recipes of one stage and of two small ones give relative errors of the energy near 1e-4,
 the squared order is off by errors of its own; `physnn ground-state` must refuse it.  A longer training of larger
-samples, and chains of 8 and 16 spins around h_c = 1, are judged by the same rule, which was fixed before.
+samples, and chains of 8 and 16 spins around h_c = 1, are judged by the same rule, which was fixed before.  Three sizes
+with the settings that converge at L = 32 are fitted together, beside exact cumulants at the same fields.  At L = 8, 24
+machines a field are taken four by four: how often do the errors of such a group hold the exact order?
 
-    python sims/quantum_machines.py [FOLDER]       half an hour of one core; continues where it stopped
+    python sims/quantum_machines.py [FOLDER]       40 minutes of one core; continues where it stopped
     python sims/quantum_machines.py FOLDER draw    the figure and the numbers alone
 
 Files are kept in FOLDER, ``sims/output/machines`` by default; the figure goes to ``docs/figures``.
@@ -15,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import special
 from scipy.optimize import brentq
 
 import physnn
 from physnn import api
+from physnn.analysis.curves.tables import fit_arrays
+from physnn.answers.fit import curves
 from physnn.answers.quantum.ground_states import convergences
 from physnn.errors import InputError
 from physnn.exact.quantum.free_fermions import FreeFermions
@@ -32,6 +37,8 @@ RUNS: dict[str, dict[str, Any]] = {
     "two stages": ONE | {"samples": 256, "doublings": 1, "steps": 300},
     "more samples": ONE | {"samples": 1024, "doublings": 2, "steps": 200},
     "chains": {"L": (8, 16), "h": (0.9, 0.95, 1.0, 1.05, 1.1)},
+    "three sizes": {"L": (8, 16, 32), "h": (0.9, 0.95, 1.0, 1.05), "samples": 1024, "seeds": (0, 1, 2, 3)},
+    "coverage": {"L": (8,), "h": (0.95, 1.0, 1.05), "seeds": tuple(range(24))},
 }
 
 
@@ -61,12 +68,56 @@ def table(folder: Path, name: str) -> None:
         )
 
 
+def exact_cumulant(L: int, h: float) -> float:
+    """Exact U4 of a chain at one time."""
+    exact = FreeFermions(L, h)
+    return float(1 - exact.m4 / (3 * exact.m2**2))
+
+
+def coverage(folder: Path, together: int = 4) -> None:
+    """Print how often means of four machines, with errors from their scatter, hold exact order and cumulant."""
+    found: dict[str, list[float]] = {"<m^2>": [], "U4": []}
+    group = read_sweep(folder / "coverage.h5").sizes[8]
+    for k, h in enumerate(group["h"].values.tolist()):
+        m2, m4 = (group[f"stage_order{n}"].values[k, :, -1].reshape(-1, together) for n in (2, 4))
+        # U4 of every machine: what is quadratic in the deviations is far below their scatter.
+        for name, each, known in (
+            ("<m^2>", m2, FreeFermions(8, h).m2),
+            ("U4", 1 - m4 / (3 * m2**2), exact_cumulant(8, h)),
+        ):
+            found[name] += list((each.mean(1) - known) / (each.std(1, ddof=1) / np.sqrt(together)))
+    print(f"\nL = 8: groups of {together} machines, 68 % and 95 % intervals by Student's law that hold the exact value")
+    for name, pulls in found.items():
+        p = 2 * special.stdtr(together - 1, -np.abs(pulls))
+        print(
+            f"  {name}: {(p > 0.317).mean():.0%} and {(p > 0.046).mean():.0%} of {len(p)} groups; "
+            f"median of pulls {np.median(pulls):+.2f}"
+        )
+
+
+def three_sizes(folder: Path) -> None:
+    """Print the fit of three sizes, and that of exact cumulants at the same fields with the same errors."""
+    path = folder / "three-sizes.h5"
+    for omega in (None, 0.75):
+        try:
+            print(f"\nthree sizes, cumulant, omega {omega or 'fitted'}\n{physnn.fit(path, 'binder', omega=omega)}")
+        except InputError as error:
+            print(f"\nthree sizes, cumulant: {error}")
+    found = curves(read_sweep(path), "binder")
+    rows = [
+        (L, h, exact_cumulant(L, h), e) for L in found.sizes for h, e in zip(found.x[L], found.errors[L], strict=True)
+    ]
+    for (L, h, exact, e), y in zip(rows, np.concatenate([found.y[L] for L in found.sizes]), strict=True):
+        print(f"  L = {L:3d}, h = {h:g}: U4 = {y:.5f} +- {e:.5f}, {(y - exact) / e:+.1f} errors from exact")
+    L, h, y, error = np.array(rows).T
+    print(f"exact cumulants with these errors\n{fit_arrays(L, h, y, error, control='h', observable='binder')}")
+
+
 def exact_crossing(small: int, large: int) -> float:
     """Field at which the exact cumulants of two chains cross, in J."""
 
     def difference(h: float) -> float:
-        one, other = FreeFermions(small, h), FreeFermions(large, h)
-        return float(one.m4 / one.m2**2 - other.m4 / other.m2**2)
+        return exact_cumulant(large, h) - exact_cumulant(small, h)
 
     return float(brentq(difference, 0.9, 1.1, xtol=1e-5))
 
@@ -76,7 +127,7 @@ def draw(folder: Path) -> None:
     figure = new_figure(12, 3.8)
     axes = figure.subplots(1, 3)
     number = 0
-    for name in RUNS:
+    for name in ("one stage", "two stages", "more samples", "chains"):
         sweep = read_sweep(folder / f"{name.replace(' ', '-')}.h5")
         for L, group in sweep.sizes.items():
             h = group["h"].values.tolist()
@@ -115,8 +166,10 @@ if __name__ == "__main__":
     place = Path(sys.argv[1] if len(sys.argv) > 1 else "sims/output/machines")
     if "draw" not in sys.argv:
         measure(place)
-    for name in RUNS:
+    for name in ("one stage", "two stages", "more samples", "chains", "three sizes"):
         table(place, name)
+    three_sizes(place)
+    coverage(place)
     try:
         print(f"\nchains, cumulant\n{physnn.fit(place / 'chains.h5', 'binder')}")
     except InputError as error:
