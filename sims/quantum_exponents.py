@@ -225,7 +225,8 @@ def draw(folder: Path, values: dict[tuple[int, float], tuple[float, float]], rat
     axes[2].set(ylabel="logarithm of the ratio")
     axes[2].set_xticks([8, 16, 32], ["8", "16", "32"])
     axes[2].minorticks_off()
-    axes[2].legend(fontsize=7, title="(h - 1) L")
+    axes[2].set_xlim(4.3, 34)
+    axes[2].legend(fontsize=7, title="(h - 1) L", loc="upper left")
     save(figure, Path("docs/figures/quantum_exponents.png"))
 
 
