@@ -177,24 +177,37 @@ class CompiledTrainer(Trainer):
 
     def epoch(self, epoch: int) -> list[float]:
         """Mean cross-entropy of every replica over one more epoch."""
-        recipe, p, n = self.recipe, self.plan, len(self.problem.images)
-        batch, steps, loss = min(recipe.batch, n), epoch * len(self.batches), []
         transformed = len(self.images) - len(self.shown)  # 0, or as many as are shown
+        batch, n, loss = min(self.recipe.batch, len(self.problem.images)), len(self.problem.images), []
         for r, seed in enumerate(self.seeds):
             order, keep = self.drawn(seed, epoch)
-            arguments = (
-                *(self.weights[r], p.tie, p.scale, self.mean[r], self.square[r], self.running[r], steps),
-                *(self.images, self.labels, _augmented(order, batch, transformed), keep, batch),
-                *(
-                    (recipe.lr, recipe.weight_decay, recipe.momentum),
-                    p.norm,
-                    p.widths,
-                    self.orbits,
-                    self.shrink[r][:, self.layer],
-                ),
-            )
-            loss.append(train_classifier(*arguments))
+            order, steps = _augmented(order, batch, transformed), epoch * len(self.batches)
+            if self.motion is None:
+                loss.append(self._train(r, steps, order, keep))
+                continue
+            means = []
+            for k, s in enumerate(self.batches):
+                means.append(self._train(r, steps + k, order[s], keep[s]) * (s.stop - s.start) / n)
+                self.motion.after(self._named(r), r)
+            loss.append(sum(means))
         return loss
+
+    def _train(self, r: int, steps: int, order: np.ndarray, keep: np.ndarray) -> float:
+        """Mean cross-entropy of one replica over some images, trained on batch after batch."""
+        recipe, p, batch = self.recipe, self.plan, min(self.recipe.batch, len(self.problem.images))
+        arguments = (
+            *(self.weights[r], p.tie, p.scale, self.mean[r], self.square[r], self.running[r], steps),
+            *(self.images, self.labels, order, keep, batch),
+            *((recipe.lr, recipe.weight_decay, recipe.momentum), p.norm, p.widths),
+            *(self.orbits, self.shrink[r][:, self.layer]),
+        )
+        return float(train_classifier(*arguments))
+
+    def _named(self, r: int) -> dict[str, torch.Tensor]:
+        """Trained arrays of one replica by name."""
+        like = self.replicas.weights
+        parts = _split(self.weights[r : r + 1], self.plan.names, {name: like[name][:1] for name in self.plan.names})
+        return {name: torch.from_numpy(values[0]) for name, values in parts.items()}
 
     def arrays(self) -> dict[str, Arrays]:
         """Arrays of all replicas by field and name."""

@@ -34,6 +34,8 @@ KnownEngine = Literal["compiled", "stacked", "loop"]
 """Name of an engine."""
 EPOCHS_SECONDS = 0.25
 """Time of a block of whole epochs in seconds, about, after which the state may be written; a convention."""
+FOLLOWED_CHARGES = ("measured", "predicted", "reach", "rounding")
+"""Arrays of charges of learning that are kept after a training."""
 ENGINES: dict[str, type[Trainer]] = {"compiled": CompiledTrainer, "stacked": StackedTrainer, "loop": LoopTrainer}
 """Engines by name."""
 
@@ -83,7 +85,9 @@ def train_replicas(
     -------
     dict
         Weights and running statistics by name, ``loss (replicas, epochs)``, ``train_accuracy``, ``test_accuracy``,
-        ``test_loss (replicas,)`` and ``predictions (replicas, test images)``; with soft symmetries their arrays.
+        ``test_loss (replicas,)`` and ``predictions (replicas, test images)``; with soft symmetries their arrays; with
+        charges of learning their values ``charge_measured`` and ``charge_predicted (replicas, epochs + 1, components)``,
+        ``charge_reach`` and ``charge_rounding (replicas, components)``.
 
     Raises
     ------
@@ -176,5 +180,6 @@ def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _result(state: Arrays) -> Arrays:
-    hidden = {"epoch", "unfinished"} | {name for name in state if name.startswith(("mean:", "square:"))}
-    return {name.split(":", 1)[-1]: v for name, v in state.items() if name not in hidden}
+    hidden = {"epoch", "unfinished"} | {name for name in state if name.startswith(("mean:", "square:", "charges:"))}
+    charges = {f"charge_{name}": state[f"charges:{name}"] for name in FOLLOWED_CHARGES if f"charges:{name}" in state}
+    return {name.split(":", 1)[-1]: v for name, v in state.items() if name not in hidden} | charges

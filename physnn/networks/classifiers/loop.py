@@ -92,6 +92,8 @@ class LoopTrainer(Trainer):
             optimiser.step()
             if self.pull:
                 self.pull.apply([w.detach()[None] for w in network.parameters()], shrink)
+            if self.motion:
+                self.motion.after(dict(network.named_parameters()), r)
             loss += mean.item() * (s.stop - s.start) / len(order)
         return loss
 

@@ -42,8 +42,11 @@ from physnn.networks.classifiers.drawn import Tuning, check_soft
 from physnn.networks.classifiers.users import UserClassifier, is_brought
 from physnn.networks.classifiers.zoo import NETWORKS, SimpleCNN, build, initialise
 from physnn.networks.symmetry.averaging import GroupAveraged
+from physnn.networks.symmetry.charges import Charge
 from physnn.networks.symmetry.layers import move_pixels, point_group
+from physnn.networks.symmetry.motion import ChargeMotion, StepRule
 from physnn.networks.symmetry.strengths import shrinkage
+from physnn.networks.symmetry.traced import charges_of
 from physnn.networks.tasks.problem import Problem
 
 TrainingEngine = Literal["auto", "compiled", "stacked", "loop"]
@@ -61,12 +64,13 @@ TIMED_PASSES = 5
 UNWRITTEN: dict[str, Any] = {
     **{"augment": "c1", "average": "c1", "digest": "", "optimiser": "adam", "momentum": 0.0},
     "soft_equivariance": (),
+    "charges": False,
 }
 """Values of fields that recipes leave out when written, as they did before there were these fields."""
 Optimiser = Literal["adam", "sgd"]
 LEARNING_RATES: dict[str, float] = {"adam": 1e-3, "sgd": 0.05}
 """Learning rates of optimisers where none is given."""
-REPLICA_ARRAYS = ("weights", "statistics", "mean", "square", "soft")
+REPLICA_ARRAYS = ("weights", "statistics", "mean", "square", "soft", "charges")
 """Fields of `Replicas` with arrays by name."""
 
 
@@ -92,6 +96,7 @@ class ClassifierRecipe(BaseModel):
     is shown; with ``average`` the logits are means over all elements of that one, in training and afterwards.
     ``network`` names one of the zoo, or a class that was brought, `physnn.networks.classifiers.users`, whose text has
     the ``digest``.  ``soft_equivariance`` has words such as ``flip:auto``: symmetries that weights are drawn to.
+    With ``charges``, what gradient flow would keep is followed step by step.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -108,6 +113,7 @@ class ClassifierRecipe(BaseModel):
     soft_equivariance: tuple[str, ...] = ()
     optimiser: Optimiser = "adam"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    charges: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -145,6 +151,15 @@ class ClassifierRecipe(BaseModel):
         if isinstance(problem, Problem):
             self._check_last_batch(network, problem)
         return network
+
+    def symmetries(self, problem: Problem) -> tuple[Charge, ...]:
+        """Charges of learning of the network, see `charges_of`; `InputError` if none is known."""
+        return charges_of(self.build(problem), torch.zeros(2, *problem.images.shape[1:]))
+
+    @property
+    def rule(self) -> StepRule:
+        """Rule of the steps."""
+        return StepRule(self.lr, self.momentum, self.weight_decay, adaptive=self.optimiser == "adam")
 
     def _built(self, problem: Problem | ImageShape) -> nn.Module:
         if is_brought(self.network):
@@ -189,6 +204,8 @@ class Replicas:
         Adam's averages of the gradient and its square; for gradient descent its velocity, and nothing.
     soft : dict of ndarray
         Strengths of symmetries and deviations from them after every epoch, as files have them.
+    charges : dict of ndarray
+        State of `ChargeMotion`, empty before the first step and where charges are not followed.
     """
 
     seeds: tuple[int, ...]
@@ -198,6 +215,7 @@ class Replicas:
     square: Arrays
     soft: Arrays = field(default_factory=dict)
     epoch: int = 0
+    charges: Arrays = field(default_factory=dict)
 
     def take(self, chosen: Sequence[int]) -> Replicas:
         """Copies of some replicas, by their places."""
@@ -222,6 +240,10 @@ class Trainer(ABC):
         self.rate = dropout_rate(self.network)
         self.batches = batches(len(self.problem.images), recipe.batch)
         self.shown, self.shown_labels = every_position(self.problem, recipe.augment)
+        self.motion: ChargeMotion | None = None
+        if recipe.charges:
+            weights = {name: torch.from_numpy(values).to(device) for name, values in replicas.weights.items()}
+            self.motion = ChargeMotion(recipe.symmetries(problem), recipe.rule, weights, replicas.charges)
 
     @abstractmethod
     def epoch(self, epoch: int) -> Any:
@@ -250,8 +272,13 @@ class Trainer(ABC):
                 if training.tuning:
                     found = training.arrays()
                     training.tuning.follow(found["weights"], found["statistics"])
-            soft = training.tuning.arrays if training.tuning else {}
-            return Replicas(replicas.seeds, **training.arrays(), soft=soft, epoch=replicas.epoch + epochs), loss
+                if training.motion:
+                    training.motion.mark()
+            kept = training.arrays() | {
+                "soft": training.tuning.arrays if training.tuning else {},
+                "charges": training.motion.arrays() if training.motion else {},
+            }
+            return Replicas(replicas.seeds, **kept, epoch=replicas.epoch + epochs), loss
 
     @classmethod
     @abstractmethod

@@ -114,6 +114,8 @@ class StackedTrainer(Trainer):
                     self._descend(slope)
             if self.pull:
                 self.pull.apply(list(self.weights.values()), shrink)
+            if self.motion:
+                self.motion.after(self.weights)
             loss += value.double() * ((s.stop - s.start) / order.shape[1])
         return loss.cpu().numpy()
 

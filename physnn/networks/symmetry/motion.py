@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from physnn.networks.symmetry.charges import Charge, charge_labels
 
-
 FOLLOWED = ("moment", "reach", "rounding")
 """Arrays (replicas, components) that steps add to."""
 
@@ -73,7 +72,7 @@ class ChargeMotion:
         self._names = sorted({part.name for charge in charges for part in charge.parts})
         self._before = {name: weights[name].detach().clone() for name in self._names}
         first = self._before[self._names[0]]
-        self._dtype, ends = first.dtype, np.cumsum([len(charge.labels) for charge in charges]).tolist()
+        ends = np.cumsum([len(charge.labels) for charge in charges]).tolist()
         self._slices = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
         if state:
             self._state = {k: torch.from_numpy(state[k].copy()).to(first.device) for k in FOLLOWED}
