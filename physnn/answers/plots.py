@@ -31,6 +31,7 @@ from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
 
 if TYPE_CHECKING:
+    from physnn.answers.symmetry.charges import ChargeAnswer
     from physnn.answers.training.equivariance import Equivariance
 
 
@@ -212,6 +213,14 @@ def plot_machines(path: Path, out: Path | None = None, data: Path | None = None,
     layers = [str(group[name].shape[-1]) for name in sorted(group) if name.startswith("hidden_bias")]
     title = f"L = {L}, T = {answer.T:.4g}, hidden units {'-'.join(layers)}"
     return save(machines_figure(arrays, title, colours, rows), out or path.with_suffix(".png"))
+
+
+def plot_charges(answer: ChargeAnswer, out: Path) -> Path:
+    """Draw charges of learning along the training; return the figure's path."""
+    from physnn.figures.training.charges import charges_figure
+
+    titles = {name: f"{rule.network}, {rule.optimiser}" for name, rule in answer.rules.items()}
+    return save(charges_figure(answer.courses, titles), out)
 
 
 def plot_colour(path: Path, out: Path | None = None) -> tuple[Path, Path]:

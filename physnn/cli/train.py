@@ -194,6 +194,7 @@ def _print_trained(out: Path, as_json: bool) -> None:
     help="Symmetries that weights are drawn to: translation, flip, half-turn, rotation, d2, d4; auto: as strongly as "
     "images held out ask for.",
 )
+@click.option("--charges", is_flag=True, help="Follow charges of learning step by step, for: physnn charges.")
 @data_options
 @recipe_options
 @opt.shard_option
@@ -221,11 +222,12 @@ def classify(
         raise InputError("--network names one of the zoo, --module a class of yours; give one of them")
     recipe, images = classifier_settings(options)
     recipe |= opt.given({"soft_equivariance": options["soft_equivariance"]})
+    charges = {"charges": True} if options["charges"] else {}
     forms = ["raw", *(["expanded"] if expand else []), *(["upsampled"] if expand and control else [])]
     enlarged = images | {"factor": expand, "fill": fill}
     members = {
         form: (
-            recipe | {"network": module or network or "simple", "pooled": pooled},
+            recipe | {"network": module or network or "simple", "pooled": pooled} | charges,
             (enlarged if form != "raw" else images) | {"form": form},
         )
         for form in forms

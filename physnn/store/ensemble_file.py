@@ -27,6 +27,14 @@ MEASURED = {
     "predictions": (("replica", "test_image"), "class predicted for each test image"),
 }
 """Arrays of replicas besides their weights: dimensions and meaning."""
+CHARGED = {
+    "charge_measured": (("replica", "mark", "component"), "charges of learning at first and after every epoch"),
+    "charge_predicted": (("replica", "mark", "component"), "the same from first values and lengths of the steps alone"),
+    "charge_steps": (("replica", "mark"), "steps of the optimiser until then"),
+    "charge_reach": (("replica", "component"), "most that the steps could have changed a charge, to first order"),
+    "charge_rounding": (("replica", "component"), "variance of a charge by rounding of the weights"),
+}
+"""Arrays of replicas whose charges of learning were followed: dimensions and meaning."""
 
 TUNED = {
     "soft_strength": (("replica", "epoch", "symmetry", "layer"), "strength of each symmetry after an epoch"),
@@ -44,12 +52,16 @@ class Ensemble:
     """Replicas of one network: their seeds, weights by name (running statistics among them) and what is `MEASURED`.
 
     ``tuned`` are arrays of the names of `TUNED`, where weights are drawn to symmetries.
+    Where charges of learning were followed, ``charges`` are the arrays of `CHARGED`, with ``components`` for their last
+    axis.
     """
 
     seeds: np.ndarray
     weights: dict[str, np.ndarray]
     measured: dict[str, np.ndarray]
     tuned: dict[str, np.ndarray] = field(default_factory=dict)
+    charges: dict[str, np.ndarray] = field(default_factory=dict)
+    components: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,11 @@ def write_ensembles(path: Path, recipe: Mapping[str, Any], ensembles: Mapping[st
             group[key] = Variable(dims, ensemble.measured[key], {"long_name": meaning})
         for key, values in ensemble.tuned.items():
             group[key] = Variable(TUNED[key][0], values, {"long_name": TUNED[key][1]})
+        for key, values in ensemble.charges.items():
+            group[key] = Variable(CHARGED[key][0], values, {"long_name": CHARGED[key][1]})
+        if ensemble.components:
+            words = np.array([word.encode() for word in ensemble.components])
+            group["component"] = Variable(("component",), words, {"long_name": "kind, place and unit of a charge"})
         groups[f"/{name}"] = group | {key: numbered(key, v, "replica") for key, v in ensemble.weights.items()}
     write_result(path, ENSEMBLES, recipe, groups)
 
@@ -82,7 +99,10 @@ def read_ensembles(path: str | os.PathLike[str]) -> EnsembleFile:
             arrays = {key: v.values for key, v in group.items() if v.dims != (key,)}
             seeds = arrays.pop("seed")
             measured = {key: arrays.pop(key) for key in MEASURED}
-            ensemble = Ensemble(seeds, arrays, measured, {key: arrays.pop(key) for key in TUNED if key in arrays})
+            tuned = {key: arrays.pop(key) for key in TUNED if key in arrays}
+            charges = {key: arrays.pop(key) for key in CHARGED if key in arrays}
+            words = group["component"].values.tolist() if charges else []
+            ensemble = Ensemble(seeds, arrays, measured, tuned, charges, tuple(w.decode() for w in words))
             if not _sound(ensemble):
                 raise InputError(f"{path} is not a valid ensemble file: arrays of {name} do not belong together")
             ensembles[name] = ensemble
@@ -103,9 +123,22 @@ def _sound(ensemble: Ensemble) -> bool:
         and all(a.dtype.kind in "fiu" and a.ndim == len(MEASURED[key][0]) for key, a in measured.items())
         and all(
             a.shape[:1] == seeds.shape and bool(np.isfinite(a).all())
-            for a in (*ensemble.weights.values(), *measured.values(), *ensemble.tuned.values())
+            for a in (*ensemble.weights.values(), *measured.values(), *ensemble.tuned.values(), *ensemble.charges.values())
         )
         and all(a.dtype.kind == "f" and a.ndim == len(TUNED[key][0]) for key, a in ensemble.tuned.items())
+        and _charges_sound(ensemble)
+    )
+
+
+def _charges_sound(ensemble: Ensemble) -> bool:
+    """Whether charges are there as a whole, or not at all."""
+    found, components = ensemble.charges, len(ensemble.components)
+    return not found or (
+        found.keys() == CHARGED.keys()
+        and all(a.dtype.kind == "f" and a.ndim == len(CHARGED[key][0]) for key, a in found.items())
+        and found["charge_measured"].shape == found["charge_predicted"].shape
+        and {a.shape[-1] for key, a in found.items() if CHARGED[key][0][-1] == "component"} == {components}
+        and found["charge_steps"].shape == found["charge_measured"].shape[:2]
     )
 
 

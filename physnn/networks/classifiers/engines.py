@@ -34,7 +34,7 @@ KnownEngine = Literal["compiled", "stacked", "loop"]
 """Name of an engine."""
 EPOCHS_SECONDS = 0.25
 """Time of a block of whole epochs in seconds, about, after which the state may be written; a convention."""
-FOLLOWED_CHARGES = ("measured", "predicted", "reach", "rounding")
+FOLLOWED_CHARGES = ("measured", "predicted", "steps", "reach", "rounding")
 """Arrays of charges of learning that are kept after a training."""
 ENGINES: dict[str, type[Trainer]] = {"compiled": CompiledTrainer, "stacked": StackedTrainer, "loop": LoopTrainer}
 """Engines by name."""
@@ -86,7 +86,8 @@ def train_replicas(
     dict
         Weights and running statistics by name, ``loss (replicas, epochs)``, ``train_accuracy``, ``test_accuracy``,
         ``test_loss (replicas,)`` and ``predictions (replicas, test images)``; with soft symmetries their arrays; with
-        charges of learning their values ``charge_measured`` and ``charge_predicted (replicas, epochs + 1, components)``,
+        charges of learning ``charge_measured`` and ``charge_predicted (replicas, epochs + 1, components)``,
+        ``charge_steps``, and
         ``charge_reach`` and ``charge_rounding (replicas, components)``.
 
     Raises

@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from physnn.networks.symmetry.charges import Charge, charge_labels
 
+MARKED = ("measured", "predicted", "steps")
+"""Arrays (replicas, marks, ...) that grow with the training."""
 FOLLOWED = ("moment", "reach", "rounding")
 """Arrays (replicas, components) that steps add to."""
 
@@ -76,12 +78,13 @@ class ChargeMotion:
         self._slices = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
         if state:
             self._state = {k: torch.from_numpy(state[k].copy()).to(first.device) for k in FOLLOWED}
-            self._marks = [[m[:, k] for k in range(m.shape[1])] for m in (state["measured"], state["predicted"])]
+            self._marks = [[state[name][:, k] for k in range(state[name].shape[1])] for name in MARKED]
+            self._steps = self._marks[2][-1].copy()
             self.predicted = torch.from_numpy(state["predicted"][:, -1].copy()).to(first.device)
         else:
             self.predicted = self.measured()
             self._state = {k: torch.zeros_like(self.predicted) for k in FOLLOWED}
-            self._marks = [[], []]
+            self._marks, self._steps = [[] for _ in MARKED], np.zeros(len(first))
             self.mark()
 
     @classmethod
@@ -115,18 +118,21 @@ class ChargeMotion:
             self._state["rounding"][rows, at] += charge.rounding(before, 1)
         for name, values in before.items():
             values.copy_(now[name])
+        self._steps[rows] += 1
 
     def mark(self) -> None:
-        """Keep measured and predicted values of now."""
-        for marks, values in zip(self._marks, (self.measured(), self.predicted), strict=True):
-            marks.append(values.cpu().numpy().copy())
+        """Keep measured and predicted values of now, and the number of steps."""
+        values = self.measured().cpu().numpy(), self.predicted.cpu().numpy().copy(), self._steps.copy()
+        for marks, now in zip(self._marks, values, strict=True):
+            marks.append(now)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Arrays of the motion, float64.
 
-        ``measured`` and ``predicted`` at all marks ``(replicas, marks, components)``; ``moment``; ``reach``, the most
-        that all steps could have changed a charge to first order; ``rounding``, its variance by rounding of weights.
+        ``measured`` and ``predicted`` at all marks ``(replicas, marks, components)``, ``steps (replicas, marks)``;
+        ``moment``; ``reach``, the most that all steps could have changed a charge to first order; ``rounding``, its
+        variance by rounding of weights.
         """
         kept = {name: values.cpu().numpy().copy() for name, values in self._state.items()}
         marks = (np.stack(marks, 1) for marks in self._marks)
-        return dict(zip(("measured", "predicted"), marks, strict=True)) | kept
+        return dict(zip(MARKED, marks, strict=True)) | kept

@@ -29,12 +29,14 @@ from physnn.networks.classifiers.replicas import RUNNING_STATISTICS, ClassifierR
 from physnn.networks.classifiers.users import is_brought
 from physnn.networks.device import check_device, single_thread
 from physnn.networks.source import located, module_digest
+from physnn.networks.symmetry.charges import charge_labels
 from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
 from physnn.samples import files
 from physnn.samples.base import Recipe, validated
 from physnn.samples.sample import Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.store.ensemble_file import (
+    CHARGED,
     ENSEMBLES,
     MEASURED,
     TUNED,
@@ -94,6 +96,8 @@ class Member(BaseModel):
         # So that networks can be built, and their first weights made again, without the images.
         images: dict[str, Any] = {"channels": found.channels, "side": found.side, "raw_side": found.raw_side}
         images["classes"] = list(found.classes)
+        if self.recipe.charges:
+            self.recipe.symmetries(found)  # or it is refused
         engine = resolve_engine(self.engine, self.recipe, found, device)
         return self.model_copy(update={"identity": found.identity, "engine": engine, "images": images})
 
@@ -167,13 +171,23 @@ class ClassifierSample(Sample):
             for name, member in self.recipe.ensembles.items()
         }
 
+    @functools.cached_property
+    def _components(self) -> dict[str, tuple[str, ...]]:
+        """What the components of charges of learning are, by ensemble; none where they are not followed."""
+        return {
+            name: charge_labels(member.recipe.symmetries(self._problem(name))) if member.recipe.charges else ()
+            for name, member in self.recipe.ensembles.items()
+        }
+
     def axes(self, size: str) -> dict[str, Axis]:
-        """Replicas by seed."""
-        return {"replica": Axis(self.recipe.seeds)}
+        """Replicas by seed, and components of charges that are followed."""
+        replicas, components = Axis(self.recipe.seeds), self._components[size]
+        return {"replica": replicas} | ({"component": Axis(components)} if components else {})
 
     def quantities(self, size: str) -> dict[str, Measured]:
         """What is measured of replicas, and their weights, by name."""
         arrays = MEASURED | (TUNED if self.recipe.ensembles[size].recipe.soft else {})
+        arrays |= CHARGED if self._components[size] else {}
         found = {name: Measured("", "", meaning, dims) for name, (dims, meaning) in arrays.items()}
         for name, shape in self._weights[size].items():
             found[name] = Measured("", "", name, ("replica", *(f"{name}_{k}" for k in range(1, len(shape) + 1))))
@@ -214,6 +228,7 @@ class ClassifierSample(Sample):
         for name, shapes in self._weights.items():
             numbers = sum(int(np.prod(shape)) for shape in shapes.values())
             total += 4.0 * (numbers + len(self._problem(name).test_images))
+            total += 16.0 * (self.recipe.ensembles[name].recipe.epochs + 2) * len(self._components[name])
         return total * len(self.recipe.seeds)
 
     def disk_bytes(self) -> float:
@@ -236,7 +251,8 @@ class ClassifierSample(Sample):
         """Arrays of every ensemble of a file."""
         groups = {}
         for name, found in read_ensembles(out).ensembles.items():
-            quantities, arrays = self.quantities(name), {**found.weights, **found.measured, **found.tuned}
+            quantities, measured = self.quantities(name), {**found.measured, **found.tuned, **found.charges}
+            arrays = {**found.weights, **measured}
             groups[name] = {key: Variable(quantities[key].axes, values) for key, values in arrays.items()}
         return groups
 
@@ -247,7 +263,9 @@ class ClassifierSample(Sample):
             arrays = {key: variable.values for key, variable in groups[name].items()}
             measured = {key: arrays.pop(key) for key in MEASURED}
             tuned = {key: arrays.pop(key) for key in TUNED if key in arrays}
-            ensembles[name] = Ensemble(np.array(self.recipe.seeds, np.int64), arrays, measured, tuned)
+            charges = {key: arrays.pop(key) for key in CHARGED if key in arrays}
+            components, seeds = self._components[name] if charges else (), np.array(self.recipe.seeds, np.int64)
+            ensembles[name] = Ensemble(seeds, arrays, measured, tuned, charges, components)
         write_ensembles(out, self.recipe.canonical(), ensembles)
 
 

@@ -1,0 +1,1 @@
+"""Symmetries of networks: what their charges did in training."""
