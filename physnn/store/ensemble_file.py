@@ -123,7 +123,8 @@ def _sound(ensemble: Ensemble) -> bool:
         and all(a.dtype.kind in "fiu" and a.ndim == len(MEASURED[key][0]) for key, a in measured.items())
         and all(
             a.shape[:1] == seeds.shape and bool(np.isfinite(a).all())
-            for a in (*ensemble.weights.values(), *measured.values(), *ensemble.tuned.values(), *ensemble.charges.values())
+            for arrays in (ensemble.weights, measured, ensemble.tuned, ensemble.charges)
+            for a in arrays.values()
         )
         and all(a.dtype.kind == "f" and a.ndim == len(TUNED[key][0]) for key, a in ensemble.tuned.items())
         and _charges_sound(ensemble)

@@ -14,8 +14,6 @@ replica is the same whichever others are trained with it, and by whichever engin
 from __future__ import annotations
 
 import copy
-import math
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -59,8 +57,6 @@ UNITS = 64
 """Number of hidden units of the networks that have dropout."""
 RUNNING_STATISTICS = ("running_mean", "running_var")
 """Ends of the names of arrays that no optimiser moves."""
-TIMED_PASSES = 5
-"""Passes of each kind that are timed."""
 UNWRITTEN: dict[str, Any] = {
     **{"augment": "c1", "average": "c1", "digest": "", "optimiser": "adam", "momentum": 0.0},
     "soft_equivariance": (),
@@ -299,19 +295,6 @@ class Trainer(ABC):
         n = len(self.problem.images)
         order = image_order(seed, epoch, n) + n * drawn_elements(seed, epoch, n, self.recipe.augment)
         return order, dropout_factors(seed, epoch, n, UNITS, self.rate)
-
-
-def step_time_ratio(recipe: ClassifierRecipe, problem: Problem) -> float:
-    """Time of a forward and a backward pass with the average over a group, over that without, by torch's loop."""
-    shown = torch.from_numpy(problem.images[: recipe.batch])
-    networks = [one.build(problem) for one in (recipe, recipe.model_copy(update={"average": "c1"}))]
-    fastest = [math.inf, math.inf]
-    for _ in range(TIMED_PASSES):  # in turn, so that what else the machine does slows both
-        for k, network in enumerate(networks):
-            start = time.perf_counter()
-            network(shown).square().mean().backward()
-            fastest[k] = min(fastest[k], time.perf_counter() - start)
-    return fastest[0] / fastest[1]
 
 
 def untrained(network: nn.Module, seeds: Sequence[int], optimiser: Optimiser = "adam") -> Replicas:
