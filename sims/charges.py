@@ -4,7 +4,7 @@
 
 Classifiers of digits with batch normalisation, by gradient descent with momentum, with weight decay, and by Adam, which
 is to break all.  Then plain gradient descent at three learning rates over equal times: what is left between
-a charge and gradient flow is to halve with the learning rate.  Takes 4 min of one core.
+a charge and gradient flow is to halve with the learning rate.  Takes 5 min of one core.
 """
 
 from __future__ import annotations

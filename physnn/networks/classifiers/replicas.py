@@ -152,11 +152,6 @@ class ClassifierRecipe(BaseModel):
         """Charges of learning of the network, see `charges_of`; `InputError` if none is known."""
         return charges_of(self.build(problem), torch.zeros(2, *problem.images.shape[1:]))
 
-    @property
-    def rule(self) -> StepRule:
-        """Rule of the steps."""
-        return StepRule(self.lr, self.momentum, self.weight_decay, adaptive=self.optimiser == "adam")
-
     def _built(self, problem: Problem | ImageShape) -> nn.Module:
         if is_brought(self.network):
             return UserClassifier(self.network, self.digest, problem.channels, problem.side, len(problem.classes))
@@ -239,7 +234,8 @@ class Trainer(ABC):
         self.motion: ChargeMotion | None = None
         if recipe.charges:
             weights = {name: torch.from_numpy(values).to(device) for name, values in replicas.weights.items()}
-            self.motion = ChargeMotion(recipe.symmetries(problem), recipe.rule, weights, replicas.charges)
+            rule = StepRule(recipe.lr, recipe.momentum, recipe.weight_decay, recipe.optimiser == "adam")
+            self.motion = ChargeMotion(recipe.symmetries(problem), rule, weights, replicas.charges)
 
     @abstractmethod
     def epoch(self, epoch: int) -> Any:
