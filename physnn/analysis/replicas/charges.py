@@ -16,7 +16,7 @@ NEARLY = 1e-3
 """Share of what the steps could have changed up to which a symmetry nearly holds."""
 ROUNDED_SHARE = 1e-6
 """Such a share that rounding of gradients makes up in single precision; unlike that of weights it may be biased."""
-RESOLVED = 1e-3
+TESTABLE = 1e-3
 """Largest rounding, as such a share, with which a symmetry can be tested."""
 
 
@@ -102,7 +102,7 @@ class ChargeRow:
     @property
     def verdict(self) -> str:
         """``holds`` to rounding, ``nearly``, ``broken``, or ``undecided`` where rounding hides it."""
-        if not self.rounded < RESOLVED:
+        if not self.rounded < TESTABLE:
             return "undecided (steps too small for this precision)"
         if self.roundings <= ROUNDED_WITHIN or self.share < ROUNDED_SHARE:
             return "holds"

@@ -42,7 +42,7 @@ from physnn.networks.classifiers.zoo import NETWORKS, SimpleCNN, build, initiali
 from physnn.networks.symmetry.averaging import GroupAveraged
 from physnn.networks.symmetry.charges import Charge
 from physnn.networks.symmetry.layers import move_pixels, point_group
-from physnn.networks.symmetry.motion import ChargeMotion, StepRule
+from physnn.networks.symmetry.motion import ChargeMotion, DescentRule
 from physnn.networks.symmetry.strengths import shrinkage
 from physnn.networks.symmetry.traced import charges_of
 from physnn.networks.tasks.problem import Problem
@@ -234,7 +234,7 @@ class Trainer(ABC):
         self.motion: ChargeMotion | None = None
         if recipe.charges:
             weights = {name: torch.from_numpy(values).to(device) for name, values in replicas.weights.items()}
-            rule = StepRule(recipe.lr, recipe.momentum, recipe.weight_decay, recipe.optimiser == "adam")
+            rule = DescentRule(recipe.lr, recipe.momentum, recipe.weight_decay, recipe.optimiser == "adam")
             self.motion = ChargeMotion(recipe.symmetries(problem), rule, weights, replicas.charges)
 
     @abstractmethod

@@ -30,7 +30,7 @@ FOLLOWED = ("moment", "reach", "rounding")
 
 
 @dataclass(frozen=True)
-class StepRule:
+class DescentRule:
     """Rule of the steps: learning rate, momentum and weight decay of gradient descent.
 
     With ``adaptive`` they are those of another optimiser: what is predicted is what steps of the same lengths would do
@@ -50,7 +50,7 @@ class ChargeMotion:
     ----------
     charges : tuple of Charge
         See `physnn.networks.symmetry.traced.charges_of`.
-    rule : StepRule
+    rule : DescentRule
         Rule of the steps.
     weights : mapping of str to Tensor, shapes (replicas, ...)
         Weights before the first step, or, with ``state``, those after the last one.
@@ -66,7 +66,7 @@ class ChargeMotion:
     def __init__(
         self,
         charges: tuple[Charge, ...],
-        rule: StepRule,
+        rule: DescentRule,
         weights: Mapping[str, Tensor],
         state: Mapping[str, np.ndarray] | None = None,
     ) -> None:
@@ -88,7 +88,7 @@ class ChargeMotion:
             self.mark()
 
     @classmethod
-    def of(cls, network: nn.Module, charges: tuple[Charge, ...], rule: StepRule) -> ChargeMotion:
+    def of(cls, network: nn.Module, charges: tuple[Charge, ...], rule: DescentRule) -> ChargeMotion:
         """Motion of one network."""
         return cls(charges, rule, {name: values[None] for name, values in network.named_parameters()})
 

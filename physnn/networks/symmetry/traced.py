@@ -28,7 +28,7 @@ NORMALISATIONS = {
     nn.LayerNorm: "layer",
 }
 """Normalisations, each with how it takes means: over images and places, places, groups of channels, or last axes."""
-PLAIN = {"Identity", "contiguous", "clone"}
+UNCHANGING = {"Identity", "contiguous", "clone"}
 """Operations that change nothing."""
 MEANS = {f"{kind}{n}d" for kind in ("AvgPool", "AdaptiveAvgPool", "avg_pool", "adaptive_avg_pool") for n in (1, 2, 3)}
 """Means over places."""
@@ -229,7 +229,7 @@ class _Finder:
                 return after, flow
             channels_stay = flow.axis == 1 and flow.places == 1 and len(flow.shape) > 2
             mean = name in MEANS or (name == "mean" and len(shape) == 2 and _over_places(after, len(flow.shape)))
-            if name in PLAIN or (mean and channels_stay):
+            if name in UNCHANGING or (mean and channels_stay):
                 flow = replace(flow, shape=shape)
             elif name in HOMOGENEOUS or (name in MAXIMA and channels_stay):
                 flow = replace(flow, shape=shape, linear=False)

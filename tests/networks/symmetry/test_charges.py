@@ -14,15 +14,15 @@ from physnn.errors import InputError
 from physnn.networks.adam import Adam
 from physnn.networks.sgd import SGD
 from physnn.networks.symmetry.charges import Charge
-from physnn.networks.symmetry.motion import ChargeMotion, StepRule
+from physnn.networks.symmetry.motion import ChargeMotion, DescentRule
 from physnn.networks.symmetry.traced import charges_of
 
 CLASSES = 3
 RULES = {
-    "plain": StepRule(0.1),
-    "decay": StepRule(0.1, weight_decay=0.05),
-    "momentum": StepRule(0.05, 0.9),
-    "both": StepRule(0.05, 0.9, 0.02),
+    "plain": DescentRule(0.1),
+    "decay": DescentRule(0.1, weight_decay=0.05),
+    "momentum": DescentRule(0.05, 0.9),
+    "both": DescentRule(0.05, 0.9, 0.02),
 }
 
 
@@ -51,7 +51,7 @@ def images() -> tuple[Tensor, Tensor]:
     return shown, torch.randint(0, CLASSES, (12,), generator=generator)
 
 
-def trained(net: nn.Module, rule: StepRule, charges: tuple[Charge, ...], steps: int = 10) -> ChargeMotion:
+def trained(net: nn.Module, rule: DescentRule, charges: tuple[Charge, ...], steps: int = 10) -> ChargeMotion:
     """Motion of the charges of a network that steps by an optimiser."""
     shown, labels = images()
     motion = ChargeMotion.of(net, charges, rule)
@@ -141,7 +141,7 @@ def test_without_its_symmetry_a_charge_goes_elsewhere(change, kind):
     shown, _ = images()
     charges = charges_of(network(), shown)
     adaptive = "adaptive" in change
-    rule = StepRule(0.01, adaptive=True) if adaptive else RULES["momentum"]
+    rule = DescentRule(0.01, adaptive=True) if adaptive else RULES["momentum"]
     net = network(**{} if adaptive else change)
     # Without its normalisation the network lacks the gains of one.
     known = tuple(c for c in charges if {part.name for part in c.parts} <= {name for name, _ in net.named_parameters()})
@@ -165,7 +165,7 @@ def test_drift_from_gradient_flow_halves_with_the_step():
     def drift(lr: float) -> float:
         net = network()
         charges = charges_of(net, shown)
-        motion = ChargeMotion.of(net, charges, StepRule(lr))
+        motion = ChargeMotion.of(net, charges, DescentRule(lr))
         for _ in range(round(0.08 / lr)):
             slopes = torch.autograd.grad(functional.cross_entropy(net(shown), labels), list(net.parameters()))
             with torch.no_grad():
