@@ -198,7 +198,7 @@ def told(name: str, words: tuple[str, ...]) -> None:
     group, inversion = asymmetry(J)
     place, where = ("({:.4f}, {:.4f})".format(*k) for k in (at, beside))
     print(f"{name}: J changes by {group:.2g} under d4, by {inversion:.2g} under r -> -r")
-    print(f"  largest at k / 2 pi = {place}; slopes at {where}: {slope[0]:+.1e}, {slope[1]:+.1e}")
+    print(f"  largest, {height.max():.3f}, at k / 2 pi = {place}; slopes at {where}: {slope[0]:+.1e}, {slope[1]:+.1e}")
 
 
 def mean(values: np.ndarray) -> Estimate:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from torch.nn import functional
 
 from physnn.errors import InputError, Unfinished
 from physnn.networks.classifiers import engines, stacked
-from physnn.networks.classifiers.engines import resolve_engine, train_replicas
+from physnn.networks.classifiers.engines import EPOCHS_SECONDS, resolve_engine, train_replicas
 from physnn.networks.classifiers.replicas import ClassifierRecipe, untrained
 from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
 from physnn.store.parts import read_part
@@ -162,11 +164,14 @@ def test_progress_is_reported_and_a_finished_training_only_read(tmp_path, monkey
     assert equal(first, train_replicas(SHORT, problem, (3, 4), tmp_path / "c.h5"))
 
 
-def test_blocks_grow_to_their_seconds(tmp_path, monkeypatch, problem):
-    seen = []
+@pytest.mark.parametrize(("seconds", "ends"), [(0.0, [1, 9, 73, 100]), (EPOCHS_SECONDS, list(range(1, 101)))])
+def test_blocks_grow_to_their_seconds(tmp_path, monkeypatch, problem, seconds, ends):
+    """Eight times as many at most, and no more than last as long as they may; by a clock that the test sets."""
+    seen, ticks = [], itertools.count()
+    monkeypatch.setattr(engines, "time", SimpleNamespace(monotonic=lambda: seconds * next(ticks)))
     recipe = SHORT.model_copy(update={"epochs": 100})
     train_replicas(recipe, problem, (3,), tmp_path / "c.h5", report=lambda done, *_: seen.append(done))
-    assert seen[:3] == [1, 9, 73] and seen[-1] == 100, "eight times as many at most"
+    assert seen == ends
 
 
 @pytest.mark.parametrize("name", ["simple", "batchnorm"])
