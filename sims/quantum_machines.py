@@ -25,6 +25,7 @@ from physnn import api
 from physnn.analysis.curves.tables import fit_arrays
 from physnn.answers.fit import curves
 from physnn.answers.quantum.ground_states import convergences
+from physnn.answers.quantum.stored_waves import stored_entropies
 from physnn.errors import InputError
 from physnn.exact.quantum.free_fermions import FreeFermions
 from physnn.figures.style import errorbar, new_figure, save
@@ -113,6 +114,15 @@ def three_sizes(folder: Path) -> None:
     print(f"exact cumulants with these errors\n{fit_arrays(L, h, y, error, control='h', observable='binder')}")
 
 
+def entropies(folder: Path) -> None:
+    """Print Renyi entropies of the machines that converge at L = 32, by swaps, beside exact values."""
+    for found in stored_entropies(folder / "more-samples.h5", "swap"):
+        assert found.exact is not None and found.error is not None
+        off = (found.renyi2 - found.exact[1][: len(found.cuts)]) / found.error
+        print(f"\n{found.name}: S_2 by swaps less exact, in errors, by cut: {np.round(off, 1)}")
+        print(f"  c from these cuts {found.central}, exact at this size {found.exact_central:.4f}")
+
+
 def exact_crossing(small: int, large: int) -> float:
     """Field at which the exact cumulants of two chains cross, in J."""
 
@@ -170,6 +180,7 @@ if __name__ == "__main__":
         table(place, name)
     three_sizes(place)
     coverage(place)
+    entropies(place)
     try:
         print(f"\nchains, cumulant\n{physnn.fit(place / 'chains.h5', 'binder')}")
     except InputError as error:
