@@ -6,7 +6,7 @@ samples, and chains of 8 and 16 spins around h_c = 1, are judged by the same rul
 with the settings that converge at L = 32 are fitted together, beside exact cumulants at the same fields.  At L = 8, 24
 machines a field are taken four by four: how often do the errors of such a group hold the exact order?
 
-    python sims/quantum_machines.py [FOLDER]       40 minutes of one core; continues where it stopped
+    python sims/quantum_machines.py [FOLDER]       10 minutes of one core; continues where it stopped
     python sims/quantum_machines.py FOLDER draw    the figure and the numbers alone
 
 Files are kept in FOLDER, ``sims/output/machines`` by default; the figure goes to ``docs/figures``.

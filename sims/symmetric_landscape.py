@@ -1,9 +1,9 @@
 """Which way of putting a symmetry in changes the landscape?  Data, ties and averages, by replicas and by exact counts.
 
-The symmetry are turns by 90 degrees, c4.  Three of the networks that replica distances were proposed with are trained
-as they are and on images in random positions (``augment``); the first one with logits averaged over all positions
-(``average``) and with tied weights, too.  The others of the five show turned or flipped images themselves.  An
-invariant network does not see that images are turned, so that ``rotation`` is ``simple`` there, which is checked.
+The symmetry are turns by 90 degrees, c4.  The five networks that replica distances were proposed with are trained as
+they are, on images in random positions (``augment``), and with logits averaged over all positions (``average``); the
+first one with tied weights, too.  ``flip`` and ``rotation`` show flipped and turned images themselves.  An invariant
+network does not see that images are turned, so that ``rotation`` is ``simple`` under averages, which is checked.
 Images are pieces of four pixels in random positions and noise, whose symmetry is exact.  Ensembles of 8 replicas;
 accuracy, distances, overlaps P(q) of predicted classes, and how far logits are from invariant.
 
@@ -47,9 +47,9 @@ from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.samples.training.classifiers import train_ensembles
 from physnn.store.ensemble_file import Ensemble, read_ensembles
 
-THREE = ("simple", "dropout", "batchnorm")
-AVERAGED, GROUP = THREE[:1], "c4"
-"""Networks whose logits are averaged, at four times the work."""
+FIVE = ("simple", "dropout", "batchnorm", "flip", "rotation")
+AVERAGED, GROUP = FIVE[:4], "c4"
+"""Networks whose logits are averaged, at four times the work; ``rotation`` would be ``simple``."""
 REPLICAS, SIDE, NOISE, SEEN, UNSEEN = 8, 8, 0.2, 100, 1000
 """Replicas; pixels; standard deviation of the noise on pieces of height 1; images to train and to test on."""
 PIECES = ("####", "##/##", "###/.#.", "###/#..")
@@ -104,8 +104,8 @@ def members(
     """Return what is trained, by way and by network."""
     problem = ProblemRecipe(train=SEEN, **images)
     settings = {
-        "plain": {name: {"network": name} for name in THREE},
-        "augmented": {name: {"network": name, "augment": GROUP} for name in THREE},
+        "plain": {name: {"network": name} for name in FIVE},
+        "augmented": {name: {"network": name, "augment": GROUP} for name in FIVE},
         "tied": {"simple": {"network": "quarter_tied"}},
         "averaged": {name: {"network": name, "average": GROUP} for name in AVERAGED},
     }
@@ -154,7 +154,7 @@ def studied(name: str, images: dict[str, object], names: tuple[str, ...]) -> dic
             path = FOLDER / f"{name}_{way}_{network}.h5"
             file = read_ensembles(path)
             # Of the network that all ways have, as it takes its time.
-            logits = measured_equivariance(path, GROUP, 100, 2).rows[-1].still if network == THREE[0] else None
+            logits = measured_equivariance(path, GROUP, 100, 2).rows[-1].still if network == FIVE[0] else None
             study = study_replicas(file, kinds).ensembles[network]
             results[way][network] = Result(file.ensembles[network], study, logits)
     return results
@@ -215,7 +215,7 @@ def draw(row: np.ndarray, name: str, results: dict[str, dict[str, Result]], name
     }
     for axes, (label, value) in zip(row, panels.items(), strict=False):
         for k, (way, found) in enumerate(results.items()):
-            x = [THREE.index(network) + 0.14 * (k - 1.5) for network in found]
+            x = [FIVE.index(network) + 0.14 * (k - 1.5) for network in found]
             y = [value(r.study) for r in found.values()]
             errorbar(axes, k, x, [one.value for one in y], [one.error for one in y], capsize=2, ms=5, label=way)
         axes.set_xticks(range(len(names)), names, rotation=20)
@@ -230,14 +230,14 @@ def draw(row: np.ndarray, name: str, results: dict[str, dict[str, Result]], name
 def replicas() -> None:
     """Train, report and draw."""
     images: dict[str, object] = {"data": str(pieces()), "test": UNSEEN}
-    train("pieces", images, THREE)
+    train("pieces", images, FIVE)
     rotation, flip = same_as_simple(ProblemRecipe(train=SEEN, **images))
     print(f"averaged: rotation learns as simple does, to {rotation:.0e} of the loss; flip does not, {flip:.0e}")
     figure = new_figure(17, 4.2)
-    results = studied("pieces", images, THREE)
+    results = studied("pieces", images, FIVE)
     report("pieces", results)
     row = figure.subplots(1, 4)
-    draw(row, "pieces", results, THREE)
+    draw(row, "pieces", results, FIVE)
     row[0].legend(frameon=False, fontsize=9)
     print(save(figure, FIGURES / "symmetric_landscape.png"))
 
