@@ -10,7 +10,7 @@ group.
    lean to neither side.  Along another axis nothing is forbidden: -k is another wave.
 3. Whether the pattern moves: the phase of the largest wave under the network's own noisy steps.  It must not where J
    has an inversion, whatever the step; a coupling that is not reciprocal is the control that must.
-4. With ``equilibrium``: short runs of L = 8 and 16 through the loss of order, and the rules of `physnn decide`.
+4. With ``equilibrium``: short runs of L = 8, 12 and 16 through the loss of order, and the rules of `physnn decide`.
 
     python sims/symmetric_networks.py train          trains; five minutes of one core
     python sims/symmetric_networks.py                1 to 3; a minute of one core
@@ -62,7 +62,7 @@ MELTS = 0.2
 """Temperature at which `kuramoto_flow/2` loses its order."""
 COLD, LAG = 0.8, 4
 """Temperature of the moving pattern in units of that at which S(k) peaks first; steps between two looks."""
-SIZES, AROUND = (8, 16), np.linspace(0.8, 1.25, 5)
+SIZES, AROUND = (8, 12, 16), np.linspace(0.8, 1.25, 6)
 """Sizes of the short runs, and temperatures in units of that at which S(k) peaks first."""
 RUNS = {"sampler": "metropolis", "chains": 4, "jobs": 1, "interval": 8, "sweeps": 240, "thermalisation": 60}
 PUSH = 0.5
@@ -230,7 +230,7 @@ def run(name: str, words: tuple[str, ...]) -> None:
         print(f"    L = {c.L}, T = {c.T:.4f}: t_conf/T = {c.thermometer.t_conf.value / c.T:.3f}, tau = {c.tau:.0f}, "
               f"{c.effective_samples:.0f} draws, starts differ by {c.hot_cold:.1f} errors")  # fmt: skip
     for T_, at, row, column in leans(path):
-        print(f"    T = {T_:.4f}: S peaks at {at}/{SIZES[1]}, leans {row} along rows, {column} along columns")
+        print(f"    T = {T_:.4f}: S peaks at {at}/{SIZES[-1]}, leans {row} along rows, {column} along columns")
     one = study([path]).files[0]
     print(f"  {one.decision.kind}. {one.decision.reason}")
 

@@ -116,6 +116,7 @@ def test_verdicts_follow_what_is_left():
     [
         (["train", "classify", "--network", "flip_tied", "--charges"], "no charge of learning is known"),
         (["train", "classify", "--momentum", "0.9"], "--optimiser sgd"),
+        (["train", "classify", "--charges", "--soft-equivariance", "flip:auto"], "leave the motion of charges"),
         (["charges", "nothing.h5"], "nothing.h5"),
     ],
 )

@@ -139,9 +139,10 @@ class ClassifierRecipe(BaseModel):
         """Untrained network for the images of a problem; `InputError` if these or the last batch do not suit it."""
         if self.momentum and self.optimiser == "adam":
             raise InputError("Adam has averages of its own and takes no momentum; add --optimiser sgd")
+        if self.charges and self.soft:
+            raise InputError("weights that are drawn to symmetries leave the motion of charges; leave out one of them")
         network = self._built(problem)
-        if self.average != "c1":
-            network = GroupAveraged(network, self.average)
+        network = network if self.average == "c1" else GroupAveraged(network, self.average)
         if self.soft:
             check_soft(network, problem.side, self.soft)
         if isinstance(problem, Problem):
