@@ -13,7 +13,7 @@ z: at fixed beta / L the ratio of the correlation lengths in time and space depe
 
     z = 1 - (d ln rho / d ln L) / (d ln rho / d ln a).
 
-    python sims/quantum_exponents.py [FOLDER]        25 minutes of one idle core; continues where it stopped
+    python sims/quantum_exponents.py [FOLDER]        40 minutes of one idle core; continues where it stopped
     python sims/quantum_exponents.py FOLDER 1600     so many measurements a chain: the errors fall as their root
     python sims/quantum_exponents.py FOLDER draw     the figure and the numbers alone
 
@@ -47,7 +47,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "square": LONG
     | {"dimension": 2, "L": (4, 6, 8, 12, 16), "points": 5, "window": 0.8, "beta_per_L": 0.5, "volume": 1e4},
 }
-SWEEPS = {"chain": 400, "chain-half": 100, "square": 150}
+SWEEPS = {"chain": 400, "chain-half": 100, "square": 1000}
 KNOWN = {"chain": (1.0, 0.0, 1.0), "square": (3.04438, 2e-5, 1.58737)}
 """h_c, its error, and 1/nu."""
 OMEGA = {"chain": 1.75, "square": 0.83}

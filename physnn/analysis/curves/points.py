@@ -12,6 +12,8 @@ from physnn.errors import InputError
 
 TIME_GAP = 0.1
 """Distance in ln(t / L^z) from which times of different sizes do not meet: 10 % of a time (convention)."""
+SHARED = 0.99
+"""Correlation of neighbours from which they stand for a value and its derivative: no exchange of replicas makes it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,18 @@ class Points:
         ranges = sorted((s[self.L == L].min(), s[self.L == L].max()) for L in np.unique(self.L))
         reached = np.maximum.accumulate([high for _, high in ranges])
         return all(low <= high + TIME_GAP for (low, _), high in zip(ranges[1:], reached[:-1], strict=True))
+
+    @property
+    def carry_derivatives(self) -> bool:
+        """Whether neighbours share nearly all of their errors, so that two stand for a value and its derivative.
+
+        Methods that see scatter of single points, or their errors alone, cannot judge such points.
+        """
+        if self.covariance is None:
+            return False
+        joint = np.diag(self.covariance, 1)
+        own = np.sqrt(np.diag(self.covariance))
+        return bool(np.any(joint > SHARED * own[1:] * own[:-1]))
 
     def cholesky(self) -> np.ndarray | None:
         """Lower Cholesky factor of the covariance, None if the points are independent."""

@@ -283,7 +283,9 @@ def _errors(best: Collapse, fit: Fit) -> str:
 
 
 def _second(best: Collapse, fit: Fit) -> str:
-    """Second methods."""
+    """Second methods, none where points carry derivatives."""
+    if best.points.carry_derivatives:
+        return ""
     text, second = "", best.gaussian_process
     if second:
         error = np.sqrt(np.diag(second.covariance))

@@ -45,16 +45,18 @@ def _collapse_lines(best: Collapse, control: str) -> list[str]:
     if best.omega.value == best.omega.value:
         answer += f", omega = {best.omega}"
     window = best.window
+    quality = "" if best.points.carry_derivatives else f"S = {best.quality:.2f}, "
     lines = [
         answer,
-        f"best fit: chi2/dof = {best.chi2_per_dof:.2f}, p = {best.p_value:.2g}, S = {best.quality:.2f}, on "
+        f"best fit: chi2/dof = {best.chi2_per_dof:.2f}, p = {best.p_value:.2g}, {quality}on "
         f"{window[0]:.6g} to {window[1]:.6g} from L = {best.scan.best.smallest}; "
         f"{sum(c.weight > 0.01 for c in best.scan.candidates)} of {len(best.scan.candidates)} fits carry weight",
     ]
     second = best.gaussian_process
     if second:
         point, slope = (Estimate(float(second.parameters[k]), float(second.covariance[k, k]) ** 0.5) for k in (0, 1))
-        lines.append(f"Gaussian process on the same points: {control}_c = {point}, 1/nu = {slope}")
+        bare = ", without the correction" if best.omega.value == best.omega.value else ""
+        lines.append(f"Gaussian process on the same points{bare}: {control}_c = {point}, 1/nu = {slope}")
     if best.networks:
         own = best.networks
         lines.append(

@@ -45,6 +45,7 @@ def test_slopes_sharpen_a_planted_exponent_and_wrong_ones_are_rejected():
     )
     nu, h = with_them.inverse_nu, with_them.critical_point
     assert abs(nu.value - INVERSE_NU) < 4 * nu.error and abs(h.value - H_C) < 4 * h.error
+    assert without.gaussian_process and not with_them.gaussian_process, "noise of single points cannot judge pairs"
     assert nu.error < 0.6 * without.inverse_nu.error, (nu, without.inverse_nu)
     wrong = fit_curves(values, settings, rng.stream(5, "synthetic", "fit"), "", with_slopes(*planted(("wrong",), 1.1)))
     right, spoilt = (each.scan.candidates[0].solution.p_value for each in (with_them, wrong.collapse))
