@@ -12,7 +12,7 @@ from physnn.errors import InputError
 
 TIME_GAP = 0.1
 """Distance in ln(t / L^z) from which times of different sizes do not meet: 10 % of a time (convention)."""
-SHARED = 0.99
+PAIRED = 0.99
 """Correlation of neighbours from which they stand for a value and its derivative: no exchange of replicas makes it."""
 
 
@@ -71,7 +71,7 @@ class Points:
             return False
         joint = np.diag(self.covariance, 1)
         own = np.sqrt(np.diag(self.covariance))
-        return bool(np.any(joint > SHARED * own[1:] * own[:-1]))
+        return bool(np.any(joint > PAIRED * own[1:] * own[:-1]))
 
     def cholesky(self) -> np.ndarray | None:
         """Lower Cholesky factor of the covariance, None if the points are independent."""
