@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from physnn.errors import InputError
 from physnn.models.groups.finite import FiniteGroup, cyclic, product, semidirect
 
-POINT_GROUPS = ("c1", "c2", "c4", "d1", "d2", "d4")
+PointGroupName = Literal["c1", "c2", "c4", "d1", "d2", "d4"]
+"""Point group of the square lattice; ``c1`` does nothing."""
+POINT_GROUPS: tuple[PointGroupName, ...] = get_args(PointGroupName)
 """Point groups of the square lattice: turns by full, half and quarter turns, and the same with reflections."""
 _TURN, _MIRROR = np.array([[0, -1], [1, 0]]), np.array([[1, 0], [0, -1]])
 

@@ -35,6 +35,7 @@ from torch import nn
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.models.groups.representations import PointGroupName
 from physnn.models.groups.soft import SoftSymmetry, soft_symmetries
 from physnn.networks.classifiers.drawn import Tuning, check_soft
 from physnn.networks.classifiers.users import UserClassifier, is_brought
@@ -49,8 +50,6 @@ from physnn.networks.tasks.problem import Problem
 
 TrainingEngine = Literal["auto", "compiled", "stacked", "loop"]
 """Name of an engine, or ``auto`` for the fastest that knows a network."""
-PointGroupName = Literal["c1", "c2", "c4", "d1", "d2", "d4"]
-"""Point group of the square lattice; ``c1`` does nothing."""
 Arrays = dict[str, np.ndarray]
 """Arrays by name."""
 UNITS = 64

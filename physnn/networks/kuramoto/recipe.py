@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from physnn.errors import InputError
+from physnn.models.groups.representations import PointGroupName
 from physnn.models.groups.soft import SoftSymmetry, soft_symmetries
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class TrainingRecipe(BaseModel):
     layers: Literal["shared", "unshared"] = Field(
         default="shared", description="unshared: every step has a coupling of its own."
     )
-    point_group: Literal["c1", "c2", "c4", "d1", "d2", "d4"] = Field(
+    point_group: PointGroupName = Field(
         default="c1", description="Turns (c) and reflections (d) of offsets that leave the coupling as it is."
     )
     soft_equivariance: tuple[str, ...] = Field(
