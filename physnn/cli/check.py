@@ -23,7 +23,7 @@ BENCHES = {
     "ground-state": "Nanoseconds of a proposal and milliseconds of a step of wave functions, against NetKet.",
     "sentiment": "Reviews per second of training transformers on reviews, against plain torch modules.",
     "symmetry": "Milliseconds of convolutions of fields that commute with p4m, against plain ones and e2cnn.",
-    "bottleneck": "Images per second of the maps of all layers of EfficientNet-Lite0, against the plain network.",
+    "bottleneck": "Images per second of the maps of EfficientNet-Lite0, against plain torch; search for near vectors.",
     "kuramoto": "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
