@@ -24,6 +24,19 @@ from physnn.store.ensemble_file import CHARGED, read_ensembles
 FEW = ProblemRecipe(train=24, test=10)
 SGD = {"epochs": 2, "batch": 12, "optimiser": "sgd", "momentum": 0.9, "weight_decay": 1e-2}
 FOLLOWED = ClassifierRecipe(network="batchnorm", charges=True, **SGD)
+BENT = """
+import torch
+from torch import nn
+
+
+class Bent(nn.Module):
+    def __init__(self, channels, side, classes):
+        super().__init__()
+        self.out = nn.Linear(channels * side * side, classes)
+
+    def forward(self, images):
+        return torch.tanh(self.out(images.flatten(1)))
+"""
 
 
 @pytest.fixture
@@ -114,7 +127,7 @@ def test_verdicts_follow_what_is_left():
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["train", "classify", "--network", "flip_tied", "--charges"], "no charge of learning is known"),
+        (["train", "classify", "--module", "net.py:Bent", "--charges"], "no charge of learning is known"),
         (["train", "classify", "--momentum", "0.9"], "--optimiser sgd"),
         (["train", "classify", "--charges", "--soft-equivariance", "flip:auto"], "leave the motion of charges"),
         (["charges", "nothing.h5"], "nothing.h5"),
@@ -122,6 +135,7 @@ def test_verdicts_follow_what_is_left():
 )
 def test_what_has_no_charges_is_refused_in_one_line(capsys, tmp_path, monkeypatch, words, part):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(BENT)
     assert run([*words, "--quiet"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("Error: ") and error.count("\n") == 1 and part in error

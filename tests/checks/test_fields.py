@@ -32,6 +32,18 @@ def test_what_is_missing_is_named_and_ratios_are_those_of_the_rows(small, monkey
     assert value["basis, vectors, L = 8"] < 1000
 
 
+def test_what_a_convolution_with_made_filters_can_gain_is_told(small, monkeypatch):
+    monkeypatch.setattr(fields, "started_peer", lambda missing: None)
+    best = {"fields, channels last": 3.0, "plain, channels first": 4.0, "plain, channels last": 2.0, "e2cnn": 5.0}
+    monkeypatch.setattr(fields, "_best", lambda case, peer: {"forward": best})
+    ratios = fields.bench_fields()["ratios"]
+    assert ratios == {
+        "2 regular fields, 1 threads, forward: fields / plain": 1.5,
+        "2 regular fields, 1 threads, forward: e2cnn / fields": 5 / 3,
+        "2 regular fields, 1 threads, forward: e2cnn / plain": 2.5,
+    }
+
+
 def test_both_ways_do_the_same_work(small, monkeypatch):
     seen = []
     monkeypatch.setattr(fields, "_calls", lambda layer, values, slope: seen.append((layer, values)) or {})

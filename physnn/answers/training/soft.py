@@ -11,7 +11,7 @@ import numpy as np
 
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.plain import to_json
-from physnn.models.groups.soft import soft_symmetries
+from physnn.models.groups.soft import DRAWN_LAYERS, TWO_CONVOLUTIONS, soft_symmetries
 from physnn.store.ensemble_file import ENSEMBLES, read_ensembles
 from physnn.store.network_file import NETWORKS, read_networks
 from physnn.store.sweep_file import kind_of
@@ -109,8 +109,9 @@ def soft_arrays(path: Path) -> dict[str, DrawnTo]:
     file, found = read_ensembles(path), dict[str, DrawnTo]()
     for name, ensemble in file.ensembles.items():
         if ensemble.tuned:
-            words = tuple(file.recipe["ensembles"][name]["recipe"]["soft_equivariance"])
-            found[name] = words, ("first", "second", "hidden", "output"), ensemble.tuned
+            recipe = file.recipe["ensembles"][name]["recipe"]
+            layers = DRAWN_LAYERS.get(recipe["network"], TWO_CONVOLUTIONS)
+            found[name] = tuple(recipe["soft_equivariance"]), layers, ensemble.tuned
     return found
 
 

@@ -28,6 +28,13 @@ SOFT_SYMMETRIES = {"translation": "", "flip": "d1", "half-turn": "c2", "rotation
 """Names of symmetries, with the point group of each; translations have none."""
 AUTO = "auto"
 """Word for a strength that is tuned while a network trains."""
+TWO_CONVOLUTIONS = ("first", "second", "hidden", "output")
+"""Layers of a network of two convolutions and a hidden layer, each with strengths of its own."""
+DRAWN_LAYERS = {
+    "resnet18": ("first", *(f"block {k}" for k in range(1, 9)), "output"),
+    "mobilenet": ("first", *(f"block {k}" for k in range(1, 9)), "last", "output"),
+}
+"""Layers of deeper networks."""
 REGULAR_COMPONENTS = 8
 """Components of the regular field of D4."""
 

@@ -1,8 +1,11 @@
 """Classifiers whose weights are drawn to symmetries of their images, with strengths tuned on images held out.
 
-Channels of both convolutions and the hidden units are copies of the regular field of D4, so that weights without any
-deviation are those of `physnn.networks.symmetry.cnn.FieldCNN`.  Convolutions commute with translations as they are;
-weights of the hidden layer do if they are the same at all places.
+Channels of all convolutions and the hidden units are copies of the regular field of D4, so that weights without any
+deviation are those of `physnn.networks.symmetry.cnn.FieldCNN`, or of a deeper network of the same kind.  Convolutions
+commute with translations as they are; weights of the hidden layer do if they are the same at all places.
+
+A convolution with stride 2 sees every other pixel.  Turns and flips take these to each other where the side is odd, and
+to those between where it is even; so then no weights make a network with strides equivariant.
 """
 
 from __future__ import annotations
@@ -19,19 +22,19 @@ from torch.nn import functional
 from physnn.errors import InputError
 from physnn.models.groups.soft import (
     SOFT_SYMMETRIES,
+    TWO_CONVOLUTIONS,
     SoftSymmetry,
     WeightOrbits,
     filter_orbits,
     moved_channels,
     place_orbits,
 )
+from physnn.networks.classifiers.deep import PooledNetwork
 from physnn.networks.classifiers.zoo import SimpleCNN
 from physnn.networks.symmetry.strengths import Numbers, StrengthRange, starting_strengths, tuned_strengths
 from physnn.networks.tasks.images import shuffled
 from physnn.networks.tasks.problem import Problem
 
-LAYERS = ("first", "second", "hidden", "output")
-"""Layers with weights; gains and shifts of a normalisation count to the layer before."""
 HELD_OUT = 0.2
 """Share of the training images that strengths are tuned on, and weights are not trained on; a convention."""
 MOST_HELD_OUT = 1000
@@ -46,15 +49,49 @@ def check_soft(network: nn.Module, side: int, symmetries: Sequence[SoftSymmetry]
     Raises
     ------
     InputError
-        If the network is not of two plain convolutions and a hidden layer, or the side of its images is not divisible
-        by 4, so that pooling does not commute with turns and flips.
+        If channels of the network are no plain copies of fields, or pooling or strides do not commute with turns and
+        flips on images of that side: pooling needs one divisible by 4, m strides one more than a multiple of 2^m.
     """
-    if not isinstance(network, SimpleCNN):
+    if not isinstance(network, SimpleCNN | PooledNetwork):
         raise InputError(
-            "soft symmetries are for simple, dropout, batchnorm, flip and rotation without --average; take one of these"
+            "soft symmetries are for simple, dropout, batchnorm, flip, rotation, resnet18 and mobilenet "
+            "without --average; take one of these"
         )
-    if side % 4 and any(SOFT_SYMMETRIES[one.name] for one in symmetries):
-        raise InputError(f"pooling commutes with turns and flips where the side is divisible by 4, not {side}")
+    if not any(SOFT_SYMMETRIES[one.name] for one in symmetries):
+        return
+    if isinstance(network, SimpleCNN):
+        if side % 4:
+            raise InputError(f"pooling commutes with turns and flips where the side is divisible by 4, not {side}")
+        return
+    halved = 2 ** sum(_strides(block) for block in network.layers)
+    if side % halved != 1:
+        raise InputError(
+            f"strides of this network commute with turns and flips where the side is {halved + 1}, {2 * halved + 1}, "
+            f"{3 * halved + 1}, ..., not {side}; images of a folder are resized by --side {2 * halved + 1}"
+        )
+
+
+def _strides(block: nn.Module) -> bool:
+    """Whether a block sees every other pixel."""
+    return any(layer.stride != (1, 1) for layer in block.modules() if isinstance(layer, nn.Conv2d))
+
+
+def softened_layers(network: nn.Module) -> dict[str, str]:
+    """Layer that each trained array belongs to; gains and shifts of a normalisation count to the layer before.
+
+    A block of a deeper network is one layer.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    if not isinstance(network, PooledNetwork):
+        norms = {"norms.0": "first", "norms.1": "second"}
+        return {name: norms.get(name[:7]) or name.split(".", maxsplit=1)[0] for name in names}
+    labels, blocks = ["output"], 0
+    for part in network.layers:
+        whole = not isinstance(part, nn.Conv2d) and len(list(part.children())) > 0
+        blocks += whole
+        labels.append(f"block {blocks}" if whole else "last" if blocks else "first")
+    # `layers.k...`, or `output...`
+    return {name: labels[1 + int(name.split(".")[1])] if name.startswith("layers.") else "output" for name in names}
 
 
 def classifier_orbits(network: nn.Module, side: int, symmetries: Sequence[SoftSymmetry]) -> WeightOrbits:
@@ -66,21 +103,17 @@ def classifier_orbits(network: nn.Module, side: int, symmetries: Sequence[SoftSy
         As `check_soft`.
     """
     check_soft(network, side, symmetries)
-    named = [(_layer_of(name), tuple(v.shape)) for name, v in network.named_parameters()]
+    of, shapes = softened_layers(network), {name: tuple(v.shape) for name, v in network.named_parameters()}
     number = []
     for one in symmetries:
         parts, at = [], 0
-        for name, shape in named:
-            parts.append(at + _weight_orbits(SOFT_SYMMETRIES[one.name], name, shape))
+        for name, shape in shapes.items():
+            parts.append(at + _weight_orbits(SOFT_SYMMETRIES[one.name], of[name], shape))
             at += len(parts[-1])
         number.append(np.unique(np.concatenate(parts), return_inverse=True)[1].astype(np.int64))
-    layer = np.repeat([LAYERS.index(name) for name, _ in named], [int(np.prod(shape)) for _, shape in named])
-    return WeightOrbits(tuple(one.name for one in symmetries), LAYERS, np.stack(number), layer)
-
-
-def _layer_of(name: str) -> str:
-    """Layer that an array belongs to."""
-    return {"norms.0": "first", "norms.1": "second"}.get(name[:7]) or name.split(".", maxsplit=1)[0]
+    layers = tuple(dict.fromkeys(of.values())) if isinstance(network, PooledNetwork) else TWO_CONVOLUTIONS
+    layer = np.repeat([layers.index(of[name]) for name in shapes], [int(np.prod(shape)) for shape in shapes.values()])
+    return WeightOrbits(tuple(one.name for one in symmetries), layers, np.stack(number), layer)
 
 
 def _weight_orbits(point: str, layer: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -94,7 +127,8 @@ def _weight_orbits(point: str, layer: str, shape: tuple[int, ...]) -> np.ndarray
         inputs, places = 32, shape[1] // 32
     side = round(places**0.5)
     if point:
-        return filter_orbits(point, (shape[0], inputs, side), (regular, layer != "first"))
+        # A convolution of each channel by itself has a filter for every output, which moves along with it.
+        return filter_orbits(point, (shape[0], inputs, side), (regular, layer != "first" and inputs > 1))
     return place_orbits((shape[0], inputs, side)) if layer == "hidden" else np.arange(int(np.prod(shape)))
 
 
@@ -108,6 +142,25 @@ def symmetric_replicas(
     for s in range(len(symmetries)):
         parts = np.split(orbits.projected(flat, s).astype(np.float32), ends, axis=1)
         yield {name: part.reshape(weights[name].shape) for name, part in zip(names, parts, strict=True)}
+
+
+def symmetric_statistics(symmetry: SoftSymmetry, statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Running means and variances ``(replicas, channels)`` pooled over the channels that a symmetry makes alike.
+
+    Equivariant weights alone are not enough: where images are not symmetric themselves, channels of an orbit have seen
+    different values.
+    """
+    point, found = SOFT_SYMMETRIES[symmetry.name], dict(statistics)
+    for name in statistics if point else ():
+        if not name.endswith("running_mean"):
+            continue
+        spread = name.removesuffix("mean") + "var"
+        mean, variance = (statistics[key].astype(np.float64) for key in (name, spread))
+        moved = moved_channels(point, mean.shape[1], True)
+        pooled = mean[:, moved].mean(1)
+        second = (variance + mean**2)[:, moved].mean(1)
+        found[name], found[spread] = pooled.astype(np.float32), (second - pooled**2).astype(np.float32)
+    return found
 
 
 def symmetric_start(
@@ -210,10 +263,10 @@ class Tuning:
             unseen = unseen_[0], unseen_[1]
         lr, batch, epochs = training
         limits = StrengthRange.of(lr, epochs * -(-len(problem.images) // batch), epochs)
-        shape = len(symmetries), len(LAYERS)
+        shape = len(symmetries), len(orbits.layers)
         empty = np.empty((replicas, 0, *shape))
         arrays = {name: np.asarray(state.get(name, empty)) for name in ("soft_strength", "soft_deviation")}
-        strength = np.tile(starting_strengths(symmetries, len(LAYERS), limits), (replicas, 1, 1))
+        strength = np.tile(starting_strengths(symmetries, len(orbits.layers), limits), (replicas, 1, 1))
         if arrays["soft_strength"].shape[1]:
             strength = arrays["soft_strength"][:, -1]
         own = copy.deepcopy(network).eval()
@@ -228,8 +281,9 @@ class Tuning:
             rows = []
             for r, before in enumerate(self.strength):
                 self._load({name: v[r] for name, v in (*weights.items(), *statistics.items())})
-                products = self._slopes()[:, None] * np.stack([part[r] for part in parts])
-                rows.append(tuned_strengths(before, self.orbits.by_layer(products), self.symmetries, self.limits))
+                away = np.stack([part[r] for part in parts])
+                products = np.stack([self.orbits.by_layer(slope * away) for slope in self._slopes()])
+                rows.append(tuned_strengths(before, products, self.symmetries, self.limits))
             self.strength = np.stack(rows)
         more = {"soft_strength": self.strength, "soft_deviation": self.orbits.deviations(flat)}
         self.arrays = {name: np.concatenate([self.arrays[name], v[:, None]], axis=1) for name, v in more.items()}
@@ -238,14 +292,12 @@ class Tuning:
         state = {name: torch.from_numpy(v.copy()) for name, v in arrays.items()}
         self.network.load_state_dict(state, strict=False)
 
-    def _slopes(self) -> np.ndarray:
-        """Slopes of the calibrated loss by all weights on every part of the unseen images, shape (parts, P)."""
+    def _slopes(self) -> Iterator[np.ndarray]:
+        """Slopes of the calibrated loss by all weights, shape (P,), on every part of the unseen images in turn."""
         images, labels = (torch.from_numpy(a) for a in self.unseen)
         with torch.no_grad():
             factor = calibration(self.network(images), labels)
-        found = []
         for k in range(HELD_PARTS):
             loss = functional.cross_entropy(factor * self.network(images[k::HELD_PARTS]), labels[k::HELD_PARTS])
             slopes = torch.autograd.grad(loss, list(self.network.parameters()))
-            found.append(torch.cat([g.reshape(-1) for g in slopes]).double().numpy())
-        return np.stack(found)
+            yield torch.cat([g.reshape(-1) for g in slopes]).double().numpy()

@@ -12,7 +12,7 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.networks.classifiers.compiled import CompiledTrainer, suits
-from physnn.networks.classifiers.drawn import symmetric_replicas, symmetric_start
+from physnn.networks.classifiers.drawn import symmetric_replicas, symmetric_start, symmetric_statistics
 from physnn.networks.classifiers.loop import LoopTrainer
 from physnn.networks.classifiers.replicas import (
     REPLICA_ARRAYS,
@@ -166,8 +166,10 @@ def _tested(run: type[Trainer], recipe: ClassifierRecipe, problem: Problem, repl
     if not recipe.soft:
         return found
     costs = []
-    for forced in symmetric_replicas(recipe.build(problem), problem.side, recipe.soft, replicas.weights):
-        other = run.logits(recipe, problem, replace(replicas, weights=forced), problem.test_images, device)
+    every = symmetric_replicas(recipe.build(problem), problem.side, recipe.soft, replicas.weights)
+    for one, weights in zip(recipe.soft, every, strict=True):
+        forced = replace(replicas, weights=weights, statistics=symmetric_statistics(one, replicas.statistics))
+        other = run.logits(recipe, problem, forced, problem.test_images, device)
         costs.append(_cross_entropy(other.astype(np.float64), problem.test_labels) - found["test_loss"])
     return found | {"soft_cost": np.stack(costs, 1)}
 

@@ -45,7 +45,7 @@ from physnn.networks.symmetry.charges import Charge
 from physnn.networks.symmetry.layers import move_pixels, point_group
 from physnn.networks.symmetry.motion import ChargeMotion, DescentRule
 from physnn.networks.symmetry.strengths import shrinkage
-from physnn.networks.symmetry.traced import charges_of
+from physnn.networks.symmetry.tied_charges import classifier_charges
 from physnn.networks.tasks.problem import Problem
 
 TrainingEngine = Literal["auto", "compiled", "stacked", "loop"]
@@ -149,8 +149,8 @@ class ClassifierRecipe(BaseModel):
         return network
 
     def symmetries(self, problem: Problem) -> tuple[Charge, ...]:
-        """Charges of learning of the network, see `charges_of`; `InputError` if none is known."""
-        return charges_of(self.build(problem), torch.zeros(2, *problem.images.shape[1:]))
+        """Charges of learning of the network, see `classifier_charges`; `InputError` if none is known."""
+        return classifier_charges(self.build(problem), torch.zeros(2, *problem.images.shape[1:]))
 
     def _built(self, problem: Problem | ImageShape) -> nn.Module:
         if is_brought(self.network):

@@ -9,10 +9,19 @@ import torch
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.models.groups.soft import SoftSymmetry, soft_symmetries
-from physnn.networks.classifiers.drawn import calibration, symmetric_replicas, symmetric_start, without_held_out
+from physnn.models.groups.soft import DRAWN_LAYERS, SoftSymmetry, soft_symmetries
+from physnn.networks.classifiers.drawn import (
+    calibration,
+    check_soft,
+    softened_layers,
+    symmetric_replicas,
+    symmetric_start,
+    symmetric_statistics,
+    without_held_out,
+)
 from physnn.networks.classifiers.engines import ENGINES, train_replicas
 from physnn.networks.classifiers.replicas import ClassifierRecipe, untrained
+from physnn.networks.classifiers.zoo import build
 from physnn.networks.symmetry.layers import move_pixels
 from physnn.networks.symmetry.measure import with_weights
 from physnn.networks.symmetry.strengths import StrengthRange, shrinkage, tuned_strengths
@@ -148,8 +157,74 @@ def test_images_held_out_have_all_classes_and_are_not_trained_on():
         without_held_out(dataclasses.replace(problem, images=problem.images[:60], labels=problem.labels[:60]))
 
 
+def deep(name: str, side: int) -> tuple[torch.nn.Module, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """A deeper network with first weights of one replica, and running statistics of images without a symmetry."""
+    network = build(name, 1, side, 4)
+    weights = untrained(network, (0,)).weights
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        network.train()(noisy(side, 8))
+    kept = {key: v.numpy()[None].copy() for key, v in network.state_dict().items() if "running" in key}
+    return network.eval(), weights, kept
+
+
+def noisy(side: int, n: int) -> torch.Tensor:
+    """Images of noise that grows from one corner to the other."""
+    draw = rng.stream(n, "synthetic", "noisy").normal(size=(n, 1, side, side))
+    return torch.from_numpy((draw * np.linspace(0.1, 2, side) + np.linspace(0, 1, side)[:, None]).astype(np.float32))
+
+
+def moves(network: torch.nn.Module, arrays: dict[str, np.ndarray], side: int) -> float:
+    """Largest change of a logit when turns and flips act on the image, over its scatter between images."""
+    network.load_state_dict({key: torch.from_numpy(v[0]) for key, v in arrays.items()}, strict=False)
+    with torch.no_grad():
+        logits = torch.stack([network.double()(move_pixels("d4", g, noisy(side, 5).double())) for g in range(8)])
+    return float(((logits - logits[0]).abs() / logits[0].std(0)).max())
+
+
+@pytest.mark.parametrize("name", ["mobilenet", pytest.param("resnet18", marks=pytest.mark.slow)])
+def test_deeper_networks_are_invariant_where_strides_commute_and_statistics_are_pooled(name, monkeypatch):
+    d4 = soft_symmetries(["d4:auto"])
+    network, drawn, statistics = deep(name, 9)
+    check_soft(network, 17, d4)
+    check_soft(network, 8, soft_symmetries(["translation:auto"]))
+    with pytest.raises(InputError, match="strides of this network"):
+        check_soft(network, 8, d4)
+    forced, pooled = next(symmetric_replicas(network, 9, d4, drawn)), symmetric_statistics(d4[0], statistics)
+    assert moves(network, forced | pooled, 9) < 1e-5
+    assert moves(network, drawn | pooled, 9) > 1e-2 and moves(network, forced | statistics, 9) > 1e-2
+    assert tuple(dict.fromkeys(softened_layers(network).values())) == DRAWN_LAYERS[name]
+    monkeypatch.setattr("physnn.networks.classifiers.drawn.check_soft", lambda *_: None)
+    even = next(symmetric_replicas(network, 8, d4, drawn))
+    assert moves(network, even | pooled, 8) > 1e-2, "no weights make strides on an even side commute"
+
+
+def test_pooled_statistics_are_those_of_all_values_together():
+    draw = rng.stream(0, "synthetic", "pooled")
+    values = draw.normal(size=(50, 8)) * np.arange(1, 9) + np.arange(8)
+    statistics = {"norm.running_mean": values.mean(0)[None], "norm.running_var": values.var(0)[None]}
+    found = symmetric_statistics(SoftSymmetry("d4", None), statistics)
+    assert np.allclose(found["norm.running_mean"], values.mean()) and np.allclose(
+        found["norm.running_var"], values.var()
+    )
+    assert symmetric_statistics(SoftSymmetry("translation", None), statistics) == statistics
+
+
+def test_a_deeper_network_is_drawn_to_a_symmetry_layer_by_layer(tmp_path):
+    problem = oriented(80, 8, "flip")
+    images = [np.pad(a, ((0, 0), (0, 0), (0, 1), (0, 1))) for a in (problem.images, problem.test_images)]
+    larger = dataclasses.replace(problem, images=images[0], test_images=images[1])
+    recipe = ClassifierRecipe(network="mobilenet", epochs=1, batch=64, soft_equivariance=("flip:auto", "rotation:1e5"))
+    found = train_replicas(recipe, larger, (0,), tmp_path / "state", engine="loop")
+    assert found["soft_strength"].shape == (1, 1, 2, len(DRAWN_LAYERS["mobilenet"]))
+    assert found["soft_deviation"][0, -1, 1].max() < 1e-9 < found["soft_deviation"][0, -1, 0].max()
+    assert np.isfinite(found["soft_cost"]).all() and found["soft_cost"].any()
+
+
 def test_networks_without_channels_that_are_copies_are_refused():
-    for network in ("d4_fields", "resnet18", "flip_tied"):
+    for network in ("d4_fields", "so2_fields", "flip_tied"):
         with pytest.raises(InputError, match="soft symmetries are for"):
             ClassifierRecipe(network=network, soft_equivariance=("flip:auto",)).build(oriented(16, 8, "flip"))
 
