@@ -9,8 +9,11 @@ import shlex
 import subprocess
 import sys
 import warnings
+from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import unquote
 
 import click
 import jupytext
@@ -35,15 +38,110 @@ def built(folder: Path, **settings: object) -> str:
     with warnings.catch_warnings(), patch_docutils(docs), docutils_namespace():
         warnings.simplefilter("ignore")  # what its parts deprecate among each other, as the command does
         Sphinx(docs, docs, folder, trees, "html", settings, status=None, warning=heard, freshenv=True).build()
-    for page in ("index", "notation", "architecture", "file-format", "changelog"):
+    for page in ("index", "gallery", "notation", "architecture", "file-format", "changelog"):
         assert (folder / f"{page}.html").is_file()
     return heard.getvalue()
 
 
-def test_the_documentation_builds_without_a_warning(tmp_path):
-    """Pages in the plainest theme; that of the settings is the slow test's."""
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Folder of the pages in the plainest theme, and what was warned of; the true theme is the slow test's."""
+    folder = tmp_path_factory.mktemp("site")
     plain = {"html_theme": "basic", "html_copy_source": False, "html_use_index": False}
-    assert built(tmp_path, **plain) == ""
+    return folder, built(folder, **plain)
+
+
+def test_the_documentation_builds_without_a_warning(site):
+    assert site[1] == ""
+
+
+class Page(HTMLParser):
+    """What a built page names: `ids` that links lead to, `links`, and `loads`, which a browser fetches by itself."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.ids.add(found.get("id", ""))
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"])
+        elif tag == "link" and found.get("rel") not in ("next", "prev", "search", "index", "genindex"):
+            self.loads.append(found.get("href", ""))
+        self.loads += [found[name] for name in ("src", "srcset", "poster", "data") if found.get(name)]
+
+
+@cache
+def pages_of(folder: Path) -> dict[str, Page]:
+    return {page.name: Page(page.read_text()) for page in sorted(folder.glob("*.html"))}
+
+
+def loaded_from_afar(folder: Path) -> list[tuple[str, str]]:
+    """Addresses on the network that pages or their styles load."""
+    found = [(name, load) for name, page in pages_of(folder).items() for load in page.loads if "//" in load]
+    for style in folder.rglob("*.css"):
+        found += [(style.name, url) for url in re.findall(r"url\(['\"]?((?:https?:)?//[^)'\"]*)", style.read_text())]
+    return found
+
+
+def dangling(folder: Path) -> list[tuple[str, str]]:
+    """Links and pictures inside the site that lead nowhere."""
+    pages, lost = pages_of(folder), []
+    for name, page in pages.items():
+        for link in page.links + page.loads:
+            path, _, anchor = unquote(link).partition("#")
+            path = path.partition("?")[0] or name
+            if ":" in path or path == "genindex.html":
+                continue
+            if not (folder / path).is_file() or (anchor and path in pages and anchor not in pages[path].ids):
+                lost.append((name, link))
+    return lost
+
+
+def test_a_page_loads_nothing_from_the_network(site):
+    assert loaded_from_afar(site[0]) == []
+
+
+def test_links_between_pages_lead_somewhere(site):
+    assert dangling(site[0]) == []
+
+
+def test_what_is_loaded_and_what_leads_nowhere_is_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<link rel="stylesheet" href="a.css"><script src="https://cdn.org/x.js"></script><img src="//cdn.org/y.png">'
+        '<a href="#here" id="there">x</a> <a href="b.html">y</a> <a href="https://physics.org">z</a>'
+        '<a href="#there">w</a>'
+    )
+    (tmp_path / "a.css").write_text("@font-face {src: url('https://cdn.org/font.woff')} p {background: url(own.png)}")
+    assert [load for _, load in loaded_from_afar(tmp_path)] == [
+        "https://cdn.org/x.js",
+        "//cdn.org/y.png",
+        "https://cdn.org/font.woff",
+    ]
+    assert [link for _, link in dangling(tmp_path)] == ["#here", "b.html", "//cdn.org/y.png"]
+
+
+def test_formulas_are_drawn_without_a_script(site):
+    pages = {name: (site[0] / name).read_text() for name in ("notation.html", "lattice.html", "gallery.html")}
+    assert pages["notation.html"].count("<math ") > 80
+    for name, text in pages.items():
+        bare = re.sub(r"<(pre|code).*?</\1>|<[^>]*>", "", text, flags=re.DOTALL)
+        assert not re.findall(r"\\(?:frac|langle|mathrm|eta|\()", bare), name
+
+
+def test_the_gallery_has_every_figure_with_its_lines(site):
+    page = pages_of(site[0])["gallery.html"]
+    text = re.sub(r"<[^>]*>", "", (site[0] / "gallery.html").read_text())
+    shown = {name for p in PAGES for name in re.findall(r"\(figures/([^)]+\.png)\)", p.read_text())}
+    assert len(shown) > 50
+    assert {Path(load).name for load in page.loads if load.startswith("thumbnails/")} == shown
+    assert {Path(link).name for link in page.links if link.startswith("_images/")} == shown
+    assert "python sims/noise_sweep.py" in text and "python -m sims.fss_against_truth" in text
+    assert max((site[0] / "thumbnails" / name).stat().st_size for name in shown) < 500_000
 
 
 @pytest.mark.slow
