@@ -215,6 +215,20 @@ def plot_machines(path: Path, out: Path | None = None, data: Path | None = None,
     return save(machines_figure(arrays, title, colours, rows), out or path.with_suffix(".png"))
 
 
+def plot_recall(path: Path, out: Path | None = None, answer: Any = None) -> Path:
+    """Draw images told from memory by descriptor; return the figure's path.
+
+    ``answer`` is that of `physnn.answers.bottleneck.recall.recall_answer` where it is known already.
+    """
+    from physnn.answers.bottleneck.recall import recall_answer
+    from physnn.figures.bottleneck.recall import recall_figure
+
+    found = answer or recall_answer(path)
+    rows = [(r.condition, r.images, r.descriptor, r.right, r.megabytes) for r in found.rows]
+    apart = {each.setting: each.differences for each in found.found}
+    return save(recall_figure(rows, apart, found.chance, found.sentence), out or path.with_suffix(".png"))
+
+
 def plot_charges(answer: ChargeAnswer, out: Path) -> Path:
     """Draw charges of learning along the training; return the figure's path."""
     from physnn.figures.training.charges import charges_figure

@@ -32,6 +32,7 @@ COMMANDS = {
     "replicas": ("networks", "How far apart replicas of a trained network end."),
     "equivariance": ("training.equivariance", "How far trained networks are from treating turned images alike."),
     "energy-map": ("bottleneck.energy", "Where the energy of a convolutional network's layers lies, and why there."),
+    "recall": ("bottleneck.recall", "How well images are told from a memory of a network's vectors of others."),
     "charges": ("training.charges", "What gradient flow keeps, and how the steps of a training moved it."),
     "count": ("count", "Exact loss landscapes of +-1 networks, and of the Ising model."),
     "fit": ("fit", "Critical point and exponents of a sweep file or a table, or that there are none."),

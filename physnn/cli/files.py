@@ -19,7 +19,16 @@ line_option = click.option(
     help="Line of a file of several parameters.",
 )
 file_argument = click.argument("file", type=click.Path(path_type=Path))
-OF_THEIR_OWN = ("memory", "train-eos", "train-pde", "train-rbm", "train-colour", "train-sentiment", "energy-map")
+OF_THEIR_OWN = (
+    "memory",
+    "train-eos",
+    "train-pde",
+    "train-rbm",
+    "train-colour",
+    "train-sentiment",
+    "energy-map",
+    "recall",
+)
 """Kinds of sweep files whose figure is one of their own."""
 
 
@@ -87,6 +96,7 @@ def plot_command(
         "train-colour": lambda: plots.plot_colour(first, out)[0],
         "train-sentiment": lambda: plots.plot_sentiment(first, out),
         "energy-map": lambda: plots.plot_maps(first, out)[0],
+        "recall": lambda: plots.plot_recall(first, out),
         "physnn-sweep": lambda: plots.plot_sweep(first, observable, out, at=values_at(at)),
         "physnn-ensembles": lambda: plots.plot_ensembles(first, out),
     }

@@ -36,6 +36,7 @@ PRINTED = {
     "train-colour": "training.colour:print_colour",
     "train-sentiment": "training.sentiment:print_sentiment",
     "energy-map": "bottleneck.energy:print_maps",
+    "recall": "bottleneck.recall:print_recall",
 }
 """What draws and prints answers that are no fits, by kind: ``module:function``."""
 

@@ -31,6 +31,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "train-colour": "physnn.samples.training.colour:ColourSample",
     "train-sentiment": "physnn.samples.training.sentiment:SentimentSample",
     "energy-map": "physnn.samples.bottleneck.work:EnergyMapSample",
+    "recall": "physnn.samples.recall.work:RecallSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",
 }
 """Class of every kind, as ``MODULE:CLASS`` or itself."""

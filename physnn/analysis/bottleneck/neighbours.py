@@ -12,9 +12,11 @@ from physnn.errors import InputError
 
 Metric = Literal["cosine", "euclidean"]
 """Distance between vectors of length 1 (a zero vector stays one), or between vectors as they are."""
-QUERIES_TOGETHER, VECTORS_TOGETHER = 256, 8192
-"""Rows and columns of a block of products, 8 MB in single precision."""
-PAIRS_TOGETHER = 2048
+QUERIES_TOGETHER, VECTORS_TOGETHER = 1024, 8192
+"""Rows and columns of a block of products, 32 MB in single precision."""
+NUMBERS_TOGETHER = 2**24
+"""Numbers of vectors in a block at most, 64 MB."""
+PAIRS_TOGETHER = 128
 """Pairs whose distances are calculated together in double precision."""
 GROUPS = 8
 """Groups of vectors for every neighbour asked for: their nearest ones say what the farthest neighbour can be."""
@@ -97,12 +99,14 @@ def nearest_vectors(
     own, others = (None, None) if owners is None else (np.asarray(owners[0]), np.asarray(owners[1]))
     indices = np.full((len(queries), count), -1)
     distances = np.full((len(queries), count), math.inf)
-    for a in range(0, len(queries), QUERIES_TOGETHER):
-        rows = slice(a, a + QUERIES_TOGETHER)
+    most = max(1, NUMBERS_TOGETHER // queries.shape[1])
+    high, wide = min(QUERIES_TOGETHER, most), min(VECTORS_TOGETHER, most)
+    for a in range(0, len(queries), high):
+        rows = slice(a, a + high)
         block = _Block.of(queries, metric, own, rows)
         pairs = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
-        for b in range(0, len(memory), VECTORS_TOGETHER):
-            part = _Block.of(memory, metric, others, slice(b, b + VECTORS_TOGETHER))
+        for b in range(0, len(memory), wide):
+            part = _Block.of(memory, metric, others, slice(b, b + wide))
             row, column, score, margin = _candidates(block, part, count)
             found = np.concatenate([pairs[0], row]), np.concatenate([pairs[1], column + b])
             pairs = _thinned(*found, np.concatenate([pairs[2], score]), count, margin)

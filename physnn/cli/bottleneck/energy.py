@@ -25,7 +25,7 @@ MAPS_RECIPE = "physnn.samples.bottleneck.recipe:EnergyMaps"
     metavar="NAME...",
     example="none zero-roll circular circular-roll",
     help="What is done to images, paddings or weights: none, zero-roll, circular, circular-roll, untrained, "
-    "untrained-circular, noise, noise-circular, constant, shuffled, mirror, crop [default: none].",
+    "untrained-circular, noise, noise-circular, constant, shuffled, mirror, crop, grain, blur [default: none].",
 )
 @click.option(
     "--module",

@@ -17,6 +17,10 @@ TILES_ACROSS = 7
 """Tiles along a side of an image whose tiles are shuffled."""
 CROPPED = 0.7
 """Side of the window that is cropped, over that of the image."""
+GRAIN = 0.25
+"""Standard deviation of the noise that is added to pixels from 0 to 1."""
+BLURRED = 1 / 56
+"""Standard deviation of a blur, over the side of the image."""
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Function of an image ``(channels, side, side)`` from 0 to 1 and a generator."""
@@ -75,6 +79,19 @@ def cropped(image: np.ndarray, g: np.random.Generator) -> np.ndarray:
     return np.ascontiguousarray(image[:, above + at][:, :, left + at])
 
 
+def grainy(image: np.ndarray, g: np.random.Generator) -> np.ndarray:
+    """Image with independent normal noise at every pixel and colour, cut off at 0 and 1."""
+    return np.asarray(np.clip(image + GRAIN * g.standard_normal(image.shape), 0, 1), np.float32)
+
+
+def blurred(image: np.ndarray, g: np.random.Generator) -> np.ndarray:
+    """Image under a normal blur; what lies beyond its border is the nearest pixel."""
+    from scipy import ndimage  # recipes that name controls do without
+
+    width = BLURRED * image.shape[1]
+    return np.asarray(ndimage.gaussian_filter(image, (0, width, width), mode="nearest"), np.float32)
+
+
 SHOWN_AS = {
     "none": Control("images as they are"),
     "zero-roll": Control("images rolled at random: padding alone", rolled),
@@ -88,6 +105,8 @@ SHOWN_AS = {
     "shuffled": Control(f"images whose {TILES_ACROSS} x {TILES_ACROSS} tiles changed places", tiles_moved),
     "mirror": Control("left and right exchanged", mirrored),
     "crop": Control(f"a window of {CROPPED:g} of the side at a random place, enlarged", cropped),
+    "grain": Control(f"noise of {GRAIN:g} of the range of pixels added", grainy),
+    "blur": Control(f"a blur of {BLURRED:.3f} of the side", blurred),
 }
 """Controls by name."""
 

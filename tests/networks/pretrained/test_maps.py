@@ -174,6 +174,13 @@ def test_controls_do_what_they_say():
         assert np.allclose(np.sort(shown_as(name, images, [0, 1], 0), None), np.sort(images, None))
     assert np.array_equal(shown_as("zero-roll", images, [0, 1], 0), shown_as("circular-roll", images, [0, 1], 0))
     assert np.ptp(shown_as("constant", images, [0, 1], 0), axis=(2, 3)).max() == 0
+    grey = np.full((1, 3, 56, 56), 0.5, np.float32)
+    assert np.std(shown_as("grain", grey, [0], 0)) == pytest.approx(0.24, abs=0.01)  # 0.25, cut off
+    point = np.zeros((1, 3, 112, 112), np.float32)
+    point[..., 56, 56] = 1  # a blur keeps the sum, and its width is 1/56 of the side
+    spread = shown_as("blur", point, [0], 0)[0, 0].astype(float)
+    assert spread.sum() == pytest.approx(1, abs=1e-3)
+    assert (spread.sum(0) * (np.arange(112) - 56.0) ** 2).sum() == pytest.approx(4, rel=0.02)
 
 
 def test_packages_that_are_missing_are_named(monkeypatch):

@@ -1,0 +1,1 @@
+"""Images told from a memory of vectors that a network gave."""
