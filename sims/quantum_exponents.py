@@ -8,12 +8,17 @@ class of the 2D Ising model, and as L^-0.83 in that of the 3D one.
 The same fit is checked where everything is exact: cumulants of 4 to 9 sites by dense matrices with their derivatives,
 gaps of 8 to 512 sites by free fermions, both with noise of known size, and a planted 1/nu = 1.2 as negative control.
 
+Where space and time are alike the leading corrections to slopes at h_c vanish: with the velocity v = 2J at h_c, beta =
+L / 2J makes a square, and quantities that treat both sides alike do not change with its shape to first order, which a
+velocity that depends on h otherwise turns into a correction 1/L.  So a long run has that shape, at h = 1.
+Exact slopes of 4 to 10 sites say what that is worth.
+
 z: at fixed beta / L the ratio of the correlation lengths in time and space depends on L through beta / L^z, at one
 (h - h_c) L, with h_c = 1 taken as known.  With rho = (xi_t / beta) / (xi_x / L) and beta = a L,
 
     z = 1 - (d ln rho / d ln L) / (d ln rho / d ln a).
 
-    python sims/quantum_exponents.py [FOLDER]        40 minutes of one idle core; continues where it stopped
+    python sims/quantum_exponents.py [FOLDER]        100 minutes of one idle core; continues where it stopped
     python sims/quantum_exponents.py FOLDER 1600     so many measurements a chain: the errors fall as their root
     python sims/quantum_exponents.py FOLDER draw     the figure and the numbers alone
 
@@ -44,10 +49,11 @@ RUNS: dict[str, dict[str, Any]] = {
     "chain": LONG
     | {"L": (8, 12, 16, 24, 32), "points": 6, "window": 2.0, "shift": 1.0, "beta_per_L": 1.0, "volume": 5e4},
     "chain-half": LONG | {"L": (8, 16), "points": 3, "window": 0.2, "beta_per_L": 0.5, "volume": 1e4},
+    "chain-isotropic": LONG | {"L": (4, 6, 8, 12, 16), "h": (1.0,), "beta_per_L": 0.5, "volume": 5e4},
     "square": LONG
     | {"dimension": 2, "L": (4, 6, 8, 12, 16), "points": 5, "window": 0.8, "beta_per_L": 0.5, "volume": 1e4},
 }
-SWEEPS = {"chain": 400, "chain-half": 100, "square": 1000}
+SWEEPS = {"chain": 400, "chain-half": 100, "chain-isotropic": 16000, "square": 1000}
 KNOWN = {"chain": (1.0, 0.0, 1.0), "square": (3.04438, 2e-5, 1.58737)}
 """h_c, its error, and 1/nu."""
 OMEGA = {"chain": 1.75, "square": 0.83}
@@ -150,6 +156,34 @@ def coverage(values: dict[tuple[int, float], tuple[float, float]], noise: float,
     )
 
 
+def exact_slopes(beta_per_L: float, sizes: tuple[int, ...] = (4, 5, 6, 7, 8, 9, 10)) -> dict[int, float]:
+    """Exact derivatives of U4 by h at h = 1 by L, and the exponents of L that they have from size to size."""
+    d, found = 1e-3, {}
+    for L in sizes:
+        low, high = (thermal_cumulant(L, 1 + s * d, beta_per_L * L) for s in (-1, 1))
+        found[L] = (high - low) / (2 * d)
+    L, y = np.array(list(found), float), np.log(np.abs(list(found.values())))
+    design = np.stack([np.ones(len(L)), np.log(L), L ** -OMEGA["chain"]], 1)
+    held = float(np.linalg.lstsq(design, y, rcond=None)[0][1])
+    local = np.diff(y) / np.diff(np.log(L))
+    print(f"exact slopes of U4, beta = {beta_per_L:g} L, 4 to 10 sites: from size to size L^p with p {local.round(4)}")
+    print(f"    all with a correction L^-7/4: 1/nu {held:.4f}", flush=True)
+    return found
+
+
+def isotropic(folder: Path) -> None:
+    """Print 1/nu from slopes of U4 at h_c where space and time are alike, beside exact slopes and another shape."""
+    path, name = folder / "chain-isotropic.h5", "slope_binder_time"
+    found, exact = curves(read_sweep(path), name), exact_slopes(0.5)
+    off = {L: (found.y[L][0] - exact[L]) / found.errors[L][0] for L in found.sizes if L in exact}
+    print(f"slopes of {tuple(off)} sites off exact ones by {np.round(list(off.values()), 1)} errors")
+    for omega in (None, OMEGA["chain"]):
+        print(f"beta = L/2, omega {omega or 'fitted'}:\n{physnn.fit(path, name, at_criticality=1.0, omega=omega)}")
+    exact_slopes(1.0)
+    long = physnn.fit(folder / "chain.h5", name, at_criticality=1.0, omega=OMEGA["chain"])
+    print(f"the same of beta = L, interpolated to h = 1:\n{long}", flush=True)
+
+
 def gaps() -> None:
     """Print h_c, 1/nu and z from gaps by free fermions with noise."""
     sizes, generator = (8, 16, 32, 64, 128, 256, 512), rng.stream(0, "synthetic", "gaps")
@@ -242,4 +276,5 @@ if __name__ == "__main__":
         coverage(exact, noise, planted)
     for each in KNOWN:
         fits(place, each)
+    isotropic(place)
     draw(place, exact, dynamic_exponent(place)[1])

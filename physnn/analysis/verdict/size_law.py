@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from physnn.analysis.collapse.exponents import FAVOURED
+from physnn.analysis.curves.observables import SLOPE
 from physnn.analysis.curves.section import Section
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.plain import to_json
@@ -31,6 +32,8 @@ NAMED = {
     "c": ("alpha_over_nu", "alpha/nu", 1),
 }
 """Exponent by observable: its name in plain data and in words, and the sign with which L's exponent shows it."""
+OF_SLOPES = ("inverse_nu", "1/nu", 1)
+"""The same for derivatives by the control of quantities without dimension."""
 DOUBT = 2.0
 """Errors within which an exponent may be 0, or a slope against ln L (convention)."""
 SEEN = 0.5
@@ -80,7 +83,7 @@ class SizeLaw:
         """Name of the exponent in words and its value, with the sign of the name."""
         if self.exponent is None:
             return None
-        _, name, sign = NAMED.get(self.section.observable, ("", "exponent of L", 1))
+        _, name, sign = _names(self.section.observable)
         return name, replace(self.exponent, value=sign * self.exponent.value)
 
     def __repr__(self) -> str:
@@ -102,7 +105,7 @@ class SizeLaw:
     def as_json(self) -> dict[str, Any]:
         """Answer as plain data; estimates are null where the verdict does not allow them."""
         s, named = self.section, self.named()
-        key = NAMED.get(s.observable, ("",))[0]
+        key = _names(s.observable)[0]
         return {
             "observable": s.observable,
             "control": s.control,
@@ -123,6 +126,13 @@ class SizeLaw:
             ],
             "warnings": list(self.remarks),
         }
+
+
+def _names(observable: str) -> tuple[str, str, int]:
+    """Name in plain data ("" if there is none), in words, and sign of the exponent that an observable shows."""
+    if observable.startswith(SLOPE):
+        return OF_SLOPES
+    return NAMED.get(observable, ("", "exponent of L", 1))
 
 
 def size_law(found: Section, omega: Omega = None) -> SizeLaw:

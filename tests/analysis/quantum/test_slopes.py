@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import physnn
 from physnn import rng
 from physnn.analysis.collapse.exponents import Settings
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.observables import OBSERVABLES
 from physnn.analysis.quantum.slopes import sharpened, with_slopes
 from physnn.analysis.verdict.fit import fit_curves
+from physnn.models.quantum import QuantumModel
+from tests.synthetic.quantum_thermal import moments_in_time
 
 H_C, INVERSE_NU = 1.0, 1.02
 NOISE, SLOPE_NOISE, DRAWS = 4e-4, 2e-3, 1000
@@ -71,3 +74,25 @@ def test_derivatives_are_those_of_the_function_of_means():
     assert rule.combine(*map(np.array, moments)) == pytest.approx(expected, rel=1e-8)
     nothing = {4: (np.array([1.0]), {"m_time2": np.zeros((1, 1, 4))})}
     assert sharpened(nothing, "binder_time", "h", 10, lambda: rng.stream(1, "synthetic", "none")) is None
+
+
+def exact_slope(L, beta, d=1e-3):
+    """Derivative of U4 of the mean over sites and imaginary time by h, at h = 1."""
+
+    def cumulant(h):
+        m2, m4 = moments_in_time(QuantumModel("tfim", (L,), h=h), beta)
+        return OBSERVABLES["binder_time"].combine(m2, m4)
+
+    return float(cumulant(1 + d) - cumulant(1 - d)) / (2 * d)
+
+
+@pytest.mark.parametrize(("beta_per_L", "low", "high"), [(0.5, 0.998, 1.003), (1.0, 0.95, 0.98)])
+def test_exact_slopes_at_criticality_have_inverse_nu_where_space_and_time_are_alike(beta_per_L, low, high):
+    sizes = np.array([4, 5, 6, 7])
+    y = np.array([exact_slope(int(L), beta_per_L * L) for L in sizes])
+    law = physnn.fit_arrays(
+        sizes, None, y, 1e-4 * abs(y), observable="slope_binder_time", at_criticality=True, omega=1.75
+    )
+    name, found = law.named()
+    assert name == "1/nu" and low < found.value < high, law
+    assert law.as_json()["inverse_nu"]["value"] == found.value
