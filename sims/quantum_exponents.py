@@ -180,8 +180,6 @@ def isotropic(folder: Path) -> None:
     for omega in (None, OMEGA["chain"]):
         print(f"beta = L/2, omega {omega or 'fitted'}:\n{physnn.fit(path, name, at_criticality=1.0, omega=omega)}")
     exact_slopes(1.0)
-    long = physnn.fit(folder / "chain.h5", name, at_criticality=1.0, omega=OMEGA["chain"])
-    print(f"the same of beta = L, interpolated to h = 1:\n{long}", flush=True)
 
 
 def gaps() -> None:

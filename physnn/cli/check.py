@@ -50,7 +50,7 @@ ON_GPU = {"ising": "gpu:bench_ising_cuda", "kuramoto": "gpu:bench_kuramoto_cuda"
 """Those that measure a GPU too, with --device cuda."""
 
 
-@click.command()
+@click.command(cls=opt.ListCommand)
 @opt.seed_option
 @click.option(
     "--module",
@@ -62,6 +62,10 @@ def selftest_command(seed: int | None, module: str | None, as_json: bool, quiet:
     """Compare every sampler of lattice models with exact results, and print a table of z-scores.
 
     Exit status 1 if one is wrong.
+
+    \b
+    physnn selftest
+    physnn selftest --module my_model.py:MyModel
     """
     from physnn.analysis.statistics.estimate import Estimate
     from physnn.checks.selftest import LARGEST_Z, selftest
@@ -132,7 +136,7 @@ def _add_bench(name: str) -> None:
         measure = click.option("--device", type=device, default="cpu", show_default=True, help="What to measure.")(
             measure
         )
-    bench_command.command(name, help=BENCHES[name])(measure)
+    bench_command.command(name, cls=opt.ListCommand, help=f"{BENCHES[name]}\n\n\b\nphysnn bench {name}")(measure)
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -228,7 +228,7 @@ def _print_joint(L: int, method: str, J: Any, as_json: bool) -> None:
     print_table(f"configurations of the {L} x {L} torus", ["E", "M", "configurations"], table)
 
 
-@count_command.command()
+@count_command.command(cls=opt.ListCommand)
 @click.option(
     "--variant",
     type=click.Choice(["baseline", "dropout", "batch-norm", "equivariant", "wrong-equivariant", "invariant"]),

@@ -32,12 +32,17 @@ OF_THEIR_OWN = (
 """Kinds of sweep files whose figure is one of their own."""
 
 
-@click.command()
+@click.command(cls=opt.ListCommand)
 @click.argument("file")
 @opt.json_option
 @opt.debug_option
 def show_command(file: str, as_json: bool) -> None:
-    """What FILE (or a bundled ensemble) holds: kind, recipe, shapes, and the digest of its data."""
+    """What FILE (or a bundled ensemble) holds: kind, recipe, shapes, and the digest of its data.
+
+    \b
+    physnn show sweep-noise.h5
+    physnn show kuramoto_symmetric --json
+    """
     from physnn.answers.describe import describe
 
     facts = describe(file)
@@ -72,7 +77,13 @@ def show_command(file: str, as_json: bool) -> None:
 def plot_command(
     files: tuple[str, ...], observable: str | None, kind: str, eta: float, at: tuple[str, ...], out: Path | None
 ) -> None:
-    """Draw FILES as a PNG: a sweep's curves and collapse, or the training of networks."""
+    """Draw FILES as a PNG: a sweep's curves and collapse, or the training of networks.
+
+    \b
+    physnn plot ising.h5 --observable chi --out chi.png
+    physnn plot kuramoto_symmetric kuramoto_broken
+    physnn plot kuramoto_symmetric --kind examples --eta 0.1
+    """
     from physnn.answers import plots
     from physnn.answers.lines import values_at
     from physnn.bundled import resolve
@@ -178,7 +189,7 @@ def export_command(
     click.echo(f"{count} {'sizes' if form == 'netcdf' else 'rows'} in {place}")
 
 
-@click.command()
+@click.command(cls=opt.ListCommand)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--untrusted",
@@ -191,6 +202,10 @@ def verify_command(files: tuple[Path, ...], untrusted: bool, as_json: bool) -> N
     """Check the seal of FILES: whole and unchanged since they were written.
 
     A seal does not say who wrote a file: for a stranger's, add --untrusted.  Exit status 2 if one is not whole.
+
+    \b
+    physnn verify ising.h5 sweep-noise.h5
+    physnn verify --untrusted theirs.h5
     """
     from physnn.errors import InputError
     from physnn.store.inspect import check_file, read_untrusted
@@ -207,7 +222,7 @@ def verify_command(files: tuple[Path, ...], untrusted: bool, as_json: bool) -> N
         raise InputError(f"{len(bad)} of {len(found)} files: {'; '.join(bad)}" if len(found) > 1 else bad[0])
 
 
-@click.command()
+@click.command(cls=opt.ListCommand)
 @click.argument("file", type=click.Path(path_type=Path))
 @opt.json_option
 @opt.debug_option

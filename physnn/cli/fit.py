@@ -10,6 +10,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.files import check_files, line_option
 from physnn.cli.output import print_json, print_table
+from physnn.cli.parts.free import FREE, NumberOrFree
 from physnn.cli.quantum.beside import print_trained
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from physnn.answers.decide import Study
     from physnn.store.sweep_file import SweepFile
 
-FREE = opt.NumberOrFree()
 exponent_options = opt.stack(
     click.option(
         "--zeta", type=FREE, help="Fit zeta/nu or hold it [default: 0; free where y is known to have a dimension]."
@@ -26,7 +26,7 @@ exponent_options = opt.stack(
     click.option(
         "--omega",
         "--correction",
-        type=opt.NumberOrFree("log", "none"),
+        type=NumberOrFree("log", "none"),
         help="Correction L^-omega, fitted or held; log: 1/ln L in its place; none: only where the data demand it "
         "[default: free if y is dimensionless, but none for networks].",
     ),
@@ -217,7 +217,7 @@ def _joint_text(common: Joint) -> str:
     )
 
 
-@click.command("compare")
+@click.command("compare", cls=opt.ListCommand)
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path), required=False)
 @click.option("--observable", help="What to fit of both [default: rmse of networks, binder of lattices].")
@@ -287,7 +287,7 @@ def _print_comparison(found: Comparison, files: list[Path]) -> None:
     click.echo(found.verdict)
 
 
-@click.command("decide")
+@click.command("decide", cls=opt.ListCommand)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @line_option
 @opt.resamples_option

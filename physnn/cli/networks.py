@@ -39,7 +39,7 @@ class Window(click.ParamType[tuple[int, int]]):
         return int(first), int(last)
 
 
-@click.command()
+@click.command(cls=opt.ListCommand)
 @click.argument("networks", required=False)
 @opt.module_option
 @click.option("--steps", type=opt.Whole(1), help="Depth T [default: that of training, or what the class says].")

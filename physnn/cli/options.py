@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, ge
 
 import click
 
+from physnn.cli.parts.grouped import HelpedCommand
+
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
@@ -49,7 +51,7 @@ def is_number(word: str) -> bool:
     return True
 
 
-class ListCommand(click.Command):
+class ListCommand(HelpedCommand):
     """A command whose `ListOption` options take several values in a row."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -99,20 +101,6 @@ class Number(click.ParamType[float]):
         return number
 
 
-class NumberOrFree(click.ParamType[Any]):
-    """A finite number, or the word ``free``, or another word."""
-
-    def __init__(self, *others: str) -> None:
-        self.words = ("free", *others)
-        self.name = "|".join((*self.words, "VALUE"))
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Number or a word, or fail with one sentence."""
-        if value in self.words or is_number(str(value)):
-            return value if value in self.words else Number().convert(value, param, ctx)
-        self.fail(f"{value!r} is neither a number nor the word {' or '.join(self.words)}", param, ctx)
-
-
 class Whole(click.ParamType[int]):
     """A whole number between a least and a most one."""
 
@@ -155,18 +143,24 @@ class RecipeCommand(ListCommand):
         Recipe classes, ``module:Class``; of fields with one name the first one counts.
     leave : sequence of str
         Fields that are no options of this command, or have one in words of its own.
+    second : str
+        Heading in the help of the fields that the first recipe does not have.
     """
 
-    def __init__(self, *args: Any, recipes: Sequence[str], leave: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, recipes: Sequence[str], leave: Sequence[str] = (), second: str = "", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.recipes, self.leave = recipes, leave
+        self.recipes, self.leave, self.second = recipes, leave, second
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Arguments, options of the fields, then those that are written by hand."""
         if self.recipes:
             fields: dict[str, FieldInfo] = {}
             for recipe in self.recipes:
-                fields |= {name: field for name, field in described(recipe).items() if name not in fields}
+                new = {name: field for name, field in described(recipe).items() if name not in fields}
+                self.headings = dict.fromkeys(new, self.second) if fields and self.second else {}
+                fields |= new
             made = [field_option(name, field) for name, field in fields.items() if name not in self.leave]
             self.recipes = ()
             self.params.sort(key=lambda param: not isinstance(param, click.Argument))

@@ -41,7 +41,7 @@ PRINTED = {
 """What draws and prints answers that are no fits, by kind: ``module:function``."""
 
 
-@click.command("run")
+@click.command("run", cls=opt.ListCommand)
 @click.argument("settings", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--module",

@@ -29,7 +29,9 @@ OF_OWN_NETWORKS = ("binder", "m_abs")
 """Observables that networks of users have as well, if there is an order parameter."""
 
 
-@click.command("sweep-noise", cls=opt.RecipeCommand, recipes=(NOISE_RECIPE, EQUILIBRIUM_RECIPE))
+@click.command(
+    "sweep-noise", cls=opt.RecipeCommand, recipes=(NOISE_RECIPE, EQUILIBRIUM_RECIPE), second="With --mode equilibrium"
+)
 @opt.eta_range_option("0 0.4 13")
 @click.option(
     "--noise-convention",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from physnn import api
 from physnn.answers import memory
 from physnn.cli import COMMANDS, cli, run, sweep
 from physnn.cli import options as opt
+from physnn.cli.parts.free import NumberOrFree
 from physnn.cli.sweep import langevin_noise
 from physnn.errors import Unfinished
 from physnn.networks import device
@@ -35,11 +37,37 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_every_command_has_help_with_an_example_or_a_sentence():
+def every_command():
+    """Commands with the words that call them, those inside groups too."""
     for name in COMMANDS:
-        answer = CliRunner().invoke(cli, [name, "--help"])
-        assert answer.exit_code == 0, name
-        assert len(answer.output.splitlines()) > 4
+        command = cli.get_command(click.Context(cli), name)
+        inside = getattr(command, "commands", {})
+        yield from ([name, each] for each in inside) if inside else [[name]]
+
+
+def test_help_of_every_command_ends_with_examples_of_its_own_options():
+    for words in every_command():
+        answer = CliRunner().invoke(cli, [*words, "--help"])
+        assert answer.exit_code == 0, words
+        lines = answer.output.split("\nExamples:\n")[1].splitlines()
+        own = [line.split("#")[0] for line in lines if line.split()[1 : 1 + len(words)] == words]
+        assert own and all(line.startswith("  physnn ") for line in lines), words
+        said = set(re.findall(r"(?<!\S)--?[\w-]*[A-Za-z][\w-]*", " ".join(own)))
+        known = set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", answer.output.split("\nExamples:\n")[0]))
+        assert said <= known, (words, said - known)
+
+
+def test_options_of_the_examples_come_first_in_help():
+    text = CliRunner().invoke(cli, ["sweep-noise", "--help"]).output
+    headings = re.findall(r"^(\S.*):$", text, re.M)
+    assert headings == [
+        "Used in the examples", "More settings", "With --mode equilibrium", "Files and answer", "Running", "Examples",
+    ]  # fmt: skip
+    place = [text.index(name) for name in ("  --L L...", "  --steps-scaling", "  --gamma", "  --config", "  --jobs")]
+    assert place == sorted(place)
+
+
+def test_the_program_names_every_command():
     answer = CliRunner().invoke(cli, ["--help"])
     assert all(name in answer.output for name in COMMANDS)
     assert CliRunner().invoke(cli, ["--version"]).output.strip() == f"physnn, version {physnn.__version__}"
@@ -447,7 +475,7 @@ def test_an_interrupted_run_says_so_and_continues(here, network_file):
 
 def _numeric_options():
     """Command, context and option of every option that takes a number."""
-    kinds = (opt.Number, opt.Whole, opt.NumberOrFree, click.types.FloatParamType, click.types.IntParamType)
+    kinds = (opt.Number, opt.Whole, NumberOrFree, click.types.FloatParamType, click.types.IntParamType)
     left = [(cli, click.Context(cli))]
     while left:
         command, context = left.pop()

@@ -11,7 +11,7 @@ from physnn.cli.files import check_files, file_argument
 from physnn.cli.output import print_json, print_table
 
 
-@click.command()
+@click.command(cls=opt.ListCommand)
 @file_argument
 @opt.figure_option("Draw the charges along the training here, PNG, PDF or SVG.")
 @opt.plain_options

@@ -18,7 +18,7 @@ SMALLEST_TOLD = 1e-4
 """Deviation from which on its error is printed."""
 
 
-@click.command()
+@click.command(cls=opt.ListCommand)
 @file_argument
 @click.option(
     "--group",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from physnn.answers.flow import FlowAnswer, FlowRun
 
 
-@click.command()
+@click.command(cls=opt.ListCommand)
 @file_argument
 @click.option(
     "--block",
