@@ -5,9 +5,10 @@
 Four classes of noisy images whose symmetry is known by construction.  ``study``: test accuracy of plain, soft, rightly
 and wrongly tied weights by the number of images, on images that may be flipped and whose classes differ by a quarter
 turn.  ``planted``: what soft symmetries find on such images, on images without a symmetry, and on images in all
-positions.  ``kuramoto``: the same for couplings on the transmogrifier, whose shapes are symmetric under flips, and
-whose triangles are not under turns.  ``trained``: deviations of trained equivariant networks.  Trainings are kept in
-FOLDER, and continue.  Takes about 4 min of one core.
+positions.  ``dose``: what is found where flips tell classes apart in a share of the images alone, beside what tied
+weights cost in place of free ones.  ``kuramoto``: the same as ``planted`` for couplings on the transmogrifier, whose
+shapes are symmetric under flips, and whose triangles are not under turns.  ``trained``: deviations of trained
+equivariant networks.  Trainings are kept in FOLDER, and continue.  Takes about 6 min of one core.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from physnn import rng
 from physnn.analysis.statistics.estimate import mean_over
 from physnn.analysis.statistics.pairs import paired_difference
 from physnn.answers.training.equivariance import measured_equivariance
-from physnn.answers.training.soft import soft_rows
+from physnn.answers.training.soft import drawn_rows, soft_rows
 from physnn.cli.output import print_table
 from physnn.figures.style import errorbar, look, new_figure, save
+from physnn.models.groups.soft import TWO_CONVOLUTIONS
 from physnn.networks.classifiers.engines import train_replicas
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 from physnn.networks.tasks.problem import Problem, ProblemRecipe
@@ -35,7 +37,8 @@ from physnn.samples.training.kuramoto import KuramotoTraining
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "soft_equivariance.png"
 SEEDS = tuple(range(8))
 SIZES = (100, 200, 400)
-TESTS = 2000
+TESTS, MANY = 2000, 20000
+"""Images to test on, and as many as costs of a hundredth of what was learned need."""
 NOISE = 3.0
 """Standard deviation of the noise, in units of that of the shapes."""
 TRAINING = {"epochs": 40, "batch": 32}
@@ -47,16 +50,23 @@ ARMS = {
 }
 """Symmetries by arm; strengths of 10^6 leave no deviation after any step."""
 KINDS = {"flip": "flips", "none": "no symmetry", "all": "flips and turns"}
+DOSES = (0.0, 0.1, 0.2, 0.4)
+"""Shares of images whose flip tells the class; the others are flipped at random."""
 
 
-def oriented(n: int, kind: str) -> Problem:
-    """Images of shapes: their classes are kept by flips alone, by nothing, or by flips and turns."""
-    draw = rng.stream(0, "synthetic", "oriented", kind)
+def pictures(part: str, n: int, kind: str, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Images of shapes, in units of their height, and their classes.
+
+    These are kept by flips alone, by nothing, or by flips and turns.  In a share of the images of kind ``flip`` every
+    second class is flipped, and no other.
+    """
+    draw = rng.stream(0, "synthetic", "oriented", kind, *part.split())
     shapes = np.round(rng.stream(5, "synthetic", "shapes").normal(size=(4, 4, 4))).repeat(2, 1).repeat(2, 2)
-    total = TESTS + n
-    labels = draw.integers(0, 4, TESTS + max(SIZES))[:total]
-    flips, turns = (draw.integers(0, m, TESTS + max(SIZES))[:total] for m in (2, 4))
-    images = np.empty((total, 1, 8, 8), np.float32)
+    labels = draw.integers(0, 4, n)
+    flips, turns = (draw.integers(0, m, n) for m in (2, 4))
+    told = rng.stream(0, "synthetic", "oriented", "told", *part.split()).random(n) < share
+    flips = np.where(told, labels % 2, flips)
+    images = np.empty((n, 1, 8, 8), np.float32)
     for image, c, flip, turn in zip(images, labels, flips, turns, strict=True):
         shape, turned, flipped = {
             "flip": (shapes[c // 2], c % 2, flip),
@@ -64,17 +74,25 @@ def oriented(n: int, kind: str) -> Problem:
             "all": (shapes[c], turn, flip),
         }[kind]
         image[0] = np.rot90(shape, turned)[:, :: 1 - 2 * flipped]
-    images += NOISE * draw.normal(size=(TESTS + max(SIZES), 1, 8, 8))[:total]
-    images /= images[:TESTS].std()
-    names = ("a", "b", "c", "d")
-    return Problem(images[TESTS:], labels[TESTS:], images[:TESTS], labels[:TESTS], names, 8, f"{kind} {n}")
+    images += NOISE * draw.normal(size=images.shape)
+    return images, labels
 
 
-def trained(folder: Path, kind: str, n: int, arm: str) -> dict[str, np.ndarray]:
+def oriented(n: int, kind: str, share: float = 0.0, tests: int = TESTS) -> Problem:
+    """Images to train on, and so many to test on; see `pictures`."""
+    images, labels = pictures("", TESTS + max(SIZES), kind, share)
+    more, theirs = pictures("more", tests - TESTS, kind, share)
+    scale = images[:TESTS].std()
+    unseen, answers = np.concatenate([images[:TESTS], more]) / scale, np.concatenate([labels[:TESTS], theirs])
+    seen, classes = images[TESTS : TESTS + n] / scale, labels[TESTS : TESTS + n]
+    return Problem(seen, classes, unseen, answers, ("a", "b", "c", "d"), 8, f"{kind} {n} {share} {tests}")
+
+
+def trained(folder: Path, kind: str, n: int, arm: str, share: float = 0.0, tests: int = TESTS) -> dict[str, np.ndarray]:
     """Replicas of an arm on so many images."""
     recipe = ClassifierRecipe(**TRAINING, soft_equivariance=ARMS[arm])
-    place = folder / f"{kind}-{n}-{arm.replace(' ', '_')}.npz"
-    return train_replicas(recipe, oriented(n, kind), SEEDS, place, engine="compiled")
+    place = folder / f"{kind}{share or ''}-{n}-{tests}-{arm.replace(' ', '_')}.npz"
+    return train_replicas(recipe, oriented(n, kind, share, tests), SEEDS, place, engine="compiled")
 
 
 def study(folder: Path) -> None:
@@ -115,14 +133,42 @@ def planted(folder: Path) -> None:
     """What is found on images of every kind."""
     rows = []
     for kind, told in KINDS.items():
-        arrays = trained(folder, kind, SIZES[-1], "soft, tuned")
-        for s, name in enumerate(("flip", "rotation")):
-            largest, cost = arrays["soft_deviation"][:, -1, s].max(-1), arrays["soft_cost"][:, s]
-            strength = np.log10(arrays["soft_strength"][:, -1, s])
-            cells = [f"{mean_over(v)}" for v in (strength.min(-1), strength.max(-1), largest, cost)]
-            rows.append([told, name, *cells, f"{np.sum(largest < 0.01)} of {len(largest)}"])
-    header = ["images keep", "symmetry", "log10 least strength", "largest", "deviation", "cost if forced", "below 0.01"]
-    print_table(f"soft symmetries of {SIZES[-1]} images, errors over 8 seeds", header, rows)
+        arrays = trained(folder, kind, SIZES[-1], "soft, tuned", tests=MANY)
+        found = drawn_rows(kind, (ARMS["soft, tuned"], TWO_CONVOLUTIONS, arrays))
+        for s, row in enumerate(found):
+            largest, strength = arrays["soft_deviation"][:, -1, s].max(-1), np.log10(arrays["soft_strength"][:, -1, s])
+            cells = [f"{mean_over(v)}" for v in (strength.min(-1), strength.max(-1))]
+            below = f"{np.sum(largest < 0.01)} of {len(largest)}"
+            margin = f"{row.margin:.4f}" if row.margin else "-"
+            rows.append([told, row.symmetry, *cells, str(row.largest), str(row.cost), margin, below, row.verdict])
+    header = ["images keep", "symmetry", "log10 least strength", "largest", "deviation", "cost if forced", "margin"]
+    title = f"soft symmetries of {SIZES[-1]} images, errors over 8 seeds and {MANY} images"
+    print_table(title, [*header, "below 0.01", "verdict"], rows)
+
+
+def dose(folder: Path) -> None:
+    """What is found where flips tell the class in a share of the images, and what tied weights cost there."""
+    rows = []
+    for share in DOSES:
+        soft, free, tied = (
+            trained(folder, "flip", SIZES[-1], arm, share, MANY) for arm in ("soft, tuned", "plain", "flip, hard")
+        )
+        row = drawn_rows("flip", (ARMS["soft, tuned"], TWO_CONVOLUTIONS, soft))[0]
+        apart = paired_difference(tied["test_loss"], free["test_loss"]).estimate
+        gain = paired_difference(tied["test_accuracy"], free["test_accuracy"]).estimate
+        margin = f"{row.margin:.4f}" if row.margin else "-"
+        cells = [str(row.largest), str(row.cost), margin, row.verdict]
+        rows.append([f"{share:g}", *cells, str(apart), f"{100 * gain.value:+.1f}({100 * gain.error:.1f})"])
+    header = [
+        "share",
+        "deviation",
+        "cost if forced",
+        "margin",
+        "verdict",
+        "loss, tied - free",
+        "accuracy, tied - free (%)",
+    ]
+    print_table(f"flips that tell classes apart in a share of {SIZES[-1]} images", header, rows)
 
 
 def kuramoto(folder: Path) -> None:
@@ -146,7 +192,7 @@ def deviations(folder: Path) -> None:
     print_table("logits of trained networks under D4", ["network", "deviation", "unrelated images", "verdict"], cells)
 
 
-PARTS = {"study": study, "planted": planted, "kuramoto": kuramoto, "trained": deviations}
+PARTS = {"study": study, "planted": planted, "dose": dose, "kuramoto": kuramoto, "trained": deviations}
 
 
 def main() -> None:

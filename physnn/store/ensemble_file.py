@@ -43,6 +43,8 @@ TUNED = {
         "squared deviation of weights from each symmetry, 0 equivariant, 1 as at random",
     ),
     "soft_cost": (("replica", "symmetry"), "rise of the test loss if a symmetry is forced on the trained weights"),
+    "soft_cost_error": (("replica", "symmetry"), "standard error of that rise from the number of test images"),
+    "soft_learned": (("replica",), "entropy of the classes of the test images less the test loss"),
 }
 """Arrays of replicas whose weights are drawn to symmetries: dimensions and meaning."""
 

@@ -1,8 +1,9 @@
-"""What became of symmetries that the weights of networks were drawn to: kept, broken, or undecided."""
+"""What became of symmetries that the weights of networks were drawn to: kept, harmless, broken, or undecided."""
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ KEPT_BELOW = 0.01
 """Largest deviation of a symmetry that is kept: a hundredth of that of random weights; a convention."""
 SURE_BY = 3.0
 """Errors over networks beyond which a deviation or a cost is told from a limit."""
+HARMLESS_BELOW = 0.01
+"""Largest cost of a symmetry that is harmless, in units of what was learned: a hundredth; a convention."""
 FEWEST = 3
 """Networks without which there is no verdict."""
 
@@ -37,11 +40,14 @@ class SoftRow:
     largest : Estimate
         Largest deviation of a layer, 0 (equivariant) to about 1 (as at random).
     cost : Estimate
-        Rise of the loss on fresh images if the symmetry is forced on all trained weights.
+        Rise of the loss on fresh images if the symmetry is forced on all trained weights; its error is over networks
+        and, where that is known, over images.
     networks : int
         How many there are.
     movable : bool
         Whether any weight can deviate.
+    learned : Estimate or None
+        By how much the loss is below that of guessing classes by their shares; None where that is not known.
     """
 
     ensemble: str
@@ -54,14 +60,25 @@ class SoftRow:
     cost: Estimate
     networks: int
     movable: bool
+    learned: Estimate | None = None
+
+    @property
+    def margin(self) -> float | None:
+        """Largest cost of a symmetry that is harmless; none where nothing was learned for certain.
+
+        It follows from the loss of the networks as they are, whatever forcing a symmetry costs.
+        """
+        least = self.learned.value - SURE_BY * self.learned.error if self.learned else 0.0
+        return HARMLESS_BELOW * least if least > 0 else None
 
     @property
     def verdict(self) -> str:
-        """``kept``, ``broken``, ``built in``, ``given`` or ``undecided``.
+        """``kept``, ``harmless``, ``broken``, ``built in``, ``given`` or ``undecided``.
 
         Where no weight can deviate, a symmetry is built in, and where its strength was given, data were not asked.
         Else it is kept where the largest deviation is below `KEPT_BELOW`, and broken where it is above and forcing it
-        on the weights raises the loss, each by `SURE_BY` errors.
+        on the weights raises the loss, each by `SURE_BY` errors.  It is harmless where weights deviate, but the cost is
+        below the `margin` by as many errors: not that it is zero is claimed, but that it is small.
         """
         if not self.movable:
             return "built in"
@@ -70,9 +87,13 @@ class SoftRow:
         if self.networks < FEWEST:
             return f"undecided ({FEWEST} seeds needed)"
         if self.largest.value + SURE_BY * self.largest.error < KEPT_BELOW:
-            return "kept"
+            # Weights begin without deviations: before anything is learned there are none.
+            return "kept" if self.learned is None or self.margin else "undecided (nothing learned)"
         above = self.largest.value - SURE_BY * self.largest.error > KEPT_BELOW
-        return "broken" if above and self.cost.value > SURE_BY * self.cost.error else "undecided"
+        if above and self.cost.value > SURE_BY * self.cost.error:
+            return "broken"
+        most, margin = self.cost.value + SURE_BY * self.cost.error, self.margin
+        return "harmless" if margin is not None and most < margin else "undecided"
 
     def sentence(self) -> str:
         """Verdict, and what it rests on, in one line."""
@@ -123,21 +144,37 @@ def soft_rows(path: Path) -> tuple[SoftRow, ...]:
     InputError
         If the file is damaged.
     """
+    return tuple(row for name, drawn in soft_arrays(path).items() for row in drawn_rows(name, drawn))
+
+
+def drawn_rows(name: str, drawn: DrawnTo) -> list[SoftRow]:
+    """Rows of all symmetries of one ensemble, as `soft_rows` has them."""
+    words, layers, arrays = drawn
+    strength, deviation, cost = (arrays[f"soft_{key}"] for key in ("strength", "deviation", "cost"))
     rows = []
-    for name, (words, layers, arrays) in soft_arrays(path).items():
-        strength, deviation, cost = (arrays[f"soft_{key}"] for key in ("strength", "deviation", "cost"))
-        for s, one in enumerate(soft_symmetries(words) if strength.shape[1] else ()):
-            last, logs = deviation[:, -1, s], np.log10(np.maximum(strength[:, -1, s], 1e-300))
-            per_layer = tuple(_over(v) for v in logs.T), tuple(_over(v) for v in last.T)
-            movable = bool(deviation[:, :, s].any())
-            whole = _over(last.max(axis=1)), _over(cost[:, s])
-            rows.append(SoftRow(name, *one, layers, *per_layer, *whole, len(last), movable))
-    return tuple(rows)
+    for s, one in enumerate(soft_symmetries(words) if strength.shape[1] else ()):
+        last, logs = deviation[:, -1, s], np.log10(np.maximum(strength[:, -1, s], 1e-300))
+        per_layer = tuple(_over(v) for v in logs.T), tuple(_over(v) for v in last.T)
+        movable = bool(deviation[:, :, s].any())
+        by_image = arrays["soft_cost_error"][:, s] if "soft_cost_error" in arrays else np.zeros(len(last))
+        learned = _over(arrays["soft_learned"]) if "soft_learned" in arrays else None
+        whole = _over(last.max(axis=1)), with_images(_over(cost[:, s]), by_image)
+        rows.append(SoftRow(name, *one, layers, *per_layer, *whole, len(last), movable, learned))
+    return rows
 
 
 def _over(values: np.ndarray) -> Estimate:
     """Mean over networks with its error; without an error for one of them."""
     return mean_over(values) if len(values) > 1 else Estimate(float(values[0]), 0.0)
+
+
+def with_images(cost: Estimate, errors: np.ndarray) -> Estimate:
+    """Mean cost over networks whose error has the scatter of images, too, from the errors of every network.
+
+    All networks see the same images, so that more networks do not make that part smaller.  It is at most the root mean
+    square of theirs.
+    """
+    return Estimate(cost.value, math.hypot(cost.error, math.sqrt(float(np.mean(np.square(errors))))), cost.dof)
 
 
 def soft_json(path: Path) -> dict[str, Any]:

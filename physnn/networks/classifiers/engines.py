@@ -157,29 +157,39 @@ def _tested(run: type[Trainer], recipe: ClassifierRecipe, problem: Problem, repl
     logits = run.logits(recipe, problem, replicas, problem.test_images, device).astype(np.float64)
     _check_finite(replicas.seeds, logits)
     predictions = logits.argmax(-1)
+    losses = _cross_entropies(logits, problem.test_labels)
     found = {
         "train_accuracy": (train == problem.labels).mean(1),
         "test_accuracy": (predictions == problem.test_labels).mean(1),
-        "test_loss": _cross_entropy(logits, problem.test_labels),
+        "test_loss": losses.mean(1),
         "predictions": predictions.astype(np.int32),
     }
     if not recipe.soft:
         return found
-    costs = []
+    costs, errors = [], []
     every = symmetric_replicas(recipe.build(problem), problem.side, recipe.soft, replicas.weights)
     for one, weights in zip(recipe.soft, every, strict=True):
         forced = replace(replicas, weights=weights, statistics=symmetric_statistics(one, replicas.statistics))
-        other = run.logits(recipe, problem, forced, problem.test_images, device)
-        costs.append(_cross_entropy(other.astype(np.float64), problem.test_labels) - found["test_loss"])
-    return found | {"soft_cost": np.stack(costs, 1)}
+        other = run.logits(recipe, problem, forced, problem.test_images, device).astype(np.float64)
+        rises = _cross_entropies(other, problem.test_labels) - losses
+        costs.append(rises.mean(1))
+        errors.append(rises.std(1) / np.sqrt(max(rises.shape[1] - 1, 1)))
+    more = {"soft_cost": np.stack(costs, 1), "soft_cost_error": np.stack(errors, 1)}
+    return found | more | {"soft_learned": _label_entropy(problem.test_labels) - found["test_loss"]}
 
 
-def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Mean cross-entropy of logits ``(replicas, n, classes)``, shape (replicas,)."""
+def _label_entropy(labels: np.ndarray) -> float:
+    """Cross-entropy of guessing classes by their shares, in nats."""
+    shares = np.bincount(labels) / len(labels)
+    return float(-np.sum(shares * np.log(np.where(shares > 0, shares, 1.0))))
+
+
+def _cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Cross-entropy of logits ``(replicas, n, classes)`` by image, shape (replicas, n)."""
     highest = logits.max(-1, keepdims=True)
     norm = np.log(np.exp(logits - highest).sum(-1)) + highest[..., 0]
     right = np.take_along_axis(logits, labels[None, :, None], axis=-1)[..., 0]
-    return np.asarray((norm - right).mean(1))
+    return np.asarray(norm - right)
 
 
 def _result(state: Arrays) -> Arrays:
