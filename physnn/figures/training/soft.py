@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from physnn.figures.style import look, new_figure
 
 LEAST_SHOWN = 1e-8
 """Deviations below are drawn there: they are rounding."""
-MOST_NAMED = 8
+MOST_NAMED = 12
 """Layers that a legend names at most."""
 _Arrays = Mapping[str, np.ndarray]
 
@@ -42,6 +43,7 @@ def soft_figure(found: Mapping[str, tuple[Sequence[str], Sequence[str], _Arrays]
             below.text(0.5, 0.5, "built in", ha="center", va="center", transform=below.transAxes)
         above.set_title(words[s] if len(found) == 1 else f"{name}: {words[s]}")
         below.set_xlabel("epoch")
+        below.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 0].set_ylabel("strength (dimensionless)")
     panels[1, 0].set_ylabel("deviation (1: as at random)")
     told = [axes.get_legend_handles_labels() for axes in panels[1]]
