@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 WAVE_ORDERS = (1, 2, 4)
@@ -24,31 +26,29 @@ def bordering(rows: int, columns: int) -> np.ndarray:
     return found
 
 
-def centre_and_border(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean energy of the cells in the centre, and of those at the border, of maps ``(..., rows, columns)``."""
-    rows, columns = maps.shape[-2:]
-    middle = np.outer(central(rows), central(columns))
-    return maps[..., middle].mean(-1), maps[..., bordering(rows, columns)].mean(-1)
+@functools.lru_cache(maxsize=64)
+def linear_moments(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """What all moments are made of but centroids: products of maps with these columns, and the waves of a flat map.
 
-
-def harmonic(maps: np.ndarray, order: int) -> np.ndarray:
-    """Complex harmonic of maps ``(..., rows, columns)`` about the middle of the grid, less that of a flat map.
-
-    c_l = sum E exp(-i l theta) / sum E - sum exp(-i l theta) / n over the n cells of the inscribed disc but the middle,
-    with theta = 0 to the right and pi/2 upwards.  Its phase over l is the direction, 0 where there is no energy.
+    Returns
+    -------
+    ndarray, shape (rows * columns, 4 + 2 * orders)
+        Weights of the cells in the mean energy, in that of the centre, of the border and of the inscribed disc, and
+        real and imaginary parts of exp(-i l theta) over the disc, with theta = 0 to the right and pi/2 upwards.
+    ndarray of complex, shape (orders,)
+        Mean of exp(-i l theta) over the disc.  The middle does not belong to it, as it has no angle.
     """
-    rows, columns = maps.shape[-2:]
     y = -(np.arange(rows) - (rows - 1) / 2)[:, None] / max(rows, 1)
     x = (np.arange(columns) - (columns - 1) / 2)[None, :] / max(columns, 1)
     r = np.hypot(x, y)
     disc = (r > 0) & (r <= 0.5)
-    if not disc.any():
-        return np.zeros(maps.shape[:-2], complex)
-    waves = np.exp(-1j * order * np.arctan2(y + 0 * x, x + 0 * y))[disc]
-    energies = maps[..., disc].astype(float)
-    total = energies.sum(-1)
-    share = np.divide(energies @ waves, total, out=np.zeros(total.shape, complex), where=total > 0)
-    return np.asarray(share - np.where(total > 0, waves.mean(), 0))
+    waves = disc[..., None] * np.exp(-1j * np.array(WAVE_ORDERS) * np.arctan2(y + 0 * x, x + 0 * y)[..., None])
+    shares = [np.ones((rows, columns)), np.outer(central(rows), central(columns)), bordering(rows, columns), disc]
+    found = [share / max(share.sum(), 1) for share in shares]
+    parts = [part for wave in np.moveaxis(waves, -1, 0) / max(disc.sum(), 1) for part in (wave.real, wave.imag)]
+    kept = np.stack([each.ravel() for each in (*found, *parts)], -1)
+    kept.flags.writeable = False
+    return kept, waves.sum((0, 1)) / max(disc.sum(), 1)
 
 
 def centroid(maps: np.ndarray, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -79,15 +79,22 @@ def centroid(maps: np.ndarray, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray
 def map_moments(maps: np.ndarray, y: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
     """All moments that are kept of every map ``(images, rows, columns)`` by name, float64 ``(images,)``.
 
-    ``energy`` is the mean over cells, ``centre`` and ``border`` are those of `centre_and_border`; ``x``, ``y`` and
-    ``spread`` those of `centroid`; ``harmonics`` is ``(images, orders, 2)``, real and imaginary part.
+    ``energy`` is the mean over cells, ``centre`` and ``border`` are those of the cells in the middle and at the border,
+    see `central` and `bordering`; ``x``, ``y`` and ``spread`` those of `centroid`; ``harmonics``, ``(images, orders,
+    2)``, are real and imaginary part of
+
+    c_l = sum E exp(-i l theta) / sum E - sum exp(-i l theta) / n
+
+    over the n cells of the inscribed disc but the middle, about the middle of the grid, with theta = 0 to the right and
+    pi/2 upwards.  Their phase over l is the direction; they are 0 where there is no energy.
     """
-    centre, border = centre_and_border(maps)
+    weights, flat = linear_moments(*maps.shape[-2:])
+    found = maps.reshape(len(maps), -1).astype(float) @ weights
+    total, waves = found[:, 3:4], found[:, 4::2] + 1j * found[:, 5::2]
+    share = np.divide(waves, total, out=np.broadcast_to(flat, waves.shape).copy(), where=total > 0) - flat
     mx, my, spread = centroid(maps, y, x)
-    waves = np.stack([harmonic(maps, order) for order in WAVE_ORDERS], -1)
-    found = {"energy": maps.mean((-2, -1), dtype=float), "centre": centre, "border": border}
-    found |= {"x": mx, "y": my, "spread": spread}
-    return found | {"harmonics": np.stack([waves.real, waves.imag], -1)}
+    named = {"energy": found[:, 0], "centre": found[:, 1], "border": found[:, 2], "x": mx, "y": my, "spread": spread}
+    return named | {"harmonics": np.stack([share.real, share.imag], -1)}
 
 
 def coarser(maps: np.ndarray, cells: tuple[int, int]) -> np.ndarray:

@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,10 @@ STEP_SAMPLES = 512
 """Samples of an iteration."""
 ROUNDS_OF_OURS = 30
 """Timed calls, of which the fastest counts."""
+COLD_RUNS = 3
+"""New processes, of which the fastest counts."""
+Step = Callable[[str], None]
+"""Function that is called before a piece of work, with its name."""
 WAVE_CASES: tuple[dict[str, Any], ...] = tuple(
     {"name": name, "model": model, "N": N, "symmetric": symmetric, "alpha": alpha, "samples": STEP_SAMPLES}
     | {"proposals": proposals, "iteration": True}
@@ -50,19 +56,27 @@ def bench_ground(progress: Progress = silent) -> dict[str, Any]:
     """
     rows: list[TimedRow] = []
     missing: list[str] = []
-    theirs = peer_seconds(missing)
+    ours = sum(1 + case["proposals"] for case in WAVE_CASES)
+    total, done = len(WAVE_CASES) + ours + COLD_RUNS, 0
+
+    def step(text: str) -> None:
+        nonlocal done
+        progress(done, total, text)
+        done += 1
+
+    theirs = peer_seconds(missing, step)
+    done = len(WAVE_CASES)
     ratios = {}
     with single_blas_thread():
-        for k, case in enumerate(WAVE_CASES):
-            progress(k, len(WAVE_CASES), case["name"])
-            for name, seconds in _ours(case).items():
+        for case in WAVE_CASES:
+            for name, seconds in _ours(case, step):
                 unit, scale = ("ns", 1e9) if name.endswith("proposal") else ("ms", 1e3)
                 rows.append({"name": f"ours, {name}", "value": seconds * scale, "unit": unit, "threads": 1})
                 if name in theirs:
                     rows.append({"name": f"NetKet, {name}", "value": theirs[name] * scale, "unit": unit, "threads": 1})
                     ratios[f"{name}: NetKet / ours"] = theirs[name] / seconds
-    progress(len(WAVE_CASES), len(WAVE_CASES), "")
-    first = _first_result()
+    first = _first_result(step)
+    progress(total, total, "")
     rows.append({"name": "ours, cold command, first result", "value": first, "unit": "s", "threads": 1})
     if "first" in theirs:
         rows.append({"name": "NetKet, cold, first result", "value": theirs["first"], "unit": "s", "threads": 1})
@@ -70,8 +84,8 @@ def bench_ground(progress: Progress = silent) -> dict[str, Any]:
     return report(rows, ratios, missing)
 
 
-def _ours(case: dict[str, Any]) -> dict[str, float]:
-    """Seconds of a proposal and of an iteration."""
+def _ours(case: dict[str, Any], step: Step) -> Iterator[tuple[str, float]]:
+    """Seconds of a proposal and of an iteration, by name."""
     N = case["N"]
     model = (
         QuantumModel("heisenberg", (N,), marshall=True)
@@ -87,25 +101,39 @@ def _ours(case: dict[str, Any]) -> dict[str, float]:
         nonlocal machine
         _, machine = sampled_step(machine, walkers, StepRule(0.01, 0.01))
 
-    found = {}
     if case["proposals"]:
-        found["proposal"] = fastest(lambda: walkers.walk(N), ROUNDS_OF_OURS) / (STEP_SAMPLES * N)
-    found["iteration"] = fastest(iterate, ROUNDS_OF_OURS)
-    return {f"{case['name']}: {name}": seconds for name, seconds in found.items()}
+        step(f"{case['name']}: proposal")
+        yield f"{case['name']}: proposal", fastest(lambda: walkers.walk(N), ROUNDS_OF_OURS) / (STEP_SAMPLES * N)
+    step(f"{case['name']}: iteration")
+    yield f"{case['name']}: iteration", fastest(iterate, ROUNDS_OF_OURS)
 
 
-def peer_seconds(missing: list[str]) -> dict[str, float]:
-    """Seconds that NetKet takes, by name; none, and its name in ``missing``, where there is no NetKet."""
+def peer_seconds(missing: list[str], step: Step) -> dict[str, float]:
+    """Seconds that NetKet takes, by name; none, and its name in ``missing``, where there is no NetKet.
+
+    It prints what it has after every case, and ``step`` is called before each.
+    """
     python = os.environ.get(PEER_VARIABLE) or (sys.executable if importlib.util.find_spec("netket") else "")
     if not python:
         missing.append(NETKET)
         return {}
     command = [python, str(Path(netket_peer.__file__)), json.dumps(WAVE_CASES)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (its own program)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode or not lines:
-        missing.append(f"{NETKET}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no answer'}")
-    found: dict[str, float] = json.loads(lines[-1]) if lines else {}
+    found: dict[str, float] = {}
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as running,  # noqa: S603  (its own)
+    ):
+        assert running.stdout is not None
+        names = iter(case["name"] for case in WAVE_CASES)
+        step(f"NetKet, {next(names)}")
+        for line in running.stdout:
+            if line.startswith("{"):
+                found = json.loads(line)
+                if name := next(names, ""):
+                    step(f"NetKet, {name}")
+        if running.wait() or not found:
+            said.seek(0)
+            missing.append(f"{NETKET}: {(said.read().strip().splitlines() or ['no answer'])[-1]}")
     return found
 
 
@@ -124,11 +152,12 @@ print(time.process_time())
 """Program that imports, makes one step, and prints its CPU time: compiled code is kept from runs before."""
 
 
-def _first_result() -> float:
+def _first_result(step: Step) -> float:
     """CPU seconds of a new process until its first step is made."""
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     runs = []
-    for _ in range(3):
+    for _ in range(COLD_RUNS):
+        step("cold command")
         words = [sys.executable, "-c", COLD]
         done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)  # noqa: S603  (its own)
         runs.append(float(done.stdout))

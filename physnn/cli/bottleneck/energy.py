@@ -8,7 +8,7 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, resolve_device
-from physnn.cli.output import print_json, print_table
+from physnn.cli.output import print_json, print_table, told_if_slow
 from physnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def print_maps(call: Call) -> None:
     from physnn.answers.bottleneck.energy import energy_answer
     from physnn.answers.plots import plot_maps
 
-    answer, (figure, sheet) = energy_answer(call.out), plot_maps(call.out)
+    with told_if_slow("energy-map: reading the file, telling classes by their vectors and drawing", call.quiet):
+        answer, (figure, sheet) = energy_answer(call.out), plot_maps(call.out)
     if call.as_json:
         print_json({"file": str(call.out), "figure": str(figure), "sheet": str(sheet)} | answer.as_json())
         return

@@ -2,7 +2,8 @@
 
 A convolution that batch normalisation follows is one convolution, with weights ``g w / s`` and constants
 ``b - g m / s`` for normalisation (g, b), mean m and ``s = sqrt(variance + epsilon)``.  oneDNN clamps what it has just
-computed, so that no layer goes through memory twice; maps are kept with channels last.
+computed, so that no layer goes through memory twice; maps are kept with channels last.  A block whose inner maps are
+large takes so few images at once that what one convolution wrote is still in the cache when the next one reads it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from physnn.networks.pretrained.circular import wrapped
-from physnn.networks.pretrained.lite import SameConv
+from physnn.networks.pretrained.lite import InvertedResidual, SameConv
 
 FUSED: dict[type[nn.Module], tuple[str, tuple[float, ...]]] = {
     nn.ReLU: ("relu", ()),
     nn.ReLU6: ("hardtanh", (0.0, 6.0)),
 }
 """Activations that a convolution may end with, in oneDNN's words."""
+CACHE_BYTES = 2**22
+"""Bytes of maps, before and after one convolution, that are taken for what a processor's cache holds of them."""
+MOST_IN_A_BLOCK = 6
+"""Convolutions of a block that takes few images at once, at most: the widest of them says how few."""
 
 
 class Folded(nn.Module):
@@ -76,6 +81,59 @@ class Folded(nn.Module):
         return functional.relu(values, inplace=True) if self.name == "relu" else values.clamp_(*self.limits)
 
 
+class FewAtOnce(nn.Module):
+    """A block of convolutions that takes as many images at once as its maps stay in the cache."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+        self.together: dict[tuple[int, ...], int] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values of the block."""
+        if len(x) == 1 or x.is_cuda:
+            return cast("Tensor", self.block(x))
+        shape = tuple(x.shape[1:])
+        if shape not in self.together:
+            self.together[shape] = max(1, CACHE_BYTES // self._widest(x[:1]))
+        few = self.together[shape]
+        return torch.cat([self.block(part) for part in x.split(few)]) if few < len(x) else cast("Tensor", self.block(x))
+
+    def _widest(self, image: Tensor) -> int:
+        """Bytes before and after one convolution, at most, of an image."""
+        found: list[int] = []
+
+        def seen(_: nn.Module, given: tuple[Tensor], out: Tensor) -> None:
+            found.append(given[0].nbytes + out.nbytes)
+
+        inner = [layer for layer in self.block.modules() if isinstance(layer, Folded)]
+        hooks = [layer.register_forward_hook(seen) for layer in inner]
+        try:
+            self.block(image)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return max(found)
+
+
+BLOCKS = (Folded, InvertedResidual, nn.Sequential, nn.Identity, nn.BatchNorm2d, nn.ReLU, nn.ReLU6)
+"""What a block may be made of that takes few images at once: none of them lets one image see another."""
+
+
+def _in_few(parent: nn.Module, prefix: str, asked: Collection[str]) -> None:
+    """Let the blocks of a network take few images at once: the largest ones that have not too many convolutions."""
+    for name, child in list(parent._modules.items()):
+        if child is None:
+            continue
+        inside, path = list(child.modules()), f"{prefix}{name}."
+        count = sum(isinstance(layer, Folded) for layer in inside)
+        safe = all(type(layer) in BLOCKS for layer in inside) and not any(one.startswith(path) for one in asked)
+        if safe and 1 < count <= MOST_IN_A_BLOCK:
+            parent._modules[name] = FewAtOnce(child)
+        else:
+            _in_few(child, path, asked)
+
+
 def around(x: Tensor, layer: Any) -> tuple[int, int, int, int]:
     """Padding of a `SameConv`, for what has its weights and strides: left, right, above and below."""
     found = []
@@ -112,6 +170,7 @@ def folded_network(network: nn.Module, asked: Collection[str] = (), wraps: bool 
     for name, layer in list(found.named_modules()):
         if isinstance(layer, nn.Sequential):
             _fold_row(layer, f"{name}." if name else "", asked, wraps)
+    _in_few(found, "", asked)
     return found.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -21,14 +21,14 @@ class LayerMaps:
     ----------
     energy : ndarray of float32, shape (images, rows, columns)
         E(x, y) = |I(x, y)|^2, summed over channels (units of squared activations).
-    average : ndarray of float32, shape (images, channels)
-        Mean of the vectors over the map.
+    average : ndarray of float32, shape (images, channels), or None
+        Mean of the vectors over the map, of the last layer alone.
     vectors : ndarray of float16, shape (images, rows, columns, channels), or None
         The vectors themselves, within the range of half precision.
     """
 
     energy: np.ndarray
-    average: np.ndarray
+    average: np.ndarray | None
     vectors: np.ndarray | None
 
 
@@ -60,7 +60,7 @@ def layer_maps(
     def keep(name: str, values: Tensor) -> None:
         if name in left:
             left.discard(name)
-            found[name] = _reduced(values, vectors)
+            found[name] = _reduced(values, vectors, not left)
         if not left:
             raise _EnoughSeen
 
@@ -80,10 +80,10 @@ def layer_maps(
     return {name: found[name] for name in layers}
 
 
-def _reduced(values: Tensor, vectors: bool) -> LayerMaps:
+def _reduced(values: Tensor, vectors: bool, averaged: bool) -> LayerMaps:
     last = values.detach().permute(0, 2, 3, 1)
-    energy = (last * last).sum(-1).float().cpu().numpy()
-    average = last.mean((1, 2)).float().cpu().numpy()
+    energy = torch.linalg.vector_norm(last, dim=-1).square_().float().cpu().numpy()  # keeps no map of squares
+    average = last.mean((1, 2)).float().cpu().numpy() if averaged else None
     kept = None
     if vectors:
         kept = last.clamp(-65504, 65504).half().cpu().contiguous().numpy()

@@ -122,13 +122,23 @@ def photographs(place: str, per_class: int | None = None) -> Photographs:
     labels: list[int] = []
     for k, folder in enumerate(folders or [path]):
         mine = [file for file in visible(folder) if file.suffix.lower() in ENDINGS][:per_class]
+        if folders and not mine:
+            raise InputError(f"there are no images in {folder}; take it away, or put images of its class there")
         found += mine
         labels += [k] * len(mine)
     if not found:
         raise InputError(f"there are no images in {path}; give a folder of images, or one folder for every class")
-    listed = [[str(file.relative_to(path)), file.stat().st_size] for file in found]
+    listed = [[str(file.relative_to(path)), _length(file)] for file in found]
     digest = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
     return Photographs(tuple(found), np.array(labels, np.int64), classes, digest)
+
+
+def _length(file: Path) -> int:
+    """Length of a file in bytes; raises InputError if it cannot be reached."""
+    try:
+        return file.stat().st_size
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}); take it out of the folder") from None
 
 
 def _is_folder(path: Path) -> bool:

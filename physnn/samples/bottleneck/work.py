@@ -22,7 +22,7 @@ IMAGES_TOGETHER = {"cpu": 4, "cuda": 256}
 """Images that go through a network together, at most: few maps stay in a processor's cache."""
 HELD_BY_TORCH = 3e8
 """Bytes of torch and of two copies of a network."""
-HELD_IN_MEMORY = 2**26
+HELD_IN_MEMORY = 2**23
 """Bytes of an array from which on it is put together on the disk."""
 SCALARS = {
     "energy": ("E", "squared activation", "mean energy of the cells"),
@@ -164,10 +164,11 @@ class EnergyMapSample(Sample):
         for place in recipe.places:
             maps, (row, column) = group[f"map_{place.name}"].values, _cells(place)
             sums = np.zeros((len(recipe.conditions), len(recipe.classes), *place.stored))
-            for k in range(0, len(labels), 4096):
-                chunk = np.asarray(maps[:, k : k + 4096], float)
-                for label in np.unique(labels[k : k + 4096]):
-                    sums[:, label] += chunk[:, labels[k : k + 4096] == label].sum(1)
+            few = max(1, HELD_IN_MEMORY // (8 * len(recipe.conditions) * math.prod(place.stored)))
+            for k in range(0, len(labels), few):
+                chunk, mine = np.asarray(maps[:, k : k + few], float), labels[k : k + few]
+                for label in np.unique(mine):
+                    sums[:, label] += chunk[:, mine == label].sum(1)
             counts = np.bincount(labels, minlength=len(recipe.classes))
             means = sums / np.maximum(counts, 1)[:, None, None]
             attrs = {"units": "squared activation", "long_name": f"mean energy map of {place.name} over a class"}

@@ -14,7 +14,7 @@ from physnn.analysis.bottleneck.decomposition import (
     with_both,
 )
 from physnn.analysis.bottleneck.heads import RIDGES, held_out_accuracy, ridge_head
-from physnn.analysis.bottleneck.moments import centre_and_border, coarser, harmonic, map_moments
+from physnn.analysis.bottleneck.moments import WAVE_ORDERS, coarser, map_moments
 
 
 def grid(side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -34,24 +34,55 @@ def test_moments_of_a_planted_bump():
     assert np.degrees(-np.arctan2(one[1], one[0])) == pytest.approx(np.degrees(np.arctan2(2, 3)), abs=1.0)
 
 
+def moments_of(map_: np.ndarray) -> dict[str, np.ndarray]:
+    rows, columns = (np.arange(n) - (n - 1) / 2 for n in map_.shape)
+    return {name: value[0] for name, value in map_moments(map_[None], rows, columns).items()}
+
+
 def test_harmonics_of_flat_and_planted_maps():
     y, x = grid(31)
     theta = np.arctan2(-y, x)
-    for order in (1, 2, 4):
-        assert abs(harmonic(np.ones((31, 31)), order)) < 1e-12
-        assert abs(harmonic(1 + np.cos(order * (theta - 0.3)), order)) == pytest.approx(0.5, abs=0.01)
-        assert abs(harmonic(1 + np.cos((order + 2) * theta), order)) < 0.05
-    assert abs(harmonic(np.zeros((5, 5)), 1)) == 0
+    for k, order in enumerate(WAVE_ORDERS):
+        flat, wave, other, none = (
+            np.hypot(*moments_of(map_)["harmonics"][k])
+            for map_ in (
+                np.ones((31, 31)),
+                1 + np.cos(order * (theta - 0.3)),
+                1 + np.cos((order + 2) * theta),
+                np.zeros((5, 5)),
+            )
+        )
+        assert flat < 1e-12
+        assert wave == pytest.approx(0.5, abs=0.01)
+        assert other < 0.05
+        assert none == 0
+    phase = np.arctan2(*moments_of(1 + np.cos(theta - 0.3))["harmonics"][0, ::-1])
+    assert -phase == pytest.approx(0.3, abs=0.01)
+
+
+def test_moments_of_a_grid_that_is_no_square_equal_sums_over_its_cells():
+    map_ = rng.stream(0, "synthetic", "oblong").random((6, 9))
+    found, total, wave, cells = moments_of(map_), 0.0, 0j, []
+    for i in range(6):
+        for j in range(9):
+            up, right = -(i - 2.5) / 6, (j - 4) / 9
+            if np.hypot(up, right) <= 0.5:
+                cells.append(np.exp(-2j * np.arctan2(up, right)))
+                total, wave = total + map_[i, j], wave + map_[i, j] * cells[-1]
+    assert complex(*found["harmonics"][1]) == pytest.approx(wave / total - np.mean(cells))
+    assert found["energy"] == pytest.approx(map_.mean())
+    assert found["centre"] == pytest.approx(map_[2:4, 4].mean())
+    assert found["border"] == pytest.approx((map_.sum() - map_[1:-1, 1:-1].sum()) / 26)
 
 
 def test_centre_and_border_count_the_same_share_of_every_side():
     for side in (7, 14, 28, 112):
         y, x = grid(side)
-        maps = np.where(np.maximum(abs(y), abs(x)) < side / 14, 5.0, 1.0)
-        maps[np.maximum(abs(y), abs(x)) > side * 5 / 14] = 0.5
-        assert [float(v) for v in centre_and_border(maps)] == [5.0, 0.5]
-    assert coarser(maps, (4, 4)).shape == (28, 28)
-    assert coarser(maps, (4, 4)).mean() == pytest.approx(maps.mean())
+        map_ = np.where(np.maximum(abs(y), abs(x)) < side / 14, 5.0, 1.0)
+        map_[np.maximum(abs(y), abs(x)) > side * 5 / 14] = 0.5
+        assert [float(moments_of(map_)[name]) for name in ("centre", "border")] == pytest.approx([5.0, 0.5])
+    assert coarser(map_, (4, 4)).shape == (28, 28)
+    assert coarser(map_, (4, 4)).mean() == pytest.approx(map_.mean())
 
 
 def planted(name: str, classes: int, noise: float, g: np.random.Generator, side: int = 7) -> np.ndarray:

@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.networks.pretrained import fold
 from physnn.networks.pretrained.circular import CircularPadding
 from physnn.networks.pretrained.controls import SHOWN_AS, shown_as
-from physnn.networks.pretrained.fold import Folded, folded_network, untrained_copy
+from physnn.networks.pretrained.fold import FewAtOnce, Folded, folded_network, untrained_copy
 from physnn.networks.pretrained.geometry import placed_layers
 from physnn.networks.pretrained.lite import LITES, EfficientNetLite, LiteShape, SameConv, renamed, same
 from physnn.networks.pretrained.passes import difference, layer_maps
@@ -160,6 +161,21 @@ def test_a_lite_network_runs_and_takes_the_names_of_its_files():
     images = torch.from_numpy(rng.stream(1, "synthetic", "lite").standard_normal((2, 3, 64, 64)).astype(np.float32))
     plain = layer_maps(network, images, network.layers)
     assert difference(plain, layer_maps(folded_network(network), images, network.layers), network.layers) < 1e-4
+
+
+def test_blocks_take_few_images_at_once_and_give_the_same_maps(monkeypatch):
+    network = untrained_copy(EfficientNetLite(LiteShape(0.25, 0.5, 64), 5), rng.stream(2, "synthetic", "lite"))
+    images = torch.from_numpy(rng.stream(3, "synthetic", "lite").standard_normal((5, 3, 64, 64)).astype(np.float32))
+    layers = ["stem", "blocks.1", "blocks.5.expand", "head"]
+    plain = layer_maps(network, images, layers)
+    monkeypatch.setattr(fold, "CACHE_BYTES", 4 * 2 * 6 * 8 * 2 * 32 * 32)  # two of the widest maps of the second block
+    fast = folded_network(network, layers)
+    assert difference(plain, layer_maps(fast, images, layers), layers) < 1e-4
+    few = {name: layer for name, layer in fast.named_modules() if isinstance(layer, FewAtOnce)}
+    assert "blocks.1" in few
+    assert not any(name in few for name in ("stem", "blocks", "blocks.5", "head"))  # one convolution; too many; asked
+    sizes = {name: next(iter(layer.together.values())) for name, layer in few.items()}
+    assert sizes["blocks.1"] < 5 <= sizes["blocks.6"]
 
 
 def test_controls_do_what_they_say():

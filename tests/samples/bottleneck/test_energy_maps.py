@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from physnn import api, rng
-from physnn.answers.bottleneck.energy import energy_answer
+from physnn.answers.bottleneck.energy import energy_answer, even_share
 from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.samples import files
@@ -120,6 +120,13 @@ def test_answers_and_plans(folder, whole):
     assert many - few == pytest.approx(sizes, rel=0.2)
 
 
+def test_classes_are_told_of_as_many_images_each():
+    labels = np.array([0, 0, 0, 0, 1, 2, 2, 0])
+    assert list(even_share(labels, 5)) == [0, 1, 4, 5, 6]
+    assert list(even_share(labels, 6)) == [0, 1, 2, 4, 5, 6]
+    assert list(even_share(labels, 99)) == list(range(8))
+
+
 def words(folder, out, *more):
     named = ["--module", f"{folder / 'net.py'}:Net", "--images", str(folder / "images"), "--batch", "6"]
     return ["energy-map", *named, "--jobs", "1", "--out", str(out), *more]
@@ -161,6 +168,20 @@ def test_the_command_in_full(folder, whole, tmp_path, capsys):
 def test_what_cannot_be_is_told_in_one_line(folder, settings, message):
     with pytest.raises(InputError, match=message):
         recipe(folder, **settings)
+
+
+def test_folders_with_nothing_to_show_are_told_in_one_line(folder, tmp_path):
+    place = tmp_path / "images"
+    for name in ("blue", "red"):
+        (place / name).mkdir(parents=True)
+        Image.new("RGB", (20, 20)).save(place / name / "0.png")
+    (place / "red" / "1.png").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"red/1.png cannot be read \(No such file"):
+        recipe(folder, images=str(place))
+    (place / "red" / "1.png").unlink()
+    (place / "green").mkdir()
+    with pytest.raises(InputError, match=r"there are no images in .*green; take it away"):
+        recipe(folder, images=str(place))
 
 
 def test_images_and_networks_that_changed_are_refused(folder, tmp_path):
