@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special
 
 from physnn import rng
-from physnn.analysis.bottleneck.neighbours import Metric, nearest_vectors
+from physnn.analysis.bottleneck.neighbours import Metric, Nearest, nearest_vectors
 from physnn.analysis.statistics.estimate import Estimate, deviation
 
 LEAST_SQUARE = 1e-6
@@ -77,7 +77,13 @@ def kernel_densities(
 
 
 def recalled(
-    shown: np.ndarray, memory: np.ndarray, labels: np.ndarray, classes: int, count: int, metric: Metric = "cosine"
+    shown: np.ndarray,
+    memory: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    count: int,
+    metric: Metric = "cosine",
+    search: Callable[[np.ndarray, np.ndarray, int, Metric], Nearest] = nearest_vectors,
 ) -> np.ndarray:
     """Class of the largest density for every image shown; of equal ones the first.
 
@@ -91,9 +97,11 @@ def recalled(
         Number of classes, and of neighbours K.
     metric : {"cosine", "euclidean"}
         See `nearest_vectors`.
+    search : callable
+        An exact search with the arguments and the answer of `nearest_vectors`.
     """
     together, channels = shown.shape[1:]
-    found = nearest_vectors(shown.reshape(-1, channels), memory.reshape(-1, channels), count, metric)
+    found = search(shown.reshape(-1, channels), memory.reshape(-1, channels), count, metric)
     of_vectors = np.repeat(labels, memory.shape[1])
     return np.asarray(kernel_densities(found.distances, found.indices, of_vectors, classes, together).argmax(1))
 

@@ -13,6 +13,7 @@ from physnn.analysis.bottleneck.neighbours import NUMBERS_TOGETHER, QUERIES_TOGE
 from physnn.analysis.bottleneck.recall import POOLED, descriptors_of, memory_split, recalled
 from physnn.machine import single_blas_thread
 from physnn.samples.recall.recipe import Recall
+from physnn.samples.recall.search import fastest_search
 from physnn.samples.recall.vectors import labels_in, recipe_in, vectors_in
 from physnn.samples.sample import Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
@@ -86,7 +87,7 @@ class RecallSample(Sample):
             memory = np.concatenate([order[:shots] for order in orders])
             queries = descriptors_of(shown[places[chosen]], name)
             told = recalled(queries, descriptors_of(kept[places[memory]], name), labels[memory],
-                            len(recipe.classes), recipe.neighbours, recipe.metric)  # fmt: skip
+                            len(recipe.classes), recipe.neighbours, recipe.metric, fastest_search)  # fmt: skip
             return np.asarray((told == labels[chosen]).reshape(len(recipe.classes), -1).mean(1))
 
         with single_blas_thread():

@@ -1,0 +1,1 @@
+"""Nearest vectors by products of bytes, with bounds of what rounding to bytes can do."""
