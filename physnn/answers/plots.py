@@ -19,8 +19,8 @@ from physnn.answers.lines import on_line
 from physnn.answers.training.forms import form_arrays
 from physnn.bundled import resolve
 from physnn.errors import InputError
-from physnn.figures.compare import compare_figure
-from physnn.figures.fit import fit_figure, sweep_figure
+from physnn.figures.compare import compare_figure, overlay_figure
+from physnn.figures.fit import fit_figure, panel_figure, sweep_figure
 from physnn.figures.memory import memory_figure
 from physnn.figures.networks import image_figure, training_figure
 from physnn.figures.size_law import size_law_figure
@@ -56,16 +56,40 @@ def plot_sweep(
     out: Path | None = None,
     answer: Fit | None = None,
     at: Mapping[str, float] | None = None,
+    panels: Sequence[str] = (),
 ) -> Path:
-    """Draw the curves of a sweep with the crossing and collapse, or with their differences; return the PNG's path.
+    """Draw the curves of a sweep with the crossing and collapse, or with their differences; return the figure's path.
 
-    ``answer`` is the fit to draw where it is known already; ``at`` chooses a line, see `physnn.answers.lines.on_line`.
+    ``answer`` is the fit to draw where it is known already; ``at`` chooses a line, see `physnn.answers.lines.on_line`;
+    ``panels`` are names of `physnn.figures.fit.FIT_PANELS`, drawn in a row in place of the usual two.
     """
     sweep = on_line(read_sweep(path, states=False), at=at)
     usual = observable is None or observable == default_observable(sweep)
     line = "".join(f"-{name}-{value:g}" for name, value in (at or {}).items())
     ending = f"{line}.png" if usual else f"{line}-{observable}.png"
-    return save(sweep_figure(answer or _drawable(sweep, observable)), out or path.with_name(path.stem + ending))
+    answer = answer or _drawable(sweep, observable)
+    figure = panel_figure(answer, panels) if panels else sweep_figure(answer)
+    return save(figure, out or path.with_name(path.stem + ending))
+
+
+def plot_sweeps(
+    paths: Sequence[Path],
+    observable: str | None = None,
+    out: Path | None = None,
+    at: Mapping[str, float] | None = None,
+) -> Path:
+    """Draw the curves of several sweeps over each other; return the figure's path.
+
+    Raises
+    ------
+    InputError
+        If they differ in their control parameter, or one has no such observable.
+    """
+    stems = [path.stem for path in paths]
+    names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    sweeps = [on_line(read_sweep(path, states=False), at=at) for path in paths]
+    found = {name: curves(sweep, observable) for name, sweep in zip(names, sweeps, strict=True)}
+    return save(overlay_figure(found), out or Path("sweeps.png"))
 
 
 def _drawable(sweep: SweepFile, observable: str | None) -> Fit:

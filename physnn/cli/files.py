@@ -71,28 +71,63 @@ def show_command(file: str, as_json: bool) -> None:
     "symmetries: strengths and deviations of symmetries that networks were drawn to.",
 )
 @click.option("--eta", type=opt.Number(0), default=0.1, show_default=True, help="Noise of the examples.")
+@click.option(
+    "--panels",
+    cls=opt.ListOption,
+    type=click.Choice(["curves", "differences", "collapse", "residuals", "windows", "smallest", "cloud", "drift"]),
+    metavar="PANEL...",
+    help="Panels of a sweep, in a row: curves, differences, collapse, residuals, windows, smallest, cloud, drift "
+    "[default: curves with the collapse or the differences].",
+)
+@click.option("--style", metavar="NAME|FILE", help="Style of matplotlib, or a file of one.")
+@click.option("--format", "ending", type=click.Choice(["png", "pdf", "svg"]), help="In place of PNG, without --out.")
 @line_option
 @opt.out_option("named after the file")
 @opt.debug_option
-def plot_command(
-    files: tuple[str, ...], observable: str | None, kind: str, eta: float, at: tuple[str, ...], out: Path | None
-) -> None:
-    """Draw FILES as a PNG: a sweep's curves and collapse, or the training of networks.
+def plot_command(files: tuple[str, ...], kind: str, style: str | None, ending: str | None, **options: Any) -> None:
+    """Draw FILES: a sweep's curves and collapse, several sweeps over each other, or the training of networks.
 
     \b
     physnn plot ising.h5 --observable chi --out chi.png
+    physnn plot ising.h5 --panels curves collapse cloud --format pdf
+    physnn plot one.h5 other.h5 --style ggplot
     physnn plot kuramoto_symmetric kuramoto_broken
     physnn plot kuramoto_symmetric --kind examples --eta 0.1
     """
+    from physnn.figures.style import styled
+
+    if kind != "auto" and len(files) > 1:
+        raise click.UsageError(f"--kind {kind} is drawn of one file at a time")
+    if options["out"] and ending:
+        raise click.UsageError("--out has an ending of its own; leave --format out")
+    with styled(style):
+        path = _plotted(files, kind, ending, **options)
+    click.echo(f"figure  {path}")
+
+
+def _plotted(
+    files: tuple[str, ...],
+    kind: str,
+    ending: str | None,
+    observable: str | None,
+    eta: float,
+    panels: tuple[str, ...],
+    at: tuple[str, ...],
+    out: Path | None,
+) -> Path:
+    """Path of the figure of files of one kind."""
     from physnn.answers import plots
     from physnn.answers.lines import values_at
     from physnn.bundled import resolve
     from physnn.store.sweep_file import kind_of
 
-    if kind != "auto" and len(files) > 1:
-        raise click.UsageError(f"--kind {kind} is drawn of one file at a time")
     first = Path(files[0])
-    format_name, attrs = kind_of(resolve(files[0])) if kind == "auto" and len(files) == 1 else (kind, {})
+    format_name, attrs = kind_of(resolve(files[0])) if kind == "auto" else (kind, {})
+    out = first.with_suffix(f".{ending}") if ending else out
+    if len(files) > 1 and format_name == "physnn-sweep":
+        if panels:
+            raise click.UsageError("--panels are drawn of one file at a time")
+        return plots.plot_sweeps([Path(file) for file in files], observable, out, values_at(at))
     if format_name == "physnn-sweep" and observable is None:
         own = [kind for kind in OF_THEIR_OWN if f'"kind": "{kind}"' in str(attrs.get("recipe"))]
         format_name = (own or [format_name])[0]
@@ -108,11 +143,12 @@ def plot_command(
         "train-sentiment": lambda: plots.plot_sentiment(first, out),
         "energy-map": lambda: plots.plot_maps(first, out)[0],
         "recall": lambda: plots.plot_recall(first, out),
-        "physnn-sweep": lambda: plots.plot_sweep(first, observable, out, at=values_at(at)),
+        "physnn-sweep": lambda: plots.plot_sweep(first, observable, out, at=values_at(at), panels=panels),
         "physnn-ensembles": lambda: plots.plot_ensembles(first, out),
     }
-    path = drawn.get(format_name, lambda: plots.plot_training(files, out))()
-    click.echo(f"figure  {path}")
+    if panels and format_name != "physnn-sweep":
+        raise click.UsageError("--panels are those of a sweep with a fit")
+    return drawn.get(format_name, lambda: plots.plot_training(files, out))()
 
 
 @click.command(cls=opt.ListCommand)

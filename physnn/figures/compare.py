@@ -1,11 +1,12 @@
-"""Two fits side by side: their collapses in one panel, their exponents beside those of known classes."""
+"""Fits side by side: their collapses in one panel, their exponents beside known classes; curves of several files."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from matplotlib import rc_context
@@ -13,12 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
+from physnn.analysis.curves.curves import Curves
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.verdict.fit import Fit
 from physnn.analysis.verdict.universality import CLASSES, Comparison, exponents, scores
-from physnn.figures.fit import draw_collapse, draw_curves
-from physnn.figures.style import COLOURS, MARKERS, new_figure
+from physnn.errors import InputError
+from physnn.figures.fit import axis_label, draw_collapse, draw_curves
+from physnn.figures.style import COLOURS, MARKERS, errorbar, new_figure
 
+FILE_LINES = ("-", "--", ":", "-.")
+"""Lines of files that are drawn over each other."""
 FONT = 13
 """Size of letters in points, for a slide."""
 LABEL = 10.5
@@ -213,3 +218,28 @@ def _spread(places: list[float]) -> list[float]:
     result = np.empty(len(places))
     result[order] = moved
     return [float(value) for value in result]
+
+
+def overlay_figure(found: Mapping[str, Curves]) -> Figure:
+    """Figure of the curves of several files in one panel: colours and markers by size, lines by file.
+
+    Raises
+    ------
+    InputError
+        If the files differ in their control parameter.
+    """
+    controls = sorted({curves.control for curves in found.values()})
+    if len(controls) > 1:
+        raise InputError(f"one panel has one axis, and the files have {' and '.join(controls)}; draw them one by one")
+    figure = new_figure(7.5, 4.6)
+    axes, sizes = figure.subplots(), sorted({L for curves in found.values() for L in curves.sizes})
+    for style, (name, curves) in zip(cycle(FILE_LINES), found.items()):
+        for L in curves.sizes:
+            errorbar(axes, sizes.index(L), curves.x[L], curves.y[L], curves.errors[L], ls=style, ms=4, lw=1.2)
+        axes.plot([], [], color="0.3", ls=style, label=name)
+    for k, L in enumerate(sizes):
+        errorbar(axes, k, [], [], label=f"L = {L}")
+    first = next(iter(found.values()))
+    axes.set(xlabel=axis_label(first), ylabel=" or ".join(dict.fromkeys(curves.symbol for curves in found.values())))
+    axes.legend(frameon=False, fontsize=8)
+    return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ from physnn.analysis.collapse.single import without_corrections
 from physnn.analysis.curves.crossing import curve_difference
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.verdict.fit import Fit
+from physnn.errors import InputError
 from physnn.figures.style import AXIS_LABELS, COLOURS, MARKERS, errorbar, look, new_figure
 
 SHOWN_WEIGHT = 0.002
@@ -27,6 +28,8 @@ FORMS = {
     (True, True): "with both",
 }
 """Names of scaling forms by their (analytic, corrected) terms."""
+WITHOUT_COLLAPSE = ("curves", "differences", "drift")
+"""Panels that need no collapse."""
 
 
 def sweep_figure(fit: Fit) -> Figure:
@@ -73,13 +76,33 @@ def fit_figure(fit: Fit) -> Figure:
     return figure
 
 
+def panel_figure(fit: Fit, names: Sequence[str]) -> Figure:
+    """Figure of a row of panels by their names in `FIT_PANELS`, as wide as a slide or a column wants it.
+
+    Raises
+    ------
+    InputError
+        If a panel is of a collapse, and the answer has none.
+    """
+    if fit.collapse is None and (missing := [name for name in names if name not in WITHOUT_COLLAPSE]):
+        raise InputError(
+            f"there is no collapse to draw {', '.join(missing)} of, the verdict is {fit.verdict}; "
+            f"panels without: {', '.join(WITHOUT_COLLAPSE)}"
+        )
+    figure = new_figure(0.4 + 4.8 * len(names), 4.2)
+    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+        FIT_PANELS[name](axes, fit)
+    return figure
+
+
 def control_symbol(control: str) -> str:
     """Symbol of a control parameter in formulas."""
     known = {"eta": r"\eta", "beta": r"\beta"}
     return known.get(control, control if len(control) == 1 else rf"\mathrm{{{control}}}".replace("_", r"\_"))
 
 
-def _axis(curves: Curves) -> str:
+def axis_label(curves: Curves) -> str:
+    """Label of the axis of the control parameter."""
     return AXIS_LABELS.get(curves.control, rf"${control_symbol(curves.control)}$")
 
 
@@ -101,7 +124,7 @@ def draw_curves(axes: Axes, fit: Fit, inset: bool = False) -> None:
         )
     if fit.null:
         axes.plot([], [], color="0.3", lw=2.5, ls=":", label=f"predicted from L = {fit.null.reference}")
-    axes.set(xlabel=_axis(curves), ylabel=curves.symbol)
+    axes.set(xlabel=axis_label(curves), ylabel=curves.symbol)
     axes.set_title(f"verdict: {fit.verdict}", fontsize=10)
     if fit.collapse:
         point = fit.collapse.critical_point
@@ -296,6 +319,19 @@ def draw_differences(axes: Axes, fit: Fit) -> None:
         found = curve_difference(curves, first, L)
         errorbar(axes, k, found.x, found.values, found.samples.std(0, ddof=1), ms=4, lw=1, label=f"L = {L}")
     axes.axhline(0, color="0.3", lw=1)
-    axes.set(xlabel=_axis(curves), ylabel=f"{curves.symbol}\nminus that of L = {first}")
+    axes.set(xlabel=axis_label(curves), ylabel=f"{curves.symbol}\nminus that of L = {first}")
     axes.set_title("differences between sizes, errors of one sigma", fontsize=10)
     axes.legend(frameon=False, fontsize=9)
+
+
+FIT_PANELS: dict[str, Callable[[Axes, Fit], None]] = {
+    "curves": draw_curves,
+    "differences": draw_differences,
+    "collapse": draw_collapse,
+    "residuals": draw_residuals,
+    "windows": lambda axes, fit: draw_windows(axes, fit.collapse) if fit.collapse else None,
+    "smallest": lambda axes, fit: draw_smallest(axes, fit.collapse) if fit.collapse else None,
+    "cloud": draw_cloud,
+    "drift": draw_drift,
+}
+"""What draws a panel of a fit, by name."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
+from physnn.errors import InputError
 from physnn.machine import check_figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -72,6 +76,32 @@ def draw_zone(
     )
 
 
+@contextmanager
+def styled(name: str | None) -> Iterator[None]:
+    """Figures made inside have a style of matplotlib or of a file in its format; a matplotlibrc holds anyway.
+
+    Raises
+    ------
+    InputError
+        If there is no such style, or its file cannot be read.
+    """
+    if name is None:
+        yield
+        return
+    import matplotlib.style
+
+    try:
+        context = matplotlib.style.context(name)
+        context.__enter__()
+    except OSError:
+        known = ", ".join(style for style in matplotlib.style.available if not style.startswith("_"))
+        raise InputError(f"{name!r} is neither a style of matplotlib nor a file of one; styles are {known}") from None
+    try:
+        yield
+    finally:
+        context.__exit__(None, None, None)
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Empty figure (inches) that needs no display."""
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -79,9 +109,65 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+CORNERS = ((1.0, 1.0), (0.0, 1.0), (0.0, 0.0), (1.0, 0.0))
+"""Places of a legend in its axes that are tried: matplotlib numbers them 1 to 4."""
+
+
+def covers(axes: Axes, box: Bbox) -> bool:
+    """Whether a box of the drawn figure, in pixels, lies on data, words or smaller axes of these axes."""
+    data, inside = axes.transData, Bbox.intersection(box, axes.get_window_extent())
+    if inside is None:
+        return False
+    box = inside
+
+    def is_data(artist: Artist) -> bool:
+        return artist.get_visible() and all(artist.get_transform().contains_branch_seperately(data))
+
+    for line in filter(is_data, axes.lines):
+        path = line.get_transform().transform_path(line.get_path())
+        joined = line.get_linestyle() != "None" and np.size(line.get_xdata()) > 1
+        if box.count_contains(path.vertices) or (joined and path.intersects_bbox(box, filled=False)):
+            return True
+    for found in axes.collections:
+        offsets = found.get_offset_transform().transform(found.get_offsets())
+        shapes = [found.get_transform().transform_path(path) for path in found.get_paths()] if is_data(found) else []
+        if found.get_offset_transform() is data and box.count_contains(offsets):
+            return True
+        if any(path.intersects_bbox(box) for path in shapes):
+            return True
+    patches = [
+        (patch, patch.get_transform().transform_path(patch.get_path())) for patch in filter(is_data, axes.patches)
+    ]
+    others = (*axes.child_axes, *(text for text in axes.texts if text.get_text()))
+    return any(path.intersects_bbox(box, filled=patch.get_fill()) for patch, path in outlines) or any(
+        other.get_window_extent().overlaps(box) for other in others
+    )
+
+
+def clear_legends(figure: Figure) -> None:
+    """Move legends that lie on data to a corner without, or beside their axes where all corners have some."""
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        legend, inside = axes.get_legend(), axes.get_window_extent()
+        if legend is None or not covers(axes, legend.get_window_extent()):
+            continue
+        box = legend.get_window_extent()
+        pad = legend.borderaxespad * legend.prop.get_size_in_points() * figure.dpi / 72
+        for number, (x, y) in enumerate(CORNERS, 1):
+            left = inside.x0 + pad + x * (inside.width - box.width - 2 * pad)
+            low = inside.y0 + pad + y * (inside.height - box.height - 2 * pad)
+            if not covers(axes, Bbox.from_bounds(left, low, box.width, box.height)):
+                legend.set_loc(number)
+                break
+        else:
+            legend.set_loc("upper left")
+            legend.set_bbox_to_anchor((1.01, 1.0), transform=axes.transAxes)
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Path of a figure that is written as PNG, or by its ending."""
     check_figure(path)
+    clear_legends(figure)
     # Under a name of its own first: what else has this file's data under another name keeps it.
     temporary = path.with_name(f".{secrets.token_hex(6)}.tmp")
     try:
@@ -95,6 +181,7 @@ def save(figure: Figure, path: Path) -> Path:
 def as_svg(figure: Figure) -> str:
     """Figure as an SVG element for a page, without the head of a file."""
     buffer = io.StringIO()
+    clear_legends(figure)
     figure.savefig(buffer, format="svg")
     text = buffer.getvalue()
     return text[text.index("<svg") :]

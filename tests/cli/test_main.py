@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -391,6 +392,16 @@ def test_show_plot_verify_look_at_files(here, network_file, capsys, rendered):
     assert facts["digest"] == content_digest("p.h5") and facts["format"] == "physnn-sweep"
     assert run(["show", str(network_file)]) == 0
     assert "validation RMSE" in capsys.readouterr().out
+    assert run(["plot", "p.h5", "--format", "svg", "--style", "grayscale"]) == 0
+    assert Path("p.svg").read_text().startswith("<?xml")
+    shutil.copy("p.h5", "q.h5")
+    assert run(["plot", "p.h5", "q.h5", "--out", "both.png"]) == 0 and Path("both.png").stat().st_size > 10_000
+    for words, why in {
+        ("--panels", "curves", "--kind", "examples"): "--panels are those of a sweep",
+        ("q.h5", "--panels", "curves"): "--panels are drawn of one file at a time",
+        ("--format", "pdf", "--out", "a.png"): "--out has an ending of its own",
+    }.items():
+        assert run(["plot", "p.h5", *words]) == 2 and why in capsys.readouterr().err
     assert run(["plot", "p.h5"]) == 0
     assert run(["plot", str(network_file), "--out", "t.png"]) == 0
     assert run(["plot", str(network_file), "--kind", "examples", "--out", "e.png"]) == 0

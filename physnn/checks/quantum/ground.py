@@ -32,7 +32,7 @@ ROUNDS_OF_OURS = 30
 """Timed calls, of which the fastest counts."""
 COLD_RUNS = 3
 """New processes, of which the fastest counts."""
-Step = Callable[[str], None]
+PairDone = Callable[[str], None]
 """Function that is called before a piece of work, with its name."""
 WAVE_CASES: tuple[dict[str, Any], ...] = tuple(
     {"name": name, "model": model, "N": N, "symmetric": symmetric, "alpha": alpha, "samples": STEP_SAMPLES}
@@ -84,7 +84,7 @@ def bench_ground(progress: Progress = silent) -> dict[str, Any]:
     return report(rows, ratios, missing)
 
 
-def _ours(case: dict[str, Any], step: Step) -> Iterator[tuple[str, float]]:
+def _ours(case: dict[str, Any], step: PairDone) -> Iterator[tuple[str, float]]:
     """Seconds of a proposal and of an iteration, by name."""
     N = case["N"]
     model = (
@@ -108,7 +108,7 @@ def _ours(case: dict[str, Any], step: Step) -> Iterator[tuple[str, float]]:
     yield f"{case['name']}: iteration", fastest(iterate, ROUNDS_OF_OURS)
 
 
-def peer_seconds(missing: list[str], step: Step) -> dict[str, float]:
+def peer_seconds(missing: list[str], step: PairDone) -> dict[str, float]:
     """Seconds that NetKet takes, by name; none, and its name in ``missing``, where there is no NetKet.
 
     It prints what it has after every case, and ``step`` is called before each.
@@ -152,7 +152,7 @@ print(time.process_time())
 """Program that imports, makes one step, and prints its CPU time: compiled code is kept from runs before."""
 
 
-def _first_result(step: Step) -> float:
+def _first_result(step: PairDone) -> float:
     """CPU seconds of a new process until its first step is made."""
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     runs = []

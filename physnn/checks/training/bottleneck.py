@@ -24,7 +24,7 @@ PLAIN_BATCHES = (1, 2, 4)
 FOLDED_BATCH = 4
 BENCH_TURNS = 5
 """Timed calls, of which the fastest counts."""
-PRODUCT_SIDE = 1024
+MATRIX_SIDE = 1024
 """Rows and columns of the matrices whose product says what the processor can do."""
 
 
@@ -66,14 +66,14 @@ def bench_bottleneck(progress: Progress = silent) -> dict[str, Any]:
 
 
 def _product() -> Case:
-    shape, g = (2, PRODUCT_SIDE, PRODUCT_SIDE), rng.stream(0, "synthetic", "bench", "product")
+    shape, g = (2, MATRIX_SIDE, MATRIX_SIDE), rng.stream(0, "synthetic", "bench", "product")
     a, b = torch.from_numpy(g.standard_normal(shape)).float()
 
     def run(times: int) -> None:
         for _ in range(times):
             torch.mm(a, b)
 
-    name, value = f"product of matrices of side {PRODUCT_SIDE}", per_nanosecond(2.0 * PRODUCT_SIDE**3)
+    name, value = f"product of matrices of side {MATRIX_SIDE}", per_nanosecond(2.0 * MATRIX_SIDE**3)
     return Case(name, "1e9 operations/s", run, value, 1, 4, BENCH_TURNS, time.process_time)
 
 

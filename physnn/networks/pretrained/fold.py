@@ -116,7 +116,7 @@ class FewAtOnce(nn.Module):
         return max(found)
 
 
-BLOCKS = (Folded, InvertedResidual, nn.Sequential, nn.Identity, nn.BatchNorm2d, nn.ReLU, nn.ReLU6)
+PURE_MODULES = (Folded, InvertedResidual, nn.Sequential, nn.Identity, nn.BatchNorm2d, nn.ReLU, nn.ReLU6)
 """What a block may be made of that takes few images at once: none of them lets one image see another."""
 
 
@@ -127,7 +127,7 @@ def _in_few(parent: nn.Module, prefix: str, asked: Collection[str]) -> None:
             continue
         inside, path = list(child.modules()), f"{prefix}{name}."
         count = sum(isinstance(layer, Folded) for layer in inside)
-        safe = all(type(layer) in BLOCKS for layer in inside) and not any(one.startswith(path) for one in asked)
+        safe = all(type(layer) in PURE_MODULES for layer in inside) and not any(one.startswith(path) for one in asked)
         if safe and 1 < count <= MOST_IN_A_BLOCK:
             parent._modules[name] = FewAtOnce(child)
         else:
