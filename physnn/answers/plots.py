@@ -31,6 +31,8 @@ from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
 
 if TYPE_CHECKING:
+    from physnn.answers.bottleneck.angles import AngleAnswer
+    from physnn.answers.bottleneck.matches import MatchAnswer
     from physnn.answers.symmetry.charges import ChargeAnswer
     from physnn.answers.training.equivariance import Equivariance
 
@@ -308,3 +310,30 @@ def plot_maps(path: Path, out: Path | None = None) -> tuple[Path, Path]:
     answer, file, target = energy_answer(path), energy_file(path), out or path.with_suffix(".png")
     sheet = save(map_sheet(drawn_layers(file), answer.controls, file.recipe.side), sheet_file(target))
     return save(depth_figure(answer.layers, answer.controls, answer.rows, answer.parts), target), sheet
+
+
+def plot_angles(found: AngleAnswer, out: Path) -> Path:
+    """Draw class angles of a layer, and what is left of them under controls; return the figure's path."""
+    from physnn.figures.bottleneck.angles import angle_figure
+
+    shares = [(f"none, {n}" if n != "both" else "none", b.share, b.chance) for n, b in found.angles.between.items()]
+    shares += [(each.control, each.between.share, each.between.chance) for each in found.controls]
+    if found.left is not None:
+        shares.append(("less raw gradients", found.left.share, found.left.chance))
+    cosines = [("halves", found.halves.cosine)]
+    if found.mirror is not None:
+        cosines += [("mirrored, x", found.mirror.x.cosine), ("mirrored, y", found.mirror.y.cosine)]
+    if found.other is not None:
+        cosines.append((found.other.network, found.other.agrees.cosine))
+    if found.composition is not None:
+        cosines.append(("raw gradients", found.composition.agrees.cosine))
+    cosines += [(each.control, each.agrees.cosine) for each in found.controls]
+    title = f"class angles in {found.layer} of {found.network}"
+    return save(angle_figure(found.names, found.angles.directions, shares, cosines, title), out)
+
+
+def plot_matches(found: MatchAnswer, out: Path) -> Path:
+    """Draw where the vectors of a layer are matched; return the figure's path."""
+    from physnn.figures.bottleneck.matches import match_figure
+
+    return save(match_figure(found), out)

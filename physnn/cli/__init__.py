@@ -33,6 +33,8 @@ COMMANDS = {
     "equivariance": ("training.equivariance", "How far trained networks are from treating turned images alike."),
     "energy-map": ("bottleneck.energy", "Where the energy of a convolutional network's layers lies, and why there."),
     "recall": ("bottleneck.recall", "How well images are told from a memory of a network's vectors of others."),
+    "class-angle": ("bottleneck.angles", "Whether images of a class lie to one side of all others, and why."),
+    "matches": ("bottleneck.matches", "Where vectors of a layer find their nearest ones, in a class and in another."),
     "charges": ("training.charges", "What gradient flow keeps, and how the steps of a training moved it."),
     "count": ("count", "Exact loss landscapes of +-1 networks, and of the Ising model."),
     "fit": ("fit", "Critical point and exponents of a sweep file or a table, or that there are none."),
@@ -53,7 +55,7 @@ COMMANDS = {
     "bench": ("check", "Measure the speed of this installation."),
 }
 """Module and one line of help of every command, so that `--help` imports none of them."""
-NOTHING_KEPT = ("entangle",)
+NOTHING_KEPT = ("entangle", "class-angle", "matches")
 """Commands that take long and keep nothing before their end."""
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physnn.errors import InputError
 from physnn.store.hdf5 import Variable, open_sealed, read_attrs
 from physnn.store.result_file import read_result, write_result
 
@@ -62,6 +64,23 @@ def read_sweep(path: str | os.PathLike[str], states: bool = True) -> SweepFile:
     found = read_result(path, FORMAT, without=None if states else "state_")
     sizes = {int(name[1:]): group for name, group in found.groups.items() if re.fullmatch("L[1-9][0-9]{0,8}", name)}
     return SweepFile(found.recipe, dict(sorted(sizes.items())), found.attrs)
+
+
+@contextmanager
+def array_of_file(path: str | os.PathLike[str], name: str) -> Iterator[Callable[[Any], np.ndarray]]:
+    """Context with a function from an index to a part of an array of a file of one size: large ones are not loaded.
+
+    Raises
+    ------
+    InputError
+        As `read_sweep`, or if there is no such array.
+    """
+    with open_sealed(path, FORMAT) as file:
+        groups = [group for group in file.values() if name in group]
+        if len(groups) != 1:
+            raise InputError(f"{path} has no {name}; it was made without")
+        array = groups[0][name]
+        yield lambda index: np.asarray(array[index])
 
 
 def kind_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, str | int | float]]:

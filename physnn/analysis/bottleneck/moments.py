@@ -76,6 +76,17 @@ def centroid(maps: np.ndarray, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray
     return mx, my, np.sqrt(np.maximum(square, 0))
 
 
+def gradient_centroids(images: np.ndarray) -> np.ndarray:
+    """Centres of the squared gradients of images ``(n, channels, side, side)``, pixels right and down of the middle.
+
+    What a picture's composition alone says about where something is to be seen; colours are averaged.
+    """
+    grey = images.mean(1, dtype=float)
+    down, across = np.diff(grey, axis=1)[:, :, :-1], np.diff(grey, axis=2)[:, :-1]
+    y, x = (np.arange(n) - (n - 1) / 2 for n in down.shape[1:])
+    return np.stack(centroid(down**2 + across**2, y, x)[:2], -1)
+
+
 def map_moments(maps: np.ndarray, y: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
     """All moments that are kept of every map ``(images, rows, columns)`` by name, float64 ``(images,)``.
 

@@ -23,6 +23,7 @@ from physnn.analysis.bottleneck.heads import held_out_accuracy
 from physnn.analysis.bottleneck.moments import WAVE_ORDERS
 from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.plain import fields_json
+from physnn.errors import InputError
 from physnn.samples.bottleneck.recipe import EnergyMaps
 from physnn.store.hdf5 import Variable
 from physnn.store.result_file import read_result
@@ -98,6 +99,8 @@ class EnergyFile:
 def energy_file(path: Path) -> EnergyFile:
     """Recipe and arrays of a file of energy maps, but for the maps of single images; errors as for `read_result`."""
     found = read_result(path, FORMAT, without=LARGE)
+    if found.recipe.get("kind") != "energy-map":
+        raise InputError(f"{path} holds no energy maps; make some with: physnn energy-map")
     return EnergyFile(EnergyMaps(**found.recipe), next(iter(found.groups.values())))
 
 

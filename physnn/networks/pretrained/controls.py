@@ -6,7 +6,7 @@ made by the paddings; a network whose paddings are circular has no border, so wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +73,7 @@ def mirrored(image: np.ndarray, g: np.random.Generator) -> np.ndarray:
 def cropped(image: np.ndarray, g: np.random.Generator) -> np.ndarray:
     """A window of the image at a random place, enlarged to its side by the nearest pixels."""
     side = image.shape[1]
-    window = max(1, round(CROPPED * side))
-    above, left = g.integers(0, side - window + 1, 2)
+    window, (above, left) = _window(side, g)
     at = (np.arange(side) * window) // side
     return np.ascontiguousarray(image[:, above + at][:, :, left + at])
 
@@ -90,6 +89,21 @@ def blurred(image: np.ndarray, g: np.random.Generator) -> np.ndarray:
 
     width = BLURRED * image.shape[1]
     return np.asarray(ndimage.gaussian_filter(image, (0, width, width), mode="nearest"), np.float32)
+
+
+def _window(side: int, g: np.random.Generator) -> tuple[int, np.ndarray]:
+    """Side of the window that is cropped, and the row and column where it begins."""
+    window = max(1, round(CROPPED * side))
+    return window, g.integers(0, side - window + 1, 2)
+
+
+def moved_by_crop(numbers: Sequence[int], side: int, seed: int) -> np.ndarray:
+    """How far the control ``crop`` moves what is in the middle of each image, ``(images, 2)`` pixels right and down."""
+    found = np.empty((len(numbers), 2))
+    for k, number in enumerate(numbers):
+        window, (above, left) = _window(side, rng.stream(seed, "control", cropped.__name__, number))
+        found[k] = ((side - window) / 2 - np.array([left, above])) * side / window
+    return found
 
 
 SHOWN_AS = {
