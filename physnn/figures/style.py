@@ -135,9 +135,7 @@ def covers(axes: Axes, box: Bbox) -> bool:
             return True
         if any(path.intersects_bbox(box) for path in shapes):
             return True
-    patches = [
-        (patch, patch.get_transform().transform_path(patch.get_path())) for patch in filter(is_data, axes.patches)
-    ]
+    outlines = [(each, each.get_transform().transform_path(each.get_path())) for each in filter(is_data, axes.patches)]
     others = (*axes.child_axes, *(text for text in axes.texts if text.get_text()))
     return any(path.intersects_bbox(box, filled=patch.get_fill()) for patch, path in outlines) or any(
         other.get_window_extent().overlaps(box) for other in others
