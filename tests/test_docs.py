@@ -160,6 +160,23 @@ def test_the_tutorial_runs_as_a_notebook(tmp_path):
     assert "crossing" in printed and "1/nu = " in printed and "2D Ising" in printed
 
 
+def test_the_examples_of_the_api_run(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "api.md").read_text()  # its last part lists columns
+    assert all("```python" in part for part in re.split(r"^## ", page, flags=re.MULTILINE)[1:-1])
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)), "api.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "crossing" in printed and "'measurement')" in printed and "wolff" in printed
+
+
+def test_the_api_lists_what_is_measured_and_fitted(site):
+    page = (site[0] / "api.html").read_text()
+    text = re.sub(r"<[^>]*>", "", page)
+    for word in ("temperature", "structure_y_improved", "largest_ratio", "zeta/nu by default", "cluster wraps"):
+        assert word in text, word
+    assert text.count("&lt;m&gt;") and page.count("<h2>") > 15
+
+
 def test_the_table_of_streams_is_complete():
     text = (ROOT / "docs" / "architecture.md").read_text()
     assert all(f"`{name}`" in text for name in rng.STREAMS)
@@ -237,6 +254,31 @@ def test_planted_bugs_fit_the_source(monkeypatch):
     for bug in imported(ROOT / "sims" / "mutation_score.py", monkeypatch).BUGS:
         assert bug.line in (ROOT / "physnn" / bug.module).read_text(), bug
         assert all((ROOT / test).is_file() for test in bug.tests), bug
+
+
+def printed_columns() -> set[str]:
+    """Words of the headers of all tables that commands print: lists given to `print_table`, or named as headers."""
+    found = set()
+    texts = (file.read_text() for file in sorted((ROOT / "physnn" / "cli").rglob("*.py")))
+    for text in (text for text in texts if "print_table" in text):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print_table":
+                where = node.args[1:2]
+            elif isinstance(node, ast.Assign) and "head" in getattr(node.targets[0], "id", "").lower():
+                where = [node.value]
+            else:
+                continue
+            constants = [c.value for part in where for c in ast.walk(part) if isinstance(c, ast.Constant)]
+            found |= {c.strip() for c in constants if isinstance(c, str)} - {"", "_", "+"}
+    return found
+
+
+def test_the_glossary_has_every_column_that_is_printed():
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    told = "\n".join(re.findall(r"`([^`]+)`", text))
+    columns = printed_columns()
+    assert {"T* by G(r)", "P_anti/P_per", "seeds for 80 %"} <= columns
+    assert sorted(column for column in columns if column not in told) == []
 
 
 LONGEST = 35

@@ -129,7 +129,8 @@ def verdict_of(pairs: list[Pair]) -> tuple[Verdict, str]:
     if sure and all(p.verdict != "many-crossings" for p in pairs):
         return "crossing", f"L = {sure[0].sizes[0]} and {sure[0].sizes[1]} differ significantly with both signs"
     if pair.verdict == "unresolved":
-        return "undecided", f"{name} are known to {pair.resolution:.0%} of the curves' range only: add measurements"
+        known = f"differences between {name} are known to {pair.resolution:.0%} of the curves' range only"
+        return "undecided", f"{known}: add measurements"
     if others:
         return "undecided", f"L = {others[0].sizes[0]} and {others[0].sizes[1]} cross, but {name} do not"
     return "no-crossing", f"between {name} {_seen(pair)}"
