@@ -77,6 +77,15 @@ def _digest(path: Path, length: int) -> str:
     return sha.hexdigest()
 
 
+def _instead(path: Path) -> str:
+    """What to do with a file of another format, by its name."""
+    if path.suffix in (".pt", ".pth", ".ckpt", ".bin"):
+        how = "save the state dict with safetensors.torch.save_file"
+        return f"weights of torch go with their module: {how}, and give it with --module my_net.py:MyNet"
+    tables = "; tables go to physnn fit" if path.suffix in (".csv", ".txt", ".dat", ".tsv", ".parquet", ".nc") else ""
+    return f"give a file that physnn wrote{tables}"
+
+
 def check_seal(path: Path) -> None:
     """Raise InputError unless ``path`` is a whole physnn file: HDF5, and its contents match its seal."""
     try:
@@ -90,10 +99,11 @@ def check_seal(path: Path) -> None:
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror})") from None
     if start != MAGIC:
-        raise InputError(f"{path} is not an HDF5 file; give a file that physnn wrote")
+        raise InputError(f"{path} is not an HDF5 file; {_instead(path)}")
     body = size - TRAILER_LENGTH
     if not trailer.startswith(b"\nPHYSNN1 sha256=") or body <= 0:
-        raise InputError(f"{path} carries no physnn seal: it was cut off, appended to, or written by other software")
+        reason = "it was cut off, appended to, or written by other software, whose tables physnn fit reads"
+        raise InputError(f"{path} carries no physnn seal: {reason}")
     if trailer != _trailer(_digest(path, body), body):
         raise InputError(f"{path} is damaged: its contents do not match its seal; restore it or make it again")
 

@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 import click
 
+from physnn.cli.parts.values import CALLED_WITH, with_values
+
 UNGROUPED = 12
 """Options that need no groups (convention)."""
 FILE_OPTIONS = ("--out", "--figure", "--json", "--config", "--extend", "--shard", "--dry-run")
@@ -33,6 +35,17 @@ class HelpedCommand(click.Command):
 
     headings: Mapping[str, str] = MappingProxyType({})
     """Group by name of an option that belongs to one way of using the command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as ever; keep the words, since a shell completes before all of them make sense."""
+        ctx.meta[CALLED_WITH] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Parameters; a shell completes the values of those that have names."""
+        found = super().get_params(ctx)
+        with_values(found)
+        return found
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the command does, without its examples."""
