@@ -24,6 +24,7 @@ _PUBLIC = {
     "fit_joint": "physnn.answers.comparisons",
     "curve_table": "physnn.answers.formats.export",
     "export": "physnn.answers.formats.export",
+    "report": "physnn.reports.report_files:written_page",
     "compare": "physnn.answers.comparisons",
     "train_kuramoto": "physnn.api",
     "open_datatree": "physnn.store.sweep_file",
@@ -43,7 +44,8 @@ __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
 def __getattr__(name: str) -> Any:
     """Load a public name on first use, so that importing physnn costs nothing."""
     if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
+        module, _, own = _PUBLIC[name].partition(":")
+        return getattr(importlib.import_module(module), own or name)
     raise AttributeError(f"module 'physnn' has no attribute {name!r}")
 
 

@@ -25,6 +25,7 @@ LAYERS = (
     {"figures", "jobs"},
     {"samples", "checks"},
     {"answers"},
+    {"reports"},
     {"api"},
     {"cli"},
     {"__main__"},

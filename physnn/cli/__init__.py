@@ -47,6 +47,7 @@ COMMANDS = {
     ),
     "show": ("files", "What a physnn file holds, with the digest of its data."),
     "status": ("files", "How far the run that makes a file is, from any terminal."),
+    "report": ("reports.report", "Put all that files say on one page for a browser."),
     "plot": ("files", "Draw a sweep file or the training curves of network files."),
     "export": ("files", "Curves of a sweep as CSV, JSON or Parquet, or its arrays as netCDF."),
     "merge": ("files", "Put finished sweeps together, or the parts of an unfinished one."),

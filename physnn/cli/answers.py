@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from physnn.cli.output import print_json, print_table
+from physnn.cli.output import print_json, print_parts, print_table, print_told
 
 if TYPE_CHECKING:
-    from physnn.analysis.curves.curves import Curves
     from physnn.analysis.memory.contrast import MemoryAnswer
     from physnn.analysis.verdict.fit import Fit
     from physnn.samples.noise.recipe import Stage
@@ -146,21 +145,17 @@ def sweep_answer(out: Path, observable: str, count: int, at: Mapping[str, float]
 
 
 def _print_sweep(plain: dict[str, Any], sweep: SweepFile, observable: str, fit: Fit | None) -> None:
-    from physnn.analysis.order.equilibrium import check_rows
     from physnn.answers import fit as report
-    from physnn.answers.exchange import exchanges_of
     from physnn.errors import InputError
+    from physnn.reports.curves import tell_sampled
 
     _print_count(plain["tasks_run"])
+    first, *rest = str(fit).splitlines() if fit else [plain["remark"]]
+    click.echo(first)
     with suppress(InputError):  # what curves lack is in the remark
-        curves = fit.curves if fit else report.curves(sweep, observable)
-        header = [report.sampled_arrays(sweep)[0], *(f"L = {L}" for L in curves.sizes)]
-        print_table(f"{observable} of {_draws(curves)}", header, report.curve_rows(curves))
-    if "equilibrium" in plain:
-        print_table("equilibrium", *check_rows(report.equilibrium_checks(sweep)))
-    for each in exchanges_of(sweep):
-        click.echo(f"exchange at L = {each.L}: {each.sentence()}")
-    click.echo(str(fit) if fit else plain["remark"])
+        print_parts(tell_sampled(sweep, observable, fit.curves if fit else report.curves(sweep, observable)))
+    if rest:
+        click.echo("\n".join(rest))
     for number, stage in enumerate(plain.get("stages", []), 1):
         click.echo(f"stage {number}: {_stage(stage)}")
     if (lack := plain.get("target_missing")) is not None:
@@ -170,14 +165,6 @@ def _print_sweep(plain: dict[str, Any], sweep: SweepFile, observable: str, fit: 
 
 def _print_count(count: int) -> None:
     click.echo(f"{count} tasks run" if count else "all is done: nothing was left to run")
-
-
-def _draws(curves: Curves) -> str:
-    if curves.chains:
-        return f"{curves.chains} chains, {curves.bins} bins or more"
-    if curves.correlation:
-        return f"{curves.bins} bins of runs or more"
-    return f"{curves.networks} networks, {curves.images} images each"
 
 
 def _target(recipe: dict[str, Any], fit: Fit | None) -> dict[str, Any]:
@@ -238,29 +225,14 @@ def _scan(sweep: SweepFile, z: float, c: float | None) -> dict[str, Any]:
 
 
 def _print_memory(answer: MemoryAnswer, plain: dict[str, Any]) -> None:
+    from physnn.reports.physics import told_memory
+
     _print_count(plain["tasks_run"])
-    print_table("lifetimes in steps", *_lifetimes(answer))
-    for row in answer.rows:
-        click.echo(f"eta = {row.eta:.4g}: {row.growth.verdict}. {row.growth.reason}")
-    for name, control in zip(answer.networks, answer.controls, strict=True):
-        click.echo(f"network {name} without noise: {control}")
+    print_told(told_memory(answer))
     for scan in plain["scans"]:
         click.echo(f"m at t = c L^{scan['z']:g} against eta: {scan['verdict'] or 'no curves'}. {scan['reason']}")
-    click.echo(answer.verdict)
     table = f"\ntable   {plain['table']}" if plain["table"] else ""
     click.echo(f"data    {plain['file']}\nfigure  {plain['figure']}{table}")
-
-
-def _lifetimes(answer: MemoryAnswer) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows of the table of lifetimes."""
-    rows = []
-    for row in answer.rows:
-        cells = []
-        for cell in row.lifetimes.values():
-            text = f"> {cell.tau:.3g}" if cell.bound else f"{cell.tau:.3g} +- {100 * cell.log_tau.error:.0f} %"
-            cells.append(text)
-        rows.append([f"{row.eta:.4g}", *cells, str(row.growth.z or "-"), row.growth.verdict])
-    return ["eta", *(f"L = {L}" for L in answer.sizes), "z", "growth"], rows
 
 
 def no_memory(lack: str) -> Answer:
@@ -273,6 +245,7 @@ def both_answer(out: Path, place: Path) -> Answer:
     from physnn.analysis.memory.forgetting import common_ratio, in_words
     from physnn.answers.memory import forgetting
     from physnn.errors import InputError
+    from physnn.reports.physics import lifetime_rows
     from physnn.store.sweep_file import read_sweep
 
     answer, memory = _memory(place)
@@ -287,8 +260,8 @@ def both_answer(out: Path, place: Path) -> Answer:
         sentence = f"task and memory are not compared: {error}"
 
     def show() -> None:
-        print_table("memory: lifetimes of a domain in steps", *_lifetimes(answer))
         click.echo(answer.verdict)
+        print_table("memory: lifetimes of a domain in steps", *lifetime_rows(answer))
         if rows:
             print_table("noise at which it is lost", ["network", "task", "order", "task / order"], rows)
         click.echo(f"{sentence}\ndata    {place}\nfigure  {memory['figure']}")

@@ -25,6 +25,7 @@ BENCHES = {
     "symmetry": "Milliseconds of convolutions of fields that commute with p4m, against plain ones and e2cnn.",
     "bottleneck": "Images per second of the maps of EfficientNet-Lite0, against plain torch; search for near vectors.",
     "kuramoto": "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
+    "report": "CPU seconds of a report of a file like the default noise sweep's, against a bare start of Python.",
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
 """Commands of ``bench`` with their help text; each calls a function of a module that is loaded only then."""
@@ -43,6 +44,7 @@ BENCH_PLACES = {
     "symmetry": "training.fields:bench_fields",
     "bottleneck": "training.bottleneck:bench_bottleneck",
     "kuramoto": "kuramoto:bench_kuramoto",
+    "report": "reports.reporting:bench_report",
     "train-kuramoto": "kuramoto:bench_kuramoto_training",
 }
 """Where they are measured, ``module:function``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physnn.cli import options as opt
-from physnn.cli.output import print_json, print_table, progress_bar
+from physnn.cli.output import print_json, print_table, print_told, progress_bar
 
 if TYPE_CHECKING:
     from physnn.exact.landscape import Landscape
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 SOLVED = ("solutions", "solutions_of_all")
 """Numbers of weights that are right on the images of the loss, and on all."""
-SHOWN_LEVELS = 12
-"""Levels that are printed; --json gives all."""
 landscape_figure = opt.figure_option("Draw it here, PNG, PDF or SVG.")
 
 
@@ -149,22 +147,12 @@ def _filed(recipe: SignCount, options: dict[str, Any]) -> Landscape | SampledLan
 
 def _print_sampled(found: SampledLandscape, as_json: bool) -> None:
     """Print the landscape that walkers estimate."""
-    from physnn.analysis.statistics.estimate import Estimate
+    from physnn.reports.counted import SHOWN_LEVELS, told_walkers
 
     if as_json:
         print_json(found.as_json())
         return
-    shown = slice(0, SHOWN_LEVELS)
-    rows = [
-        [f"{loss:.10g}", str(Estimate(float(share), float(error))), f"{share * 2.0**found.weights:.4g}", str(walkers)]
-        for loss, share, error, walkers in zip(
-            found.levels[shown], found.mean[shown], found.error[shown], found.found_by[shown], strict=True
-        )
-    ]
-    title = f"lowest loss levels, {len(rows)} of {len(found.levels):,} found (all with --json)"
-    print_table(title, ["loss", "fraction", "configurations", "walkers"], rows)
-    if not found.complete:
-        click.echo("not every walker found every level: fractions are estimates of what was found; try more --moves")
+    print_told(told_walkers(found, SHOWN_LEVELS))
 
 
 @count_command.command(cls=opt.ListCommand)
@@ -307,7 +295,9 @@ def _print(found: dict[str, Landscape], level: str, as_json: bool, figure: Path 
         return
     if len(found) == 1:
         (only,) = found.values()
-        _print_one(next(iter(found)), only, level)
+        from physnn.reports.counted import SHOWN_LEVELS, told_landscape
+
+        print_told(told_landscape(next(iter(found)), only, level, SHOWN_LEVELS))
     else:
         header = ["", "configurations", "levels", "largest", "entropy", f"lowest {level}", "share of it"]
         rows = [
@@ -325,24 +315,3 @@ def _print(found: dict[str, Landscape], level: str, as_json: bool, figure: Path 
         print_table("exact counts (entropy of the distribution over levels in nats)", header, rows)
     if figure:
         click.echo(f"figure  {figure}")
-
-
-def _print_one(name: str, found: Landscape, level: str) -> None:
-    facts = {
-        "configurations": f"2^{found.weights} = {found.configurations:,}",
-        f"{level} levels": f"{found.distinct:,}",
-        "on the largest": f"{found.max_degeneracy:,}",
-        "on each, in the mean": f"{found.mean_degeneracy:.6g}",
-        "entropy of the distribution over levels": f"{found.entropy:.4f} nats",
-        f"lowest {level}": f"{found.levels[0]:.10g}",
-        "share of configurations there": f"{found.minimum_fraction:.3g}",
-        "closest neighbouring levels, relative": f"{found.closest:.2g}",
-        "counted by": found.method,
-    }
-    print_table(name, ["", ""], [[key, value] for key, value in facts.items()])
-    lowest = zip(found.levels[:SHOWN_LEVELS], found.counts[:SHOWN_LEVELS], found.cumulative[:SHOWN_LEVELS], strict=True)
-    print_table(
-        f"lowest {level} levels, {min(SHOWN_LEVELS, found.distinct)} of {found.distinct:,} (all with --json)",
-        [level, "configurations", "up to here"],
-        [[f"{e:.10g}", f"{g:,}", f"{c:,}"] for e, g, c in lowest],
-    )

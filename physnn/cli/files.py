@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.output import print_json, print_table
+from physnn.reports.told import progress_sentence
 
 line_option = click.option(
     "--at",
@@ -260,33 +260,36 @@ def verify_command(files: tuple[Path, ...], untrusted: bool, as_json: bool) -> N
 
 @click.command(cls=opt.ListCommand)
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--watch", is_flag=True, help="Show it anew every second until the run ends.")
 @opt.json_option
 @opt.debug_option
-def status_command(file: Path, as_json: bool) -> None:
+def status_command(file: Path, watch: bool, as_json: bool) -> int:
     """How far the run that makes FILE is: tasks done, time left, who works on it, what failed.
 
     \b
     physnn status sweep-noise.h5
+    physnn status sweep-noise.h5 --watch
 
-    Works while it runs and after, for sweeps and trainings, and takes nothing from the run.
+    Works while it runs and after, for sweeps and trainings, and takes nothing from the run.  Exit status 3 of --watch:
+    the run is stopped and not finished.
     """
+    from physnn.cli.reports import watch as watching
     from physnn.jobs.progress import status
 
+    if watch and as_json:
+        raise click.UsageError("--watch is for a terminal: leave it or --json out")
+    if watch:
+        return watching.watch(file, every=1.0)
     found = status(file)
     if as_json:
         print_json(found)
-        return
-    click.echo(progress_sentence(found))
-    for process in found["processes"]:
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(process["since"]))
-        click.echo(f"  {process['what']}: process {process['pid']} on {process['host']}, since {since}")
+        return 0
+    for line in watching.status_lines(found):
+        click.echo(line)
     if found["rows"]:
         rows = [[r["name"], f"{r['done']}/{r['tasks']}", f"{r['percent']:.1f} %"] for r in found["rows"]]
         print_table("tasks", ["of", "done", "of the work"], rows)
-    if found["retried"]:
-        click.echo(f"{len(found['retried'])} tasks were tried more than once")
-    for failure in found["failed"]:
-        click.echo(f"failed after {failure['attempts']} attempts: task {failure['task']}: {failure['error']}")
+    return 0
 
 
 def check_files(*files: Path | None) -> None:
@@ -300,20 +303,3 @@ def check_files(*files: Path | None) -> None:
 
                 raise InputError(f"{progress_sentence(status(file))}; nothing can be fitted before all are")
             raise InputError(f"cannot read {file}: there is no such file; check the name")
-
-
-def progress_sentence(found: dict[str, Any]) -> str:
-    """Sentence on how far a run is, from `physnn.jobs.progress.status`."""
-    if found["state"] == "finished":
-        return f"{found['file']}: finished"
-    done = f"{found['done']} of {found['tasks']} tasks done, {found['percent']:.1f} % of the work"
-    left = found["seconds_left"]
-    if found["state"] == "stopped":
-        return f"{found['file']}: not running; {done}; the same command continues"
-    doubt = "" if found["running"] else ", as its lock on another machine says"
-    return f"{found['file']}: running{doubt}; {done}" + (f", about {_span(left)} left" if left is not None else "")
-
-
-def _span(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"

@@ -9,13 +9,12 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.files import check_files, line_option
-from physnn.cli.output import print_json, print_table
+from physnn.cli.output import print_json, print_table, print_told
 from physnn.cli.parts.free import FREE, NumberOrFree
 from physnn.cli.quantum.beside import print_trained
 
 if TYPE_CHECKING:
     from physnn.analysis.collapse.joint import Joint
-    from physnn.analysis.verdict.universality import Comparison
     from physnn.answers.decide import Study
     from physnn.store.sweep_file import SweepFile
 
@@ -261,30 +260,12 @@ def compare_command(
     if as_json:
         print_json({"files": list(map(str, files))} | found.as_json() | {"figure": str(drawn) if drawn else None})
     else:
-        _print_comparison(found, files)
+        from physnn.reports.pairs import told_comparison
+
+        print_told(told_comparison(found, files))
         if drawn:
             click.echo(f"figure  {drawn}")
     return 0 if found.decided else 3
-
-
-def _print_comparison(found: Comparison, files: list[Path]) -> None:
-    """Print the estimates, the classes and the verdict."""
-    from physnn.analysis.verdict.universality import class_verdict
-    from physnn.answers import comparisons
-
-    fits, names = list(found.fits.values()), list(found.names[: len(found.fits)])
-    for name, file, fit in zip(names, files, fits, strict=True):
-        click.echo(f"{name}  {file}: {fit.curves.observable} against {fit.curves.control}, {fit.verdict}")
-    header = ["", *names, *(["difference", "ratio", "sigma"] if found.b else [])]
-    print_table("", header, comparisons.comparison_rows(found))
-    if header_and_rows := comparisons.class_rows(found):
-        print_table("sigmas from known classes", *header_and_rows)
-    if found.b:
-        for name, fit in zip(names, fits, strict=True):
-            click.echo(f"{name}: {class_verdict(fit)[0]}")
-    for remark in found.remarks:
-        click.echo(f"note: {remark}")
-    click.echo(found.verdict)
 
 
 @click.command("decide", cls=opt.ListCommand)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,9 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished
-from physnn.cli.output import print_json, print_table, progress_bar
+from physnn.cli.output import print_json, print_table, print_told, progress_bar
 from physnn.cli.sweep import noise_given
-from physnn.cli.train import classifier_settings, data_options, percent, recipe_options, train_members
+from physnn.cli.train import classifier_settings, data_options, recipe_options, train_members
 from physnn.errors import InputError
 
 MEMORY_RECIPE = "physnn.samples.memory.recipe:MemorySweep"
@@ -22,8 +21,6 @@ FIVE = ("simple", "dropout", "batchnorm", "flip", "rotation")
 """The networks that the replica-distance metric was proposed with."""
 SCANS = (0.0, 1.0, 2.0)
 """Exponents z at which curves m(t = c L^z) are compared unless others are asked for."""
-SMALLEST_PLAIN = 1e-3
-"""Ratios below are written with a power of ten."""
 
 
 class Window(click.ParamType[tuple[int, int]]):
@@ -188,6 +185,7 @@ def seam_command(
 
     Growing like L it is a wall's, constant it is that of a twist, and in a disordered phase it vanishes.
     """
+    from physnn.reports.physics import told_seams
     from physnn.samples.base import validated
     from physnn.samples.named import canonical_words, load_model
     from physnn.samples.seam import SeamSweep, finished_seams, seam_file, stiffness_of, words_of
@@ -211,34 +209,9 @@ def seam_command(
     if call.as_json:
         print_json({"seams": found, "stiffness": stiffness_of(found)})
         return
-    _print(found, stiffness_of(found))
+    print_told(told_seams(found, stiffness_of(found)))
     if out:
         click.echo(f"results  {out}")
-
-
-def _print(rows: list[dict[str, Any]], stiffnesses: list[dict[str, Any]]) -> None:
-    table = []
-    for row in rows:
-        first, zero = [row["name"], str(row["L"]), str(row["axis"])], row["T0"]
-        table.append([*first, "0", f"{zero['cost']:.6g}", f"{zero['sharp']:.6g}", f"{zero['spread']:.6g}", ""])
-        table += [[*first, f"{at['T']:g}", _number(at["cost"]), "", "", _number(at["ratio"])] for at in row["T"]]
-    heading = ["model", "L", "axis", "T", "Delta F", "sharp", "spread", "P_anti/P_per"]
-    print_table("free energy of a seam", heading, table)
-    rows_ = [[s["name"], str(s["axis"]), f"{s['T']:g}", _number(s["theta"])] for s in stiffnesses if s["theta"]]
-    if rows_:
-        print_table("Delta F ~ L^theta: 1 for walls, 0 for a twist", ["model", "axis", "T", "theta"], rows_)
-    for name, c in {row["name"]: row["c"] for row in rows if row["c"]}.items():
-        click.echo(f"{name}: |c| = {c:.3g} breaks the symmetry x -> -x; Delta F is no wall's")
-
-
-def _number(found: dict[str, Any]) -> str:
-    from physnn.analysis.statistics.estimate import Estimate
-
-    value, error = found["value"], found["error"]
-    if 0 < value < SMALLEST_PLAIN:
-        power = math.floor(math.log10(value))
-        return f"{Estimate(value / 10**power, error / 10**power)}e{power}"
-    return str(Estimate(value, error))
 
 
 @click.command(cls=opt.ListCommand)
@@ -322,6 +295,8 @@ def replicas_command(
 
 
 def _print_study(study: Any) -> None:
+    from physnn.reports.networks import percent
+
     names = study.comparison.names if study.comparison else tuple(study.ensembles)
     kinds = ["wasserstein", "wasserstein_untrained", "wasserstein_normalised", "euclid_aligned"]
     kinds += [k for s in study.ensembles.values() for k in s.metrics if "pca" in k or "umap" in k]

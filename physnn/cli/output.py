@@ -7,7 +7,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import click
 if TYPE_CHECKING:
     from physnn.analysis.statistics.power import Power
     from physnn.jobs.run import Progress
+    from physnn.reports.told import Telling, ToldTable
 
 FIRST_LINE, PLAIN_INTERVAL = 3.0, 30.0
 """Seconds until the first line of progress, and between lines, where stderr is no terminal."""
@@ -112,6 +113,21 @@ def print_table(title: str, header: list[str], rows: list[list[str]], err: bool 
         table.add_row(*row)
     width = None if (sys.stderr if err else sys.stdout).isatty() else 110
     Console(width=width, stderr=err).print(table)
+
+
+def print_told(told: Telling) -> None:
+    """Print an answer: its sentence, and then what it rests on."""
+    click.echo(told.sentence)
+    print_parts(told.evidence)
+
+
+def print_parts(evidence: Iterable[str | ToldTable]) -> None:
+    """Print lines and tables of an answer."""
+    for one in evidence:
+        if isinstance(one, str):
+            click.echo(one)
+        else:
+            print_table(one.title, list(one.header), [list(row) for row in one.rows])
 
 
 def print_power(rows: Sequence[Power], title: str, before: bool = False) -> None:

@@ -10,11 +10,11 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, read_config, resolve_device
-from physnn.cli.output import print_json, print_table
+from physnn.cli.output import print_json, print_told
 from physnn.cli.training.colour import colour
 from physnn.cli.training.equations import eos, pde
 from physnn.cli.training.machines import rbm
-from physnn.cli.training.printed import print_symmetries, print_training_plan
+from physnn.cli.training.printed import print_training_plan
 from physnn.cli.training.sentiment import sentiment
 from physnn.errors import InputError
 
@@ -143,6 +143,7 @@ def kuramoto(seeds: tuple[int, ...], **options: Any) -> None:
 def _print_trained(out: Path, as_json: bool) -> None:
     """Print what is in a network file."""
     from physnn.answers.training.soft import soft_json
+    from physnn.reports.networks import tell_networks
     from physnn.store.network_file import read_networks
 
     file = read_networks(out)
@@ -153,12 +154,8 @@ def _print_trained(out: Path, as_json: bool) -> None:
         ]
         print_json({"file": str(out), "recipe": file.recipe, "networks": networks} | soft_json(out))
         return
-    rows = [
-        [str(seed), network, f"{rmse:.4f}"]
-        for seed, network, rmse in zip(file.seeds, file.ids, file.validation_rmse, strict=True)
-    ]
-    print_table("trained networks", ["seed", "identity", "validation RMSE"], rows)
-    print_symmetries(out)
+    for told in tell_networks(out):
+        print_told(told)
     click.echo(f"networks {out}")
 
 
@@ -292,6 +289,7 @@ def _report_forms(file: EnsembleFile, call: Call) -> None:
     from physnn.analysis.statistics.estimate import mean_over
     from physnn.answers.plots import plot_ensembles
     from physnn.answers.training.soft import soft_json
+    from physnn.reports.networks import tell_ensembles
     from physnn.samples.training.classifiers import averaging_cost, paired_tests
 
     measured = {name: e.measured for name, e in file.ensembles.items()}
@@ -316,31 +314,11 @@ def _report_forms(file: EnsembleFile, call: Call) -> None:
         found = {"recipe": file.recipe, "forms": rows, "differences": differences} | ({"cost": cost} if cost else {})
         print_json({"file": str(call.out), "figure": str(figure)} | found | soft_json(call.out))
         return
-    table = []
-    for name, m in measured.items():
-        table.append(
-            [
-                name,
-                f"{mean_over(100 * m['test_accuracy'])} %",
-                str(mean_over(m["test_loss"])),
-                f"{100 * m['train_accuracy'].mean():.2f} %",
-            ]
-        )
-    header = ["images", "test accuracy", "test loss", "training accuracy"]
-    print_table(f"{n} seeds, errors over seeds", header, table)
-    for (a, b), test in tests.items():
-        click.echo(f"{a} - {b}: {percent(test.estimate)} percentage points, p = {test.p_value:.2g} (paired t-test)")
+    for told in tell_ensembles(call.out):
+        print_told(told)
     if cost:
         click.echo(
             f"averaged over {cost['group']}: {cost['evaluations']} evaluations for every image, and a training step "
             f"takes {cost['times']:.2g} times as long as without (measured now)"
         )
-    print_symmetries(call.out)
     click.echo(f"networks {call.out}\nfigure   {figure}")
-
-
-def percent(estimate: Any) -> Any:
-    """A share in percent."""
-    from physnn.analysis.statistics.estimate import Estimate
-
-    return Estimate(100 * estimate.value, 100 * estimate.error, estimate.dof)

@@ -112,3 +112,25 @@ def test_damaged_notes_do_not_matter(begun):
     assert status(begun)["percent"] == pytest.approx(100 * 2 / 12)
     (parts.folder / "tasks.json").write_text("[")
     assert status(begun)["tasks"] == 0
+
+
+def test_a_run_is_watched_until_it_ends(begun, capsys, monkeypatch):
+    from physnn.cli.reports import watch
+
+    found = iter(["running", "running", "running", "finished"])
+
+    def seen(out):
+        return status(out) | {"state": next(found)}
+
+    monkeypatch.setattr(watch, "status", seen)
+    monkeypatch.setattr(watch, "PLAIN_INTERVAL", 0.0)
+    monkeypatch.setattr(watch.time, "sleep", lambda seconds: None)
+    assert command(["status", str(begun), "--watch"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 and "2 of 6 tasks done" in lines[0] and lines[-1].endswith("finished")
+    assert command(["status", str(begun), "--watch", "--json"]) == 2
+
+
+def test_watching_a_run_that_stands_still_ends_with_3(begun, capsys):
+    assert command(["status", str(begun), "--watch"]) == 3
+    assert "not running" in capsys.readouterr().out

@@ -14,10 +14,33 @@ FEW_NETWORKS = 5
 """Networks below which an error over networks says little of others."""
 
 
+def fit_sentence(fit: Fit) -> str:  # noqa: PLR0911  (one return for each verdict)
+    """Answer of a fit in one plain sentence: is there a transition, and where?"""
+    curves, control = fit.curves, fit.curves.control
+    what = f"curves of {curves.observable} against {control}"
+    if fit.verdict == "crossing":
+        nu = f", with 1/nu = {fit.collapse.inverse_nu}" if fit.collapse else ""
+        at = f" at {control}_c = {fit.collapse.critical_point}" if fit.collapse else ""
+        return f"There is a transition{at}{nu}: {what} cross."
+    if fit.verdict == "first-order":
+        at = f" at {control}_c = {fit.collapse.critical_point}" if fit.collapse else ""
+        return f"There is a transition of first order{at}."
+    if fit.verdict == "merging":
+        at = f" at {control}_c = {fit.merging.best.critical_point}" if fit.merging else ""
+        return f"There is a transition{at}: on one side of it {what} are joined."
+    if fit.verdict == "no-crossing":
+        if fit.null and not fit.null.rejected and any(pair.x for pair in fit.pairs):
+            return f"No transition is seen: {what} follow from what holds at every L."
+        return f"No transition is seen: {what} do not cross."
+    if fit.verdict == "non-equilibrium":
+        return "Nothing can be said of a transition: the data are not in equilibrium."
+    return f"It is undecided whether {what} cross."
+
+
 def fit_lines(fit: Fit) -> list[str]:
-    """Lines of a fit: the verdict with its reason first, then crossings, exponents and remarks."""
+    """Lines of a fit: one plain sentence, the verdict and its reason, then crossings, exponents and remarks."""
     curves = fit.curves
-    lines = [fit.reason]
+    lines = [f"{curves.observable} against {curves.control}: {fit.verdict}", fit.reason]
     for pair in fit.pairs:
         if pair.x and pair.height:
             lines.append(f"L = {pair.sizes[0]} and {pair.sizes[1]} cross at {pair.x}, height {pair.height}")
@@ -33,7 +56,7 @@ def fit_lines(fit: Fit) -> list[str]:
     lines += [f"note: {remark}" for remark in fit.remarks]
     if 0 < curves.networks < FEW_NETWORKS:
         lines.append(f"errors rest on {curves.networks} networks: they hold for these, hardly for all such networks")
-    return [f"{curves.observable} against {curves.control}: {fit.verdict}", *(f"  {line}" for line in lines)]
+    return [fit_sentence(fit), *(f"  {line}" for line in lines)]
 
 
 def _collapse_lines(best: Collapse, control: str) -> list[str]:

@@ -313,9 +313,9 @@ def beside_rows(rows: Sequence[Beside]) -> list[list[str]]:
     return found
 
 
-def draw_beside(found: SideBySide, path: Path) -> Path:
+def draw_beside(found: SideBySide, out: Path) -> Path:
     """Figure of networks by stage and beside reference and exact values."""
     from physnn.figures.quantum.beside import beside_figure
     from physnn.figures.style import save
 
-    return save(beside_figure(found.control, found.rows, found.stages), path)
+    return save(beside_figure(found.control, found.rows, found.stages), out)

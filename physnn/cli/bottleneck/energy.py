@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, resolve_device
-from physnn.cli.output import print_json, print_table, told_if_slow
+from physnn.cli.output import print_json, print_told, told_if_slow
 from physnn.errors import InputError
-
-if TYPE_CHECKING:
-    from physnn.answers.bottleneck.energy import EnergyAnswer, MapRow
 
 MAPS_RECIPE = "physnn.samples.bottleneck.recipe:EnergyMaps"
 
@@ -69,60 +66,12 @@ def print_maps(call: Call) -> None:
     """Draw and print what a finished file says."""
     from physnn.answers.bottleneck.energy import energy_answer
     from physnn.answers.plots import plot_maps
+    from physnn.reports.physics import told_maps
 
     with told_if_slow("energy-map: reading the file, telling classes by their vectors and drawing", call.quiet):
         answer, (figure, sheet) = energy_answer(call.out), plot_maps(call.out)
     if call.as_json:
         print_json({"file": str(call.out), "figure": str(figure), "sheet": str(sheet)} | answer.as_json())
         return
-    _print_rows(answer)
-    if answer.parts:
-        rows = [
-            [p.layer, *(str(part) for part in (p.total, p.content, p.padding, p.both, p.neither))] for p in answer.parts
-        ]
-        header = ["layer", "all", "content", "padding", "both together", "neither"]
-        print_table("ln(centre / border) and what makes it, errors over classes", header, rows)
-    else:
-        click.echo(f"what is padding and what is content needs also --control {' '.join(answer.lacking)}")
-    told = [[name, *(f"{each}" for each in found.values())] for name, found in answer.accuracy.items() if found]
-    if told:
-        heads = list(next(found for found in answer.accuracy.values() if found))
-        title = f"share told right of held-out images, by averaged vectors of {answer.layers[-1]}, over classes"
-        print_table(title, ["control", *heads], told)
+    print_told(told_maps(answer))
     click.echo(f"maps    {call.out}\nfigure  {figure}\nsheet   {sheet}")
-
-
-WIDE = 5
-"""Controls beside each other in a table."""
-
-
-def _print_rows(answer: EnergyAnswer) -> None:
-    """Print centre over border of all layers and controls, and all about the last layer and the first control."""
-    title = f"{answer.network}, {answer.images:,} images of {answer.classes} classes, errors over classes"
-    for k in range(0, len(answer.controls), WIDE):
-        some = answer.controls[k : k + WIDE]
-        rows = [[layer, *(str(answer.row(layer, control).ratio) for control in some)] for layer in answer.layers]
-        print_table(f"energy, centre over border: {title}", ["layer", *some], rows)
-    last, first = answer.layers[-1], answer.controls[0]
-    header = [
-        "centre / border",
-        "over images",
-        "x (px)",
-        "y (px)",
-        *(f"l = {order}" for order in answer.rows[0].harmonics),
-    ]
-    header.append("shape")
-    rows = [[control, *_about(answer.row(last, control))] for control in answer.controls]
-    print_table(f"{last}: centre of energy, harmonics and shape", ["control", *header], rows)
-    rows = [
-        [layer, f"{row.middle[0]:+.1f}", *_about(row)[2:]]
-        for layer in answer.layers
-        for row in [answer.row(layer, first)]
-    ]
-    print_table(f"{first}: where the energy is, and where the grid of cells", ["layer", "grid x", *header[2:]], rows)
-
-
-def _about(row: MapRow) -> list[str]:
-    """Cells of a table about a layer under a control."""
-    waves = map(str, row.harmonics.values())
-    return [str(row.ratio), str(row.ratio.over_images), str(row.x), str(row.y), *waves, row.shape.verdict]

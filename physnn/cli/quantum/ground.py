@@ -8,12 +8,10 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished
-from physnn.cli.output import print_json, print_table
+from physnn.cli.output import print_json, print_told
 from physnn.errors import InputError
 
 GROUND_RECIPE = "physnn.samples.quantum.recipe:GroundState"
-ENERGY_COLUMNS = ("L", "", "E/N [J]", "relative, above exact", "variance / N", "outside the ground state <")
-ORDER_COLUMNS = ("L", "", "order^2", "exact", "last change", "pull", "at no variance", "")
 
 
 @click.command("ground-state", cls=opt.RecipeCommand, recipes=(GROUND_RECIPE,))
@@ -46,7 +44,8 @@ def ground_state_command(**options: Any) -> int:
 
 def print_ground(call: Call) -> int:
     """Print energies, order, and whether it has converged; 0, or 3 where it has not."""
-    from physnn.answers.quantum.ground_states import convergences, judged_json, judged_rows
+    from physnn.answers.quantum.ground_states import convergences, judged_json
+    from physnn.reports.physics import tell_ground
     from physnn.store.hdf5 import content_digest
     from physnn.store.sweep_file import read_sweep
 
@@ -56,14 +55,7 @@ def print_ground(call: Call) -> int:
     if call.as_json:
         print_json({"file": str(call.out), "digest": content_digest(call.out), "points": judged_json(judged)})
         return status
-    energies, orders = judged_rows(judged, sweep)
-    title = f"ground states of {sweep.recipe['model']}, {len(sweep.recipe['seeds'])} machines each"
-    print_table(title, list(ENERGY_COLUMNS), energies)
-    print_table("has order converged?", list(ORDER_COLUMNS), orders)
-    if any(one.assumed for one in judged):
-        click.echo("* with a gap of 4 J / L: the exact one is not known")
-    for one in judged:
-        for reason in one.reasons:
-            click.echo(f"undecided at L = {one.L}, {one.value:g}: {reason}")
+    for told in tell_ground(call.out):
+        print_told(told)
     click.echo(f"machines {call.out}")
     return status

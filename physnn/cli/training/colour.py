@@ -8,8 +8,8 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, resolve_device
-from physnn.cli.output import print_json, print_table
-from physnn.cli.training.printed import print_claims, print_core_hours
+from physnn.cli.output import print_json, print_told
+from physnn.cli.training.printed import print_core_hours
 
 
 @click.command("colour", cls=opt.RecipeCommand, recipes=("physnn.samples.training.colour:ColourRecipe",))
@@ -73,21 +73,13 @@ def print_colour(call: Call) -> None:
     """Draw and print losses and errors of all arms in the end, and what may be claimed of them at every mark."""
     from physnn.answers.plots import plot_colour
     from physnn.answers.training.colour import colour_answers
+    from physnn.reports.trained import tell_colour
 
     figures, answers = plot_colour(call.out), colour_answers(call.out)
     if call.as_json:
         names = {"file": str(call.out), "figure": str(figures[0]), "pictures": str(figures[1])}
         print_json(names | {"sides": [each.as_json() for each in answers]})
         return
-    for answer in answers:
-        columns = (answer.loss, answer.error, answer.mean_error, answer.diversity, answer.crps)
-        rows = [
-            [arm, *(str(found.get(arm, "-")) for found in columns), str(lost)] for arm, lost in answer.diverged.items()
-        ]
-        rows += [[name, "-", *[f"{error:.4f}"] * 2, "0", f"{error:.4f}", "-"] for name, error in answer.bars.items()]
-        header = ["arm", "loss", "error of a sample", "of their mean", "diversity", "score", "diverged"]
-        title = f"{answer.data}, {answer.side} x {answer.side}: {answer.seeds} seeds after {answer.marks[-1]:,} steps"
-        print_table(f"{title}, errors over seeds", header, rows)
-        for name, told in answer.claims.items():
-            print_claims(told, answer.power[name], "score" if name == "crps" else name)
+    for told in tell_colour(call.out):
+        print_told(told)
     click.echo(f"networks {call.out}\nfigure   {figures[0]}\npictures {figures[1]}")

@@ -9,8 +9,8 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, resolve_device
-from physnn.cli.output import print_json, print_table, progress_bar
-from physnn.cli.training.printed import print_claims, print_core_hours
+from physnn.cli.output import print_json, print_table, print_told, progress_bar
+from physnn.cli.training.printed import print_core_hours
 from physnn.errors import InputError
 
 
@@ -42,15 +42,14 @@ def print_state(call: Call) -> None:
     """Draw and print errors of all arms in the end, and what may be claimed of them at every mark."""
     from physnn.answers.plots import plot_state
     from physnn.answers.training.equation_of_state import state_answer
+    from physnn.reports.trained import tell_state
 
     out, figure, answer = call.out, plot_state(call.out), state_answer(call.out)
     if call.as_json:
         print_json({"file": str(out), "figure": str(figure)} | answer.as_json())
         return
-    rows = [[arm, str(answer.loss[arm]), str(answer.chi2[arm]), f"{answer.bag[arm].value:.1%}"] for arm in answer.loss]
-    header = ["arm", "mean squared deviation", "chi2/n", "largest share of dm/dT in e"]
-    print_table(f"{answer.seeds} seeds after {answer.marks[-1]:,} steps, errors over seeds", header, rows)
-    print_claims(answer.claims, answer.power)
+    for told in tell_state(out):
+        print_told(told)
     click.echo(f"networks {out}\nfigure   {figure}")
 
 
@@ -101,6 +100,7 @@ def print_pde(call: Call) -> None:
     """Draw and print errors of all arms in the end, and what may be claimed of them at every mark."""
     from physnn.answers.plots import plot_pde
     from physnn.answers.training.pde import column_of, pde_answers, tabled_arms, width_table
+    from physnn.reports.trained import tell_pde
     from physnn.store.hdf5 import write_bytes
 
     out, figure, answers = call.out, plot_pde(call.out), pde_answers(call.out)
@@ -110,15 +110,8 @@ def print_pde(call: Call) -> None:
     if call.as_json:
         print_json({"file": str(out), "figure": str(figure), "widths": [each.as_json() for each in answers]})
         return
-    for answer in answers:
-        rows = [
-            [arm, *(str(found.get(arm, "-")) for found in (answer.error, answer.max_error, answer.loss)), str(lost)]
-            for arm, lost in answer.diverged.items()
-        ]
-        header = ["arm", "relative L2 error", "largest error", "loss", "diverged"]
-        title = f"{answer.problem}, width {answer.width}: {answer.seeds} seeds after {answer.marks[-1]:,} steps"
-        print_table(f"{title}, errors over seeds", header, rows)
-        print_claims(answer.claims, answer.power)
+    for told in tell_pde(out):
+        print_told(told)
     click.echo(f"networks {out}\nfigure   {figure}")
     if tabled:
         law = f"physnn fit {widths} --observable {column_of(tabled[0])} --at-criticality"

@@ -9,7 +9,7 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished
-from physnn.cli.output import print_json, print_table
+from physnn.cli.output import print_json, print_table, print_told
 from physnn.errors import InputError
 
 
@@ -51,7 +51,8 @@ def print_machines(call: Call) -> int:
 def print_compared(out: Path, data: Path | None, figure: Path | None, as_json: bool, deviations: bool = True) -> int:
     """Draw and print machines beside their data or another sweep; 0, or 3 where one failed, or something deviates."""
     from physnn.answers.plots import plot_machines
-    from physnn.answers.training.boltzmann import machine_answers, machine_rows
+    from physnn.answers.training.boltzmann import machine_answers
+    from physnn.reports.physics import told_machines
 
     answers = machine_answers(out, data)
     drawn = plot_machines(out, figure, data, answers)
@@ -60,19 +61,7 @@ def print_compared(out: Path, data: Path | None, figure: Path | None, as_json: b
         plain = {"file": str(out), "figure": str(drawn), "machines": [answer.as_json() for answer in answers]}
         print_json(plain | ({"data": str(data)} if data else {}))
         return status
-    header = ["L", "T", "", "machine", "data", "deviation", "errors"]
-    print_table("generated configurations beside the data", header, machine_rows(answers))
-    rows = [
-        [str(a.L), f"{a.T:.5g}", *("-" if one is None else str(one) for one in (a.log_likelihood, a.overfit, a.kl))]
-        for a in answers
-    ]
-    least, most = (" (at least)", " (at most)") if any(answer.bounds for answer in answers) else ("", "")
-    print_table("nats", ["L", "T", f"ln p of other snapshots{least}", "training - others", f"divergence{most}"], rows)
-    for answer in answers:
-        told = ", ".join(f"{name} {value}" for name, value in answer.log_z.items())
-        click.echo(f"ln Z at L = {answer.L}, T = {answer.T:.5g}: {told}" if told else "", nl=bool(told))
-        for remark in answer.remarks:
-            click.echo(f"note: L = {answer.L}, T = {answer.T:.5g}: {remark}")
+    print_told(told_machines(answers))
     click.echo(f"machines {out}\nfigure   {drawn}")
     return status
 

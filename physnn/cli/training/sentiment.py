@@ -8,8 +8,8 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished, planned, resolve_device
-from physnn.cli.output import print_json, print_power, print_table
-from physnn.cli.training.printed import claim_rows, p_header, print_core_hours
+from physnn.cli.output import print_json, print_told
+from physnn.cli.training.printed import print_core_hours
 
 
 @click.command(
@@ -69,40 +69,12 @@ def print_sentiment(call: Call) -> None:
     """Draw and print right answers of all arms in the end, and what may be claimed of them at every mark."""
     from physnn.answers.plots import plot_sentiment
     from physnn.answers.training.sentiment import sentiment_answer
+    from physnn.reports.trained import tell_sentiment
 
     answer, figure = sentiment_answer(call.out), plot_sentiment(call.out)
     if call.as_json:
         print_json({"file": str(call.out), "figure": str(figure)} | answer.as_json())
         return
-    rows = [
-        [
-            arm,
-            f"{answer.accuracy[arm]} %",
-            f"{answer.over_reviews[arm]} %",
-            f"{answer.chosen[arm]} %",
-            f"{answer.loss[arm]}, {answer.loss_over_reviews[arm]}",
-            f"{answer.difference[arm]}, {answer.difference_over_reviews[arm]}" if arm in answer.difference else "",
-            f"{answer.reviews_needed[arm]:,}" if arm in answer.difference else "",
-        ]
-        for arm in answer.accuracy
-    ]
-    rows += [[name, "", f"{each} %", "", "", "", ""] for name, each in answer.bars.items()]
-    header = ["arm", "right, over seeds", "over reviews", "at the best validation", "cross-entropy, both errors"]
-    header += ["right less none, both errors", "reviews for the source's gain"]
-    print_table(f"{answer.seeds} seeds after {answer.marks[-1]:,} steps, {answer.reviews:,} test reviews", header, rows)
-    if answer.identity is not None:
-        click.echo(f"zeros and linear-small are one network: logits differ by {answer.identity:.2g} in the first steps")
-    if told := claim_rows(answer.claims):
-        print_table(
-            "claims, paired by seed, on these reviews",
-            [
-                "arm",
-                "steps",
-                "wrong answers less those of none (points)",
-                p_header(answer.claims),
-                "fewer wrong than none",
-            ],
-            told,
-        )
-        print_power(answer.power, f"power after {answer.marks[-1]:,} steps")
+    for told in tell_sentiment(call.out):
+        print_told(told)
     click.echo(f"results  {call.out}\nfigure   {figure}")

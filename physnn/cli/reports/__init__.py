@@ -1,0 +1,1 @@
+"""Commands that make pages, and that follow runs."""

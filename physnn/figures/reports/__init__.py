@@ -1,0 +1,1 @@
+"""Figures of pages: one panel each."""

@@ -1,0 +1,1 @@
+"""Reports: what a file says in one page, for a terminal and for a browser."""
