@@ -8,6 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Sweep": "physnn.reports.objects.sweeps",
     "sample": "physnn.api",
     "sweep": "physnn.api",
     "recipe": "physnn.api",

@@ -40,7 +40,7 @@ def _networks(_: click.Context) -> Iterable[str]:
     return [path.stem for path in bundled()]
 
 
-VALUES: dict[str, Callable[[click.Context], Iterable[str]]] = {
+COMPLETED: dict[str, Callable[[click.Context], Iterable[str]]] = {
     "observable": _observables,
     "observables": _observables,
     "observable_b": _observables,
@@ -65,5 +65,5 @@ class Known(click.types.StringParamType):
 def with_values(params: Iterable[click.Parameter]) -> None:
     """Give options whose values are known the type that completes them."""
     for param in params:
-        if param.name in VALUES and param.type is click.STRING:
-            param.type = Known(VALUES[param.name])
+        if param.name in COMPLETED and param.type is click.STRING:
+            param.type = Known(COMPLETED[param.name])

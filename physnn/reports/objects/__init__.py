@@ -1,0 +1,1 @@
+"""Files as objects: what commands do to them as methods."""
