@@ -11,7 +11,7 @@ project = "physnn"
 author = "The physnn developers"
 copyright = "2026, the physnn developers"
 version = release = physnn.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "gallery", "columns"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "gallery", "columns", "notebooks"]
 html_math_renderer = "mathml"  # a page loads nothing from the network
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 2
