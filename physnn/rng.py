@@ -22,6 +22,7 @@ STREAMS = {
     "depth": "depth at which one optimiser step compares output and target: (seed, epoch, batch)",
     "order": "order in which a replica sees the images of an epoch: (seed, epoch)",
     "position": "element of a point group that acts on each image of an epoch: (seed, epoch)",
+    "label": "places of labels in the plane, by class or image: (seed, kind)",
     "dropout": "what dropout leaves out of a replica in an epoch: (seed, epoch)",
     "validation": "fresh images that a trained network is scored on: (seed)",
     "image": "images shown to a network in a sweep: (network, density, L, image)",

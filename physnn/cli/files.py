@@ -26,6 +26,7 @@ OF_THEIR_OWN = (
     "train-rbm",
     "train-colour",
     "train-sentiment",
+    "train-labels",
     "energy-map",
     "recall",
 )
@@ -117,6 +118,7 @@ def _plotted(
 ) -> Path:
     """Path of the figure of files of one kind."""
     from physnn.answers import plots
+    from physnn.answers.bottleneck.labels import plot_labels
     from physnn.answers.lines import values_at
     from physnn.bundled import resolve
     from physnn.store.sweep_file import kind_of
@@ -141,6 +143,7 @@ def _plotted(
         "train-rbm": lambda: plots.plot_machines(first, out),
         "train-colour": lambda: plots.plot_colour(first, out)[0],
         "train-sentiment": lambda: plots.plot_sentiment(first, out),
+        "train-labels": lambda: plot_labels(first, out),
         "energy-map": lambda: plots.plot_maps(first, out)[0],
         "recall": lambda: plots.plot_recall(first, out),
         "physnn-sweep": lambda: plots.plot_sweep(first, observable, out, at=values_at(at), panels=panels),

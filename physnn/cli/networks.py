@@ -13,7 +13,13 @@ from physnn.cli import options as opt
 from physnn.cli.call import Call, finished
 from physnn.cli.output import print_json, print_table, print_told, progress_bar
 from physnn.cli.sweep import noise_given
-from physnn.cli.train import classifier_settings, data_options, recipe_options, train_members
+from physnn.cli.training.classify import (
+    classifier_settings,
+    data_options,
+    lr_option,
+    recipe_options,
+    train_members,
+)
 from physnn.errors import InputError
 
 MEMORY_RECIPE = "physnn.samples.memory.recipe:MemorySweep"
@@ -226,6 +232,7 @@ def seam_command(
 @click.option("--epochs", type=opt.Whole(0), default=200, show_default=True, help="Epochs of training.")
 @data_options
 @recipe_options
+@lr_option
 @click.option(
     "--reduction",
     type=click.Choice(["none", "pca", "umap"]),

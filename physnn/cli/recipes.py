@@ -35,6 +35,7 @@ PRINTED = {
     "train-rbm": "training.machines:print_machines",
     "train-colour": "training.colour:print_colour",
     "train-sentiment": "training.sentiment:print_sentiment",
+    "train-labels": "training.labels:print_labels",
     "energy-map": "bottleneck.energy:print_maps",
     "recall": "bottleneck.recall:print_recall",
 }

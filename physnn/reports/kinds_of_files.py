@@ -30,6 +30,7 @@ TELLERS = {
     "train-rbm": "physics:tell_machines",
     "train-colour": "trained:tell_colour",
     "train-sentiment": "trained:tell_sentiment",
+    "train-labels": "trained:tell_labels",
     "energy-map": "physics:tell_maps",
     "recall": "recalled:tell_recall",
 }

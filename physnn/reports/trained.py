@@ -7,6 +7,7 @@ from pathlib import Path
 
 from physnn.analysis.statistics.claims import Claim
 from physnn.analysis.statistics.power import Power
+from physnn.answers.bottleneck.labels import label_answer
 from physnn.answers.training.colour import ColourAnswer, colour_answers
 from physnn.answers.training.equation_of_state import state_answer
 from physnn.answers.training.pde import PdeAnswer, pde_answers
@@ -150,3 +151,15 @@ def tell_sentiment(path: Path) -> list[Telling]:
     figures = (("Right answers, and differences by arm", drawn_by("plot_sentiment", path)),)
     sentence = claims_sentence(answer.claims, "share of wrong answers")
     return [Telling(sentence, evidence, figures, undecided=_open(answer.claims))]
+
+
+def tell_labels(path: Path) -> list[Telling]:
+    """What a file of ``physnn train classify --label-loss`` says: right answers, and what may be claimed of them."""
+    answer = label_answer(path)
+    rows = [[arm, f"{right} %", str(answer.gain.get(arm, ""))] for arm, right in answer.accuracy.items()]
+    title = f"{answer.seeds} pairs, {answer.images['test']:,} test images, each form at its own best rate"
+    evidence: tuple[str | ToldTable, ...] = told_table(title, ["arm", "right", "less one-hot, points"], rows)
+    evidence += tuple(f"{claim.form}: {claim.verdict}" for claim in answer.claims)
+    evidence += told_power(answer.power, "power, by the measured scatter") if answer.power else ()
+    sentence = claims_sentence(answer.claims, "share of wrong answers")
+    return [Telling(sentence, evidence, undecided=_open(answer.claims))]

@@ -30,6 +30,7 @@ KINDS: dict[str, str | type[Sample]] = {
     "train-rbm": "physnn.samples.boltzmann.work:BoltzmannSample",
     "train-colour": "physnn.samples.training.colour:ColourSample",
     "train-sentiment": "physnn.samples.training.sentiment:SentimentSample",
+    "train-labels": "physnn.samples.training.labels:LabelSample",
     "energy-map": "physnn.samples.bottleneck.work:EnergyMapSample",
     "recall": "physnn.samples.recall.work:RecallSample",
     "train-classify": "physnn.samples.training.classifiers:ClassifierSample",

@@ -61,6 +61,7 @@ SETTINGS = {
         **{"images": 8, "test": 1, "batch": 2, "times": 20, "samples": 2, "sampling_steps": 3},
     },
     "train-sentiment": {"data": "{reviews}", **REVIEWS},
+    "train-labels": {"train": 110, "test": 40, "epochs": 1, "seeds": (0, 1), "rates": (1e-2,), "engine": "loop"},
     "energy-map": {"module": "{net}:Net", "images": "{images}", "batch": 6, "conditions": ("none", "mirror")},
 }
 """Smallest settings of every kind; names in braces are files of the fixture."""

@@ -12,8 +12,11 @@ HOLDS = {
     "train-eos": "equation of state",
     "train-colour": "colouring",
     "train-sentiment": "training on reviews",
+    "train-labels": "training with labels in the plane",
 }
 """What networks were trained on, by kind of file."""
+MADE_BY = {"train-labels": "train classify --label-loss u1"}
+"""Commands that make files of a kind, where their names differ."""
 
 
 def form_arrays(sweep: SweepFile, kind: str) -> dict[int, dict[str, np.ndarray]]:
@@ -25,5 +28,7 @@ def form_arrays(sweep: SweepFile, kind: str) -> dict[int, dict[str, np.ndarray]]
         If the file holds something else.
     """
     if sweep.recipe.get("kind") != kind or not sweep.sizes:
-        raise InputError(f"this file holds no {HOLDS[kind]}; make one with physnn {kind.replace('-', ' ')}")
+        raise InputError(
+            f"this file holds no {HOLDS[kind]}; make one with physnn {MADE_BY.get(kind, kind.replace('-', ' '))}"
+        )
     return {width: {name: v.values for name, v in group.items()} for width, group in sorted(sweep.sizes.items())}

@@ -271,6 +271,30 @@ def cross_entropy_back(logits, labels):
 
 
 @njit(cache=True, nogil=True)
+def distance_back(label, places, chosen, weight):
+    """Turn second outputs into the derivative of ``weight`` times their mean squared distance from their places."""
+    factor = 2 * weight * np.float32(1 / len(label))
+    for i in range(len(label)):
+        for k in range(label.shape[1]):
+            label[i, k] = factor * (label[i, k] - places[chosen[i], k])
+
+
+@njit(cache=True, nogil=True)
+def label_back(flow, activity, weights, slope, constants_slope, back):
+    """Add what flows back from the second output to ``back``, and its slopes to others.
+
+    By loops, not by a product of wider matrices: so what the logits give does not change in its last bit.
+    """
+    for i in range(len(flow)):
+        for j in range(activity.shape[1]):
+            for k in range(flow.shape[1]):
+                back[i, j] += flow[i, k] * weights[j, k]
+                slope[j, k] += activity[i, j] * flow[i, k]
+        for k in range(flow.shape[1]):
+            constants_slope[k] += flow[i, k]
+
+
+@njit(cache=True, nogil=True)
 def gather_images(images, chosen, padded):
     """Copy chosen images into the inside of padded ones."""
     side, channels = images.shape[1], images.shape[3]

@@ -1,8 +1,9 @@
 """Training and evaluation of small convolutional classifiers, one network at a time.
 
 The network has two 3 x 3 convolutions, each followed by batch normalisation (if ``norm``), 2 x 2 max-pooling and ReLU;
-means over squares, a hidden layer with ReLU and dropout, and an output layer.  Its weights are one vector of float32:
-each layer's weights and constants, with gains and shifts of the normalisations between convolutions and dense layers.
+means over squares, a hidden layer with ReLU and dropout, an output layer, and a second one beside it, if any.  Its
+weights are one vector of float32: each layer's weights and constants, with gains and shifts of the normalisations
+between convolutions and dense layers.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from physnn.kernels.cnn.layers import (
     cross_entropy_back,
     dense,
     descent_step,
+    distance_back,
     follow,
     gather_images,
     images_at_once,
+    label_back,
     normalise_back,
     pool,
     spread_squares,
@@ -35,28 +38,30 @@ from physnn.kernels.primitives import copy
 
 Layers = namedtuple(
     "Layers",
-    "kernel1 constants1 kernel2 constants2 gain1 shift1 gain2 shift2 hidden hidden_constants output output_constants",
+    "kernel1 constants1 kernel2 constants2 gain1 shift1 gain2 shift2 hidden hidden_constants output output_constants "
+    "label label_constants",
 )
 """Views of the parts of a vector of weights, or of their slopes."""
 Space = namedtuple(
-    "Space", "padded1 padded2 columns1 columns2 maps1 maps2 places1 places2 pooled flat activity logits statistics"
+    "Space",
+    "padded1 padded2 columns1 columns2 maps1 maps2 places1 places2 pooled flat activity logits label statistics",
 )
 """Arrays that a batch goes through; ``statistics``: mean and variance of both layers' maps, shape (4, most maps)."""
 
 
 @njit(cache=True, nogil=True)
 def sizes(channels, widths):
-    """Number of weights in each part of the vector, in the order of `Layers`, shape ``(12,)``."""
-    maps1, maps2, units, classes, grid = widths
+    """Number of weights in each part of the vector, in the order of `Layers`, shape ``(14,)``."""
+    maps1, maps2, units, classes, grid, labels = widths
     first, second, hidden = 9 * channels * maps1, 9 * maps1 * maps2, maps2 * grid**2 * units
-    dense_layers = [hidden, units, units * classes, classes]
+    dense_layers = [hidden, units, units * classes, classes, units * labels, labels]
     return np.array([first, maps1, second, maps2, maps1, maps1, maps2, maps2, *dense_layers])
 
 
 @njit(cache=True, nogil=True)
 def parts(vector, channels, widths):
     """Views of the parts of a vector."""
-    maps1, maps2, units, classes, grid = widths
+    maps1, maps2, units, classes, grid, labels = widths
     e = np.cumsum(sizes(channels, widths))
     return Layers(
         vector[: e[0]].reshape(9 * channels, maps1),
@@ -71,13 +76,15 @@ def parts(vector, channels, widths):
         vector[e[8] : e[9]],
         vector[e[9] : e[10]].reshape(units, classes),
         vector[e[10] : e[11]],
+        vector[e[11] : e[12]].reshape(units, labels),
+        vector[e[12] : e[13]],
     )
 
 
 @njit(cache=True, nogil=True)
 def space(batch, side, channels, widths):
     """Room for a batch of images."""
-    maps1, maps2, units, classes, grid = widths
+    maps1, maps2, units, classes, grid, labels = widths
     half, quarter = side // 2, side // 4
     padded1 = np.zeros((batch, side + 2, side + 2, channels), np.float32)
     padded2 = np.zeros((batch, half + 2, half + 2, maps1), np.float32)
@@ -95,6 +102,7 @@ def space(batch, side, channels, widths):
         np.empty((batch, maps2 * grid**2), np.float32),
         np.empty((batch, units), np.float32),
         np.empty((batch, classes), np.float32),
+        np.empty((batch, labels), np.float32),
         statistics,
     )
 
@@ -134,16 +142,23 @@ def forward_pass(s, w, b, grid, keep, norm, running, training):
         for k in range(keep.shape[1]):
             s.activity[i, k] *= keep[i, k]
     dense(s.activity[:b], w.output, w.output_constants, s.logits[:b], np.bool_(False))
+    if training and len(w.label_constants):
+        dense(s.activity[:b], w.label, w.label_constants, s.label[:b], np.bool_(False))
 
 
 @njit(cache=True, nogil=True)
 def backward_pass(s, back, w, d, b, grid, keep, norm):
-    """Add to the slopes ``d`` what ``s.logits``, which hold the derivative by the logits, give; ``back`` is room."""
+    """Add to the slopes ``d`` what the derivatives by both outputs, in ``s.logits`` and ``s.label``, give.
+
+    ``back`` is room.
+    """
     side, half = s.padded1.shape[1] - 2, s.padded2.shape[1] - 2
     flow, activity = s.logits[:b], s.activity[:b]
     np.dot(activity.T, flow, d.output)
     add_rows(flow, d.output_constants)
     np.dot(flow, w.output.T, back.activity[:b])
+    if len(w.label_constants):
+        label_back(s.label[:b], activity, w.label, d.label, d.label_constants, back.activity[:b])
     for i in range(b):
         for k in range(activity.shape[1]):
             g = back.activity[i, k] if activity[i, k] > 0 else np.float32(0)
@@ -196,6 +211,7 @@ def _go_through(
     step,
     images,
     labels,
+    places,
     order,
     keep,
     batch,
@@ -230,12 +246,14 @@ def _go_through(
             target[i] = labels[chosen[i]]
         slope[:] = 0
         total += cross_entropy_back(s.logits[:b], target[:b])
+        if len(w.label_constants):
+            distance_back(s.label[:b], places, chosen, np.float32(rates[3]))
         backward_pass(s, back, w, d, b, widths[4], kept, norm)
         own_slope[:] = 0
         for k in range(len(slope)):
             own_slope[tie[k]] += tie_scale[k] * slope[k]
         step += 1
-        lr, decay, momentum = rates
+        lr, decay, momentum, _ = rates
         if len(square):
             adam_step(own, own_slope, mean, square, step, lr, np.float32(decay))
         else:
@@ -254,6 +272,7 @@ def train_classifier(
     step,
     images,
     labels,
+    places,
     order,
     keep,
     batch,
@@ -277,31 +296,35 @@ def train_classifier(
     step : int
         Steps of the optimiser before these.
     images, labels : ndarray of float32 (n, side, side, channels) and int64 (n,)
+    places : ndarray of float32, shape (n, labels)
+        What the second output is drawn to, if there is one.
     order : ndarray of int64, shape (m,)
         Which images, batch after batch; the last batch may be smaller.
     keep : ndarray of float32, shape (m, units) or (0, units)
         Factors of the hidden units for each image, 0 or 1/(1 - rate) for dropout; empty for none.
     batch : int
     rates : tuple of float
-        (learning rate, weight decay, momentum); the last is the share of the velocity that gradient descent keeps.
+        (learning rate, weight decay, momentum, weight): momentum is the share of the velocity that gradient descent
+        keeps, and the last the weight of the second output's mean squared distance from its places in the loss.
     norm : bool
         Whether maps are normalised.
     widths : tuple of int
-        (maps1, maps2, units, classes, grid): the last maps are averaged to grid x grid places, which must divide their
-        side.
+        (maps1, maps2, units, classes, grid, labels): the last maps are averaged to grid x grid places, which must
+        divide their side; the second output has as many numbers as ``labels``, 0 for none.
     orbits, shrink : ndarray of int64 and float32, shape (symmetries, P)
         Number of every trained weight's orbit under symmetries that weights are drawn to, and the share of its distance
         from the mean of its orbit that goes in one step; no rows for none.
     """
-    arguments = own, tie, tie_scale, mean, square, running, step, images, labels, order, keep, batch, rates, norm
-    return _go_through(*arguments, widths, orbits, shrink, np.empty((0, widths[3]), np.float32))
+    arguments = own, tie, tie_scale, mean, square, running, step, images, labels, places, order, keep, batch, rates
+    return _go_through(*arguments, norm, widths, orbits, shrink, np.empty((0, widths[3]), np.float32))
 
 
 def predict(own, tie, tie_scale, running, images, batch, norm, widths):
     """Logits ``(n, classes)`` of images, without dropout and with running statistics; see `train_classifier`."""
     every, found = np.arange(len(images)), np.empty((len(images), widths[3]), np.float32)
     keep = np.empty((0, widths[2]), np.float32)
-    nothing = own, own, running, 0, images, every, every, keep, batch, (0.0, 0.0, 0.0)
+    places = np.empty((0, widths[5]), np.float32)
+    nothing = own, own, running, 0, images, every, places, every, keep, batch, (0.0, 0.0, 0.0, 0.0)
     symmetries = np.empty((0, len(own)), np.int64), np.empty((0, len(own)), np.float32)
     _go_through(own, tie, tie_scale, *nothing, norm, widths, *symmetries, found)
     return found

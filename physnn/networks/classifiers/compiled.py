@@ -11,6 +11,7 @@ from torch import nn
 from physnn.kernels.cnn.train import predict, train_classifier
 from physnn.machine import on_one_blas_thread, single_blas_thread
 from physnn.networks.classifiers.equivariant import TiedCNN, act
+from physnn.networks.classifiers.labels import PLANE_NUMBERS
 from physnn.networks.classifiers.replicas import (
     RUNNING_STATISTICS,
     UNITS,
@@ -18,14 +19,14 @@ from physnn.networks.classifiers.replicas import (
     ClassifierRecipe,
     Replicas,
     Trainer,
-    batches,
 )
+from physnn.networks.classifiers.shown import batches
 from physnn.networks.classifiers.zoo import AugmentedCNN, BatchNormCNN, SimpleCNN
 from physnn.networks.tasks.problem import Problem
 
 KERNEL_ORDER = tuple(
     f"{layer}.{part}"
-    for layer in ("first", "second", "norms.0", "norms.1", "hidden", "output")
+    for layer in ("first", "second", "norms.0", "norms.1", "hidden", "output", "label")
     for part in ("weight", "bias")
 )
 """Names of a network's arrays in the order of the compiled code's vector."""
@@ -46,7 +47,7 @@ class Plan:
     tie: np.ndarray
     scale: np.ndarray
     norm: bool
-    widths: tuple[int, int, int, int, int]
+    widths: tuple[int, int, int, int, int, int]
 
 
 def _plan(network: nn.Module, problem: Problem) -> Plan:
@@ -61,13 +62,15 @@ def _plan(network: nn.Module, problem: Problem) -> Plan:
             scales.append(_kernel_layout(name, ones[name], grid))
             indices.append(_kernel_layout(name, numbers[name], grid) / scales[-1] - 1)
         else:
-            # Constants, or gains and shifts of its maps, that a network lacks.
+            # Constants, gains and shifts of its maps, or a second output, that a network lacks.
             layer = reference.first if name.startswith(("first", "norms.0")) else reference.second
-            scales.append(np.zeros(layer.out_channels))
-            indices.append(np.zeros(layer.out_channels))
+            missing = np.zeros(0 if name.startswith("label") else layer.out_channels)
+            scales.append(missing)
+            indices.append(missing)
     tie = np.rint(np.concatenate(indices)).astype(np.int64)
     scale = np.concatenate(scales).astype(np.float32)
-    widths = (reference.first.out_channels, reference.second.out_channels, UNITS, classes, grid)
+    labels = PLANE_NUMBERS if "label.bias" in numbers else 0
+    widths = (reference.first.out_channels, reference.second.out_channels, UNITS, classes, grid, labels)
     names = tuple(name for name, _ in network.named_parameters())
     return Plan(names, tie, scale, isinstance(network, BatchNormCNN), widths)
 
@@ -103,7 +106,7 @@ def _kernel_layout(name: str, values: np.ndarray, grid: int) -> np.ndarray:
         return values.transpose(2, 3, 1, 0).reshape(-1)
     if name == "hidden.weight":
         return values.reshape(len(values), -1, grid, grid).transpose(2, 3, 1, 0).reshape(-1)
-    return values.T.reshape(-1) if name == "output.weight" else values.reshape(-1)
+    return values.T.reshape(-1) if name in ("output.weight", "label.weight") else values.reshape(-1)
 
 
 def _flat(arrays: Arrays, names: tuple[str, ...], r: int) -> np.ndarray:
@@ -165,6 +168,8 @@ class CompiledTrainer(Trainer):
         super().__init__(recipe, problem, replicas, device)
         self.replicas, self.plan = replicas, _plan(self.network, problem)
         self.images, self.labels = _images(self.network, self.shown, self.shown_labels)
+        if len(self.images) > len(self.shown):  # followed by their transformed copies
+            self.places = np.concatenate([self.places, self.places], axis=1)
         orbits = self.tuning.orbits if self.tuning else None
         self.orbits = orbits.number if orbits else np.empty((0, self.plan.tie.max() + 1), np.int64)
         self.layer = orbits.layer if orbits else np.empty(0, np.int64)
@@ -197,8 +202,8 @@ class CompiledTrainer(Trainer):
         recipe, p, batch = self.recipe, self.plan, min(self.recipe.batch, len(self.problem.images))
         arguments = (
             *(self.weights[r], p.tie, p.scale, self.mean[r], self.square[r], self.running[r], steps),
-            *(self.images, self.labels, order, keep, batch),
-            *((recipe.lr, recipe.weight_decay, recipe.momentum), p.norm, p.widths),
+            *(self.images, self.labels, self.places[r], order, keep, batch),
+            *((recipe.lr, recipe.weight_decay, recipe.momentum, recipe.label_weight), p.norm, p.widths),
             *(self.orbits, self.shrink[r][:, self.layer]),
         )
         return float(train_classifier(*arguments))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,8 +13,14 @@ from physnn.errors import InputError
 
 STAGES = (64, 128, 256, 512)
 """Channels of ResNet-18; every stage has two blocks, and all but the first begin with stride 2."""
+SQUEEZED = ((1, 8, 1, 1), (4, 12, 2, 2), (4, 20, 2, 2), (4, 32, 1, 2), (4, 48, 1, 2))
+"""Stages of the small EfficientNet-like net: factor of widening, channels, blocks, stride of the first block."""
 BOTTLENECKS = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 2, 2), (6, 64, 2, 2), (6, 96, 1, 1))
 """Stages of the MobileNet-like net: factor of widening, channels, blocks, stride of the first block."""
+
+
+TwoOutputs = tuple[Tensor, Tensor]
+"""Logits, and the second output of a network that has one."""
 
 
 def check_images(channels: int, side: int, classes: int) -> None:
@@ -50,29 +57,44 @@ class PooledNetwork(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.output = nn.Linear(features, classes)
+        self.register_module("label", None)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(batch, classes)`` of images ``(batch, channels, H, W)``."""
-        return functional.linear(self.layers(images).mean((2, 3)), self.output.weight, self.output.bias)
+    def forward(self, images: Tensor) -> Tensor | TwoOutputs:
+        """Logits of images ``(batch, channels, H, W)``; in training with the second output, if there is one."""
+        return outputs(self, self.layers(images).mean((2, 3)))
 
 
-def resnet18(channels: int, side: int, classes: int) -> PooledNetwork:
+def outputs(network: nn.Module, features: Tensor) -> Tensor | TwoOutputs:
+    """Logits of features ``(batch, features)``; with the values of a layer ``label``, if any, in training."""
+    output, label = cast("nn.Linear", network.output), cast("nn.Linear | None", network.label)
+    logits = functional.linear(features, output.weight, output.bias)
+    if label is None or not network.training:
+        return logits
+    return logits, functional.linear(features, label.weight, label.bias)
+
+
+def resnet18(channels: int, side: int, classes: int, stages: Sequence[int] = STAGES) -> PooledNetwork:
     """ResNet-18 for small images: a 3 x 3 convolution and no pooling before the first stage.
 
-    Source: K. He, X. Zhang, S. Ren and J. Sun, CVPR 2016.
+    Source: K. He, X. Zhang, S. Ren and J. Sun, CVPR 2016; ``stages`` are channels.
     """
     check_images(channels, side, classes)
-    layers: list[nn.Module] = [*convolution(channels, STAGES[0], 3), nn.ReLU()]
-    inputs = STAGES[0]
-    for width in STAGES:
+    layers: list[nn.Module] = [*convolution(channels, stages[0], 3), nn.ReLU()]
+    inputs = stages[0]
+    for number, width in enumerate(stages):
         for block in range(2):
-            stride = 2 if block == 0 and width != STAGES[0] else 1
+            stride = 2 if block == 0 and number else 1
             body = [*convolution(inputs, width, 3, stride), nn.ReLU(), *convolution(width, width, 3)]
             same = stride == 1 and inputs == width
             shortcut = nn.Identity() if same else nn.Sequential(*convolution(inputs, width, 1, stride))
             layers.append(Residual(body, shortcut, nn.ReLU()))
             inputs = width
     return PooledNetwork(layers, inputs, classes)
+
+
+def resnet18_small(channels: int, side: int, classes: int) -> PooledNetwork:
+    """`resnet18` with an eighth of the channels."""
+    return resnet18(channels, side, classes, tuple(width // 8 for width in STAGES))
 
 
 def mobilenet(channels: int, side: int, classes: int) -> PooledNetwork:
@@ -93,3 +115,37 @@ def mobilenet(channels: int, side: int, classes: int) -> PooledNetwork:
             inputs = width
     layers += [*convolution(inputs, 256, 1), nn.ReLU6()]
     return PooledNetwork(layers, 256, classes)
+
+
+class Excitation(nn.Module):
+    """Factors of all channels by their means over all places (J. Hu, L. Shen and G. Sun, CVPR 2018)."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.squeeze, self.excite = nn.Linear(channels, squeezed), nn.Linear(squeezed, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``(batch, channels, H, W)`` times their factors, 0 to 1."""
+        factors = torch.sigmoid(self.excite(functional.silu(self.squeeze(x.mean((2, 3))))))
+        return x * factors[:, :, None, None]
+
+
+def efficientnet_small(channels: int, side: int, classes: int) -> PooledNetwork:
+    """Net of inverted residuals with excitation in the manner of EfficientNet, shortened and narrow.
+
+    Source: M. Tan and Q. V. Le, ICML 2019; the stages are `SQUEEZED`.
+    """
+    check_images(channels, side, classes)
+    inputs = 16
+    layers: list[nn.Module] = [*convolution(channels, inputs, 3), nn.SiLU()]
+    for widening, width, blocks, first_stride in SQUEEZED:
+        for block in range(blocks):
+            stride, inner = (first_stride if block == 0 else 1), widening * inputs
+            body = [*convolution(inputs, inner, 1), nn.SiLU()] if widening > 1 else []
+            body += [*convolution(inner, inner, 3, stride, inner), nn.SiLU(), Excitation(inner, max(1, inputs // 4))]
+            body += convolution(inner, width, 1)
+            same = stride == 1 and inputs == width
+            layers.append(Residual(body, nn.Identity(), nn.Identity()) if same else nn.Sequential(*body))
+            inputs = width
+    layers += [*convolution(inputs, 128, 1), nn.SiLU()]
+    return PooledNetwork(layers, 128, classes)

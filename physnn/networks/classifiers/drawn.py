@@ -29,7 +29,7 @@ from physnn.models.groups.soft import (
     moved_channels,
     place_orbits,
 )
-from physnn.networks.classifiers.deep import PooledNetwork
+from physnn.networks.classifiers.deep import Excitation, PooledNetwork
 from physnn.networks.classifiers.zoo import SimpleCNN
 from physnn.networks.symmetry.strengths import Numbers, StrengthRange, starting_strengths, tuned_strengths
 from physnn.networks.tasks.images import shuffled
@@ -52,7 +52,8 @@ def check_soft(network: nn.Module, side: int, symmetries: Sequence[SoftSymmetry]
         If channels of the network are no plain copies of fields, or pooling or strides do not commute with turns and
         flips on images of that side: pooling needs one divisible by 4, m strides one more than a multiple of 2^m.
     """
-    if not isinstance(network, SimpleCNN | PooledNetwork):
+    excited = any(isinstance(layer, Excitation) for layer in network.modules())
+    if excited or not isinstance(network, SimpleCNN | PooledNetwork):
         raise InputError(
             "soft symmetries are for simple, dropout, batchnorm, flip, rotation, resnet18 and mobilenet "
             "without --average; take one of these"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 
 from physnn.errors import InputError
 from physnn.networks.classifiers.compiled import CompiledTrainer, suits
@@ -16,6 +18,7 @@ from physnn.networks.classifiers.drawn import symmetric_replicas, symmetric_star
 from physnn.networks.classifiers.loop import LoopTrainer
 from physnn.networks.classifiers.replicas import (
     REPLICA_ARRAYS,
+    RUNNING_STATISTICS,
     Arrays,
     ClassifierRecipe,
     Replicas,
@@ -34,10 +37,16 @@ KnownEngine = Literal["compiled", "stacked", "loop"]
 """Name of an engine."""
 EPOCHS_SECONDS = 0.25
 """Time of a block of whole epochs in seconds, about, after which the state may be written; a convention."""
+TIMED_PASSES = 5
+"""Passes of each kind that are timed."""
 FOLLOWED_CHARGES = ("measured", "predicted", "steps", "reach", "rounding")
 """Arrays of charges of learning that are kept after a training."""
 ENGINES: dict[str, type[Trainer]] = {"compiled": CompiledTrainer, "stacked": StackedTrainer, "loop": LoopTrainer}
 """Engines by name."""
+
+
+class Diverged(InputError):
+    """Training whose numbers are not finite any more."""
 
 
 def resolve_engine(engine: TrainingEngine, recipe: ClassifierRecipe, problem: Problem, device: str) -> KnownEngine:
@@ -130,12 +139,10 @@ def _started(recipe: ClassifierRecipe, problem: Problem, seeds: Sequence[int]) -
 
 
 def _check_finite(seeds: Sequence[int], *arrays: np.ndarray) -> None:
-    """Raise InputError if arrays, one row per replica, hold numbers that are not finite."""
+    """Raise Diverged if arrays, one row per replica, hold numbers that are not finite."""
     for r, seed in enumerate(seeds):
         if not all(np.isfinite(values[r]).all() for values in arrays):
-            raise InputError(
-                f"the replica of seed {seed} diverged: not all its numbers are finite; take a smaller --lr"
-            )
+            raise Diverged(f"the replica of seed {seed} diverged: not all its numbers are finite; take a smaller --lr")
 
 
 def _stored(replicas: Replicas, loss: np.ndarray) -> Arrays:
@@ -149,6 +156,22 @@ def _restored(state: Arrays, seeds: Sequence[int]) -> Replicas:
         for kind in REPLICA_ARRAYS
     }
     return Replicas(tuple(seeds), **parts, epoch=int(state["epoch"]))
+
+
+def tested_replicas(
+    recipe: ClassifierRecipe,
+    problem: Problem,
+    seeds: Sequence[int],
+    arrays: Arrays,
+    engine: TrainingEngine = "auto",
+    device: str = "cpu",
+) -> Arrays:
+    """Accuracies, test losses and predictions on other images of replicas, whose arrays `train_replicas` returned."""
+    trained = {name for name, _ in recipe.build(problem).named_parameters()}
+    weights = {name: values for name, values in arrays.items() if name in trained}
+    statistics = {name: values for name, values in arrays.items() if name.endswith(RUNNING_STATISTICS)}
+    replicas = Replicas(tuple(seeds), weights, statistics, {}, {})
+    return _tested(ENGINES[resolve_engine(engine, recipe, problem, device)], recipe, problem, replicas, device)
 
 
 def _tested(run: type[Trainer], recipe: ClassifierRecipe, problem: Problem, replicas: Replicas, device: str) -> Arrays:
@@ -196,3 +219,16 @@ def _result(state: Arrays) -> Arrays:
     hidden = {"epoch", "unfinished"} | {name for name in state if name.startswith(("mean:", "square:", "charges:"))}
     charges = {f"charge_{name}": state[f"charges:{name}"] for name in FOLLOWED_CHARGES if f"charges:{name}" in state}
     return {name.split(":", 1)[-1]: v for name, v in state.items() if name not in hidden} | charges
+
+
+def step_time_ratio(recipe: ClassifierRecipe, problem: Problem) -> float:
+    """Time of a forward and a backward pass with the average over a group, over that without, by torch's loop."""
+    shown = torch.from_numpy(problem.images[: recipe.batch])
+    networks = [one.build(problem) for one in (recipe, recipe.model_copy(update={"average": "c1"}))]
+    fastest = [math.inf, math.inf]
+    for _ in range(TIMED_PASSES):  # in turn, so that what else the machine does slows both
+        for k, network in enumerate(networks):
+            start = time.perf_counter()
+            network(shown).square().mean().backward()
+            fastest[k] = min(fastest[k], time.perf_counter() - start)
+    return fastest[0] / fastest[1]

@@ -9,7 +9,9 @@ from torch.nn import functional
 
 from physnn import rng
 from physnn.networks.adam import Adam
-from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Replicas, Trainer, batches
+from physnn.networks.classifiers.labels import label_distance
+from physnn.networks.classifiers.replicas import Arrays, ClassifierRecipe, Replicas, Trainer
+from physnn.networks.classifiers.shown import batches
 from physnn.networks.device import full_precision
 from physnn.networks.sgd import SGD
 from physnn.networks.symmetry.strengths import Pull
@@ -83,12 +85,17 @@ class LoopTrainer(Trainer):
         network, optimiser, loss = self.networks[r], self.optimisers[r], 0.0
         order, keep = (torch.from_numpy(a).to(self.device) for a in self.drawn(self.seeds[r], epoch))
         shrink = torch.from_numpy(self.shrink[r : r + 1]).to(self.device)
+        places = torch.from_numpy(self.places[r]).to(self.device)
         for s in self.batches:
             optimiser.zero_grad()
             chosen = self.images[order[s]].contiguous(memory_format=self.layout)
-            logits = network(chosen, keep[s]) if self.rate else network(chosen)
+            found = network(chosen, keep[s]) if self.rate else network(chosen)
+            logits, label = found if len(places) else (found, None)
             mean = functional.cross_entropy(logits, self.labels[order[s]])
-            mean.backward()
+            whole = mean
+            if label is not None:
+                whole = mean + self.recipe.label_weight * label_distance(label, places[order[s]])
+            whole.backward()
             optimiser.step()
             if self.pull:
                 self.pull.apply([w.detach()[None] for w in network.parameters()], shrink)

@@ -38,11 +38,19 @@ from physnn.errors import InputError
 from physnn.models.groups.representations import PointGroupName
 from physnn.models.groups.soft import SoftSymmetry, soft_symmetries
 from physnn.networks.classifiers.drawn import Tuning, check_soft
+from physnn.networks.classifiers.labels import LabelLoss, add_label_head, label_places
+from physnn.networks.classifiers.shown import (
+    batches,
+    drawn_elements,
+    dropout_factors,
+    dropout_rate,
+    every_position,
+    image_order,
+)
 from physnn.networks.classifiers.users import UserClassifier, is_brought
 from physnn.networks.classifiers.zoo import NETWORKS, SimpleCNN, build, initialise
 from physnn.networks.symmetry.averaging import GroupAveraged
 from physnn.networks.symmetry.charges import Charge
-from physnn.networks.symmetry.layers import move_pixels, point_group
 from physnn.networks.symmetry.motion import ChargeMotion, DescentRule
 from physnn.networks.symmetry.strengths import shrinkage
 from physnn.networks.symmetry.tied_charges import classifier_charges
@@ -60,6 +68,7 @@ UNWRITTEN: dict[str, Any] = {
     **{"augment": "c1", "average": "c1", "digest": "", "optimiser": "adam", "momentum": 0.0},
     "soft_equivariance": (),
     "charges": False,
+    **{"label_loss": "none", "label_weight": 1.0},
 }
 """Values of fields that recipes leave out when written, as they did before there were these fields."""
 Optimiser = Literal["adam", "sgd"]
@@ -92,6 +101,7 @@ class ClassifierRecipe(BaseModel):
     ``network`` names one of the zoo, or a class that was brought, `physnn.networks.classifiers.users`, whose text has
     the ``digest``.  ``soft_equivariance`` has words such as ``flip:auto``: symmetries that weights are drawn to.
     With ``charges``, what gradient flow would keep is followed step by step.
+    ``label_loss`` adds ``label_weight`` times the loss of a second output, `physnn.networks.classifiers.labels`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -109,6 +119,8 @@ class ClassifierRecipe(BaseModel):
     optimiser: Optimiser = "adam"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     charges: bool = False
+    label_loss: LabelLoss = "none"
+    label_weight: Annotated[float, Field(ge=0)] = 1.0
 
     @model_validator(mode="before")
     @classmethod
@@ -144,6 +156,12 @@ class ClassifierRecipe(BaseModel):
         network = network if self.average == "c1" else GroupAveraged(network, self.average)
         if self.soft:
             check_soft(network, problem.side, self.soft)
+        if self.label_loss != "none":
+            if self.soft or self.charges:
+                raise InputError(
+                    "soft symmetries and charges are known of the cross-entropy alone; leave out the label"
+                )
+            add_label_head(network)
         if isinstance(problem, Problem):
             self._check_last_batch(network, problem)
         return network
@@ -231,6 +249,7 @@ class Trainer(ABC):
         self.rate = dropout_rate(self.network)
         self.batches = batches(len(self.problem.images), recipe.batch)
         self.shown, self.shown_labels = every_position(self.problem, recipe.augment)
+        self.places = np.stack([self._places(seed) for seed in self.seeds])
         self.motion: ChargeMotion | None = None
         if recipe.charges:
             weights = {name: torch.from_numpy(values).to(device) for name, values in replicas.weights.items()}
@@ -279,6 +298,11 @@ class Trainer(ABC):
     ) -> np.ndarray:
         """Logits of images, shape (replicas, n, classes)."""
 
+    def _places(self, seed: int) -> np.ndarray:
+        """Places of labels in the plane, shape (images shown, 2), or (0, 2) without them."""
+        own = label_places(self.recipe.label_loss, seed, self.problem.labels, len(self.problem.classes))
+        return np.tile(own, (len(self.shown) // len(self.problem.images), 1))
+
     @property
     def shrink(self) -> np.ndarray:
         """Share of every deviation that goes in one step, float32, shape (replicas, symmetries, layers)."""
@@ -305,45 +329,3 @@ def untrained(network: nn.Module, seeds: Sequence[int], optimiser: Optimiser = "
     zeros = {name: np.zeros_like(v) for name, v in weights.items()}
     square = {k: v.copy() for k, v in zeros.items()} if optimiser == "adam" else {}
     return Replicas(tuple(seeds), weights, statistics, zeros, square)
-
-
-def image_order(seed: int, epoch: int, images: int) -> np.ndarray:
-    """Order in which a replica sees the images in one epoch: a permutation of 0 to ``images - 1``."""
-    return np.asarray(rng.stream(seed, "order", epoch).permutation(images))
-
-
-def every_position(problem: Problem, group: PointGroupName) -> tuple[np.ndarray, np.ndarray]:
-    """Training images that every element of a point group acted on in turn, and labels, element by element."""
-    elements = range(len(point_group(group).matrices))
-    if len(elements) == 1:
-        return problem.images, problem.labels
-    moved = [move_pixels(group, g, torch.from_numpy(problem.images)).numpy() for g in elements]
-    return np.concatenate(moved), np.tile(problem.labels, len(elements))
-
-
-def drawn_elements(seed: int, epoch: int, images: int, group: PointGroupName) -> np.ndarray:
-    """Element of a point group that acts on each image of an epoch, in the order in which they are shown."""
-    if group == "c1":
-        return np.zeros(images, np.int64)
-    return np.asarray(rng.stream(seed, "position", epoch).integers(len(point_group(group).matrices), size=images))
-
-
-def dropout_factors(seed: int, epoch: int, images: int, units: int, rate: float) -> np.ndarray:
-    """Factors of hidden units for each image of an epoch, 0 with probability ``rate``, else 1/(1 - rate).
-
-    Shape (images, units) in the order of the epoch; (0, units) for a rate of 0.
-    """
-    if rate == 0:
-        return np.empty((0, units), np.float32)
-    drawn = rng.stream(seed, "dropout", epoch).random((images, units), np.float32)
-    return np.where(drawn < rate, 0, 1 / (1 - rate)).astype(np.float32)
-
-
-def dropout_rate(network: nn.Module) -> float:
-    """Rate of dropout of a network's hidden layer, 0 without dropout."""
-    return float(getattr(network, "rate", 0.0))
-
-
-def batches(images: int, batch: int) -> list[slice]:
-    """Places of each batch in the order of an epoch."""
-    return [slice(start, min(start + batch, images)) for start in range(0, images, batch)]

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn import functional
 
+from physnn.networks.classifiers.labels import label_distance
 from physnn.networks.classifiers.replicas import (
     UNITS,
     Arrays,
     ClassifierRecipe,
     Replicas,
     Trainer,
-    batches,
-    dropout_rate,
 )
+from physnn.networks.classifiers.shown import batches, dropout_rate
 from physnn.networks.classifiers.zoo import count_weights
 from physnn.networks.device import full_precision
 from physnn.networks.sgd import descend
@@ -91,11 +91,15 @@ class StackedTrainer(Trainer):
         self.buffers = _buffers(network, replicas, device)
         self.statistics = tuple(replicas.statistics)
 
-        def cross_entropy(w: Tensors, b: Tensors, x: Tensor, y: Tensor, keep: Tensor) -> Tensor:
-            out = functional_call(network, (w, b), (x, keep) if self.rate else (x,))
-            return functional.cross_entropy(out, y)
+        labelled, weight = recipe.label_loss != "none", recipe.label_weight
 
-        self.slopes = vmap(grad_and_value(cross_entropy))
+        def loss(w: Tensors, b: Tensors, x: Tensor, y: Tensor, keep: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+            out = functional_call(network, (w, b), (x, keep) if self.rate else (x,))
+            logits, label = out if labelled else (out, None)
+            mean = functional.cross_entropy(logits, y)
+            return (mean if label is None else mean + weight * label_distance(label, at)), mean
+
+        self.slopes = vmap(grad_and_value(loss, has_aux=True))
 
     def epoch(self, epoch: int) -> np.ndarray:
         """Mean cross-entropy of every replica over one more epoch."""
@@ -103,10 +107,11 @@ class StackedTrainer(Trainer):
         order, keep = (torch.from_numpy(np.stack(arrays)).to(self.device) for arrays in zip(*drawn, strict=True))
         none = torch.zeros(len(self.seeds), 1, device=self.device)
         loss = torch.zeros(len(self.seeds), dtype=torch.float64, device=self.device)
-        shrink = torch.from_numpy(self.shrink).to(self.device)
+        shrink, places = (torch.from_numpy(a).to(self.device) for a in (self.shrink, self.places))
         for step, s in enumerate(self.batches, epoch * len(self.batches) + 1):
             x, y = self.images[order[:, s]], self.labels[order[:, s]]
-            slope, value = self.slopes(self.weights, self.buffers, x, y, keep[:, s] if self.rate else none)
+            at = torch.take_along_dim(places, order[:, s, None], 1) if places.shape[1] else none
+            slope, (_, value) = self.slopes(self.weights, self.buffers, x, y, keep[:, s] if self.rate else none, at)
             with torch.no_grad():
                 if self.recipe.optimiser == "adam":
                     self._adam(slope, step)

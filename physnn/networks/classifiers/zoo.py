@@ -19,7 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from physnn.errors import InputError
-from physnn.networks.classifiers.deep import check_images, mobilenet, resnet18
+from physnn.networks.classifiers.deep import (
+    TwoOutputs,
+    check_images,
+    efficientnet_small,
+    mobilenet,
+    outputs,
+    resnet18,
+    resnet18_small,
+)
 from physnn.networks.classifiers.equivariant import SymmetryGroup, TiedCNN, act
 from physnn.networks.classifiers.users import UserClassifier
 from physnn.networks.symmetry.averaging import GroupAveraged
@@ -47,13 +55,14 @@ class SimpleCNN(nn.Module):
         self.second = nn.Conv2d(16, 32, 3, padding=1)
         self.hidden = nn.Linear(32 * places**2, 64)
         self.output = nn.Linear(64, classes)
+        self.register_module("label", None)
 
     def between(self, x: Tensor, layer: int) -> Tensor:
         """Output of convolution ``layer`` (0 or 1) as its ReLU gets it: unchanged."""
         return x
 
-    def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Logits ``(batch, classes)`` of images ``(batch, channels, H, W)``.
+    def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor | TwoOutputs:
+        """Logits ``(batch, classes)`` of images ``(batch, channels, H, W)``; in training with a second output, if any.
 
         ``keep (batch, 64)`` are factors of the hidden units; without them `DropoutCNN` draws its own in training.
         """
@@ -63,7 +72,7 @@ class SimpleCNN(nn.Module):
         if self.grid is not None:
             x = functional.adaptive_avg_pool2d(x, self.grid)
         hidden = self.leave_out(functional.relu(self.hidden(x.flatten(1))), keep)
-        return functional.linear(hidden, self.output.weight, self.output.bias)
+        return outputs(self, hidden)
 
     def leave_out(self, hidden: Tensor, keep: Tensor | None) -> Tensor:
         """Activities of the hidden layer times their factors, if there are any."""
@@ -107,7 +116,7 @@ class AugmentedCNN(SimpleCNN):
 
     group: SymmetryGroup
 
-    def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, keep: Tensor | None = None) -> Tensor | TwoOutputs:
         """Logits ``(batch, classes)``; those of images as they are when not training."""
         if self.training:
             half = len(images) // 2
@@ -142,6 +151,8 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "d4_averaged": lambda channels, side, classes: GroupAveraged(SimpleCNN(channels, side, classes), "d4"),
     "resnet18": resnet18,
     "mobilenet": mobilenet,
+    "resnet18_small": resnet18_small,
+    "efficientnet_small": efficientnet_small,
 }
 """Constructors by name; each takes (channels, side, classes)."""
 

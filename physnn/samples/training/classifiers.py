@@ -24,8 +24,7 @@ from physnn.jobs.executors import parse_engine
 from physnn.machine import BASE, PART, check_bytes
 from physnn.models.groups.representations import PointGroup
 from physnn.networks.classifiers import stacked
-from physnn.networks.classifiers.engines import resolve_engine, train_replicas
-from physnn.networks.classifiers.pass_times import step_time_ratio
+from physnn.networks.classifiers.engines import resolve_engine, step_time_ratio, train_replicas
 from physnn.networks.classifiers.replicas import RUNNING_STATISTICS, ClassifierRecipe, TrainingEngine
 from physnn.networks.classifiers.users import is_brought
 from physnn.networks.device import check_device, single_thread

@@ -265,21 +265,24 @@ def test_images_are_gathered_by_their_numbers():
     assert not x[3:].any() and not x[:, 0].any() and not x[:, :, -1].any()
 
 
-def network(w: list[torch.Tensor], x: torch.Tensor, keep: torch.Tensor, grid: int, norm: bool) -> torch.Tensor:
-    """The classifier of `physnn.kernels.cnn.train` in torch, from its own arrays in its own order."""
+def network(
+    w: list[torch.Tensor], x: torch.Tensor, keep: torch.Tensor, grid: int, norm: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both outputs of the classifier of `physnn.kernels.cnn.train` in torch, from its own arrays in its own order."""
     for layer in (0, 1):
         kernel, constants, gain, shift = w[2 * layer], w[2 * layer + 1], w[4 + 2 * layer], w[5 + 2 * layer]
         x = functional.conv2d(x, kernel.unflatten(0, (3, 3, -1)).permute(3, 2, 0, 1), padding=1)
         x = functional.batch_norm(x, None, None, gain, shift, True) if norm else x + constants[:, None, None]
         x = functional.max_pool2d(functional.relu(x), 2)
     x = functional.adaptive_avg_pool2d(x, grid).permute(0, 2, 3, 1).flatten(1)
-    return functional.relu(x @ w[8] + w[9]) * keep @ w[10] + w[11]
+    x = functional.relu(x @ w[8] + w[9]) * keep
+    return x @ w[10] + w[11], x @ w[12] + w[13]
 
 
 @pytest.mark.parametrize("norm", [False, True])
 @pytest.mark.parametrize(("side", "grid"), [(8, 2), (13, 3), (16, 2), (4, 1)])
 def test_slopes_of_the_whole_network(side, grid, norm):
-    widths, batch = (6, 7, 8, 3, grid), 5
+    widths, batch = (6, 7, 8, 3, grid, 2), 5
     vector = numbers(int(train.sizes(2, widths).sum())) / 3
     images, labels = numbers(batch, side, side, 2), np.arange(batch) % 3
     keep = (numbers(batch, 8, word="keep") > -0.5).astype(np.float32) * np.float32(1.5)
@@ -289,13 +292,17 @@ def test_slopes_of_the_whole_network(side, grid, norm):
     layers.gather_images(images, np.arange(batch), s.padded1)
     train.forward_pass(s, train.parts(vector, 2, widths), batch, grid, keep, norm, running, True)
     logits = s.logits[:batch].copy()
+    second, places, chosen = s.label[:batch].copy(), numbers(9, 2, word="places"), np.array([8, 0, 3, 3, 1])
     layers.cross_entropy_back(s.logits[:batch], labels)
+    layers.distance_back(s.label[:batch], places, chosen, np.float32(0.7))
     train.backward_pass(s, back, train.parts(vector, 2, widths), train.parts(slope, 2, widths), batch, grid, keep, norm)
 
     w = [double(part.copy()) for part in train.parts(vector, 2, widths)]
-    expected = network(w, torch.from_numpy(images).double().permute(0, 3, 1, 2), torch.from_numpy(keep), grid, norm)
-    assert agree(logits, expected, 1e-5)
-    functional.cross_entropy(expected, torch.from_numpy(labels)).backward()
+    shown = torch.from_numpy(images).double().permute(0, 3, 1, 2)
+    expected, label = network(w, shown, torch.from_numpy(keep), grid, norm)
+    assert agree(logits, expected, 1e-5) and agree(second, label, 1e-5)
+    apart = (label - torch.from_numpy(places[chosen])).square().sum(1).mean()
+    (functional.cross_entropy(expected, torch.from_numpy(labels)) + 0.7 * apart).backward()
     # Constants before a normalisation change nothing, gains without one are not there.
     silent = ("constants1", "constants2") if norm else ("gain1", "gain2", "shift1", "shift2")
     for name, values, weight in zip(train.Layers._fields, train.parts(slope, 2, widths), w, strict=True):

@@ -17,10 +17,9 @@ from physnn.networks.classifiers.replicas import (
     ClassifierRecipe,
     Replicas,
     Trainer,
-    dropout_factors,
-    image_order,
     untrained,
 )
+from physnn.networks.classifiers.shown import dropout_factors, image_order
 from physnn.networks.classifiers.stacked import StackedTrainer
 from physnn.networks.classifiers.zoo import NETWORKS
 from physnn.networks.device import full_precision
@@ -29,7 +28,9 @@ from physnn.store.parts import read_part, write_part
 
 STACKED = ["d4_fields", "d4_mixed_fields", "so2_fields", "d4_averaged"]
 """Small networks that compiled code does not know."""
-SMALL = [name for name in NETWORKS if name not in ("resnet18", "mobilenet", *STACKED)]
+DEEP = ["resnet18", "mobilenet", "resnet18_small", "efficientnet_small"]
+"""Networks with global pooling."""
+SMALL = [name for name in NETWORKS if name not in (*DEEP, *STACKED)]
 KINDS = ("weights", "statistics", "mean", "square")
 ARRAYS, LOSS, LOGITS = 2e-2, 3e-4, 5e-3
 """Tolerances.  Rounding alone gives 1e-6, but a unit near the kink of its ReLU, or one of two maxima that are nearly
@@ -114,7 +115,7 @@ def test_engines_agree(looped, engine):
     assert exact >= 0.6 * len(names), "units fall to another side rarely"
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet"])
+@pytest.mark.parametrize("name", DEEP)
 def test_deep_networks_agree_when_stacked(name):
     # The normalisation of a few numbers blows rounding up, the more the deeper; compared after one batch.
     problem = noise(n=8)

@@ -7,14 +7,8 @@ import pytest
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.networks.classifiers.replicas import (
-    ClassifierRecipe,
-    batches,
-    dropout_factors,
-    dropout_rate,
-    image_order,
-    untrained,
-)
+from physnn.networks.classifiers.replicas import ClassifierRecipe, untrained
+from physnn.networks.classifiers.shown import batches, dropout_factors, dropout_rate, image_order
 from physnn.networks.classifiers.zoo import NETWORKS, DropoutCNN, build, count_weights
 from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
 from physnn.samples.base import validated

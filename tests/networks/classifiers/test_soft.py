@@ -224,7 +224,7 @@ def test_a_deeper_network_is_drawn_to_a_symmetry_layer_by_layer(tmp_path):
 
 
 def test_networks_without_channels_that_are_copies_are_refused():
-    for network in ("d4_fields", "so2_fields", "flip_tied"):
+    for network in ("d4_fields", "so2_fields", "flip_tied", "efficientnet_small"):
         with pytest.raises(InputError, match="soft symmetries are for"):
             ClassifierRecipe(network=network, soft_equivariance=("flip:auto",)).build(oriented(16, 8, "flip"))
 

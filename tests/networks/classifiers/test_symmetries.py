@@ -10,7 +10,8 @@ from physnn import rng
 from physnn.errors import InputError
 from physnn.networks.classifiers.compiled import CompiledTrainer
 from physnn.networks.classifiers.loop import LoopTrainer
-from physnn.networks.classifiers.replicas import ClassifierRecipe, drawn_elements, every_position, untrained
+from physnn.networks.classifiers.replicas import ClassifierRecipe, untrained
+from physnn.networks.classifiers.shown import drawn_elements, every_position
 from physnn.networks.classifiers.users import UserClassifier
 from physnn.networks.source import located, module_digest
 from physnn.networks.symmetry.layers import move_pixels

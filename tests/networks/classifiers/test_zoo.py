@@ -11,15 +11,15 @@ from torch.nn import functional
 from physnn import rng
 from physnn.errors import InputError
 from physnn.models.groups.representations import PointGroup
-from physnn.networks.classifiers.deep import BOTTLENECKS
+from physnn.networks.classifiers.deep import BOTTLENECKS, SQUEEZED
 from physnn.networks.classifiers.equivariant import act
 from physnn.networks.classifiers.zoo import NETWORKS, BatchNormCNN, SimpleCNN, build, count_weights, initialise
 from physnn.networks.symmetry.cnn import MIXED
 from physnn.networks.symmetry.sphere import SphereNet
 
-SMALL = [name for name in NETWORKS if name not in ("resnet18", "mobilenet")]
+SMALL = [name for name in NETWORKS if name not in ("resnet18", "mobilenet", "resnet18_small", "efficientnet_small")]
 DRAWS = ("dropout", True)
-NORMALISED = ("batchnorm", "resnet18", "mobilenet")
+NORMALISED = ("batchnorm", "resnet18", "mobilenet", "resnet18_small", "efficientnet_small")
 
 
 def pictures(n: int = 6, channels: int = 3, side: int = 8, word: int = 0) -> torch.Tensor:
@@ -41,13 +41,13 @@ def simple_weights(channels: int, side: int, n: int = 1) -> int:
     return first + second + hidden + 64 // n * 10 + 10
 
 
-def resnet_weights(channels: int) -> int:
-    total, inputs = 9 * channels * 64 + 2 * 64, 64
-    for width in (64, 128, 256, 512):
+def resnet_weights(channels: int, first: int = 64) -> int:
+    total, inputs = 9 * channels * first + 2 * first, first
+    for width in (first, 2 * first, 4 * first, 8 * first):
         convolutions = 9 * inputs * width + 3 * 9 * width**2
         shortcut = 0 if inputs == width else inputs * width + 2 * width
         total, inputs = total + convolutions + 4 * 2 * width + shortcut, width
-    return total + 512 * 10 + 10
+    return total + 8 * first * 10 + 10
 
 
 def mobilenet_weights(channels: int) -> int:
@@ -59,6 +59,18 @@ def mobilenet_weights(channels: int) -> int:
             total += widen + 9 * inner + 2 * inner + inner * width + 2 * width
             inputs = width
     return total + inputs * 256 + 2 * 256 + 256 * 10 + 10
+
+
+def efficientnet_weights(channels: int) -> int:
+    total, inputs = 9 * channels * 16 + 2 * 16, 16
+    for widening, width, blocks, _ in SQUEEZED:
+        for _ in range(blocks):
+            inner, squeezed = widening * inputs, max(1, inputs // 4)
+            widen = inputs * inner + 2 * inner if widening > 1 else 0
+            excite = 2 * inner * squeezed + inner + squeezed
+            total += widen + 9 * inner + 2 * inner + excite + inner * width + 2 * width
+            inputs = width
+    return total + inputs * 128 + 2 * 128 + 128 * 10 + 10
 
 
 def mixed_weights(channels: int, side: int) -> int:
@@ -110,6 +122,8 @@ COUNTS = {
     "d4_mixed_fields": mixed_weights,
     "resnet18": lambda channels, side: resnet_weights(channels),
     "mobilenet": lambda channels, side: mobilenet_weights(channels),
+    "resnet18_small": lambda channels, side: resnet_weights(channels, 8),
+    "efficientnet_small": lambda channels, side: efficientnet_weights(channels),
 }
 
 
@@ -298,7 +312,7 @@ def test_normalised_networks_use_statistics_of_the_batch_in_training_and_running
     assert isinstance(network, BatchNormCNN) == (name == "batchnorm")
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet"])
+@pytest.mark.parametrize("name", NORMALISED[1:])
 def test_global_pooling_takes_images_of_any_side(name):
     network = started(name).eval()
     assert [network(pictures(2, side=s)).shape for s in (8, 12, 16)] == [(2, 10)] * 3
