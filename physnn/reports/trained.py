@@ -159,7 +159,6 @@ def tell_labels(path: Path) -> list[Telling]:
     rows = [[arm, f"{right} %", str(answer.gain.get(arm, ""))] for arm, right in answer.accuracy.items()]
     title = f"{answer.seeds} pairs, {answer.images['test']:,} test images, each form at its own best rate"
     evidence: tuple[str | ToldTable, ...] = told_table(title, ["arm", "right", "less one-hot, points"], rows)
-    evidence += tuple(f"{claim.form}: {claim.verdict}" for claim in answer.claims)
     evidence += told_power(answer.power, "power, by the measured scatter") if answer.power else ()
-    sentence = claims_sentence(answer.claims, "share of wrong answers")
-    return [Telling(sentence, evidence, undecided=_open(answer.claims))]
+    told = "; ".join(f"{claim.form} {claim.verdict}" for claim in answer.claims) or "two seeds or more are needed"
+    return [Telling(f"Fewer wrong answers than one-hot: {told}.", evidence, undecided=_open(answer.claims))]
