@@ -62,6 +62,7 @@ SETTINGS = {
     },
     "train-sentiment": {"data": "{reviews}", **REVIEWS},
     "train-labels": {"train": 110, "test": 40, "epochs": 1, "seeds": (0, 1), "rates": (1e-2,), "engine": "loop"},
+    "recall": {"data": "{vectors}", "splits": 3, "shots": (1, 2)},
     "energy-map": {"module": "{net}:Net", "images": "{images}", "batch": 6, "conditions": ("none", "mirror")},
 }
 """Smallest settings of every kind; names in braces are files of the fixture."""
@@ -85,7 +86,11 @@ def places(tmp_path_factory) -> dict[str, str]:
             values = g.integers(0, 255, (20, 24, 3)).astype("uint8")
             Image.fromarray(values).save(folder / "images" / name / f"{n}.png")
     names = {"ising": "ising.h5", "reviews": "reviews.jsonl", "net": "net.py", "images": "images"}
-    return {name: str(folder / place) for name, place in names.items()} | {"folder": str(folder)}
+    found = {name: str(folder / place) for name, place in names.items()} | {"folder": str(folder)}
+    vectors = folder / "vectors.h5"
+    how = {"module": f"{found['net']}:Net", "images": found["images"], "vectors": True}
+    api.run(api.recipe("energy-map", conditions=("none", "grain"), **how), vectors, jobs=1)
+    return found | {"vectors": str(vectors)}
 
 
 def made(kind: str, places: dict[str, str]) -> Path:
