@@ -31,7 +31,9 @@ class ListOption(click.Option):
         self.example = example
 
     def takes(self, word: str) -> bool:
-        """Whether a word after the first value still belongs to the list: anything for text, a choice, else numbers."""
+        """Whether a word after the first value is of the list: a choice, a number, NAME=VALUE if that is meant; any text."""
+        if "=" in self.example:
+            return "=" in word
         first, chosen = word.split(",", maxsplit=1)[0], getattr(self.type, "choices", ())
         return first in chosen or isinstance(self.type, click.types.StringParamType) or is_number(first)
 

@@ -131,7 +131,7 @@ def test_command(vectors, capfd):
     assert set(found["seconds"]) == {"pixel", "average"}
     assert found["found"][0]["setting"] == "grain, 1"
     assert command(words) == 0
-    assert "pixel vectors classify best from memory" in capfd.readouterr().out
+    assert "Pixel vectors classify best from memory: undecided" in capfd.readouterr().out
     assert command([*words, "--dry-run"]) == 0
     assert command(["plot", str(place / "cli.h5")]) == 0
 
