@@ -31,7 +31,7 @@ class ListOption(click.Option):
         self.example = example
 
     def takes(self, word: str) -> bool:
-        """Whether a word after the first value is of the list: a choice, a number, NAME=VALUE if that is meant; any text."""
+        """Whether a word after the first value is of the list: a choice, a number, NAME=VALUE if meant, any text."""
         if "=" in self.example:
             return "=" in word
         first, chosen = word.split(",", maxsplit=1)[0], getattr(self.type, "choices", ())
