@@ -18,7 +18,7 @@ z: at fixed beta / L the ratio of the correlation lengths in time and space depe
 
     z = 1 - (d ln rho / d ln L) / (d ln rho / d ln a).
 
-    python sims/quantum_exponents.py [FOLDER]        100 minutes of one idle core; continues where it stopped
+    python sims/quantum_exponents.py [FOLDER]        115 minutes of one idle core; continues where it stopped
     python sims/quantum_exponents.py FOLDER 1600     so many measurements a chain: the errors fall as their root
     python sims/quantum_exponents.py FOLDER draw     the figure and the numbers alone
 
@@ -50,10 +50,11 @@ RUNS: dict[str, dict[str, Any]] = {
     | {"L": (8, 12, 16, 24, 32), "points": 6, "window": 2.0, "shift": 1.0, "beta_per_L": 1.0, "volume": 5e4},
     "chain-half": LONG | {"L": (8, 16), "points": 3, "window": 0.2, "beta_per_L": 0.5, "volume": 1e4},
     "chain-isotropic": LONG | {"L": (4, 6, 8, 12, 16), "h": (1.0,), "beta_per_L": 0.5, "volume": 5e4},
+    "chain-isotropic-again": LONG | {"L": (6,), "h": (1.0,), "beta_per_L": 0.5, "volume": 5e4, "seed": 11},
     "square": LONG
     | {"dimension": 2, "L": (4, 6, 8, 12, 16), "points": 5, "window": 0.8, "beta_per_L": 0.5, "volume": 1e4},
 }
-SWEEPS = {"chain": 400, "chain-half": 100, "chain-isotropic": 16000, "square": 1000}
+SWEEPS = {"chain": 400, "chain-half": 100, "chain-isotropic": 16000, "chain-isotropic-again": 16000, "square": 1000}
 KNOWN = {"chain": (1.0, 0.0, 1.0), "square": (3.04438, 2e-5, 1.58737)}
 """h_c, its error, and 1/nu."""
 OMEGA = {"chain": 1.75, "square": 0.83}
@@ -173,12 +174,24 @@ def exact_slopes(beta_per_L: float, sizes: tuple[int, ...] = (4, 5, 6, 7, 8, 9, 
 
 def isotropic(folder: Path) -> None:
     """Print 1/nu from slopes of U4 at h_c where space and time are alike, beside exact slopes and another shape."""
-    path, name = folder / "chain-isotropic.h5", "slope_binder_time"
-    found, exact = curves(read_sweep(path), name), exact_slopes(0.5)
-    off = {L: (found.y[L][0] - exact[L]) / found.errors[L][0] for L in found.sizes if L in exact}
-    print(f"slopes of {tuple(off)} sites off exact ones by {np.round(list(off.values()), 1)} errors")
+    name, exact = "slope_binder_time", exact_slopes(0.5)
+    for run in ("chain-isotropic", "chain-isotropic-again"):
+        sweep = read_sweep(folder / f"{run}.h5")
+        for observable in ("binder_time", name):
+            found = curves(sweep, observable)
+            known = (
+                exact if observable == name else {L: thermal_cumulant(L, 1.0, 0.5 * L) for L in found.sizes if L < 9}
+            )
+            off = {L: (found.y[L][0] - known[L]) / found.errors[L][0] for L in found.sizes if L in known}
+            print(f"{run}, {observable}: errors off exact values by L { ({L: round(z, 1) for L, z in off.items()}) }")
+    path = folder / "chain-isotropic.h5"
     for omega in (None, OMEGA["chain"]):
-        print(f"beta = L/2, omega {omega or 'fitted'}:\n{physnn.fit(path, name, at_criticality=1.0, omega=omega)}")
+        law = physnn.fit(path, name, at_criticality=1.0, omega=omega)
+        print(f"beta = L/2, omega {omega or 'fitted'}:\n{law}")
+        for fit in law.fits if omega else ():
+            print(
+                f"    {fit.law} from L = {fit.smallest}: {fit.value:.4f}({fit.deviation:.4f}), weight {fit.weight:.2f}"
+            )
     exact_slopes(1.0)
 
 

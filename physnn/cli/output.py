@@ -132,16 +132,7 @@ def print_parts(evidence: Iterable[str | ToldTable]) -> None:
 
 def print_power(rows: Sequence[Power], title: str, before: bool = False) -> None:
     """Print how many seeds show effects; ``before`` an answer that is for stdout, on stderr."""
-    header = ["effect", "size", "scatter of a seed's difference", "seeds for 80 %", "these seeds show"]
-    cells = [
-        [
-            each.meaning,
-            f"{each.effect:.2g}",
-            f"{each.scatter:.2g} ({each.source})",
-            f"{each.seeds:,}",
-            f"{each.visible:.2g}",
-        ]
-        for each in rows
-    ]
-    if cells:
-        print_table(title, header, cells, before)
+    from physnn.reports.curves import told_power
+
+    for one in told_power(tuple(rows), title):
+        print_table(one.title, list(one.header), [list(row) for row in one.rows], before)
