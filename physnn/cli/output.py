@@ -121,18 +121,17 @@ def print_told(told: Telling) -> None:
     print_parts(told.evidence)
 
 
-def print_parts(evidence: Iterable[str | ToldTable]) -> None:
-    """Print lines and tables of an answer."""
+def print_parts(evidence: Iterable[str | ToldTable], err: bool = False) -> None:
+    """Print lines and tables of an answer on stdout, or on stderr."""
     for one in evidence:
         if isinstance(one, str):
-            click.echo(one)
+            click.echo(one, err=err)
         else:
-            print_table(one.title, list(one.header), [list(row) for row in one.rows])
+            print_table(one.title, list(one.header), [list(row) for row in one.rows], err)
 
 
 def print_power(rows: Sequence[Power], title: str, before: bool = False) -> None:
     """Print how many seeds show effects; ``before`` an answer that is for stdout, on stderr."""
     from physnn.reports.curves import told_power
 
-    for one in told_power(tuple(rows), title):
-        print_table(one.title, list(one.header), [list(row) for row in one.rows], before)
+    print_parts(told_power(tuple(rows), title), before)

@@ -214,6 +214,16 @@ def draw_residuals(axes: Axes, fit: Fit) -> None:
     axes.set_ylabel("residual/error", fontsize=8)
 
 
+def draw_residuals_alone(axes: Axes, fit: Fit) -> None:
+    """Panel of residuals with an axis and a legend of its own, which that under a collapse does without."""
+    draw_residuals(axes, fit)
+    for line, L in zip(axes.lines, fit.curves.sizes, strict=False):
+        line.set_label(f"L = {L}")
+    symbol = control_symbol(fit.curves.control)
+    axes.set(xlabel=rf"$({symbol} - {symbol}_c)\,L^{{1/\nu}}$", ylabel="residual/error")
+    axes.legend(frameon=False, fontsize=8)
+
+
 def draw_windows(axes: Axes, best: Collapse) -> None:
     """Panel of 1/nu against the window in the scaled control; filled where a fit carries weight."""
     _draw_scan(axes, best, lambda c: c.window)
@@ -328,7 +338,7 @@ FIT_PANELS: dict[str, Callable[[Axes, Fit], None]] = {
     "curves": draw_curves,
     "differences": draw_differences,
     "collapse": draw_collapse,
-    "residuals": draw_residuals,
+    "residuals": draw_residuals_alone,
     "windows": lambda axes, fit: draw_windows(axes, fit.collapse) if fit.collapse else None,
     "smallest": lambda axes, fit: draw_smallest(axes, fit.collapse) if fit.collapse else None,
     "cloud": draw_cloud,

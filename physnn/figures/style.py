@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,21 +85,17 @@ def styled(name: str | None) -> Iterator[None]:
     InputError
         If there is no such style, or its file cannot be read.
     """
-    if name is None:
-        yield
-        return
     import matplotlib.style
 
-    try:
-        context = matplotlib.style.context(name)
-        context.__enter__()
-    except OSError:
-        known = ", ".join(style for style in matplotlib.style.available if not style.startswith("_"))
-        raise InputError(f"{name!r} is neither a style of matplotlib nor a file of one; styles are {known}") from None
-    try:
+    with ExitStack() as inside:
+        try:
+            if name is not None:
+                inside.enter_context(matplotlib.style.context(name))
+        except OSError:
+            known = ", ".join(style for style in matplotlib.style.available if not style.startswith("_"))
+            told = f"{name!r} is neither a style of matplotlib nor a file of one"
+            raise InputError(f"{told}; styles are {known}") from None
         yield
-    finally:
-        context.__exit__(None, None, None)
 
 
 def new_figure(width: float, height: float) -> Figure:

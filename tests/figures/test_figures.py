@@ -7,10 +7,12 @@ import pytest
 from matplotlib import rcParams
 
 from physnn.answers import fit as report
+from physnn.cli.files import plot_command
 from physnn.errors import InputError
 from physnn.figures.compare import overlay_figure
 from physnn.figures.fit import FIT_PANELS, panel_figure, sweep_figure
 from physnn.figures.networks import image_figure, training_figure
+from physnn.figures.reports.panels import PANEL_CAPTIONS
 from physnn.figures.style import clear_legends, covers, new_figure, save, styled
 from physnn.store.sweep_file import SweepFile
 from tests.conftest import planted_sizes
@@ -77,6 +79,9 @@ def test_panels_are_drawn_by_name_and_those_of_no_collapse_are_refused():
     fit = report.fit(SweepFile({}, planted_sizes(0, crosses=True), {}), resamples=40)
     figure = panel_figure(fit, list(FIT_PANELS))
     assert len(figure.axes) >= len(FIT_PANELS) and all(axes.get_ylabel() for axes in figure.axes[: len(FIT_PANELS)])
+    assert figure.axes[list(FIT_PANELS).index("residuals")].get_xlabel(), "which that under a collapse leaves out"
+    choices = next(param.type.choices for param in plot_command.params if param.name == "panels")
+    assert set(choices) == set(FIT_PANELS) == set(PANEL_CAPTIONS)
     without = report.fit(SweepFile({}, planted_sizes(0, crosses=False), {}), resamples=40)
     assert len(panel_figure(without, ["curves", "differences"]).axes) == 2
     with pytest.raises(InputError, match="no collapse to draw cloud of, the verdict is no-crossing"):

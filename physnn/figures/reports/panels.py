@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from matplotlib.axes import Axes
-
 from physnn.analysis.verdict.fit import Fit
-from physnn.figures import fit as panels
+from physnn.figures.fit import FIT_PANELS
 from physnn.figures.style import as_svg, new_figure
 
 PANEL_CAPTIONS = {
@@ -20,25 +16,14 @@ PANEL_CAPTIONS = {
     "cloud": "Bootstrap samples with the ellipses of 68 % and 95 %",
     "drift": "Crossings of pairs of sizes against the inverse of the larger one",
 }
-"""Panels, and what they show."""
+"""What every panel of `physnn.figures.fit.FIT_PANELS` shows."""
 
 
 def drawn_panel(answer: Fit, name: str) -> str:
     """One of `PANEL_CAPTIONS` as an SVG element; all but curves and differences are of a collapse."""
     figure = new_figure(6, 4.2)
     axes = figure.subplots()
-    draws: dict[str, Callable[[Axes, Fit], None]] = {
-        "curves": panels.draw_curves,
-        "differences": panels.draw_differences,
-        "collapse": panels.draw_collapse,
-        "residuals": _residuals,
-        "cloud": panels.draw_cloud,
-        "drift": panels.draw_drift,
-    }
-    if best := answer.collapse:
-        draws["windows"] = lambda panel, _: panels.draw_windows(panel, best)
-        draws["smallest"] = lambda panel, _: panels.draw_smallest(panel, best)
-    draws[name](axes, answer)
+    FIT_PANELS[name](axes, answer)
     if legend := axes.get_legend():
         # Below the panel it covers nothing, whatever the data are.
         legend.remove()
@@ -46,14 +31,3 @@ def drawn_panel(answer: Fit, name: str) -> str:
         columns = min(len(labels), 4 if max(map(len, labels)) < 16 else 2)
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
     return as_svg(figure)
-
-
-def _residuals(axes: Axes, answer: Fit) -> None:
-    """Panel of residuals with an axis and a legend of its own, which that under a collapse does without."""
-    panels.draw_residuals(axes, answer)
-    for line, L in zip(axes.lines, answer.curves.sizes, strict=False):
-        line.set_label(f"L = {L}")
-    symbol = panels.control_symbol(answer.curves.control)
-    axes.set_xlabel(rf"$({symbol} - {symbol}_c)\,L^{{1/\nu}}$")
-    axes.set_ylabel("residual/error")
-    axes.legend()
