@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -103,18 +103,7 @@ def mobilenet(channels: int, side: int, classes: int) -> PooledNetwork:
     Source: M. Sandler et al., CVPR 2018; the stages are `BOTTLENECKS`.
     """
     check_images(channels, side, classes)
-    inputs = 32
-    layers: list[nn.Module] = [*convolution(channels, inputs, 3), nn.ReLU6()]
-    for widening, width, blocks, first_stride in BOTTLENECKS:
-        for block in range(blocks):
-            stride, inner = (first_stride if block == 0 else 1), widening * inputs
-            body = [*convolution(inputs, inner, 1), nn.ReLU6()] if widening > 1 else []
-            body += [*convolution(inner, inner, 3, stride, inner), nn.ReLU6(), *convolution(inner, width, 1)]
-            same = stride == 1 and inputs == width
-            layers.append(Residual(body, nn.Identity(), nn.Identity()) if same else nn.Sequential(*body))
-            inputs = width
-    layers += [*convolution(inputs, 256, 1), nn.ReLU6()]
-    return PooledNetwork(layers, 256, classes)
+    return _inverted(channels, 32, BOTTLENECKS, 256, classes, nn.ReLU6)
 
 
 class Excitation(nn.Module):
@@ -136,16 +125,24 @@ def efficientnet_small(channels: int, side: int, classes: int) -> PooledNetwork:
     Source: M. Tan and Q. V. Le, ICML 2019; the stages are `SQUEEZED`.
     """
     check_images(channels, side, classes)
-    inputs = 16
-    layers: list[nn.Module] = [*convolution(channels, inputs, 3), nn.SiLU()]
-    for widening, width, blocks, first_stride in SQUEEZED:
+    return _inverted(channels, 16, SQUEEZED, 128, classes, nn.SiLU, excited=True)
+
+
+def _inverted(
+    channels: int, inputs: int, stages: Sequence[tuple[int, int, int, int]], last: int, classes: int,
+    activation: Callable[[], nn.Module], excited: bool = False,
+) -> PooledNetwork:  # fmt: skip
+    """Net of inverted residuals; a stage is its widening, channels, blocks and the stride of the first block."""
+    layers: list[nn.Module] = [*convolution(channels, inputs, 3), activation()]
+    for widening, width, blocks, first_stride in stages:
         for block in range(blocks):
             stride, inner = (first_stride if block == 0 else 1), widening * inputs
-            body = [*convolution(inputs, inner, 1), nn.SiLU()] if widening > 1 else []
-            body += [*convolution(inner, inner, 3, stride, inner), nn.SiLU(), Excitation(inner, max(1, inputs // 4))]
+            body = [*convolution(inputs, inner, 1), activation()] if widening > 1 else []
+            body += [*convolution(inner, inner, 3, stride, inner), activation()]
+            body += [Excitation(inner, max(1, inputs // 4))] if excited else []
             body += convolution(inner, width, 1)
             same = stride == 1 and inputs == width
             layers.append(Residual(body, nn.Identity(), nn.Identity()) if same else nn.Sequential(*body))
             inputs = width
-    layers += [*convolution(inputs, 128, 1), nn.SiLU()]
-    return PooledNetwork(layers, 128, classes)
+    layers += [*convolution(inputs, last, 1), activation()]
+    return PooledNetwork(layers, last, classes)
