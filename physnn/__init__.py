@@ -36,7 +36,7 @@ _PUBLIC = {
     "Variable": "physnn.store.hdf5",
     "expansion_law": "physnn.networks.tasks.expansion_law",
     "stream": "physnn.rng",
-    "bundled": "physnn.bundled",
+    "bundled": "physnn.shipped",
     "InputError": "physnn.errors",
 }
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604

@@ -23,10 +23,10 @@ import numpy as np
 import physnn
 from physnn.analysis.collapse.exponents import Collapse, Settings, collapse
 from physnn.analysis.curves.curves import Curves
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.fit import draw_collapse, draw_curves
 from physnn.figures.style import new_figure, save
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 
 SIZES, IMAGES = (32, 64, 128), 32

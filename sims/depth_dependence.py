@@ -8,10 +8,10 @@ in deep neural networks", A.3, which calls the dynamics out of equilibrium.
 import time
 
 import physnn
-from physnn.bundled import bundled
 from physnn.networks.kuramoto.evaluate import load_network
 from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.networks.kuramoto.training import validation_rmse
+from physnn.shipped import bundled
 
 EXTRA_STEPS = (-2, -1, 0, 1, 2, 3, 4)
 PAIRS, SEED = 256, 1000

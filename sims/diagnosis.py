@@ -7,8 +7,8 @@ A.3, which calls the dynamics out of equilibrium.
 import time
 
 from physnn.analysis.order.diagnosis import table
-from physnn.bundled import bundled
 from physnn.samples.diagnosis import diagnose
+from physnn.shipped import bundled
 
 
 def main() -> None:

@@ -15,11 +15,11 @@ import torch
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from physnn import rng
-from physnn.bundled import resolve
 from physnn.figures.style import COLOURS, new_figure, save
 from physnn.models.couplings import from_weights
 from physnn.networks.kuramoto.architecture import Architecture
 from physnn.networks.kuramoto.network import KuramotoNetwork, initial_weights
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 
 L, SIDE, ROW = 64, 24, 32

@@ -35,7 +35,6 @@ from physnn.analysis.statistics.estimate import Estimate
 from physnn.analysis.statistics.resampling import shares, widened
 from physnn.analysis.verdict.fit import fit_curves
 from physnn.analysis.verdict.null_model import Errors, null_model
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.networks.kuramoto.architecture import Architecture
@@ -44,6 +43,7 @@ from physnn.networks.kuramoto.evaluate import LAYOUT
 from physnn.networks.kuramoto.network import KuramotoNetwork
 from physnn.networks.kuramoto.noise import KeyedNoise
 from physnn.networks.tasks.transmogrifier import Transmogrifier
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 
 EDGES = (1, 2, 4, 8, 16)

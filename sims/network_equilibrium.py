@@ -40,12 +40,12 @@ from physnn.analysis.statistics.series import estimate_time
 from physnn.answers.decide import Decided, study
 from physnn.answers.fit import curves, equilibrium_checks, fit
 from physnn.api import recipe, sweep_equilibrium
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.style import COLOURS, look, new_figure, save
 from physnn.samples.equilibrium.order import find_order
 from physnn.samples.equilibrium.recipe import OrderRecord, record
 from physnn.samples.named import identity, load_model
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
 

@@ -14,11 +14,11 @@ import numpy as np
 from physnn.analysis.curves.tables import fit_arrays
 from physnn.analysis.order.seam import stiffness
 from physnn.analysis.statistics.estimate import Estimate
-from physnn.bundled import bundled
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.models import couplings
 from physnn.models.vectors import VectorModel
 from physnn.samples.seam import SeamResult, measure_seam, models_of
+from physnn.shipped import bundled
 
 ISING, XY = couplings.diagonal(np.array([1.0, 0.0])), couplings.on(2)
 GROWTH = ((ISING, (0.6, 1.6)), (XY, (0.5, 1.4)))

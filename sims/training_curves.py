@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 import physnn
-from physnn.bundled import resolve
 from physnn.figures.networks import training_figure
 from physnn.figures.style import save
+from physnn.shipped import resolve
 
 FILES = {
     "symmetric": "kuramoto_symmetric",

@@ -26,12 +26,12 @@ from physnn.answers.equilibrium import fitted_together, order_record
 from physnn.answers.fit import curves, equilibrium_checks
 from physnn.answers.memory import forgetting, memory_of
 from physnn.api import sweep_memory
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.fit import draw_curves
 from physnn.figures.memory import draw_lifetimes
 from physnn.figures.style import COLOURS, look, new_figure, save
 from physnn.samples.diagnosis import diagnose
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep
 

@@ -19,7 +19,7 @@ import physnn
 ROOT = Path(physnn.__file__).parent
 LAYERS = (
     {"errors"},
-    {"machine", "bundled", "rng", "kernels"},
+    {"machine", "rng", "shipped", "kernels"},
     {"models", "store"},
     {"samplers", "networks", "exact", "analysis"},
     {"figures", "jobs"},

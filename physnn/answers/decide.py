@@ -22,8 +22,8 @@ from physnn.answers.comparisons import fit_joint
 from physnn.answers.equilibrium import fitted_together, order_record
 from physnn.answers.fit import fit, sampled_arrays, sampled_curves
 from physnn.answers.lines import on_their_lines
-from physnn.bundled import data_folder
 from physnn.errors import InputError
+from physnn.shipped import data_folder
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import SweepFile, read_sweep
 

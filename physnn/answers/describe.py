@@ -11,7 +11,7 @@ from physnn.answers.exchange import exchanges_of
 from physnn.answers.fit import controls_of, sampled_arrays
 from physnn.answers.lines import varied
 from physnn.answers.training.soft import soft_rows
-from physnn.bundled import resolve
+from physnn.shipped import resolve
 from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
 from physnn.store.hdf5 import content_digest
 from physnn.store.network_file import NETWORKS, read_networks

@@ -12,12 +12,12 @@ import numpy as np
 from physnn import rng
 from physnn.analysis.memory.contrast import Memories, MemoryAnswer, at_time, domain_lifetimes
 from physnn.analysis.memory.forgetting import Forgetting, order_threshold, task_threshold
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.samples.base import validated
 from physnn.samples.memory.recipe import MemorySweep
 from physnn.samples.memory.work import NOISELESS
 from physnn.samples.noise.recipe import NoiseSweep, noise_values
+from physnn.shipped import resolve
 from physnn.store.hdf5 import Variable
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile

@@ -17,7 +17,6 @@ from physnn.answers.fit import curves, default_observable, fit
 from physnn.answers.flow import FlowAnswer
 from physnn.answers.lines import on_line
 from physnn.answers.training.forms import form_arrays
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.figures.compare import compare_figure, overlay_figure
 from physnn.figures.fit import fit_figure, panel_figure, sweep_figure
@@ -26,6 +25,7 @@ from physnn.figures.networks import image_figure, training_figure
 from physnn.figures.size_law import size_law_figure
 from physnn.figures.structure import structure_figure
 from physnn.figures.style import save
+from physnn.shipped import resolve
 from physnn.store.ensemble_file import read_ensembles
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import SweepFile, read_sweep

@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from physnn.analysis.order.structure import transform
 from physnn.analysis.statistics.series import estimate_time
-from physnn.bundled import resolve
 from physnn.checks.bench import BASELINE, Case, TimedRow, per_second, report, timed
 from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
@@ -33,6 +32,7 @@ from physnn.networks.kuramoto.training import start_training, train_batch
 from physnn.rng import counter_key, seed_sequence, stream
 from physnn.samplers.vector_metropolis import PlainMetropolis, VectorMetropolis, tuned
 from physnn.samplers.vectors import start_vectors
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}

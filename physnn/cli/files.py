@@ -120,7 +120,7 @@ def _plotted(
     from physnn.answers import plots
     from physnn.answers.bottleneck.labels import plot_labels
     from physnn.answers.lines import values_at
-    from physnn.bundled import resolve
+    from physnn.shipped import resolve
     from physnn.store.sweep_file import kind_of
 
     first = Path(files[0])

@@ -117,8 +117,8 @@ def langevin_noise(
         return values
     if convention == "temperature":
         return [math.sqrt(2 * value) for value in values]
-    from physnn.bundled import resolve
     from physnn.networks.brought import step_sizes
+    from physnn.shipped import resolve
     from physnn.store.network_file import read_networks
 
     if module:
@@ -140,7 +140,7 @@ def langevin_noise(
 def _task(call: Call, options: dict[str, Any], values: list[float], convention: str, memory: bool) -> None:
     """Run a noise sweep, print its answer, and then the memory sweep that goes with it."""
     from physnn.analysis.curves.observables import check_observable
-    from physnn.bundled import resolve
+    from physnn.shipped import resolve
 
     check_observable(call.observable or "rmse", OF_SWEEPS + (OF_OWN_NETWORKS if options["module"] else ()))
     settings = _noise_settings(call, options, bool(values))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from physnn.bundled import resolve
 from physnn.errors import InputError
+from physnn.shipped import resolve
 from physnn.store.weights_file import read_weights, weights_digest
 
 FORM = "my_net.py:MyNet or package.module:MyNet"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from physnn.answers.describe import describe
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.reports.told import Telling, told_table
+from physnn.shipped import resolve
 from physnn.store.ensemble_file import DISTANCES, ENSEMBLES
 from physnn.store.hdf5 import is_hdf5
 from physnn.store.network_file import NETWORKS

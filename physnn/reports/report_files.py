@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import physnn
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
 from physnn.reports.kinds_of_files import tell_file
 from physnn.reports.page import ReportPart, report_page
 from physnn.reports.pairs import tell_pair
+from physnn.shipped import resolve
 from physnn.store.hdf5 import content_digest, is_hdf5, is_sealed, write_bytes
 from physnn.store.sweep_file import FORMAT, kind_of
 

@@ -12,7 +12,6 @@ import numpy as np
 from physnn import rng
 from physnn.analysis.order.diagnosis import Diagnosis
 from physnn.analysis.order.spectrum import spectrum
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
 from physnn.networks.brought import BroughtNetwork, probe
@@ -23,6 +22,7 @@ from physnn.networks.kuramoto.diagnose import measure_damage, measure_depths, me
 from physnn.networks.kuramoto.network import KuramotoNetwork
 from physnn.networks.source import Source, located, module_digest, sources
 from physnn.networks.tasks.transmogrifier import Transmogrifier
+from physnn.shipped import resolve
 from physnn.store.network_file import WEIGHTS, network_id, read_networks
 
 WINDOWS = 6

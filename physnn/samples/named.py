@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.models.vectors import VectorModel
+from physnn.shipped import resolve
 from physnn.store.network_file import NetworkFile, read_networks
 
 SYNTAX = {

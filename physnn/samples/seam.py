@@ -17,7 +17,6 @@ from pydantic import Field, field_validator
 from physnn import rng
 from physnn.analysis.order.ground import GroundCost, ground_cost, plane_of
 from physnn.analysis.order.seam import SeamCost, seam_cost, stiffness
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.models.seam import Seam
 from physnn.models.vectors import Shape, VectorModel
@@ -27,6 +26,7 @@ from physnn.samples.base import Growth, Recipe, more, validated
 from physnn.samples.named import Words, canonical_words, checked_model, identity, load_model
 from physnn.samples.sample import Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
+from physnn.shipped import resolve
 from physnn.store.commit import commit
 from physnn.store.network_file import read_networks
 from physnn.store.parts import Parts

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from physnn import rng
-from physnn.bundled import resolve
 from physnn.networks.kuramoto.evaluate import contrast, load_network
 from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
 from physnn.networks.kuramoto.noise import KeyedNoise
 from physnn.networks.kuramoto.training import TrainingRecipe, validation_rmse
 from physnn.networks.tasks.transmogrifier import Transmogrifier
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 
 

@@ -9,13 +9,13 @@ from scipy import integrate, special, stats
 from physnn import rng
 from physnn.analysis.order.equilibrium import thermometer
 from physnn.analysis.statistics.series import estimate_time
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.models.vectors import VectorModel, normalised
 from physnn.samplers.langevin import Langevin
 from physnn.samplers.vector_metropolis import Mala, PlainMetropolis, VectorMetropolis, tuned
 from physnn.samplers.vectors import VectorState, start_vectors
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 from tests.synthetic.vector_chain import on_chain
 

@@ -11,7 +11,6 @@ import torch
 import physnn
 from physnn.analysis.order.diagnosis import Diagnosis, table
 from physnn.analysis.order.spectrum import spectrum
-from physnn.bundled import bundled, resolve
 from physnn.errors import InputError
 from physnn.figures.diagnosis import diagnosis_figure
 from physnn.figures.style import save
@@ -21,6 +20,7 @@ from physnn.networks.kuramoto.training import TrainingRecipe, start_training, tr
 from physnn.networks.tasks.transmogrifier import Transmogrifier
 from physnn.rng import counter_key, stream
 from physnn.samples.diagnosis import diagnose, diagnose_weights, stored_diagnosis
+from physnn.shipped import bundled, resolve
 from physnn.store.network_file import read_networks
 from tests.networks.kuramoto.test_diagnose import ferromagnet
 

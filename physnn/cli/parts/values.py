@@ -35,7 +35,7 @@ def _algorithms(_: click.Context) -> Iterable[str]:
 
 
 def _networks(_: click.Context) -> Iterable[str]:
-    from physnn.bundled import bundled
+    from physnn.shipped import bundled
 
     return [path.stem for path in bundled()]
 

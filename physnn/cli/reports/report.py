@@ -46,7 +46,7 @@ def report_command(
     if live:
         return _live(files, page, every, observable, as_json, quiet)
     from physnn.answers.lines import values_at
-    from physnn.bundled import resolve
+    from physnn.shipped import resolve
 
     values = values_at(at)
     check_files(*(resolve(name) for name in files))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from physnn.bundled import data_folder
 from physnn.errors import InputError
 from physnn.networks.pde.equations import PdeProblem, Reference
+from physnn.shipped import data_folder
 
 QUADRATURE = 160
 """Points of Gauss-Hermite quadrature in the solution of Burgers' equation: more change its 12th digit."""

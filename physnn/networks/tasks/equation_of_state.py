@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from physnn.bundled import data_folder
 from physnn.networks.adam import Adam
 from physnn.networks.forms import form_of, streams_of
+from physnn.shipped import data_folder
 
 SPECIES = ("gluon", "light", "strange")
 """Gluons, up and down quarks together, and strange quarks."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from physnn import rng
-from physnn.bundled import data_folder
 from physnn.errors import InputError
+from physnn.shipped import data_folder
 from physnn.store.images.layouts import Part, find_layout, read_images
 
 EMBEDDED = "digits"

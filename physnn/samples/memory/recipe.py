@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.samples.base import Growth, Recipe, longer, more
 from physnn.samples.named import Words, canonical_words, identity, load_model, split
 from physnn.samples.noise.recipe import IMAGES_FOR_PERIOD, bundled_names
+from physnn.shipped import resolve
 
 if TYPE_CHECKING:
     from physnn.models.vectors import VectorModel

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.samples.base import Growth, Recipe, more, most
+from physnn.shipped import resolve
 
 if TYPE_CHECKING:
     from physnn.networks.source import Source

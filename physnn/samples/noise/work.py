@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from physnn import rng
-from physnn.bundled import resolve
 from physnn.errors import InputError
 from physnn.machine import BASE, check_memory, task_bytes
 from physnn.networks.source import Source
@@ -16,6 +15,7 @@ from physnn.samples.base import check_finite
 from physnn.samples.noise.recipe import NoiseSweep, Stage, brought_sources
 from physnn.samples.sample import Results, Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 
 ALL, OF_IMAGE = ("eta", "network", "image"), ("network", "image")

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from physnn import rng
-from physnn.bundled import resolve
 from physnn.kernels import primitives, random
 from physnn.kernels.vectors import langevin, tiles
 from physnn.models import couplings
 from physnn.models.vectors import VectorModel, normalised
 from physnn.networks.kuramoto.network import Architecture, KuramotoNetwork, initial_weights
 from physnn.networks.kuramoto.noise import KeyedNoise
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 
 KEYS = np.stack([rng.counter_key(5, "noise", "net", k) for k in range(2)])

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from physnn import rng
-from physnn.bundled import resolve
 from physnn.networks.kuramoto.architecture import Architecture
 from physnn.networks.kuramoto.batch import Batch, kernel_run, shown
 from physnn.networks.kuramoto.evaluate import load_network, noisy_run
 from physnn.networks.kuramoto.lattice import lattice_network
 from physnn.networks.kuramoto.network import initial_weights
+from physnn.shipped import resolve
 from physnn.store.network_file import read_networks, write_networks
 
 BATCH = Batch(L=32, density="matched", radius=4, seed=0, first=0, count=3)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from physnn.bundled import data_folder
 from physnn.errors import InputError
 from physnn.networks.pde.domains import Ball, Region, halton
 from physnn.networks.pde.equations import Derivative, Sizes, laplacian, residuals
 from physnn.networks.pde.known import chaotic, read_reference
 from physnn.networks.pde.problems import PROBLEMS
+from physnn.shipped import data_folder
 
 PI, SMALL = math.pi, Sizes(40, 30, 20)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import physnn
-from physnn.bundled import bundled, resolve
 from physnn.errors import InputError
+from physnn.shipped import bundled, resolve
 from physnn.store.network_file import read_networks
 
 ROOT = Path(physnn.__file__).resolve().parent.parent
