@@ -40,7 +40,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "torch": {"networks", "kernels/gpu", "checks"},
     "triton": {"kernels/gpu"},
-    "h5py": {"store"},
+    "h5py": {"store", "checks"},
     "safetensors": {"store"},
     "numba": {"kernels"},
     "tokenizers": {"networks"},

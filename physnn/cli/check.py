@@ -26,6 +26,7 @@ BENCHES = {
     "bottleneck": "Images per second of the maps of EfficientNet-Lite0, against plain torch; search for near vectors.",
     "kuramoto": "Milliseconds of a noisy step of 16-component vectors, against eager torch and the convolution alone.",
     "report": "CPU seconds of a report of a file like the default noise sweep's, against a bare start of Python.",
+    "store": "Share of a sweep's time that keeping it safe takes, and opening a sealed file against plain h5py.",
     "train-kuramoto": "Image pairs per second of training Kuramoto networks, against a plain torch loop.",
 }
 """Commands of ``bench`` with their help text; each calls a function of a module that is loaded only then."""
@@ -45,6 +46,7 @@ BENCH_PLACES = {
     "bottleneck": "training.bottleneck:bench_bottleneck",
     "kuramoto": "kuramoto:bench_kuramoto",
     "report": "reports.reporting:bench_report",
+    "store": "store.sealing:bench_store",
     "train-kuramoto": "kuramoto:bench_kuramoto_training",
 }
 """Where they are measured, ``module:function``."""

@@ -8,6 +8,7 @@ HDF5 can point to other files, declare terabytes, unpack kilobytes into gigabyte
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,25 @@ ALLOWED_FILTERS = {2, 3}
 """Numbers of HDF5's filters ``shuffle`` and ``fletcher32``: order of bytes and checksums; no compression."""
 OF_SCALES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
 """Attributes that mark dimension scales: for other readers, and for files of version 1 without ``dimensions``."""
+SETTLED = 2.0
+"""Seconds after which a further change of a file shows in its times: above the resolution of any file system."""
+
+
+def settled(path: Path) -> tuple[int, ...]:
+    """Numbers that differ once a file is another or was written to; none where it was changed only just now."""
+    found = path.stat()
+    if time.time() - max(found.st_ctime, found.st_mtime) < SETTLED:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def instead(path: Path) -> str:
+    """What to do with a file of another format, by its name."""
+    if path.suffix in (".pt", ".pth", ".ckpt", ".bin"):
+        how = "save the state dict with safetensors.torch.save_file"
+        return f"weights of torch go with their module: {how}, and give it with --module my_net.py:MyNet"
+    tables = "; tables go to physnn fit" if path.suffix in (".csv", ".txt", ".dat", ".tsv", ".parquet", ".nc") else ""
+    return f"give a file that physnn wrote{tables}"
 
 
 class Guard:

@@ -9,6 +9,7 @@ them.  h5py is imported where a file is opened: commands that read plain tables 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -24,7 +25,7 @@ import numpy as np
 from physnn.errors import InputError
 from physnn.store.commit import PatientStream, Publish, commit
 from physnn.store.datasets import write_array
-from physnn.store.guard import OF_SCALES, Guard
+from physnn.store.guard import OF_SCALES, Guard, instead, settled
 
 if TYPE_CHECKING:
     import h5py
@@ -77,13 +78,10 @@ def _digest(path: Path, length: int) -> str:
     return sha.hexdigest()
 
 
-def _instead(path: Path) -> str:
-    """What to do with a file of another format, by its name."""
-    if path.suffix in (".pt", ".pth", ".ckpt", ".bin"):
-        how = "save the state dict with safetensors.torch.save_file"
-        return f"weights of torch go with their module: {how}, and give it with --module my_net.py:MyNet"
-    tables = "; tables go to physnn fit" if path.suffix in (".csv", ".txt", ".dat", ".tsv", ".parquet", ".nc") else ""
-    return f"give a file that physnn wrote{tables}"
+@functools.lru_cache(maxsize=64)
+def settled_digest(path: Path, length: int, mark: tuple[int, ...]) -> str:
+    """Digest of a file that is as it was: a command opens its file up to five times, and hashes it once."""
+    return _digest(path, length)
 
 
 def check_seal(path: Path) -> None:
@@ -91,7 +89,7 @@ def check_seal(path: Path) -> None:
     try:
         if not path.is_file():
             raise InputError(f"{path} is not a file" if path.exists() else f"there is no file {path}; check the name")
-        size = path.stat().st_size
+        size, mark = path.stat().st_size, settled(path)
         with path.open("rb") as stream:
             start = stream.read(len(MAGIC))
             stream.seek(max(0, size - TRAILER_LENGTH))
@@ -99,12 +97,12 @@ def check_seal(path: Path) -> None:
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror})") from None
     if start != MAGIC:
-        raise InputError(f"{path} is not an HDF5 file; {_instead(path)}")
+        raise InputError(f"{path} is not an HDF5 file; {instead(path)}")
     body = size - TRAILER_LENGTH
     if not trailer.startswith(b"\nPHYSNN1 sha256=") or body <= 0:
         reason = "it was cut off, appended to, or written by other software, whose tables physnn fit reads"
         raise InputError(f"{path} carries no physnn seal: {reason}")
-    if trailer != _trailer(_digest(path, body), body):
+    if trailer != _trailer(settled_digest(path, body, mark) if mark else _digest(path, body), body):
         raise InputError(f"{path} is damaged: its contents do not match its seal; restore it or make it again")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import h5py
@@ -9,7 +10,7 @@ import pytest
 
 from physnn import rng
 from physnn.errors import InputError, Unfinished
-from physnn.store import hdf5
+from physnn.store import guard, hdf5
 from physnn.store.hdf5 import Variable, check_seal, content_digest, open_sealed, read_group, write_sealed
 
 ATTRS = {"format": "physnn-test", "format_version": 1}
@@ -138,3 +139,27 @@ def test_lengths_that_do_not_fit_are_refused_at_writing(tmp_path):
     with pytest.raises(ValueError, match="length 4"):
         write_sealed(tmp_path / "c.h5", {"/": group}, ATTRS)
     assert not (tmp_path / "c.h5").exists()
+
+
+def test_a_file_that_is_as_it_was_is_hashed_once_and_one_that_was_touched_again(tmp_path, monkeypatch):
+    path, hashed, digest = tmp_path / "a.h5", [], hdf5._digest
+    write_sealed(
+        path, {"/": {"x": Variable(("x",), np.arange(1000.0))}}, {"format": "physnn-sweep", "format_version": 1}
+    )
+    monkeypatch.setattr(hdf5, "_digest", lambda *words: hashed.append(words) or digest(*words))
+    check_seal(path)
+    check_seal(path)
+    assert len(hashed) == 2  # written just now: a further change might not show in its times
+    monkeypatch.setattr(guard, "SETTLED", 0.0)
+    time.sleep(0.05)
+    check_seal(path)
+    check_seal(path)
+    assert len(hashed) == 3
+    times = path.stat()
+    with path.open("r+b") as stream:
+        stream.seek(3000)
+        stream.write(b"!")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    time.sleep(0.05)
+    with pytest.raises(InputError, match="damaged"):
+        check_seal(path)

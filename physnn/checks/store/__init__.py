@@ -1,0 +1,1 @@
+"""Costs of keeping samples on the disk."""
