@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import signal
 import stat
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from physnn.errors import InputError, Unfinished
 from physnn.machine import check_no_link
@@ -161,6 +164,29 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+HELD_SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+"""Signals whose handlers may raise, in the order in which they are let through again."""
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Context in which signals wait for its end: what is raised inside a callback of libhdf5 leaves it in disorder."""
+    waiting: list[tuple[int, Any]] = []
+    handlers: dict[int, Any] = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in HELD_SIGNALS:
+                if callable(handler := signal.getsignal(number)):
+                    handlers[number] = handler
+                    signal.signal(number, lambda *told: waiting.append(told))
+        yield
+    finally:
+        for held, handler in handlers.items():
+            signal.signal(held, handler)
+        for held, frame in waiting:
+            handlers[held](held, frame)
 
 
 class PatientStream:

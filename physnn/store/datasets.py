@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from physnn.store.commit import PatientStream, undisturbed
 
 if TYPE_CHECKING:
     import h5py
 
 ONE_CHUNK = 2**13
 """Bytes up to which h5py, too, would store an array in one piece."""
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[h5py.File]:
+    """Context with an empty HDF5 file, which is closed at its end; raises OSError if the disk could not take it."""
+    import h5py
+
+    with path.open("w+b") as raw:
+        stream = PatientStream(raw)
+        file: h5py.File | None = None
+        try:
+            with undisturbed():
+                file = h5py.File(stream, "w", libver=("v110", "v110"), track_order=True)
+            yield file
+        finally:
+            with undisturbed():
+                if file:
+                    file.close()
+        stream.settle()
 
 
 def write_array(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.store.commit import PatientStream, Publish, commit
-from physnn.store.datasets import write_array
+from physnn.store.commit import Publish, commit, undisturbed
+from physnn.store.datasets import new_file, write_array
 from physnn.store.guard import OF_SCALES, Guard, instead, settled
 
 if TYPE_CHECKING:
@@ -150,17 +150,15 @@ def write_sealed(
     path, keep_previous, publish
         As for `physnn.store.commit.commit`, also for errors.
     """
-    import h5py
 
     def write(temporary: Path) -> None:
-        with temporary.open("w+b") as raw:
-            stream = PatientStream(raw)
-            with h5py.File(stream, "w", libver=("v110", "v110"), track_order=True) as file:
+        count = itertools.count() if scales else None
+        with new_file(temporary) as file:
+            with undisturbed():
                 _set_attrs(file, attrs)
-                count = itertools.count() if scales else None
-                for name, group in groups.items() if isinstance(groups, Mapping) else groups:
+            for name, group in groups.items() if isinstance(groups, Mapping) else groups:
+                with undisturbed():
                     _write_group(file if name == "/" else file.create_group(name, track_order=True), group, count)
-            stream.settle()
         length = temporary.stat().st_size
         digest = _digest(temporary, length)
         with temporary.open("ab") as raw:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 from physnn import rng
 from physnn.errors import InputError, Unfinished
 from physnn.jobs.locks import exclusive
-from physnn.store import commit, hdf5
+from physnn.store import commit, datasets, hdf5
 from physnn.store.commit import previous, temporaries
 from physnn.store.parts import Parts, read_checkpoint, read_part, write_part, write_state
 
@@ -70,7 +71,7 @@ def test_kills_at_random_moments_lose_no_state(tmp_path, kills):
 
 
 POINTS = {
-    "before anything": (hdf5, "PatientStream"),
+    "before anything": (datasets, "PatientStream"),
     "inside": (hdf5, "write_array"),
     "before the seal": (hdf5, "_trailer"),
     "before the sync": (os, "fsync"),
@@ -220,8 +221,8 @@ def test_errors_of_the_disk_stop_with_the_old_state_intact(tmp_path, monkeypatch
 
     with monkeypatch.context() as patch:
         if moment in ("write", "flush"):
-            original = hdf5.PatientStream
-            patch.setattr(hdf5, "PatientStream", lambda stream: original(Full(stream)))
+            original = datasets.PatientStream
+            patch.setattr(datasets, "PatientStream", lambda stream: original(Full(stream)))
         else:
             patch.setattr(*((os, moment) if moment != "replace" else (Path, "replace")), fail)
         if moment == "link":
@@ -232,3 +233,25 @@ def test_errors_of_the_disk_stop_with_the_old_state_intact(tmp_path, monkeypatch
             write_part(path, state(2), keep_previous=True)
     assert path.read_bytes() == whole
     assert not temporaries(path)
+
+
+@pytest.mark.parametrize("moment", ["seek", "write", "flush"])
+def test_a_signal_inside_a_write_waits_until_the_library_is_done(tmp_path, monkeypatch, moment):
+    """An exception inside its callbacks leaves it in disorder: text on the terminal, or the end of the process."""
+    path, lost, handlers = tmp_path / "c.h5", [], [signal.getsignal(n) for n in commit.HELD_SIGNALS]
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    write_part(path, state(1), keep_previous=True)
+    whole, call = path.read_bytes(), getattr(datasets.PatientStream, moment)
+
+    def interrupted(*given: object) -> object:
+        os.kill(os.getpid(), signal.SIGINT)
+        return call(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(datasets.PatientStream, moment, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_part(path, state(2), keep_previous=True)
+    assert not lost and path.read_bytes() == whole and not temporaries(path)
+    assert [signal.getsignal(n) for n in commit.HELD_SIGNALS] == handlers
+    write_part(path, state(2), keep_previous=True)
+    assert sound(read_part(path)) == 2
