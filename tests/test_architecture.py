@@ -34,7 +34,7 @@ LAYERS = (
 MAY_IMPORT = {
     "jobs": {"errors", "machine", "store"},
     "analysis": {"errors", "machine", "rng", "models"},
-    "figures": {"errors", "machine", "models", "exact", "analysis"},
+    "figures": {"errors", "machine", "models", "exact", "analysis", "store"},
 }
 """Rooms that import only from these besides themselves: jobs no physics, analysis no files, figures no samples."""
 ONLY_IN = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from matplotlib.transforms import Bbox
 
 from physnn.errors import InputError
 from physnn.machine import check_figure
+from physnn.store.commit import commit
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette (2008), dark ones first."""
@@ -162,13 +162,7 @@ def save(figure: Figure, path: Path) -> Path:
     """Path of a figure that is written as PNG, or by its ending."""
     check_figure(path)
     clear_legends(figure)
-    # Under a name of its own first: what else has this file's data under another name keeps it.
-    temporary = path.with_name(f".{secrets.token_hex(6)}.tmp")
-    try:
-        figure.savefig(temporary, format=path.suffix[1:], dpi=DPI)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    commit(path, lambda temporary: figure.savefig(temporary, format=path.suffix[1:], dpi=DPI))
     return path
 
 

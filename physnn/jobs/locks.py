@@ -142,8 +142,10 @@ def hold(path: Path, what: str, wait: float = 0.0) -> Iterator[None]:
         yield
     finally:
         # Removed while still held: removed afterwards, it might be another process's lock.
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
+        with suppress(OSError):  # one that stays, on a disk that fails, is nobody's; what failed first is said
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def _busy(path: Path) -> Locked | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import signal
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -101,9 +102,11 @@ def commit(
     check_no_link(path)
     # Not the process number: another machine may have the same one.
     temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(6)}.tmp")
+    if publish is None:
+        _remove_stale(path)  # a folder of parts is not looked through for each of them
     try:
+        held = _make(temporary)
         try:
-            temporary.touch(exist_ok=False)
             write(temporary)
             with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())
@@ -114,6 +117,9 @@ def commit(
         except BaseException:
             _remove(temporary)
             raise
+        finally:
+            with suppress(OSError):
+                os.close(held)
         if not keep_previous:
             _remove(previous(path))
         _sync_folder(path.parent)
@@ -125,6 +131,26 @@ def commit(
         raise Unfinished(
             f"cannot write {path} ({reason}); what was finished is saved: {advice}, then the same command continues"
         ) from None
+
+
+def _make(temporary: Path) -> int:
+    """Descriptor of a new temporary file, which says by a lock that somebody writes it."""
+    held = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    with suppress(OSError):  # where nothing can be locked, nothing counts as left behind
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return held
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove temporary files that killed writers of ``path`` left: nobody holds their locks."""
+    for file in temporaries(path):
+        with suppress(OSError):
+            held = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.unlink()
+            finally:
+                os.close(held)
 
 
 def give_name(temporary: Path, path: Path, keep_previous: bool = False) -> None:

@@ -321,6 +321,8 @@ class Parts:
 
     def remove(self) -> None:
         """Remove the folder with all parts, and what killed writers of the file left beside it."""
+        with suppress(OSError):  # first of all, or what is left of parts would replace the new file
+            (self.folder / ANEW).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         for file in temporaries(self.folder.with_name(self.folder.name.removesuffix(".parts"))):
             file.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -255,3 +256,30 @@ def test_a_signal_inside_a_write_waits_until_the_library_is_done(tmp_path, monke
     assert [signal.getsignal(n) for n in commit.HELD_SIGNALS] == handlers
     write_part(path, state(2), keep_previous=True)
     assert sound(read_part(path)) == 2
+
+
+def test_what_killed_writers_left_goes_with_the_next_write_unless_somebody_writes(tmp_path):
+    path = tmp_path / "f.csv"
+
+    def write_for_ever(temporary: Path) -> None:
+        (tmp_path / "begun").touch()
+        time.sleep(60)
+
+    pid = forked(lambda: commit.commit(path, write_for_ever))
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.005)
+    hdf5.write_bytes(path, b"first")
+    assert len(temporaries(path)) == 1, "that of a living writer"
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    hdf5.write_bytes(path, b"second")
+    assert not temporaries(path) and path.read_bytes() == b"second"
+
+
+def test_parts_of_a_restart_do_not_replace_the_new_file_where_their_removal_is_cut_short(tmp_path, monkeypatch):
+    parts = Parts(tmp_path / "s.h5")
+    parts.begin_anew({})
+    assert parts.anew
+    monkeypatch.setattr(shutil, "rmtree", lambda *_a, **_k: None)  # a kill after the first step
+    parts.remove()
+    assert not parts.anew

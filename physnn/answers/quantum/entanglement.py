@@ -22,6 +22,7 @@ from physnn.analysis.statistics.estimate import Estimate
 from physnn.errors import InputError
 from physnn.exact.quantum import FreeFermions, exact_ground
 from physnn.models.quantum import QuantumModel
+from physnn.store.hdf5 import write_bytes
 
 CHARGES = {"tfim": 0.5, "heisenberg": 1.0, "xxz": 1.0}
 """Central charges of chains: of Ising's at h = 1, of xxz for |delta| <= 1."""
@@ -209,7 +210,7 @@ def write_cuts(tables: Sequence[CutTable], path: Path) -> Path:
             own = "" if table.von_neumann is None else f"{table.von_neumann[k]:.15g}"
             values = f"{own},{table.renyi2[k]:.15g},{table.error[k]:.6g}"
             lines.append(f"{table.model.name},{table.model.N},{table.model.h:.15g},{cut},{values}")
-    path.write_text("\n".join(lines) + "\n")
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
     return path
 
 

@@ -17,23 +17,7 @@ from physnn.samples.bottleneck import work
 from physnn.samples.cost import plan
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
-
-NET = """
-import torch
-from torch import nn
-
-class Net(nn.Module):
-    side, channels, mean, sd, layers = 16, 3, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), ("0", "3")
-
-    def __init__(self, weights):
-        super().__init__()
-        torch.manual_seed(0)
-        self.rows = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, 3, 2, 1))
-        self.layers = ("rows.0", "rows.2", "rows.3")
-
-    def forward(self, x):
-        return self.rows(x).mean((2, 3))
-"""
+from tests.samples.smallest import NET
 
 
 @pytest.fixture(scope="module")

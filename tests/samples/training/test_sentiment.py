@@ -18,23 +18,8 @@ from physnn.networks.sentiment.vocabulary import trained_table
 from physnn.samples import files
 from physnn.store.sweep_file import read_sweep, write_sweep
 from tests.conftest import rerun
-
-SMALL = {
-    "arms": ("none", "linear-small", "zeros", "constants"),
-    "seeds": (0, 1),
-    "train": 24,
-    "validation": 6,
-    "tokens": 8,
-    "vocabulary": 60,
-    "layers": 1,
-    "hidden": 4,
-    "heads": 2,
-    "feed_forward": 4,
-    "batch": 6,
-    "steps": 6,
-    "precision": "float64",
-}
-WORDS = ["the", "film", "is", "a", "plot", "of", "scenes", "and", "this", "was", "some", "music", "with", "actors"]
+from tests.samples.smallest import REVIEWS as SMALL
+from tests.samples.smallest import WORDS
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,155 @@
+"""Commands on disks that fail at the n-th call: full, over quota, broken, read-only, gone, or interrupted there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from physnn.store.hdf5 import content_digest, is_sealed
+from tests.faults.campaign import WALKERS, names_in
+from tests.faults.commands import Commands, Ended, Fault
+
+CHANGES = "open|write|name|unlink|mkdir|truncate"
+DISKS = {
+    "full": Fault("open|write|name|mkdir|truncate", "fail", errno.ENOSPC, lasting=True),
+    "over quota, told when closed": Fault("close", "fail", errno.EDQUOT),
+    "over quota, told when synced": Fault("sync", "fail", errno.EDQUOT),
+    "error at one call": Fault("any", "fail", errno.EIO),
+    "read-only": Fault(CHANGES, "fail", errno.EROFS, lasting=True),
+    "names lead to another device": Fault("name", "fail", errno.EXDEV, lasting=True),
+    "gone": Fault("any", "vanish"),
+    "Ctrl-C": Fault("any", "interrupt"),
+}
+"""What is wrong with a disk from a call on, or at one: the calls of ``steps``, of which the n-th is the first."""
+SOON = {"physnn.jobs.stopping:GRACE": 1e-6}
+"""A stop is not waited for: it comes in the middle of what is done."""
+STATUS = {"Ctrl-C": (0, 130)}
+"""Statuses with which commands may end, where they are not 0, 2 and 3."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command, its result, and commands that make what it needs in its folder."""
+
+    name: str
+    words: tuple[str, ...]
+    result: str
+    before: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass
+class Trial:
+    """A command with its undisturbed run, on disks that fail."""
+
+    job: Job
+    commands: Commands
+    folder: Path
+    happened: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.start = self.folder / "start"
+        self.start.mkdir(parents=True)
+        for words in self.job.before:
+            assert self.commands.run(words, self.start).status == 0
+        self.commands.warm(self.job.words, self.place("warm"))
+        self.where = self.place("whole")
+        self.whole = self.commands.run(self.job.words, self.where, settings=SOON)
+        assert self.whole.status == 0, self.whole.err
+        self.names = names_in(self.where)
+
+    def place(self, name: str) -> Path:
+        found = self.folder / name
+        shutil.rmtree(found, ignore_errors=True)
+        shutil.copytree(self.start, found)
+        return found
+
+    def calls(self, kinds: str, run: Ended | None = None) -> list[str]:
+        """Calls of some kinds that a run made, the undisturbed one or another."""
+        lines = [line for line in (run or self.whole).calls if not line.startswith("read ")]
+        return lines if kinds == "any" else [line for line in lines if line.split()[0] in kinds.split("|")]
+
+    def moments(self, kinds: str) -> list[int]:
+        """Numbers, from 1, of the first and the last call of some kinds on each kind of file."""
+        first: dict[str, int] = {}
+        last: dict[str, int] = {}
+        for n, line in enumerate(self.calls(kinds), 1):
+            name = re.sub("[0-9a-f]{12,}", "*", line)
+            first.setdefault(name, n)
+            last[name] = n
+        return sorted({*first.values(), *last.values()})
+
+    def fail(self, disk: str, n: int) -> None:
+        """Run the command on a disk that fails from the n-th call on, look, and run it again on a sound one."""
+        fault, where = DISKS[disk], self.place("disk")
+        gone = where.with_name("disk.away")
+        shutil.rmtree(gone, ignore_errors=True)
+        ended = self.commands.run(
+            self.job.words, where, Fault(f"{n} {fault.steps}", fault.action, fault.error, fault.lasting), settings=SOON
+        )
+        call = "".join(self.calls(fault.steps, ended)[n - 1 : n])
+        told = (self.job.name, disk, n, call, ended.status, ended.err)
+        assert ended.status in STATUS.get(disk, (0, 2, 3)), told
+        if gone.exists():
+            shutil.copytree(gone, where, dirs_exist_ok=True)
+        # What cannot be removed, because of the fault itself, stays until somebody does.
+        stays = disk in ("gone", "read-only") or (call.startswith("unlink") and call.endswith(".tmp"))
+        self.check(ended, where, disk, stays, told)
+        self.happened[disk, f"status {ended.status}"] += 1
+        again = self.commands.run(self.job.words, where)
+        assert again.status == 0, (told, again.err)
+        there = [name for name in names_in(where) if not (stays and name.endswith(".tmp"))]
+        assert there == self.names, (told, "the same files, and nothing else", there)
+        assert contents(where / self.job.result) == contents(self.where / self.job.result), told
+
+    def check(self, ended: Ended, where: Path, disk: str, stays: bool, told: tuple[object, ...]) -> None:
+        """One line that names the error; old data whole, new data whole or absent; no temporary file."""
+        assert "Traceback" not in ended.err and "Traceback" not in ended.out, told
+        lines = ended.err.strip().splitlines()
+        assert len(lines) == (ended.status != 0), told
+        if ended.status and DISKS[disk].error:
+            assert os.strerror(DISKS[disk].error) in lines[0], told
+        for file in where.iterdir():
+            if file.is_file() and not file.name.startswith("."):
+                allowed = [p / file.name for p in (self.start, self.where) if (p / file.name).exists()]
+                assert contents(file) in map(contents, allowed), (told, file)
+        assert stays or not list(where.rglob("*.tmp")), told
+
+
+def contents(file: Path) -> object:
+    """What a file holds: numbers of ours by their digest, text, or that it is a whole figure or page."""
+    if not file.exists():
+        return None
+    if is_sealed(file):
+        return content_digest(file)
+    data = file.read_bytes()
+    if file.suffix == ".png":
+        return data[:8] + data[-8:]
+    if file.suffix == ".html":
+        return data[:8] + data[-8:]
+    return data
+
+
+RUN = ("--jobs", "1", "--quiet", "--json")
+FEW = ("sweep-temperature", "--L", "4", "6", "--T", "2", "2.2", "2.4", "2.6", "--sweeps", "2000")
+FEW = (*FEW, "--chains", "1", "--algorithm", "metropolis", *RUN, "--out", "s.h5")
+MORE = (*FEW, "--extend", "--T", "2.3")
+JOBS = (
+    Job("sweep-temperature", FEW, "s.h5"),
+    Job("sweep-temperature --extend", MORE, "s.h5", (FEW,)),
+    Job("sweep-temperature --restart", (*FEW, "--restart"), "s.h5", ((*FEW, "--seed", "1"),)),
+    Job("count signs", WALKERS, "s.h5"),
+    Job("seam", ("seam", "--model", "diagonal", "1", "0", "--L", "4", "6", *RUN, "--out", "s.json"), "s.json"),
+    Job("plot", ("plot", "s.h5", "--out", "f.png"), "f.png", (FEW,)),
+    Job("report", ("report", "s.h5", "--out", "r.html", "--quiet"), "r.html", (FEW,)),
+    Job("export csv", ("export", "s.h5", "--out", "s.csv"), "s.csv", (FEW,)),
+    Job("export json", ("export", "s.h5", "--to", "json", "--out", "s.json"), "s.json", (FEW,)),
+    Job("export netcdf", ("export", "s.h5", "--to", "netcdf", "--out", "s.nc"), "s.nc", (FEW,)),
+    Job("merge", ("merge", "s.h5", "t.h5", "--out", "all.h5"), "all.h5", (FEW, (*FEW[:-1], "t.h5", "--seed", "1"))),
+    Job("entangle", ("entangle", "--L", "8", "--out", "e.csv", "--figure", "e.png"), "e.csv"),
+)
+"""Commands that write, of every form of what is written."""
