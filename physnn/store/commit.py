@@ -104,9 +104,10 @@ def commit(
     temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(6)}.tmp")
     if publish is None:
         _remove_stale(path)  # a folder of parts is not looked through for each of them
+    held = -1
     try:
-        held = _make(temporary)
         try:
+            held = _make(temporary)
             write(temporary)
             with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())

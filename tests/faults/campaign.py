@@ -172,7 +172,7 @@ class Bench:
         there = content_digest(where / "s.h5") if (where / "s.h5").exists() else ""
         done = there == self.digest
         self.tally.other += there not in (self.old, self.digest)
-        ended = self.commands.run(self.again(), where, None if answered else Fault(ALWAYS[ANSWER]), **how)
+        ended = self.commands.run(self.again(where), where, None if answered else Fault(ALWAYS[ANSWER]), **how)
         assert ended.status == (0 if answered else -9), (self.case.name, ended.err)
         self.tally.again += len(before & set(ended.ran)) + (len(ended.ran) if done else 0)
         self.tally.other += content_digest(where / "s.h5") != self.digest
@@ -194,14 +194,20 @@ class Bench:
         return True
 
     def kill_at_random(self, generator: np.random.Generator, kills: int) -> None:
-        """Kill some times in a row, each time the run that continues, then let it come to its end."""
+        """Kill some times in a row, each time the run that continues, then let it come to its end.
+
+        Every other kill is at a random call, the others at a random moment: the answer takes longer than all tasks.
+        """
+        calls = sum(not line.startswith("read ") for line in self.whole.calls)
         left = kills
         while left:
             where, known = self.new_folder("random"), set()
             for _ in range(min(left, 4)):
                 share = 1 - len(known) / self.tally.tasks
-                after = float(generator.uniform(0, self.whole.seconds)) * max(share, 0.2)
-                ended = self.commands.run(self.case.words if not known else self.again(), where, kill_after=after)
+                how: dict[str, Any] = {"kill_after": float(generator.uniform(0, self.whole.seconds))}
+                if left % 2:
+                    how = {"fault": Fault(f"{generator.integers(1, max(2, int(share * calls)))} any")}
+                ended = self.commands.run(self.again(where), where, **how)
                 if ended.status == 0:
                     break
                 assert ended.status == -9, (self.case.name, ended.err)
@@ -212,10 +218,13 @@ class Bench:
                 known, left = now, left - 1
                 self.tally.random += 1
                 self.tally.with_parts += bool(known)
-            self.check_rerun(where, known)
+            self.check_rerun(where, known, answered=False)
 
-    def again(self) -> tuple[str, ...]:
-        return tuple(word for word in self.case.words if word != "--restart")
+    def again(self, where: Path) -> tuple[str, ...]:
+        """Words of the command; a restart that has begun, or is done, goes on without its option."""
+        out = where / "s.h5"
+        begun = Parts(out).anew or (out.exists() and content_digest(out) == self.digest)
+        return tuple(word for word in self.case.words if word != "--restart" or not begun)
 
 
 def aim(bench: Bench) -> None:

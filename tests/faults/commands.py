@@ -30,6 +30,8 @@ KINDS = {"open": 1, "write": 2, "sync": 4, "name": 8, "unlink": 16, "mkdir": 32,
 KINDS |= {"any": 255, "read": 256}
 """Calls that change a folder, and opening a file to read it."""
 ACTIONS = ("count", "kill", "fail", "interrupt", "vanish")
+TOLD = ("out", "err", "calls", "ran")
+"""Files with what a command printed, its calls, and its tasks."""
 PATIENCE = 300.0
 """Seconds that a command may take."""
 LIBRARIES = ("numba", "scipy.optimize", "scipy.stats", "h5py", "matplotlib.figure", "matplotlib.backends.backend_agg")
@@ -125,7 +127,7 @@ class Commands:
         asked = {"words": list(words), "folder": str(folder), "fault": asdict(fault) if fault else None}
         asked |= {"kill_after": kill_after, "inside": inside, "settings": settings or {}}
         answer = self._ask(asked)
-        texts = [(self.scratch / name).read_text(errors="surrogateescape") for name in ("out", "err", "calls", "ran")]
+        texts = [(self.scratch / name).read_text(errors="surrogateescape") for name in TOLD]
         return Ended(answer["status"], *texts[:2], texts[2].splitlines(), texts[3].split(), answer["seconds"])
 
 
@@ -143,6 +145,8 @@ def _serve(library: str, torch: bool) -> None:
                 importlib.import_module("physnn.cli").run(asked["words"])
             print("{}", flush=True)
             continue
+        for name in TOLD:
+            (Path(asked["scratch"]) / name).write_bytes(b"")  # it may be killed before it has written anything
         pid = os.fork()
         if pid == 0:
             _become(asked, faulty)
@@ -161,8 +165,7 @@ def _become(asked: dict[str, Any], faulty: ctypes.CDLL) -> None:
     """Be the process of a command."""
     os.setsid()
     os.chdir(asked["folder"])
-    files = {name: os.open(f"{asked['scratch']}/{name}", os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_APPEND) for name in
-             ("out", "err", "calls", "ran")}  # fmt: skip
+    files = {name: os.open(f"{asked['scratch']}/{name}", os.O_RDWR | os.O_APPEND) for name in TOLD}
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(files["out"], 1)
     os.dup2(files["err"], 2)

@@ -28,6 +28,8 @@ DISKS = {
 """What is wrong with a disk from a call on, or at one: the calls of ``steps``, of which the n-th is the first."""
 SOON = {"physnn.jobs.stopping:GRACE": 1e-6}
 """A stop is not waited for: it comes in the middle of what is done."""
+FORMS = (".h5", ".json", ".csv", ".nc", ".png", ".html")
+"""Endings of the files of commands."""
 STATUS = {"Ctrl-C": (0, 130)}
 """Statuses with which commands may end, where they are not 0, 2 and 3."""
 
@@ -88,8 +90,14 @@ class Trial:
         fault, where = DISKS[disk], self.place("disk")
         gone = where.with_name("disk.away")
         shutil.rmtree(gone, ignore_errors=True)
+        # A folder that is moved away takes along who stands in it.
+        there = where if disk == "gone" else Path()
+        words = [str(there / word) if Path(word).suffix in FORMS else word for word in self.job.words]
         ended = self.commands.run(
-            self.job.words, where, Fault(f"{n} {fault.steps}", fault.action, fault.error, fault.lasting), settings=SOON
+            words,
+            where,
+            Fault(f"{n} {fault.steps}", fault.action, fault.error, fault.lasting),
+            settings=SOON,
         )
         call = "".join(self.calls(fault.steps, ended)[n - 1 : n])
         told = (self.job.name, disk, n, call, ended.status, ended.err)
@@ -102,8 +110,8 @@ class Trial:
         self.happened[disk, f"status {ended.status}"] += 1
         again = self.commands.run(self.job.words, where)
         assert again.status == 0, (told, again.err)
-        there = [name for name in names_in(where) if not (stays and name.endswith(".tmp"))]
-        assert there == self.names, (told, "the same files, and nothing else", there)
+        names = [name for name in names_in(where) if not (stays and name.endswith(".tmp"))]
+        assert names == self.names, (told, "the same files, and nothing else", names)
         assert contents(where / self.job.result) == contents(self.where / self.job.result), told
 
     def check(self, ended: Ended, where: Path, disk: str, stays: bool, told: tuple[object, ...]) -> None:
