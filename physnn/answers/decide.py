@@ -16,6 +16,7 @@ from physnn import rng
 from physnn.analysis.curves.curves import Curves, disequilibrium
 from physnn.analysis.order.decision import Decision, Evidence, Plane, anomalous_dimension, decision_of, on_plane
 from physnn.analysis.order.structure import fits, written
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.pooled import PooledMean, pooled
 from physnn.answers.comparisons import fit_joint
@@ -137,7 +138,7 @@ def _trend(xi: Curves) -> float:
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Tabled):
     """Files with their decisions, and T_c, 1/nu and eta of those that are decided and have them.
 
     A common value is None where fewer than two do.
@@ -147,6 +148,15 @@ class Study:
     critical_point: PooledMean | None
     inverse_nu: PooledMean | None
     eta: PooledMean | None
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the files."""
+        return [
+            {"file": one.name, "k* / 2 pi": one.order, "n": e.components, "L": e.sizes, "T_c": e.critical_point}
+            | {"1/nu": e.inverse_nu, "eta": e.eta, "verdict": one.decision.kind}
+            for one in self.files
+            for e in [one.evidence]
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from physnn.analysis.statistics.frames import Tabled
 from physnn.store.sweep_file import SweepFile
 
 LEAST_RATE = 0.05
@@ -14,7 +15,7 @@ LEAST_RATE = 0.05
 
 
 @dataclass(frozen=True)
-class Exchanges:
+class Exchanges(Tabled):
     """Exchanges of the ladders of one size: means over the ladders.
 
     ``swap_rate`` of temperatures k and k + 1, ``(temperatures - 1,)``; ``round_trips`` of every replica, ``(ladders,

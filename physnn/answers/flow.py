@@ -17,6 +17,7 @@ from physnn.analysis.renormalization.linearised import Exponents, exponents_of, 
 from physnn.analysis.renormalization.matching import Matching, response, shift
 from physnn.analysis.renormalization.operators import EVEN, ODD, Operator
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.resampling import bin_count, bin_edges
 from physnn.analysis.statistics.series import estimate_time
@@ -114,7 +115,7 @@ def _plain(found: Exponents | Couplings | None) -> list[dict[str, Any] | None]:
 
 
 @dataclass(frozen=True)
-class FlowAnswer:
+class FlowAnswer(Tabled):
     """Flow of the configurations of a sweep.
 
     Attributes
@@ -153,6 +154,11 @@ class FlowAnswer:
         """Run to show first: at a fixed point, or else one that may be; then the largest, then the one most at rest."""
         order = (AWAY, OPEN, FIXED)
         return max(self.runs, key=lambda run: (order.index(run.judgement.verdict), run.L, -run.judgement.change))
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the runs: the largest exponents in the last block step."""
+        rows = [(r.L, r.T, len(r.steps), r.judgement.y_t, r.judgement.y_h, r.judgement.verdict) for r in self.runs]
+        return [dict(zip(("L", "T", "steps", "y_t", "y_h", "verdict"), row, strict=True)) for row in rows]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -273,10 +279,8 @@ def _measured(
 def _operator_sums(colours: np.ndarray, model: str, q: int) -> tuple[np.ndarray, np.ndarray]:
     """Even and odd operators of configurations, each (n, operator, component)."""
     fields = [1 - 2 * colours] if model == "ising" else [(colours == c).astype(np.int8) for c in range(q)]
-    sums: dict[Operator, np.ndarray] = {}
-    for operator in (*EVEN[model], *ODD[model]):
-        if operator not in sums:
-            sums[operator] = np.stack([shape_sums(field, operator.shapes) for field in fields], axis=-1)
+    operators: dict[Operator, None] = dict.fromkeys((*EVEN[model], *ODD[model]))
+    sums = {o: np.stack([shape_sums(field, o.shapes) for field in fields], axis=-1) for o in operators}
     even = np.stack([sums[operator].sum(-1, keepdims=True) for operator in EVEN[model]], axis=1)
     odd = np.stack([sums[operator] for operator in ODD[model]], axis=1)
     return even, odd if model == "ising" else odd - odd.mean(-1, keepdims=True)
@@ -331,19 +335,15 @@ def _step(model: str, k: int, b: int, fine: Level, coarse: Level, edges: np.ndar
 def _matchings(runs: Sequence[FlowRun], b: int, coupling: float) -> tuple[Matching, ...]:
     """Critical temperatures at which sizes match whose ratio is the side of a block."""
     found = []
-    for larger in runs:
-        for smaller in runs:
-            if smaller.L * b != larger.L or smaller.T != larger.T:
-                continue
-            if AWAY in (larger.judgement.verdict, smaller.judgement.verdict):
-                continue  # what has not died out, or has grown, would be taken for a distance from the critical point
-            rows = [
-                response(run.levels[-1].even[:, :, 0, 0], run.levels[0].even[:, :, 0, 0], run.edges)
-                for run in (larger, smaller)
-            ]
-            change = shift(*rows)
-            # T = J / K, so that its error is that of K by T^2 / J.
-            T = coupling / (coupling / larger.T + change.value)
-            estimate = Estimate(T, change.error * T**2 / coupling, change.dof)
-            found.append(Matching((smaller.L, larger.L), larger.T, larger.levels[-1].side, estimate))
+    for larger, smaller in itertools.product(runs, repeat=2):
+        if smaller.L * b != larger.L or smaller.T != larger.T:
+            continue
+        if AWAY in (larger.judgement.verdict, smaller.judgement.verdict):
+            continue  # what has not died out, or has grown, would be taken for a distance from the critical point
+        ends = [(run.levels[-1].even, run.levels[0].even, run.edges) for run in (larger, smaller)]
+        change = shift(*(response(last[:, :, 0, 0], first[:, :, 0, 0], edges) for last, first, edges in ends))
+        # T = J / K, so that its error is that of K by T^2 / J.
+        T = coupling / (coupling / larger.T + change.value)
+        estimate = Estimate(T, change.error * T**2 / coupling, change.dof)
+        found.append(Matching((smaller.L, larger.L), larger.T, larger.levels[-1].side, estimate))
     return tuple(found)

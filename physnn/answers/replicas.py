@@ -15,6 +15,7 @@ from physnn.analysis.replicas.layers import Layer
 from physnn.analysis.replicas.metric import MetricComparison, ReplicaMetric, compare_metrics, replica_metric
 from physnn.analysis.replicas.overlaps import OverlapDistribution, class_overlaps, overlap_distribution, vector_overlaps
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.pairs import pair_mean
 from physnn.jobs.run import Progress, silent
 from physnn.networks.classifiers.equivariant import GROUP_ORDERS, TiedCNN
@@ -66,7 +67,7 @@ class EnsembleStudy:
 
 
 @dataclass(frozen=True)
-class ReplicaStudy:
+class ReplicaStudy(Tabled):
     """Ensembles side by side, by name in the order of the file.
 
     The comparison is of the headline metric, None for a single ensemble; differences are those of the headline metric,
@@ -76,6 +77,14 @@ class ReplicaStudy:
     ensembles: dict[str, EnsembleStudy]
     comparison: MetricComparison | None
     differences: dict[tuple[str, str], Estimate]
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the ensembles: their distances, accuracy and loss."""
+        return [
+            {"network": name, **{kind: metric.estimate for kind, metric in each.metrics.items()}}
+            | {"accuracy": each.accuracy, "loss": each.loss}
+            for name, each in self.ensembles.items()
+        ]
 
 
 def layer_chain(recipe: ClassifierRecipe, images: ImageShape) -> tuple[Layer, ...]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
 
 EXACT_JSON = 2**53
 """Largest count written as a JSON number: beyond it readers that use float64 would round."""
@@ -60,6 +63,12 @@ class Landscape:
     def configurations(self) -> int:
         """Number of configurations in all."""
         return int(self.counts.sum())
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Levels with their configurations, and with those up to there, as Python integers."""
+        import pandas
+
+        return pandas.DataFrame({"level": self.levels, "configurations": self.counts, "up to here": self.cumulative})
 
     @property
     def distinct(self) -> int:

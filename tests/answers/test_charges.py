@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from physnn.analysis.replicas.charges import ChargeCourse, charge_row
+from physnn.answers.symmetry.charges import charge_answer
 from physnn.cli import cli, run
 from physnn.errors import InputError
 from physnn.figures.training.charges import charges_figure
@@ -20,6 +21,7 @@ from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.samples import files
 from physnn.samples.training.classifiers import train_ensembles
 from physnn.store.ensemble_file import CHARGED, read_ensembles
+from tests.frames import assert_framed
 
 FEW = ProblemRecipe(train=24, test=10)
 SGD = {"epochs": 2, "batch": 12, "optimiser": "sgd", "momentum": 0.9, "weight_decay": 1e-2}
@@ -63,6 +65,10 @@ def test_charges_go_through_a_file_to_the_command(tmp_path, in_process):
     assert "charge_measured" not in file["sgd"].weights
     ended = CliRunner().invoke(cli, ["charges", str(out), "--json", "--quiet"], standalone_mode=False)
     assert ended.return_value == 0
+    answer = charge_answer(out)
+    assert_framed(
+        answer, len(answer.rows), "ensemble", "charge", "drift", "verdict", "in_errors", value=answer.rows[0].flow
+    )
     found = json.loads(ended.output)
     verdicts = {(row["ensemble"], row["charge"]): row["verdict"] for row in found["charges"]}
     assert {v for (name, _), v in verdicts.items() if name == "adam"} == {"broken"}

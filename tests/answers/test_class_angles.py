@@ -16,6 +16,7 @@ from physnn.networks.pretrained.controls import cropped, moved_by_crop
 from physnn.samples import files
 from physnn.store.sweep_file import write_sweep
 from tests.conftest import planted_sizes
+from tests.frames import assert_framed
 
 NET = """
 import torch
@@ -57,6 +58,7 @@ def folder(tmp_path_factory):
 
 def test_an_answer_has_every_test(folder):
     found = angle_answer(folder / "maps0.h5", other=folder / "maps1.h5")
+    assert_framed(found, len(found.names), "class", "images", "angle", "away", value=found.angles.directions[0].length)
     for name, each in zip(found.names, found.angles.directions, strict=True):
         true = {"above": 90, "below": -90, "left": 180, "right": 0}[name]
         assert abs((each.angle.value - true + 180) % 360 - 180) < 25

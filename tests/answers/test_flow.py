@@ -19,6 +19,7 @@ from physnn.samples import files
 from physnn.store.hdf5 import Variable
 from physnn.store.snapshots import AXES, read_snapshots
 from physnn.store.sweep_file import write_sweep
+from tests.frames import assert_framed
 from tests.store.test_hostile import edited, put
 from tests.store.test_snapshots import written
 
@@ -40,6 +41,9 @@ def ising(tmp_path_factory):
 
 def test_blocks_at_the_critical_point_have_known_exponents(ising):
     found = lattice_flow(ising)
+    assert_framed(
+        found, len(found.runs), "L", "T", "steps", "y_t", "y_h", "verdict", value=found.runs[-1].judgement.y_t
+    )
     run = found.runs[1]
     assert [step.side for step in run.steps] == [16, 8, 4] and found.exact == {"y_t": 1.0, "y_h": 1.875}
     for name in ("y_t", "y_h"):

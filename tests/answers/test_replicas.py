@@ -11,6 +11,7 @@ from physnn.networks.classifiers.loop import LoopTrainer
 from physnn.networks.classifiers.replicas import ClassifierRecipe, ImageShape, Replicas, untrained
 from physnn.networks.tasks.problem import ProblemRecipe, load_problem
 from physnn.store.ensemble_file import Ensemble, EnsembleFile
+from tests.frames import assert_framed
 from tests.synthetic.replicas import random_gauge
 
 KNOWN = ("simple", "dropout", "batchnorm", "flip", "rotation", "flip_tied", "rotation_tied", "quarter_tied")
@@ -91,3 +92,4 @@ def test_equal_ensembles_are_not_told_apart():
     (difference,) = study.differences.values()
     assert abs(difference.value) < 3 * difference.error
     assert study.ensembles["a"].metrics[HEADLINE].replicas == 30
+    assert_framed(study, len(study.ensembles), "network", HEADLINE, "accuracy", value=study.ensembles["a"].accuracy)

@@ -21,6 +21,7 @@ from tests.analysis.collapse.test_dynamic import planted
 from tests.analysis.memory.test_contrast import planted as planted_memories
 from tests.analysis.order import test_seam as seams
 from tests.answers.test_tables import corrected, precise
+from tests.frames import assert_framed
 
 KERNELS = ["Haswell", *(pytest.param(name, marks=pytest.mark.slow) for name in ("Nehalem", "SkylakeX", "Zen"))]
 """Kernels of the linear-algebra library; one by default, those that a processor lacks fall back on others."""
@@ -45,6 +46,7 @@ def other_fits(folder: Path, change=None) -> list[tuple[float, float]]:
         tables.append(folder / f"{seed}.csv")
         tables[-1].write_text("L,x,y,error\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows))
     joint = physnn.fit_joint(tables[0], [str(tables[1])], resamples=50)
+    assert_framed(joint, 1, "observables", "critical_point", "inverse_nu", value=joint.critical_point)
     points = planted(0)
     columns = [points.L, points.x, points.y, points.error, points.t]
     L, x, y, error, t = change(columns) if change else columns
@@ -114,7 +116,9 @@ def seam_and_memory() -> tuple[list[tuple[float, float]], list[str]]:
 
 def decided(sweep: Path) -> tuple[list[tuple[float, float]], list[str]]:
     """Estimates and errors of a decision on a sweep, and its verdict."""
-    one = study([sweep], resamples=40).files[0]
+    found = study([sweep], resamples=40)
+    assert_framed(found, 1, "file", "k* / 2 pi", "n", "L", "T_c", "1/nu", "eta", "verdict")
+    one = found.files[0]
     estimates = [one.evidence.critical_point, one.evidence.inverse_nu, one.evidence.eta]
     return [(e.value, e.error) for e in estimates if e], [one.decision.kind]
 

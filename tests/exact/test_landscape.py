@@ -22,6 +22,11 @@ def test_summary_of_coins():
     assert found.counts.tolist() == [1, 4, 6, 4, 1]
     assert found.cumulative.tolist() == [1, 5, 11, 15, 16]
     assert (found.configurations, found.distinct, found.max_degeneracy) == (16, 5, 6)
+    assert found.to_dataframe().to_dict("list") == {
+        "level": [0, 1, 2, 3, 4],
+        "configurations": [1, 4, 6, 4, 1],
+        "up to here": [1, 5, 11, 15, 16],
+    }
     assert found.mean_degeneracy == 3.2
     assert found.minimum_fraction == 1 / 16
     assert found.entropy == pytest.approx(-sum(p * math.log(p) for p in (1 / 16, 1 / 4, 3 / 8, 1 / 4, 1 / 16)))

@@ -22,6 +22,7 @@ from physnn.rng import counter_key, stream
 from physnn.samples.diagnosis import diagnose, diagnose_weights, stored_diagnosis
 from physnn.shipped import bundled, resolve
 from physnn.store.network_file import read_networks
+from tests.frames import assert_framed
 from tests.networks.kuramoto.test_diagnose import ferromagnet
 
 RECIPE = TrainingRecipe(L=20, steps=8, components=4, kernel=3).model_dump(mode="json")
@@ -194,6 +195,7 @@ def test_a_file_without_a_diagnosis_can_be_read(network_file):
 
 def test_windows_can_be_chosen_and_wrong_ones_are_refused(network_file):
     found = diagnose(network_file, images=2, noise_steps=(1, 3))
+    assert_framed(found[0], 1, "network", "s", "h", "lambda_min", "RMSE T", "found")
     assert found[0].measured["windows"].tolist() == [[1, 3]]
     for wrong in ((2, 2), (0, 5), (-1, 2)):
         with pytest.raises(InputError, match="noise steps"):

@@ -21,6 +21,7 @@ from physnn.analysis.collapse.search import search
 from physnn.analysis.collapse.single import fit_from, solution
 from physnn.analysis.curves.points import TIME_GAP, Curve, Fixed, Form, Points, Solution
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
 from physnn.machine import on_one_blas_thread
@@ -37,7 +38,7 @@ Dynamic exponents of known classes are 1.5 to 3: an error of 0.5 tells none of t
 
 
 @dataclass(frozen=True)
-class DynamicFit:
+class DynamicFit(Tabled):
     """Answer of a dynamic scaling fit.
 
     Fixed parameters have error 0; with one control only, ``inverse_nu`` is NaN unless it is fixed.  chi2 over degrees

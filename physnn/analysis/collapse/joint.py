@@ -24,6 +24,7 @@ from physnn.analysis.collapse.single import like
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.points import Points, draw
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
 from physnn.machine import on_one_blas_thread
@@ -39,7 +40,7 @@ POLISHED = 4
 
 
 @dataclass(frozen=True)
-class Joint:
+class Joint(Tabled):
     """A common fit of several observables, with x_c and 1/nu in common and a zeta/nu of each, error 0 where held.
 
     ``chi2_per_dof`` and ``p_value`` are of the combination with the largest weight, of ``combinations`` that carry any.

@@ -18,6 +18,7 @@ import numpy as np
 from physnn.analysis.memory.growth import Growth, fits_of, growth
 from physnn.analysis.memory.lifetimes import Lifetime, lifetime, mean_lifetime
 from physnn.analysis.statistics.estimate import Estimate, mean_over, power_law
+from physnn.analysis.statistics.frames import Tabled
 
 LOST = 0.5
 """m below which a memory is lost (see the head of this module)."""
@@ -128,7 +129,7 @@ class AtNoise:
 
 
 @dataclass(frozen=True)
-class MemoryAnswer:
+class MemoryAnswer(Tabled):
     """Lifetimes of domains at every noise value and size, and their growth with L.
 
     Attributes
@@ -180,6 +181,15 @@ class MemoryAnswer:
         if bad:
             text += f". Without any noise {len(bad)} of {len(self.networks)} networks do not keep what is written"
         return text + "."
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the noise values and sizes: lifetimes in steps, a ``bound`` from below where all domains last."""
+        return [
+            {"eta": row.eta, "L": L, "lifetime": Estimate(cell.tau, cell.tau * cell.log_tau.error), "bound": cell.bound}
+            | {"z": row.growth.z, "growth": row.growth.verdict}
+            for row in self.rows
+            for L, cell in row.lifetimes.items()
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; lower limits of lifetimes have an error of null."""

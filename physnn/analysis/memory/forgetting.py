@@ -19,6 +19,7 @@ import numpy as np
 
 from physnn.analysis.memory.contrast import LOST
 from physnn.analysis.statistics.estimate import ONE_SIGMA, Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.resampling import shares, widened
 
 RESAMPLES = 400
@@ -49,7 +50,7 @@ class NoiseThreshold:
 
 
 @dataclass(frozen=True)
-class Forgetting:
+class Forgetting(Tabled):
     """Thresholds of the task and of a domain in one network."""
 
     network: str
@@ -68,6 +69,10 @@ class Forgetting:
             return NoiseThreshold(Estimate(value, 0.0), bounds.pop())
         parts = [t.eta.error / t.eta.value for t in (self.task, self.order)]
         return NoiseThreshold(Estimate(value, value * math.hypot(*parts)))
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Row of the network: noise at which its task and its domain are lost, and their ratio."""
+        return [{"network": self.network, "task": self.task, "order": self.order, "task / order": self.ratio}]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

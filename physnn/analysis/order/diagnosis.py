@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.order.spectrum import Spectrum
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import to_json
 
 REST = 1e-5
@@ -44,7 +45,7 @@ def period(overlaps: np.ndarray) -> int:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Tabled):
     """Measurements of one network, and the findings that follow.
 
     Attributes
@@ -138,6 +139,12 @@ class Diagnosis:
     def verdict(self) -> str:
         """All findings as one text."""
         return " ".join(self.findings.values())
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Row of the network."""
+        bands = {name: getattr(self.spectrum, name, None) for name in ("lambda_min", "lambda_max")}
+        row = {"network": self.name, "family": self.family, "s": self.s, "h": self.h, **bands, "period": self.period}
+        return [row | {f"RMSE {name}": value for name, value in self.rmse.items()} | {"found": list(self.findings)}]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, null for unknown quantities; curves are left out."""

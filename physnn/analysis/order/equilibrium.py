@@ -22,6 +22,7 @@ from physnn.analysis.order.structure import (
     written,
 )
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.series import as_chains, estimate_time
 from physnn.errors import InputError
 
@@ -95,7 +96,7 @@ BESIDE = 0.001
 
 
 @dataclass(frozen=True)
-class EquilibriumCheck:
+class EquilibriumCheck(Tabled):
     """Evidence for equilibrium of the chains of one size and temperature.
 
     ``tau`` is the longest integrated autocorrelation time of the energy and of |psi|^2, in measurements, and

@@ -12,6 +12,7 @@ from physnn.analysis.curves.crossing import CROSSING_LEVEL, Pair, crossings
 from physnn.analysis.curves.curves import Curves
 from physnn.analysis.curves.drift import Drift, drift
 from physnn.analysis.curves.points import Points
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json, to_json
 from physnn.analysis.verdict.first_order import dip
 from physnn.analysis.verdict.merging import JOINED, Merging, merging
@@ -33,7 +34,7 @@ CLEAR = 1.5
 
 
 @dataclass(frozen=True, repr=False)
-class Fit:
+class Fit(Tabled):
     """The answer to "is this a phase transition, and where?".
 
     Attributes
@@ -68,6 +69,14 @@ class Fit:
     merging: Merging | None = None
     remarks: tuple[str, ...] = ()
     null: NullModel | None = None
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Row of the answer, so that those of many files can be put together; None where the verdict allows none."""
+        best, control = self.collapse, self.curves.control
+        point = best.critical_point if best else self.merging.best.critical_point if self.merging else None
+        numbers = {"1/nu": "inverse_nu", "zeta/nu": "zeta_over_nu", "chi2/dof": "chi2_per_dof", "p": "p_value"}
+        row = {"observable": self.curves.observable, "control": control, "verdict": self.verdict}
+        return [{**row, f"{control}_c": point} | {name: getattr(best, own, None) for name, own in numbers.items()}]
 
     def __repr__(self) -> str:
         """Answer in words, as ``physnn fit`` prints it."""

@@ -16,6 +16,7 @@ from physnn.analysis.collapse.exponents import FAVOURED
 from physnn.analysis.curves.observables import SLOPE
 from physnn.analysis.curves.section import Section
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import to_json
 from physnn.analysis.verdict.fit import Omega
 from physnn.analysis.verdict.size_fits import Family, Law, SizeFit, along, averaged, family
@@ -46,7 +47,7 @@ alpha/nu is 2/5 in the 2D Potts model with 3 colours, and 0.17 in the 3D Ising m
 
 
 @dataclass(frozen=True, repr=False)
-class SizeLaw:
+class SizeLaw(Tabled):
     """The answer to "how does y depend on L alone?".
 
     Attributes
@@ -85,6 +86,13 @@ class SizeLaw:
             return None
         _, name, sign = _names(self.section.observable)
         return name, replace(self.exponent, value=sign * self.exponent.value)
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the values that were fitted."""
+        s = self.section
+        return [
+            {"L": int(L), s.observable: Estimate(float(y), float(e))} for L, y, e in zip(s.L, s.y, s.error, strict=True)
+        ]
 
     def __repr__(self) -> str:
         """Answer in words, as ``physnn fit`` prints it."""

@@ -15,6 +15,7 @@ from typing import Any
 from scipy import special
 
 from physnn.analysis.statistics.estimate import Estimate, deviation, ratio, sigmas, significance
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.verdict.fit import Fit
 
 DOUBTFUL_SIGMAS = 2.0
@@ -210,7 +211,7 @@ class Equality:
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Tabled):
     """A fit against the classes, and against another fit where there is one.
 
     ``inverse_nu`` and ``zeta_over_nu`` are None where a fit lacks them, ``decided`` says whether the question is
@@ -225,6 +226,18 @@ class Comparison:
     verdict: str
     decided: bool
     remarks: tuple[str, ...] = ()
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the exponents, with difference, ratio and significance where there are two fits."""
+        known = [exponents(fit) for fit in self.fits.values()]
+        rows: list[dict[str, object]] = []
+        for k, (name, test) in enumerate((("1/nu", self.inverse_nu), ("zeta/nu", self.zeta_over_nu))):
+            values = {own: pair[k] for own, pair in zip(self.names, known, strict=False)}
+            row: dict[str, object] = {"exponent": name, **values}
+            if test:
+                row |= {"difference": test.difference, "ratio": test.ratio and test.ratio[0], "sigma": test.z_score}
+            rows += [row] if any(values.values()) else []
+        return rows
 
     def __repr__(self) -> str:
         """Fits and verdict in words; estimates side by side are in ``physnn.answers.comparisons.comparison_rows``."""

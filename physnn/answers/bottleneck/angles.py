@@ -23,6 +23,7 @@ from physnn.analysis.bottleneck.class_angle import BetweenClasses, ClassAngles, 
 from physnn.analysis.bottleneck.decomposition import ALPHA
 from physnn.analysis.bottleneck.moments import gradient_centroids
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.answers.bottleneck.energy import EnergyFile, energy_file
 from physnn.errors import InputError
@@ -75,7 +76,7 @@ class AngleVerdict:
 
 
 @dataclass(frozen=True)
-class AngleAnswer:
+class AngleAnswer(Tabled):
     """Class angles of a layer and what they rest on.
 
     Attributes
@@ -110,6 +111,14 @@ class AngleAnswer:
         """What follows for claims, of those that were measured."""
         judges = (_exists, _in_plane, _shared, _moves, _gradients_make, _lies)
         return tuple(verdict for judge in judges if (verdict := judge(self)))
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the classes: degrees, pixels away from what all share, and whether a class has a direction."""
+        return [
+            {"class": name, "images": e.images, "angle": e.angle, "over images": e.over_images, "away": e.length}
+            | {"p": e.p_value, "told": e.told}
+            for name, e in zip(self.names, self.angles.directions, strict=True)
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

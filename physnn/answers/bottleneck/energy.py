@@ -22,6 +22,7 @@ from physnn.analysis.bottleneck.decomposition import (
 from physnn.analysis.bottleneck.heads import held_out_accuracy
 from physnn.analysis.bottleneck.moments import WAVE_ORDERS
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
 from physnn.samples.bottleneck.recipe import EnergyMaps
@@ -63,7 +64,7 @@ class MapRow:
 
 
 @dataclass(frozen=True)
-class EnergyAnswer:
+class EnergyAnswer(Tabled):
     """Rows of all layers and controls, what makes the energies, and how well classes are told under each control."""
 
     network: str

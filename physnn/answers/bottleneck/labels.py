@@ -10,6 +10,7 @@ import numpy as np
 
 from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled, by_name
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power
 from physnn.answers.training.forms import form_arrays
@@ -27,7 +28,7 @@ MAY_DO_AS_WELL = {
 
 
 @dataclass(frozen=True)
-class LabelAnswer:
+class LabelAnswer(Tabled):
     """Arms of a training with labels in the plane; shares are in percent, differences in percentage points.
 
     Attributes
@@ -71,6 +72,10 @@ class LabelAnswer:
     at_rates: tuple[Claim, ...]
     largest: dict[str, Estimate]
     power: tuple[Power, ...]
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the arms."""
+        return by_name("arm", accuracy=self.accuracy, loss=self.loss, gain=self.gain, largest=self.largest)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -22,6 +22,7 @@ from physnn.analysis.bottleneck.matches import (
     match_table,
     same_and_other,
 )
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.answers.bottleneck.angles import AngleVerdict, energy_points, layer_places
 from physnn.answers.bottleneck.energy import energy_file
@@ -31,7 +32,7 @@ from physnn.store.sweep_file import array_of_file
 
 
 @dataclass(frozen=True)
-class MatchAnswer:
+class MatchAnswer(Tabled):
     """Matches of a layer's vectors.
 
     Attributes
@@ -95,6 +96,14 @@ class MatchAnswer:
             _drifts("matches of a class are displaced to one side", self.directions, self.halves, self.energy),
             _drifts("closest matches are on one side", self.closest, self.closest_halves, self.closest_energy),
         )
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the numbers: matches in the same class and in another, and by chance."""
+        return [
+            {"number": name, "same class": each.same, "another": each.other, "difference": each.difference}
+            | {"chance": each.chance}
+            for name, each in self.numbers.items()
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

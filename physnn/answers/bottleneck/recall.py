@@ -22,6 +22,7 @@ from physnn.analysis.bottleneck.recall import (
     side,
 )
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
 from physnn.machine import single_blas_thread
@@ -94,7 +95,7 @@ class Worth:
 
 
 @dataclass(frozen=True)
-class RecallAnswer:
+class RecallAnswer(Tabled):
     """Rows of all settings, rivals of pixel vectors, the verdict on their being best, and what they are worth.
 
     Attributes

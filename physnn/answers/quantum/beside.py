@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled, parts_of
 from physnn.analysis.statistics.resampling import linear_error
 from physnn.answers.quantum.ground_states import TRAINED_GROUND
 from physnn.errors import InputError
@@ -100,7 +101,7 @@ class Stages:
 
 
 @dataclass(frozen=True)
-class SideBySide:
+class SideBySide(Tabled):
     """Networks beside reference and exact values, how networks came there, and notes on the reference."""
 
     control: str
@@ -117,6 +118,10 @@ class SideBySide:
             worst = gone.get("network - exact", gone.get("network - reference", 0.0))
             found += [row] if abs(worst) > APART_ERRORS else []
         return found
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the observables, with the differences in errors."""
+        return [{**parts_of(row), **row.deviations()} for row in self.rows]
 
 
 def networks_beside(path: Path, other: Path | None = None) -> SideBySide:

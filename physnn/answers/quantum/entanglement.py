@@ -19,6 +19,7 @@ from physnn.analysis.quantum.entropy import (
     swap_entropies,
 )
 from physnn.analysis.statistics.estimate import Estimate
+from physnn.analysis.statistics.frames import Tabled
 from physnn.errors import InputError
 from physnn.exact.quantum import FreeFermions, exact_ground
 from physnn.models.quantum import QuantumModel
@@ -35,7 +36,7 @@ SVD_SITES = 20
 
 
 @dataclass(frozen=True)
-class CutTable:
+class CutTable(Tabled):
     """Entropies of the first l sites of one state with the rest, in nats.
 
     Attributes
@@ -89,6 +90,14 @@ class CutTable:
         parameter["j1j2"] = f", J2 = {self.model.J2:g}"
         border = "" if self.model.periodic else ", open"
         return f"{self.model.name}, L = {sides}{parameter.get(self.model.name, '')}{border}, {self.method}"
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the cuts; errors are 0 where entropies are exact."""
+        none = np.full(len(self.cuts), np.nan)
+        columns = {"l": self.cuts, "S": self.von_neumann, "S_error": self.own_error, "S_2": self.renyi2}
+        columns |= {"S_2_error": self.error, **dict(zip(("exact S", "exact S_2"), self.exact or (), strict=False))}
+        lists = [none if values is None else values for values in columns.values()]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -13,6 +13,7 @@ import numpy as np
 from physnn import rng
 from physnn.analysis.quantum.entropy import rank_bound, state_entropies
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled
 from physnn.answers.quantum.entanglement import SVD_SITES
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
@@ -53,7 +54,7 @@ class RandomRow:
 
 
 @dataclass(frozen=True)
-class RandomTable:
+class RandomTable(Tabled):
     """Entropies of random machines by size.
 
     ``slopes`` are, by spread, what a spin more on each side adds to the mean entropy, in units of ln 2; None where

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.replicas.charges import ChargeCourse, ChargeRow, charge_row
+from physnn.analysis.statistics.frames import Tabled, parts_of
 from physnn.analysis.statistics.plain import to_json
 from physnn.errors import InputError
 from physnn.networks.classifiers.replicas import ClassifierRecipe
@@ -16,7 +17,7 @@ from physnn.store.ensemble_file import Ensemble, read_ensembles
 
 
 @dataclass(frozen=True)
-class ChargeAnswer:
+class ChargeAnswer(Tabled):
     """Charges of all ensembles of a file along their training.
 
     Attributes
@@ -32,6 +33,10 @@ class ChargeAnswer:
     courses: dict[str, tuple[ChargeCourse, ...]]
     rules: dict[str, ClassifierRecipe]
     rows: tuple[ChargeRow, ...]
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the charges, with the drift in its errors."""
+        return [{**parts_of(row), "in_errors": row.in_errors} for row in self.rows]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

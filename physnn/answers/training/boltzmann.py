@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.errors import InputError
 from physnn.models.configurations import two_point_distances
@@ -64,7 +65,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class MachineAnswer:
+class MachineAnswer(Tabled):
     """Machines of one size and temperature, over seeds.
 
     ``log_z`` by way, of the first seed; ``log_likelihood`` of other snapshots than those of the training, and ``kl``,
@@ -85,6 +86,14 @@ class MachineAnswer:
     remarks: tuple[str, ...]
     bounds: bool = False
     failed: tuple[str, ...] = ()
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the observables, with the relative difference and the difference in errors."""
+        return [
+            {"L": self.L, "T": self.T, "observable": one.name, "machine": one.machine, "data": one.data}
+            | {"deviation": one.deviation, "errors": one.sigmas}
+            for one in self.observables
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled, by_name
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power
 from physnn.answers.training.forms import form_arrays
@@ -22,7 +23,7 @@ SAME_WORK = {"expanded": ("enlarged", "longer")}
 
 
 @dataclass(frozen=True)
-class ColourAnswer:
+class ColourAnswer(Tabled):
     """Arms of a training on colour images, for one side.
 
     Means over seeds in the end by arm, of seeds whose training stayed finite; ``diverged`` counts the others.
@@ -56,6 +57,11 @@ class ColourAnswer:
     bars: dict[str, float]
     claims: dict[str, tuple[Claim, ...]]
     power: dict[str, tuple[Power, ...]]
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the arms."""
+        means = {name: getattr(self, name) for name in ("loss", "error", "mean_error", "diversity", "crps", "diverged")}
+        return [{"side": self.side, **row} for row in by_name("arm", **means)]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -15,6 +15,7 @@ from physnn.analysis.replicas.layers import Layer
 from physnn.analysis.replicas.metric import MetricComparison, ReplicaMetric, compare_metrics, replica_metric
 from physnn.analysis.replicas.overlaps import OverlapDistribution, overlap_distribution, vector_overlaps
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
 from physnn.networks.pde.problems import PROBLEMS
@@ -32,13 +33,17 @@ ERROR_OF = {"train-pde": "error", "train-eos": "loss"}
 
 
 @dataclass(frozen=True)
-class FormReplicas:
+class FormReplicas(Tabled):
     """Replicas of one form: distances ``(seeds, seeds)`` and their metrics by kind, overlaps, and the last error."""
 
     distances: dict[str, np.ndarray]
     metrics: dict[str, ReplicaMetric]
     weight_overlap: OverlapDistribution
     error: Estimate
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Row of the form: its distances and its error."""
+        return [{**{kind: metric.estimate for kind, metric in self.metrics.items()}, "error": self.error}]
 
 
 def chain_of(

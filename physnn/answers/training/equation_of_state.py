@@ -10,6 +10,7 @@ import numpy as np
 
 from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled, by_name
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power
 from physnn.answers.training.forms import form_arrays
@@ -17,7 +18,7 @@ from physnn.store.sweep_file import read_sweep
 
 
 @dataclass(frozen=True)
-class StateAnswer:
+class StateAnswer(Tabled):
     """Arms of a training on the equation of state.
 
     ``loss`` and ``chi2`` are means over seeds of the final mean squared deviation and chi^2/n, ``bag`` of the largest
@@ -32,6 +33,10 @@ class StateAnswer:
     bag: dict[str, Estimate]
     claims: tuple[Claim, ...]
     power: tuple[Power, ...]
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the arms."""
+        return by_name("arm", loss=self.loss, chi2=self.chi2, bag=self.bag)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

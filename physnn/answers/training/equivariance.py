@@ -11,6 +11,7 @@ import numpy as np
 
 from physnn.analysis.order.equivariance import FEWEST_IMAGES, ROUNDED_TO, LayerDeviation, layer_deviation, share
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import to_json
 from physnn.errors import InputError
 from physnn.jobs.run import Progress, silent
@@ -78,7 +79,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class Equivariance:
+class Equivariance(Tabled):
     """Deviations of all layers of all ensembles of a file under a point group."""
 
     group: str

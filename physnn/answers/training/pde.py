@@ -11,6 +11,7 @@ import numpy as np
 
 from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled, by_name
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power
 from physnn.answers.training.forms import form_arrays
@@ -20,7 +21,7 @@ from physnn.store.sweep_file import read_sweep
 
 
 @dataclass(frozen=True)
-class PdeAnswer:
+class PdeAnswer(Tabled):
     """Arms of a training on a differential equation, for one width.
 
     ``error``, ``max_error`` and ``loss`` are means over seeds in the end by arm, of seeds whose training stayed finite;
@@ -38,6 +39,11 @@ class PdeAnswer:
     diverged: dict[str, int]
     claims: tuple[Claim, ...]
     power: tuple[Power, ...]
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the arms."""
+        found = by_name("arm", error=self.error, max_error=self.max_error, loss=self.loss, diverged=self.diverged)
+        return [{"width": self.width, **row} for row in found]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -14,6 +14,7 @@ from physnn import rng
 from physnn.analysis.renormalization.decay import decay_length, torus_distances
 from physnn.analysis.renormalization.thermometer import Reading, TwoThermometers
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled
 from physnn.analysis.statistics.plain import fields_json
 from physnn.answers.training.boltzmann import machine_file
 from physnn.answers.training.references import (
@@ -46,7 +47,7 @@ SAME_WITHIN = 3.0
 
 
 @dataclass(frozen=True)
-class MachineFlow:
+class MachineFlow(Tabled):
     """Flow of the machines of one size and training temperature, the first layer of each.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 
 from physnn.analysis.statistics.claims import Claim, arm_claims, power_of
 from physnn.analysis.statistics.estimate import Estimate, mean_over
+from physnn.analysis.statistics.frames import Tabled, by_name
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power, draws_needed
 from physnn.answers.training.forms import form_arrays
@@ -21,7 +22,7 @@ MAY_EXPLAIN = {"zeros": ("linear-small", "linear"), "constants": ("linear-small"
 
 
 @dataclass(frozen=True)
-class SentimentAnswer:
+class SentimentAnswer(Tabled):
     """Forms of the embedding in a training on reviews.
 
     Shares are in percent and differences in percentage points, by arm, after the last step: ``accuracy`` and ``loss``
@@ -48,6 +49,11 @@ class SentimentAnswer:
     identity: float | None
     claims: tuple[Claim, ...]
     power: tuple[Power, ...]
+
+    def table_rows(self) -> list[dict[str, object]]:
+        """Rows of the arms."""
+        names = ("accuracy", "over_reviews", "chosen", "loss", "difference", "difference_over_reviews")
+        return by_name("arm", **{name: getattr(self, name) for name in names})
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

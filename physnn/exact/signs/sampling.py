@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from physnn.kernels import random
 from physnn.kernels.signs import losses as kernel
 from physnn.kernels.signs import walk
 from physnn.models.signs import SignNetwork, Threshold
+
+if TYPE_CHECKING:
+    import pandas
 
 MOVES_PER_CALL = 10_000
 """Moves of one compiled call."""
@@ -67,6 +70,13 @@ class SampledLandscape:
     def found_by(self) -> np.ndarray:
         """Number of walkers that measured on each level."""
         return np.asarray((self.visits > 0).sum(axis=0))
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Levels with the fraction of configurations on each, its error, and the walkers that found it."""
+        import pandas
+
+        columns = {"loss": self.levels, "fraction": self.mean, "fraction_error": self.error, "walkers": self.found_by}
+        return pandas.DataFrame(columns | {"configurations": self.mean * 2.0**self.weights})
 
     @property
     def complete(self) -> bool:

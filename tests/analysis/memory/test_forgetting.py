@@ -18,6 +18,7 @@ from physnn.analysis.memory.forgetting import (
     task_threshold,
 )
 from physnn.analysis.statistics.estimate import Estimate
+from tests.frames import assert_framed
 
 ETA = np.linspace(0, 0.4, 9)
 
@@ -78,6 +79,9 @@ def test_ratios_carry_bounds_and_errors():
     )
     order = NoiseThreshold(Estimate(0.6, 0.03))
     assert Forgetting("a", sharp, order).ratio.eta.error == pytest.approx(0.1 * math.hypot(0.1, 0.05))
+    assert_framed(
+        Forgetting("a", sharp, above), 1, "network", "task_eta", "order_bound", "task / order_eta", value=sharp.eta
+    )
     assert Forgetting("a", sharp, above).ratio.bound == "below"
     assert Forgetting("a", above, above).ratio is None
     assert Forgetting("a", below, order).ratio.bound == "below"

@@ -16,6 +16,7 @@ from physnn.analysis.verdict.size_law import size_law
 from physnn.errors import InputError
 from physnn.exact.ising.kaufman import kaufman
 from physnn.exact.ising.transfer import ising_transfer
+from tests.frames import assert_framed
 from tests.synthetic.size_laws import LAWS, law_trial, planted_curves
 
 T_C = 2 / math.log1p(math.sqrt(2))
@@ -74,6 +75,7 @@ def test_the_exact_magnetisation_has_the_exponent_of_the_ising_model():
     L = np.array([4.0, 5, 6, 7, 8, 9, 10])
     y = np.array([ising_transfer((int(n), int(n)), T_C)["m_abs"] for n in L])
     answer = size_law(at_one(y, 1e-3, "m_abs", L))
+    assert_framed(answer, len(L), "L", "m_abs", "m_abs_error")
     assert answer.verdict == "power-law"
     assert answer.exponent.error < 0.02 and abs(answer.exponent.value + 0.125) < 2 * answer.exponent.error
     name, value = answer.named()

@@ -24,6 +24,7 @@ from physnn.analysis.verdict.universality import (
     exponents,
     scores,
 )
+from tests.frames import assert_framed
 
 OWN = {c.name: c for c in CLASSES if c.inverse_nu}
 POTTS = {"2D percolation": 1, "2D Ising": 2, "3-state Potts (2D)": 3, "4-state Potts (2D)": 4}
@@ -229,6 +230,7 @@ def test_what_has_no_exponent_is_not_compared():
     crossing = planted(0)
     flat = replace(crossing, verdict="no-crossing", collapse=None)
     found = compare_fits(crossing, flat, ("lattice", "network"))
+    assert_framed(found, 1, "exponent", "lattice", "network")
     assert found.verdict == "undecided (network: the verdict is no-crossing)"
     assert not found.decided
     assert found.inverse_nu is None

@@ -15,6 +15,7 @@ from physnn.exact.quantum import FreeFermions, exact_ground
 from physnn.models.quantum import QuantumModel
 from physnn.store.hdf5 import Variable
 from physnn.store.sweep_file import write_sweep
+from tests.frames import assert_framed
 
 FIELDS, L, SEEDS, DRAWS = (0.8, 1.2), 6, 4, 2000
 
@@ -69,6 +70,9 @@ def planted(path, networks: bool, shrink: float = 1.0):
 def test_networks_that_are_right_agree_with_all(tmp_path, capsys):
     networks, lines = planted(tmp_path / "net.h5", True), planted(tmp_path / "ref.h5", False)
     found = networks_beside(networks, lines)
+    assert_framed(
+        found, len(found.rows), "L", "value", "name", "network", "reference", "exact", value=found.rows[0].network
+    )
     assert {row.name for row in found.rows} == {"energy", "m2", "U4", "S(k)", "G(3)"}
     off = [z for row in found.rows for z in row.deviations().values()]
     assert len(off) >= 26 and max(map(abs, off)) < 4 and min(map(abs, off)) > 0 and np.std(off) > 0.3

@@ -14,6 +14,7 @@ from physnn.answers.quantum.entanglement import ground_entropies
 from physnn.answers.quantum.random_machines import machine_state, random_entropies, random_weights
 from physnn.cli import run
 from physnn.models.quantum import QuantumModel
+from tests.frames import assert_framed
 
 
 def test_three_ways_to_the_same_entropies():
@@ -42,6 +43,7 @@ def test_the_central_charge_of_heisenbergs_chain_is_not_isings():
 def test_random_machines():
     """Weights of quarters entangle more with every spin; Gaussian ones with a short reach stay below their bound."""
     quarter = random_entropies("quarter", [6, 8, 10], draws=16, seed=1)
+    assert_framed(quarter, 3, "N", "spread", "von_neumann", "renyi2", "most", value=quarter.rows[0].renyi2)
     slope = quarter.slopes[math.pi / 4]
     assert slope is not None and slope.value > 4 * slope.error
     assert all(row.von_neumann.value < row.most <= row.N / 2 * math.log(2) + 1e-12 for row in quarter.rows)

@@ -12,6 +12,7 @@ from physnn.models.quantum import QuantumModel
 from physnn.networks.quantum.wave import SpinMachine, lattice_symmetries
 from physnn.store.hdf5 import Variable
 from physnn.store.sweep_file import write_sweep
+from tests.frames import assert_framed
 
 L, SEEDS = 8, 3
 
@@ -34,6 +35,7 @@ def test_swaps_of_chains_are_singular_values(tmp_path):
     """Means over the same machines, whose chains' errors are about 0.004 together; other machines are farther off."""
     path = planted(tmp_path / "waves.h5")
     (exact,), (swapped,) = (stored_entropies(path, method, draws=60) for method in ("svd", "swap"))
+    assert_framed(exact, len(exact.cuts), "l", "S", "S_2")
     off = swapped.renyi2 - exact.renyi2[swapped.cuts - 1]
     assert swapped.decided and 0 < np.abs(off).max() < 0.015
     (other,) = stored_entropies(planted(tmp_path / "others.h5", spread=0.1), "svd")

@@ -22,7 +22,7 @@ def deviations(found: SampledLandscape, fractions: np.ndarray) -> np.ndarray:
 
 
 def check(found: SampledLandscape, exact: Landscape) -> None:
-    assert found.complete
+    assert found.complete and found.to_dataframe()["fraction"].sum() == pytest.approx(1)
     assert len(found.levels) == exact.distinct
     np.testing.assert_allclose(found.levels, exact.levels, atol=1e-11)
     z = deviations(found, exact.probabilities)

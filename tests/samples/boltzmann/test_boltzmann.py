@@ -22,6 +22,7 @@ from physnn.models.geometry import Lattice
 from physnn.samples.boltzmann.judge import all_colours, known_truth
 from physnn.samples.boltzmann.recipe import BoltzmannRecipe
 from physnn.store.sweep_file import read_sweep
+from tests.frames import assert_framed
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -41,6 +42,7 @@ def test_a_file_of_machines_is_read_as_a_sweep_and_beside_its_data(data, tmp_pat
     recipe = api.recipe("train-rbm", data=str(data), **FEW)
     assert api.run(recipe, out, jobs=1) == 4
     answers = machine_answers(out)
+    assert_framed(answers[0], len(answers[0].observables), "L", "T", "observable", "machine", "data")
     assert not any(a.failed for a in answers)
     assert [(a.L, a.T, a.seeds) for a in answers] == [(L, T, 1) for L in (2, 3) for T in (2.0, 3.0)]
     assert [one.name for one in answers[-1].correlation] == ["G(1)", "G(1.414)"]

@@ -17,6 +17,7 @@ from physnn.samples.bottleneck import work
 from physnn.samples.cost import plan
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
+from tests.frames import assert_framed
 from tests.samples.smallest import NET
 
 
@@ -95,6 +96,7 @@ def test_an_interrupted_task_is_done_again(folder, whole, tmp_path, monkeypatch)
 
 def test_answers_and_plans(folder, whole):
     answer = energy_answer(whole)
+    assert_framed(answer, len(answer.rows), "layer", "control", "ratio", "x", "y", value=answer.rows[0].ratio)
     assert answer.accuracy["none"]["ridge"].value == 1.0  # the colours are told apart
     assert answer.parts[0].layer == "rows.0"
     assert answer.row("rows.3", "none").middle == (-1.5, -1.5)

@@ -17,6 +17,7 @@ from physnn.samples import files
 from physnn.samples.recall import work
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
+from tests.frames import assert_framed
 
 NET = """
 import torch
@@ -79,6 +80,7 @@ def test_shares_are_those_of_the_classifier(vectors, whole):
 
 def test_answer(vectors, whole):
     found = recall_answer(whole)
+    assert_framed(found, len(found.rows), "condition", "images", "descriptor", "right", value=found.rows[0].right)
     assert len(found.rows) == 2 * 2 * 5
     assert found.chance == 1 / 3
     row = found.rows[0]

@@ -21,6 +21,7 @@ from physnn.samples.tasks import Checkpoint
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import until_done
+from tests.frames import assert_framed
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -91,6 +92,7 @@ def ising(tmp_path_factory):
 def test_below_its_transition_a_coupling_remembers_and_above_it_forgets(ising):
     # The Ising-like coupling loses its order near T = 1.3, eta = 1.6.
     answer = memory_of(read_sweep(ising))
+    assert_framed(answer, sum(len(row.lifetimes) for row in answer.rows), "eta", "L", "lifetime", "bound", "growth")
     cold, *_, hot = answer.rows
     assert cold.growth.verdict == "kept" and all(cell.bound for cell in cold.lifetimes.values())
     assert hot.growth.grows is False or abs(hot.growth.z.value) < 0.5

@@ -24,6 +24,7 @@ from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import interrupt, rerun
+from tests.frames import assert_framed
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -146,6 +147,7 @@ def test_a_bottleneck_is_named(tmp_path):
     out = tmp_path / "b.h5"
     run(out, **SMALL | {"L": (16,), "T": (1.0, 1.1, 8.0), "chains": 1})
     (found,) = exchanges_of(read_sweep(out))
+    assert_framed(found, 1, "L")
     assert "no replica went to the other end" in found.remark() and "1.1 and 8" in found.remark()
     run(tmp_path / "g.h5", **SMALL | {"L": (4,)})
     assert exchanges_of(read_sweep(tmp_path / "g.h5"))[0].remark() == ""

@@ -21,6 +21,7 @@ from physnn.samples.training.colour import COLOUR_PAPER, ColourRecipe
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import rerun
+from tests.frames import assert_framed
 
 SMALL = {
     "arms": ("raw", "expanded", "longer"),
@@ -76,6 +77,7 @@ def test_further_arms_and_seeds_change_nothing(whole, tmp_path):
 
 def test_the_answer_is_that_of_the_arrays(whole):
     (answer,) = colour_answers(whole)
+    assert_framed(answer, len(answer.loss), "side", "arm", "loss", "crps", value=next(iter(answer.crps.values())))
     arrays = colour_arrays(read_sweep(whole))[4]
     assert answer.marks == (2,) and answer.seeds == 2 and set(answer.diverged.values()) == {0}
     assert answer.bars == bars(load_pictures("shapes", 4, 8, 1))

@@ -12,6 +12,7 @@ from physnn.cli import run as command
 from physnn.errors import InputError
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
+from tests.frames import assert_framed
 from tests.samples.training.both import check_cut, check_law, train
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -61,6 +62,7 @@ def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path, rendered):
     answer = json.loads(capsys.readouterr().out)
     assert [c["mark"] for c in answer["claims"]] == [10, 20] and (tmp_path / "a.png").stat().st_size > 10_000
     assert {c.form for c in state_answer(whole).claims} == {"expanded"}
+    assert_framed(state_answer(whole), 2, "arm", "loss", "chi2", "bag")
     assert command(["show", str(whole)]) == 0
     assert "weights[4, 2, " in capsys.readouterr().out
     for wrong, words in (

@@ -23,6 +23,7 @@ from physnn.samples.tasks import Checkpoint
 from physnn.samples.training import labels
 from physnn.store.sweep_file import read_sweep, write_sweep
 from tests.conftest import rerun
+from tests.frames import assert_framed
 
 SMALL = {
     **{"arms": ("one-hot", "u1", "other"), "seeds": (0, 1), "rates": (1e-3, 1e-2), "train": 110, "test": 40},
@@ -177,6 +178,7 @@ def test_a_label_that_knows_what_the_classes_do_not_helps_and_is_found(tmp_path,
     monkeypatch.setattr(Trainer, "_places", true_places)
     run(out, **settings, rates=(3e-3,), test=None)
     answer = label_answer(out)
+    assert_framed(answer, len(answer.accuracy), "arm", "accuracy", "gain", value=next(iter(answer.accuracy.values())))
     told = {claim.form: claim.verdict for claim in answer.claims}
     assert told["u1"] == "confirmed" and answer.gain["u1"].value > 5, answer.gain
     assert told["other"] != "confirmed" and told["zero"] != "confirmed", told

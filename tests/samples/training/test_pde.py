@@ -29,6 +29,7 @@ from physnn.samples.kinds import sample_of
 from physnn.samples.training.pde import PAPER
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
+from tests.frames import assert_framed
 from tests.samples.training.both import check_cut, check_law, train
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -267,6 +268,7 @@ def test_a_training_that_diverges_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(PdeTraining, "advance", wild)
     run(tmp_path / "wild.h5", arms=("raw", "bias10"), seeds=(0, 1, 2))
     (answer,) = pde_answers(tmp_path / "wild.h5")
+    assert_framed(answer, len(answer.diverged), "width", "arm", "error", "diverged")
     assert answer.diverged == {"raw": 0, "bias10": 1} and answer.error["bias10"].dof == 1
     assert len(answer.claims) == 1, "two seeds are left to compare"
     errors = {"raw": np.array([[0.1], [0.2], [0.3]]), "expanded": np.array([[0.1], [np.nan], [0.2]])}
@@ -328,6 +330,7 @@ def test_networks_of_every_form_are_replicas(tmp_path, capsys):
     out = str(tmp_path / "many.h5")
     run(tmp_path / "many.h5", arms=("raw", "expanded"), seeds=tuple(range(8)), steps=2)
     found = form_replicas(out)
+    assert_framed(next(iter(found.values())), 1, "euclid", "error")
     raw = found["raw"].distances
     assert set(raw) == set(KINDS_OF_DISTANCE) and raw["euclid"].shape == (8, 8)
     # Units that are matched lie closer; the chain of layers is that of the network.

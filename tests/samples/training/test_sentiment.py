@@ -18,6 +18,7 @@ from physnn.networks.sentiment.vocabulary import trained_table
 from physnn.samples import files
 from physnn.store.sweep_file import read_sweep, write_sweep
 from tests.conftest import rerun
+from tests.frames import assert_framed
 from tests.samples.smallest import REVIEWS as SMALL
 from tests.samples.smallest import WORDS
 
@@ -97,6 +98,7 @@ def test_a_planted_gain_is_claimed_and_none_is_not(whole, tmp_path):
     kept = {name: group[name] for name in (*wide, "arm", "mark", "bar")}
     write_sweep(tmp_path / "planted.h5", recipe, {8: kept})
     answer = sentiment_answer(tmp_path / "planted.h5")
+    assert_framed(answer, len(answer.accuracy), "arm", "accuracy", "loss", value=answer.accuracy["none"])
     told = {c.form: c.verdict for c in answer.claims}
     assert told["zeros"] == "explained by linear-small" and told["linear-small"] == "confirmed"
     assert told["constants"].startswith(("absent", "undecided"))
