@@ -76,11 +76,21 @@ def _terminal_bar(title: str) -> Iterator[Progress]:
         progress.TimeElapsedColumn(),
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
-        progress.TextColumn("{task.fields[text]}"),
+        progress.TextColumn("{task.fields[rate]} {task.fields[text]}"),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        row = bar.add_task(title, total=None, text="")
-        yield lambda done, total, text: bar.update(row, completed=done, total=total, text=text)
+        row = bar.add_task(title, total=None, rate="", text="")
+
+        def show(done: float, total: float, text: str) -> None:
+            bar.update(row, completed=done, total=total, text=text)
+            bar.update(row, rate=rate_in_words((bar.tasks[row].speed or 0.0) / total) if total else "")
+
+        yield show
+
+
+def rate_in_words(rate: float) -> str:
+    """Rate of work, a share of all of it per second, in words; none where nothing is known of it."""
+    return f"{6000 * rate:.2g} % a minute" if rate > 0 else ""
 
 
 def _plain_lines(title: str) -> Progress:
@@ -95,8 +105,9 @@ def _plain_lines(title: str) -> Progress:
             return
         latest = now
         rate = (done - begun) / (now - start)
-        left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
-        click.echo(f"{title}: {done / total:.0%} after {now - start:.0f} s{left} {text}".rstrip(), err=True)
+        left = f", {rate_in_words(rate / total)}, {(total - done) / rate:.0f} s left" if rate > 0 else ""
+        more = f", {text}" if text else ""
+        click.echo(f"{title}: {done / total:.0%} after {now - start:.0f} s{left}{more}", err=True)
 
     return show
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 
 from physnn.errors import Contested, InputError, NotFinite, TasksFailed, Unfinished
 from physnn.jobs.executors import PROCESS, Engine, Slots, executor
-from physnn.jobs.stopping import GRACE, Stopped, heeding, pending, raise_pending, stop_flag
+from physnn.jobs.stopping import CHECKPOINT, GRACE, Stopped, heeding, pending, raise_pending, stop_flag
 from physnn.jobs.workers import WorkerDied, check_arguments, portable
 from physnn.store.parts import Parts
 
@@ -140,7 +141,7 @@ def run_tasks(
     inside = (lambda: live(sorted(open_keys))) if live else (lambda: (0.0, ""))
     queue: list[Try] = [(task, 1) for task in reversed(todo) if task.key not in contested]
     suspects: list[Try] = []
-    done = total - sum(task.cost for task in todo)
+    done, saved = total - sum(task.cost for task in todo), time.monotonic()
     if todo:
         _check_sending(work, todo[0], context, jobs > 1 or live is not None or engine != PROCESS)
         progress(done, total, "")
@@ -154,12 +155,12 @@ def run_tasks(
                 for tried, begun, error in _drain(pool, slots, waiting, work, context, parts, flag):
                     if tried is None:
                         extra, text = inside()
-                        progress(done + extra, total, text)
+                        progress(done + extra, total, ", ".join(filter(None, (_next_save(saved), text))))
                         continue
                     task, attempt = tried
                     accounts.begins(begun or not isinstance(error, Deaths))
                     if error is None:
-                        done += task.cost
+                        done, saved = done + task.cost, time.monotonic()
                         open_keys.discard(task.key)
                     elif isinstance(error, Stopped) or (isinstance(error, Deaths) and not begun):
                         (suspects if alone else queue).append(tried)
@@ -174,6 +175,11 @@ def run_tasks(
     if accounts.failures:
         raise TasksFailed(_failed(accounts.failures, len(tasks)))
     return sum(len(getattr(task, "tasks", (task,))) for task in todo)
+
+
+def _next_save(latest: float) -> str:
+    """When running tasks write their states next, where something was saved at a time of the monotonic clock."""
+    return f"next save in {math.ceil(CHECKPOINT - (time.monotonic() - latest) % CHECKPOINT)} s"
 
 
 def _check_sending(work: Work, task: Runnable, context: Mapping[str, Any], sent: bool) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +65,23 @@ def test_a_dying_worker_is_replaced_and_a_failing_task_is_reported_while_others_
         run_tasks(tasks, fragile, {"add": 0, "folder": str(tmp_path)}, parts, 2)
     assert (tmp_path / "deaths-3").read_text() == "xx"
     assert [t.key for t in tasks if not parts.finished(t.key)] == ["5"]
+
+
+def slow(task, path, context):
+    time.sleep(0.4)
+    square(task, path, context)
+
+
+def test_a_long_run_says_when_it_saves_next(parts):
+    seen = []
+    run_tasks([Task("1")], slow, {"add": 0}, parts, jobs=1, progress=lambda *one: seen.append(one), live=inside)
+    waiting = [text for done, _, text in seen if text]
+    assert waiting and all(re.fullmatch(r"next save in ([1-9]|10) s, half", text) for text in waiting)
+    assert seen[0] == (0.0, 1.0, "") and seen[-1][:2] == (1.0, 1.0)
+
+
+def inside(keys):
+    return 0.5 * len(keys), "half" * len(keys)
 
 
 def test_one_writer_at_a_time_and_no_lock_left_behind(tmp_path):
