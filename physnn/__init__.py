@@ -3,7 +3,41 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names, for checkers of types
+    from physnn.analysis.curves.tables import fit_arrays as fit_arrays
+    from physnn.answers.comparisons import compare as compare
+    from physnn.answers.comparisons import fit_dynamic as fit_dynamic
+    from physnn.answers.comparisons import fit_joint as fit_joint
+    from physnn.answers.fit import fit as fit
+    from physnn.answers.formats.export import curve_table as curve_table
+    from physnn.answers.formats.export import export as export
+    from physnn.answers.lines import on_line as on_line
+    from physnn.api import recipe as recipe
+    from physnn.api import run as run
+    from physnn.api import sample as sample
+    from physnn.api import sweep as sweep
+    from physnn.api import sweep_coupling as sweep_coupling
+    from physnn.api import sweep_memory as sweep_memory
+    from physnn.api import sweep_noise as sweep_noise
+    from physnn.api import sweep_percolation as sweep_percolation
+    from physnn.api import sweep_temperature as sweep_temperature
+    from physnn.api import train_kuramoto as train_kuramoto
+    from physnn.errors import InputError as InputError
+    from physnn.networks.tasks.expansion_law import expansion_law as expansion_law
+    from physnn.reports.objects.sweeps import Sweep as Sweep
+    from physnn.reports.report_files import written_page
+    from physnn.rng import stream as stream
+    from physnn.shipped import bundled as bundled
+    from physnn.store.hdf5 import Variable as Variable
+    from physnn.store.hdf5 import content_digest as content_digest
+    from physnn.store.network_file import read_networks as read_networks
+    from physnn.store.sweep_file import open_datatree as open_datatree
+    from physnn.store.sweep_file import read_sweep as read_sweep
+    from physnn.store.sweep_file import write_sweep as write_sweep
+
+    report = written_page
 
 __version__ = "0.1.0"
 

@@ -83,7 +83,7 @@ class RunSettings(TypedDict, total=False):
     shard: str | None
 
 
-def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settings: Any) -> Any:
+def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settings: Any) -> Recipe:
     """Resolved recipe of a sweep from the settings given, the rest at their defaults.
 
     Parameters

@@ -152,9 +152,10 @@ def _task(call: Call, options: dict[str, Any], values: list[float], convention: 
     if values:
         settings["eta"] = langevin_noise(values, convention, names, settings.get("module"))
     from physnn import api
+    from physnn.samples.noise.recipe import NoiseSweep
 
     recipe = api.recipe("noise", call.out, call.extend, **settings)
-    if memory:
+    if memory and isinstance(recipe, NoiseSweep):
         run_both(recipe, call)
     else:
         run_and_print("sweep-noise", recipe, call)
@@ -241,7 +242,9 @@ def _companion(recipe: NoiseSweep, call: Call) -> tuple[MemorySweep | None, str]
         before = None if call.run["restart"] else recipe_on_disk(companion_path(call.out))
         if isinstance(before, MemorySweep):
             settings |= {"longest": max(settings["longest"], before.longest), "replicas": before.replicas}
-        return api.recipe("memory", **settings), ""
+        found = api.recipe("memory", **settings)
+        assert isinstance(found, MemorySweep)
+        return found, ""
     except InputError as error:
         # What a memory sweep cannot do (layers that end, say) is no failure of the noise sweep.
         return None, f"memory is not measured: {error}"

@@ -11,11 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physnn.errors import InputError
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
 
 SQUARES = ("sgd",)
 """Optimisers whose steps are linear in gradients: the factor has the squares of the constants."""
@@ -107,7 +110,11 @@ def _settings(optimiser: Any) -> dict[str, Any]:
 
 
 def expansion_law(
-    c: Sequence[float] | np.ndarray, optimiser: Any, *, weight_decay: float | None = None, clip: float | None = None
+    c: Sequence[float] | np.ndarray,
+    optimiser: str | Optimizer,
+    *,
+    weight_decay: float | None = None,
+    clip: float | None = None,
 ) -> ExpansionLaw:
     """Law of constants c under an optimiser.
 

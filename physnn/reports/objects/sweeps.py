@@ -19,6 +19,7 @@ from physnn.store.sweep_file import open_datatree
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.figure import Figure
 
     from physnn.analysis.verdict.fit import Fit
     from physnn.analysis.verdict.size_law import SizeLaw
@@ -74,7 +75,7 @@ class Sweep:
         """Curves with errors, a row for every size and control value; as `physnn.curve_table`."""
         return curve_table(Path(self.path), observables, at=at)
 
-    def plot(self, observable: str | None = None, *, panels: Sequence[str] = (), **options: Any) -> Any:
+    def plot(self, observable: str | None = None, *, panels: Sequence[str] = (), **options: Any) -> Figure:
         """Figure of matplotlib: curves with the collapse or the differences, or panels by name; options as of `fit`.
 
         Raises
