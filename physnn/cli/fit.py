@@ -9,13 +9,13 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.files import check_files, line_option
-from physnn.cli.output import print_json, print_table, print_told
+from physnn.cli.output import print_json, print_told
 from physnn.cli.parts.free import FREE, NumberOrFree
 from physnn.cli.quantum.beside import print_trained
+from physnn.cli.reports.paged import page_option, print_computed, put_on_page
 
 if TYPE_CHECKING:
     from physnn.analysis.collapse.joint import Joint
-    from physnn.answers.decide import Study
     from physnn.store.sweep_file import SweepFile
 
 exponent_options = opt.stack(
@@ -272,11 +272,12 @@ def compare_command(
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @line_option
 @opt.resamples_option
+@page_option
 @opt.seed_option
 @opt.json_option
 @opt.debug_option
 def decide_command(
-    files: tuple[Path, ...], at: tuple[str, ...], resamples: int, seed: int | None, as_json: bool
+    files: tuple[Path, ...], at: tuple[str, ...], resamples: int, page: Path | None, seed: int | None, as_json: bool
 ) -> int:
     """Say what kind of transition FILES show: Ising, BKT-like, first order, another continuous one, or none.
 
@@ -286,6 +287,7 @@ def decide_command(
 
     \b
     physnn decide one.h5 two.h5 three.h5
+    physnn decide ising.h5 --report ising.html
     physnn decide ising.h5 --json
 
     Exit status 0: every file is decided; 3: at least one is undecided or not in equilibrium.
@@ -294,38 +296,13 @@ def decide_command(
     check_files(*files)
     from physnn.answers.decide import study
     from physnn.answers.lines import values_at
+    from physnn.reports.computed.lattices import drawn_study, told_study
 
     found = study(files, at=values_at(at), resamples=resamples, seed=seed or 0)
+    told = told_study(found, drawn_study(files))
+    put_on_page(told, files, page)
     if as_json:
-        print_json(found.as_json())
+        print_json(found.as_json() | {"page": str(page) if page else None})
     else:
-        _print_study(found)
+        print_computed(told, None, page)
     return 0 if all(one.decided for one in found.files) else 3
-
-
-def _print_study(found: Study) -> None:
-    rows = [
-        [
-            one.name,
-            one.order,
-            str(one.evidence.components),
-            " ".join(map(str, one.evidence.sizes)),
-            str(one.evidence.critical_point or "-"),
-            str(one.evidence.inverse_nu or "-"),
-            str(one.evidence.eta or "-"),
-            one.decision.kind,
-        ]
-        for one in found.files
-    ]
-    print_table("", ["file", "k* / 2 pi", "n", "L", "T_c", "1/nu", "eta", "verdict"], rows)
-    for one in found.files:
-        click.echo(f"{one.name}: {one.decision.kind}. {one.decision.reason}")
-        for plane in (one.evidence.planes or {}).values():
-            if plane.points:
-                click.echo(
-                    f"  U4 against xi/L at L = {plane.L}, plane of {plane.plane}: {plane.verdict}, "
-                    f"largest difference {plane.largest:+.3f}"
-                )
-    for name, common in (("T_c", found.critical_point), ("1/nu", found.inverse_nu), ("eta", found.eta)):
-        if common:
-            click.echo(f"{name} of all: {common}")

@@ -12,6 +12,7 @@ import click
 from physnn.cli import options as opt
 from physnn.cli.call import Call, finished
 from physnn.cli.output import print_json, print_table, print_told, progress_bar
+from physnn.cli.reports.paged import page_option, print_computed, put_on_page
 from physnn.cli.sweep import noise_given
 from physnn.cli.training.classify import (
     classifier_settings,
@@ -53,22 +54,24 @@ class Window(click.ParamType[tuple[int, int]]):
 )
 @click.option("--noise-steps", type=Window(), help="Noise in the steps A <= t < B only [default: six windows in turn].")
 @opt.figure_option("Draw a page for every network here; a number is put before the ending.")
+@page_option
 @opt.seed_option
 @opt.plain_options
 def diagnose_command(
-    networks: str | None, size: int | None, figure: Path | None, seed: int | None, as_json: bool, quiet: bool,
-    **options: Any,
+    networks: str | None, size: int | None, figure: Path | None, page: Path | None, seed: int | None, as_json: bool,
+    quiet: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Diagnose networks of a file, a bundled ensemble, or a class of yours: stability, cycle, errors, walls, damage.
 
     \b
-    physnn diagnose kuramoto_symmetric
+    physnn diagnose kuramoto_symmetric --report networks.html
     physnn diagnose mine.h5 --noise-steps 0:3 --figure mine.png
     physnn diagnose weights.safetensors --module my_net.py:MyNet --steps 8
     """
     from physnn.analysis.order.diagnosis import diagnoses_json as plain
-    from physnn.analysis.order.diagnosis import table
+    from physnn.reports.computed.layers import told_diagnoses
     from physnn.samples.diagnosis import diagnose
+    from physnn.shipped import resolve
 
     with progress_bar("diagnose", quiet) as progress:
         found = diagnose(networks, L=size, seed=seed or 0, progress=progress, **options)
@@ -79,17 +82,14 @@ def diagnose_command(
 
         names = [figure.with_stem(f"{figure.stem}-{k}") if len(found) > 1 else figure for k in range(len(found))]
         pages = [str(save(diagnosis_figure(d), name)) for d, name in zip(found, names, strict=True)]
+    told = told_diagnoses(found, str(networks or options["module"]))
+    put_on_page(told, [resolve(networks)] if networks and not options["module"] else [], page)
     if as_json:
-        print_json(plain(found) | {"figures": pages})
+        print_json(plain(found) | {"figures": pages, "page": str(page) if page else None})
         return
-    heading, rows = table(found)
-    # The file is in the title; its name in every row would leave no room for numbers.
-    shown = [[d.name.rpartition("/")[2], *row[1:-1]] for d, row in zip(found, rows, strict=True)]
-    print_table(f"{len(found)} networks of {networks or options['module']}", heading[:-1], shown)
-    for d in found:
-        click.echo(f"{d.name}: {d.verdict}")
-    for page in pages:
-        click.echo(f"figure  {page}")
+    print_computed(told, None, None)
+    for word, path in (*(("figure", path) for path in pages), *([("page", page)] if page else [])):
+        click.echo(f"{word:7} {path}")
 
 
 @click.command("memory", cls=opt.RecipeCommand, recipes=(MEMORY_RECIPE,))

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from physnn.answers.formats.markup import as_text, html_table, inline_svg
+from physnn.errors import Unfinished
 from physnn.reports.told import Telling, ToldTable
 
 WIDE_FIGURE = 500
@@ -143,6 +144,8 @@ def _figure(caption: str, draw: Any, prefix: str) -> Iterator[str]:
     """Figure that can be zoomed, or the reason why it is not there: an answer does not depend on its picture."""
     try:
         drawn = [inline_svg(text, f"{prefix}{k}-", caption) for k, text in enumerate(draw())]
+    except Unfinished:
+        raise  # told to stop: that is no fault of the figure
     except Exception as error:  # whatever a library makes of names and numbers of a file
         yield f"<p>{as_text(f'{caption}: this figure could not be drawn ({type(error).__name__}: {error})')}</p>"
         return

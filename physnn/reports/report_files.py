@@ -14,6 +14,7 @@ from physnn.jobs.run import Progress, silent
 from physnn.reports.kinds_of_files import tell_file
 from physnn.reports.page import ReportPart, report_page
 from physnn.reports.pairs import tell_pair
+from physnn.reports.told import Telling
 from physnn.shipped import resolve
 from physnn.store.hdf5 import content_digest, is_hdf5, is_sealed, write_bytes
 from physnn.store.sweep_file import FORMAT, kind_of
@@ -104,6 +105,36 @@ def write_report(
     return parts
 
 
+def write_told(told: Sequence[Telling], sources: Sequence[Path], out: Path, command: str) -> None:
+    """Write what a command computed from files, or from none, as a page of HTML that needs no network.
+
+    Parameters
+    ----------
+    told : sequence of Telling
+        The answer.
+    sources : sequence of path
+        Files it rests on: recipe of a single one, and digests of all.
+    out : path
+        The page; it is either whole or not there.
+    command : str
+        Line that makes the page.
+
+    Raises
+    ------
+    InputError
+        If ``out`` cannot be a page, or a file is not whole.
+    """
+    check_page(out, sources)
+    recipe = _recipe(kind_of(sources[0])[1]) if len(sources) == 1 else {}
+    facts = [_provenance(path) for path in sources]
+    several = {
+        f"{path.name}: {name}": text for path, own in zip(sources, facts, strict=True) for name, text in own.items()
+    }
+    title = ", ".join(path.name for path in sources) or command
+    part = ReportPart(title, told, recipe, facts[0] if len(facts) == 1 else several, [("This page:", command)])
+    write_bytes(out, report_page([part], made_now()).encode(errors="backslashreplace"))
+
+
 def check_page(out: Path, sources: Sequence[Path]) -> None:
     """Raise InputError if a page cannot go to ``out``, before anything is computed."""
     from physnn.machine import check_folder, check_no_link
@@ -160,10 +191,16 @@ def _part_of(source: str | Path, observable: str | None, at: Mapping[str, float]
         facts = {"file": str(path), "bytes": f"{path.stat().st_size:,}"}
         return ReportPart(path.name, told, {}, facts, _commands(path, "", {}, observable))
     format_name, attrs = kind_of(path)
-    recipe = _recipe(attrs)
+    return ReportPart(
+        path.name, told, _recipe(attrs), _provenance(path), _commands(path, format_name, attrs, observable)
+    )
+
+
+def _provenance(path: Path) -> dict[str, str]:
+    """Digest of a file, and what it records of its making."""
+    format_name, attrs = kind_of(path)
     facts = {"file": str(path), "format": format_name, "digest of its data": content_digest(path)}
-    facts |= {text: str(attrs[name]) for name, text in PROVENANCE.items() if attrs.get(name)}
-    return ReportPart(path.name, told, recipe, facts, _commands(path, format_name, attrs, observable))
+    return facts | {text: str(attrs[name]) for name, text in PROVENANCE.items() if attrs.get(name)}
 
 
 def _recipe(attrs: Mapping[str, Any]) -> dict[str, Any]:

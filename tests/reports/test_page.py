@@ -14,7 +14,7 @@ import pytest
 import physnn
 from physnn.answers.formats.markup import as_text, inline_svg, sort_number
 from physnn.cli import run
-from physnn.errors import InputError
+from physnn.errors import InputError, Unfinished
 from physnn.reports.page import ReportPart, policy, report_page
 from physnn.reports.report_files import report_parts, written_page
 from physnn.reports.told import Telling, ToldTable
@@ -107,6 +107,15 @@ def test_names_are_text_everywhere(name):
     seen = assert_inert(report_page([part, part], name, 5.0))
     assert sum(name in text for text in seen.text) >= 2 * 10
     assert "could not be drawn (ZeroDivisionError" in " ".join(seen.text)
+
+
+def test_who_is_told_to_stop_does_not_blame_a_figure():
+    def stopped():
+        raise Unfinished("stopped (SIGTERM)")
+
+    part = ReportPart("x", [Telling("y.", (), (("z", stopped),))], {}, {}, ())
+    with pytest.raises(Unfinished, match="SIGTERM"):
+        report_page([part], "")
 
 
 def test_figures_of_strangers_draw_and_do_nothing_else():

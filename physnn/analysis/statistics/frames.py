@@ -13,7 +13,7 @@ from physnn.analysis.statistics.estimate import Estimate
 if TYPE_CHECKING:
     import pandas
 
-PLAIN = (bool, int, float, str, np.generic, type(None))
+PLAIN_CELLS = (bool, int, float, str, np.generic, type(None))
 """Values that are a cell as they are."""
 
 
@@ -46,10 +46,10 @@ def frame(rows: Iterable[object]) -> pandas.DataFrame:
     """
     import pandas
 
-    return pandas.DataFrame([dict(_cells(parts_of(row), "")) for row in rows])
+    return pandas.DataFrame([dict(_cells(row_parts(row), "")) for row in rows])
 
 
-def parts_of(row: object) -> Mapping[str, object]:
+def row_parts(row: object) -> Mapping[str, object]:
     """Cells of a row by name: a mapping itself, or the fields of a dataclass and its verdict."""
     if isinstance(row, Mapping):
         return row
@@ -80,11 +80,11 @@ def _cells(parts: Mapping[str, object], before: str) -> Iterator[tuple[str, obje
         name = f"{before}{key}"
         if isinstance(value, Estimate):
             yield from ((name, value.value), (f"{name}_error", value.error))
-        elif isinstance(value, PLAIN):
+        elif isinstance(value, PLAIN_CELLS):
             yield name, value
         elif isinstance(value, Mapping):
             yield from _cells({str(k): v for k, v in value.items()}, f"{name}_")
         elif is_dataclass(value) and not isinstance(value, type):
-            yield from _cells(parts_of(value), f"{name}_")
-        elif isinstance(value, Sequence) and all(isinstance(each, PLAIN) for each in value):
+            yield from _cells(row_parts(value), f"{name}_")
+        elif isinstance(value, Sequence) and all(isinstance(each, PLAIN_CELLS) for each in value):
             yield name, " ".join(map(str, value))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.statistics.estimate import Estimate, mean_over
-from physnn.analysis.statistics.frames import Tabled, parts_of
+from physnn.analysis.statistics.frames import Tabled, row_parts
 from physnn.analysis.statistics.resampling import linear_error
 from physnn.answers.quantum.ground_states import TRAINED_GROUND
 from physnn.errors import InputError
@@ -121,7 +121,7 @@ class SideBySide(Tabled):
 
     def table_rows(self) -> list[dict[str, object]]:
         """Rows of the observables, with the differences in errors."""
-        return [{**parts_of(row), **row.deviations()} for row in self.rows]
+        return [{**row_parts(row), **row.deviations()} for row in self.rows]
 
 
 def networks_beside(path: Path, other: Path | None = None) -> SideBySide:

@@ -228,7 +228,7 @@ def _errors_of(table: CutTable) -> np.ndarray:
     return np.zeros(len(table.cuts)) if table.own_error is None else np.nan_to_num(table.own_error)
 
 
-def draw_cuts(tables: Sequence[CutTable], path: Path) -> Path:
+def draw_cuts(tables: Sequence[CutTable], out: Path) -> Path:
     """Figure of entropies by cut: von Neumann's where all states have it, else Renyi's second."""
     from physnn.figures.quantum.entropy import cut_figure
     from physnn.figures.style import save
@@ -242,4 +242,4 @@ def draw_cuts(tables: Sequence[CutTable], path: Path) -> Path:
     ]
     names = {t.model.name for t in tables if len(t.model.sides) == 1}
     charge = CHARGES.get(names.pop()) if len(names) == 1 and all(len(t.model.sides) == 1 for t in tables) else None
-    return save(cut_figure(curves, "S" if both else "S_2", charge), path)
+    return save(cut_figure(curves, "S" if both else "S_2", charge), out)

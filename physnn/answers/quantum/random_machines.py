@@ -184,7 +184,7 @@ def _slope(rows: Sequence[RandomRow]) -> Estimate | None:
     return Estimate(float((weight * u * y).sum()) / square / math.log(2), square**-0.5 / math.log(2))
 
 
-def draw_random(table: RandomTable, path: Path) -> Path:
+def draw_random(table: RandomTable, out: Path) -> Path:
     """Figure of random machines by size."""
     from physnn.figures.quantum.entropy import random_figure
     from physnn.figures.style import save
@@ -195,4 +195,4 @@ def draw_random(table: RandomTable, path: Path) -> Path:
         values = np.array([[row.N, row.von_neumann.value, row.von_neumann.error] for row in rows])
         label = f"Gaussian, spread {spread:g}" if table.kind == "gaussian" else r"weights $0, \pm i\pi/4$"
         groups.append((label, *values.T))
-    return save(random_figure(groups), path)
+    return save(random_figure(groups), out)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.replicas.charges import ChargeCourse, ChargeRow, charge_row
-from physnn.analysis.statistics.frames import Tabled, parts_of
+from physnn.analysis.statistics.frames import Tabled, row_parts
 from physnn.analysis.statistics.plain import to_json
 from physnn.errors import InputError
 from physnn.networks.classifiers.replicas import ClassifierRecipe
@@ -36,7 +36,7 @@ class ChargeAnswer(Tabled):
 
     def table_rows(self) -> list[dict[str, object]]:
         """Rows of the charges, with the drift in its errors."""
-        return [{**parts_of(row), "in_errors": row.in_errors} for row in self.rows]
+        return [{**row_parts(row), "in_errors": row.in_errors} for row in self.rows]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

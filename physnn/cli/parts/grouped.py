@@ -12,7 +12,7 @@ from physnn.cli.parts.values import CALLED_WITH, with_values
 
 UNGROUPED = 12
 """Options that need no groups (convention)."""
-FILE_OPTIONS = ("--out", "--figure", "--json", "--config", "--extend", "--shard", "--dry-run")
+FILE_OPTIONS = ("--out", "--figure", "--report", "--json", "--config", "--extend", "--shard", "--dry-run")
 RUN_OPTIONS = (
     "--device",
     "--jobs",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,19 +10,16 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.files import check_files
-from physnn.cli.output import print_json, print_table, progress_bar
+from physnn.cli.output import print_json, progress_bar
+from physnn.cli.reports.paged import page_option, print_computed, put_on_page
 from physnn.errors import InputError
 
 if TYPE_CHECKING:
     from physnn.answers.quantum.entanglement import CutTable
-    from physnn.answers.quantum.random_machines import RandomTable
     from physnn.models.quantum import QuantumModel
 
-NATS = "in nats: natural logarithms, a singlet has 0.6931"
 USUAL_RANDOM, USUAL_SPREADS = (8, 10, 12), (0.3, 1.0)
 """Sites of random machines, and spreads of their Gaussian weights."""
-SHOWN_CUTS = 9
-"""Rows of a table of cuts; all are in --json and --out."""
 
 
 @click.command("entangle", cls=opt.ListCommand)
@@ -62,6 +58,7 @@ SHOWN_CUTS = 9
 @click.option("--reach", type=opt.Whole(0), help="Sites that a random hidden unit reaches to each side [default: all].")
 @opt.out_option("none; CSV of all cuts")
 @opt.figure_option("Draw entropies by cut, or of random machines by size, here: PNG, PDF or SVG.")
+@page_option
 @opt.dry_run_option
 @opt.seed_option
 @opt.plain_options
@@ -74,7 +71,7 @@ def entangle_command(file: Path | None, kind: str | None, as_json: bool, quiet: 
     \b
     physnn entangle --L 16 64 256 --h 1 --figure cuts.png
     physnn entangle --model heisenberg --L 12 16
-    physnn entangle ground-state.h5 --figure machines.png
+    physnn entangle ground-state.h5 --figure machines.png --report machines.html
     physnn entangle --random quarter --L 8 10 12 14
     physnn entangle --random gaussian --spread 0.1 0.3 1 --json
 
@@ -129,7 +126,7 @@ def _print_stored(file: Path, options: dict[str, Any], as_json: bool, quiet: boo
 
     with progress_bar("entropies", quiet) as progress:
         found = stored_entropies(file, options["method"], options["draws"], options["seed"] or 0, progress)
-    return _print_cuts(found, options, as_json)
+    return _print_cuts(found, options | {"file": file}, as_json)
 
 
 def _as_option(name: str) -> str:
@@ -162,60 +159,30 @@ def _usual_sizes(name: str, dimension: int) -> tuple[int, ...]:
 def _print_cuts(found: Sequence[CutTable], options: dict[str, Any], as_json: bool) -> int:
     """Write, draw and print tables of cuts."""
     from physnn.answers.quantum.entanglement import draw_cuts, write_cuts
+    from physnn.reports.computed.cuts import told_cuts
 
     out = write_cuts(found, options["out"]) if options["out"] else None
     figure = draw_cuts(found, options["figure"]) if options["figure"] else None
+    told = told_cuts(found)
+    put_on_page(told, [options["file"]] if options.get("file") else [], page := options["page"])
     if as_json:
-        print_json({"states": [table.as_json() for table in found], "out": _text(out), "figure": _text(figure)})
+        places = {"out": _text(out), "figure": _text(figure), "page": _text(page)}
+        print_json({"states": [table.as_json() for table in found], **places})
     else:
-        for table in found:
-            _print_table(table)
-        for word, path in (("out", out), ("figure", figure)):
-            if path:
-                click.echo(f"{word:7} {path}")
-    return 0 if all(table.decided for table in found) else 3
+        print_computed(told, figure, page)
+        if out:
+            click.echo(f"out     {out}")
+    return 3 if told.undecided else 0
 
 
 def _text(path: Path | None) -> str | None:
     return str(path) if path else None
 
 
-def _print_table(table: CutTable) -> None:
-    """Print some cuts of a state up to the middle, and its central charge."""
-    half = [k for k, cut in enumerate(table.cuts) if cut <= max(table.model.N // 2, 1)]
-    step = -(-len(half) // SHOWN_CUTS)
-    rows = []
-    for k in half[::-1][::step][::-1]:
-        own = None if table.own_error is None else table.own_error[k]
-        pairs = [(None if table.von_neumann is None else table.von_neumann[k], own), (table.renyi2[k], table.error[k])]
-        cells = [_with_error(*pair) for pair in pairs]
-        if table.exact:
-            cells = [word for cell, exact in zip(cells, table.exact, strict=True) for word in (cell, f"{exact[k]:.6f}")]
-        rows.append([str(table.cuts[k]), *cells])
-    header = ["l", "S", "exact", "S_2", "exact"] if table.exact else ["l", "S", "S_2"]
-    print_table(f"{table.name}: entropies {NATS}", header, rows)
-    if table.central:
-        which = "S_2" if table.von_neumann is None else "S"
-        beside = "" if table.exact_central is None else f"; exact at this size: {table.exact_central:.5f}"
-        click.echo(f"central charge from {which} at l/N in [1/4, 3/4]: {table.central}{beside}")
-    for note in table.notes:
-        click.echo(f"undecided at {note}")
-
-
-def _with_error(value: float | None, error: float | None) -> str:
-    """Entropy with its error, as it is where it is exact."""
-    from physnn.analysis.statistics.estimate import Estimate
-
-    if value is None:
-        return "-"
-    if not math.isfinite(value):
-        return "undecided"
-    return str(Estimate(float(value), float(error))) if error and math.isfinite(error) else f"{value:.6f}"
-
-
 def _print_random(kind: str, options: dict[str, Any], as_json: bool, quiet: bool) -> int:
     """Make, draw and print the table of random machines."""
     from physnn.answers.quantum.random_machines import draw_random, random_entropies
+    from physnn.reports.computed.cuts import told_random
 
     if options["out"]:
         raise InputError("--out writes cuts of ground states; of random machines use --json")
@@ -231,23 +198,10 @@ def _print_random(kind: str, options: dict[str, Any], as_json: bool, quiet: bool
             progress=progress,
         )
     figure = draw_random(found, options["figure"]) if options["figure"] else None
+    told = told_random(found)
+    put_on_page(told, [], page := options["page"])
     if as_json:
-        print_json(found.as_json() | {"figure": _text(figure)})
+        print_json(found.as_json() | {"figure": _text(figure), "page": _text(page)})
     else:
-        _print_random_table(found)
-        if figure:
-            click.echo(f"figure  {figure}")
+        print_computed(told, figure, page)
     return 0
-
-
-def _print_random_table(found: RandomTable) -> None:
-    """Print entropies of random machines by size and spread."""
-    rows = [
-        [f"{r.spread:g}", str(r.N), str(r.von_neumann), str(r.renyi2), f"{r.most:.4f}", str(r.vanished)]
-        for r in found.rows
-    ]
-    title = f"{found.draws} random machines ({found.kind}, alpha = {found.alpha}) of every size, half the sites, {NATS}"
-    print_table(title, ["spread", "N", "S", "S_2", "at most", "without amplitude"], rows)
-    for spread, slope in found.slopes.items():
-        if slope:
-            click.echo(f"spread {spread:g}: a spin more on each side adds {slope} ln 2")

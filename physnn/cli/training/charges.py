@@ -8,14 +8,16 @@ import click
 
 from physnn.cli import options as opt
 from physnn.cli.files import check_files, file_argument
-from physnn.cli.output import print_json, print_table
+from physnn.cli.output import print_json
+from physnn.cli.reports.paged import page_option, print_computed, put_on_page
 
 
 @click.command(cls=opt.ListCommand)
 @file_argument
 @opt.figure_option("Draw the charges along the training here, PNG, PDF or SVG.")
+@page_option
 @opt.plain_options
-def charges_command(file: Path, figure: Path | None, as_json: bool, quiet: bool) -> int:
+def charges_command(file: Path, figure: Path | None, page: Path | None, as_json: bool, quiet: bool) -> int:
     """Compare charges of learning with their predicted motion, in FILE from `physnn train classify --charges`.
 
     A symmetry of the loss gives a charge that gradient flow keeps: lengths of weights before a normalisation, the
@@ -25,35 +27,24 @@ def charges_command(file: Path, figure: Path | None, as_json: bool, quiet: bool)
 
     \b
     physnn train classify --network batchnorm --optimiser sgd --momentum 0.9 --charges --out sgd.h5
-    physnn charges sgd.h5 --figure charges.png
+    physnn charges sgd.h5 --figure charges.png --report charges.html
 
     Exit status 0: every charge has a verdict; 3: one is undecided.
     """
     check_files(file)
     from physnn.answers.symmetry.charges import charge_answer
+    from physnn.reports.computed.layers import told_charges
 
     found, drawn = charge_answer(file), None
-    status = 3 if any("undecided" in row.verdict for row in found.rows) else 0
     if figure:
         from physnn.answers.plots import plot_charges
 
         drawn = plot_charges(found, figure)
+    told = told_charges(found)
+    put_on_page(told, [file], page)
     if as_json:
-        print_json({"file": str(file)} | found.as_json() | {"figure": str(drawn) if drawn else None})
-        return status
-    for name, rule in found.rules.items():
-        rows = [
-            [
-                row.charge,
-                *(f"{e.value - row.first.value:.4g}" for e in (row.measured, row.predicted, row.flow)),
-                *(str(row.drift), f"{row.in_errors:.1f}", f"{row.roundings:.1g}", f"{row.share:.0e}", row.verdict),
-            ]
-            for row in found.rows
-            if row.ensemble == name
-        ]
-        training = f"{rule.optimiser}, lr {rule.lr:g}, momentum {rule.momentum:g}, decay {rule.weight_decay:g}"
-        header = ["charge", "change", "predicted", "in flow", "drift", "errors", "roundings", "share", "verdict"]
-        print_table(f"{name}: {rule.network}, {training}", header, rows)
-    if drawn:
-        click.echo(f"figure  {drawn}")
-    return status
+        paths = {"figure": str(drawn) if drawn else None, "page": str(page) if page else None}
+        print_json({"file": str(file)} | found.as_json() | paths)
+    else:
+        print_computed(told, drawn, page)
+    return 3 if told.undecided else 0

@@ -1,0 +1,1 @@
+"""Answers that are computed from files, in words: what commands print, and pages show."""
