@@ -19,7 +19,7 @@ from physnn.store.hdf5 import Variable
 from physnn.store.parts import Parts, read_part
 from physnn.store.sweep_file import SweepFile
 
-RESAMPLES = 50
+LIVE_RESAMPLES = 50
 """Bootstrap samples of curves that are drawn anew while a run goes on."""
 
 
@@ -81,7 +81,7 @@ def tell_so_far(source: Path, observable: str | None = None) -> tuple[Telling, .
         if sweep is None:
             return ()
         name = observable or default_observable(sweep)
-        found = curves(sweep, name, resamples=RESAMPLES)
+        found = curves(sweep, name, resamples=LIVE_RESAMPLES)
     except (InputError, ArithmeticError, LookupError, ValueError):
         return ()  # few data of kinds that are no sweeps: the page of a run does not end with what they cannot say
     told = ", ".join(f"{len(found.x[L])} at L = {L}" for L in found.sizes)
