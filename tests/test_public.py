@@ -50,7 +50,15 @@ def checked(script: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """What mypy --strict says of a script, which finds the package as it is here and its types alone."""
     settings = folder / "settings.ini"
     settings.write_text("[mypy]\nstrict = True\n[mypy-pandas.*,scipy.*,h5py.*]\nignore_missing_imports = True\n")
-    words = ["--config-file", settings, "--follow-imports", "silent", "--cache-dir", folder / "cache", script]
+    words = [
+        "--config-file",
+        settings,
+        "--follow-imports",
+        "silent",
+        "--cache-dir",
+        ROOT / ".mypy_cache" / "consumer",
+        script,
+    ]
     return subprocess.run(
         [sys.executable, "-m", "mypy", *map(str, words)],
         cwd=folder,
