@@ -9,17 +9,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from physnn.errors import InputError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-ARRAYS_PER_TASK = 8
+ARRAYS_PER_TASK = 6.5
 """State, padded state, field, noise and temporary arrays of one noisy step, and the noiseless state kept beside."""
-BASE = 400e6
-"""Bytes of memory that a worker takes with its libraries loaded, measured."""
 PER_TASK = 5e3
 """Bytes of memory that the loop keeps of every task: its description, its result and its name."""
 PART = 16e3
@@ -30,6 +28,42 @@ MATRICES = 5
 """Matrices (points, points) that a fit holds, measured likewise."""
 LONGEST = 10 * 3.156e7
 """Longest time in seconds that is waited for an answer: ten years, a convention."""
+
+
+class Footprint(NamedTuple):
+    """Bytes of the processes of a command beside what its tasks hold, measured on Linux.
+
+    Attributes
+    ----------
+    parent : float
+        Process that hands out tasks, with all libraries: their pages are shared, and count once.
+    worker : float
+        Each worker, without libraries.
+    alone : float
+        One process that runs tasks and answers, with all libraries.
+    """
+
+    parent: float
+    worker: float
+    alone: float
+
+    def need(self, workers: int, task: float, last: float) -> float:
+        """Bytes at most, of tasks that hold so much while they run, and of an answer that holds ``last``.
+
+        No ``workers``: tasks run in the one process.
+        """
+        running = self.parent + workers * (self.worker + task) if workers else self.alone + task
+        return max(running, self.alone + last)
+
+
+FOR_KERNELS = Footprint(173e6, 80e6, 250e6)
+"""Commands whose tasks are compiled kernels."""
+FOR_TRAINING = Footprint(193e6, 200e6, 466e6)
+"""Commands whose tasks train networks with torch, which only their workers load."""
+FOR_TRAINING_HERE = Footprint(407e6, 215e6, 460e6)
+"""The same where the parent loads it too."""
+FOR_MEMORY = Footprint(474e6, 88e6, 516e6)
+"""Commands whose tasks are compiled kernels, and whose parent asks torch about networks."""
 
 
 @contextmanager
@@ -171,9 +205,10 @@ def check_memory(sizes: Iterable[int], batch: int, components: int, jobs: int) -
         If this machine does not have them; the message names need, supply and the largest L that fits.
     """
     largest = max(sizes)
-    need, have = jobs * (BASE + task_bytes(largest, batch, components)), _supply(jobs)
+    need = FOR_KERNELS.need(jobs, task_bytes(largest, batch, components), 0.0)
+    have, bare = _supply(jobs), FOR_KERNELS.need(jobs, 0.0, 0.0)
     if need > have:
-        fits = int((max(0.0, have / jobs - BASE) / task_bytes(1, batch, components)) ** 0.5)
+        fits = int((max(0.0, have - bare) / jobs / task_bytes(1, batch, components)) ** 0.5)
         raise InputError(
             f"L = {largest} needs {need / 1e9:.3g} GB of memory for the states of {jobs} tasks of {batch} images; "
             f"{have / 1e9:.3g} GB are available: take L <= {fits}, or a smaller --batch or --jobs"

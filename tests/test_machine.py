@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from physnn.cli import run
 from physnn.errors import InputError
 from physnn.networks.kuramoto.training import TrainingRecipe
 from physnn.samples.training.kuramoto import training_bytes
+from tests.faults.processes import peak_memory
 
 TOO_MUCH = {
     "noise: L": ("sweep-noise --L 10000000", r"GB are available: take L <="),
@@ -136,3 +140,33 @@ def test_a_plan_of_a_training(tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "3 networks, 2 at a time: about" in out and "MB of memory" in out
     assert list(tmp_path.iterdir()) == []
+
+
+ESTIMATED = {
+    "chains": "sweep-temperature --L 8 12 16 --T 2.2 2.27 2.34 --sweeps 2000 --chains 4",
+    "chains, larger": "sweep-temperature --L 64 --T 2.2 2.27 --sweeps 20000 --chains 4 --algorithm metropolis",
+    "percolation": "sweep-percolation --L 16 32 64 --runs 200",
+    "percolation, larger": "sweep-percolation --L 512 1024 --runs 32 --points 3 --series 2",
+    "world lines": "path-integral --L 8 16 --beta-per-L 1 --sweeps 300",
+    "world lines, larger": "path-integral --L 128 256 --beta-per-L 1 --sweeps 20 --points 2",
+    "noise": "sweep-noise --L 32 --images 16 --eta-range 0 0.2 5",
+    "noise, larger": "sweep-noise --L 256 --images 16 --eta-range 0 0.2 2 --steps 2",
+    "memory": "memory --L 16 32 --longest 128",
+    "oscillators": "sweep-coupling --N 200 800 --duration 10",
+    "equation": "train pde burgers --steps 10 --seeds 0 1 --arms raw other",
+    "equation, larger": "train pde burgers --steps 3 --seeds 0 1 --width 256 --arms raw other",
+}
+"""Commands whose memory was estimated, by what they do, at two sizes where these make a difference."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("name", ESTIMATED)
+def test_the_memory_of_a_whole_command_is_the_estimate(tmp_path, name, jobs):
+    command = [sys.executable, "-m", "physnn", *ESTIMATED[name].split(), "--jobs", jobs, "--out", "o.h5"]
+    plan = subprocess.run([*command, "--dry-run", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = json.loads(plan.stdout)
+    need = max(found["megabytes"], found.get("memory", {"megabytes": 0})["megabytes"])
+    status, held = peak_memory(command, tmp_path)
+    assert status in (0, 3)
+    assert 0.88 < need / (held / 1e6) < 1.16, f"{need:.0f} MB said, {held / 1e6:.0f} MB held"

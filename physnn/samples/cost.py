@@ -60,15 +60,16 @@ def _with_pilots(sample: Sample, pilots: Sequence[tuple[Recipe, Any]], jobs: int
 def cost_of(sample: Sample, tasks: Sequence[Task], jobs: int, speed: float | None = None) -> dict[str, Any]:
     """Cost of tasks of a sample, see `plan`; ``speed`` is the time of an operation in seconds, by default measured."""
     need, per_operation = sample.need(jobs), sample.seconds_per_operation() if speed is None else speed
-    rows = []
+    jobs = max(1, min(jobs, len(tasks)))
+    rows, costs = [], [task.cost for task in tasks]
     for size in sample.sizes():
-        costs = [task.cost for task in tasks if task.size == size]
-        row = {"L": size, "tasks": len(costs), "seconds_per_task": per_operation * max(costs, default=0.0)}
+        own = [task.cost for task in tasks if task.size == size]
+        row = {"L": size, "tasks": len(own), "seconds_per_task": per_operation * max(own, default=0.0)}
         rows.append(row | {"megabytes_per_task": sample.resources(size, sample.example(size).at).bytes / 1e6})
     return {
         "rows": rows,
         "jobs": jobs,
-        "seconds": per_operation * sum(task.cost for task in tasks) / jobs,
+        "seconds": per_operation * max(sum(costs) / jobs, max(costs, default=0.0)),
         "megabytes": need / 1e6,
         "file_megabytes": sample.file_bytes() / 1e6,
     }

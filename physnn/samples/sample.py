@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.machine import PART, PER_TASK, check_bytes, check_seconds, sweep_disk
+from physnn.machine import FOR_KERNELS, PART, PER_TASK, Footprint, check_bytes, check_seconds, sweep_disk
 from physnn.samples.base import Recipe, longer
 from physnn.samples.tasks import WORD, Arrays, Axis, Batch, Checkpoint, Measured, Resources, Task
 from physnn.store.hdf5 import Group, Variable
@@ -40,8 +40,8 @@ class Sample:
     """Format of the files."""
     advice: ClassVar[str] = "fewer or smaller --L, or fewer --jobs"
     """What to take where memory is short."""
-    started: ClassVar[float] = 2e8
-    """Bytes of a worker before it has begun."""
+    footprint: ClassVar[Footprint] = FOR_KERNELS
+    """Memory of the processes beside what tasks hold."""
     copies: ClassVar[float] = 3.0
     """Copies of the file in memory while it is put together, or read for its answer."""
     watched: ClassVar[bool] = False
@@ -266,14 +266,15 @@ class Sample:
         """Bytes of memory needed at most; raises InputError if they are not there, or if it would take years."""
         self.check_axes()
         counts = {size: self.count(size) for size in self.sizes()}
-        held, last = PER_TASK * sum(counts.values()), self.started + self.copies * self.file_bytes()
-        check_bytes(held + last, f"{self.advice} (there are {sum(counts.values()):,} tasks)")
+        held, last = PER_TASK * sum(counts.values()), self.copies * self.file_bytes()
+        check_bytes(self.footprint.alone + held + last, f"{self.advice} (there are {sum(counts.values()):,} tasks)")
         examples = {size: self.example(size) for size in counts}
         needs = {size: self.resources(size, task.at) for size, task in examples.items()}
         check_seconds(sum(counts[size] * need.operations for size, need in needs.items()) / OPERATIONS, self.advice)
         most = max(need.bytes for need in needs.values())
+        workers = min(jobs, sum(counts.values())) if jobs > 1 or self.watched else 0
         # The file is put together after the last task.
-        return check_bytes(max(jobs * (self.started + most), last) + held, self.advice)
+        return check_bytes(self.footprint.need(workers, most, last) + held, self.advice)
 
     def seconds_per_operation(self) -> float:
         """Seconds that one operation takes here, from short tasks."""

@@ -18,6 +18,7 @@ from physnn import rng
 from physnn.analysis.order.ground import GroundCost, ground_cost, plane_of
 from physnn.analysis.order.seam import SeamCost, seam_cost, stiffness
 from physnn.errors import InputError
+from physnn.machine import Footprint
 from physnn.models.seam import Seam
 from physnn.models.vectors import Shape, VectorModel
 from physnn.samplers.seam import cooled, seam_series
@@ -209,6 +210,7 @@ class SeamSample(Sample):
 
     Recipe = SeamSweep
     recipe: SeamSweep
+    footprint = Footprint(216e6, 108e6, 250e6)
     advice = "fewer or smaller --L, or fewer --jobs"
 
     @functools.cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -30,6 +31,30 @@ def workers(pid: int) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def peak_memory(command: list[str], folder: Path) -> tuple[int, float]:
+    """Exit status of a command, and the most bytes that its processes held together.
+
+    That is memory of their own, and pages of files, libraries above all, of the process that has most of them: others
+    map the same ones.  A child with its parent's very numbers is one between fork and exec, which shares all.
+    """
+    process, most = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), 0.0
+    while process.poll() is None:
+        held = {numbers for pid in (process.pid, *descendants(process.pid)) if (numbers := _resident(pid))}
+        most = max(most, sum(own for own, _ in held) + max((files for _, files in held), default=0))
+        time.sleep(0.01)
+    return process.returncode, 1024.0 * most
+
+
+def _resident(pid: int) -> tuple[int, int] | None:
+    """Kilobytes of a process: its own and shared memory, and pages of files."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    found = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith("Rss")}
+    return (found["RssAnon"] + found["RssShmem"], found["RssFile"]) if found else None
 
 
 def running(pid: int) -> bool:

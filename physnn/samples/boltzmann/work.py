@@ -14,6 +14,7 @@ import numpy as np
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.machine import Footprint
 from physnn.models import QUANTITIES
 from physnn.models.boltzmann import Machine
 from physnn.models.configurations import columns_of_configurations, two_point, two_point_distances
@@ -74,6 +75,7 @@ class BoltzmannSample(Sample):
     Recipe = BoltzmannRecipe
     recipe: BoltzmannRecipe
     watched = True
+    footprint = Footprint(214e6, 80e6, 245e6)
     advice = "fewer --samples or --hidden units, a smaller --batch, fewer --chains, or fewer --jobs"
 
     @property
@@ -154,7 +156,9 @@ class BoltzmannSample(Sample):
         steps += recipe.samples * recipe.thin + 4 * ANNEALED * recipe.anneal
         white = 0.1 * recipe.steps * sum(a * a * b for a, b in pairwise(units)) if recipe.whiten else 0.0
         weights = 4.0 * sites * units[1] * (len(recipe.marks()) + (4 if recipe.features else 0))
-        return Resources(1e8 + 4 * weights + 50.0 * recipe.samples * sites, drawn * steps + white)
+        # What is generated is held with its hidden units, whose sums and logarithms judge it; measured.
+        held = recipe.samples * (25.0 * sites + 170.0 * sum(units[1:]))
+        return Resources(4 * weights + held, drawn * steps + white)
 
     def short(self, steps: int = 1) -> BoltzmannSample:
         """One of the largest machines, trained for some steps."""

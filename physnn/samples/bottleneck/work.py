@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from physnn.analysis.bottleneck.moments import WAVE_ORDERS, coarser, map_moments
+from physnn.machine import Footprint
 from physnn.networks.pretrained.controls import SHOWN_AS, shown_as
 from physnn.samples.base import check_finite
 from physnn.samples.bottleneck.recipe import EnergyMaps, LayerPlace
@@ -20,8 +21,6 @@ from physnn.store.hdf5 import Group, Variable
 
 IMAGES_TOGETHER = {"cpu": 4, "cuda": 256}
 """Images that go through a network together, at most: few maps stay in a processor's cache."""
-HELD_BY_TORCH = 3e8
-"""Bytes of torch and of two copies of a network."""
 HELD_IN_MEMORY = 2**23
 """Bytes of an array from which on it is put together on the disk."""
 SCALARS = {
@@ -42,6 +41,7 @@ class EnergyMapSample(Sample):
     Recipe = EnergyMaps
     recipe: EnergyMaps
     advice = "smaller --batch or --cells, fewer --layers, no --vectors, or fewer --jobs"
+    footprint = Footprint(350e6, 200e6, 490e6)
     copies = 0.0  # large arrays are put together on the disk
 
     def sizes(self) -> tuple[int, ...]:
@@ -111,7 +111,7 @@ class EnergyMapSample(Sample):
         kept = sum(sides)
         held = 4.0 * together * (4 * widest + cells + 4 * pixels) + n * (3 * kept + 12.0 * pixels)
         wraps = 1.0 + SHOWN_AS[at["condition"]].wraps
-        return Resources(HELD_BY_TORCH + held, 100.0 * n * wraps * cells)
+        return Resources(held, 100.0 * n * wraps * cells)
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
         """Maps of a batch of images; raises NotFinite if a number is not finite."""

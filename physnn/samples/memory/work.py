@@ -17,6 +17,7 @@ import numpy as np
 from physnn import rng
 from physnn.analysis.memory.contrast import LOST, at_time, domain, domain_contrast, losses, sample_times, wall_width
 from physnn.kernels.vectors import langevin
+from physnn.machine import FOR_MEMORY
 from physnn.samplers.vectors import VectorState
 from physnn.samples.memory.recipe import Medium, MemorySweep
 from physnn.samples.sample import Sample
@@ -154,6 +155,7 @@ class MemorySample(Sample):
 
     Recipe = MemorySweep
     recipe: MemorySweep
+    footprint = FOR_MEMORY
     advice = "fewer or smaller --L, fewer --replicas or noise values, or fewer --jobs"
 
     def axes(self, size: int) -> dict[str, Axis]:

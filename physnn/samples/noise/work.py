@@ -9,7 +9,7 @@ from typing import Any
 
 from physnn import rng
 from physnn.errors import InputError
-from physnn.machine import BASE, check_memory, task_bytes
+from physnn.machine import FOR_KERNELS, FOR_TRAINING_HERE, Footprint, check_memory, task_bytes
 from physnn.networks.source import Source
 from physnn.samples.base import check_finite
 from physnn.samples.noise.recipe import NoiseSweep, Stage, brought_sources
@@ -50,8 +50,12 @@ class NoiseSample(Sample):
     Recipe = NoiseSweep
     recipe: NoiseSweep
     advice = "fewer --images, noise values, --steps or --L, or fewer --jobs"
-    started = BASE
     carried = ("files",)
+
+    @property
+    def footprint(self) -> Footprint:  # type: ignore[override]
+        """Memory of the processes beside what tasks hold; compiled steps do without torch."""
+        return FOR_KERNELS if self.recipe.engine == "kernel" and not self.recipe.module else FOR_TRAINING_HERE
 
     @functools.cached_property
     def files(self) -> dict[str, str | Source]:

@@ -123,12 +123,12 @@ class GroundStateSample(Sample):
         if r.complex:
             kinds = 2**sites / (len(machine.permutations) * 2)
             operations = r.count_of_stages * r.steps * kinds * (40.0 * units + 4.0 * parameters**2 + sites)
-            return Resources(3e8 + 400.0 * 2**sites + 32.0 * parameters**2, operations)
+            return Resources(400.0 * 2**sites + 32.0 * parameters**2, operations)
         most = r.samples * 2 ** (r.count_of_stages - 1)
         smaller = min(parameters, most)
         step = 3.0 * sites * units + 2.0 * parameters * smaller / 8 + smaller**3 / most / 30
         measured = (BETWEEN + 1) * sites * units * self._count() * r.count_of_stages
-        memory = 1e8 + 16.0 * most * (units + parameters + smaller) + 16.0 * self._count() * sites
+        memory = 16.0 * most * (units + parameters + smaller) + 16.0 * self._count() * sites
         return Resources(memory, r.samples * (2**r.count_of_stages - 1) * r.steps * step + measured)
 
     def short(self) -> GroundStateSample:

@@ -65,7 +65,9 @@ class RecallSample(Sample):
         image = 4.0 * recipe.cells * recipe.channels
         held = 0.5 * image * recipe.count * recipe.controls
         images = len(recipe.classes) * (recipe.shown + max(*recipe.shots, recipe.many))
-        block = 4.0 * (QUERIES_TOGETHER * VECTORS_TOGETHER + 2 * NUMBERS_TOGETHER)
+        numbers = min(NUMBERS_TOGETHER, images * recipe.cells * recipe.channels)
+        shown, kept = (min(most, images * recipe.cells) for most in (QUERIES_TOGETHER, VECTORS_TOGETHER))
+        block = 4.0 * (shown * kept + 2 * numbers)
         pairs = float(len(recipe.classes)) ** 2 * recipe.shown * sum(recipe.shots)
         products = pairs * recipe.channels * (recipe.cells**2 * ("pixel" in recipe.descriptors) + recipe.cells + 3)
         return Resources(held + 3 * image * images + 2 * block, 4 * products)

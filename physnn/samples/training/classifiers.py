@@ -21,7 +21,7 @@ from pydantic import (
 from physnn.analysis.statistics.pairs import PairedDifference, paired_difference
 from physnn.errors import InputError
 from physnn.jobs.executors import parse_engine
-from physnn.machine import BASE, PART, check_bytes
+from physnn.machine import FOR_TRAINING_HERE, PART, check_bytes
 from physnn.models.groups.representations import PointGroup
 from physnn.networks.classifiers import stacked
 from physnn.networks.classifiers.engines import resolve_engine, step_time_ratio, train_replicas
@@ -151,6 +151,7 @@ class ClassifierSample(Sample):
     format = ENSEMBLES
     watched = True
     keeps = True
+    footprint = FOR_TRAINING_HERE
     advice = "fewer --train or --test images, a smaller --expand, or fewer --jobs"
 
     def _problem(self, name: str) -> Problem:
@@ -220,7 +221,7 @@ class ClassifierSample(Sample):
         """Bytes of memory needed at most; raises InputError if they are not there."""
         workers = min(jobs, sum(map(self.count, self.sizes())))
         most = max(self.resources(size, self.example(size).at).bytes for size in self.sizes())
-        return check_bytes(workers * (BASE + most), self.advice, workers)
+        return check_bytes(self.footprint.need(workers, most, 0.0), self.advice, workers)
 
     def file_bytes(self) -> float:
         """Size of the file, about, in bytes."""

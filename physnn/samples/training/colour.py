@@ -32,7 +32,7 @@ PICTURES, SHOWN_SAMPLES = 8, 2
 """Test images, and samples of each, that a file keeps."""
 BACK = 3.0
 """Operations of a step, over those of its answer."""
-KEPT_MAPS = 40.0
+KEPT_MAPS = 44.0
 """Numbers that back-propagation keeps for a pixel and a channel of the first level."""
 SHORT_COLOURING = 3e10
 """Operations of the training by which time is judged."""
@@ -224,7 +224,7 @@ class ColourSample(FormSample):
         maps = KEPT_MAPS * max(recipe.batch, 64) * together * side**2 * recipe.width
         held = 5.0 * count * self.parameters(size)
         images = 2.0 * (recipe.images or len(self._pictures(size).train)) * 4 * side**2
-        return Resources(3e8 + numbers * (maps + held + images), operations)
+        return Resources(numbers * (maps + held + images), operations)
 
     def label(self, size: int, at: Mapping[str, Any]) -> str:
         """What a table of tasks calls a task."""

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from physnn.errors import InputError
+from physnn.machine import Footprint
 from physnn.networks.device import single_thread
 from physnn.networks.forms import ARMS
 from physnn.networks.tasks.equation_of_state import MASS_PARAMETERS, SPECIES, WIDTH, Masses, MassTraining, evaluated
@@ -17,6 +18,8 @@ from physnn.samples.training.forms import FormSample, FormTraining
 
 TEMPERATURES = tuple(np.arange(130.0, 400.1, 2.5).tolist())
 """Temperatures in MeV at which trained networks are evaluated: the range of the data."""
+BYTES_OF_SEED = 4.5e6
+"""Bytes of one network in training, and of what it leaves; measured."""
 STEP_OPERATIONS = 2e7
 """Multiplications of a step of one network: 55 temperatures, with derivatives by T, forwards and back."""
 
@@ -40,6 +43,7 @@ class StateSample(FormSample):
 
     Recipe = StateTraining
     recipe: StateTraining
+    footprint = Footprint(305e6, 170e6, 420e6)
 
     def sizes(self) -> tuple[int, ...]:
         """The width of the networks: all are in one group."""
@@ -73,7 +77,7 @@ class StateSample(FormSample):
 
     def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
         """Memory and multiplications of a task."""
-        return Resources(5e7, STEP_OPERATIONS * self.recipe.steps * len(at["seed"]))
+        return Resources(BYTES_OF_SEED * len(at["seed"]), STEP_OPERATIONS * self.recipe.steps * len(at["seed"]))
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
         """Train one arm from some seeds, or go on with it."""

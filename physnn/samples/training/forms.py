@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from physnn.analysis.statistics.claims import EFFECTS, ONLY_CONTROLS
 from physnn.analysis.statistics.power import Power, power_table
+from physnn.machine import FOR_TRAINING
 from physnn.networks.forms import Trainee, train_to_marks
 from physnn.samples.base import Growth, Recipe, more
 from physnn.samples.sample import Sample
@@ -78,6 +79,7 @@ class FormSample(Sample):
     recipe: Any
     watched = True
     copies = 2.0
+    footprint = FOR_TRAINING
     advice = "fewer --seeds or --arms, or fewer --jobs"
 
     def axes(self, size: int) -> dict[str, Axis]:

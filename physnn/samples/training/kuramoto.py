@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from physnn.machine import BASE, PART, check_bytes, check_seconds
+from physnn.machine import FOR_TRAINING_HERE, PART, check_bytes, check_seconds
 from physnn.networks.device import single_thread
 from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.networks.kuramoto.training import mean_depth_share, train_network
@@ -26,11 +26,11 @@ from physnn.store.network_file import NETWORKS, dimensions, read_networks, write
 def training_bytes(recipe: TrainingRecipe) -> float:
     """Bytes that the training of one network takes, about.
 
-    The derivative keeps about 7 arrays of the size of the state for every step, and there are some 18 more; measured
-    for L = 20 to 128, 4 and 16 components, 1 to 15 steps.  Weights are held about 8 times: with gradient, averages of
-    the optimiser and checkpoint.
+    The derivative keeps 6 or 7 arrays of the size of the state for every step, and there are 8 more, or 25 in all;
+    measured for L = 20 to 128, 4 and 16 components, 1 to 15 steps.  Weights are held about 8 times: with gradient,
+    averages of the optimiser and checkpoint.
     """
-    states = 4.0 * recipe.batch * recipe.components * recipe.L**2 * (7 * recipe.steps + 18)
+    states = 4.0 * recipe.batch * recipe.components * recipe.L**2 * max(6.6 * recipe.steps + 8, 25)
     images = 16.0 * max(recipe.batch, recipe.validation_pairs) * recipe.L**2
     return states + images + 8.0 * weight_bytes(recipe) + 8.0 * recipe.epochs
 
@@ -79,6 +79,7 @@ class KuramotoSample(Sample):
     format = NETWORKS
     watched = True
     keeps = True
+    footprint = FOR_TRAINING_HERE
     advice = "a smaller --batch, --L, --steps or --components, or fewer --jobs"
 
     def sizes(self) -> tuple[int, ...]:
@@ -117,7 +118,7 @@ class KuramotoSample(Sample):
     def need(self, jobs: int) -> float:
         """Bytes of memory needed at most; raises InputError if they are not there, or if it would take years."""
         recipe, workers = self.recipe, min(jobs, len(self.recipe.seeds))
-        need = check_bytes(workers * (BASE + training_bytes(recipe)), self.advice, workers)
+        need = check_bytes(self.footprint.need(workers, training_bytes(recipe), 0.0), self.advice, workers)
         rate = FASTEST["cuda" if recipe.device.startswith("cuda") else "cpu"]
         rounds = math.ceil(len(recipe.seeds) / workers)
         advice = "fewer --epochs or --pairs-per-epoch, or fewer --steps"

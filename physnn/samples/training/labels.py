@@ -19,6 +19,7 @@ from pydantic import Field, field_validator
 
 from physnn.analysis.statistics.power import Power, binomial_scatter, power_table
 from physnn.errors import InputError
+from physnn.machine import FOR_TRAINING_HERE
 from physnn.models.groups.representations import PointGroupName
 from physnn.networks.classifiers.drawn import without_held_out
 from physnn.networks.classifiers.engines import Diverged, resolve_engine, tested_replicas, train_replicas
@@ -138,6 +139,7 @@ class LabelSample(Sample):
     recipe: LabelTraining
     watched = True
     keeps = True
+    footprint = FOR_TRAINING_HERE
     advice = "fewer --train or --test images, fewer --seeds, or fewer --jobs"
 
     def sizes(self) -> tuple[int, ...]:

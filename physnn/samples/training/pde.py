@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from physnn.errors import InputError
+from physnn.machine import Footprint
 from physnn.networks.forms import ARMS
 from physnn.networks.pde.descent import BLOCK_POINTS, FACTORS_OF_STEP, JetEngine, PdeNetworks, PdeTraining
 from physnn.networks.pde.equations import PdeProblem, Reference, Sizes
@@ -27,8 +28,6 @@ from physnn.samples.training.forms import FormSample, FormTraining
 NAMES, PDE_ARMS = tuple(PROBLEMS), (*ARMS, *FACTORS_OF_STEP)
 PASSES = 6.0
 """Multiplications and additions of a weight at a point and derivative: forwards, and twice back."""
-LIBRARY_BYTES = 1.4e8
-"""Bytes of libraries and compiled code in a worker, measured."""
 ARRAYS_HELD, ARRAYS_PACKED = 6, 5
 """Arrays of all parameters that a training holds at most: Adam's three, twice while they are saved.
 
@@ -123,6 +122,7 @@ class PdeSample(FormSample):
 
     Recipe = PdeRecipe
     recipe: PdeRecipe
+    footprint = Footprint(257e6, 212e6, 406e6)
     advice = "fewer --points, --seeds or --arms, a smaller --width, or fewer --jobs"
 
     @property
@@ -167,7 +167,7 @@ class PdeSample(FormSample):
         # Compiled code goes through blocks of points; torch holds every stream of every layer.
         numbers = 10.0 * streams * (1 if self.recipe.engine == "kernel" else seeds * size * depth)
         numbers += 3.0 * BLOCK_POINTS * size * seeds + (ARRAYS_HELD * seeds + ARRAYS_PACKED) * self.parameters(size)
-        return Resources(LIBRARY_BYTES + numbers * self._word, step * self.recipe.steps * seeds)
+        return Resources(numbers * self._word, step * self.recipe.steps * seeds)
 
     @property
     def _word(self) -> float:
