@@ -79,8 +79,11 @@ __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
 def __getattr__(name: str) -> Any:
     """Load a public name on first use, so that importing physnn costs nothing."""
     if name in _PUBLIC:
+        from physnn.errors import naming_extras
+
         module, _, own = _PUBLIC[name].partition(":")
-        return getattr(importlib.import_module(module), own or name)
+        with naming_extras():
+            return getattr(importlib.import_module(module), own or name)
     raise AttributeError(f"module 'physnn' has no attribute {name!r}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
-from physnn.errors import InputError
+from physnn.errors import InputError, check_installed, naming_extras
 from physnn.jobs.executors import parse_engine
 from physnn.jobs.run import Progress
 from physnn.models import MODELS, Clock, Ising, Potts
@@ -19,7 +19,6 @@ from physnn.samples import files
 from physnn.samples.base import Recipe, validated
 from physnn.samples.coupling.recipe import CouplingSweep
 from physnn.samples.equilibrium.recipe import EquilibriumSweep
-from physnn.samples.files import Announce, recipe_on_disk
 from physnn.samples.kinds import class_of
 from physnn.samples.memory.recipe import MemorySweep, absolute
 from physnn.samples.named import canonical_words, identity, load_model
@@ -77,12 +76,13 @@ class RunSettings(TypedDict, total=False):
     restart: bool
     max_time: float | None
     progress: Progress
-    announce: Announce | None
+    announce: files.Announce | None
     executor: str
     insecure: bool
     shard: str | None
 
 
+@naming_extras()
 def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settings: Any) -> Recipe:
     """Resolved recipe of a sweep from the settings given, the rest at their defaults.
 
@@ -110,7 +110,7 @@ def recipe(kind: str, /, out: Path | None = None, extend: bool = False, **settin
     names = given.get("networks")
     if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
         given["networks"] = absolute(names) if kind == "memory" else bundled_names(names)
-    old = recipe_on_disk(out) if out is not None and (extend or kind == "equilibrium") else None
+    old = files.recipe_on_disk(out) if out is not None and (extend or kind == "equilibrium") else None
     if extend and old is not None and old.kind == kind:
         if getattr(old, "module", None) and not getattr(old, "tables", None) and "module" not in given:
             raise InputError(f"the file was made with code that is not run unasked: name it, --module {old.module}")
@@ -158,6 +158,7 @@ def sweep(kind: str, /, *, out: str | Path | None = None, **settings: Any) -> xa
         `RunSettings`, ``jobs`` 1 by default, and fields of the recipe; those not given are at their defaults, or with
         ``extend`` as in the file.
     """
+    check_installed("xarray")  # before hours of work
     with _swept(kind, out, settings) as path:
         return open_datatree(path)
 
@@ -185,6 +186,7 @@ def _check_one_grid(recipe: Recipe) -> None:
             raise InputError("chains of small sizes would be longer: give sweeps, or take one L")
 
 
+@naming_extras()
 def sample(
     model: str | Sequence[str] | Ising | Potts | Clock | Any,
     L: int | Sequence[int],
@@ -304,8 +306,7 @@ def sweep_coupling(N: Sequence[int] | None = None, **settings: Any) -> xarray.Da
     """Data of coupled oscillators at some sizes, by default 200, 800 and 3200, and couplings; see `sweep`.
 
     Fields of `physnn.samples.coupling.recipe.CouplingSweep`: ``K``, ``frequencies``, ``width``, ``noise``, ``network``,
-    ``components``, ``step``, ``duration``, ``realisations``, ``series``, ``seed``, ...
-    The node of a size is ``/L200``.
+    ``components``, ``step``, ``duration``, ``realisations``, ``series``, ``seed``, ...  Nodes are ``/L200``.
     """
     return sweep("coupling", N=_values(N), **settings)
 
@@ -343,8 +344,7 @@ def train_kuramoto(seeds: Sequence[int] = (0,), *, out: str | Path, **settings: 
         `RunSettings`, ``device`` (``"cpu"`` or ``"cuda"``), and fields of
         `physnn.networks.kuramoto.recipe.TrainingRecipe`.
     """
-    from physnn.samples.training.kuramoto import KuramotoTraining
-
     how, given = _split(settings)
-    run(validated(KuramotoTraining, given | {"seeds": tuple(seeds)}).resolved(), Path(out), **how)
+    kind = class_of("train-kuramoto", Path(out)).Recipe
+    run(validated(kind, given | {"seeds": tuple(seeds)}).resolved(), Path(out), **how)
     return Path(out)

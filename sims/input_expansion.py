@@ -17,10 +17,11 @@ from pathlib import Path
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.pairs import paired_difference
 from physnn.answers.plots import plot_ensembles
+from physnn.answers.training.forms import paired_tests
 from physnn.figures.style import COLOURS, MARKERS, new_figure, save
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 from physnn.networks.tasks.problem import ProblemRecipe
-from physnn.samples.training.classifiers import paired_tests, train_ensembles
+from physnn.samples.training.classifiers import train_ensembles
 
 FIGURES = {
     "digits": "expansion_digits.png",

@@ -23,8 +23,8 @@ from physnn import api
 from physnn.answers.bottleneck.labels import LabelAnswer, gain_of, label_answer, plot_labels
 from physnn.cli.output import print_table
 from physnn.figures.style import errorbar, new_figure, save
+from physnn.networks.forms import SOURCE_GAINS
 from physnn.networks.tasks.images import load_images
-from physnn.samples.training.labels import SOURCE_GAINS
 
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "plane_labels.png"
 SIDE = 64

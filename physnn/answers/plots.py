@@ -16,7 +16,7 @@ from physnn.answers.equilibrium import order_record
 from physnn.answers.fit import curves, default_observable, fit
 from physnn.answers.flow import FlowAnswer
 from physnn.answers.lines import on_line
-from physnn.answers.training.forms import form_arrays
+from physnn.answers.training.forms import form_arrays, paired_tests
 from physnn.errors import InputError
 from physnn.figures.compare import compare_figure, overlay_figure
 from physnn.figures.fit import fit_figure, panel_figure, sweep_figure
@@ -157,7 +157,6 @@ def plot_examples(name: str, eta: float = 0.1, out: Path | None = None) -> Path:
 def plot_ensembles(path: Path, out: Path | None = None) -> Path:
     """Draw training curves, accuracies by seed and differences between forms of images of an ensemble file."""
     from physnn.figures.replicas import forms_figure
-    from physnn.samples.training.classifiers import paired_tests
 
     file = read_ensembles(path)
     accuracies = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}

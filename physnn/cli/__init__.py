@@ -138,10 +138,11 @@ def _leave(status: int) -> NoReturn:
 
 def run(words: list[str], debug: bool = False) -> int:  # noqa: PLR0911  (one return for each status)
     """Run the command line and return its exit status; errors become one line on stderr."""
-    from physnn.errors import InputError, TasksFailed, Unfinished
+    from physnn.errors import InputError, TasksFailed, Unfinished, naming_extras
 
     try:
-        status = cli.main(words, prog_name="physnn", standalone_mode=False)
+        with naming_extras():
+            status = cli.main(words, prog_name="physnn", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())

@@ -275,7 +275,7 @@ def resolve_device(device: str, recorded: object = None, elsewhere: bool = False
         return device
     if device == "cuda" and elsewhere:
         return device
-    if device == "auto" and _built_without_cuda():
+    if device == "auto" and _without_cuda():
         return None
     from physnn.networks.device import check_device, has_cuda
 
@@ -284,12 +284,12 @@ def resolve_device(device: str, recorded: object = None, elsewhere: bool = False
     return "cuda" if has_cuda() else None
 
 
-def _built_without_cuda() -> bool:
-    """Whether torch is a build for CPUs alone, by its version: to load it takes over a second."""
+def _without_cuda() -> bool:
+    """Whether torch is missing or built for CPUs alone, by its version: to load it takes over a second."""
     try:
         return metadata.version("torch").endswith("+cpu")
     except metadata.PackageNotFoundError:
-        return False
+        return True
 
 
 def choose_algorithm(settings: dict[str, Any], device: str, elsewhere: bool) -> None:

@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from physnn.errors import InputError, Unfinished
+from physnn.errors import InputError, Unfinished, naming_extras
 from physnn.jobs.workers import WorkerDied, start_tracker
 
 if TYPE_CHECKING:
@@ -55,12 +55,8 @@ def load() -> Any:
     InputError
         If it is not installed.
     """
-    try:
+    with naming_extras():
         return import_module("distributed")
-    except ImportError as error:
-        raise InputError(
-            f"--executor dask needs Dask ({error}); install it with: pip install 'physnn[cluster]'"
-        ) from None
 
 
 def check_address(engine: Engine) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from physnn.errors import InputError
+from physnn.errors import InputError, naming_extras
 from physnn.shipped import resolve
 from physnn.store.weights_file import read_weights, weights_digest
 
@@ -78,8 +78,9 @@ def imported_class(module: str, digest: str) -> Any:
         raise InputError(f"{module} has changed since this began; use --restart to begin anew, or another --out")
     place, _, name = module.rpartition(":")
     try:
-        found = getattr(_imported(place, digest), name, None)
-    except KeyboardInterrupt:
+        with naming_extras():
+            found = getattr(_imported(place, digest), name, None)
+    except (InputError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also SystemExit: a file that ends the process is no success
         told = " ".join(f"{type(error).__name__}: {error}".split())[:200]

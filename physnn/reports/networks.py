@@ -9,6 +9,7 @@ from physnn.analysis.replicas.distances import HEADLINE
 from physnn.analysis.replicas.metric import compare_metrics, replica_metric
 from physnn.analysis.statistics.estimate import Estimate, mean_over
 from physnn.analysis.statistics.pairs import LEAST_REPLICAS
+from physnn.answers.training.forms import paired_tests
 from physnn.answers.training.soft import small, soft_rows
 from physnn.errors import InputError
 from physnn.reports.told import Figures, Telling, ToldTable, drawn_by, told_table
@@ -53,8 +54,6 @@ def _drawn_symmetries(path: Path) -> Figures:
 
 def tell_ensembles(path: Path) -> list[Telling]:
     """What a file of classifiers says: accuracies by form, and differences over seeds."""
-    from physnn.samples.training.classifiers import paired_tests
-
     file = read_ensembles(path)
     measured, n = {name: e.measured for name, e in file.ensembles.items()}, len(file.recipe["seeds"])
     rows = [

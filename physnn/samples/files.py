@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from physnn.errors import InputError
+from physnn.errors import InputError, check_installed
 from physnn.jobs.executors import PROCESS, Engine, job_numbers
 from physnn.jobs.locks import briefly, exclusive, sharing
 from physnn.jobs.progress import live_notes, manifest
@@ -75,7 +75,8 @@ class _Place:
         Parts(self.out).begin(sample.recipe.canonical())
 
     def check(self, sample: Sample, freed: float = 0.0) -> None:
-        """Raise InputError if memory is short, or space on the disk after so many bytes are freed."""
+        """Raise InputError if an extra is missing, memory is short, or space on the disk after bytes are freed."""
+        check_installed(*sample.modules())
         sample.need(self.here)
         check_disk(self.out, sample.disk_bytes() - freed, "less to measure")
 
@@ -241,7 +242,7 @@ def _begin_shard(recipe: Recipe, place: _Place, shard: Shard, extend: bool) -> t
     if all(parts.finished(task.key) for task in mine):
         return sample, []
     sample.check_grown(done)
-    sample.need(place.here)
+    place.check(sample)
     if begun is None:
         parts.begin(sample.recipe.canonical())
         parts.manifest(manifest(new))

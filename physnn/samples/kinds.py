@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from physnn.errors import InputError
+from physnn.errors import InputError, naming_extras
 from physnn.samples.base import Recipe, validated
 from physnn.samples.sample import Sample
 
@@ -55,7 +55,8 @@ def class_of(kind: str, out: Path) -> type[Sample]:
         )
     if isinstance(place, str):
         module, _, name = place.partition(":")
-        place = getattr(import_module(module), name)
+        with naming_extras():
+            place = getattr(import_module(module), name)
     assert isinstance(place, type)
     return place
 
@@ -84,6 +85,9 @@ def load_kinds(file: Path) -> None:
     if str(place.parent) not in sys.path:
         sys.path.insert(0, str(place.parent))  # workers, which find a class by its module, take the path over
     try:
-        import_module(place.stem)
+        with naming_extras():
+            import_module(place.stem)
+    except InputError:
+        raise
     except (Exception, SystemExit) as error:  # whatever the code of others does
         raise InputError(f"{file} cannot be imported ({type(error).__name__}: {error})") from None

@@ -81,6 +81,10 @@ class Sample:
 
     # What a kind may say.
 
+    def modules(self) -> tuple[str, ...]:
+        """Modules of extras that tasks import."""
+        return ()
+
     def sizes(self) -> Sequence[Any]:
         """Sizes, each with a group of the file."""
         return tuple(getattr(self.recipe, self.recipe.size))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physnn.errors import InputError
+from physnn.errors import InputError, naming_extras
 from physnn.store.hdf5 import Variable, open_sealed, read_attrs
 from physnn.store.result_file import read_result, write_result
 
@@ -90,6 +90,7 @@ def kind_of(path: str | os.PathLike[str]) -> tuple[str, dict[str, str | int | fl
     return str(attrs.get("format", "unknown")), attrs
 
 
+@naming_extras()
 def open_datatree(path: str | os.PathLike[str]) -> xarray.DataTree:
     """Sweep file as an xarray DataTree in memory, one node ``/L32`` per size; errors as for `read_sweep`.
 

@@ -237,7 +237,7 @@ def test_what_may_be_used():
 
 def test_without_dask_the_message_says_what_to_install(monkeypatch):
     def missing(name):
-        raise ModuleNotFoundError(f"No module named {name!r}")
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(dask, "import_module", missing)
     with pytest.raises(InputError, match=r"pip install 'physnn\[cluster\]'"):

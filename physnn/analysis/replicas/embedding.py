@@ -8,7 +8,7 @@ from importlib import import_module
 import numpy as np
 
 from physnn import rng
-from physnn.errors import InputError
+from physnn.errors import InputError, naming_extras
 
 REDUCTION_METHODS = ("none", "pca", "umap")
 """Reductions by name."""
@@ -93,10 +93,8 @@ def principal_components(points: np.ndarray, components: int) -> np.ndarray:
 
 def _umap(points: np.ndarray, reduction: Reduction) -> np.ndarray:
     """Coordinates by UMAP (L. McInnes, J. Healy and J. Melville, arXiv:1802.03426), one thread, seeded."""
-    try:
+    with naming_extras():
         umap = import_module("umap")
-    except ImportError:
-        raise InputError("UMAP is not installed; install it with: pip install physnn[embed]") from None
     from threadpoolctl import threadpool_limits
 
     # It sets the number of threads of OpenMP, which tensor operations share, and leaves it changed.

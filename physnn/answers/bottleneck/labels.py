@@ -14,7 +14,7 @@ from physnn.analysis.statistics.frames import Tabled, by_name
 from physnn.analysis.statistics.plain import fields_json
 from physnn.analysis.statistics.power import Power
 from physnn.answers.training.forms import form_arrays
-from physnn.samples.training.labels import OTHER_WEIGHTS, WITHOUT_LABEL, LabelTraining
+from physnn.networks.forms import LABEL_EFFECTS, OTHER_WEIGHTS, WITHOUT_LABEL
 from physnn.store.sweep_file import SweepFile, read_sweep
 
 MATTERS_POINTS = 1.0
@@ -126,7 +126,7 @@ def label_answer_of(sweep: SweepFile) -> LabelAnswer:
         claimed,
         at_rates,
         {arm: _largest(held[arm], held[WITHOUT_LABEL]) for arm in rest if arm != OTHER_WEIGHTS},
-        power_of(claimed, LabelTraining.effects),
+        power_of(claimed, LABEL_EFFECTS),
     )
 
 

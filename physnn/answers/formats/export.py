@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
+import csv
 import io
+import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from physnn.analysis.curves.observables import available
 from physnn.answers.fit import curves, sampled_arrays
 from physnn.answers.lines import on_line
-from physnn.errors import InputError
+from physnn.errors import InputError, check_installed, naming_extras
 from physnn.store.hdf5 import write_bytes
 from physnn.store.sweep_file import SweepFile, open_datatree, read_sweep
 
@@ -24,6 +24,7 @@ EXPORTED = {"csv": ".csv", "json": ".json", "parquet": ".parquet", "netcdf": ".n
 """Endings by format."""
 
 
+@naming_extras()
 def curve_table(
     source: str | Path | SweepFile,
     observables: Sequence[str] | None = None,
@@ -59,12 +60,23 @@ def curve_table(
     """
     import pandas
 
+    return pandas.DataFrame(_columns(source, observables, at, resamples, seed))
+
+
+def _columns(
+    source: str | Path | SweepFile,
+    observables: Sequence[str] | None,
+    at: Mapping[str, float] | None,
+    resamples: int,
+    seed: int,
+) -> dict[str, list[Any]]:
+    """Columns of `curve_table` by name; nan where an observable has no value."""
     sweep = on_line(source if isinstance(source, SweepFile) else read_sweep(source, states=False), at=at)
     control, sizes = sampled_arrays(sweep)
     names = tuple(observables or available(next(iter(sizes.values()))[1], control))
     if not names:
         raise InputError("the file has no observables to make curves of; --to netcdf writes its arrays")
-    columns: dict[str, pandas.Series] = {}
+    columns: dict[str, dict[tuple[int, float], float]] = {}
     for name in names:
         try:
             found = curves(sweep, name, resamples=resamples, seed=seed)
@@ -72,12 +84,15 @@ def curve_table(
             if observables:
                 raise
             continue  # an observable that this model does not have, such as one without a finite value
-        rows = pandas.MultiIndex.from_tuples(
-            [(L, float(x)) for L in found.sizes for x in found.x[L]], names=["L", found.control]
-        )
         for column, values in ((name, found.y), (f"{name}_error", found.errors)):
-            columns[column] = pandas.Series(np.concatenate([values[L] for L in found.sizes]), rows)
-    return pandas.DataFrame(columns).reset_index()
+            columns[column] = {
+                (L, float(x)): float(y) for L in found.sizes for x, y in zip(found.x[L], values[L], strict=True)
+            }
+    if not columns:
+        raise InputError("no observable of the file has curves; --to netcdf writes its arrays")
+    rows = sorted({row for values in columns.values() for row in values})
+    named: dict[str, list[Any]] = {"L": [L for L, _ in rows], control: [x for _, x in rows]}
+    return named | {name: [values.get(row, math.nan) for row in rows] for name, values in columns.items()}
 
 
 def export(
@@ -101,14 +116,21 @@ def export(
         tree = open_datatree(source)
         write_bytes(out, bytes(tree.to_netcdf(engine="h5netcdf")))
         return len(tree.children)
-    if form == "parquet" and not importlib.util.find_spec("pyarrow"):
-        raise InputError("parquet files are written by pyarrow: pip install pyarrow")
-    table = curve_table(source, observables, at=at, seed=seed)
     if form == "parquet":
+        check_installed("pyarrow")
         buffer = io.BytesIO()
+        table = curve_table(source, observables, at=at, seed=seed)
         table.to_parquet(buffer, engine="pyarrow", index=False)
         write_bytes(out, buffer.getvalue())
+        return len(table)
+    columns = _columns(source, observables, at, 200, seed)
+    rows = list(zip(*columns.values(), strict=True))
+    if form == "csv":
+        text = io.StringIO()
+        lines = [["" if math.isnan(value) else value for value in row] for row in rows]
+        csv.writer(text, lineterminator="\n").writerows([list(columns), *lines])
+        write_bytes(out, text.getvalue().encode())
     else:
-        text = table.to_csv(index=False) if form == "csv" else table.to_json(orient="records", double_precision=15)
-        write_bytes(out, text.encode())
-    return len(table)
+        records = [{n: v if math.isfinite(v) else None for n, v in zip(columns, row, strict=True)} for row in rows]
+        write_bytes(out, json.dumps(records).encode())
+    return len(rows)

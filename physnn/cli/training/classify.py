@@ -233,9 +233,10 @@ def _report_forms(file: EnsembleFile, call: Call) -> None:
     """Print accuracies by form, their differences to raw images, and draw them."""
     from physnn.analysis.statistics.estimate import mean_over
     from physnn.answers.plots import plot_ensembles
+    from physnn.answers.training.forms import paired_tests
     from physnn.answers.training.soft import soft_json
     from physnn.reports.networks import tell_ensembles
-    from physnn.samples.training.classifiers import averaging_cost, paired_tests
+    from physnn.samples.training.classifiers import averaging_cost
 
     measured = {name: e.measured for name, e in file.ensembles.items()}
     n = len(file.recipe["seeds"])

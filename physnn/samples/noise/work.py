@@ -86,6 +86,10 @@ class NoiseSample(Sample):
         """Steps of one site."""
         return float(size**2 * len(at["image"]) * self.recipe.depth(size))
 
+    def modules(self) -> tuple[str, ...]:
+        """Modules of extras that tasks import."""
+        return () if self.recipe.engine == "kernel" and self.recipe.device == "cpu" else ("torch",)
+
     def resources(self, size: int, at: Mapping[str, Any]) -> Resources:
         """Memory of a batch, and the operations of its convolutions."""
         components, kernel = self._width

@@ -18,7 +18,6 @@ from pydantic import (
     model_serializer,
 )
 
-from physnn.analysis.statistics.pairs import PairedDifference, paired_difference
 from physnn.errors import InputError
 from physnn.jobs.executors import parse_engine
 from physnn.machine import FOR_TRAINING_HERE, PART, check_bytes
@@ -51,8 +50,6 @@ GROUP = 8
 """Seeds in one task on a CPU; no result depends on it."""
 SHORT_TRAINING = 1e6
 """Images of side 8 seen in a training, up to which `GROUP` seeds share a task: longer ones would leave cores idle."""
-PAIRS = (("expanded", "raw"), ("upsampled", "raw"), ("expanded", "upsampled"))
-"""Forms of images whose accuracies are compared."""
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
 """What an ensemble may be called: its name is that of a group of the file."""
 
@@ -331,13 +328,3 @@ def averaging_cost(file: EnsembleFile) -> dict[str, Any] | None:
                 times = step_time_ratio(member.recipe, load_problem(member.problem))
             return {"group": group, "evaluations": len(PointGroup(group).matrices), "times": times}
     return None
-
-
-def paired_tests(file: EnsembleFile) -> dict[tuple[str, str], PairedDifference]:
-    """Differences of test accuracy between forms of images, the first of two less the second, over seeds."""
-    measured = {name: e.measured["test_accuracy"] for name, e in file.ensembles.items()}
-    return {
-        (a, b): paired_difference(measured[a], measured[b])
-        for a, b in PAIRS
-        if a in measured and b in measured and len(measured[a]) > 1
-    }

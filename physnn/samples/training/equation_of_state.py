@@ -10,9 +10,7 @@ from pydantic import Field
 
 from physnn.errors import InputError
 from physnn.machine import Footprint
-from physnn.networks.device import single_thread
 from physnn.networks.forms import ARMS
-from physnn.networks.tasks.equation_of_state import MASS_PARAMETERS, SPECIES, WIDTH, Masses, MassTraining, evaluated
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.samples.training.forms import FormSample, FormTraining
 
@@ -47,10 +45,14 @@ class StateSample(FormSample):
 
     def sizes(self) -> tuple[int, ...]:
         """The width of the networks: all are in one group."""
+        from physnn.networks.tasks.equation_of_state import WIDTH
+
         return (WIDTH,)
 
     def axes(self, size: int) -> dict[str, Axis]:
         """Axes of the arrays by name."""
+        from physnn.networks.tasks.equation_of_state import SPECIES
+
         return super().axes(size) | {
             "species": Axis(SPECIES, meaning="quasi-particle"),
             "temperature": Axis(TEMPERATURES, "T", "MeV", "temperature"),
@@ -58,6 +60,8 @@ class StateSample(FormSample):
 
     def parameters(self, size: int) -> int:
         """Number of weights of a network without constants."""
+        from physnn.networks.tasks.equation_of_state import MASS_PARAMETERS
+
         return MASS_PARAMETERS
 
     def quantities(self, size: int) -> dict[str, Measured]:
@@ -81,6 +85,9 @@ class StateSample(FormSample):
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
         """Train one arm from some seeds, or go on with it."""
+        from physnn.networks.device import single_thread
+        from physnn.networks.tasks.equation_of_state import Masses, MassTraining, evaluated
+
         model = Masses(task["arm"], task["seed"], self.recipe.constants)
         with single_thread():
             found = self.trained(MassTraining(model, self.recipe.lr), task, checkpoint)

@@ -82,6 +82,10 @@ class FormSample(Sample):
     footprint = FOR_TRAINING
     advice = "fewer --seeds or --arms, or fewer --jobs"
 
+    def modules(self) -> tuple[str, ...]:
+        """Modules of extras that tasks import."""
+        return ("torch",)
+
     def axes(self, size: int) -> dict[str, Axis]:
         """Axes of the arrays by name."""
         return {

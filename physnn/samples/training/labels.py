@@ -27,22 +27,19 @@ from physnn.networks.classifiers.labels import LabelLoss
 from physnn.networks.classifiers.replicas import ClassifierRecipe, Optimiser, TrainingEngine
 from physnn.networks.classifiers.stacked import replica_bytes
 from physnn.networks.device import single_thread
+from physnn.networks.forms import LABEL_EFFECTS, OTHER_WEIGHTS, WITHOUT_LABEL
 from physnn.networks.tasks.problem import Problem, ProblemRecipe, load_problem
 from physnn.samples.base import Growth, Recipe, more, validated
 from physnn.samples.sample import Sample
 from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
 from physnn.store.commit import previous
 
-WITHOUT_LABEL, OTHER_WEIGHTS = "one-hot", "other"
-"""Arms without labels: what all others are compared with, and the same from other first weights."""
 LABEL_ARMS = (WITHOUT_LABEL, *(kind for kind in get_args(LabelLoss) if kind != "none"), OTHER_WEIGHTS)
 """Arms that there are."""
 OTHER_SEEDS = 2**62
 """Number added to seeds of the null."""
 LABEL_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 """Learning rates that are compared by default."""
-SOURCE_GAINS = {"the source's mean gain, EfficientNet": 1.6, "the source's mean gain, ResNet-18": 15.5}
-"""Means of table 1 of the source over nine data sets, in percentage points."""
 HALF_WRONG = "independent mistakes, half wrong"
 """Name of the largest scatter that two networks can have whose mistakes have nothing to do with each other."""
 
@@ -55,8 +52,6 @@ class LabelTraining(Recipe):
     draws: ClassVar[str] = "seed"
     grows: ClassVar[Mapping[str, Growth]] = {"arms": more, "seeds": more}
     located: ClassVar[tuple[str, ...]] = ("data",)
-    effects: ClassVar[Mapping[str, float]] = {"a fifth of a point": 0.2} | SOURCE_GAINS
-    """Sizes of effects by meaning, in percentage points."""
 
     kind: Literal["train-labels"] = "train-labels"
     network: str = "simple"
@@ -129,7 +124,7 @@ class LabelTraining(Recipe):
     def power(self) -> tuple[Power, ...]:
         """Seeds that show the effects, in percentage points, before there are data: with the largest scatter."""
         scatter = 100 * binomial_scatter(0.5, self.images.get("test", 1))
-        return power_table(self.effects, {HALF_WRONG: scatter}, len(self.seeds), self.comparisons())
+        return power_table(LABEL_EFFECTS, {HALF_WRONG: scatter}, len(self.seeds), self.comparisons())
 
 
 class LabelSample(Sample):

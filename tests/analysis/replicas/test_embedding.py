@@ -77,7 +77,7 @@ def test_other_refusals():
 
 def test_without_umap_the_way_to_get_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(InputError, match=r"pip install physnn\[embed\]"):
+    with pytest.raises(InputError, match=r"pip install 'physnn\[embed\]'"):
         reduced(points(), Reduction("umap", 3))
 
 

