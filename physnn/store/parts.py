@@ -14,7 +14,7 @@ import numpy as np
 
 from physnn.errors import Contested, InputError
 from physnn.machine import check_no_link
-from physnn.store.commit import Publish, give_name, open_own, previous, temporaries
+from physnn.store.commit import Publish, give_name, open_own, previous, temporaries, undisturbed
 from physnn.store.datasets import read_arrays
 from physnn.store.hdf5 import (
     VERSION,
@@ -323,6 +323,7 @@ class Parts:
         """Remove the folder with all parts, and what killed writers of the file left beside it."""
         with suppress(OSError):  # first of all, or what is left of parts would replace the new file
             (self.folder / ANEW).unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with undisturbed():  # what comes as it closes a folder is lost for an error of its own
+            shutil.rmtree(self.folder, ignore_errors=True)
         for file in temporaries(self.folder.with_name(self.folder.name.removesuffix(".parts"))):
             file.unlink(missing_ok=True)
