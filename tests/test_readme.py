@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import physnn
-from physnn.cli import run
+from physnn.cli import cli, run
 
 ROOT = Path(physnn.__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -50,6 +51,41 @@ def test_the_second_command_collects_the_tests():
     collect = [sys.executable, *words, "--collect-only", "-q", "tests/test_rng.py"]
     answer = subprocess.run(collect, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "test_rng.py" in answer.stdout
+
+
+def lines_of_what_you_can_do() -> list[list[str]]:
+    """Words of every command under "What you can do", in order."""
+    block = README.read_text().partition("## What you can do")[2].partition("```sh\n")[2].partition("```")[0]
+    lines = [shlex.split(line, comments=True) for line in block.replace(";", "\n").splitlines()]
+    assert all(words[0] == "physnn" for words in lines) and len(lines) > 24
+    return [words[1:] for words in lines]
+
+
+@pytest.mark.parametrize("words", lines_of_what_you_can_do(), ids=" ".join)
+def test_a_line_of_what_you_can_do_is_understood(words, tmp_path, monkeypatch):
+    """Parsed by its command, whose work is left out."""
+    monkeypatch.chdir(tmp_path)
+    group, words = cli, list(words)
+    while isinstance(group, click.Group) and words and not words[0].startswith("-"):
+        name = words.pop(0)
+        found = group.get_command(click.Context(group), name)
+        assert found is not None, name
+        group = found
+    if isinstance(group, click.Group):
+        assert words == ["--help"]
+    else:
+        group.make_context(name, words)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+def test_every_line_of_what_you_can_do_runs_and_ends_well(tmp_path):
+    """In order, in an empty folder: files that a line needs are made by those before it."""
+    for words in lines_of_what_you_can_do():
+        answer = subprocess.run(
+            [sys.executable, "-m", "physnn", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert answer.returncode == 0, f"{' '.join(words)}\n{answer.stdout[-2000:]}{answer.stderr[-2000:]}"
 
 
 def test_continuous_integration_runs_the_second_command():
