@@ -57,6 +57,11 @@ def write_array(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Datase
     return h5py.Dataset(dataset)
 
 
+def native(values: Any) -> Any:
+    """Numbers in the order of bytes of this machine, which compiled code takes; a copy only of others."""
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+
+
 def read_arrays(group: h5py.Group) -> dict[str, np.ndarray]:
     """Arrays of a group without names of dimensions and attributes: for tasks, of which a sweep has thousands."""
     from h5py import h5d, h5ds, h5o
@@ -76,4 +81,4 @@ def _numbers(item: Any) -> Any:
     values = np.empty(item.shape, item.dtype)
     if values.size:
         item.read(h5s.ALL, h5s.ALL, values)
-    return values[()]
+    return native(values[()])

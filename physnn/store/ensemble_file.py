@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.store.claims.ranges import range_of
 from physnn.store.hdf5 import Variable, malformed, numbered
 from physnn.store.result_file import read_result, write_result
 from physnn.store.sweep_file import kind_of
@@ -105,9 +106,17 @@ def read_ensembles(path: str | os.PathLike[str]) -> EnsembleFile:
             charges = {key: arrays.pop(key) for key in CHARGED if key in arrays}
             words = group["component"].values.tolist() if charges else []
             ensemble = Ensemble(seeds, arrays, measured, tuned, charges, tuple(w.decode() for w in words))
-            if not _sound(ensemble):
+            told_dims = MEASURED | TUNED | CHARGED | {"seed": (("replica",), "")}
+            along = all(group[key].dims == dims for key, (dims, _) in told_dims.items() if key in group)
+            along &= all(group[key].dims == numbered(key, values, "replica").dims for key, values in arrays.items())
+            if not along or not _sound(ensemble):
                 raise InputError(f"{path} is not a valid ensemble file: arrays of {name} do not belong together")
+            if wrong := _contradiction(name, ensemble, found.recipe):
+                raise InputError(f"{path} contradicts itself: {wrong}; restore the file or train it again")
             ensembles[name] = ensemble
+        told = found.recipe.get("ensembles")
+        if told is not None and sorted(told) != sorted(ensembles):
+            raise InputError(f"{path} contradicts itself: its recipe names other ensembles than it holds")
     if not ensembles:
         raise InputError(f"{path} holds no ensembles; train some with physnn train classify")
     return EnsembleFile(found.recipe, ensembles)
@@ -131,6 +140,27 @@ def _sound(ensemble: Ensemble) -> bool:
         and all(a.dtype.kind == "f" and a.ndim == len(TUNED[key][0]) for key, a in ensemble.tuned.items())
         and _charges_sound(ensemble)
     )
+
+
+def _contradiction(name: str, ensemble: Ensemble, recipe: Mapping[str, Any]) -> str:
+    """What of an ensemble is not that of its recipe, or no training gives; nothing if all is well."""
+    arrays = ensemble.weights | ensemble.measured | ensemble.tuned | ensemble.charges
+    for key, values in arrays.items():
+        if offence := range_of(ENSEMBLES, key).offence(values):
+            return f"{key} {offence} ({name})"
+    if recipe["kind"] != "train-classify":
+        return f"its recipe has the kind {str(recipe['kind'])[:40]}"
+    if "ensembles" not in recipe:
+        return ""
+    member = recipe["ensembles"][name]
+    epochs, classes = member["recipe"]["epochs"], member.get("images", {}).get("classes")
+    if sorted(ensemble.seeds.tolist()) != sorted(recipe["seeds"]):
+        return f"its recipe has other seeds than {name}"
+    if ensemble.measured["loss"].shape[1] != epochs:
+        return f"its recipe says {str(epochs)[:60]} epochs, {name} has {ensemble.measured['loss'].shape[1]}"
+    told = ensemble.measured["predictions"]
+    beyond = bool(classes) and told.size > 0 and int(told.max()) >= len(classes)
+    return f"{name} predicts class {told.max()} of {len(classes)}" if beyond else ""
 
 
 def _charges_sound(ensemble: Ensemble) -> bool:
@@ -171,9 +201,14 @@ def read_distances(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[s
     """Recipe and matrices of a distance file, by ensemble and kind of distance; errors as for `read_ensembles`."""
     found, distances = read_result(path, DISTANCES), {}
     for name, group in found.groups.items():
-        matrices = {kind: v.values for kind, v in group.items() if v.dims == ("replica", "other")}
+        matrices = {kind: v.values for kind, v in group.items() if v.dims != (kind,)}
+        if any(group[kind].dims != ("replica", "other") for kind in matrices):
+            raise InputError(f"{path} is not a valid distance file: {name[:60]} holds what is no matrix of replicas")
         sides = {side for matrix in matrices.values() for side in matrix.shape}
         if len(sides) != 1 or any(matrix.dtype.kind != "f" for matrix in matrices.values()):
             raise InputError(f"{path} is not a valid distance file: matrices of {name} do not belong together")
+        for kind, matrix in matrices.items():
+            if offence := range_of(DISTANCES, kind).offence(matrix):
+                raise InputError(f"{path} contradicts itself: {kind[:60]} {offence} ({name[:60]}); make it again")
         distances[name] = matrices
     return found.recipe, distances

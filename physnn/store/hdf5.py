@@ -24,7 +24,7 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.store.commit import Publish, commit, undisturbed
-from physnn.store.datasets import new_file, write_array
+from physnn.store.datasets import native, new_file, write_array
 from physnn.store.guard import OF_SCALES, Guard, instead, settled
 
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ def read_group(group: h5py.Group, without: str | tuple[str, ...] | None = None) 
 
 def _values(item: h5py.Dataset) -> np.ndarray:
     """Array as it was given to be written: single bytes become text of their length."""
-    values = item[()]
+    values = native(item[()])
     if ENCODING in item.attrs and values.dtype == "S1" and values.ndim and values.shape[-1]:
         return np.ascontiguousarray(values).view(f"S{values.shape[-1]}")[..., 0]
     return np.asarray(values) if item.ndim else values

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.store.claims.ranges import range_of
 from physnn.store.hdf5 import Group, Variable, malformed, numbered
 from physnn.store.result_file import read_result, write_result
 
@@ -97,6 +98,11 @@ def dimensions(layered: bool) -> dict[str, tuple[str, ...]]:
     }
 
 
+def _dims(architecture: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Dimensions after ``network`` of every array of a file."""
+    return dimensions(bool(architecture.get("layers"))) | {"seed": ()}
+
+
 def write_networks(
     path: Path,
     architecture: Mapping[str, Any],
@@ -148,10 +154,14 @@ def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
             len(seeds) > 0
             and _fits(architecture, found.recipe, weights, len(seeds))
             and loss.shape[:1] == rmse.shape == (len(seeds),)
+            and all(group[name].dims == ("network", *own) for name, own in _dims(architecture).items() if name in group)
             and loss.dtype.kind == rmse.dtype.kind == "f"
             and all(len(v.values) == len(seeds) for v in measured.values() if v.dims[:1] == ("network",))
             and all(len(v) == len(seeds) and v.dtype.kind == "f" for v in tuned.values())
         )
+        arrays = {"seed": seeds, "loss": loss, "validation_rmse": rmse} | weights | tuned
+        if sound and (wrong := _contradiction(architecture, found.recipe, arrays)):
+            raise InputError(f"{path} contradicts itself: {wrong}; restore the file or train it again")
         if not sound:
             raise InputError(f"{path} is not a valid network file: its arrays do not belong together; train it again")
         ids = tuple(network_id(architecture, {name: w[i] for name, w in weights.items()}) for i in range(len(seeds)))
@@ -159,6 +169,21 @@ def _read(path: str, _version: tuple[int, ...] | None) -> NetworkFile:
         own = tuple(seeds.tolist()), ids, weights, loss, rmse, diagnosed, tuned
         return NetworkFile(architecture, found.recipe, *own)
     raise AssertionError("not reached")
+
+
+def _contradiction(architecture: Mapping[str, Any], recipe: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """What in a file is not that of its recipe, or no training gives; nothing if all is well."""
+    for name, values in arrays.items():
+        if offence := range_of(NETWORKS, name).offence(values):
+            return f"{name} {offence}"
+    seeds = arrays["seed"].tolist()
+    if len(set(seeds)) < len(seeds):
+        return "it has a seed twice"
+    told = {name: recipe[name] for name in architecture if name in recipe}
+    told |= {"seeds": recipe["seeds"], "epochs": recipe["epochs"]} if recipe.get("kind") == "train-kuramoto" else {}
+    own = {**architecture, "seeds": seeds, "epochs": arrays["loss"].shape[-1]}
+    wrong = next((name for name, value in told.items() if value != own[name]), "")
+    return f"its recipe says {wrong} = {str(told[wrong])[:60]}, not {str(own[wrong])[:60]}" if wrong else ""
 
 
 def _fits(

@@ -17,6 +17,7 @@ from typing import Any
 
 import physnn
 from physnn.errors import InputError
+from physnn.store.claims.check import check_lengths
 from physnn.store.hdf5 import VERSION, Attributes, Group, Variable, open_sealed, read_attrs, read_group, write_sealed
 
 LIBRARIES = ("numpy", "scipy", "torch", "numba", "h5py")
@@ -58,16 +59,18 @@ def read_result(
     Raises
     ------
     InputError
-        If the file is missing, damaged, of another kind, has no recipe, or has variables where its kind has none.
+        If the file is missing, damaged, of another kind, has no recipe, has variables where its kind has none, or its
+        arrays do not belong together.
     """
     with open_sealed(path, kind) as file:
         attrs, root = read_attrs(file), read_group(file)
         groups = {name: read_group(file[name], without) for name in file if name not in root}
         recipe = json.loads(str(attrs["recipe"]))
-        if not isinstance(recipe, dict):
+        if not isinstance(recipe, dict) or not isinstance(recipe.get("kind", ""), str):
             raise InputError(f"{path} holds no recipe; it was not written by physnn")
         if root and not rooted:
             raise InputError(f"{path} holds arrays outside its groups; it was not written by physnn")
+        check_lengths(path, {"its root": root} | groups)
     return ResultFile(recipe, attrs, root, groups)
 
 

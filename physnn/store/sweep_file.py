@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physnn.errors import InputError, naming_extras
+from physnn.store.claims.check import check_sweep, checked_group
 from physnn.store.hdf5 import Variable, open_sealed, read_attrs
 from physnn.store.result_file import read_result, write_result
 
@@ -47,9 +47,9 @@ def write_sweep(path: Path, recipe: Mapping[str, Any], sizes: Mapping[int, Mappi
     Raises
     ------
     Unfinished, InputError
-        If the file cannot be written.
+        If the file cannot be written, or would contradict itself.
     """
-    groups = ((f"/L{L}", sizes[L]) for L in sorted(sizes))
+    groups = ((f"/L{L}", checked_group(path, recipe, L, sizes[L])) for L in sorted(sizes))
     write_result(path, FORMAT, recipe, groups, {"root_seed": int(recipe.get("seed", 0))})
 
 
@@ -59,10 +59,12 @@ def read_sweep(path: str | os.PathLike[str], states: bool = True) -> SweepFile:
     Raises
     ------
     InputError
-        If the file is missing, damaged or of another kind.
+        If the file is missing, damaged or of another kind, or its arrays contradict its recipe, each other, or the
+        ranges in which quantities lie.
     """
     found = read_result(path, FORMAT, without=None if states else "state_")
-    sizes = {int(name[1:]): group for name, group in found.groups.items() if re.fullmatch("L[1-9][0-9]{0,8}", name)}
+    check_sweep(path, found.recipe, found.attrs, found.groups)
+    sizes = {int(name[1:]): group for name, group in found.groups.items()}
     return SweepFile(found.recipe, dict(sorted(sizes.items())), found.attrs)
 
 

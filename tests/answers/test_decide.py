@@ -15,7 +15,7 @@ from physnn.answers import decide as decisions
 from physnn.cli import run
 from physnn.errors import InputError
 from physnn.store.hdf5 import content_digest
-from physnn.store.sweep_file import read_sweep, write_sweep
+from tests.store.test_hostile import edited
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -87,13 +87,11 @@ def test_a_disordered_range_has_no_transition_and_an_ordered_one_is_undecided(tm
 
 
 def test_a_number_that_is_not_finite_is_refused(ising, tmp_path, capsys):
-    whole, bad = read_sweep(ising[0]), tmp_path / "nan.h5"
-    energy = whole.sizes[6]["energy"]
-    values = energy.values.copy()
-    values[0, 0, 0] = np.nan
-    write_sweep(bad, whole.recipe, whole.sizes | {6: whole.sizes[6] | {"energy": replace(energy, values=values)}})
+    bad = tmp_path / "nan.h5"
+    bad.write_bytes(ising[0].read_bytes())
+    edited(bad, lambda file: file["L6/energy"].__setitem__((0, 0, 0), np.nan))
     assert run(["decide", str(bad)]) == 2
-    assert "of L = 6 has values that are not finite" in capsys.readouterr().err
+    assert "energy has nan, but holds finite numbers (L = 6)" in capsys.readouterr().err
 
 
 def test_other_files_are_refused(capsys):

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import pickle
 import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from physnn import rng
 from physnn.errors import InputError
-from physnn.store import hdf5
-from physnn.store.ensemble_file import ENSEMBLES, read_ensembles
+from physnn.store.ensemble_file import DISTANCES, ENSEMBLES, read_distances, read_ensembles
 from physnn.store.hdf5 import TRAILER_LENGTH, content_digest
 from physnn.store.images.layouts import read_images
 from physnn.store.network_file import NETWORKS, read_networks
+from physnn.store.parts import PARTS, read_part
 from physnn.store.sweep_file import kind_of, read_sweep
 from physnn.store.weights_file import ENDING, read_weights
+from tests.faults.lies import lied
+from tests.faults.sealing import sealed
 
-SECONDS = 30
+SECONDS = 20
 """After which reading one small file counts as a hang."""
-MEMORY = 2**32
-"""Bytes of address space that reading one small file may take."""
+MEMORY = 2**30
+"""Bytes of address space that reading one small file may take, besides what the process has."""
+LONGEST = 300
+"""Letters of a message at most, besides the path of the file."""
 EXTREMES = (0, 1, 0x7F, 0xFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
-
-
-def sealed(body: bytes) -> bytes:
-    """Bytes with a valid trailer, as someone with bad intent would write it."""
-    return body + hdf5._trailer(hashlib.sha256(body).hexdigest(), len(body))
 
 
 def mutant(whole: bytes, generator: np.random.Generator, reseal: bool) -> bytes:
@@ -88,14 +91,22 @@ def numbers(path: Path) -> str:
     elif kind == ENSEMBLES:
         file = read_ensembles(path)
         content = (file.recipe, *(
-            (name, e.seeds.tobytes(), *((k, v.shape, v.tobytes()) for k, v in (e.weights | e.measured).items()))
+            (name, e.seeds.tobytes(), *((k, v.shape, v.tobytes()) for k, v in sorted((e.weights | e.measured).items())))
             for name, e in file.ensembles.items()
         ))  # fmt: skip
+    elif kind == DISTANCES:
+        recipe, found = read_distances(path)
+        content = (
+            recipe,
+            *((name, kind, m.tobytes()) for name, each in found.items() for kind, m in sorted(each.items())),
+        )
+    elif kind == PARTS:
+        content = tuple((name, v.dtype.str, v.shape, v.tobytes()) for name, v in sorted(read_part(path).items()))
     else:
         sweep = read_sweep(path)
         content = (sweep.recipe, *(
             (L, name, v.dims, v.values.dtype.str, v.values.shape, v.values.tobytes())
-            for L, group in sweep.sizes.items() for name, v in group.items()
+            for L, group in sweep.sizes.items() for name, v in sorted(group.items())
         ))  # fmt: skip
     return hashlib.sha256(pickle.dumps(content) + content_digest(path).encode()).hexdigest()
 
@@ -122,7 +133,7 @@ def outcomes(files: list[Path], original: Path) -> list[str]:
     """
     found: list[str] = []
     while len(found) < len(files):
-        words = [sys.executable, __file__, str(original), *map(str, files[len(found) :])]
+        words = [sys.executable, "-m", __spec__.name, "files", str(original), *map(str, files[len(found) :])]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             found += [line.strip() for line in process.stdout]
@@ -132,17 +143,75 @@ def outcomes(files: list[Path], original: Path) -> list[str]:
     return found
 
 
-def main(original: str, *files: str) -> None:
-    """Print one word for each file."""
+def made(original: Path, k: int) -> tuple[str, bytes]:
+    """What was done to a sealed file, and the mutant of a number: lies take turns with changed bytes."""
+    generator, whole = rng.stream(0, "synthetic", "mutants", original.stem, k), original.read_bytes()
+    if k % 2:
+        return lied(whole, generator)
+    reseal = bool(k // 2 % 2)
+    return "bytes, sealed anew" if reseal else "bytes", mutant(whole, generator, reseal)
+
+
+def campaign(original: Path, first: int, last: int, folder: Path) -> Iterator[tuple[int, str, str, str]]:
+    """Number, change and outcome of mutants, and the message if it is bad: those of `outcomes`, or ``said badly``.
+
+    One process makes and reads them one after the other; where it dies, the next one goes on behind the culprit.
+    """
+    while first < last:
+        words = [sys.executable, "-m", __spec__.name, "mutants", str(original), str(first), str(last), str(folder)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                found = json.loads(line)
+                first = found[0] + 1
+                yield found[0], found[1], found[2], found[3]
+        if first < last:
+            assert process.returncode < 0, "the reading script itself failed"
+            yield first, made(original, first)[0], "hung" if process.returncode == -signal.SIGALRM else "crashed", ""
+            first += 1
+
+
+def limit() -> None:
+    """Limit the memory of this process from now on; what it has already does not count."""
+    own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (own + MEMORY, own + MEMORY))
+
+
+def outcome(path: Path, wanted: str) -> tuple[str, str]:
+    """What became of reading a file, and what was said if that is bad."""
+    signal.alarm(SECONDS)
+    try:
+        return ("same" if numbers(path) == wanted else "other"), ""
+    except InputError as error:
+        text = str(error).replace(str(path), path.name)
+        return ("refused", "") if well_said(text, path.name) else ("said badly", text)
+    except MemoryError:
+        return "took too much memory", ""
+    except Exception as error:
+        return "traceback", f"{type(error).__name__}: {error}"[:LONGEST]
+    finally:
+        signal.alarm(0)
+
+
+def well_said(text: str, name: str) -> bool:
+    """Whether a message is one line of reasonable length that names its file."""
+    return len(text.splitlines()) == 1 and len(text) <= LONGEST and name in text and "Traceback" not in text
+
+
+def main(what: str, original: str, *words: str) -> None:
+    """Print a word for each file, or a line for each mutant."""
     wanted = numbers(Path(original))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    for file in files:
-        signal.alarm(SECONDS)
-        try:
-            word = "same" if numbers(Path(file)) == wanted else "other"
-        except InputError:
-            word = "refused"
-        print(word, flush=True)
+    limit()
+    if what == "files":
+        for file in words:
+            print(outcome(Path(file), wanted)[0], flush=True)
+        return
+    path = Path(words[2]) / f"mutant-{os.getpid()}.h5"
+    for k in range(int(words[0]), int(words[1])):
+        change, whole = made(Path(original), k)
+        path.write_bytes(whole)
+        print(json.dumps([k, change, *outcome(path, wanted)]), flush=True)
+    path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
 
 from physnn import rng
 from physnn.errors import InputError
+from physnn.samples.kinds import KINDS as SAMPLES
 from physnn.store import hdf5
 from physnn.store.ensemble_file import read_ensembles, write_ensembles
 from physnn.store.hdf5 import check_seal, write_sealed
@@ -19,9 +20,12 @@ from physnn.store.inspect import read_untrusted
 from physnn.store.network_file import read_networks, write_networks
 from physnn.store.parts import read_part, write_part, write_state
 from physnn.store.sweep_file import read_sweep, write_sweep
-from tests.faults.fuzz import mutant, numbers, outcomes
+from tests.every_kind import kept
+from tests.faults.fuzz import campaign, made, mutant, numbers, outcome, outcomes
 
 FIXTURES = Path(__file__).parent.parent / "store" / "fixtures" / "v1"
+ORIGINALS = {kind: kept(kind) for kind in (*SAMPLES, "distance")} | {"part": FIXTURES / "part.h5"}
+"""A small file of every kind: those of samples, and others."""
 KINDS = ("sweep", "temperature", "network", "ensemble")
 
 
@@ -71,6 +75,33 @@ def test_a_sample_of_mutants_is_refused_or_unchanged(tmp_path, kind):
     again = check(kind, 100 if kind in ("sweep", "network") else 40, tmp_path)
     findings = [read_untrusted(path) for path in again[:1]]
     assert all(f.whole or f.reason for f in findings)
+
+
+def test_every_kind_of_sample_has_a_file_to_damage():
+    """A new kind needs settings in `tests.samples.smallest`; ``python -m tests.every_kind`` makes its file."""
+    assert not [kind for kind, path in ORIGINALS.items() if not path.exists()]
+
+
+@pytest.mark.parametrize("first", [1, 101])
+def test_some_lies_of_every_kind_are_refused_or_harmless(tmp_path, first):
+    bad, seen = [], Counter()
+    for n, (kind, original) in enumerate(ORIGINALS.items()):
+        change, whole = made(original, first + 2 * n)
+        (tmp_path / f"{kind}.h5").write_bytes(whole)
+        word, said = outcome(tmp_path / f"{kind}.h5", numbers(original))
+        seen[word] += 1
+        bad += [] if word in ("refused", "same") else [(kind, first + 2 * n, change, word, said)]
+    assert not bad and seen["refused"] > len(ORIGINALS) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ORIGINALS)
+def test_mutants_of_every_kind_are_refused_in_one_line_or_unchanged(tmp_path, kind):
+    found = list(campaign(ORIGINALS[kind], 0, 300, tmp_path))
+    assert len(found) == 300 and len({change for _, change, _, _ in found}) > 3
+    assert not [each for each in found if each[2] not in ("refused", "same")]
+    assert {word for _, change, word, _ in found if change == "bytes"} == {"refused"}
 
 
 @pytest.mark.slow

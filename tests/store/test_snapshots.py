@@ -11,14 +11,21 @@ from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.hdf5 import Variable
 from physnn.store.snapshots import AXES, read_snapshots
 from physnn.store.sweep_file import write_sweep
-from tests.store.test_hostile import edited, put
+from tests.store.test_hostile import attribute, edited, put
 
 COLOURS = np.random.default_rng(1).integers(0, 3, (2, 3, 4, 6, 6)).astype(np.int8)
 """Colours of three-state Potts configurations at two temperatures."""
 
 
 def written(path, **recipe):
-    groups = {6: {"T": Variable(("T",), np.array([1.0, 2.0])), "snapshots": Variable(AXES, COLOURS)}}
+    chain = Variable(("T", "chain", "measurement"), np.zeros((2, 3, 8)))
+    groups = {
+        6: {
+            "T": Variable(("T",), np.array([1.0, 2.0])),
+            "snapshots": Variable(AXES, COLOURS),
+            **{"energy": chain, "m": chain},
+        }
+    }
     write_sweep(path, {"kind": "temperature", "model": "potts", "q": 3, **recipe}, groups)
     return path
 
@@ -34,7 +41,7 @@ def test_colours_are_read_as_written_and_have_no_spins(tmp_path):
     ("edit", "recipe", "why"),
     [
         (None, {"field": [0.0, 0.1]}, "several values of --field"),
-        (None, {"kind": "noise"}, "holds a noise sweep"),
+        (attribute("recipe", np.bytes_(b'{"kind": "noise"}')), {}, "holds a noise sweep"),
         (None, {"model": "ising"}, "not 0 to 1"),
         (put("L6/snapshots", COLOURS[0]), {}, "another shape"),
         (put("L6/T", np.array([1.0, np.nan])), {}, "without temperatures"),

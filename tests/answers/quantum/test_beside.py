@@ -43,6 +43,7 @@ def planted(path, networks: bool, shrink: float = 1.0):
             exact = {"energy": ground.E0 / L, "gap": ground.gap_symmetric, "order2": ground.m2}
             found |= {f"exact_{name}": np.full(SEEDS, value) for name, value in exact.items()}
         else:
+            found["m"] = m
             found |= {"m2_improved": m**2, "m4_improved": m**4, "structure_x_improved": waves}
         for name, values in found.items():
             rows.setdefault(name, []).append(values)

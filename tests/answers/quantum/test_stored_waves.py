@@ -24,6 +24,7 @@ def planted(path, *parts: int, symmetry: str = "translations", model: str = "tfi
     control = {"tfim": "h", "heisenberg": "delta"}[model]
     group = {
         control: Variable((control,), np.ones(1)),
+        "energy": Variable((control, "seed", "measurement"), np.zeros((1, SEEDS, 1))),
         "weights": Variable((control, "seed", "feature", "site", "part")[: weights.ndim], weights),
     }
     recipe = {"kind": "ground-state", "model": model, "L": [L], "dimension": 1, "open": False, "seed": 0}
