@@ -46,16 +46,26 @@ def read_config(path: Path | None) -> dict[str, Any]:
                 f"{path} is a damaged HDF5 file, or none: it begins with {begins} at byte 0 where 89 48 44 46 goes; "
                 "restore it or make it again"
             )
-        found = json.loads(data) if path.suffix == ".json" else tomllib.loads(data.decode())
+        found = json.loads(data, object_pairs_hook=_once) if path.suffix == ".json" else tomllib.loads(data.decode())
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the name") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from None
+        why = " ".join(str(error).partition("; use sys.")[0].split())[:120]
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else why
+        raise InputError(f"{path} is not valid {'JSON' if path.suffix == '.json' else 'TOML'}: {why}") from None
     if not isinstance(found, dict):
         raise InputError(f"{path} must hold a table of settings")
     return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Object of JSON whose keys come once, as TOML demands; raises ValueError for others."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)[:40]!r} comes twice")
+    return dict(pairs)
 
 
 @dataclass(frozen=True)
@@ -134,10 +144,10 @@ class Call:
 
         ``preset`` are those of a flag such as ``--paper``.
         """
-        from physnn.samples.base import check_names
+        from physnn.samples.base import check_source
 
         settings = read_config(self.config)
-        check_names(recipe, settings)
+        check_source(recipe, settings, self.config)
         return settings | (preset or {}) | opt.given(options)
 
 

@@ -59,12 +59,12 @@ def kuramoto(seeds: tuple[int, ...], **options: Any) -> None:
     Killed or stopped, the same command continues after the last full epoch of each network.
     """
     from physnn.networks.kuramoto.recipe import TrainingRecipe
-    from physnn.samples.base import check_names, validated
+    from physnn.samples.base import check_source, validated
 
     call = Call.of(options, "kuramoto.h5")
     settings = read_config(call.config)
-    check_names(TrainingRecipe, settings, "seeds", "kind", "device")
     recorded = {key: settings.pop(key, None) for key in ("seeds", "kind", "device")}
+    check_source(TrainingRecipe, settings, call.config)
     chosen = seeds or (recorded["seeds"] if recorded["seeds"] is not None else (0,))
     settings |= opt.given(options)
     validated(TrainingRecipe, settings)

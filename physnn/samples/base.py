@@ -17,6 +17,8 @@ from physnn.errors import InputError, NotFinite
 Model = TypeVar("Model", bound=BaseModel)
 OF_TYPES = re.compile(r"[\[-]|^(float|int|str|bool)$")
 """Words by which pydantic names one of several types of a field."""
+MOST_TOLD = 240
+"""Letters of a message about several mistakes; of more only the first is told."""
 Growth = Callable[[Any, Any], Any]
 """Value of a field for a file that has an old one, where a new one is asked for; None where that is no growth."""
 
@@ -172,8 +174,7 @@ def _stages(recipe: Recipe) -> tuple[Any, ...]:
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return cut_short(json.dumps(value))
 
 
 def validated(kind: type[Model], settings: Mapping[str, Any]) -> Model:
@@ -187,12 +188,28 @@ def validated(kind: type[Model], settings: Mapping[str, Any]) -> Model:
     try:
         return kind.model_validate(dict(settings))
     except ValidationError as error:
-        mistakes = error.errors()
-        # A tuple with a wrong element is also called too short: the element says more.
-        deeper = {m["loc"][:k] for m in mistakes for k in range(1, len(m["loc"]))}
-        left = [m for m in mistakes if m["loc"] not in deeper]
-        told = [_sentence(kind, m) for m in left if not (_other_form(m) and _of_one_field(m, left) > 1)]
-        raise InputError("; ".join(told)) from None
+        raise InputError(_sentences(kind, error.errors())) from None
+
+
+def check_source(kind: type[BaseModel], settings: Mapping[str, Any], source: Path | None) -> None:
+    """Raise InputError, which names their file, for settings that are no values of their own fields."""
+    try:
+        kind.model_validate(dict(settings))
+    except ValidationError as error:
+        own = [m for m in error.errors() if m["type"] != "missing" and m["loc"] and m["loc"][0] in settings]
+        if own and source is not None:
+            raise InputError(f"{source}: {_sentences(kind, own)}") from None
+
+
+def _sentences(kind: type[BaseModel], mistakes: list[Any]) -> str:
+    """What is wrong with settings: as many mistakes as fit into a message."""
+    # A tuple with a wrong element is also called too short: the element says more.
+    deeper = {m["loc"][:k] for m in mistakes for k in range(1, len(m["loc"]))}
+    left = [m for m in mistakes if m["loc"] not in deeper]
+    told = [_sentence(kind, m) for m in left if not (_other_form(m) and _of_one_field(m, left) > 1)]
+    fit = [k for k in range(1, len(told)) if len("; ".join(told[: k + 1])) <= MOST_TOLD]
+    shown = told[: 1 + len(fit)]
+    return "; ".join(shown + ([f"and {len(told) - len(shown)} more"] if len(told) > len(shown) else []))
 
 
 def _other_form(mistake: Any) -> bool:
@@ -206,22 +223,20 @@ def _of_one_field(mistake: Any, mistakes: list[Any]) -> int:
     return sum(other["loc"][:1] == mistake["loc"][:1] for other in mistakes)
 
 
-def check_names(kind: type[BaseModel], settings: Mapping[str, Any], *more: str) -> None:
-    """Raise InputError for settings that are no field of a recipe (nor one of ``more``), with suggestions."""
-    unknown = [name for name in settings if name not in kind.model_fields and name not in more]
-    if unknown:
-        validated(kind, {name: settings[name] for name in settings if name not in more})
-
-
 def _sentence(kind: type[BaseModel], mistake: Any) -> str:
     # Between names and numbers of values are types, which nobody wrote.
     words = [word for word in mistake["loc"] if isinstance(word, int) or not OF_TYPES.search(word)]
     place = ", ".join(f"value {word + 1}" if isinstance(word, int) else word for word in words)
     if mistake["type"] == "extra_forbidden":
         near = difflib.get_close_matches(place, kind.model_fields, n=1)
-        return f"unknown setting {place!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+        return f"unknown setting {cut_short(place)!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     text = mistake["msg"]
-    return f"{place}: {text[0].lower()}{text[1:]}, not {mistake['input']!r}"
+    return f"{cut_short(place)}: {text[0].lower()}{cut_short(text[1:], 120)}, not {cut_short(repr(mistake['input']))}"
+
+
+def cut_short(text: str, most: int = 60) -> str:
+    """Text as it can stand in a message: its beginning where it is long."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def check_finite(columns: Mapping[str, np.ndarray], where: str, axis: str, first: int = 0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from physnn.errors import InputError, naming_extras
-from physnn.samples.base import Recipe, validated
+from physnn.samples.base import Recipe, check_source, cut_short, validated
 from physnn.samples.sample import Sample
 
 KINDS: dict[str, str | type[Sample]] = {
@@ -48,10 +49,11 @@ def class_of(kind: str, out: Path) -> type[Sample]:
     """Class of a kind; raises InputError, which names ``out``, if there is none."""
     place = KINDS.get(kind)
     if place is None:
-        known = ", ".join(KINDS)
+        near = difflib.get_close_matches(kind, KINDS, n=3)
         raise InputError(
-            f"{out} does not belong to a sample that physnn can run: its kind is {kind!r}, none of {known}; name one "
-            "of these, add --module FILE.py, or choose another --out"
+            f"{out} does not belong to a sample that physnn can run: its kind is {cut_short(kind)!r}"
+            f"{', not ' + ' or '.join(near) if near else ''}; name one of physnn's, add --module FILE.py, or choose "
+            "another --out"
         )
     if isinstance(place, str):
         module, _, name = place.partition(":")
@@ -67,8 +69,10 @@ def sample_of(recipe: Recipe) -> Sample:
 
 
 def recipe_from(plain: Mapping[str, Any], out: Path) -> Recipe:
-    """Recipe that a file records."""
-    return validated(class_of(str(plain.get("kind")), out).Recipe, plain)
+    """Recipe that a file records; raises InputError, which names the file, if it makes no sense."""
+    kind = class_of(str(plain.get("kind")), out).Recipe
+    check_source(kind, plain, out)
+    return validated(kind, plain)
 
 
 def load_kinds(file: Path) -> None:

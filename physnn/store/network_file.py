@@ -24,6 +24,8 @@ NETWORKS = "physnn-networks"
 WEIGHTS = ("lift", "coupling", "readout", "readout_bias", "bias")
 """Names of the trained arrays; ``bias`` only where the symmetry is broken."""
 _DIAGNOSIS = "diagnosis"
+_SHAPE = {"components", "kernel", "gamma", "broken", "boundary"}
+"""What every architecture says."""
 _VARIANTS = {"layers", "symmetry", "point_group"}
 """What an architecture says only where it is not as usual."""
 _LAYERED = {"coupling", "bias"}
@@ -179,7 +181,7 @@ def _contradiction(architecture: Mapping[str, Any], recipe: Mapping[str, Any], a
     seeds = arrays["seed"].tolist()
     if len(set(seeds)) < len(seeds):
         return "it has a seed twice"
-    told = {name: recipe[name] for name in architecture if name in recipe}
+    told = {name: recipe[name] for name in _SHAPE if name in recipe}
     told |= {"seeds": recipe["seeds"], "epochs": recipe["epochs"]} if recipe.get("kind") == "train-kuramoto" else {}
     own = {**architecture, "seeds": seeds, "epochs": arrays["loss"].shape[-1]}
     wrong = next((name for name, value in told.items() if value != own[name]), "")
@@ -198,7 +200,7 @@ def _fits(
         shapes["bias"] = (*own, n)
     return (
         set(weights) == set(shapes)
-        and set(architecture) - _VARIANTS == {"components", "kernel", "gamma", "broken", "boundary"}
+        and set(architecture) - _VARIANTS == _SHAPE
         and architecture.get("point_group", "c1") in ("c1", "c2", "c4", "d1", "d2", "d4")
         and operator.index(recipe["steps"]) > 0
         and (layers == 0 or layers >= operator.index(recipe["steps"]))

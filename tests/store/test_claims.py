@@ -105,3 +105,4 @@ def test_ranges_hold_what_they_say(limits, good, bad):
 def test_ranges_are_found_by_kind_and_name():
     assert range_of("temperature", "m") == Range(-1, 1) and range_of("none", "m") == Range()
     assert range_of("train-rbm", "kl_error").low == 0 and range_of("memory", "flow").absent
+    assert range_of("own", "m") == Range() and range_of("own", "interval").low == 1, "models that are brought"

@@ -83,7 +83,8 @@ def _of_file(recipe: Mapping[str, Any], attrs: Mapping[str, Any], groups: Mappin
 
 def _of_group(kind: Kind, recipe: Mapping[str, Any], L: int, group: Group) -> Iterator[str]:
     yield from _axes(kind, recipe, L, group)
-    yield from _arrays(str(recipe["kind"]), kind, L, group)
+    own = recipe["kind"] == "temperature" and recipe.get("model") == "own"
+    yield from _arrays("own" if own else str(recipe["kind"]), kind, L, group)
     yield from _attributes(kind, recipe, L, group)
 
 

@@ -58,26 +58,25 @@ class Range:
 _SHARE, _SIGNED, _POSITIVE = Range(0, 1), Range(-1, 1), Range(0)
 _COUNT, _FLAG, _BYTE = Range(0, whole=True), Range(0, 1, whole=True), Range(0, 255, whole=True)
 
+_CHAINS = {
+    "structure_*": _POSITIVE,
+    "updates replica state_replica state_exchanges": _COUNT,
+    "interval": Range(1, whole=True),
+    "state_colours snapshots state_generator state_swaps": Range(whole=True),
+}
+"""Of chains of lattice models, also of those that were brought, whose order parameters have any length."""
+
 RANGES: Mapping[str, Mapping[str, Range]] = {
-    "noise": {
-        "rmse se_near se_far target_sq m_abs m2 m4": _POSITIVE,
-        "overlap": _SIGNED,
-        "n_near n_shapes n_order": _COUNT,
-    },
-    "temperature": {
-        "m": _SIGNED,
-        "staggered stripe m2_improved m4_improved": _SHARE,
-        "structure_*": _POSITIVE,
-        "updates replica state_replica state_exchanges": _COUNT,
-        "interval": Range(1, whole=True),
-        "state_colours snapshots state_generator state_swaps": Range(whole=True),
-    },
+    "*": {"swap_rate flow": Range(0, 1, absent=True), "round_trips": _COUNT},
+    "noise": {"rmse se_near se_far target_sq m_abs m2 m4": _POSITIVE, "n_near n_shapes n_order": _COUNT},
+    "temperature": {"m": _SIGNED, "m2_improved m4_improved": _SHARE, "staggered stripe": _POSITIVE} | _CHAINS,
+    "own": _CHAINS,
     "percolation": {"wrap_either wrap_both largest largest_sq": _SHARE, "cluster_size": _POSITIVE},
     "coupling": {"*": _SHARE},
     "path-integral": {
-        "m m_time sigma_x correlation": _SIGNED,
+        "m m_time correlation": _SIGNED,
         "m2_improved m4_improved m_time2 m_time4": _SHARE,
-        "s_time s_space structure_*": _POSITIVE,
+        "s_time s_space sigma_x structure_*": _POSITIVE,
         "state_spins": Range(-1, 1, whole=True),
         "state_offsets": _COUNT,
         "state_generator": Range(whole=True),
@@ -89,26 +88,26 @@ RANGES: Mapping[str, Mapping[str, Range]] = {
         "replica state_replica state_exchanges state_step": _COUNT,
         "state_generator state_swaps mode_place": Range(whole=True),
         "state_x state_clean": Range(narrow=True),
-        "state_size": Range(absent=True),
+        "state_size t_conf": Range(absent=True),
     },
     "memory": {
-        "memory memory_curve noiseless_a noiseless_b written preference": Range(absent=True),
         "roughness roughness_curve lifetime": Range(0, absent=True),
         "gamma": _POSITIVE,
         "lost": _FLAG,
+        "*": Range(absent=True),
     },
     "seam": {
         "from_periodic from_antiperiodic": Range(text=True),
-        "cost sharp spread twist": Range(absent=True),
-        "c tau": _POSITIVE,
+        "c tau": Range(0, absent=True),
         "*": Range(absent=True),
     },
     "ground-state": {
         "m staggered correlation": _SIGNED,
         "stage_variance exact_gap": Range(0, absent=True),
-        "stage_order2 stage_order4": _SHARE,
-        "exact_order2": Range(0, 1, absent=True),
-        "exact_energy": Range(absent=True),
+        "stage_order2 stage_order4 exact_order2": Range(0, 1, absent=True),
+        "energy": Range(),
+        "weights bias field": Range(narrow=True),
+        "*": Range(absent=True),
     },
     "landscape": {"count": Range(1, whole=True)},
     "landscape-sampling": {
@@ -118,17 +117,15 @@ RANGES: Mapping[str, Mapping[str, Range]] = {
         "inverse_time": _FLAG,
     },
     "train-eos train-pde": {
-        "weights": Range(absent=True, narrow=True),
         "loss chi2 error mean_error max_error": Range(0, absent=True),
-        "*": Range(absent=True),
+        "*": Range(absent=True, narrow=True),
     },
     "train-rbm": {
-        "m correlation data_correlation": _SIGNED,
         "structure_*": _POSITIVE,
-        "kl": Range(absent=True),
+        "energy m": Range(),
         "*_error": Range(0, absent=True),
         "snapshots": Range(whole=True),
-        "*weights* *_bias*": Range(narrow=True),
+        "*": Range(absent=True, narrow=True),
     },
     "train-colour": {
         "loss error mean_error diversity": Range(0, absent=True),
@@ -138,35 +135,34 @@ RANGES: Mapping[str, Mapping[str, Range]] = {
     },
     "train-sentiment": {
         "*_accuracy": _SHARE,
-        "*_loss *_loss_error": Range(0, absent=True),
+        "*_loss *_loss_error identity": Range(0, absent=True),
         "right bar_right": _FLAG,
-        "identity": Range(0, absent=True),
     },
     "train-labels": {"*_accuracy": _SHARE, "*_loss": Range(0, absent=True), "best_rate": _POSITIVE},
     "energy-map": {
-        "energy centre border spread map_*": Range(0, narrow=True),
+        "energy map_*": Range(0, absent=True, narrow=True),
         "label": _COUNT,
-        "*": Range(narrow=True),
+        "*": Range(absent=True, narrow=True),
     },
     "recall": {"right right_many": Range(0, 1, absent=True)},
     "physnn-networks": {
         "validation_rmse loss soft_strength soft_deviation": _POSITIVE,
         "seed": _COUNT,
         "lift coupling readout readout_bias bias": Range(narrow=True),
-        "diagnosis/*": Range(absent=True, narrow=True),
     },
     "physnn-ensembles": {
         "train_accuracy test_accuracy": _SHARE,
-        "loss test_loss soft_strength soft_deviation soft_cost_error charge_rounding charge_reach": _POSITIVE,
+        "loss test_loss soft_strength soft_deviation soft_cost_error charge_rounding": _POSITIVE,
         "predictions seed": _COUNT,
         "*.running_var": Range(0, narrow=True),
         "soft_* charge_*": Range(),
         "*": Range(narrow=True),
     },
     "physnn-distances": {"*": _POSITIVE},
-    "*": {"swap_rate flow": Range(0, 1, absent=True), "round_trips": _POSITIVE},
 }
 """Ranges by kinds and names of quantities, in which ``*`` stands for any letters; the first that fits holds.
+
+``own`` are temperature sweeps of models that were brought.
 
 Other quantities hold finite numbers in double precision.
 """

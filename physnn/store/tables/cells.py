@@ -7,6 +7,7 @@ import io
 import math
 import re
 import sys
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ MOST_ROWS = 20_000
 """Rows of a table that are accepted."""
 LARGEST_TABLE = 64 * 2**20
 """Bytes of a file that are accepted."""
+LONGEST_NAME = 80
+"""Letters in the name of a column."""
 STDIN = Path("-")
 """Name of the standard input."""
 MISSING = re.compile(r"\*+|-+|\.|n/?a|nan|null|none|missing|", re.IGNORECASE)
@@ -61,6 +64,8 @@ def text_of(path: Path) -> str:
                 raw = packed.read(LARGEST_TABLE + 1)
     except EOFError:
         raise InputError("the compressed file is cut off") from None
+    except zlib.error:
+        raise InputError("the compressed file is damaged") from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror or error})") from None
     if len(raw) > LARGEST_TABLE:
@@ -161,6 +166,9 @@ def _shaped(rows: list[Row], header: list[str] | None) -> tuple[list[Row], list[
     empty = [k + 1 for k, word in enumerate(header) if not word]
     if empty:
         raise InputError(f"column {empty[0]} has no name in the header")
+    odd = [k + 1 for k, word in enumerate(header) if len(word) > LONGEST_NAME or not word.isprintable()]
+    if odd:
+        raise InputError(f"column {odd[0]} has a name that is too long or cannot be printed; name it otherwise")
     twice = [word for word in header if header.count(word) > 1]
     if twice:
         raise InputError(f"two columns are called {twice[0]}; name each otherwise")
@@ -178,10 +186,15 @@ def _number(word: str, line: int) -> tuple[float, float]:
 
 
 def number_and_error(word: str) -> tuple[float, float] | None:
-    """Number of a word and the error written with it, NaN without one; None if it is no number."""
+    """Number of a word and the error written with it, NaN without one; None if it is no number, or too large a one."""
     match = NUMBER.fullmatch(word)
-    if match is None:
+    try:
+        return None if match is None else _matched(match)
+    except (OverflowError, ValueError):
         return None
+
+
+def _matched(match: re.Match[str]) -> tuple[float, float]:
     scale = 10.0 ** int(match["exponent"]) if match["exponent"] else 1.0
     value = float(match["value"] + (f"e{match['exponent']}" if match["exponent"] else ""))
     error = math.nan

@@ -42,7 +42,7 @@ ALIASES = (("u4", "u_4", "binder"), ("xi/l", "xi_over_l"), ("m", "|m|", "m_abs")
 ERROR_PREFIX = r"d_?|e_|err(?:or)?_?|sigma_?|delta_?|std_?|se_|sem_?"
 ERROR_SUFFIX = r"_?(?:err(?:or)?s?|std(?:err|_error)?|sem|sigma|se|unc(?:ertainty)?)"
 """Parts of names that make the name of a value that of its error, before it and behind it."""
-SIZE = re.compile(r"(?:l|n|size)?\s*[=_]?\s*(\d+)", re.IGNORECASE)
+SIZE = re.compile(r"(?:l|n|size)?\s*[=_]?\s*(\d{1,15})", re.IGNORECASE)
 """Name of a column of one size in a wide table."""
 
 
@@ -172,7 +172,7 @@ def _place(word: str, names: Sequence[str]) -> int:
         found = [k for k, name in enumerate(names) if same(name)]
         if len(found) == 1:
             return found[0]
-    if word.isdecimal() and 1 <= int(word) <= len(names):
+    if word.isdecimal() and len(word) < 10 and 1 <= int(word) <= len(names):
         return int(word) - 1
     small = {name.lower(): name for name in names}
     near = difflib.get_close_matches(word.lower(), small, n=1, cutoff=0.5)
