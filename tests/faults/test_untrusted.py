@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 from physnn.cli import run
 from physnn.store.inspect import Limits, read_untrusted
 from physnn.store.parts import write_part
+from physnn.store.sweep_file import read_sweep
+from tests.every_kind import kept
 from tests.store.test_guard import HOSTILE, hostile
+from tests.store.test_hostile import attribute, edited
 
 CHILDREN = {
     "a crash": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"crashes \(SIGSEGV\)"),
@@ -135,7 +138,10 @@ CONFIGS = {
     "yaml.toml": ("images: !!python/object/apply:os.system ['touch executed']", "not valid TOML"),
     "twice.toml": ("images = 2\nimages = 3", "not valid TOML"),
     "unknown.toml": ("imagse = 2", "did you mean 'images'"),
-    "nested.json": ("[" * 100_000, "not valid JSON"),
+    "nested.json": ("[" * 100_000, "nested too deeply"),
+    "twice.json": ('{"images": 2, "images": 3}', "twice.json is not valid JSON: the key 'images' comes twice"),
+    "digits.json": ('{"images": ' + "7" * 5000 + "}", "digits.json is not valid JSON: Exceeds the limit (4300 digits)"),
+    "word.toml": ('images = "' + "x" * 4000 + '"', "word.toml: images: input should be a valid integer"),
     "list.json": ("[1, 2]", "table of settings"),
     "path.toml": ('networks = ["../../etc/passwd"]', "no file ../../etc/passwd"),
     "shell.toml": ('networks = ["$(touch executed)", "${HOME}"]', "no file $(touch executed)"),
@@ -152,8 +158,21 @@ def test_settings_from_strangers(tmp_path, monkeypatch, capsys, name):
     Path(name).write_bytes(text.encode(errors="surrogateescape"))
     assert run(["sweep-noise", "--config", name, "--dry-run"]) == 2
     error = capsys.readouterr().err.strip()
-    assert len(error.splitlines()) == 1 and words in error
+    assert len(error.splitlines()) == 1 and words in error and len(error) < 350
     assert not Path("executed").exists()
+
+
+def test_settings_of_a_file_that_makes_no_sense_are_named_with_it(tmp_path, capsys):
+    path = tmp_path / "s.h5"
+    path.write_bytes(kept("temperature").read_bytes())
+    edited(path, attribute("recipe", np.bytes_(path_recipe(path, sweeps=None, model="x" * 500))))
+    assert run(["sweep-temperature", "--config", str(path), "--dry-run"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert f"{path}: model: input should be" in error and len(error) < 350 and len(error.splitlines()) == 1
+
+
+def path_recipe(path: Path, **changes: object) -> bytes:
+    return json.dumps(read_sweep(path).recipe | changes).encode()
 
 
 WORD = st.one_of(

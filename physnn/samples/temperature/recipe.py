@@ -337,7 +337,7 @@ class TemperatureSweep(Recipe):
             raise InputError("the critical temperature of this model is not known; give temperatures with --T")
         samplers = algorithms()
         if self.algorithm not in samplers:
-            raise InputError(f"there is no algorithm {self.algorithm!r}; choose one of {', '.join(samplers)}")
+            raise InputError(f"there is no algorithm {self.algorithm[:40]!r}; choose one of {', '.join(samplers)}")
         if self.algorithm == "kawasaki" and self.start == "both":
             raise InputError(
                 "kawasaki keeps the composition, so that all chains begin with equal numbers: leave --start out"

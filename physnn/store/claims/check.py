@@ -20,6 +20,8 @@ from physnn.store.hdf5 import Group, Variable
 
 OF_SIZES = ("components", "units", "symbol", "long_name")
 """Attributes that are the same at every size."""
+OF_SOME_SIZES = {"staggered", "stripe"}
+"""Quantities of sizes into which their wave fits."""
 SHORT = 60
 """Longest value in a message."""
 RECIPE_WITHIN = 1e-6
@@ -195,12 +197,12 @@ def _alike(sizes: Mapping[int, Group]) -> Iterator[str]:
     """Quantities that one size has and another has not, or otherwise."""
     (first, like), *others = [*sizes.items(), (0, {})][: max(1, len(sizes))]
     for L, group in others:
-        lacking = sorted(like.keys() ^ group.keys())
+        lacking = sorted((like.keys() ^ group.keys()) - OF_SOME_SIZES)
         if lacking:
             with_it, without = (first, L) if lacking[0] in like else (L, first)
             yield f"it has {_short(lacking[0])} at L = {with_it} and not at L = {without}"
         for key, variable in group.items():
-            if wrong := _differ(like[key], variable):
+            if key in like and (wrong := _differ(like[key], variable)):
                 yield f"{_short(key)} has other {wrong} at L = {L} than at L = {first}"
 
 
