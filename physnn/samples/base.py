@@ -17,7 +17,7 @@ from physnn.errors import InputError, NotFinite
 Model = TypeVar("Model", bound=BaseModel)
 OF_TYPES = re.compile(r"[\[-]|^(float|int|str|bool)$")
 """Words by which pydantic names one of several types of a field."""
-MOST_TOLD = 240
+LONGEST_TOLD = 240
 """Letters of a message about several mistakes; of more only the first is told."""
 Growth = Callable[[Any, Any], Any]
 """Value of a field for a file that has an old one, where a new one is asked for; None where that is no growth."""
@@ -207,7 +207,7 @@ def _sentences(kind: type[BaseModel], mistakes: list[Any]) -> str:
     deeper = {m["loc"][:k] for m in mistakes for k in range(1, len(m["loc"]))}
     left = [m for m in mistakes if m["loc"] not in deeper]
     told = [_sentence(kind, m) for m in left if not (_other_form(m) and _of_one_field(m, left) > 1)]
-    fit = [k for k in range(1, len(told)) if len("; ".join(told[: k + 1])) <= MOST_TOLD]
+    fit = [k for k in range(1, len(told)) if len("; ".join(told[: k + 1])) <= LONGEST_TOLD]
     shown = told[: 1 + len(fit)]
     return "; ".join(shown + ([f"and {len(told) - len(shown)} more"] if len(told) > len(shown) else []))
 
