@@ -96,7 +96,9 @@ def test_an_interrupted_task_is_done_again(folder, whole, tmp_path, monkeypatch)
 
 def test_answers_and_plans(folder, whole):
     answer = energy_answer(whole)
-    assert_framed(answer, len(answer.rows), "layer", "control", "ratio", "x", "y", value=answer.rows[0].ratio)
+    assert_framed(
+        answer, len(answer.rows), "layer", "control", "ratio_over_classes", value=answer.rows[0].ratio.over_classes
+    )
     assert answer.accuracy["none"]["ridge"].value == 1.0  # the colours are told apart
     assert answer.parts[0].layer == "rows.0"
     assert answer.row("rows.3", "none").middle == (-1.5, -1.5)
