@@ -186,7 +186,7 @@ class Sample:
         return Task(size, at, key, self.cost(size, at), self.label(size, at), self.group(size, at))
 
     def assemble(self, size: Any, results: Results) -> dict[str, Variable]:
-        """Group of a size from the arrays of its tasks; raises KeyError if one has no result."""
+        """Group of a size from the arrays of its tasks; raises KeyError if one is missing, InputError if one is old."""
         axes, quantities, tasks = self.axes(size), self.quantities(size), self.tasks_of(size)
         place, found = _places(axes, tasks), {}
         for task in tasks:
@@ -194,6 +194,8 @@ class Sample:
             for name in quantities.keys() & measured.keys():
                 dims, values = quantities[name].axes, np.asarray(measured[name])
                 if name not in found:
+                    if sum(not isinstance(at.get(d), int) for d in dims) != values.ndim:
+                        raise InputError(f"{name} at L = {size} has other axes in this version; run its recipe again")
                     inner = iter(values.shape)
                     own = [0 if d in at and isinstance(at[d], int) else next(inner) for d in dims]
                     shape = [len(axes[d]) if d in at else n for d, n in zip(dims, own, strict=True)]

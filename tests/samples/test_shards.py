@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -230,3 +232,10 @@ def test_a_failing_shard_names_its_tasks_and_others_go_on(tmp_path, monkeypatch)
     for i in range(2):
         shard(out, i, 2)
     assert out.exists()
+
+
+def test_files_of_an_older_version_whose_states_have_other_axes_are_not_put_together(tmp_path, capsys):
+    old = Path(__file__).parents[1] / "store" / "fixtures" / "v1" / "temperature.h5"
+    assert command(["merge", str(old), str(shutil.copy(old, tmp_path / "b.h5")), "--out", str(tmp_path / "ab.h5")]) == 2
+    assert "state_generator at L = 4 has other axes in this version" in capsys.readouterr().err
+    assert not (tmp_path / "ab.h5").exists()

@@ -65,6 +65,7 @@ def test_a_row_becomes_columns_by_the_kinds_of_its_parts():
         frame([3])
 
 
+@pytest.mark.filterwarnings("ignore:The behavior of DataFrame concatenation:FutureWarning")  # pandas 2
 def test_a_fit_is_one_row_that_joins_those_of_other_files(tmp_path):
     write_sweep(tmp_path / "one.h5", {"kind": "planted"}, planted_sizes(1))
     answer = physnn.fit(tmp_path / "one.h5")
