@@ -182,7 +182,8 @@ def _contradiction(architecture: Mapping[str, Any], recipe: Mapping[str, Any], a
     if len(set(seeds)) < len(seeds):
         return "it has a seed twice"
     told = {name: recipe[name] for name in _SHAPE if name in recipe}
-    told |= {"seeds": recipe["seeds"], "epochs": recipe["epochs"]} if recipe.get("kind") == "train-kuramoto" else {}
+    of_training = ("seeds", "epochs") if recipe.get("kind") == "train-kuramoto" else ()
+    told |= {name: recipe[name] for name in of_training if name in recipe}
     own = {**architecture, "seeds": seeds, "epochs": arrays["loss"].shape[-1]}
     wrong = next((name for name, value in told.items() if value != own[name]), "")
     return f"its recipe says {wrong} = {str(told[wrong])[:60]}, not {str(own[wrong])[:60]}" if wrong else ""

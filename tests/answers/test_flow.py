@@ -100,6 +100,10 @@ def test_two_colours_of_a_potts_model_are_spins(ising, tmp_path):
     for name, scale in (("ising", 1), ("potts", 2)):
         groups = {
             L: {"T": Variable(("T",), one.T / scale), "snapshots": Variable(AXES, one.colours[:, :, ::4])}
+            | {
+                column: Variable((*AXES[:2], "measurement"), np.zeros((*one.colours.shape[:2], 1)))
+                for column in ("m", "energy")
+            }
             for L, one in held.items()
         }
         recipe = {"kind": "temperature", "model": name, "q": 2, "coupling": 1.0}

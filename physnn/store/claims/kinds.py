@@ -45,6 +45,13 @@ def _half(_recipe: PlainRecipe, L: int) -> int:
     return L // 2 + 1
 
 
+def _temperatures(recipe: PlainRecipe, _L: int) -> Any:
+    """Temperatures, or how many there are where ladders were placed anew at every size."""
+    said = recipe.get("T")
+    placed = recipe.get("tempering") not in (None, "given")
+    return len(said) if placed and isinstance(said, list) else said
+
+
 def _square(recipe: PlainRecipe, L: int) -> int | None:
     return L if recipe.get("lattice", "square") == "square" and recipe.get("aspect", 1.0) == 1.0 else None
 
@@ -95,7 +102,7 @@ SWEEP_KINDS: Mapping[str, Kind] = {
     ),
     "temperature": Kind(
         {
-            **{"T": "T", "field": "field", "J2": "J2", "chain": "chains"},
+            **{"T": _temperatures, "field": "field", "J2": "J2", "chain": "chains"},
             **{"measurement": _measurements, "row": _square, "column": _square},
         },
         {
@@ -128,7 +135,7 @@ SWEEP_KINDS: Mapping[str, Kind] = {
     ),
     "equilibrium": Kind(
         {
-            **{"T": "T", "chain": "chains", "measurement": "sweeps"},
+            **{"T": _temperatures, "chain": "chains", "measurement": "sweeps"},
             **{"row": _side, "column": _side, "row_number": _side, "half_column_number": _half},
         },
         {

