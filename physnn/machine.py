@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from physnn.errors import InputError
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -66,18 +72,59 @@ FOR_MEMORY = Footprint(474e6, 88e6, 516e6)
 """Commands whose tasks are compiled kernels, and whose parent asks torch about networks."""
 
 
-@contextmanager
-def single_blas_thread() -> Iterator[None]:
-    """Context in which every BLAS has one thread, also the one that compiled kernels call.
+class Shared:
+    """Setting of the whole process that several threads may need at once: the first makes it, the last undoes it.
 
-    Matrices are small here: threads would wait for each other longer than they work.
+    If each of two threads put back what it found, the one that began last would put back the other's setting.
     """
+
+    def __init__(self, make: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._make, self._lock, self._users = make, threading.Lock(), 0
+        self._made: AbstractContextManager[Any] | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Context in which the setting holds."""
+        with self._lock:
+            if not self._users:
+                self._made = self._make()
+                self._made.__enter__()
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users and self._made is not None:
+                    self._made.__exit__(None, None, None)
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+without_warnings = Shared(_silenced)
+"""Context without warnings."""
+
+
+@contextmanager
+def _single_blas_thread() -> Iterator[None]:
     # Kernels take their BLAS from scipy, and only a library that is loaded already can be limited.
     import scipy.linalg.cython_blas  # noqa: F401
     import threadpoolctl  # noqa: F401
 
     with _blas_libraries(len(sys.modules)).limit(limits=1):
         yield
+
+
+single_blas_thread = Shared(_single_blas_thread)
+"""Context in which every BLAS has one thread, also the one that compiled kernels call.
+
+Matrices are small here: threads would wait for each other longer than they work.
+"""
 
 
 @lru_cache(maxsize=1)
@@ -137,6 +184,8 @@ def own_limit() -> float:
     """Bytes that one process may still take (ulimit -v, ulimit -d)."""
     size, _, _, _, _, data = [*_numbers("/proc/self/statm"), *6 * [0.0]][:6]
     found = float("inf")
+    if resource is None:
+        return found
     for kind, used in ((resource.RLIMIT_AS, size), (resource.RLIMIT_DATA, data)):
         soft, _ = resource.getrlimit(kind)
         if soft != resource.RLIM_INFINITY:
@@ -235,6 +284,8 @@ def check_disk(out: Path, need: float, advice: str) -> None:
             f"{out} and its parts need {need / 1e9:.3g} GB on the disk, {have / 1e9:.3g} GB are free there: "
             f"take {advice}, or another --out"
         )
+    if resource is None:
+        return
     largest, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if resource.RLIM_INFINITY != largest < need / 2:
         raise InputError(

@@ -102,7 +102,7 @@ def main(args: list[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal's encoding does not have
     debug = "--debug" in words
-    for number in (signal.SIGTERM, signal.SIGUSR1):
+    for number in (signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)):
         signal.signal(number, functools.partial(_told_to_stop, words))
     status = run([word for word in words if word != "--debug"], debug)
     if status in (3, 130):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from physnn.samples.base import Recipe
 
+LARGEST_SETTINGS = 2**22
+"""Bytes of a file of settings; those of a sweep over everything have some thousand."""
 RUN = ("jobs", "restart", "max_time", "executor", "insecure", "shard")
 """Options that say how tasks are run."""
 
@@ -35,11 +37,16 @@ def read_config(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LARGEST_SETTINGS + 1)
         if data.startswith(b"\x89HDF"):
             from physnn.store.sweep_file import read_sweep
 
             return read_sweep(path).recipe
+        if len(data) > LARGEST_SETTINGS:
+            raise InputError(
+                f"{path} is longer than {LARGEST_SETTINGS // 2**20} MB, which no settings are; check the name"
+            )
         if path.suffix in (".h5", ".hdf5"):
             begins = " ".join(f"{byte:02x}" for byte in data[:4]) or "nothing"
             raise InputError(

@@ -21,6 +21,7 @@ from physnn.analysis.verdict.universality import CLASSES, Comparison, exponents,
 from physnn.errors import InputError
 from physnn.figures.fit import axis_label, draw_collapse, draw_curves
 from physnn.figures.style import COLOURS, MARKERS, errorbar, new_figure
+from physnn.machine import Shared
 
 FILE_LINES = ("-", "--", ":", "-.")
 """Lines of files that are drawn over each other."""
@@ -32,6 +33,8 @@ NAME_GAP = 0.052
 """Least distance of two names, as a share of the panel's height."""
 TREND = 0.5
 """Correlation of y with the scaled control from which a curve rises or falls."""
+_large = Shared(lambda: rc_context({"font.size": FONT}))
+"""Context in which words are as large as a slide asks for."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def compare_figure(comparison: Comparison) -> Figure:
     """
     fits = list(comparison.fits.values())
     known = [exponents(fit) for fit in fits]
-    with rc_context({"font.size": FONT}):
+    with _large():
         ladders = 2 if any(zeta for _, zeta in known) else 1
         figure = new_figure(13.5 + 3.5 * (ladders - 1), 6.2)
         grid = figure.add_gridspec(1, 1 + ladders, width_ratios=[1.7] + [0.62] * ladders)

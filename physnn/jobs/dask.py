@@ -13,15 +13,18 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import physnn
 from physnn.errors import InputError, Unfinished, naming_extras
+from physnn.jobs.stopping import TO_STOP
 from physnn.jobs.workers import WorkerDied, start_tracker
+from physnn.machine import Shared
 
 if TYPE_CHECKING:
     from physnn.jobs.executors import Engine
@@ -33,18 +36,20 @@ COUNT_EVERY = 2.0
 """Seconds between two counts of the workers of a cluster."""
 PATIENCE = 600.0
 """Seconds without any worker after which a run stops."""
-IGNORE_SIGNALS = """
+IGNORE_SIGNALS = f"""
 import signal
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+for number in {[int(signal.SIGINT), *map(int, TO_STOP)]}:
     signal.signal(number, signal.SIG_IGN)
 """
 """What workers of our own cluster run first: signals to stop are their parent's business."""
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""Signal that ends a process at once; Windows has one for all."""
 OURS = {"allowed_failures": 0}
 """Settings of a scheduler: a task whose worker died comes back to us."""
 
 
 class EngineLost(Unfinished):
-    """The scheduler is gone, or has had no workers for long."""
+    """The scheduler is gone, has had no workers for long, or has one that cannot be used."""
 
 
 def load() -> Any:
@@ -102,6 +107,32 @@ def _is_loopback(place: str) -> bool:
         return False
 
 
+def _of_version(version: str, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Result:
+    """Call ``fn``, on a worker; raises Unfinished if this package is of another version there."""
+    if physnn.__version__ != version:
+        where = import_module("distributed").get_worker().address
+        raise EngineLost(f"{_other_version({where: physnn.__version__}, version)}; what is finished is saved")
+    return fn(*args, **kwargs)
+
+
+def _other_version(found: Mapping[str, str], version: str = physnn.__version__) -> str:
+    """Sentence that names workers with another version of this package; empty if there are none."""
+    told = [f"{worker} has {there}" for worker, there in sorted(found.items()) if there != version]
+    if not told:
+        return ""
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return f"here is physnn {version}, but the Dask worker {', '.join(told[:3])}{more}: install the same version there"
+
+
+def _check_versions(client: Any) -> None:
+    """Raise InputError if a worker has another physnn, or none; those that join later are asked with each task."""
+    # By what every Python has: a worker of another version may not know any function of this one.
+    found = client.run(eval, "__import__('physnn').__version__", on_error="return")
+    there = {worker: "none" if isinstance(said, ImportError) else said for worker, said in found.items()}
+    if told := _other_version({worker: said for worker, said in there.items() if isinstance(said, str)}):
+        raise InputError(told)
+
+
 class DaskExecutor(Executor):
     """Dask's own executor, with its ways to fail turned into ours."""
 
@@ -112,7 +143,7 @@ class DaskExecutor(Executor):
         """Send a call to the cluster."""
         outer: Future[Result] = Future()
         try:
-            inner = self._inner.submit(fn, *args, **kwargs)
+            inner = self._inner.submit(_of_version, physnn.__version__, fn, *args, **kwargs)
         except Exception as error:  # a client that lost its scheduler says so in many ways
             outer.set_exception(_lost(error))
         else:
@@ -161,6 +192,24 @@ def _slots(client: Any, most: int) -> Callable[[], int]:
 
 
 @contextmanager
+def _silent() -> Iterator[None]:
+    talkative = [n for n in logging.root.manager.loggerDict if n.startswith("distributed.")]
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado.application", "asyncio", *talkative)]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+_quiet_logs = Shared(_silent)
+"""Context in which Dask logs nothing: what goes wrong is told once, by us."""
+
+
+@contextmanager
 def dask_executor(engine: Engine, jobs: int) -> Iterator[tuple[Executor, Callable[[], int]]]:
     """Yield an executor on a Dask cluster and what tells how many tasks it takes at a time; see `Engine`.
 
@@ -173,11 +222,8 @@ def dask_executor(engine: Engine, jobs: int) -> Iterator[tuple[Executor, Callabl
     """
     distributed = load()
     address = check_address(engine)
-    # What goes wrong is told once, by us.
-    talkative = [n for n in logging.root.manager.loggerDict if n.startswith("distributed.")]
-    for name in ["distributed", "tornado.application", "asyncio", *talkative]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     with ExitStack() as stack:
+        stack.enter_context(_quiet_logs())
         if address:
             client = stack.enter_context(_reached(distributed, address))
         else:
@@ -191,18 +237,17 @@ def dask_executor(engine: Engine, jobs: int) -> Iterator[tuple[Executor, Callabl
 def _own_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
     """Yield a cluster of processes on the loopback address; leaving stops them at once, idle or not."""
     start_tracker()
-    settings = {"distributed.scheduler.allowed-failures": OURS["allowed_failures"]}
-    with import_module("dask").config.set(settings):
-        cluster = distributed.LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            protocol="tcp://",
-            dashboard_address=None,
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-            preload=[IGNORE_SIGNALS],
-        )
+    cluster = distributed.LocalCluster(
+        n_workers=jobs,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        protocol="tcp://",
+        dashboard_address=None,
+        memory_limit=0,
+        silence_logs=logging.CRITICAL,
+        preload=[IGNORE_SIGNALS],
+        scheduler_kwargs=OURS,
+    )
     try:
         yield cluster
     finally:
@@ -212,7 +257,7 @@ def _own_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
         for nanny in nannies:
             if nanny.process is not None and nanny.process.pid:
                 with suppress(OSError):
-                    os.kill(nanny.process.pid, signal.SIGKILL)
+                    os.kill(nanny.process.pid, KILL)
         # Otherwise Dask would wait ten seconds more at the end of the program.
         cluster.shutdown_on_close = False
         _quietly(cluster.close, timeout=2)
@@ -232,6 +277,7 @@ def _reached(distributed: Any, address: str) -> Iterator[Any]:
     try:
         with suppress(Exception):
             before = client.run_on_scheduler(_adopt, settings=OURS)
+        _check_versions(client)
         yield client
     finally:
         if before:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +16,12 @@ from pathlib import Path
 from physnn.errors import InputError
 from physnn.jobs.stopping import raise_pending
 from physnn.machine import check_folder
-from physnn.store.commit import open_own
+from physnn.store.commit import CAREFULLY, open_own
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """What a file system says that cannot lock."""
@@ -44,13 +49,12 @@ class Holder:
         """Whether the process runs; None if it belongs to another machine and only that one knows."""
         if self.host != socket.gethostname():
             return None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except (PermissionError, OverflowError):
-            pass
-        return self.born is None or _born(self.pid) in (self.born, None)
+        return _runs(self.pid) and (self.born is None or _born(self.pid) in (self.born, None))
+
+    @property
+    def here(self) -> bool:
+        """Whether it is this process."""
+        return self.host == socket.gethostname() and self.pid == os.getpid()
 
     def __str__(self) -> str:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
@@ -65,6 +69,26 @@ class Locked(RuntimeError):
         self.holder = holder
 
 
+def _runs(pid: int) -> bool:
+    """Whether a process of this machine runs."""
+    if sys.platform == "win32":  # os.kill would end it
+        import ctypes
+
+        handle, code = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid), ctypes.c_ulong()
+        if not handle:
+            return bool(ctypes.windll.kernel32.GetLastError() == 5)  # it is there, and another user's
+        ctypes.windll.kernel32.GetExitCodeProcess(handle, ctypes.byref(code))
+        ctypes.windll.kernel32.CloseHandle(handle)
+        return code.value == 259
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
 def _born(pid: int) -> int | None:
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
@@ -75,7 +99,7 @@ def _born(pid: int) -> int | None:
 def read_holder(path: Path) -> Holder | None:
     """Return who a lock file names, alive or not; None if there is no such file, or nothing in it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | CAREFULLY)
         with os.fdopen(descriptor, "rb") as stream:
             found = json.loads(stream.read(LOCK_BYTES))
         born = found["born"]
@@ -92,7 +116,7 @@ def read_holder(path: Path) -> Holder | None:
 
 def _try_lock(path: Path) -> int | None:
     """Return the descriptor of a lock that is ours now, or None if another process holds it."""
-    while True:
+    while fcntl is not None:
         descriptor = open_own(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,6 +136,40 @@ def _try_lock(path: Path) -> int | None:
             if error.errno in NO_LOCKS:
                 return None
             raise
+        os.close(descriptor)
+    return _try_to_make(path)
+
+
+def _try_to_make(path: Path) -> int | None:
+    """Like `_try_lock` without locks of the system: whoever makes the file has it, until it is removed.
+
+    What a dead process left is removed first.  Windows itself refuses that while a process has the file open.
+    """
+    holder = read_holder(path)
+    if holder is not None and holder.alive() is not False:
+        return None
+    try:
+        if path.exists():
+            os.close(open_own(path))  # or it is no file of ours
+            path.unlink()
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFULLY, 0o644)
+    except (FileExistsError, FileNotFoundError, PermissionError):
+        if os.access(path.parent, os.W_OK):
+            return None
+        raise
+
+
+def _release(path: Path, descriptor: int) -> None:
+    """Remove a lock of ours; one that stays, on a disk that fails, is nobody's, and what failed first is said."""
+    if fcntl is None:  # an open file cannot be removed on Windows, and nobody else removes that of a living process
+        os.close(descriptor)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        return
+    # Removed while still held: removed afterwards, it might be another process's lock.
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
         os.close(descriptor)
 
 
@@ -141,11 +199,7 @@ def hold(path: Path, what: str, wait: float = 0.0) -> Iterator[None]:
         os.write(descriptor, json.dumps(asdict(holder)).encode())
         yield
     finally:
-        # Removed while still held: removed afterwards, it might be another process's lock.
-        with suppress(OSError):  # one that stays, on a disk that fails, is nobody's; what failed first is said
-            path.unlink(missing_ok=True)
-        with suppress(OSError):
-            os.close(descriptor)
+        _release(path, descriptor)
 
 
 def _busy(path: Path) -> Locked | None:
@@ -153,8 +207,7 @@ def _busy(path: Path) -> Locked | None:
     descriptor = _try_lock(path)
     if descriptor is None:
         return Locked(read_holder(path))
-    path.unlink(missing_ok=True)
-    os.close(descriptor)
+    _release(path, descriptor)
     return None
 
 
@@ -184,8 +237,9 @@ def _checked(target: Path) -> Iterator[None]:
     try:
         yield
     except Locked as locked:
+        other = "thread of this program" if locked.holder and locked.holder.here else "process"
         raise InputError(
-            f"another process is writing {target} ({locked}); wait for it or choose another --out"
+            f"another {other} is writing {target} ({locked}); wait for it or choose another --out"
         ) from None
 
 

@@ -30,7 +30,7 @@ def read_note(text: str) -> tuple[float, str]:
     try:
         share, words = json.loads(text)
         return min(1.0, max(0.0, float(share))), str(words)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return 0.0, ""
 
 

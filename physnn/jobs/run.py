@@ -15,6 +15,7 @@ from physnn.errors import Contested, InputError, NotFinite, TasksFailed, Unfinis
 from physnn.jobs.executors import PROCESS, Engine, Slots, executor
 from physnn.jobs.stopping import CHECKPOINT, GRACE, Stopped, heeding, pending, raise_pending, stop_flag
 from physnn.jobs.workers import WorkerDied, check_arguments, portable
+from physnn.machine import single_blas_thread
 from physnn.store.parts import Parts
 
 ATTEMPTS = 3
@@ -65,7 +66,8 @@ def _do(work: Work, task: Runnable, path: Path, context: Mapping[str, Any], flag
     mark = _mark(path, attempt)
     mark.touch()
     try:
-        with heeding(flag):
+        # A task of this process, or on a worker that others started, has one compute thread like those of our pools.
+        with heeding(flag), single_blas_thread():
             work(task, path, context)
     except Exception as error:
         if portable(error) is error:

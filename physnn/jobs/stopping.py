@@ -1,15 +1,21 @@
-"""How a run is told to stop: signals and the allowed time, and how its tasks hear of it wherever they run."""
+"""How a run is told to stop: signals and the allowed time, and how its tasks hear of it wherever they run.
+
+Several threads of a program may each have a run.  Signals are heard by the main thread alone, which is Python's rule;
+the allowed time holds in each.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +35,59 @@ class Stopped(Unfinished):
     """What a task raises that has saved its state because its run stops."""
 
 
-_pending: list[BaseException] = []
-"""What a signal asked for; an exception raised inside a compiler's callback or a destructor is lost, this is not."""
-_flag: list[Path] = []
-"""The file whose existence tells tasks to stop: in the process that runs the loop, and in its workers."""
+class _Told(threading.local):
+    """What one thread knows, be it the one of a loop or that of a task.
+
+    Attributes
+    ----------
+    asked : list of BaseException
+        What it was asked for; an exception raised inside a compiler's callback or a destructor is lost, this is not.
+    flags : list of Path
+        The file whose existence tells tasks to stop.
+    end : float
+        When the allowed time is over where no alarm says so, in seconds of the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[BaseException] = []
+        self.flags: list[Path] = []
+        self.end = math.inf
+
+
+_told = _Told()
+TIMED = hasattr(signal, "setitimer")
+"""Whether this system has alarms; Windows has none."""
+TO_STOP = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+"""Signals that stop a run, besides Ctrl-C, as far as this system has them."""
+
+
+def _alarm(seconds: float) -> float:
+    """Set the alarm of this process, 0 for none, and return what was left of the one before."""
+    return signal.setitimer(signal.ITIMER_REAL, seconds)[0] if TIMED else 0.0
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def raise_pending() -> None:
-    """Stop now if a signal asked for it."""
-    if _pending:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        raise _pending[0]
+    """Stop now if a signal, or the end of the allowed time, asked for it."""
+    if pending():
+        if _in_main_thread():
+            _alarm(0)
+        raise _told.asked[0]
 
 
 def pending() -> bool:
-    """Whether a signal asked to stop."""
-    return bool(_pending)
+    """Whether a signal, or the end of the allowed time, asked to stop."""
+    if not _told.asked and time.monotonic() > _told.end:
+        _told.asked.append(_stopped("the allowed time is over"))
+        _raise_flag()
+    return bool(_told.asked)
+
+
+def _stopped(reason: str) -> Unfinished:
+    return Unfinished(f"stopped ({reason}); everything finished is saved, the same command continues")
 
 
 def allowed_seconds(max_time: float | None) -> float | None:
@@ -64,56 +107,75 @@ def _leave_now() -> None:
     os._exit(130)
 
 
+def _taken(handler: Any) -> bool:
+    """Whether Ctrl-C is ours: where it raises KeyboardInterrupt, or would wait for an event loop that we hold."""
+    inner = getattr(handler, "func", handler)
+    return inner is signal.default_int_handler or str(getattr(inner, "__module__", "")).startswith("asyncio.")
+
+
 @contextmanager
 def stop_signals(max_time: float | None = None) -> Iterator[None]:
-    """Turn SIGTERM, SIGUSR1 and the end of the allowed time (seconds) into `Unfinished`, in the main thread.
+    """Turn SIGTERM, SIGUSR1 and the end of the allowed time (seconds) into `Unfinished`.
 
     Ctrl-C stays a KeyboardInterrupt, and a second one ends the process at once.  A stop is noted first, so that tasks
     can save their state and the loop stops in order; after `GRACE` seconds it is raised wherever the program is.
+    Handlers and alarms are as before afterwards.  In another thread than the main one there are no signals, and the
+    allowed time is looked at whenever a task could save its state.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    seconds = allowed_seconds(max_time)
+    _told.asked.clear()
+    if not _in_main_thread() or not TIMED:
+        _told.end = math.inf if seconds is None else time.monotonic() + seconds
+    try:
+        with _handlers(seconds) if _in_main_thread() else nullcontext():
+            yield
+            raise_pending()
+    finally:
+        _told.asked.clear()
+        _told.end = math.inf
 
+
+@contextmanager
+def _handlers(seconds: float | None) -> Iterator[None]:
     def stop(number: int, _frame: object) -> None:
-        if number == signal.SIGALRM and _pending:
-            raise _pending[0]
-        if number == signal.SIGINT and any(isinstance(asked, KeyboardInterrupt) for asked in _pending):
+        alarm = TIMED and number == signal.SIGALRM
+        if alarm and _told.asked:
+            raise _told.asked[0]
+        if number == signal.SIGINT and any(isinstance(asked, KeyboardInterrupt) for asked in _told.asked):
             _leave_now()
-        reason = "the allowed time is over" if number == signal.SIGALRM else signal.Signals(number).name
-        text = f"stopped ({reason}); everything finished is saved, the same command continues"
-        _pending.insert(0, KeyboardInterrupt() if number == signal.SIGINT else Unfinished(text))
+        told = _stopped("the allowed time is over" if alarm else signal.Signals(number).name)
+        _told.asked.insert(0, KeyboardInterrupt() if number == signal.SIGINT else told)
         _raise_flag()
-        signal.setitimer(signal.ITIMER_REAL, GRACE)
+        _alarm(GRACE)
 
-    numbers = [signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM]
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        numbers.append(signal.SIGINT)
-    _pending.clear()
     report_lost = sys.unraisablehook
 
     def keep_quiet(lost: Any) -> None:
         # Lost inside a callback, but noted: it is raised again before the next task.
-        if lost.exc_value not in _pending:
+        if lost.exc_value not in _told.asked:
             report_lost(lost)
 
+    numbers = [*TO_STOP, signal.SIGALRM] if TIMED else list(TO_STOP)
+    if _taken(signal.getsignal(signal.SIGINT)):
+        numbers.append(signal.SIGINT)
+    begun, callers_alarm = time.monotonic(), _alarm(0)
     sys.unraisablehook = keep_quiet
     before = {number: signal.signal(number, stop) for number in numbers}
-    if (seconds := allowed_seconds(max_time)) is not None:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    if seconds is not None:
+        _alarm(seconds)
     try:
         yield
-        raise_pending()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _alarm(0)
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         sys.unraisablehook = report_lost
-        _pending.clear()
+        if callers_alarm:
+            _alarm(max(1e-3, callers_alarm - (time.monotonic() - begun)))
 
 
 def _raise_flag() -> None:
-    for path in _flag:
+    for path in _told.flags:
         with suppress(OSError):
             path.touch()
 
@@ -121,33 +183,32 @@ def _raise_flag() -> None:
 @contextmanager
 def stop_flag(folder: Path) -> Iterator[Path]:
     """Yield the path of the file that will tell this run's tasks to stop, on every machine that sees the folder."""
-    path = folder.resolve() / f".stop-{os.uname().nodename}-{os.getpid()}"
+    path = folder.resolve() / f".stop-{socket.gethostname()}-{os.getpid()}-{threading.get_native_id()}"
     path.unlink(missing_ok=True)
-    _flag[:] = [path]
-    if _pending:
+    _told.flags = [path]
+    if pending():
         _raise_flag()
     try:
         yield path
     finally:
-        _flag.clear()
-        if not _pending:
+        _told.flags = []
+        if not _told.asked:
             path.unlink(missing_ok=True)
 
 
 @contextmanager
 def heeding(flag: Path) -> Iterator[None]:
     """Let what runs inside hear of a stop through the file ``flag``, see `stop_requested`."""
-    before = list(_flag)
-    _flag[:] = [flag]
+    before, _told.flags = _told.flags, [flag]
     try:
         yield
     finally:
-        _flag[:] = before
+        _told.flags = before
 
 
 def stop_requested() -> bool:
     """Whether the run that this task belongs to stops."""
-    return bool(_pending) or any(path.exists() for path in _flag)
+    return pending() or any(path.exists() for path in _told.flags)
 
 
 class Checkpoints:

@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from physnn.errors import InputError, Unfinished
+from physnn.jobs.stopping import TO_STOP
+from physnn.machine import Shared
 
 Result = TypeVar("Result")
 NO_SEMAPHORES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSYS, errno.ENOSPC)
@@ -93,12 +95,12 @@ class InProcess(Executor):
 
 def _start_worker(lifeline: Connection) -> None:
     """Prepare a worker process: signals to stop are its parent's business, and it ends when its parent does."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in (signal.SIGINT, *TO_STOP):
         signal.signal(number, signal.SIG_IGN)
 
     def watch() -> None:
         # Nothing is ever sent: the read ends when the parent's end closes, also when the parent was killed.
-        with suppress(EOFError):
+        with suppress(EOFError, OSError):
             lifeline.recv()
         os._exit(3)
 
@@ -111,6 +113,8 @@ def start_tracker() -> None:
     It removes what a process leaves that ends at once, and need not tell; a signal to the whole group, as batch systems
     send, would end it before that.
     """
+    if not hasattr(signal, "pthread_sigmask"):
+        return  # Windows, whose semaphores need no tracker
     if QUIET not in sys.warnoptions:
         sys.warnoptions.append(QUIET)  # what Python hands on to the processes it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
@@ -133,6 +137,24 @@ def _pool(jobs: int, context: Any, lifeline: Connection) -> ProcessPoolExecutor:
 
 
 @contextmanager
+def _variables() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+_one_thread_each = Shared(_variables)
+"""Processes that are started inside have one compute thread."""
+
+
+@contextmanager
 def process_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of spawned processes with one compute thread each; leaving stops them at once, idle or not.
 
@@ -145,18 +167,12 @@ def process_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
     lifeline, parents_end = context.Pipe(duplex=False)
     pool = _pool(jobs, context, lifeline)
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield pool
-    finally:
-        parents_end.close()
-        # A worker that hangs in the system, or was stopped, does not notice; parts are whole whenever it is killed.
-        for worker in list((pool._processes or {}).values()):
-            worker.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    with _one_thread_each():
+        try:
+            yield pool
+        finally:
+            parents_end.close()
+            # A worker that hangs in the system, or was stopped, does not notice; parts are whole whenever it is killed.
+            for worker in list((pool._processes or {}).values()):
+                worker.kill()
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import zipfile
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,7 @@ from physnn.errors import InputError
 from physnn.models import couplings
 from physnn.models.vectors import VectorModel
 from physnn.shipped import resolve
+from physnn.store.images.arrays import npz_names, read_npy, read_npz
 from physnn.store.network_file import NetworkFile, read_networks
 
 SYNTAX = {
@@ -26,6 +26,8 @@ SYNTAX = {
     "network": "network FILE[/SEED]",
 }
 """Models and what follows their names."""
+LARGEST_COUPLING_FILE = 2**26
+"""Bytes of a coupling from a file."""
 Words = tuple[str, ...]
 
 
@@ -129,16 +131,17 @@ def _rotated(row: str, column: str) -> VectorModel:
 
 def _from_file(name: str) -> VectorModel:
     try:
-        found = np.load(name, allow_pickle=False)
-        arrays = {"coupling": found} if isinstance(found, np.ndarray) else {key: found[key] for key in found.files}
+        names = npz_names(Path(name))
+        if names is not None and not {"coupling"} <= names <= {"coupling", "bias"}:
+            raise InputError(f"{name} must hold an array 'coupling', and may hold 'bias'")
+        kinds = dict.fromkeys(names or (), "uif")
+        arrays = (
+            read_npz(Path(name), kinds, LARGEST_COUPLING_FILE)
+            if kinds
+            else {"coupling": read_npy(Path(name), "uif", LARGEST_COUPLING_FILE)}
+        )
     except OSError as error:
         raise InputError(f"cannot read the coupling {name}: {error.strerror or error}; check the name") from None
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        raise InputError(f"{name} is no coupling; write one with numpy.save or numpy.savez, without objects") from None
-    if "coupling" not in arrays or not set(arrays) <= {"coupling", "bias"}:
-        raise InputError(f"{name} must hold an array 'coupling', and may hold 'bias'")
-    if any(array.dtype.kind not in "fiu" for array in arrays.values()):
-        raise InputError(f"{name} must hold real numbers")
     return VectorModel(arrays["coupling"], arrays.get("bias", np.empty(0)), name=Path(name).stem)
 
 

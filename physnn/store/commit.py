@@ -31,6 +31,11 @@ ADVICE = {
 }
 """Remedies by error number."""
 
+FOLLOWS_NOTHING = hasattr(os, "O_NOFOLLOW")
+"""Whether this system can open a file without following a link; Windows looks first."""
+CAREFULLY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
+"""Flags for opening what may be no file of ours, as far as this system has them."""
+
 
 Publish = Callable[[Path, Path], None]
 """Gives a finished temporary file (first argument) its name (second)."""
@@ -64,9 +69,10 @@ def open_own(path: Path) -> int:
     OSError
         If the file cannot be opened.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    if not FOLLOWS_NOTHING:
+        check_no_link(path)
     try:
-        descriptor = os.open(path, flags, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | CAREFULLY, 0o644)
     except OSError as error:
         if error.errno == errno.ELOOP:
             check_no_link(path)
@@ -186,7 +192,10 @@ def _remove(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # Windows opens no folders, and keeps names by itself
     try:
         os.fsync(descriptor)
     finally:

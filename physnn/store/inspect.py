@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +20,11 @@ from typing import IO, Any
 
 import physnn
 from physnn.errors import InputError
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]
 
 SPACE = 2**31
 """Address space for the libraries in bytes, a convention; the file's own size comes on top, several times."""
@@ -113,6 +117,8 @@ def read_untrusted(path: Path, limits: Limits | None = None, child: str | None =
     A finding is returned whatever the child does: it may crash, hang, or fill memory.  ``child`` is Python code that
     it runs in place of reading; for tests.
     """
+    if resource is None:
+        raise InputError("this system cannot limit what a process takes: verify --untrusted needs Linux or macOS")
     first = check_file(path)
     if not first.whole:
         return first

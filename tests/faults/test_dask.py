@@ -1,8 +1,9 @@
-"""A scheduler of Dask that dies in the middle of a sweep, and one that strangers without a certificate cannot use."""
+"""Schedulers and workers of Dask that die, or are of another version, and strangers without a certificate."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import physnn
 from physnn import api
 from physnn.errors import InputError, Unfinished
 from physnn.jobs import dask
@@ -37,7 +39,7 @@ def cluster(folder: Path, *words: str) -> Iterator[tuple[Path, list[subprocess.P
     """A scheduler and a worker in processes of their own; yields the scheduler's file, both, and what starts more."""
     file, started = folder / "scheduler.json", []
 
-    def start(kind: str, *more: str) -> None:
+    def start(kind: str, *more: str, env: dict[str, str] | None = None) -> None:
         more = more or ("--nthreads", "1", "--no-nanny")
         command = [
             sys.executable,
@@ -48,7 +50,11 @@ def cluster(folder: Path, *words: str) -> Iterator[tuple[Path, list[subprocess.P
             "--no-dashboard",
         ]
         with (folder / f"{kind}.txt").open("w") as log:
-            started.append(subprocess.Popen([*command, *words, *more], cwd=folder, stdout=log, stderr=log))
+            started.append(
+                subprocess.Popen(
+                    [*command, *words, *more], cwd=folder, stdout=log, stderr=log, env=os.environ | (env or {})
+                )
+            )
 
     try:
         start("scheduler", "--host", "127.0.0.1", "--port", "0")
@@ -64,51 +70,72 @@ def cluster(folder: Path, *words: str) -> Iterator[tuple[Path, list[subprocess.P
             process.wait()
 
 
-def test_a_scheduler_that_dies_in_the_middle_loses_nothing(tmp_path, capfd):
+STAGES = {"before the first task": 0, "in the middle": 3, "in the last task": 5, "while the file is written": 6}
+"""Tasks of six that are done when something is killed."""
+
+
+@pytest.mark.parametrize("victim", ["worker", "scheduler"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_at_every_stage_what_is_finished_outlives_a_worker_and_a_scheduler(tmp_path, monkeypatch, capfd, stage, victim):
     pytest.importorskip("distributed")
-    out = tmp_path / "s.h5"
-    with cluster(tmp_path) as (file, (scheduler, _), _):
-
-        def kill() -> None:
-            while not list(Parts(out).folder.glob("*.h5")):
-                time.sleep(0.02)
-            scheduler.kill()
-
-        murderer = threading.Thread(target=kill, daemon=True)
-        murderer.start()
-        with pytest.raises(Unfinished, match=r"Dask scheduler is gone .*the same command continues") as told:
-            digest(out, 60_000, engine=parse_engine(f"dask:{file}"))
-        murderer.join(5)
-    assert "\n" not in str(told.value) and not out.exists()
-    assert "Traceback" not in capfd.readouterr().err
-    kept = {part.name: part.stat().st_ino for part in Parts(out).folder.glob("*.h5")}
-    finished = [name for name in kept if Parts(out).finished(name.removesuffix(".h5"))]
-    assert 1 <= len(finished) < 6
-    recipe = api.recipe("temperature", out, **SETTINGS, sweeps=60_000)
-    assert files.run(recipe, out, jobs=1) == 6 - len(finished), "finished tasks are not run again"
-    assert content_digest(out) == digest(tmp_path / "whole.h5", 60_000, jobs=1)
-
-
-def test_a_worker_that_is_lost_at_the_last_task_costs_that_task_alone(tmp_path):
-    pytest.importorskip("distributed")
-    out = tmp_path / "s.h5"
+    out, parts, killed = tmp_path / "s.h5", Parts(tmp_path / "s.h5"), []
     with cluster(tmp_path) as (file, started, start):
-        done: list[str] = []
 
-        def replace() -> None:
-            parts = Parts(out)
-            while len(done) < 5:
-                time.sleep(0.02)
-                done[:] = [path.stem for path in parts.folder.glob("*.h5") if parts.finished(path.stem)]
-            started[1].kill()
-            start("worker")
+        def kill(done: float, total: float, _: str) -> None:
+            if killed or len([p for p in parts.folder.glob("*.h5") if parts.finished(p.stem)]) < STAGES[stage]:
+                return
+            killed.append(started[victim == "worker"])
+            killed[0].kill()
+            if victim == "worker":
+                start("worker")
 
-        other = threading.Thread(target=replace, daemon=True)
-        other.start()
-        found = digest(out, 600_000, engine=parse_engine(f"dask:{file}"))
-        other.join(5)
-    assert len(done) == 5 and started[1].poll() is not None and len(started) == 3
-    assert found == digest(tmp_path / "whole.h5", 600_000, jobs=1)
+        monkeypatch.setattr(files, "assemble", lambda *words, inner=files.assemble: (kill(1, 1, ""), inner(*words)))
+        sweeps = 60_000 if STAGES[stage] in (0, 6) else 400_000
+        options = {"engine": parse_engine(f"dask:{file}"), "progress": kill}
+        if victim == "worker" or stage == "while the file is written":
+            found, kept = digest(out, sweeps, **options), {}
+        else:
+            with pytest.raises(Unfinished, match=r"Dask scheduler is gone .*the same command continues") as told:
+                digest(out, sweeps, **options)
+            assert "\n" not in str(told.value) and not out.exists()
+            kept = {p: p.stat().st_ino for p in parts.folder.glob("*.h5") if parts.finished(p.stem)}
+            assert len(kept) in (STAGES[stage], STAGES[stage] + 1)
+            recipe = api.recipe("temperature", out, **SETTINGS, sweeps=sweeps)
+            assert files.run(recipe, out, jobs=1) == 6 - len(kept), "finished tasks are not run again"
+            found = content_digest(out)
+        assert killed and killed[0].poll() is not None
+    assert "Traceback" not in capfd.readouterr().err and not parts.folder.exists()
+    assert found == digest(tmp_path / "whole.h5", sweeps, jobs=1)
+
+
+def another_version(folder: Path) -> dict[str, str]:
+    """Variables of a worker that finds a copy of the package with another version."""
+    ours = Path(physnn.__file__).parent
+    shutil.copytree(ours, folder / "other" / "physnn", ignore=shutil.ignore_patterns("__pycache__"))
+    place = folder / "other" / "physnn" / "__init__.py"
+    place.write_text(place.read_text().replace(f'"{physnn.__version__}"', '"0.0.7"'))
+    return {"PYTHONPATH": str(folder / "other")}
+
+
+def test_a_worker_with_another_version_is_refused_by_name_at_once_and_when_it_joins_later(tmp_path):
+    pytest.importorskip("distributed")
+    other, out = another_version(tmp_path), tmp_path / "s.h5"
+    told = rf"here is physnn {physnn.__version__}, but the Dask worker tcp://127.0.0.1:\d+ has 0.0.7: install the same"
+    with cluster(tmp_path) as (file, started, start):
+        asked: list[str] = []
+
+        def replace(*_: object) -> None:
+            if not asked and list(Parts(out).folder.glob("*.h5")):
+                asked.append("now")
+                started[1].kill()
+                start("worker", env=other)
+
+        with pytest.raises(Unfinished, match=told) as later:
+            digest(out, 60_000, engine=parse_engine(f"dask:{file}"), progress=replace)
+        with pytest.raises(InputError, match=told) as first:
+            digest(tmp_path / "no.h5", 100, engine=parse_engine(f"dask:{file}"))
+    assert "\n" not in str(later.value) + str(first.value) and not (tmp_path / "no.h5").exists()
+    assert digest(out, 60_000, jobs=1) == digest(tmp_path / "whole.h5", 60_000, jobs=1)
 
 
 def test_a_worker_that_stands_still_for_a_while_delays_its_task_only(tmp_path):

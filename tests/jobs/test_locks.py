@@ -70,7 +70,7 @@ def test_what_is_brief_is_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "PATIENCE", 0.2)
     out = tmp_path / "s.h5"
     begin = time.monotonic()
-    with briefly(out), pytest.raises(InputError, match="another process"), briefly(out):
+    with briefly(out), pytest.raises(InputError, match="another thread of this program"), briefly(out):
         pass
     assert time.monotonic() - begin > 0.2
 

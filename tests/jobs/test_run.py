@@ -86,7 +86,7 @@ def inside(keys):
 
 def test_one_writer_at_a_time_and_no_lock_left_behind(tmp_path):
     out = tmp_path / "s.h5"
-    with exclusive(out), pytest.raises(InputError, match="another process"), exclusive(out):
+    with exclusive(out), pytest.raises(InputError, match="another thread of this program"), exclusive(out):
         pass
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="no folder"), exclusive(tmp_path / "none" / "s.h5"):

@@ -104,7 +104,7 @@ def test_two_at_once_do_not_lose_each_others_rows(tmp_path, capsys):
     words = ["seam", "--model", "xy", *FAST, "--out", str(out), "--json", "--L"]
     with exclusive(out.with_suffix(".h5")):
         assert run([*words, "4"]) == 2
-    assert "another process is writing" in capsys.readouterr().err and not out.exists()
+    assert "another thread of this program is writing" in capsys.readouterr().err and not out.exists()
     for L in "4", "6":
         assert run([*words, L]) == 0
     capsys.readouterr()

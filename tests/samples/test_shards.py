@@ -150,7 +150,7 @@ def test_what_cannot_be_shared_is_refused_in_one_sentence(tmp_path):
             shard(out, 1, 2, **change)
     with pytest.raises(InputError, match="give all shards the same"):
         shard(out, 1, 2, extend=True, L=(32,))
-    with exclusive(out), pytest.raises(InputError, match="another process is writing"):
+    with exclusive(out), pytest.raises(InputError, match="another thread of this program is writing"):
         shard(out, 1, 2)
     assert Parts(out).recipe()["seed"] == 0
 

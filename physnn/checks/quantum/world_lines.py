@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-import resource
 import subprocess
 import tempfile
 import time
@@ -108,6 +107,8 @@ def _cases(model: QuantumModel, beta: float, loop: Path | None) -> list[Case]:
 
 
 def _children_time() -> float:
+    import resource  # which Windows does not have
+
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -70,6 +69,8 @@ def drawn_sizes(power: float) -> dict[int, dict[str, Variable]]:
 
 def _cpu_seconds(words: list[str], folder: str) -> float:
     """Seconds of CPU of a process of this Python, on one thread."""
+    import resource  # which Windows does not have
+
     alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(  # noqa: S603  (words of ours)

@@ -21,6 +21,8 @@ LABELS = {"0": 0, "neg": 0, "negative": 0, "1": 1, "pos": 1, "positive": 1}
 """Ways to write a label, as 0 (against) or 1 (in favour); a number as its digit, letters small or large."""
 MOST_BYTES = 2**31
 """Largest size of all texts, unpacked; IMDB's have 70 MB."""
+LONGEST_LINE = 2**22
+"""Largest size of one of them; IMDB's have 14 thousand at most."""
 BREAK = re.compile(r"<\s*/?\s*br\s*/?\s*>", re.IGNORECASE)
 """Line break of HTML: between two words it may be all that divides them."""
 OPENERS: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
@@ -103,9 +105,11 @@ def _lines(path: Path) -> Iterator[tuple[str, int, str]]:
     with opened(path, "rb") if opened else path.open("rb") as file:
         for number in range(1, MOST_BYTES):
             # A packed file of some kilobytes may hold a line without an end.
-            line = file.readline(MOST_BYTES - size + 1)
+            line = file.readline(LONGEST_LINE + 1)
             if not line:
                 return
+            if len(line) > LONGEST_LINE:
+                raise InputError(f"line {number} of {path} is longer than {LONGEST_LINE:,} bytes; it has one review")
             size += len(line)
             _check_size(path, size)
             if line.strip():

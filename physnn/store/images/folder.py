@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from physnn.errors import InputError
+from physnn.machine import without_warnings
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pbm", ".tif", ".tiff")
 """Endings of files of images."""
@@ -42,8 +42,7 @@ def open_image(path: Path) -> Image.Image:
     if path.is_dir() or path.suffix.lower() not in ENDINGS:
         raise InputError(f"{path} is no image ({', '.join(ENDINGS)}); take it out of the folder")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             image = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError:
         raise InputError(f"{path} claims too many pixels; images may have {MAX_PIXELS}") from None
@@ -63,8 +62,7 @@ def decode(path: Path, mode: str, size: tuple[int, int]) -> np.ndarray:
     """Image of a size (width, height), resized where it has another: uint8 ``(channels, H, W)``."""
     with open_image(path) as image:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with without_warnings():
                 flat = image.convert(mode)
         except Exception:
             raise InputError(f"{path} is damaged; take it out of the folder or fetch it again") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import math
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from typing import IO, Literal, cast
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.store.images.arrays import MAX_BYTES, read_npz
+from physnn.store.images.arrays import MAX_BYTES, npz_names, read_npz
 from physnn.store.images.folder import class_names, read_folder
 from physnn.store.images.unpickle import PickledArray, unpickle_data
 
@@ -285,11 +284,7 @@ def _labels(path: Path, name: str) -> np.ndarray:
 
 
 def _npz(path: Path) -> Layout:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = {name.removesuffix(".npy") for name in archive.namelist()}
-    except Exception:
-        raise InputError(f"{path} is damaged; save it again with numpy.savez") from None
+    names = npz_names(path) or set()
     pairs = {
         part: (x + end, y + end)
         for end, part in (("", "all"), ("_train", "train"), ("_test", "test"))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import math
 import re
 import sys
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +13,12 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.store.tables.columns import is_header
+from physnn.store.tables.packed import read_bytes
 
 MOST_ROWS = 20_000
 """Rows of a table that are accepted."""
+MOST_CELLS = 10**6
+"""Numbers in all of them, far more than a table that is fitted has; each takes some hundred bytes on the way."""
 LARGEST_TABLE = 64 * 2**20
 """Bytes of a file that are accepted."""
 LONGEST_NAME = 80
@@ -54,22 +54,11 @@ class Cells:
 def text_of(path: Path) -> str:
     """Text of a file, or of the standard input."""
     try:
-        if path == STDIN:
-            raw = sys.stdin.buffer.read(LARGEST_TABLE + 1)
-        else:
-            with path.open("rb") as file:
-                raw = file.read(LARGEST_TABLE + 1)
-        if raw[:2] == b"\x1f\x8b":
-            with gzip.open(io.BytesIO(raw)) as packed:
-                raw = packed.read(LARGEST_TABLE + 1)
-    except EOFError:
-        raise InputError("the compressed file is cut off") from None
-    except zlib.error:
-        raise InputError("the compressed file is damaged") from None
+        raw = read_bytes(sys.stdin.buffer if path == STDIN else path, LARGEST_TABLE)
+    except InputError as error:
+        raise InputError(f"{error}; average points first" if "MB" in str(error) else str(error)) from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror or error})") from None
-    if len(raw) > LARGEST_TABLE:
-        raise InputError(f"there are more than {LARGEST_TABLE // 2**20} MB; average points first")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -81,11 +70,14 @@ def text_of(path: Path) -> str:
 
 def cells_of(text: str) -> Cells:
     """Header and numbers of a table."""
-    lines, comment = [], ""
+    lines, comment, cells = [], "", 0
     for number, line in enumerate(text.splitlines(), 1):
         body, _, remark = line.partition("#")
         if body.strip(" \t\r,;"):
             lines.append((number, body))
+            cells += max(len(body.split(None, MOST_CELLS)), *(1 + body.count(mark) for mark in ",;\t"))
+            if cells > MOST_CELLS:
+                raise InputError(f"it has more than {MOST_CELLS:,} numbers: average points first")
             if len(lines) > MOST_ROWS + 1:
                 break
         elif not lines and remark.strip():

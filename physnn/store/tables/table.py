@@ -8,6 +8,7 @@ that what a fit gets is finite, positive where it must be, and without repetitio
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any, Literal
 import numpy as np
 
 from physnn.errors import InputError
-from physnn.store.tables.cells import STDIN, Cells, cells_of, text_of
+from physnn.store.images.arrays import read_npy
+from physnn.store.tables.cells import LARGEST_TABLE, STDIN, Cells, cells_of, text_of
 from physnn.store.tables.columns import error_of, layout, plain, wide_sizes
+from physnn.store.tables.packed import read_bytes
 
 SCATTER_DOF = 10
 """Repetitions beyond the first of a size from which their scatter gives errors: known to 22 % (convention)."""
@@ -79,9 +82,12 @@ def read_covariance(path: Path, rows: int) -> np.ndarray:
     """
     try:
         if path.suffix == ".npy":
-            matrix = np.load(path, allow_pickle=False)
+            matrix = read_npy(path, "uif")
         else:
-            matrix = np.loadtxt(path, delimiter="," if "," in path.read_text()[:1000] else None, ndmin=2)
+            text = read_bytes(path, LARGEST_TABLE).decode()
+            matrix = np.loadtxt(io.StringIO(text), delimiter="," if "," in text[:1000] else None, ndmin=2)
+    except InputError as error:
+        raise InputError(f"{path} is no matrix of numbers: {error}") from None
     except OSError as error:
         raise InputError(f"there is no readable covariance {path} ({error.strerror or error})") from None
     except (ValueError, UnicodeDecodeError):
