@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import signal
@@ -16,6 +15,11 @@ from typing import Any, BinaryIO
 
 from physnn.errors import InputError, Unfinished
 from physnn.machine import check_no_link
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 OF_THE_NAME = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 """Numbers of errors of which the name is the cause, not the machine."""
@@ -126,7 +130,8 @@ def commit(
             raise
         finally:
             with suppress(OSError):
-                os.close(held)
+                if held is not None:
+                    os.close(held)
         if not keep_previous:
             _remove(previous(path))
         _sync_folder(path.parent)
@@ -140,9 +145,12 @@ def commit(
         ) from None
 
 
-def _make(temporary: Path) -> int:
-    """Descriptor of a new temporary file, which says by a lock that somebody writes it."""
-    held = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+def _make(temporary: Path) -> int | None:
+    """Descriptor of a new temporary file, which says by a lock that somebody writes it; None without such locks."""
+    held = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFULLY, 0o666)
+    if fcntl is None:
+        os.close(held)  # Windows gives no name to a file that is open
+        return None
     with suppress(OSError):  # where nothing can be locked, nothing counts as left behind
         fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
     return held
@@ -150,9 +158,9 @@ def _make(temporary: Path) -> int:
 
 def _remove_stale(path: Path) -> None:
     """Remove temporary files that killed writers of ``path`` left: nobody holds their locks."""
-    for file in temporaries(path):
+    for file in temporaries(path) if fcntl is not None else ():
         with suppress(OSError):
-            held = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            held = os.open(file, os.O_RDONLY | CAREFULLY)
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 file.unlink()
@@ -202,7 +210,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-HELD_SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+HELD_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGUSR1", "SIGTERM", "SIGINT", "SIGALRM") if hasattr(signal, name)
+)
 """Signals whose handlers may raise, in the order in which they are let through again."""
 
 
