@@ -114,7 +114,7 @@ def commit(
     temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(6)}.tmp")
     if publish is None:
         _remove_stale(path)  # a folder of parts is not looked through for each of them
-    held = -1
+    held: int | None = None
     try:
         try:
             held = _make(temporary)
