@@ -9,6 +9,7 @@ import pytest
 from physnn.checks import pde
 
 
+@pytest.mark.slow
 def test_every_way_does_the_same_work(monkeypatch):
     monkeypatch.setattr(pde, "PDE_CASES", (("burgers", 40), ("poisson-nd", 20)))
     monkeypatch.setattr(pde, "LAYER_WIDTH", 10)
