@@ -16,9 +16,15 @@ KINDS: dict[str, dict[str, object]] = {
     "path-integral": {"slopes": True},
     "equilibrium": {"model": ("xy",), "L": (8,), "T": (1.0,)},
     "noise": {"L": (32,), "eta": (0.1,)},
+    "memory": {"L": (16,), "eta": (0.1,), "model": ("xy",)},
+    "seam": {"L": (4,), "T": (0.4,), "words": {"xy": ("xy",)}},
     "ground-state": {},
+    "landscape": {},
     "landscape-sampling": {},
+    "train-eos": {},
+    "train-pde": {"problem": "burgers"},
     "train-colour": {},
+    "train-labels": {},
 }
 """Kinds of samples whose default recipe says what is measured, with settings that measure most."""
 
@@ -34,10 +40,10 @@ def quantities() -> str:
     for kind, settings in KINDS.items():
         sample_class = class_of(kind, Path(kind))
         recipe = sample_class.Recipe(**settings).resolved()
-        size = getattr(recipe, recipe.size)[0]
+        sample = sample_class(recipe)
         rows = [
             f"| `{name}` | {cell(m.symbol)} | {cell(m.unit)} | {cell(m.meaning)} | {', '.join(m.axes)} |"
-            for name, m in sample_class(recipe).quantities(size).items()
+            for name, m in sample.quantities(sample.sizes()[0]).items()
         ]
         header = ["| array | symbol | unit | meaning | axes |", "|---|---|---|---|---|"]
         parts.append("\n".join([f"### {kind}", "", *header, *rows, ""]))
