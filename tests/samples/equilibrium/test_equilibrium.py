@@ -242,7 +242,7 @@ def test_models_by_their_words(tmp_path, monkeypatch):
         (("diagonal", "1"), "diagonal K1 K2"),
         (("rotated", "1/0", "0"), "not a number"),
         (("coupling", "none.npy"), "cannot read"),
-        (("coupling", "objects.npy"), "without objects"),
+        (("coupling", "objects.npy"), "holds object where numbers belong"),
         (("coupling", "wrong.npy"), "symmetric"),
         (("network", "kuramoto_symmetric"), "choose one, as in kuramoto_symmetric/0"),
         (("network", "kuramoto_symmetric/7"), "seeds in this file"),
