@@ -17,7 +17,7 @@ PLACES = (("3.11", "oldest"), ("3.12", "newest"), ("3.13", "newest"))
 """Python and set of versions: the oldest numba knows no newer Python."""
 PART = ("tests/analysis/statistics", "tests/analysis/curves", "tests/exact/ising", "tests/cli/test_light.py")
 """Tests that need no torch."""
-TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
+TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "pymbar")
 
 
 def pinned(name: str) -> dict[str, str]:
@@ -43,9 +43,9 @@ def test_the_oldest_set_is_what_the_installation_allows():
 
 
 def interpreter(version: str) -> str | None:
-    """A Python of a version, on the path or where pyenv keeps them."""
+    """A Python of a version, where pyenv keeps them (what it puts on the path works for one of them) or on the path."""
     kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
-    return shutil.which(f"python{version}") or (str(kept[-1]) if kept else None)
+    return str(kept[-1]) if kept else shutil.which(f"python{version}")
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from physnn.store.hdf5 import Variable, settled_digest
 from physnn.store.sweep_file import read_sweep, write_sweep
 
 KEEPING = {
-    "writing, sealing and syncing": {("commit.py", "commit")},
+    "writing, sealing and syncing": {("hdf5.py", "write_sealed"), ("hdf5.py", "write_bytes")},
     "checking": {("hdf5.py", "check_seal"), ("guard.py", "root"), ("guard.py", "file"), ("sample.py", "need")},
     "locking": {("locks.py", name) for name in ("exclusive", "sharing", "briefly", "holders")},
 }
