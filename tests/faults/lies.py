@@ -186,26 +186,27 @@ def said_of(recipe: dict, axis: str):
     return recipe.get(said) if isinstance(said, str) else None
 
 
+def expected(file: h5py.File, generator: Numbers) -> tuple[h5py.Group, str]:
+    """Group of a size and the name of a quantity in it; no name where files may do without that one."""
+    group = one(generator, groups(file))
+    name = one(generator, measured(group)).name.rpartition("/")[2]
+    return group, name if len(groups(file)) > 1 or name in needed(file) else ""
+
+
 def missing(file: h5py.File, generator: Numbers) -> bool:
     """A quantity that every file has is missing, or one that other sizes have."""
-    group = one(generator, groups(file))
-    item = one(generator, measured(group))
-    name = item.name.rpartition("/")[2]
-    if len(groups(file)) == 1 and name not in needed(file):
-        return False
-    del group[name]
-    return True
+    group, name = expected(file, generator)
+    if name:
+        del group[name]
+    return bool(name)
 
 
 def renamed(file: h5py.File, generator: Numbers) -> bool:
     """A quantity has another name."""
-    group = one(generator, groups(file))
-    item = one(generator, measured(group))
-    name = item.name.rpartition("/")[2]
-    if len(groups(file)) == 1 and name not in needed(file):
-        return False
-    group.move(name, f"{name}_2")
-    return True
+    group, name = expected(file, generator)
+    if name:
+        group.move(name, f"{name}_2")
+    return bool(name)
 
 
 def needed(file: h5py.File) -> set[str]:
