@@ -34,7 +34,7 @@ from physnn.networks.kuramoto.recipe import TrainingRecipe
 from physnn.samples import files
 from physnn.store.hdf5 import Variable
 from physnn.store.network_file import write_networks
-from physnn.store.sweep_file import SweepFile
+from physnn.store.sweep_file import SweepFile, write_sweep
 
 warnings.filterwarnings("ignore", message=".*leaked semaphore.*")
 
@@ -196,3 +196,10 @@ def planted() -> SweepFile:
 def small_network() -> Architecture:
     """The smallest architecture that shows everything."""
     return Architecture(components=3, kernel=3)
+
+
+def plant(folder: Path) -> None:
+    """Write a table and a sweep whose curves cross: ``table.csv`` and ``sweep.h5``."""
+    lines = [f"{L} {x} {0.5 - L * x / 100} 0.001" for L in (8, 16, 32) for x in np.linspace(-0.4, 0.4, 9)]
+    (folder / "table.csv").write_text("L x binder error\n" + "\n".join(lines) + "\n")
+    write_sweep(folder / "sweep.h5", {"kind": "planted"}, planted_sizes(1))

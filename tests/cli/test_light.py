@@ -10,13 +10,11 @@ import sys
 from pathlib import Path
 
 import click
-import numpy as np
 import pytest
 
 from physnn.cli import COMMANDS, cli
 from physnn.errors import EXTRAS
-from physnn.store.sweep_file import write_sweep
-from tests.conftest import planted_sizes
+from tests.conftest import plant
 from tests.test_architecture import ROOT, imports, modules
 
 FIXTURES = Path(__file__).parents[1] / "store" / "fixtures" / "v1"
@@ -113,9 +111,7 @@ NEEDING = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("light")
-    lines = [f"{L} {x} {0.5 - L * x / 100} 0.001" for L in (8, 16, 32) for x in np.linspace(-0.4, 0.4, 9)]
-    (folder / "table.csv").write_text("L x binder error\n" + "\n".join(lines) + "\n")
-    write_sweep(folder / "sweep.h5", {"kind": "planted"}, planted_sizes(1))
+    plant(folder)
     for name in ("network", "ensemble", "temperature"):
         shutil.copy(FIXTURES / f"{name}.h5", folder)
     return folder

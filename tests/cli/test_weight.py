@@ -6,11 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from physnn.store.sweep_file import write_sweep
-from tests.conftest import planted_sizes
+from tests.conftest import plant
 
 LOADED = """
 import sys
@@ -26,9 +24,7 @@ HEAVY = {"scipy.stats", "scipy.optimize", "torch", "numba", "h5py", "matplotlib"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    lines = [f"{L} {x} {0.5 - L * x / 100} 0.001" for L in (8, 16, 32) for x in np.linspace(-0.4, 0.4, 9)]
-    (folder / "table.csv").write_text("L x binder error\n" + "\n".join(lines) + "\n")
-    write_sweep(folder / "sweep.h5", {"kind": "planted"}, planted_sizes(1))
+    plant(folder)
     return folder
 
 
