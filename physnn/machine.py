@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
@@ -34,6 +35,11 @@ MATRICES = 5
 """Matrices (points, points) that a fit holds, measured likewise."""
 LONGEST = 10 * 3.156e7
 """Longest time in seconds that is waited for an answer: ten years, a convention."""
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Footprint(NamedTuple):

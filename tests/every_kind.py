@@ -1,4 +1,4 @@
-"""Small files of every kind of sample that are kept beside the tests.
+"""Small files of every kind of sample, and a part, that are kept beside the tests.
 
 ``python -m tests.every_kind`` makes those that are not there yet: of a new kind, after its smallest settings were added
 to `tests.samples.smallest`.
@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from physnn.samples.kinds import KINDS
+from physnn.store.parts import read_part, write_state
 from physnn.store.sweep_file import FORMAT, kind_of, read_sweep, write_sweep
 from tests.samples import smallest
 from tests.samples.training import test_ensembles
@@ -54,6 +55,8 @@ def keep(kind: str, places: dict[str, str]) -> Path:
 
 def main() -> None:
     """Make what is not kept."""
+    if not kept("part").exists():
+        write_state(kept("part"), read_part(KEPT.parent / "v1" / "part.h5"))
     with tempfile.TemporaryDirectory(prefix="kinds-") as folder:
         places = smallest.make_places(Path(folder))
         for kind in KINDS:

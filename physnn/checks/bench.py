@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
+from physnn.machine import available_cores
 
 BASELINE = "plain loop"
 """Name of the rows that others are compared with: one piece of work after another, as a textbook writes it."""

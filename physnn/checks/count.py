@@ -10,9 +10,9 @@ import numpy as np
 from physnn.checks.bench import BASELINE, Case, over_one_thread, per_second, report, timed
 from physnn.exact.signs.brute import brute_force, kernel_arguments
 from physnn.exact.signs.count import count_signs
-from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
 from physnn.kernels.signs.losses import plain_losses
+from physnn.machine import available_cores
 from physnn.models.signs import SignNetwork, Threshold
 
 VISITED = SignNetwork((1, 3, 3, 2, 1), constant=0.5)

@@ -16,10 +16,10 @@ import numpy as np
 from physnn import rng
 from physnn.analysis.statistics.series import estimate_time
 from physnn.checks.bench import BASELINE, Case, over, over_one_thread, per_nanosecond, report, timed
-from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
 from physnn.kernels.lattice import multispin
 from physnn.kernels.lattice.local import plain_sweeps
+from physnn.machine import available_cores
 from physnn.models import Ising
 from physnn.samplers import SAMPLERS, State, advance, start, thermalise
 

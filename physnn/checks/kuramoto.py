@@ -19,9 +19,9 @@ from torch.nn import functional
 from physnn.analysis.order.structure import transform
 from physnn.analysis.statistics.series import estimate_time
 from physnn.checks.bench import BASELINE, Case, TimedRow, per_second, report, timed
-from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
 from physnn.kernels.vectors import langevin
+from physnn.machine import available_cores
 from physnn.models import couplings
 from physnn.models.vectors import normalised
 from physnn.networks.device import set_threads

@@ -10,9 +10,8 @@ import numpy as np
 
 from physnn import rng
 from physnn.checks.bench import BASELINE, Case, TimedRow, over_one_thread, per_second, report, timed
-from physnn.jobs.executors import available_cores
 from physnn.jobs.run import Progress, silent
-from physnn.machine import single_blas_thread
+from physnn.machine import available_cores, single_blas_thread
 from physnn.networks.classifiers.compiled import CompiledTrainer
 from physnn.networks.classifiers.loop import LoopTrainer
 from physnn.networks.classifiers.replicas import ClassifierRecipe, Replicas, Trainer, untrained

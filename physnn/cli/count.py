@@ -83,7 +83,7 @@ def signs(layers: tuple[int, ...], method: str, walkers: int, moves: int, figure
     Without --out, brute force and walkers take --jobs threads, and nothing is kept.
     """
     from physnn.exact.signs.count import count_signs
-    from physnn.jobs.executors import available_cores
+    from physnn.machine import available_cores
     from physnn.samples.base import validated
     from physnn.samples.landscape.recipe import SignCount, SignSampling, check_signs
 

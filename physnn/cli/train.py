@@ -69,7 +69,7 @@ def kuramoto(seeds: tuple[int, ...], **options: Any) -> None:
     settings |= opt.given(options)
     validated(TrainingRecipe, settings)
     device = resolve_device(call.device, recorded["device"]) or "cpu"
-    from physnn.jobs.executors import available_cores
+    from physnn.machine import available_cores
     from physnn.samples.training.kuramoto import KuramotoTraining, plan_training
 
     recipe = validated(KuramotoTraining, settings | {"seeds": chosen, "device": device}).resolved()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from physnn.errors import InputError
 from physnn.jobs import dask
 from physnn.jobs.workers import InProcess, process_pool
+from physnn.machine import available_cores
 
 UNLIMITED = 10**6
 """More workers than any cluster has."""
@@ -55,11 +55,6 @@ def parse_engine(text: str, insecure: bool = False) -> Engine:
         dask.check_address(engine)
         dask.load()
     return engine
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def job_numbers(jobs: int | None, engine: Engine) -> tuple[int, int]:

@@ -16,7 +16,8 @@ from physnn.reports.page import ReportPart, report_page
 from physnn.reports.pairs import tell_pair
 from physnn.reports.told import Telling
 from physnn.shipped import resolve
-from physnn.store.hdf5 import content_digest, is_hdf5, is_sealed, write_bytes
+from physnn.store.guard import is_sealed
+from physnn.store.hdf5 import content_digest, is_hdf5, write_bytes
 from physnn.store.sweep_file import FORMAT, kind_of
 
 PROVENANCE = {

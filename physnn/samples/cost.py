@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from physnn.jobs.executors import available_cores
+from physnn.machine import available_cores
 from physnn.samples.base import Recipe
 from physnn.samples.kinds import sample_of
 from physnn.samples.sample import Sample

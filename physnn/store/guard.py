@@ -1,22 +1,41 @@
-"""Limits of what a file may hold, checked before any number is read: a seal proves wholeness, not good will.
+"""Seals, and limits of what a file may hold, checked before any number is read.
 
-A file of ours is a shallow tree of groups and arrays of plain numbers or fixed-length text, each stored once, in the
-file itself and without compression.  So nothing in it can be longer than the file, and all else is refused unread:
-HDF5 can point to other files, declare terabytes, unpack kilobytes into gigabytes, and run in circles.
+A seal is a line behind the HDF5 end with the SHA-256 of everything before it: that of the bytes, or in files longer
+than a block that of the digests of their blocks, which several cores take at once.
+
+A seal proves wholeness, not good will.  A file of ours is a shallow tree of groups and arrays of plain numbers or
+fixed-length text, each stored once, in the file itself and without compression.  So nothing in it can be longer than
+the file, and all else is refused unread: HDF5 can point to other files, declare terabytes, unpack kilobytes into
+gigabytes, and run in circles.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physnn.errors import InputError
+from physnn.machine import available_cores
 
 if TYPE_CHECKING:
     import h5py
 
+MAGIC = b"\x89HDF\r\n\x1a\n"
+"""First bytes of an HDF5 file (HDF5 File Format Specification, section II.A)."""
+OF_BYTES, OF_BLOCKS = "PHYSNN1", "PHYSNN2"
+"""Marks of seals: of the bytes themselves, and of the digests of blocks."""
+TRAILER_LENGTH = 106
+"""Length of the sealing line in bytes: mark, 64 hexadecimal digits, length of the body, line ends."""
+BLOCK = 2**20
+"""Bytes of a block: beginning to hash it costs nothing beside hashing it."""
+HASHERS = 4
+"""Threads that hash at most: with more of them the memory is the limit."""
 LARGEST_DATASET = 2**34
 """Largest size that one dataset may declare, in bytes (16 GiB); a convention, far above any sweep."""
 MOST_OBJECTS = 20_000
@@ -41,6 +60,87 @@ def settled(path: Path) -> tuple[int, ...]:
     if time.time() - max(found.st_ctime, found.st_mtime) < SETTLED:
         return ()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def seal(path: Path) -> None:
+    """Seal a file by a line behind its end."""
+    length = path.stat().st_size
+    with path.open("ab") as raw:
+        raw.write(_trailer(path, length, OF_BYTES if length <= BLOCK else OF_BLOCKS))
+
+
+def check_seal(path: Path) -> None:
+    """Raise InputError unless ``path`` is a whole physnn file: HDF5, and its contents match its seal."""
+    try:
+        if not path.is_file():
+            raise InputError(f"{path} is not a file" if path.exists() else f"there is no file {path}; check the name")
+        size, mark = path.stat().st_size, settled(path)
+        with path.open("rb") as stream:
+            start = stream.read(len(MAGIC))
+            stream.seek(max(0, size - TRAILER_LENGTH))
+            trailer = stream.read()
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror})") from None
+    if start != MAGIC:
+        raise InputError(f"{path} is not an HDF5 file; {instead(path)}")
+    body, form = size - TRAILER_LENGTH, trailer[1:8].decode(errors="replace")
+    if form not in (OF_BYTES, OF_BLOCKS) or body <= 0:
+        reason = "it was cut off, appended to, or written by other software, whose tables physnn fit reads"
+        raise InputError(f"{path} carries no physnn seal: {reason}")
+    if trailer != (settled_trailer(path, body, form, mark) if mark else _trailer(path, body, form)):
+        raise InputError(f"{path} is damaged: its contents do not match its seal; restore it or make it again")
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether ``path`` is a whole physnn file."""
+    try:
+        check_seal(path)
+    except InputError:
+        return False
+    return True
+
+
+def _trailer(path: Path, length: int, form: str) -> bytes:
+    """Sealing line of the first bytes of a file."""
+    if form == OF_BYTES:
+        digest = hashlib.sha256()
+        for block in _blocks(path, range(0, length, BLOCK), length):
+            digest.update(block)
+    else:
+        digest = hashlib.sha256(b"".join(_digests(path, length)))
+    return f"\n{form} sha256={digest.hexdigest()} len={length:020d}\n".encode()
+
+
+@functools.lru_cache(maxsize=64)
+def settled_trailer(path: Path, length: int, form: str, mark: tuple[int, ...]) -> bytes:
+    """Sealing line of a file that is as it was: a command opens its file up to five times, and hashes it once."""
+    return _trailer(path, length, form)
+
+
+def _digests(path: Path, length: int) -> Iterator[bytes]:
+    """SHA-256 of blocks, of which every thread takes some in a row: the library hashes without Python's lock."""
+    starts = range(0, length, BLOCK)
+    threads = max(1, min(HASHERS, available_cores(), len(starts)))
+    shares = [starts[k * len(starts) // threads : (k + 1) * len(starts) // threads] for k in range(threads)]
+
+    def hashed(share: range) -> list[bytes]:
+        return [hashlib.sha256(block).digest() for block in _blocks(path, share, length)]
+
+    with ThreadPoolExecutor(threads) as pool:
+        for found in pool.map(hashed, shares):
+            yield from found
+
+
+def _blocks(path: Path, starts: range, length: int) -> Iterator[memoryview]:
+    """Blocks of a file, one after the other in the same memory."""
+    room = memoryview(bytearray(min(BLOCK, length)))
+    with path.open("rb", buffering=0) as stream:
+        stream.seek(starts.start)
+        for start in starts:
+            there, wanted = 0, min(BLOCK, length - start)
+            while there < wanted and (read := stream.readinto(room[there:wanted])):
+                there += read
+            yield room[:there]
 
 
 def instead(path: Path) -> str:
@@ -143,6 +243,8 @@ class Guard:
             raise self.refuse(f"declares {max(length, chunk) / 1e9:.0f} GB for {shown}")
         if chunk > self.size:
             raise self.refuse(f"declares more for {shown} than the file is long")
+        if item.get_storage_size() < length:
+            raise self.refuse(f"keeps less of {shown} than it declares, for which libhdf5 would make up zeros")
         self._declare(length, shown)
 
     def _plain(self, dtype: object, name: str) -> None:

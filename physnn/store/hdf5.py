@@ -1,15 +1,14 @@
 """Sealed HDF5 files: one way to write them and one way to read them.
 
-A file is written under a temporary name in its own folder and sealed by a line after the HDF5 end, which carries the
-SHA-256 of everything before it.  Then it is synced and renamed; so a name that exists is a whole file.  A reader
-checks the seal before libhdf5 sees a byte.  Groups follow the netCDF-4 conventions (dimension scales), so xarray opens
-them.  h5py is imported where a file is opened: commands that read plain tables do without it.
+A file is written under a temporary name in its own folder, sealed by a line after the HDF5 end, synced and renamed; so
+a name that exists is a whole file.  A reader checks the seal before libhdf5 sees a byte.  Groups follow the netCDF-4
+conventions (dimension scales), so xarray opens them.  h5py is imported where a file is opened: commands that read plain
+tables do without it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import itertools
 import json
@@ -24,18 +23,14 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.store.commit import Publish, commit, undisturbed
-from physnn.store.datasets import native, new_file, write_array
-from physnn.store.guard import OF_SCALES, Guard, instead, settled
+from physnn.store.datasets import new_file, read_array, write_array
+from physnn.store.guard import MAGIC, OF_SCALES, Guard, check_seal, is_sealed, seal
 
 if TYPE_CHECKING:
     import h5py
 
 VERSION = 1
 """Newest format version of every kind of file."""
-MAGIC = b"\x89HDF\r\n\x1a\n"
-"""First bytes of an HDF5 file (HDF5 File Format Specification, section II.A)."""
-TRAILER_LENGTH = 106
-"""Length of the sealing line in bytes: mark, 64 hexadecimal digits, length of the body, line ends."""
 DIMENSION_NAMES = "dimensions"
 """Attribute with the names of an array's dimensions as a JSON list: unlike those of scales it needs no references."""
 ENCODING = "_Encoding"
@@ -63,56 +58,6 @@ Group = Mapping[str, Variable]
 def numbered(name: str, values: np.ndarray, *first: str) -> Variable:
     """Variable with named first dimensions and numbered others: ``first..., name_1, name_2, ...``."""
     return Variable((*first, *(f"{name}_{k}" for k in range(len(first), np.ndim(values)))), np.asarray(values))
-
-
-def _trailer(digest: str, length: int) -> bytes:
-    return f"\nPHYSNN1 sha256={digest} len={length:020d}\n".encode()
-
-
-def _digest(path: Path, length: int) -> str:
-    sha = hashlib.sha256()
-    with path.open("rb") as stream:
-        while length > 0 and (block := stream.read(min(length, 2**20))):
-            sha.update(block)
-            length -= len(block)
-    return sha.hexdigest()
-
-
-@functools.lru_cache(maxsize=64)
-def settled_digest(path: Path, length: int, mark: tuple[int, ...]) -> str:
-    """Digest of a file that is as it was: a command opens its file up to five times, and hashes it once."""
-    return _digest(path, length)
-
-
-def check_seal(path: Path) -> None:
-    """Raise InputError unless ``path`` is a whole physnn file: HDF5, and its contents match its seal."""
-    try:
-        if not path.is_file():
-            raise InputError(f"{path} is not a file" if path.exists() else f"there is no file {path}; check the name")
-        size, mark = path.stat().st_size, settled(path)
-        with path.open("rb") as stream:
-            start = stream.read(len(MAGIC))
-            stream.seek(max(0, size - TRAILER_LENGTH))
-            trailer = stream.read()
-    except OSError as error:
-        raise InputError(f"cannot read {path} ({error.strerror})") from None
-    if start != MAGIC:
-        raise InputError(f"{path} is not an HDF5 file; {instead(path)}")
-    body = size - TRAILER_LENGTH
-    if not trailer.startswith(b"\nPHYSNN1 sha256=") or body <= 0:
-        reason = "it was cut off, appended to, or written by other software, whose tables physnn fit reads"
-        raise InputError(f"{path} carries no physnn seal: {reason}")
-    if trailer != _trailer(settled_digest(path, body, mark) if mark else _digest(path, body), body):
-        raise InputError(f"{path} is damaged: its contents do not match its seal; restore it or make it again")
-
-
-def is_sealed(path: Path) -> bool:
-    """Whether ``path`` is a whole physnn file."""
-    try:
-        check_seal(path)
-    except InputError:
-        return False
-    return True
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -159,10 +104,7 @@ def write_sealed(
             for name, group in groups.items() if isinstance(groups, Mapping) else groups:
                 with undisturbed():
                     _write_group(file if name == "/" else file.create_group(name, track_order=True), group, count)
-        length = temporary.stat().st_size
-        digest = _digest(temporary, length)
-        with temporary.open("ab") as raw:
-            raw.write(_trailer(digest, length))
+        seal(temporary)
 
     commit(path, write, keep_previous, publish)
 
@@ -298,7 +240,7 @@ def read_group(group: h5py.Group, without: str | tuple[str, ...] | None = None) 
 
 def _values(item: h5py.Dataset) -> np.ndarray:
     """Array as it was given to be written: single bytes become text of their length."""
-    values = native(item[()])
+    values = read_array(item)
     if ENCODING in item.attrs and values.dtype == "S1" and values.ndim and values.shape[-1]:
         return np.ascontiguousarray(values).view(f"S{values.shape[-1]}")[..., 0]
     return np.asarray(values) if item.ndim else values

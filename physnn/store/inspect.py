@@ -78,7 +78,7 @@ class Limits:
 
 def check_file(path: Path) -> Finding:
     """Check that a file is whole by its seal; nothing in it is read."""
-    from physnn.store.hdf5 import check_seal
+    from physnn.store.guard import check_seal
 
     try:
         check_seal(path)

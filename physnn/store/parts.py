@@ -16,9 +16,9 @@ from physnn.errors import Contested, InputError
 from physnn.machine import check_no_link
 from physnn.store.commit import Publish, give_name, open_own, previous, temporaries, undisturbed
 from physnn.store.datasets import read_arrays
+from physnn.store.guard import is_sealed
 from physnn.store.hdf5 import (
     VERSION,
-    is_sealed,
     numbered,
     open_sealed,
     read_attrs,

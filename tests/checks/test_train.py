@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from physnn.checks import train
-from physnn.jobs.executors import available_cores
+from physnn.machine import available_cores
 from physnn.networks.device import set_threads
 
 

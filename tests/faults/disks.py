@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from physnn.store.hdf5 import content_digest, is_sealed
+from physnn.store.guard import is_sealed
+from physnn.store.hdf5 import content_digest
 from tests.faults.campaign import WALKERS, names_in
 from tests.faults.commands import Commands, Ended, Fault
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from physnn.store.claims.kinds import SWEEP_KINDS
 from physnn.store.claims.ranges import range_of
-from physnn.store.guard import OF_SCALES
-from physnn.store.hdf5 import DIMENSION_NAMES, ENCODING, TRAILER_LENGTH
+from physnn.store.guard import OF_SCALES, TRAILER_LENGTH
+from physnn.store.hdf5 import DIMENSION_NAMES, ENCODING
 from physnn.store.parts import PARTS
 from tests.faults.sealing import sealed
 

@@ -74,7 +74,7 @@ def test_kills_at_random_moments_lose_no_state(tmp_path, kills):
 POINTS = {
     "before anything": (datasets, "PatientStream"),
     "inside": (hdf5, "write_array"),
-    "before the seal": (hdf5, "_trailer"),
+    "before the seal": (hdf5, "seal"),
     "before the sync": (os, "fsync"),
     "before the old state gets its second name": (os, "link"),
     "before the rename": (Path, "replace"),

@@ -13,18 +13,19 @@ import pytest
 from physnn import rng
 from physnn.errors import InputError
 from physnn.samples.kinds import KINDS as SAMPLES
-from physnn.store import hdf5
 from physnn.store.ensemble_file import read_ensembles, write_ensembles
-from physnn.store.hdf5 import check_seal, write_sealed
+from physnn.store.guard import TRAILER_LENGTH, check_seal
+from physnn.store.hdf5 import write_sealed
 from physnn.store.inspect import read_untrusted
 from physnn.store.network_file import read_networks, write_networks
 from physnn.store.parts import read_part, write_part, write_state
 from physnn.store.sweep_file import read_sweep, write_sweep
 from tests.every_kind import kept
-from tests.faults.fuzz import campaign, made, mutant, numbers, outcome, outcomes
+from tests.faults.fuzz import alike, campaign, made, mutant, numbers, outcome, outcomes
+from tests.faults.sealing import sealed
 
 FIXTURES = Path(__file__).parent.parent / "store" / "fixtures" / "v1"
-ORIGINALS = {kind: kept(kind) for kind in (*SAMPLES, "distance")} | {"part": FIXTURES / "part.h5"}
+ORIGINALS = {kind: kept(kind) for kind in (*SAMPLES, "distance", "part")}
 """A small file of every kind: those of samples, and others."""
 KINDS = ("sweep", "temperature", "network", "ensemble")
 
@@ -100,7 +101,8 @@ def test_some_lies_of_every_kind_are_refused_or_harmless(tmp_path, first):
 def test_mutants_of_every_kind_are_refused_in_one_line_or_unchanged(tmp_path, kind):
     found = list(campaign(ORIGINALS[kind], 0, 300, tmp_path))
     assert len(found) == 300 and len({change for _, change, _, _ in found}) > 3
-    assert not [each for each in found if each[2] not in ("refused", "same")]
+    assert not [each for each in found if each[2] not in ("refused", "same", "unseen")]
+    assert sum(word == "unseen" for _, _, word, _ in found) < 3
     assert {word for _, change, word, _ in found if change == "bytes"} == {"refused"}
 
 
@@ -123,6 +125,22 @@ def test_the_check_of_mutants_sees_a_changed_number(tmp_path):
     write_sweep(other, sweep.recipe, sweep.sizes)
     assert numbers(original) != numbers(other)
     assert outcomes([original, other, tmp_path / "none.h5"], original) == ["same", "other", "refused"]
+
+
+def test_a_change_that_checksums_do_not_see_is_known(tmp_path):
+    """Two bytes of 0 become 255: HDF5 reads another number, and only the seal says so."""
+    values = np.array([0, 3, 0, 7], "<i2")
+    write_part(tmp_path / "p.h5", {"y": values})
+    whole = (tmp_path / "p.h5").read_bytes()
+    at = whole.index(values.tobytes())
+    other = whole[:at] + b"\xff\xff" + whole[at + 2 :]
+    (tmp_path / "p.h5").write_bytes(other)
+    with pytest.raises(InputError, match="do not match its seal"):
+        read_part(tmp_path / "p.h5")
+    (tmp_path / "p.h5").write_bytes(sealed(other[:-TRAILER_LENGTH]))
+    assert read_part(tmp_path / "p.h5")["y"].tolist() == [-1, 3, 0, 7]
+    assert alike(whole, other) and alike(b"x" + whole, b"x" + other)
+    assert not alike(whole, whole[:at] + b"\xff\xfe" + whole[at + 2 :]) and not alike(whole, whole[:-1])
 
 
 @pytest.fixture
@@ -153,12 +171,11 @@ def test_truncation_at_every_byte_and_every_flipped_byte_are_seen(small, every):
 @pytest.mark.parametrize("every", EVERY)
 def test_every_flipped_byte_of_a_file_sealed_anew_is_refused_or_harmless(small, every):
     whole = read_part(small)
-    body = small.read_bytes()[: -hdf5.TRAILER_LENGTH]
+    body = small.read_bytes()[:-TRAILER_LENGTH]
     refused = 0
     for at in range(0, len(body), every):
         damaged = body[:at] + bytes([body[at] ^ 0x10]) + body[at + 1 :]
-        small.write_bytes(damaged)
-        small.write_bytes(damaged + hdf5._trailer(hdf5._digest(small, len(damaged)), len(damaged)))
+        small.write_bytes(sealed(damaged))
         try:
             found = read_part(small)
         except InputError:
@@ -175,8 +192,7 @@ def test_numbers_without_dimensions_are_under_a_checksum_too(tmp_path):
     assert read_part(path)["done"] == 0x1122334455667788
     whole = path.read_bytes()
     at = whole.index(bytes.fromhex("8877665544332211"))
-    body = whole[:at] + b"\0" + whole[at + 1 : -hdf5.TRAILER_LENGTH]
-    path.write_bytes(body)
-    path.write_bytes(body + hdf5._trailer(hdf5._digest(path, len(body)), len(body)))
+    body = whole[:at] + b"\0" + whole[at + 1 : -TRAILER_LENGTH]
+    path.write_bytes(sealed(body))
     with pytest.raises(InputError):
         read_part(path)

@@ -10,7 +10,7 @@ import pytest
 
 from physnn.answers import fit
 from physnn.errors import InputError
-from physnn.store import hdf5
+from physnn.store import guard
 from physnn.store.network_file import read_networks
 from physnn.store.sweep_file import write_sweep
 from tests.conftest import planted_sizes
@@ -18,13 +18,11 @@ from tests.conftest import planted_sizes
 
 def edited(path: Path, edit) -> Path:
     """Change a sealed file and seal it again, as someone with bad intent would."""
-    path.write_bytes(path.read_bytes()[: -hdf5.TRAILER_LENGTH])
+    path.write_bytes(path.read_bytes()[: -guard.TRAILER_LENGTH])
     with h5py.File(path, "r+") as file:
         edit(file)
-    body = path.stat().st_size
-    with path.open("ab") as stream:
-        stream.write(hdf5._trailer(hdf5._digest(path, body), body))
-    hdf5.check_seal(path)
+    guard.seal(path)
+    guard.check_seal(path)
     return path
 
 

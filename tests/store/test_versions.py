@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from physnn.samples.files import stored
 from physnn.samples.kinds import sample_of
 from physnn.samples.noise.work import NoiseSample
 from physnn.samples.temperature.work import TemperatureSample
-from physnn.store import hdf5
+from physnn.store import guard, hdf5
 from physnn.store.ensemble_file import read_distances, read_ensembles
 from physnn.store.hdf5 import content_digest
 from physnn.store.inspect import read_everything
@@ -77,12 +76,11 @@ def test_sweeps_of_version_1_can_be_extended(name, kind):
 
 def with_version(name: str, version: int, path: Path) -> Path:
     whole = (FIXTURES / f"{name}.h5").read_bytes()
-    path.write_bytes(whole[: -hdf5.TRAILER_LENGTH])
+    path.write_bytes(whole[: -guard.TRAILER_LENGTH])
     with h5py.File(path, "r+") as file:
         file.attrs["format_version"] = version
         file.attrs["physnn_version"] = np.bytes_(b"7.5.0")
-    body = path.read_bytes()
-    path.write_bytes(body + hdf5._trailer(hashlib.sha256(body).hexdigest(), len(body)))
+    guard.seal(path)
     return path
 
 

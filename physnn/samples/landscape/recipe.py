@@ -7,8 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from physnn.jobs.executors import available_cores
-from physnn.machine import check_bytes, check_seconds
+from physnn.machine import available_cores, check_bytes, check_seconds
 from physnn.models.signs import Activation, Bias, SignNetwork, Threshold
 from physnn.samples.base import Growth, Recipe, most
 

@@ -136,7 +136,11 @@ def _axes(kind: Kind, recipe: Mapping[str, Any], L: int, group: Group) -> Iterat
 
 
 def _repeated(values: np.ndarray) -> bool:
-    return len(np.unique(values)) < len(values) or (values.dtype.kind == "f" and not np.isfinite(values).all())
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return True
+    # Numbers in a row, as of measurements, are told apart at a glance: sorting thousands of them takes longer.
+    in_a_row = values.dtype.kind in "iuf" and bool((values[1:] > values[:-1]).all())
+    return not in_a_row and len(np.unique(values)) < len(values)
 
 
 def _numbered(axis: str, values: np.ndarray) -> bool:
