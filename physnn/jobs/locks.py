@@ -16,7 +16,7 @@ from pathlib import Path
 from physnn.errors import InputError
 from physnn.jobs.stopping import raise_pending
 from physnn.machine import check_folder
-from physnn.store.commit import CAREFULLY, open_own
+from physnn.store.commit import CAREFULLY, not_written, open_own
 
 try:
     import fcntl
@@ -25,6 +25,8 @@ except ImportError:  # Windows
 
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """What a file system says that cannot lock."""
+KEPT_OUT = {errno.EACCES, errno.EPERM, errno.EROFS}
+"""What a folder says in which this process can write nothing."""
 LOCK_BYTES = 10_000
 """Bytes that are read of a lock; ours are far shorter."""
 PATIENCE = 600.0
@@ -250,7 +252,9 @@ def _lock_of(target: Path, path: Path, what: str, wait: float = 0.0) -> Iterator
         try:
             lock.__enter__()
         except OSError as error:
-            raise InputError(f"cannot write in {target.parent} ({error.strerror}); choose another --out") from None
+            if error.errno in KEPT_OUT:
+                raise InputError(f"cannot write in {target.parent} ({error.strerror}); choose another --out") from None
+            raise not_written(target, error) from None
     try:
         yield
     finally:
@@ -265,6 +269,8 @@ def exclusive(target: Path) -> Iterator[None]:
     ------
     InputError
         If its folder is missing or cannot be written, or another process writes the file, alone or as a shard.
+    Unfinished
+        If the disk is full, or fails.
     """
     with _lock_of(target, _main_lock(target), "run"):
         with _checked(target):

@@ -136,13 +136,18 @@ def commit(
             _remove(previous(path))
         _sync_folder(path.parent)
     except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in OF_THE_NAME:
-            raise InputError(f"cannot write {path} ({reason}); choose another name or folder") from None
-        advice = ADVICE.get(error.errno or 0, "see to it")
-        raise Unfinished(
-            f"cannot write {path} ({reason}); what was finished is saved: {advice}, then the same command continues"
-        ) from None
+        raise not_written(path, error) from None
+
+
+def not_written(path: Path, error: OSError) -> InputError | Unfinished:
+    """Error that says why a file cannot be written, and what to do."""
+    reason = error.strerror or str(error)
+    if error.errno in OF_THE_NAME:
+        return InputError(f"cannot write {path} ({reason}); choose another name or folder")
+    advice = ADVICE.get(error.errno or 0, "see to it")
+    return Unfinished(
+        f"cannot write {path} ({reason}); what was finished is saved: {advice}, then the same command continues"
+    )
 
 
 def _make(temporary: Path) -> int | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from physnn.errors import InputError
+from physnn.errors import InputError, Unfinished
 from physnn.jobs import locks
 from physnn.jobs.locks import Holder, briefly, exclusive, hold, holders, sharing
 
@@ -113,3 +114,21 @@ def test_nobody_loses_a_lock_to_a_file_that_was_removed(tmp_path):
         with hold(path, "run"):
             assert locks._try_lock(path) is None
         assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "told"),
+    [
+        (errno.ENOSPC, Unfinished, "free some space"),
+        (errno.EIO, Unfinished, "see to it"),
+        (errno.EROFS, InputError, "choose another --out"),
+        (errno.ENAMETOOLONG, InputError, "choose another name"),
+    ],
+)
+def test_a_lock_on_a_failing_disk_is_bad_input_only_by_name_or_folder(tmp_path, monkeypatch, number, kind, told):
+    def failing(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(locks, "open_own", failing)
+    with pytest.raises(kind, match=rf"cannot write.*{os.strerror(number)}.*{told}"), exclusive(tmp_path / "s.h5"):
+        pass
