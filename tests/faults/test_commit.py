@@ -283,3 +283,20 @@ def test_parts_of_a_restart_do_not_replace_the_new_file_where_their_removal_is_c
     monkeypatch.setattr(shutil, "rmtree", lambda *_a, **_k: None)  # a kill after the first step
     parts.remove()
     assert not parts.anew
+
+
+@pytest.mark.parametrize("moment", ["close", "unlink", "rmdir"])
+def test_ctrl_c_waits_until_parts_are_removed(tmp_path, monkeypatch, moment):
+    """What comes as a folder is closed would be lost for an error of its own, and half of the parts stay."""
+    parts, call = Parts(tmp_path / "s.h5"), getattr(os, moment)
+    parts.begin({})
+
+    def interrupted(*given: object, **how: object) -> None:
+        call(*given, **how)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, moment, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            parts.remove()
+    assert not parts.folder.exists()
