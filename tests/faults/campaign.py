@@ -1,22 +1,26 @@
-"""Kills of commands that make a file, at named points and at random moments, for every kind of sample."""
+"""Kills of commands that make a file, at named points and at random moments, for every kind of sample.
+
+`aim` and `kill_at_random` go on where a `Tally` says that they were.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from physnn import api
+from physnn import api, rng
 from physnn.samples.base import validated
+from physnn.samples.kinds import KINDS
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part
 from tests.faults.commands import Commands, Ended, Fault
-from tests.samples.smallest import SETTINGS
+from tests.samples.smallest import SETTINGS, make_places
 
 PART, FILE, FIGURE = "*.parts/*.h5", "*/s.h5", "*/.s.png.*.tmp"
 ANSWER = "the answer begins"
@@ -46,6 +50,8 @@ EARLY = {*list(ALWAYS)[:-3], *list(SOMETIMES)[:2]}
 """Points from which all that follows has been looked at already: of these the data are compared, not the answer."""
 OFTEN = {"physnn.jobs.stopping:CHECKPOINT": -1.0, "physnn.jobs.stopping:LOOK": -1.0}
 """Every moment is one for a checkpoint."""
+SENT = "unlink *.try1"
+"""Call with which a run sends a task to a worker."""
 FIT = "physnn.answers.fit:fit"
 """Function in which the answer is computed, where that is a fit."""
 
@@ -58,28 +64,53 @@ class Case:
     words: tuple[str, ...]
     before: tuple[str, ...] = ()
 
+    @property
+    def workers(self) -> bool:
+        """Whether tasks run in processes of their own, in whose calls nothing happens."""
+        return "--jobs 1" not in " ".join(self.words)
+
 
 @dataclass
 class Tally:
-    """What happened to a case."""
+    """What happened to a case: ``points`` says of each whether the run came there, ``failed`` what was not as promised.
+
+    Tasks ``lost`` were finished before a kill and not after it, those run ``again`` were finished before; ``other``
+    counts data and answers that are not those of an uninterrupted run.
+    """
 
     name: str
     tasks: int = 0
-    points: list[str] = field(default_factory=list)
+    points: dict[str, bool] = field(default_factory=dict)
+    rounds: int = 0
     random: int = 0
     with_parts: int = 0
     lost: int = 0
     again: int = 0
     other: int = 0
+    failed: list[str] = field(default_factory=list)
 
-    def row(self) -> str:
-        return (
-            f"{self.name:22} {self.tasks:5} {len(self.points):6} {self.random:6} {self.with_parts:10} "
-            f"{self.lost:4} {self.again:5} {self.other:5}"
-        )
+    @property
+    def bad(self) -> bool:
+        """Whether anything was not as promised."""
+        return bool(self.lost or self.again or self.other or self.failed)
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Context in which what is not as promised is written down."""
+        try:
+            yield
+        except AssertionError as error:
+            self.failed.append(" ".join(str(error).split())[:2000])
 
 
-HEADER = f"{'kind':22} tasks points random with_parts lost again other"
+def table(tallies: Sequence[Tally]) -> str:
+    """Numbers by kind, and of all together."""
+    rows = [(t.tasks, sum(t.points.values()), t.random, t.with_parts, t.lost, t.again, t.other) for t in tallies]
+    names = [t.name if "," in t.name else f"`{t.name}`" for t in tallies]
+    lines = ["| kind | tasks | points | random kills | with parts | lost | run again | other data |", "|---" * 8 + "|"]
+    for name, row in zip([*names, "all"], [*rows, [sum(column) for column in zip(*rows, strict=True)]], strict=True):
+        lines.append(f"| {name} | {' | '.join(map(str, row))} |")
+    return "\n".join(lines)
 
 
 def settings_of(kind: str, places: Mapping[str, str]) -> Any:
@@ -102,8 +133,10 @@ def case_of(kind: str, places: Mapping[str, str], folder: Path) -> Case:
 
 
 RUN = ("--jobs", "1", "--quiet", "--json", "--out", "s.h5")
-ISING = ("sweep-temperature", "--L", "4", "6", "--T", "2", "2.2", "2.4", "2.6", "--sweeps", "2000")
-ISING = (*ISING, "--chains", "1", "--algorithm", "metropolis", *RUN)
+TWO_JOBS = ("--jobs", "2", *RUN[2:])
+CHAINS = ("sweep-temperature", "--L", "4", "6", "--T", "2", "2.2", "2.4", "2.6", "--sweeps", "2000")
+CHAINS = (*CHAINS, "--chains", "1", "--algorithm", "metropolis")
+ISING = (*CHAINS, *RUN)
 COUNT = ("count", "signs", "--points", "8", "--layers")
 WALKERS = (*COUNT, "1", "2", "1", "--method", "sampling", "--walkers", "4", "--moves", "20000", *RUN)
 BRUTE = (*COUNT, "1", "3", "3", "2", "1", "--method", "brute-force", *RUN)
@@ -113,8 +146,17 @@ OTHERS = (
     Case("temperature, restart", (*ISING, "--restart"), (*ISING, "--seed", "1")),
     Case("temperature, pilot", (*ISING, "--target-error", "0.02", "--observable", "binder")),
     Case("temperature, ladder", (*ISING, "--tempering")),
+    Case("temperature, two jobs", (*CHAINS, "--sweeps", "40000", *TWO_JOBS)),
+    Case("landscape, two jobs", (*BRUTE[: -len(RUN)], *TWO_JOBS)),
 )
-"""Commands that add to a file, replace it, or run in stages."""
+"""Commands that add to a file, replace it, run in stages, or have workers."""
+
+
+def cases(folder: Path) -> dict[str, Callable[[], Case]]:
+    """Makers of all cases by name; what they need goes to a folder."""
+    places = functools.cache(lambda: make_places(folder))
+    found = {kind: lambda kind=kind: case_of(kind, places(), folder) for kind in KINDS}
+    return found | {case.name: lambda case=case: case for case in OTHERS}
 
 
 def finished(folder: Path) -> set[str]:
@@ -141,9 +183,10 @@ class Bench:
     case: Case
     commands: Commands
     folder: Path
-    tally: Tally = field(init=False)
+    tally: Tally = field(default_factory=lambda: Tally(""))
 
     def __post_init__(self) -> None:
+        self.tally.name = self.case.name
         self.start = self.folder / "start"
         self.start.mkdir(parents=True)
         if self.case.before:
@@ -155,7 +198,7 @@ class Bench:
         assert self.whole.status == 0, self.whole.err
         self.answer, self.names = answer(self.whole), names_in(where)
         self.digest = content_digest(where / "s.h5")
-        self.tally = Tally(self.case.name, len(set(self.whole.ran)))
+        self.tally.tasks = len(set(self.whole.ran))
         assert self.tally.tasks >= 3, "as many parts as points need"
 
     def new_folder(self, name: str) -> Path:
@@ -190,35 +233,37 @@ class Bench:
             return False
         assert ended.status == -9, (self.case.name, point, ended.err)
         self.check_rerun(where, finished(where), point not in EARLY, **how)
-        self.tally.points.append(point)
         return True
 
-    def kill_at_random(self, generator: np.random.Generator, kills: int) -> None:
+    def kill_in_a_row(self, kills: int) -> None:
         """Kill some times in a row, each time the run that continues, then let it come to its end.
 
         Every other kill is at a random call, the others at a random moment: the answer takes longer than all tasks.
         """
-        calls = sum(not line.startswith("read ") for line in self.whole.calls)
-        left = kills
-        while left:
-            where, known = self.new_folder("random"), set()
-            for _ in range(min(left, 4)):
-                share = 1 - len(known) / self.tally.tasks
-                how: dict[str, Any] = {"kill_after": float(generator.uniform(0, self.whole.seconds))}
-                if left % 2:
-                    how = {"fault": Fault(f"{generator.integers(1, max(2, int(share * calls)))} any")}
-                ended = self.commands.run(self.again(where), where, **how)
-                if ended.status == 0:
-                    break
-                assert ended.status == -9, (self.case.name, ended.err)
-                now = finished(where)
-                if not (where / "s.h5").exists() or content_digest(where / "s.h5") == self.old:
-                    self.tally.lost += len(known - now)
-                    self.tally.again += len(known & set(ended.ran))
-                known, left = now, left - 1
-                self.tally.random += 1
-                self.tally.with_parts += bool(known)
-            self.check_rerun(where, known, answered=False)
+        calls, call = sum(not line.startswith("read ") for line in self.whole.calls), "any"
+        if self.case.workers:
+            calls, call = self.tally.tasks, SENT
+        generator = rng.stream(0, "synthetic", "kills of all kinds", self.case.name, self.tally.rounds)
+        self.tally.rounds += 1
+        where, known = self.new_folder("random"), set()
+        for k in range(kills):
+            share = 1 - len(known) / self.tally.tasks
+            how: dict[str, Any] = {"kill_after": float(generator.uniform(0, self.whole.seconds))}
+            if k % 2 == 0:
+                n = int(generator.integers(1, max(2, int(share * calls))))
+                how = {"fault": Fault(f"{n} {call}")}
+            ended = self.commands.run(self.again(where), where, **how)
+            if ended.status == 0:
+                break
+            assert ended.status == -9, (self.case.name, ended.err)
+            now = finished(where)
+            if not (where / "s.h5").exists() or content_digest(where / "s.h5") == self.old:
+                self.tally.lost += len(known - now)
+                self.tally.again += len(known & set(ended.ran))
+            known = now
+            self.tally.random += 1
+            self.tally.with_parts += bool(known)
+        self.check_rerun(where, known, answered=False)
 
     def again(self, where: Path) -> tuple[str, ...]:
         """Words of the command; a restart that has begun, or is done, goes on without its option."""
@@ -227,17 +272,36 @@ class Bench:
         return tuple(word for word in self.case.words if word != "--restart" or not begun)
 
 
-def aim(bench: Bench) -> None:
-    """Kill at every point that a case comes to."""
-    for point, steps in ALWAYS.items():
-        assert bench.kill_at(point, steps), f"{bench.case.name} does not come to: {point}"
-    for point, steps in SOMETIMES.items():
-        bench.kill_at(point, steps, settings=OFTEN)
-    bench.kill_at("inside the fit", "", FIT)
+POINTS = {point: (steps, "", {}) for point, steps in ALWAYS.items()}
+POINTS |= {point: (steps, "", {"settings": OFTEN}) for point, steps in SOMETIMES.items()}
+POINTS |= {"inside the fit": ("", FIT, {})}
+"""Steps, function and settings by point."""
+Save = Callable[[], None]
+"""Called when there is something to keep of a tally."""
+
+
+def aim(bench: Bench, save: Save = lambda: None) -> None:
+    """Kill at every point that a case comes to, of those that are left."""
+    tally, case = bench.tally, bench.case
+    for point, (steps, inside, how) in POINTS.items():
+        if point in tally.points:
+            continue
+        with tally.noting():
+            tally.points[point] = bench.kill_at(point, steps, inside, **how)
+            assert tally.points[point] or point not in ALWAYS or case.workers, f"it does not come to: {point}"
+        save()
+
+
+def kill_at_random(bench: Bench, kills: int, save: Save = lambda: None) -> None:
+    """Kill at random until there were so many kills, or something is not as promised."""
+    while bench.tally.random < kills and not bench.tally.bad:
+        with bench.tally.noting():
+            bench.kill_in_a_row(min(4, kills - bench.tally.random))
+        save()
 
 
 def check(tallies: list[Tally]) -> None:
     """Assert that nothing was lost, done twice, or came out otherwise."""
-    print(HEADER, *(tally.row() for tally in tallies), sep="\n")
+    print(table(tallies))
     for tally in tallies:
-        assert not (tally.lost or tally.again or tally.other), tally.row()
+        assert not tally.bad, tally

@@ -26,6 +26,8 @@ from typing import Any, Self
 
 import pytest
 
+from tests.faults import noting
+
 KINDS = {"open": 1, "write": 2, "sync": 4, "name": 8, "unlink": 16, "mkdir": 32, "close": 64, "truncate": 128}
 KINDS |= {"any": 255, "read": 256}
 """Calls that change a folder, and opening a file to read it."""
@@ -153,12 +155,24 @@ def _serve(library: str, torch: bool) -> None:
         end = begun + (PATIENCE if asked["kill_after"] is None else asked["kill_after"])
         while (found := os.waitpid(pid, os.WNOHANG))[0] == 0:
             if time.monotonic() > end:
-                os.kill(pid, signal.SIGKILL)
+                for kill in (os.killpg, os.kill):  # it may have no group yet
+                    with contextlib.suppress(ProcessLookupError):
+                        kill(pid, signal.SIGKILL)
                 found = os.waitpid(pid, 0)
                 break
             time.sleep(0.001)
+        _end_workers(pid)
         print(json.dumps({"status": os.waitstatus_to_exitcode(found[1]), "seconds": time.monotonic() - begun}))
         sys.stdout.flush()
+
+
+def _end_workers(pid: int) -> None:
+    """Kill what is left of a process's group, and wait until it is gone."""
+    end = time.monotonic() + 20
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < end:
+            os.killpg(pid, signal.SIGKILL)
+            time.sleep(0.005)
 
 
 def _become(asked: dict[str, Any], faulty: ctypes.CDLL) -> None:
@@ -166,6 +180,7 @@ def _become(asked: dict[str, Any], faulty: ctypes.CDLL) -> None:
     os.setsid()
     os.chdir(asked["folder"])
     files = {name: os.open(f"{asked['scratch']}/{name}", os.O_RDWR | os.O_APPEND) for name in TOLD}
+    os.environ[noting.FILE] = f"{asked['scratch']}/ran"
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(files["out"], 1)
     os.dup2(files["err"], 2)
@@ -173,7 +188,7 @@ def _become(asked: dict[str, Any], faulty: ctypes.CDLL) -> None:
     for name, value in asked["settings"].items():
         module, _, attribute = name.partition(":")
         setattr(importlib.import_module(module), attribute, value)
-    _note_tasks(files["ran"])
+    importlib.import_module("physnn.samples.files").work = noting.work
     if asked["inside"]:
         module, _, attribute = asked["inside"].partition(":")
         setattr(importlib.import_module(module), attribute, lambda *_a, **_k: os.kill(os.getpid(), signal.SIGKILL))
@@ -192,19 +207,6 @@ def _become(asked: dict[str, Any], faulty: ctypes.CDLL) -> None:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
         os._exit(status)
-
-
-def _note_tasks(file: int) -> None:
-    """Write down the key of every task that begins."""
-    from physnn.samples import files
-
-    work = files.work
-
-    def noted(task: Any, *rest: Any) -> None:
-        os.write(file, "".join(f"{one.key}\n" for one in getattr(task, "tasks", (task,))).encode())
-        work(task, *rest)
-
-    files.work = noted
 
 
 def _arm(asked: dict[str, Any], faulty: ctypes.CDLL, log: int) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,8 +32,8 @@ SOON = {"physnn.jobs.stopping:GRACE": 1e-6}
 """A stop is not waited for: it comes in the middle of what is done."""
 FORMS = (".h5", ".json", ".csv", ".nc", ".png", ".html")
 """Endings of the files of commands."""
-STATUS = {"Ctrl-C": (0, 130)}
-"""Statuses with which commands may end, where they are not 0, 2 and 3."""
+STATUS = {"Ctrl-C": (0, 130), "read-only": (0, 2, 3), "gone": (0, 2, 3)}
+"""Statuses with which commands may end, where they are not 0 and 3: a folder that never was is bad input."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,40 @@ class Job:
 
 
 @dataclass
+class Record:
+    """What happened to a command: moments that were tried, how often it ended how, and what was not as promised."""
+
+    name: str
+    done: list[str] = field(default_factory=list)
+    ended: dict[str, int] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    def count(self, status: int, disk: str = "") -> int:
+        """Number of runs that ended with a status, on one disk or all."""
+        return sum(n for name, n in self.ended.items() if name.endswith(f": {status}") and name.startswith(disk))
+
+
+def table(records: Sequence[Record]) -> str:
+    """Numbers by command, and of all together."""
+    lines = ["| command | failing calls | done all the same | 2 | 3 | 130 | not as promised |", "|---" * 7 + "|"]
+    rows = [(len(r.done), *(r.count(status) for status in (0, 2, 3, 130)), len(r.failed)) for r in records]
+    names = [f"`{record.name}`" for record in records]
+    for name, row in zip([*names, "all"], [*rows, [sum(column) for column in zip(*rows, strict=True)]], strict=True):
+        lines.append(f"| {name} | {' | '.join(map(str, row))} |")
+    return "\n".join(lines)
+
+
+@dataclass
 class Trial:
     """A command with its undisturbed run, on disks that fail."""
 
     job: Job
     commands: Commands
     folder: Path
-    happened: Counter[tuple[str, str]] = field(default_factory=Counter)
+    record: Record = field(default_factory=lambda: Record(""))
 
     def __post_init__(self) -> None:
+        self.record.name = self.job.name
         self.start = self.folder / "start"
         self.start.mkdir(parents=True)
         for words in self.job.before:
@@ -108,12 +134,25 @@ class Trial:
         # What cannot be removed, because of the fault itself, stays until somebody does.
         stays = disk in ("gone", "read-only") or (call.startswith("unlink") and call.endswith(".tmp"))
         self.check(ended, where, disk, stays, told)
-        self.happened[disk, f"status {ended.status}"] += 1
+        self.record.ended = dict(Counter(self.record.ended) + Counter([f"{disk}: {ended.status}"]))
         again = self.commands.run(self.job.words, where)
         assert again.status == 0, (told, again.err)
         names = [name for name in names_in(where) if not (stays and name.endswith(".tmp"))]
         assert names == self.names, (told, "the same files, and nothing else", names)
         assert contents(where / self.job.result) == contents(self.where / self.job.result), told
+
+    def fail_everywhere(self, save: Callable[[], None] = lambda: None) -> None:
+        """Fail at every moment of every disk that is left; what is not as promised is noted."""
+        for disk, fault in DISKS.items():
+            for n in self.moments(fault.steps):
+                if (moment := f"{disk} {n}") in self.record.done:
+                    continue
+                try:
+                    self.fail(disk, n)
+                except AssertionError as error:
+                    self.record.failed.append(" ".join(str(error).split())[:2000])
+                self.record.done.append(moment)
+                save()
 
     def check(self, ended: Ended, where: Path, disk: str, stays: bool, told: tuple[object, ...]) -> None:
         """One line that names the error; old data whole, new data whole or absent; no temporary file."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from physnn import rng
 from physnn.samples.kinds import KINDS
 from tests.faults import campaign
-from tests.faults.campaign import ALWAYS, BRUTE, OTHERS, WALKERS, Bench, Case
+from tests.faults.campaign import ALWAYS, BRUTE, WALKERS, Bench, Case
 from tests.faults.commands import commands
-from tests.samples.smallest import SETTINGS, make_places
+from tests.samples.smallest import SETTINGS
 
 SMALL = (
     (Case("landscape-sampling", WALKERS), ("a part has its name, its folder is not synced", "parts are half removed")),
@@ -34,11 +33,8 @@ def test_every_kind_has_a_case_in_the_campaign():
 def benches(tmp_path_factory):
     """Every kind, and other ways to make a file, each with its uninterrupted run."""
     folder = tmp_path_factory.mktemp("campaign")
-    (folder / "places").mkdir()
-    places = make_places(folder / "places")
     with commands(torch=True) as found:
-        cases = [campaign.case_of(kind, places, folder) for kind in KINDS]
-        yield [Bench(case, found, folder / f"{k}") for k, case in enumerate([*cases, *OTHERS])]
+        yield [Bench(case(), found, folder / f"{k}") for k, case in enumerate(campaign.cases(folder).values())]
 
 
 @pytest.mark.slow
@@ -53,11 +49,9 @@ def test_kills_at_every_point_of_every_kind_lose_and_change_nothing(benches):
 @pytest.mark.timeout(14400)
 def test_200_random_kills_of_all_kinds_lose_and_change_nothing(benches):
     """At least half of them fall while finished parts lie on the disk."""
-    generator, count = rng.stream(0, "synthetic", "kills of all kinds"), -(-200 // len(benches))
     for bench in benches:
-        bench.kill_at_random(generator, count)
+        campaign.kill_at_random(bench, -(-200 // len(benches)))
     tallies = [bench.tally for bench in benches]
     campaign.check(tallies)
     kills, with_parts = sum(t.random for t in tallies), sum(t.with_parts for t in tallies)
-    print(f"{kills} kills at random moments, {with_parts} of them with finished parts on the disk")
     assert kills >= 200 and 2 * with_parts >= kills
