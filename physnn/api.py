@@ -25,7 +25,7 @@ from physnn.samples.named import canonical_words, identity, load_model
 from physnn.samples.noise.recipe import NoiseSweep, bundled_names, noise_values
 from physnn.samples.percolation.recipe import PercolationSweep
 from physnn.samples.quantum.reference_recipe import PathIntegral
-from physnn.samples.shards import parse_shard
+from physnn.samples.tasks import parse_shard
 from physnn.samples.temperature.own_model import own_model, tables_of
 from physnn.samples.temperature.recipe import TemperatureSweep
 from physnn.store.sweep_file import open_datatree, read_sweep

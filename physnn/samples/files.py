@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,12 @@ from physnn.jobs.progress import live_notes, manifest
 from physnn.jobs.run import Progress, Runnable, run_tasks, silent
 from physnn.jobs.stopping import stop_signals
 from physnn.machine import check_disk, check_no_link
+from physnn.samples.assembly import assemble
 from physnn.samples.base import Recipe
 from physnn.samples.cost import cost_of, first_stage
 from physnn.samples.kinds import class_of, recipe_from, sample_of
-from physnn.samples.sample import Results, Sample, work
-from physnn.samples.shards import Shard
-from physnn.samples.tasks import Task
-from physnn.store.hdf5 import Variable
+from physnn.samples.sample import Sample, work
+from physnn.samples.tasks import Results, Shard, Task
 from physnn.store.parts import Parts, read_part, write_part
 from physnn.store.sweep_file import kind_of
 
@@ -280,48 +279,6 @@ def stored(out: Path) -> dict[str, Any]:
 
 def _results(sample: Sample, parts: Parts, done: Mapping[str, Any]) -> dict[str, Any]:
     return dict(done) | {t.key: read_part(parts.path(t.key)) for t in sample.tasks() if t.key not in done}
-
-
-class _OnDisk(Mapping[str, Mapping[str, Any]]):
-    """Results by task key, each read from its part when it is asked for, unless a finished file has it."""
-
-    def __init__(self, parts: Parts, done: Results) -> None:
-        self._parts, self._done = parts, done
-
-    def __getitem__(self, key: str) -> Mapping[str, Any]:
-        if key in self._done:
-            return self._done[key]
-        found = read_part(self._parts.path(key))
-        if int(found.get("unfinished", 0)):
-            raise InputError(f"task {key} is not done yet; run the same command again")
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([*self._done, *(key for key in self._parts.listing()[0] if key not in self._done)])
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-class _BySize(Mapping[Any, Mapping[str, Variable]]):
-    """Groups of a file, each put together when it is asked for: memory for the largest is enough."""
-
-    def __init__(self, sample: Sample, results: Results) -> None:
-        self._sample, self._results = sample, results
-
-    def __getitem__(self, size: Any) -> Mapping[str, Variable]:
-        return self._sample.assemble(size, self._results)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._sample.sizes())
-
-    def __len__(self) -> int:
-        return len(self._sample.sizes())
-
-
-def assemble(sample: Sample, out: Path, done: Mapping[str, Any]) -> None:
-    """Write the file ``out`` from its parts and what it holds already, one size after the other."""
-    sample.write(out, _BySize(sample, _OnDisk(Parts(out), done)))
 
 
 def merge(out: Path) -> int:

@@ -8,8 +8,9 @@ from typing import Any
 
 from physnn.errors import InputError
 from physnn.jobs.locks import exclusive
+from physnn.samples.assembly import assemble
 from physnn.samples.base import Recipe
-from physnn.samples.files import assemble, recipe_on_disk, stored
+from physnn.samples.files import recipe_on_disk, stored
 from physnn.samples.kinds import sample_of
 from physnn.store.parts import Parts
 

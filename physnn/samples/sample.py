@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,13 +18,12 @@ import numpy as np
 
 from physnn.errors import InputError
 from physnn.machine import FOR_KERNELS, PART, PER_TASK, Footprint, check_bytes, check_seconds, sweep_disk
+from physnn.samples.assembly import gathered, task_places
 from physnn.samples.base import Recipe, longer
-from physnn.samples.tasks import WORD, Arrays, Axis, Batch, Checkpoint, Measured, Resources, Task
+from physnn.samples.tasks import WORD, Arrays, Axis, Batch, Checkpoint, Measured, Resources, Results, Task
 from physnn.store.hdf5 import Group, Variable
 from physnn.store.sweep_file import FORMAT, read_sweep, write_sweep
 
-Results = Mapping[str, Arrays]
-"""Arrays of finished tasks, by task key."""
 OPERATIONS = 1e15
 """Operations per second that no machine of ours exceeds, to say what is beyond waiting for."""
 
@@ -186,24 +185,9 @@ class Sample:
         return Task(size, at, key, self.cost(size, at), self.label(size, at), self.group(size, at))
 
     def assemble(self, size: Any, results: Results) -> dict[str, Variable]:
-        """Group of a size from the arrays of its tasks; raises KeyError if one is missing, InputError if one is old."""
-        axes, quantities, tasks = self.axes(size), self.quantities(size), self.tasks_of(size)
-        place, found = _places(axes, tasks), {}
-        for task in tasks:
-            at, measured = place(task), results[task.key]
-            for name in quantities.keys() & measured.keys():
-                dims, values = quantities[name].axes, np.asarray(measured[name])
-                if name not in found:
-                    if sum(not isinstance(at.get(d), int) for d in dims) != values.ndim:
-                        raise InputError(f"{name} at L = {size} has other axes in this version; run its recipe again")
-                    inner = iter(values.shape)
-                    own = [0 if d in at and isinstance(at[d], int) else next(inner) for d in dims]
-                    shape = [len(axes[d]) if d in at else n for d, n in zip(dims, own, strict=True)]
-                    if len(tasks) == 1 and values.size == math.prod(shape):  # a single large state is not copied
-                        found[name] = values.reshape(shape)
-                        continue
-                    found[name] = self.room(shape, values.dtype)
-                found[name][tuple(at.get(d, slice(None)) for d in dims)] = values
+        """Group of a size from the arrays of its tasks; errors as for `physnn.samples.assembly.gathered`."""
+        axes, quantities = self.axes(size), self.quantities(size)
+        found = gathered(self, size, results)
         group = {name: axis.variable(name) for name, axis in axes.items() if axis.meaning}
         for name, quantity in quantities.items():
             if name in found:
@@ -227,7 +211,7 @@ class Sample:
                         f"the file was made with other {name} at L = {size} than its recipe has in this version: "
                         "use --restart to begin anew, or another --out"
                     )
-            place = _places(axes, tasks)
+            place = task_places(axes, tasks)
             for task in tasks:
                 at, names = place(task), [name for name in self.owned(task) if name in group]
                 index = {name: tuple(at.get(d, slice(None)) for d in group[name].dims) for name in names}
@@ -318,23 +302,6 @@ def _alike(stored: np.ndarray, values: Sequence[Any]) -> bool:
     if stored.shape != numbers.shape or not (stored.dtype.kind in "fiu" and numbers.dtype.kind in "fiu"):
         return len(stored) == len(values)
     return bool(np.allclose(stored, numbers, rtol=1e-6, atol=0.0))
-
-
-def _places(axes: Mapping[str, Axis], tasks: Sequence[Task]) -> Callable[[Task], dict[str, Any]]:
-    """Function from a task to its indices by axis."""
-    used = {name for task in tasks for name in task.at if name in axes}
-    number = {name: {value: k for k, value in enumerate(axes[name].numbers())} for name in used}
-
-    def place(task: Task) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, value in task.at.items():
-            if name in number and isinstance(value, tuple):
-                found[name] = slice(number[name][value[0]], number[name][value[-1]] + 1)
-            elif name in number:
-                found[name] = number[name][value]
-        return found
-
-    return place
 
 
 def work(task: Task | Batch, path: Path, context: Mapping[str, Any]) -> None:

@@ -1,8 +1,14 @@
-"""Tasks of a sample: their place in the arrays, what they measure, what they take, and their state on the disk."""
+"""Tasks of a sample: their place in the arrays, what they measure, what they take, and their state on the disk.
+
+Shards: one run of a job array does its share of them, with no word to the others but through the folder.  Every shard
+deals out the same tasks in the same way, so that they need not agree on anything.  The last one to finish puts the file
+together.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from physnn.errors import InputError
 from physnn.jobs.progress import Note, write_note
 from physnn.jobs.stopping import Checkpoints
 from physnn.store.hdf5 import Variable
@@ -18,6 +25,10 @@ from physnn.store.parts import read_checkpoint, write_part
 Arrays = Mapping[str, np.ndarray]
 WORD = 8.0
 """Bytes of a number in a file, at most."""
+Results = Mapping[str, Arrays]
+"""Arrays of finished tasks, by task key."""
+GROUPS_ENOUGH = 8
+"""Groups per shard from which on tasks that share their preparation stay together."""
 
 
 @dataclass(frozen=True)
@@ -140,3 +151,40 @@ class Checkpoint:
         """Show how much is done, from 0 to 1."""
         if self._note:
             self._note(share, text)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Number ``index`` (from 0) of ``count`` shares of a sample."""
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def share(self, tasks: Sequence[Task]) -> list[Task]:
+        """Tasks of this shard in their order; all shards together have each task once, and about equal costs."""
+        groups: dict[str, list[Task]] = {}
+        for task in tasks:
+            groups.setdefault(task.group or task.key, []).append(task)
+        if len(groups) < GROUPS_ENOUGH * self.count:
+            groups = {task.key: [task] for task in tasks}
+        costs = {name: sum(task.cost for task in group) for name, group in groups.items()}
+        loads = [0.0] * self.count
+        mine: set[str] = set()
+        # The largest first, each to whom has least; equal ones by name, which is a hash.
+        for name in sorted(groups, key=lambda name: (-costs[name], name)):
+            poorest = loads.index(min(loads))
+            loads[poorest] += costs[name]
+            if poorest == self.index:
+                mine.update(task.key for task in groups[name])
+        return [task for task in tasks if task.key in mine]
+
+
+def parse_shard(text: str) -> Shard:
+    """Shard that ``i/n`` names, i from 0 to n - 1; raises InputError if there is none."""
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if not found or not int(found[1]) < int(found[2]):
+        raise InputError(f"--shard is i/n with i from 0 to n - 1, as in 0/4, not {text[:30]!r}")
+    return Shard(int(found[1]), int(found[2]))

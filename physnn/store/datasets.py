@@ -20,7 +20,7 @@ SLAB = 2**20
 """Bytes of the pieces of an array at most: as many as libhdf5 keeps in memory by default."""
 DIRECT = 2**18
 """Bytes from which an array is read past libhdf5: below, asking where its pieces lie takes longer."""
-PLAIN = "iuf"
+AS_IN_MEMORY = "iuf"
 """Kinds of dtypes whose numbers lie in files as in memory."""
 CHECKSUM = 4
 """Bytes behind a piece that HDF5's filter ``fletcher32`` adds (HDF5 File Format Specification, section IV.A.2.l)."""
@@ -74,7 +74,7 @@ def slab(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 
 def read_array(item: h5py.Dataset) -> Any:
     """Array, or single number, of a dataset of a sealed file."""
-    return _numbers(item.id) if item.dtype.kind in PLAIN else native(item[()])
+    return _numbers(item.id) if item.dtype.kind in AS_IN_MEMORY else native(item[()])
 
 
 def _numbers(item: Any) -> Any:
@@ -97,7 +97,7 @@ def _read_directly(item: Any, values: np.ndarray) -> bool:
 
     stored = item.get_create_plist()
     plain = [stored.get_filter(k)[0] for k in range(stored.get_nfilters())] == [h5z.FILTER_FLETCHER32]
-    numbers = values.dtype.kind in PLAIN and item.get_type() == h5t.py_create(values.dtype)
+    numbers = values.dtype.kind in AS_IN_MEMORY and item.get_type() == h5t.py_create(values.dtype)
     if not (plain and numbers and stored.get_layout() == h5d.CHUNKED and hasattr(os, "preadv")):
         return False
     chunk, file = stored.get_chunk(), h5i.get_file_id(item).get_vfd_handle()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.store.claims.check import check_unwritten
 from physnn.store.claims.ranges import range_of
 from physnn.store.hdf5 import Variable, malformed, numbered
 from physnn.store.result_file import read_result, write_result
@@ -76,9 +77,10 @@ class EnsembleFile:
 
 
 def write_ensembles(path: Path, recipe: Mapping[str, Any], ensembles: Mapping[str, Ensemble]) -> None:
-    """Write ensembles as one sealed file, atomically."""
+    """Write ensembles as one sealed file, atomically; errors as for `physnn.store.network_file.write_networks`."""
     groups = {}
     for name, ensemble in ensembles.items():
+        check_unwritten(path, _contradiction(name, ensemble, recipe))
         group = {"seed": Variable(("replica",), ensemble.seeds, {"long_name": "training seed"})}
         for key, (dims, meaning) in MEASURED.items():
             group[key] = Variable(dims, ensemble.measured[key], {"long_name": meaning})

@@ -32,7 +32,7 @@ OF_BYTES, OF_BLOCKS = "PHYSNN1", "PHYSNN2"
 """Marks of seals: of the bytes themselves, and of the digests of blocks."""
 TRAILER_LENGTH = 106
 """Length of the sealing line in bytes: mark, 64 hexadecimal digits, length of the body, line ends."""
-BLOCK = 2**20
+HASHED_BLOCK = 2**20
 """Bytes of a block: beginning to hash it costs nothing beside hashing it."""
 HASHERS = 4
 """Threads that hash at most: with more of them the memory is the limit."""
@@ -66,7 +66,7 @@ def seal(path: Path) -> None:
     """Seal a file by a line behind its end."""
     length = path.stat().st_size
     with path.open("ab") as raw:
-        raw.write(_trailer(path, length, OF_BYTES if length <= BLOCK else OF_BLOCKS))
+        raw.write(_trailer(path, length, OF_BYTES if length <= HASHED_BLOCK else OF_BLOCKS))
 
 
 def check_seal(path: Path) -> None:
@@ -104,7 +104,7 @@ def _trailer(path: Path, length: int, form: str) -> bytes:
     """Sealing line of the first bytes of a file."""
     if form == OF_BYTES:
         digest = hashlib.sha256()
-        for block in _blocks(path, range(0, length, BLOCK), length):
+        for block in _blocks(path, range(0, length, HASHED_BLOCK), length):
             digest.update(block)
     else:
         digest = hashlib.sha256(b"".join(_digests(path, length)))
@@ -119,7 +119,7 @@ def settled_trailer(path: Path, length: int, form: str, mark: tuple[int, ...]) -
 
 def _digests(path: Path, length: int) -> Iterator[bytes]:
     """SHA-256 of blocks, of which every thread takes some in a row: the library hashes without Python's lock."""
-    starts = range(0, length, BLOCK)
+    starts = range(0, length, HASHED_BLOCK)
     threads = max(1, min(HASHERS, available_cores(), len(starts)))
     shares = [starts[k * len(starts) // threads : (k + 1) * len(starts) // threads] for k in range(threads)]
 
@@ -133,11 +133,11 @@ def _digests(path: Path, length: int) -> Iterator[bytes]:
 
 def _blocks(path: Path, starts: range, length: int) -> Iterator[memoryview]:
     """Blocks of a file, one after the other in the same memory."""
-    room = memoryview(bytearray(min(BLOCK, length)))
+    room = memoryview(bytearray(min(HASHED_BLOCK, length)))
     with path.open("rb", buffering=0) as stream:
         stream.seek(starts.start)
         for start in starts:
-            there, wanted = 0, min(BLOCK, length - start)
+            there, wanted = 0, min(HASHED_BLOCK, length - start)
             while there < wanted and (read := stream.readinto(room[there:wanted])):
                 there += read
             yield room[:there]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from physnn.errors import InputError
+from physnn.store.claims.check import check_unwritten
 from physnn.store.claims.ranges import range_of
 from physnn.store.hdf5 import Group, Variable, malformed, numbered
 from physnn.store.result_file import read_result, write_result
@@ -116,6 +117,11 @@ def write_networks(
     """Write an ensemble: one mapping of arrays per seed (weights, ``loss``, ``validation_rmse``).
 
     ``measured`` are arrays that a diagnosis of each network rests on; else see `NetworkFile`.
+
+    Raises
+    ------
+    Unfinished, InputError
+        If the file cannot be written, or would contradict itself.
     """
     root = {}
     for name, dims in dimensions(bool(architecture.get("layers"))).items():
@@ -123,6 +129,7 @@ def write_networks(
             values = np.stack([t[name] for t in trained])
             root[name] = Variable(("network", *dims), values, {"long_name": _ARRAYS[name][1]})
     root["seed"] = Variable(("network",), np.array(seeds, np.int64), {"long_name": "training seed"})
+    check_unwritten(path, _contradiction(architecture, recipe, {name: v.values for name, v in root.items()}))
     groups: dict[str, Group] = {"/": root}
     if measured:
         groups[_DIAGNOSIS] = {

@@ -140,6 +140,19 @@ def _same(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> 
     return set(first) == set(second) and all(plain(first[name]) == plain(np.asarray(second[name])) for name in first)
 
 
+class PartArrays(dict[str, np.ndarray]):
+    """Arrays of a part by name: one that its task needs and that is not there is an error of the file."""
+
+    def __init__(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+        super().__init__(arrays)
+        self._path = path
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise InputError(
+            f"{self._path} holds no {name}, which its task needs: remove it, and the same command makes it again"
+        )
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Part whose arrays have not been read; errors as for `read_part`."""
@@ -153,7 +166,7 @@ def _opened(path: Path) -> Iterator[Any]:
 def read_part(path: Path) -> dict[str, np.ndarray]:
     """Arrays of a part by name; raises InputError if it is damaged, or that of another task than its name says."""
     with _opened(path) as file:
-        return read_arrays(file)
+        return PartArrays(path, read_arrays(file))
 
 
 def _named(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physnn.errors import InputError, naming_extras
-from physnn.store.claims.check import check_sweep, checked_group
+from physnn.store.claims.check import check_sweep, checked_groups
 from physnn.store.hdf5 import Variable, open_sealed, read_attrs
 from physnn.store.result_file import read_result, write_result
 
@@ -49,7 +49,7 @@ def write_sweep(path: Path, recipe: Mapping[str, Any], sizes: Mapping[int, Mappi
     Unfinished, InputError
         If the file cannot be written, or would contradict itself.
     """
-    groups = ((f"/L{L}", checked_group(path, recipe, L, sizes[L])) for L in sorted(sizes))
+    groups = ((f"/L{L}", group) for L, group in checked_groups(path, recipe, sizes))
     write_result(path, FORMAT, recipe, groups, {"root_seed": int(recipe.get("seed", 0))})
 
 

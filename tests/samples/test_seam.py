@@ -13,7 +13,7 @@ from physnn.jobs.locks import exclusive
 from physnn.samples import seam as seams_module
 from physnn.samples.named import load_model
 from physnn.samples.seam import SeamSweep, models_of, seams, stiffness_of, words_of
-from physnn.samples.shards import Shard
+from physnn.samples.tasks import Shard
 from physnn.shipped import bundled, resolve
 from physnn.store.hdf5 import content_digest
 from physnn.store.network_file import read_networks

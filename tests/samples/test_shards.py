@@ -18,7 +18,7 @@ from physnn.samples import files
 from physnn.samples.files import merge
 from physnn.samples.noise.recipe import NoiseSweep
 from physnn.samples.noise.work import NoiseSample
-from physnn.samples.shards import Shard, parse_shard
+from physnn.samples.tasks import Shard, parse_shard
 from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts
@@ -167,7 +167,7 @@ import json, sys
 from pathlib import Path
 from physnn import api
 from physnn.samples import files
-from physnn.samples.shards import parse_shard
+from physnn.samples.tasks import parse_shard
 out = Path(sys.argv[1])
 recipe = api.recipe("temperature", out, **json.loads(sys.argv[3]))
 count = files.run(recipe, out, jobs=1, shard=parse_shard(sys.argv[2]))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from unittest import mock
+
 import h5py
 import numpy as np
 import pytest
@@ -97,7 +99,14 @@ def test_weights_of_wrong_shape_or_not_finite_are_refused(tmp_path, network_file
     bad = np.full(16, np.nan, np.float32)
     for architecture, change in (({"components": 8}, {}), ({"broken": True}, {}), ({}, {"readout": bad})):
         trained = {k: w[0] for k, w in good.weights.items()} | {"loss": np.zeros(1), "validation_rmse": np.array(0.1)}
-        write_networks(tmp_path / "bad.h5", good.architecture | architecture, good.recipe, (0,), [trained | change])
+        how = good.architecture | architecture, good.recipe, (0,), [trained | change]
+        (tmp_path / "bad.h5").unlink(missing_ok=True)
+        if architecture:
+            with pytest.raises(InputError, match="not written, for it would contradict itself"):
+                write_networks(tmp_path / "bad.h5", *how)
+            assert not (tmp_path / "bad.h5").exists()
+        with mock.patch("physnn.store.network_file.check_unwritten"):
+            write_networks(tmp_path / "bad.h5", *how)
         with pytest.raises(InputError, match="not a valid network file"):
             read_networks(tmp_path / "bad.h5")
 

@@ -13,7 +13,7 @@ import pytest
 from physnn.errors import InputError
 from physnn.store import datasets, guard
 from physnn.store.datasets import DIRECT, SLAB, read_array, slab, write_array
-from physnn.store.guard import BLOCK, TRAILER_LENGTH, check_seal, seal
+from physnn.store.guard import HASHED_BLOCK, TRAILER_LENGTH, check_seal, seal
 from physnn.store.hdf5 import Variable, content_digest, open_sealed, read_group, write_sealed
 
 LONG = {
@@ -89,7 +89,7 @@ def test_a_piece_that_ends_behind_the_file_is_no_array(tmp_path):
 
 def expected(body: bytes) -> str:
     """Digest that the documentation describes."""
-    blocks = [body[k : k + BLOCK] for k in range(0, len(body), BLOCK)]
+    blocks = [body[k : k + HASHED_BLOCK] for k in range(0, len(body), HASHED_BLOCK)]
     return hashlib.sha256(b"".join(hashlib.sha256(block).digest() for block in blocks)).hexdigest()
 
 
@@ -106,7 +106,7 @@ def test_the_seal_of_a_long_file_does_not_depend_on_threads(long_file, monkeypat
 
 
 def test_a_short_file_is_sealed_by_its_bytes(tmp_path):
-    for length, mark in ((BLOCK, b"PHYSNN1"), (BLOCK + 1, b"PHYSNN2")):
+    for length, mark in ((HASHED_BLOCK, b"PHYSNN1"), (HASHED_BLOCK + 1, b"PHYSNN2")):
         body = guard.MAGIC + bytes(length - len(guard.MAGIC))
         (tmp_path / "s").write_bytes(body)
         seal(tmp_path / "s")
@@ -118,11 +118,27 @@ def test_a_short_file_is_sealed_by_its_bytes(tmp_path):
 
 def test_changes_of_a_long_file_are_seen(long_file):
     whole = long_file.read_bytes()
-    assert len(whole) > 3 * BLOCK
-    second, third = whole[BLOCK : 2 * BLOCK], whole[2 * BLOCK : 3 * BLOCK]
-    damaged = [whole[:BLOCK] + third + second + whole[3 * BLOCK :], whole[:-1], whole + b"\n", whole[BLOCK:]]
-    damaged += [whole[:BLOCK] + whole[2 * BLOCK :], whole.replace(b"PHYSNN2", b"PHYSNN1"), whole[: 3 * BLOCK]]
-    for at in (9, BLOCK - 1, BLOCK, 2 * BLOCK + 1, len(whole) - TRAILER_LENGTH - 1, len(whole) - 60):
+    assert len(whole) > 3 * HASHED_BLOCK
+    second, third = whole[HASHED_BLOCK : 2 * HASHED_BLOCK], whole[2 * HASHED_BLOCK : 3 * HASHED_BLOCK]
+    damaged = [
+        whole[:HASHED_BLOCK] + third + second + whole[3 * HASHED_BLOCK :],
+        whole[:-1],
+        whole + b"\n",
+        whole[HASHED_BLOCK:],
+    ]
+    damaged += [
+        whole[:HASHED_BLOCK] + whole[2 * HASHED_BLOCK :],
+        whole.replace(b"PHYSNN2", b"PHYSNN1"),
+        whole[: 3 * HASHED_BLOCK],
+    ]
+    for at in (
+        9,
+        HASHED_BLOCK - 1,
+        HASHED_BLOCK,
+        2 * HASHED_BLOCK + 1,
+        len(whole) - TRAILER_LENGTH - 1,
+        len(whole) - 60,
+    ):
         damaged.append(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     for other in damaged:
         long_file.write_bytes(other)

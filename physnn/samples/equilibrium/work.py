@@ -29,8 +29,8 @@ from physnn.samples.equilibrium.recipe import EquilibriumSweep, usual_step
 from physnn.samples.equilibrium.vector_ladder import run_vector_ladder
 from physnn.samples.exchanged import exchange_record, ladder_quantities
 from physnn.samples.named import lift
-from physnn.samples.sample import Results, Sample
-from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Results, Task
 from physnn.store.hdf5 import Group, Variable
 
 BLOCK_SITES = 2e6

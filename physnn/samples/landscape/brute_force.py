@@ -15,8 +15,8 @@ import numpy as np
 from physnn.exact.landscape import Landscape
 from physnn.exact.signs.brute import BIN_COLUMNS, BRUTE_FORCE, Tally, joined, landscape_of, step_numbers, tallies
 from physnn.samples.landscape.recipe import SignCount, table_bytes
-from physnn.samples.sample import Results, Sample
-from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Results, Task
 from physnn.store.hdf5 import Group, Variable
 from physnn.store.sweep_file import read_sweep
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from physnn.exact.signs.sampling import MOST_LEVELS, MOVES_PER_CALL, SampledLandscape, Walked, Walker, sampled
 from physnn.samples.landscape.recipe import SignSampling, walker_bytes
-from physnn.samples.sample import Results, Sample
-from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Results, Task
 from physnn.store.hdf5 import Variable
 from physnn.store.sweep_file import read_sweep
 
@@ -73,6 +73,8 @@ class SignSamplingSample(Sample):
 def _padded(arrays: Arrays, length: int) -> Arrays:
     """Arrays of a walker with room for more levels."""
     fill = {"loss": math.nan, "fraction": 0.0, "visits": 0}
+    if len({len(arrays[name]) for name in fill}) > 1:
+        raise ValueError("a walker has levels without a fraction or visits")
     more = {name: np.full(length - len(arrays[name]), value, arrays[name].dtype) for name, value in fill.items()}
     return {name: np.append(values, more[name]) if name in fill else values for name, values in arrays.items()}
 

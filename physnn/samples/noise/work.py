@@ -13,8 +13,8 @@ from physnn.machine import FOR_KERNELS, FOR_TRAINING_HERE, Footprint, check_memo
 from physnn.networks.source import Source
 from physnn.samples.base import check_finite
 from physnn.samples.noise.recipe import NoiseSweep, Stage, brought_sources
-from physnn.samples.sample import Results, Sample
-from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Results, Task
 from physnn.shipped import resolve
 from physnn.store.network_file import read_networks
 

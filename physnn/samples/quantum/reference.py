@@ -25,8 +25,8 @@ from physnn.samplers.quantum.world_lines import (
 )
 from physnn.samples.base import check_finite
 from physnn.samples.quantum.reference_recipe import PathIntegral
-from physnn.samples.sample import Results, Sample
-from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Task
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Arrays, Axis, Checkpoint, Measured, Resources, Results, Task
 from physnn.store.hdf5 import Variable
 
 MOVE_SECONDS = 0.5

@@ -23,8 +23,8 @@ from physnn.samplers import COLUMNS, GPU_SAMPLERS, Rows, State, advance, start, 
 from physnn.samplers.multispin import advance_together
 from physnn.samples.base import check_finite
 from physnn.samples.exchanged import exchange_record, ladder_quantities
-from physnn.samples.sample import Results, Sample
-from physnn.samples.tasks import Arrays, Axis, Batch, Checkpoint, Measured, Resources, Task
+from physnn.samples.sample import Sample
+from physnn.samples.tasks import Arrays, Axis, Batch, Checkpoint, Measured, Resources, Results, Task
 from physnn.samples.temperature.ladder import (
     BLOCK,
     BLOCK_SECONDS,

@@ -44,13 +44,27 @@ def check_lengths(path: object, groups: Mapping[str, Group]) -> None:
         raise InputError(f"{path} contradicts itself: {wrong}; restore the file or make it again")
 
 
-def checked_group(path: object, recipe: Mapping[str, Any], L: int, group: Group) -> Group:
-    """Group of a file to be written, so that none is which would be refused; raises InputError as `check_sweep`."""
-    kind = _kind_of(recipe)
-    of_kind = () if kind is None else _of_group(kind, recipe, L, group)
-    if wrong := _first(itertools.chain(_lengths(f"L{L}", group), of_kind)):
+def check_unwritten(path: object, wrong: str) -> None:
+    """Raise InputError if something is wrong with a file that is about to be written."""
+    if wrong:
         raise InputError(f"{path} is not written, for it would contradict itself: {wrong}; what is saved stays")
-    return group
+
+
+def checked_groups(path: object, recipe: Mapping[str, Any], sizes: Mapping[int, Group]) -> Iterator[tuple[int, Group]]:
+    """Sizes and groups of a file to be written, so that none is which would be refused.
+
+    Groups are asked for one after the other, and none is kept.  Raises InputError as `check_sweep`.
+    """
+    kind, first = _kind_of(recipe), dict[int, Group]()
+    for L in sorted(sizes):
+        group = sizes[L]
+        wrong = _first(_lengths(f"L{L}", group))
+        if kind is not None and not wrong:
+            make = {name: Variable(v.dims, np.empty(0, v.values.dtype), v.attrs) for name, v in group.items()}
+            first = first or {L: make}
+            wrong = _first(itertools.chain(_of_group(kind, recipe, L, group), _alike(first | {L: make})))
+        check_unwritten(path, wrong)
+        yield L, group
 
 
 def _first(contradictions: Iterator[str]) -> str:

@@ -212,7 +212,7 @@ SWEEP_KINDS: Mapping[str, Kind] = {
             f"{_TRAINED} level": "loss!",
             _TRAINED: "error! mean_error diversity",
             "arm seed picture sample colour row column": "samples",
-            "picture colour row column": "truth",
+            "picture colour row column": "truth grey",
             "arm seed weight": "weights",
             "bar": "bar_error",
         },

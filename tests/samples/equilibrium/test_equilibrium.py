@@ -26,7 +26,7 @@ from physnn.samples.equilibrium import work
 from physnn.samples.equilibrium.order import find_order
 from physnn.samples.equilibrium.recipe import OrderRecord, record
 from physnn.samples.named import canonical_words, identity, load_model
-from physnn.samples.shards import Shard
+from physnn.samples.tasks import Shard
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import until_done

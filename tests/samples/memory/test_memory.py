@@ -16,8 +16,7 @@ from physnn.samples import files, tasks
 from physnn.samples.cost import plan
 from physnn.samples.memory import work
 from physnn.samples.memory.recipe import coupling_medium, network_medium, places
-from physnn.samples.shards import Shard
-from physnn.samples.tasks import Checkpoint
+from physnn.samples.tasks import Checkpoint, Shard
 from physnn.store.hdf5 import content_digest
 from physnn.store.sweep_file import read_sweep
 from tests.conftest import until_done
