@@ -15,7 +15,7 @@ import numpy as np
 from physnn.errors import Contested, InputError
 from physnn.machine import check_no_link
 from physnn.store.commit import Publish, give_name, open_own, previous, temporaries, undisturbed
-from physnn.store.datasets import read_arrays
+from physnn.store.datasets import native, read_arrays
 from physnn.store.guard import is_sealed
 from physnn.store.hdf5 import (
     VERSION,
@@ -134,10 +134,10 @@ def _settled(temporary: Path, path: Path, arrays: Mapping[str, np.ndarray]) -> b
 
 def _same(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> bool:
     def plain(values: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
-        values = np.ascontiguousarray(values)
+        values = np.ascontiguousarray(native(np.asarray(values))[()])  # as it is read: a single text has no padding
         return values.dtype.str, values.shape, values.tobytes()
 
-    return set(first) == set(second) and all(plain(first[name]) == plain(np.asarray(second[name])) for name in first)
+    return set(first) == set(second) and all(plain(first[name]) == plain(second[name]) for name in first)
 
 
 class PartArrays(dict[str, np.ndarray]):
@@ -336,7 +336,8 @@ class Parts:
         """Remove the folder with all parts, and what killed writers of the file left beside it."""
         with suppress(OSError):  # first of all, or what is left of parts would replace the new file
             (self.folder / ANEW).unlink(missing_ok=True)
-        with undisturbed():  # what comes as it closes a folder is lost for an error of its own
+        # What comes as it closes a folder is lost for an error of its own, and one of closing it is not ignored.
+        with suppress(OSError), undisturbed():
             shutil.rmtree(self.folder, ignore_errors=True)
         for file in temporaries(self.folder.with_name(self.folder.name.removesuffix(".parts"))):
             file.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -299,4 +300,19 @@ def test_ctrl_c_waits_until_parts_are_removed(tmp_path, monkeypatch, moment):
         patch.setattr(os, moment, interrupted)
         with pytest.raises(KeyboardInterrupt):
             parts.remove()
+    assert not parts.folder.exists()
+
+
+def test_a_folder_of_parts_that_cannot_be_closed_is_no_failure_of_a_finished_run(tmp_path, monkeypatch):
+    parts, close = Parts(tmp_path / "s.h5"), os.close
+    parts.begin({})
+
+    def failing(file: int) -> None:
+        close(file)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", failing)
+        parts.remove()
+    parts.remove()
     assert not parts.folder.exists()

@@ -9,7 +9,7 @@ from physnn.errors import Contested, InputError
 from physnn.store import parts as store
 from physnn.store.parts import Parts, read_part, write_part, write_state
 
-FIRST = {"x": np.arange(3.0), "nan": np.array(np.nan)}
+FIRST = {"x": np.arange(3.0), "nan": np.array(np.nan), "text": np.array(b"sharp 0", "S64")}
 
 
 @pytest.fixture(params=[True, False], ids=["links", "no links"])
@@ -38,11 +38,12 @@ def test_a_second_delivery_leaves_one_result(parts):
 @pytest.mark.parametrize(
     "second",
     [
-        {"x": np.array([0, 1, 2.0000000000000004]), "nan": np.array(np.nan)},
-        {"x": np.arange(3), "nan": np.array(np.nan)},
+        FIRST | {"x": np.array([0, 1, 2.0000000000000004])},
+        FIRST | {"x": np.arange(3)},
+        FIRST | {"text": np.array(b"sharp 1", "S64")},
         {"x": np.arange(3.0)},
     ],
-    ids=["last bit", "another type", "one missing"],
+    ids=["last bit", "another type", "another text", "one missing"],
 )
 def test_a_different_second_result_is_an_error_that_names_the_task_and_keeps_both(parts, second):
     write_part(parts.path("k"), FIRST)
