@@ -145,7 +145,7 @@ OTHERS = (
     Case("temperature, longer", (*ISING, "--extend", "--sweeps", "2500"), ISING),
     Case("temperature, restart", (*ISING, "--restart"), (*ISING, "--seed", "1")),
     Case("temperature, pilot", (*ISING, "--target-error", "0.02", "--observable", "binder")),
-    Case("temperature, ladder", (*ISING, "--tempering")),
+    Case("temperature, ladder", (*ISING, "--chains", "2", "--tempering", "acceptance")),
     Case("temperature, two jobs", (*CHAINS, "--sweeps", "40000", *TWO_JOBS)),
     Case("landscape, two jobs", (*BRUTE[: -len(RUN)], *TWO_JOBS)),
 )
