@@ -20,11 +20,12 @@ def put_together(files: Sequence[Path], out: Path) -> int:
 
     The files have recipes that differ only in what can be extended: sizes, control values, draws.  Since a task has
     a name by what decides its numbers, the new file is the one that a single run of the common recipe would have made.
+    Where it is there already, whole, nothing is done: a call that was stopped as it ended can be repeated.
 
     Raises
     ------
     InputError
-        If a file is not finished, recipes differ in more, there are tasks that no file has, or ``out`` is there.
+        If a file is not finished, recipes differ in more, no file has some tasks, or ``out`` is something else.
     """
     common, done = _finished(files[0])
     for file in files[1:]:
@@ -36,9 +37,11 @@ def put_together(files: Sequence[Path], out: Path) -> int:
             common = common.merged(recipe, extend=True)
         except InputError as error:
             raise InputError(f"{file} does not go with {files[0]}: {str(error).split(':')[0]}") from None
+    sample = sample_of(common)
+    if out.exists() and _is_made(out, common):
+        return len(sample.tasks())
     if out.exists() or Parts(out).recipe() is not None:
         raise InputError(f"{out} is there already, or a run that makes it; choose another --out")
-    sample = sample_of(common)
     lacking = [task for task in sample.tasks() if task.key not in done]
     if lacking:
         first = lacking[0]
@@ -50,6 +53,15 @@ def put_together(files: Sequence[Path], out: Path) -> int:
     with exclusive(out):
         assemble(sample, out, done)
     return len(sample.tasks())
+
+
+def _is_made(out: Path, common: Recipe) -> bool:
+    """Whether a file holds what is asked for, and nothing is being added to it."""
+    try:
+        found = None if Parts(out).recipe() is not None else recipe_on_disk(out)
+    except InputError:
+        return False
+    return found is not None and found.canonical() == common.canonical()
 
 
 def _finished(file: Path) -> tuple[Recipe, dict[str, Any]]:

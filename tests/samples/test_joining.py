@@ -37,6 +37,8 @@ def test_files_together_are_the_file_of_one_run(made, tmp_path, capsys):
     out = tmp_path / "all.h5"
     assert run(["merge", *map(str, made), "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"12 tasks in {out}\n"
+    before = out.read_bytes()
+    assert put_together(made, out) == 12 and out.read_bytes() == before, "a second time"
     whole = sweep(tmp_path / "whole.h5", L=(4, 8), T=[2.0, 2.3, 2.6])
     assert physnn.content_digest(out) == physnn.content_digest(whole)
 
@@ -55,9 +57,11 @@ def test_what_does_not_go_together_is_named(made, tmp_path, capsys):
     assert "--out" in capsys.readouterr().err
     with pytest.raises(physnn.InputError, match="is a folder"):
         put_together([tmp_path, large], out)
-    shutil.copy(small, out)
-    with pytest.raises(physnn.InputError, match="there already"):
-        put_together([small, large], out)
+    for there in (small, warmer, tmp_path / "plain.h5"):
+        (tmp_path / "plain.h5").write_bytes(b"not ours")
+        shutil.copy(there, out)
+        with pytest.raises(physnn.InputError, match="there already"):
+            put_together([small, large], out)
 
 
 def test_curves_of_a_sweep_as_tables(made, tmp_path, capsys):
