@@ -197,7 +197,7 @@ JOBS = (
     Job("export csv", ("export", "s.h5", "--out", "s.csv"), "s.csv", (FEW,)),
     Job("export json", ("export", "s.h5", "--to", "json", "--out", "s.json"), "s.json", (FEW,)),
     Job("export netcdf", ("export", "s.h5", "--to", "netcdf", "--out", "s.nc"), "s.nc", (FEW,)),
-    Job("merge", ("merge", "s.h5", "t.h5", "--out", "all.h5"), "all.h5", (FEW, (*FEW[:-1], "t.h5", "--seed", "1"))),
+    Job("merge", ("merge", "s.h5", "t.h5", "--out", "all.h5"), "all.h5", (FEW, (*FEW[:-1], "t.h5", "--L", "8"))),
     Job("entangle", ("entangle", "--L", "8", "--out", "e.csv", "--figure", "e.png"), "e.csv"),
 )
 """Commands that write, of every form of what is written."""
