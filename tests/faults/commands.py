@@ -97,7 +97,7 @@ class Commands:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=PATIENCE)  # it may still be loading its libraries
         shutil.rmtree(self.scratch)
 
     def warm(self, words: Sequence[str], folder: Path) -> None:
