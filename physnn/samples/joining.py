@@ -38,19 +38,19 @@ def put_together(files: Sequence[Path], out: Path) -> int:
         except InputError as error:
             raise InputError(f"{file} does not go with {files[0]}: {str(error).split(':')[0]}") from None
     sample = sample_of(common)
-    if out.exists() and _is_made(out, common):
-        return len(sample.tasks())
-    if out.exists() or Parts(out).recipe() is not None:
-        raise InputError(f"{out} is there already, or a run that makes it; choose another --out")
     lacking = [task for task in sample.tasks() if task.key not in done]
-    if lacking:
-        first = lacking[0]
-        place = ", ".join(f"{name} = {value}" for name, value in {common.size: first.size, **first.at}.items())
-        raise InputError(
-            f"{len(lacking)} of {len(sample.tasks())} tasks of the common recipe are in none of the files, first "
-            f"{place}: measure them with --extend of one of the files"
-        )
     with exclusive(out):
+        if out.exists() and _is_made(out, common):
+            return len(sample.tasks())
+        if out.exists() or Parts(out).recipe() is not None:
+            raise InputError(f"{out} is there already, or a run that makes it; choose another --out")
+        if lacking:
+            first = lacking[0]
+            place = ", ".join(f"{name} = {value}" for name, value in {common.size: first.size, **first.at}.items())
+            raise InputError(
+                f"{len(lacking)} of {len(sample.tasks())} tasks of the common recipe are in none of the files, first "
+                f"{place}: measure them with --extend of one of the files"
+            )
         assemble(sample, out, done)
     return len(sample.tasks())
 
