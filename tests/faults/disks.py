@@ -62,7 +62,8 @@ class Record:
 
 def table(records: Sequence[Record]) -> str:
     """Numbers by command, and of all together."""
-    lines = ["| command | failing calls | status 0 | status 2 | status 3 | status 130 | not as promised |", "|---" * 7 + "|"]
+    lines = ["| command | failing calls | status 0 | status 2 | status 3 | status 130 | not as promised |"]
+    lines.append("|---" * 7 + "|")
     rows = [(len(r.done), *(r.count(status) for status in (0, 2, 3, 130)), len(r.failed)) for r in records]
     names = [f"`{record.name}`" for record in records]
     for name, row in zip([*names, "all"], [*rows, [sum(column) for column in zip(*rows, strict=True)]], strict=True):
