@@ -5,8 +5,8 @@ first and the last one fails, or is met by Ctrl-C.  Old data must be whole, new 
 line that names the error, the status must be that of the documentation, and the same command must then complete.
 A run that is stopped goes on where it was, and a command that went wrong begins anew.
 
-Run: python -m sims.disks [--commands NAME ...] [--out disks.json]; a command takes half a minute to ten
-minutes on one core.  It prints the table of docs/reliability.md.  It ends with status 1 if anything was not as promised.
+Run: python -m sims.disks [--commands NAME ...] [--out disks.json]; a command takes half a minute to ten minutes.
+It prints the table of docs/reliability.md.  It ends with status 1 if anything was not as promised.
 """
 
 from __future__ import annotations
