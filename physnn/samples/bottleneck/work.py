@@ -41,7 +41,7 @@ class EnergyMapSample(Sample):
     Recipe = EnergyMaps
     recipe: EnergyMaps
     advice = "smaller --batch or --cells, fewer --layers, no --vectors, or fewer --jobs"
-    footprint = Footprint(350e6, 200e6, 490e6)
+    footprint = Footprint(310e6, 185e6, 455e6)
     copies = 0.0  # large arrays are put together on the disk
 
     def sizes(self) -> tuple[int, ...]:

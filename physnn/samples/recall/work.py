@@ -64,13 +64,19 @@ class RecallSample(Sample):
         assert recipe.shown is not None
         image = 4.0 * recipe.cells * recipe.channels
         held = 0.5 * image * recipe.count * recipe.controls
-        images = len(recipe.classes) * (recipe.shown + max(*recipe.shots, recipe.many))
-        numbers = min(NUMBERS_TOGETHER, images * recipe.cells * recipe.channels)
-        shown, kept = (min(most, images * recipe.cells) for most in (QUERIES_TOGETHER, VECTORS_TOGETHER))
-        block = 4.0 * (shown * kept + 2 * numbers)
+        few = len(recipe.classes) * (recipe.shown + max(recipe.shots))
+        many = len(recipe.classes) * max(recipe.shown, recipe.many)
+        # Vectors as they are stored, and in single precision; of many images only descriptors stay.
+        found = 1.5 * image * max(few, many if self._pooled() else 0)
+        if "pixel" in recipe.descriptors:
+            queries = len(recipe.classes) * recipe.shown * recipe.cells
+            shown, kept = (min(most, few * recipe.cells) for most in (QUERIES_TOGETHER, VECTORS_TOGETHER))
+            numbers = min(NUMBERS_TOGETHER, few * recipe.cells * recipe.channels)
+            block = 4.0 * (shown * kept + 2 * numbers) + 32.0 * queries * recipe.neighbours
+            found = max(found, 1.5 * image * few + block)
         pairs = float(len(recipe.classes)) ** 2 * recipe.shown * sum(recipe.shots)
         products = pairs * recipe.channels * (recipe.cells**2 * ("pixel" in recipe.descriptors) + recipe.cells + 3)
-        return Resources(held + 3 * image * images + 2 * block, 4 * products)
+        return Resources(held + found, 4 * products)
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
         """Shares told right in one split under one control."""

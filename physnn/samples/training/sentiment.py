@@ -167,10 +167,14 @@ class SentimentSample(FormSample):
         reviews = recipe.steps * recipe.batch + tested
         # Compiled passes hold a tenth of what torch keeps for the way back; measured.
         kept_numbers = (
-            10 * (20 * recipe.hidden + 2 * recipe.feed_forward) if recipe.device == "cuda" else 20 * recipe.hidden
+            10 * (20 * recipe.hidden + 2 * recipe.feed_forward) if recipe.device == "cuda" else 12 * recipe.hidden
         )
         held = 4.0 * recipe.layers * recipe.batch * size * kept_numbers
-        texts = 60.0 * size * (recipe.train + (recipe.test or 0))
+        # Words of a training review of IMDB, from which the vocabulary comes, and numbers of tokens; measured.
+        learned = recipe.train + recipe.validation
+        texts = 26e3 * learned + 12.0 * size * (learned + (recipe.test or 0))
+        # Where zeros are held against another form, torch is loaded beside the compiled passes.
+        texts += 9e7 * ("zeros" in recipe.arms)
         kept = 8.0 * len(recipe.marks()) * (recipe.test or 0)
         operations = 3.0 * self._choice().shape.operations() * size * reviews
         return Resources(texts + seeds * (held + kept), seeds * operations)
