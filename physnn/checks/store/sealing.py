@@ -20,15 +20,22 @@ from physnn.store.sweep_file import read_sweep
 FILE = "sweep-temperature.h5"
 """What the default sweep is called."""
 KEEPING = {
-    "writing, sealing and syncing": {("hdf5.py", "write_sealed"), ("hdf5.py", "write_bytes")},
-    "checking": {("guard.py", "check_seal"), ("guard.py", "root"), ("guard.py", "file"), ("sample.py", "need")},
+    "sealing": {("guard.py", "seal")},
+    "syncing": {("~", "<built-in method posix.fsync>")},
     "locking": {("locks.py", name) for name in ("exclusive", "sharing", "briefly", "holders")},
+    "checking": {
+        *(("guard.py", name) for name in ("check_seal", "root", "file")),
+        ("check.py", "_first"),
+        ("sample.py", "need"),
+    },
 }
-"""Functions of the package, by file and name, whose time with all that they call is what keeping takes."""
+"""Functions, by file and name, whose time with all that they call is what keeping takes beside writing and reading."""
+STORING = {"writing and syncing": {("commit.py", "commit")}, "reading parts": {("parts.py", "read_part")}}
+"""The same of all that parts and files take, with what `KEEPING` counts."""
 
 
 def bench_store(progress: Progress = silent) -> dict[str, Any]:
-    """Seconds of writing, checking and locking in the default ``sweep-temperature``, and of opening its file.
+    """Seconds of sealing, syncing, locking and checking in the default ``sweep-temperature``, and of opening its file.
 
     The command runs with one job under a profiler; ratios are shares of its time.  Its file, of 130 MB, is opened by
     turns with h5py, which reads the same arrays with the same checksums.  See `physnn.checks.bench.report`.
@@ -51,10 +58,10 @@ def run_shares(folder: Path, words: list[str]) -> tuple[list[TimedRow], dict[str
         if done.returncode not in (0, 3):  # 3: the fit of few points is undecided
             raise RuntimeError(f"sweep-temperature ended with status {done.returncode}: {done.stderr}")
     stats: Any = pstats.Stats(str(folder / "profile"))
-    seconds = {name: _cumulative(stats.stats, places) for name, places in KEEPING.items()}
+    seconds = {name: _cumulative(stats.stats, places) for name, places in (KEEPING | STORING).items()}
     rows = [{"name": "sweep-temperature", "value": stats.total_tt, "unit": "s", "threads": 1}]
     rows += [{"name": name, "value": value, "unit": "s", "threads": 1} for name, value in seconds.items()]
-    shares = {f"{name} / sweep-temperature": value / stats.total_tt for name, value in seconds.items()}
+    shares = {f"{name} / sweep-temperature": seconds[name] / stats.total_tt for name in KEEPING}
     return rows, shares | {"all of these / sweep-temperature": sum(shares.values())}
 
 
