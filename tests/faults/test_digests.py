@@ -17,7 +17,8 @@ PAGE = Path(physnn.__file__).resolve().parent.parent / "docs" / "reliability.md"
 
 def rows() -> dict[str, dict[str, str]]:
     """Cells of the table by kind and column."""
-    found = re.findall(r"^\| `([a-z-]+)` \|(.*)\|$", PAGE.read_text(), re.MULTILINE)
+    section = PAGE.read_text().split("\n## What another processor changes\n")[1].split("\n## ")[0]
+    found = re.findall(r"^\| `([a-z-]+)` \|(.*)\|$", section, re.MULTILINE)
     return {kind: dict(zip(COLUMNS, map(str.strip, cells.split("|")), strict=True)) for kind, cells in found}
 
 
