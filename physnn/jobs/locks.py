@@ -254,7 +254,7 @@ def _lock_of(target: Path, path: Path, what: str, wait: float = 0.0) -> Iterator
         except OSError as error:
             if error.errno in KEPT_OUT:
                 raise InputError(f"cannot write in {target.parent} ({error.strerror}); choose another --out") from None
-            raise not_written(target, error) from None
+            raise not_written(path, error) from None
     try:
         yield
     finally:

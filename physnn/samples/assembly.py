@@ -37,16 +37,21 @@ def task_places(axes: Mapping[str, Axis], tasks: Sequence[Task]) -> Callable[[Ta
 
 
 @contextmanager
-def of_one_run(size: Any) -> Iterator[None]:
-    """Context that turns what arrays of the wrong make raise into InputError: a seal proves wholeness, not sense."""
+def of_one_run(sample: Sample, size: Any) -> Iterator[None]:
+    """Context that turns what arrays of the wrong make raise into InputError: a seal proves wholeness, not sense.
+
+    Kinds from outside show their own errors.
+    """
     try:
         yield
     except InputError:
         raise
     except (ValueError, TypeError, IndexError, OverflowError) as error:
+        if type(sample).__module__.partition(".")[0] != "physnn":
+            raise
         raise InputError(
-            f"the results of L = {size} cannot be put together ({type(error).__name__}: {error}): some are not of this "
-            "run; use --restart to begin anew"
+            f"the results of L = {size} cannot be put together ({type(error).__name__}: {error}): parts are not of "
+            "this run, or were changed; use --restart to begin anew"
         ) from error
 
 
@@ -70,7 +75,7 @@ def gathered(sample: Sample, size: Any, results: Results) -> dict[str, np.ndarra
     for task in tasks:
         at, measured = place(task), results[task.key]
         held[task.key] = quantities.keys() & measured.keys()
-        for name in held[task.key]:
+        for name in sorted(held[task.key]):
             dims, values = quantities[name].axes, np.asarray(measured[name])
             if name not in found:
                 first[name] = task
@@ -83,21 +88,28 @@ def gathered(sample: Sample, size: Any, results: Results) -> dict[str, np.ndarra
                     found[name] = values.reshape(shape)
                     continue
                 found[name] = sample.room(shape, values.dtype)
+            if found[name].dtype.kind == values.dtype.kind == "S":  # a single text is as wide as it is long
+                found[name] = found[name].astype(np.promote_types(found[name].dtype, values.dtype), copy=False)
             index = tuple(at.get(d, slice(None)) for d in dims)
-            if found[name].dtype != values.dtype or found[name][index].shape != values.shape:
+            if found[name][index].shape != values.shape or not _alike(found[name].dtype, values.dtype):
                 raise _unlike(f"{name} of other types or lengths", size, first[name], task)
             found[name][index] = values
     for task in tasks:
-        for name in found.keys() & set(sample.owned(task)) - held[task.key]:
+        for name in sorted(found.keys() & set(sample.owned(task)) - held[task.key]):
             raise _unlike(f"{name} or none", size, first[name], task)
     return found
+
+
+def _alike(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
+    """Whether arrays of two tasks have one type; texts may be of any length."""
+    return one == other or one.kind == other.kind == "S"
 
 
 def _unlike(what: str, size: Any, one: Task, other: Task) -> InputError:
     """Error that names two tasks which do not belong together."""
     return InputError(
-        f"tasks {one.key} and {other.key} (L = {size}) hold {what}: they are not of one run; remove the part of the "
-        "wrong one, and the same command makes it again"
+        f"tasks {one.key} and {other.key} (L = {size}) hold {what}: every task of a kind returns the same ones; if the "
+        "part of one was changed, remove it, and the same command makes it again"
     )
 
 
@@ -129,7 +141,7 @@ class _BySize(Mapping[Any, Mapping[str, Variable]]):
         self._sample, self._results = sample, results
 
     def __getitem__(self, size: Any) -> Mapping[str, Variable]:
-        with of_one_run(size):
+        with of_one_run(self._sample, size):
             return self._sample.assemble(size, self._results)
 
     def __iter__(self) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from physnn.samples.assembly import assemble
 from physnn.samples.base import Recipe
 from physnn.samples.files import recipe_on_disk, stored
 from physnn.samples.kinds import sample_of
-from physnn.store.parts import Parts
+from physnn.samples.tasks import Arrays
+from physnn.store.parts import Parts, same_arrays
 
 
 def put_together(files: Sequence[Path], out: Path) -> int:
@@ -40,7 +41,7 @@ def put_together(files: Sequence[Path], out: Path) -> int:
     sample = sample_of(common)
     lacking = [task for task in sample.tasks() if task.key not in done]
     with exclusive(out):
-        if out.exists() and _is_made(out, common):
+        if out.exists() and _is_made(out, common, done):
             return len(sample.tasks())
         if out.exists() or Parts(out).recipe() is not None:
             raise InputError(f"{out} is there already, or a run that makes it; choose another --out")
@@ -55,13 +56,16 @@ def put_together(files: Sequence[Path], out: Path) -> int:
     return len(sample.tasks())
 
 
-def _is_made(out: Path, common: Recipe) -> bool:
+def _is_made(out: Path, common: Recipe, done: Mapping[str, Arrays]) -> bool:
     """Whether a file holds what is asked for, and nothing is being added to it."""
     try:
         found = None if Parts(out).recipe() is not None else recipe_on_disk(out)
+        if found is None or found.canonical() != common.canonical():
+            return False
+        there = stored(out)
     except InputError:
         return False
-    return found is not None and found.canonical() == common.canonical()
+    return there.keys() <= done.keys() and all(same_arrays(there[key], done[key]) for key in there)
 
 
 def _finished(file: Path) -> tuple[Recipe, dict[str, Any]]:

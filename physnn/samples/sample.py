@@ -75,7 +75,10 @@ class Sample:
         return self.resources(size, at).operations
 
     def run(self, task: Task, checkpoint: Checkpoint) -> Arrays:
-        """Arrays by name that a task measures; ``checkpoint.arrays`` is what an earlier attempt left, if it did."""
+        """Arrays by name that a task measures; ``checkpoint.arrays`` is what an earlier attempt left, if it did.
+
+        Every task returns the same ones, unless `owned` says otherwise, with the same types and lengths.
+        """
         raise NotImplementedError
 
     # What a kind may say.

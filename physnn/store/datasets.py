@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import h5py
 
 SLAB = 2**20
-"""Bytes of the pieces of an array at most: as many as libhdf5 keeps in memory by default."""
+"""Bytes of the pieces of an array at most, where an item has no more: as many as libhdf5 keeps in memory by default."""
 DIRECT = 2**18
 """Bytes from which an array is read past libhdf5: below, asking where its pieces lie takes longer."""
 AS_IN_MEMORY = "iuf"

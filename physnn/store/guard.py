@@ -1,7 +1,7 @@
 """Seals, and limits of what a file may hold, checked before any number is read.
 
-A seal is a line behind the HDF5 end with the SHA-256 of everything before it: that of the bytes, or in files longer
-than a block that of the digests of their blocks, which several cores take at once.
+A seal is a line behind the HDF5 end with the SHA-256 of everything before it: that of the bytes, or in long files that
+of the digests of their blocks, which several cores take at once.
 
 A seal proves wholeness, not good will.  A file of ours is a shallow tree of groups and arrays of plain numbers or
 fixed-length text, each stored once, in the file itself and without compression.  So nothing in it can be longer than
@@ -11,12 +11,14 @@ gigabytes, and run in circles.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
+import os
+import re
+import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,10 @@ OF_BYTES, OF_BLOCKS = "PHYSNN1", "PHYSNN2"
 """Marks of seals: of the bytes themselves, and of the digests of blocks."""
 TRAILER_LENGTH = 106
 """Length of the sealing line in bytes: mark, 64 hexadecimal digits, length of the body, line ends."""
+SEALED = re.compile(rb"\nPHYSNN[0-9] sha256=")
+"""Beginning of the sealing line of this or a later version."""
+LONG = 2**23
+"""Bytes from which on a file is sealed by blocks: shorter ones, as most parts, are hashed in milliseconds."""
 HASHED_BLOCK = 2**20
 """Bytes of a block: beginning to hash it costs nothing beside hashing it."""
 HASHERS = 4
@@ -54,19 +60,28 @@ SETTLED = 2.0
 """Seconds after which a further change of a file shows in its times: above the resolution of any file system."""
 
 
-def settled(path: Path) -> tuple[int, ...]:
-    """Numbers that differ once a file is another or was written to; none where it was changed only just now."""
-    found = path.stat()
-    if time.time() - max(found.st_ctime, found.st_mtime) < SETTLED:
-        return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+FILES_KNOWN = 64
+"""Sealing lines that are kept at most."""
+_lines: dict[tuple[object, ...], bytes] = {}
+"""Sealing lines of files that are as they were: a command opens its file up to five times, and hashes it once."""
+
+
+class _Newer(InputError):
+    """A seal of a later version, whose file may well be whole."""
+
+
+def forget_lines() -> None:
+    """Hash every file anew that is opened from now on."""
+    _lines.clear()
 
 
 def seal(path: Path) -> None:
     """Seal a file by a line behind its end."""
-    length = path.stat().st_size
-    with path.open("ab") as raw:
-        raw.write(_trailer(path, length, OF_BYTES if length <= HASHED_BLOCK else OF_BLOCKS))
+    with path.open("r+b", buffering=0) as stream:
+        length = stream.seek(0, os.SEEK_END)
+        line = _trailer(stream, length, OF_BYTES if length < LONG else OF_BLOCKS)
+        stream.seek(length)
+        stream.write(line)
 
 
 def check_seal(path: Path) -> None:
@@ -74,73 +89,91 @@ def check_seal(path: Path) -> None:
     try:
         if not path.is_file():
             raise InputError(f"{path} is not a file" if path.exists() else f"there is no file {path}; check the name")
-        size, mark = path.stat().st_size, settled(path)
-        with path.open("rb") as stream:
-            start = stream.read(len(MAGIC))
-            stream.seek(max(0, size - TRAILER_LENGTH))
-            trailer = stream.read()
+        # Opened once: another file may take its name while it is read.
+        with path.open("rb", buffering=0) as stream:
+            _check_open(path, stream)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror})") from None
-    if start != MAGIC:
+
+
+def _check_open(path: Path, stream: FileIO) -> None:
+    """Check the seal of an open file; raises as `check_seal`."""
+    found = os.fstat(stream.fileno())
+    body = found.st_size - TRAILER_LENGTH
+    if _read(stream, 0, len(MAGIC)) != MAGIC:
         raise InputError(f"{path} is not an HDF5 file; {instead(path)}")
-    body, form = size - TRAILER_LENGTH, trailer[1:8].decode(errors="replace")
-    if form not in (OF_BYTES, OF_BLOCKS) or body <= 0:
+    trailer = _read(stream, max(0, body), TRAILER_LENGTH)
+    form = trailer[1:8].decode(errors="replace")
+    if not SEALED.match(trailer) or body <= 0:
         reason = "it was cut off, appended to, or written by other software, whose tables physnn fit reads"
         raise InputError(f"{path} carries no physnn seal: {reason}")
-    if trailer != (settled_trailer(path, body, form, mark) if mark else _trailer(path, body, form)):
+    if form not in (OF_BYTES, OF_BLOCKS):
+        raise _Newer(f"{path} was written by a newer physnn (seal {form}): upgrade physnn")
+    # Numbers that differ once a file is another, or was written to; one that was changed only just now may be again.
+    mark = found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, body, form
+    settled = time.time() - max(found.st_ctime, found.st_mtime) >= SETTLED
+    line = _lines.get(mark) if settled else None
+    if line is None:
+        line = _trailer(stream, body, form)
+        if settled:
+            if len(_lines) >= FILES_KNOWN:
+                _lines.clear()
+            _lines[mark] = line
+    if trailer != line:
         raise InputError(f"{path} is damaged: its contents do not match its seal; restore it or make it again")
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether ``path`` is a whole physnn file."""
+    """Whether ``path`` is a whole physnn file, or one of a later version."""
     try:
         check_seal(path)
+    except _Newer:
+        return True
     except InputError:
         return False
     return True
 
 
-def _trailer(path: Path, length: int, form: str) -> bytes:
+def _trailer(stream: FileIO, length: int, form: str) -> bytes:
     """Sealing line of the first bytes of a file."""
+    starts = range(0, length, HASHED_BLOCK)
     if form == OF_BYTES:
         digest = hashlib.sha256()
-        for block in _blocks(path, range(0, length, HASHED_BLOCK), length):
-            digest.update(block)
+        for start in starts:
+            digest.update(_read(stream, start, min(HASHED_BLOCK, length - start)))
     else:
-        digest = hashlib.sha256(b"".join(_digests(path, length)))
+        digest = hashlib.sha256(b"".join(_digests(stream, starts, length)))
     return f"\n{form} sha256={digest.hexdigest()} len={length:020d}\n".encode()
 
 
-@functools.lru_cache(maxsize=64)
-def settled_trailer(path: Path, length: int, form: str, mark: tuple[int, ...]) -> bytes:
-    """Sealing line of a file that is as it was: a command opens its file up to five times, and hashes it once."""
-    return _trailer(path, length, form)
-
-
-def _digests(path: Path, length: int) -> Iterator[bytes]:
+def _digests(stream: FileIO, starts: range, length: int) -> list[bytes]:
     """SHA-256 of blocks, of which every thread takes some in a row: the library hashes without Python's lock."""
-    starts = range(0, length, HASHED_BLOCK)
-    threads = max(1, min(HASHERS, available_cores(), len(starts)))
-    shares = [starts[k * len(starts) // threads : (k + 1) * len(starts) // threads] for k in range(threads)]
+    one_reads = threading.Lock()
 
     def hashed(share: range) -> list[bytes]:
-        return [hashlib.sha256(block).digest() for block in _blocks(path, share, length)]
+        found = []
+        for start in share:
+            with one_reads:
+                block = _read(stream, start, min(HASHED_BLOCK, length - start))
+            found.append(hashlib.sha256(block).digest())
+        return found
 
-    with ThreadPoolExecutor(threads) as pool:
-        for found in pool.map(hashed, shares):
-            yield from found
+    threads = max(1, min(HASHERS, available_cores(), len(starts)))
+    shares = [starts[k * len(starts) // threads : (k + 1) * len(starts) // threads] for k in range(threads)]
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return [digest for found in pool.map(hashed, shares) for digest in found]
+    except RuntimeError:  # no thread can begin: there are too many, or the program ends
+        return hashed(starts)
 
 
-def _blocks(path: Path, starts: range, length: int) -> Iterator[memoryview]:
-    """Blocks of a file, one after the other in the same memory."""
-    room = memoryview(bytearray(min(HASHED_BLOCK, length)))
-    with path.open("rb", buffering=0) as stream:
-        stream.seek(starts.start)
-        for start in starts:
-            there, wanted = 0, min(HASHED_BLOCK, length - start)
-            while there < wanted and (read := stream.readinto(room[there:wanted])):
-                there += read
-            yield room[:there]
+def _read(stream: FileIO, start: int, length: int) -> bytes:
+    """Bytes of a file, fewer where it ends."""
+    stream.seek(start)
+    found = stream.read(length)
+    while len(found) < length and (more := stream.read(length - len(found))):
+        found += more
+    return found
 
 
 def instead(path: Path) -> str:

@@ -123,7 +123,7 @@ def _settled(temporary: Path, path: Path, arrays: Mapping[str, np.ndarray]) -> b
         there = read_part(path)
     except InputError:
         return False
-    if _same(there, arrays):
+    if same_arrays(there, arrays):
         return True
     temporary.replace(path.with_suffix(MISMATCH))
     raise Contested(
@@ -132,7 +132,9 @@ def _settled(temporary: Path, path: Path, arrays: Mapping[str, np.ndarray]) -> b
     )
 
 
-def _same(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> bool:
+def same_arrays(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> bool:
+    """Whether two results are equal to the last bit."""
+
     def plain(values: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
         values = np.ascontiguousarray(native(np.asarray(values))[()])  # as it is read: a single text has no padding
         return values.dtype.str, values.shape, values.tobytes()

@@ -11,8 +11,12 @@ import pytest
 
 from physnn import api, rng
 from physnn.errors import InputError, TasksFailed
+from physnn.samples.kinds import sample_of
+from physnn.samples.seam import SeamSample
+from physnn.samples.temperature.work import TemperatureSample
 from physnn.store.hdf5 import content_digest
 from physnn.store.parts import Parts, read_part, write_state
+from physnn.store.sweep_file import read_sweep
 from tests.faults.fuzz import LONGEST
 from tests.samples.smallest import SETTINGS, make_places
 
@@ -85,8 +89,8 @@ def ising(tmp_path_factory):
 @pytest.mark.parametrize("lie", LIES)
 @pytest.mark.parametrize("name", ["m", "updates"])
 def test_a_part_that_lies_is_refused(ising, name, lie):
-    said = ising.told(ising.keys[0], name, lie)
-    assert "s.h5.parts" in said or "not of" in said or (lie, name) == (cut, "updates"), said
+    said = ising.told(next(task.key for task in sample_of(ising.recipe).tasks_of(2)), name, lie)
+    assert "(L = 2) hold" in said or "L = 2 has other axes" in said or (lie, name, said) == (cut, "updates", ""), said
 
 
 def test_a_checkpoint_without_its_state_names_its_task(ising):
@@ -98,6 +102,33 @@ def test_a_checkpoint_without_its_state_names_its_task(ising):
     with mock.patch(f"{__name__}.read_part", lambda _: arrays):
         said = ising.told(key, "unfinished", unfinished)
     assert f"task {key}" in said
+
+
+def test_texts_of_tasks_may_have_any_length(tmp_path):
+    """A single text comes back from a part as long as it is."""
+    words = {"wall": ("diagonal", "1", "0")}
+    recipe = api.recipe("seam", words=words, L=(4,), T=(0.4,), axes=(0, 1), measurements=800)
+    names, run = iter((b"cooled 0", b"wave (-0, 1)", b"spread -1")), SeamSample.run
+    with mock.patch.object(
+        SeamSample, "run", lambda *words: run(*words) | {"from_periodic": np.array(next(names), "S64")}
+    ):
+        api.run(recipe, tmp_path / "s.h5", jobs=1)
+    found = read_sweep(tmp_path / "s.h5").sizes[4]["from_periodic"].values
+    assert sorted(found.ravel().tolist()) == [b"cooled 0", b"wave (-0, 1)"]
+
+
+def test_an_error_of_a_kind_from_outside_stays_what_it_is(tmp_path):
+    def wrong(*_words: object) -> dict:
+        return {"z": np.zeros(3) + np.zeros(4)}
+
+    recipe = api.recipe("temperature", **ISING)
+    for module, expected in (("json", "could not be broadcast together"), ("physnn.samples", "use --restart")):
+        with (
+            mock.patch.object(TemperatureSample, "derived", wrong),
+            mock.patch.object(TemperatureSample, "__module__", module),
+            pytest.raises(ValueError, match=expected),
+        ):
+            api.run(recipe, tmp_path / f"{module}.h5", jobs=1)
 
 
 @pytest.mark.slow

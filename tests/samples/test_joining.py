@@ -14,6 +14,7 @@ from physnn import api
 from physnn.cli import run
 from physnn.samples import files
 from physnn.samples.joining import put_together
+from physnn.store.sweep_file import read_sweep, write_sweep
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -42,6 +43,11 @@ def test_files_together_are_the_file_of_one_run(made, tmp_path, capsys):
     assert put_together(made, out) == 12 and out.read_bytes() == before and not lock.exists(), "a second time"
     whole = sweep(tmp_path / "whole.h5", L=(4, 8), T=[2.0, 2.3, 2.6])
     assert physnn.content_digest(out) == physnn.content_digest(whole)
+    sizes = read_sweep(out).sizes
+    sizes[4]["m"].values[0, 0, 0] *= 0.5
+    write_sweep(out, read_sweep(out).recipe, sizes)
+    with pytest.raises(physnn.InputError, match="there already"):
+        put_together(made, out)
 
 
 def test_what_does_not_go_together_is_named(made, tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import threading
 
 import h5py
 import numpy as np
@@ -14,7 +15,8 @@ from physnn.errors import InputError
 from physnn.store import datasets, guard
 from physnn.store.datasets import DIRECT, SLAB, read_array, slab, write_array
 from physnn.store.guard import HASHED_BLOCK, TRAILER_LENGTH, check_seal, seal
-from physnn.store.hdf5 import Variable, content_digest, open_sealed, read_group, write_sealed
+from physnn.store.hdf5 import Variable, content_digest, open_sealed, read_group, write_bytes, write_sealed
+from physnn.store.parts import Parts, read_part, write_part
 
 LONG = {
     "numbers": np.arange(150_000.0).reshape(3, 50, 1000),
@@ -44,7 +46,8 @@ def test_pieces_lie_in_a_row_and_waste_little(shape):
 
 
 @pytest.fixture
-def long_file(tmp_path):
+def long_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard, "LONG", HASHED_BLOCK + 1)
     group = {name: Variable(tuple(f"{name}_{k}" for k in range(v.ndim)), v) for name, v in LONG.items()}
     write_sealed(tmp_path / "l.h5", {"/g": group}, {"format": "physnn-test", "format_version": 1}, scales=False)
     return tmp_path / "l.h5"
@@ -105,7 +108,9 @@ def test_the_seal_of_a_long_file_does_not_depend_on_threads(long_file, monkeypat
     check_seal(long_file)
 
 
-def test_a_short_file_is_sealed_by_its_bytes(tmp_path):
+def test_a_short_file_is_sealed_by_its_bytes(tmp_path, monkeypatch):
+    assert guard.LONG > HASHED_BLOCK
+    monkeypatch.setattr(guard, "LONG", HASHED_BLOCK + 1)
     for length, mark in ((HASHED_BLOCK, b"PHYSNN1"), (HASHED_BLOCK + 1, b"PHYSNN2")):
         body = guard.MAGIC + bytes(length - len(guard.MAGIC))
         (tmp_path / "s").write_bytes(body)
@@ -146,3 +151,48 @@ def test_changes_of_a_long_file_are_seen(long_file):
             check_seal(long_file)
     long_file.write_bytes(whole)
     check_seal(long_file)
+
+
+def test_where_no_thread_can_begin_the_seal_is_the_same(long_file, monkeypatch):
+    whole = long_file.read_bytes()
+    monkeypatch.setattr(guard, "available_cores", lambda: 3)
+
+    def none(*_words: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading, "_start_new_thread", none)
+    check_seal(long_file)
+    long_file.write_bytes(whole[:-TRAILER_LENGTH])
+    seal(long_file)
+    assert long_file.read_bytes() == whole
+
+
+def test_a_file_that_another_replaces_while_it_is_read_is_not_called_damaged(long_file, tmp_path, monkeypatch):
+    """What was opened is read to its end, whatever has its name by then."""
+    other, read = tmp_path / "other.h5", guard._read
+    other.write_bytes(bytes(3 * HASHED_BLOCK))
+
+    def replaced(stream, start: int, length: int) -> bytes:
+        if other.exists():
+            other.replace(long_file)
+        return read(stream, start, length)
+
+    monkeypatch.setattr(guard, "_read", replaced)
+    check_seal(long_file)
+    with pytest.raises(InputError, match="not an HDF5 file"):
+        check_seal(long_file)
+
+
+def test_a_seal_of_a_later_version_is_named_and_its_part_stays(tmp_path):
+    parts = Parts(tmp_path / "s.h5")
+    parts.folder.mkdir()
+    write_part(parts.path("k"), {"y": np.arange(3)})
+    parts.path("k").write_bytes(parts.path("k").read_bytes().replace(b"PHYSNN1", b"PHYSNN3"))
+    for call in (check_seal, read_part):
+        with pytest.raises(InputError, match=r"newer physnn .*upgrade"):
+            call(parts.path("k"))
+    with pytest.raises(InputError, match="upgrade"):
+        parts.finished("k")
+    assert parts.path("k").exists()
+    with pytest.raises(InputError, match="which other data do not replace"):
+        write_bytes(parts.path("k"), b"x")

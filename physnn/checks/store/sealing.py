@@ -14,7 +14,7 @@ import numpy as np
 
 from physnn.checks.bench import Case, TimedRow, report, timed
 from physnn.jobs.run import Progress, silent
-from physnn.store.guard import settled_trailer
+from physnn.store.guard import forget_lines
 from physnn.store.sweep_file import read_sweep
 
 FILE = "sweep-temperature.h5"
@@ -80,7 +80,7 @@ def _opened(path: Path, progress: Progress) -> list[TimedRow]:
         return len(read_sweep(path).sizes)
 
     def first(_: int) -> int:
-        settled_trailer.cache_clear()
+        forget_lines()
         return ours(_)
 
     def plain(_: int) -> int:

@@ -203,11 +203,13 @@ def _attributes(kind: Kind, recipe: Mapping[str, Any], L: int, group: Group) -> 
     for (key, attribute), rule in kind.attrs.items():
         there = group[key].attrs.get(attribute) if key in group else None
         said = None if there is None else _said(rule, recipe, L)
-        if said is not None and not (isinstance(there, int | float) and np.isclose(there, said, rtol=RECIPE_WITHIN)):
+        if said is not None and not (
+            isinstance(there, int | float | np.number) and np.isclose(there, said, rtol=RECIPE_WITHIN)
+        ):
             yield f"{key} has {attribute} {_short(there)} at L = {L}, where its recipe says {_short(said)}"
     for key, variable in group.items():
         n = variable.attrs.get("components", 1)
-        if not isinstance(n, int | float) or not 1 <= n < np.inf:
+        if not isinstance(n, int | float | np.number) or not 1 <= n < np.inf:
             yield f"{_short(key)} has {_short(n)} components at L = {L}"
 
 
