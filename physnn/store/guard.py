@@ -100,9 +100,9 @@ def _check_open(path: Path, stream: FileIO) -> None:
     """Check the seal of an open file; raises as `check_seal`."""
     found = os.fstat(stream.fileno())
     body = found.st_size - TRAILER_LENGTH
-    if _read(stream, 0, len(MAGIC)) != MAGIC:
+    if _read(stream, 0, memoryview(bytearray(len(MAGIC)))) != MAGIC:
         raise InputError(f"{path} is not an HDF5 file; {instead(path)}")
-    trailer = _read(stream, max(0, body), TRAILER_LENGTH)
+    trailer = bytes(_read(stream, max(0, body), memoryview(bytearray(TRAILER_LENGTH))))
     form = trailer[1:8].decode(errors="replace")
     if not SEALED.match(trailer) or body <= 0:
         reason = "it was cut off, appended to, or written by other software, whose tables physnn fit reads"
@@ -138,9 +138,9 @@ def _trailer(stream: FileIO, length: int, form: str) -> bytes:
     """Sealing line of the first bytes of a file."""
     starts = range(0, length, HASHED_BLOCK)
     if form == OF_BYTES:
-        digest = hashlib.sha256()
+        digest, room = hashlib.sha256(), memoryview(bytearray(min(HASHED_BLOCK, length)))
         for start in starts:
-            digest.update(_read(stream, start, min(HASHED_BLOCK, length - start)))
+            digest.update(_read(stream, start, room[: length - start]))
     else:
         digest = hashlib.sha256(b"".join(_digests(stream, starts, length)))
     return f"\n{form} sha256={digest.hexdigest()} len={length:020d}\n".encode()
@@ -151,10 +151,10 @@ def _digests(stream: FileIO, starts: range, length: int) -> list[bytes]:
     one_reads = threading.Lock()
 
     def hashed(share: range) -> list[bytes]:
-        found = []
+        found, room = [], memoryview(bytearray(HASHED_BLOCK))
         for start in share:
             with one_reads:
-                block = _read(stream, start, min(HASHED_BLOCK, length - start))
+                block = _read(stream, start, room[: length - start])
             found.append(hashlib.sha256(block).digest())
         return found
 
@@ -167,13 +167,13 @@ def _digests(stream: FileIO, starts: range, length: int) -> list[bytes]:
         return hashed(starts)
 
 
-def _read(stream: FileIO, start: int, length: int) -> bytes:
-    """Bytes of a file, fewer where it ends."""
+def _read(stream: FileIO, start: int, room: memoryview) -> memoryview:
+    """Bytes of a file that fill some memory, fewer where the file ends."""
     stream.seek(start)
-    found = stream.read(length)
-    while len(found) < length and (more := stream.read(length - len(found))):
-        found += more
-    return found
+    there = 0
+    while there < len(room) and (read := stream.readinto(room[there:])):
+        there += read
+    return room[:there]
 
 
 def instead(path: Path) -> str:

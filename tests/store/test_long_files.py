@@ -172,10 +172,10 @@ def test_a_file_that_another_replaces_while_it_is_read_is_not_called_damaged(lon
     other, read = tmp_path / "other.h5", guard._read
     other.write_bytes(bytes(3 * HASHED_BLOCK))
 
-    def replaced(stream, start: int, length: int) -> bytes:
+    def replaced(stream, start: int, room: memoryview) -> memoryview:
         if other.exists():
             other.replace(long_file)
-        return read(stream, start, length)
+        return read(stream, start, room)
 
     monkeypatch.setattr(guard, "_read", replaced)
     check_seal(long_file)
