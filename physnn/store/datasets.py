@@ -108,7 +108,7 @@ def _read_directly(item: Any, values: np.ndarray) -> bool:
         begin = tuple(k * piece for k, piece in zip(corner, chunk, strict=True))
         found = item.get_chunk_info_by_coord(begin)
         at = int(np.ravel_multi_index(begin, values.shape)) * values.itemsize
-        if found.byte_offset is None or found.filter_mask or found.size != size + CHECKSUM:
+        if found.byte_offset is None or found.size != size + CHECKSUM:
             return False
         if not _fill(file, memory[at : at + size], found.byte_offset):
             return False

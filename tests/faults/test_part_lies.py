@@ -122,13 +122,14 @@ def test_an_error_of_a_kind_from_outside_stays_what_it_is(tmp_path):
         return {"z": np.zeros(3) + np.zeros(4)}
 
     recipe = api.recipe("temperature", **ISING)
-    for module, expected in (("json", "could not be broadcast together"), ("physnn.samples", "use --restart")):
+    for module, kind in (("json", ValueError), ("physnn.samples", InputError)):
         with (
             mock.patch.object(TemperatureSample, "derived", wrong),
             mock.patch.object(TemperatureSample, "__module__", module),
-            pytest.raises(ValueError, match=expected),
+            pytest.raises(ValueError, match="could not be broadcast together") as error,
         ):
             api.run(recipe, tmp_path / f"{module}.h5", jobs=1)
+        assert error.type is kind and ("use --restart" in str(error.value)) == (kind is InputError)
 
 
 @pytest.mark.slow

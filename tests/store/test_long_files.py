@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import threading
+import time
 
 import h5py
 import numpy as np
@@ -151,6 +152,23 @@ def test_changes_of_a_long_file_are_seen(long_file):
             check_seal(long_file)
     long_file.write_bytes(whole)
     check_seal(long_file)
+
+
+def test_one_thread_reads_at_a_time(long_file, monkeypatch):
+    """All share a position in the file."""
+    monkeypatch.setattr(guard, "available_cores", lambda: 4)
+    read, at_once, most = guard._read, [0], [0]
+
+    def counted(*words) -> memoryview:
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        time.sleep(1e-3)
+        at_once[0] -= 1
+        return read(*words)
+
+    monkeypatch.setattr(guard, "_read", counted)
+    check_seal(long_file)
+    assert most[0] == 1
 
 
 def test_where_no_thread_can_begin_the_seal_is_the_same(long_file, monkeypatch):
