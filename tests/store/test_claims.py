@@ -74,15 +74,15 @@ def test_none_is_written_that_would_be_refused(tmp_path):
     )
 
 
-@pytest.mark.slow  # every kind loads its libraries
 def test_sizes_that_hold_other_things_are_not_written(tmp_path):
     sweep = read_sweep(kept("temperature"))
     del sweep.sizes[3]["structure_x"]
-    with pytest.raises(InputError, match="not written, for .*it has structure_x at L = 2 and not at L = 3"):
+    with pytest.raises(InputError, match=r"not written, for .*it has structure_x at L = 2 and not at L = 3"):
         write_sweep(tmp_path / "s.h5", sweep.recipe, sweep.sizes)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow  # every kind loads its libraries
 def test_every_kind_of_sweep_makes_claims(tmp_path):
     """Kinds, their size and the axes of their quantities are said where they are run as well: nothing may differ."""
     assert {kind for kind in KINDS if class_of(kind, tmp_path).format == FORMAT} == SWEEP_KINDS.keys()
