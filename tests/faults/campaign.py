@@ -160,8 +160,11 @@ def cases(folder: Path) -> dict[str, Callable[[], Case]]:
 
 
 def finished(folder: Path) -> set[str]:
-    """Keys of tasks whose finished parts lie on the disk; every part is whole."""
-    arrays = {path.stem: read_part(path) for path in Parts(folder / "s.h5").folder.glob("*.h5")}
+    """Keys of tasks whose finished parts lie on the disk; every part is whole.
+
+    Names with a dot in front are states inside a task.
+    """
+    arrays = {path.stem: read_part(path) for path in Parts(folder / "s.h5").folder.glob("[!.]*.h5")}
     return {key for key, found in arrays.items() if not int(found.get("unfinished", 0))}
 
 
