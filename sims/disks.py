@@ -5,7 +5,8 @@ first and the last one fails, or is met by Ctrl-C.  Old data must be whole, new 
 line that names the error, the status must be that of the documentation, and the same command must then complete.
 A run that is stopped goes on where it was, and a command that went wrong begins anew.
 
-Run: python -m sims.disks [--commands NAME ...] [--out disks.json]; a command takes half a minute to ten minutes.
+Run: python -m sims.disks [--commands NAME ...] [--every] [--out disks.json]; a command takes half a minute to ten
+minutes, at every call five to thirty.
 It prints the table of docs/reliability.md.  It ends with status 1 if anything was not as promised.
 """
 
@@ -28,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     names = [job.name for job in JOBS]
     parser.add_argument("--commands", nargs="+", choices=names, default=names)
+    parser.add_argument("--every", action="store_true", help="at every call, not the first and last of each kind")
     parser.add_argument("--out", type=Path, default=Path("disks.json"))
     words = parser.parse_args()
     found = {r["name"]: Record(**r) for r in (json.loads(words.out.read_text()) if words.out.exists() else [])}
@@ -42,7 +44,9 @@ def main() -> int:
             began = time.monotonic()
             if job.name not in found or found[job.name].failed:
                 found[job.name] = Record(job.name)
-            Trial(job, process, Path(place) / job.name.replace(" ", "-"), found[job.name]).fail_everywhere(save)
+            Trial(job, process, Path(place) / job.name.replace(" ", "-"), found[job.name]).fail_everywhere(
+                save, words.every
+            )
             told = found[job.name].failed
             print(job.name, f"{time.monotonic() - began:.0f} s", *told, sep="\n", file=sys.stderr, flush=True)
     records = [found[name] for name in names if name in found]

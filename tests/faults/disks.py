@@ -142,10 +142,11 @@ class Trial:
         assert names == self.names, (told, "the same files, and nothing else", names)
         assert contents(where / self.job.result) == contents(self.where / self.job.result), told
 
-    def fail_everywhere(self, save: Callable[[], None] = lambda: None) -> None:
-        """Fail at every moment of every disk that is left; what is not as promised is noted."""
+    def fail_everywhere(self, save: Callable[[], None] = lambda: None, every: bool = False) -> None:
+        """Fail at `moments`, or at every call, of every disk that are left; what is not as promised is noted."""
         for disk, fault in DISKS.items():
-            for n in self.moments(fault.steps):
+            calls = range(1, len(self.calls(fault.steps)) + 1)
+            for n in calls if every else self.moments(fault.steps):
                 if (moment := f"{disk} {n}") in self.record.done:
                     continue
                 try:
