@@ -48,9 +48,7 @@ def run(kind: str, mutants: int, record: dict[str, Any], save: Any) -> None:
 
 def table(found: dict[str, Any]) -> str:
     """Outcomes by kind."""
-    lines = [
-        "| kind | mutants | old seal, refused | bytes sealed anew: refused, same, unseen | lies: refused, same | bad |"
-    ]
+    lines = ["| kind | mutants | old seal, refused | sealed anew: refused, same, unseen | lies: refused, same | bad |"]
     lines.append("|" + "---|" * 6)
     for kind, record in found.items():
         by = {group: Counter(counts) for group, counts in record["outcomes"].items()}

@@ -66,12 +66,8 @@ def gathered(sample: Sample, size: Any, results: Results) -> dict[str, np.ndarra
         If an array has other axes or another type than that of other tasks, or lacks where others have it.
     """
     axes, quantities, tasks = sample.axes(size), sample.quantities(size), sample.tasks_of(size)
-    place, found, first, held = (
-        task_places(axes, tasks),
-        dict[str, np.ndarray](),
-        dict[str, Task](),
-        dict[str, set[str]](),
-    )
+    place, found = task_places(axes, tasks), dict[str, np.ndarray]()
+    first, held = dict[str, Task](), dict[str, set[str]]()
     for task in tasks:
         at, measured = place(task), results[task.key]
         held[task.key] = quantities.keys() & measured.keys()
@@ -90,19 +86,15 @@ def gathered(sample: Sample, size: Any, results: Results) -> dict[str, np.ndarra
                 found[name] = sample.room(shape, values.dtype)
             if found[name].dtype.kind == values.dtype.kind == "S":  # a single text is as wide as it is long
                 found[name] = found[name].astype(np.promote_types(found[name].dtype, values.dtype), copy=False)
+                values = values.astype(found[name].dtype)
             index = tuple(at.get(d, slice(None)) for d in dims)
-            if found[name][index].shape != values.shape or not _alike(found[name].dtype, values.dtype):
+            if found[name].dtype != values.dtype or found[name][index].shape != values.shape:
                 raise _unlike(f"{name} of other types or lengths", size, first[name], task)
             found[name][index] = values
     for task in tasks:
         for name in sorted(found.keys() & set(sample.owned(task)) - held[task.key]):
             raise _unlike(f"{name} or none", size, first[name], task)
     return found
-
-
-def _alike(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
-    """Whether arrays of two tasks have one type; texts may be of any length."""
-    return one == other or one.kind == other.kind == "S"
 
 
 def _unlike(what: str, size: Any, one: Task, other: Task) -> InputError:

@@ -58,8 +58,6 @@ OF_SCALES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid
 """Attributes that mark dimension scales: for other readers, and for files of version 1 without ``dimensions``."""
 SETTLED = 2.0
 """Seconds after which a further change of a file shows in its times: above the resolution of any file system."""
-
-
 FILES_KNOWN = 64
 """Sealing lines that are kept at most."""
 _lines: dict[tuple[object, ...], bytes] = {}
